@@ -1,0 +1,1 @@
+"""Drives the pure cores of the services over history and scores what they would have sent."""

@@ -1,0 +1,1 @@
+"""Speed and accuracy, each a table and a JSON file."""

@@ -1,0 +1,1 @@
+"""The `tetouan` command: thin, it starts the other rooms."""

@@ -1,0 +1,1 @@
+"""Paces the year of readings onto the raw topic."""

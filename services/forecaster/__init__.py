@@ -1,0 +1,1 @@
+"""Clean readings in, forecasts out."""

@@ -1,0 +1,1 @@
+"""Raw readings in, clean readings or dead letters out."""

@@ -1,0 +1,1 @@
+"""Forecasts and the readings that come due in, scores out."""

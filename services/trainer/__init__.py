@@ -1,0 +1,1 @@
+"""History in, batch models in the registry out."""

@@ -1,0 +1,1 @@
+"""What the services share: contracts, data, forecasting and the runtime they stand on."""

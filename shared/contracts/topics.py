@@ -1,0 +1,29 @@
+"""The topics: their names, how long they keep a record, and who reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+__all__ = ["ALL", "CLEAN", "DRIFT", "FORECASTS", "MODELS", "RAW", "REJECTED", "SCORES", "Topic"]
+
+PARTITIONS = 4
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic keyed by site (``models.events`` by model); ``kept`` is None where records stay for ever."""
+
+    name: str
+    kept: timedelta | None
+
+
+RAW = Topic("readings.raw.v1", timedelta(days=7))
+CLEAN = Topic("readings.clean.v1", None)
+REJECTED = Topic("readings.rejected.v1", timedelta(days=90))
+FORECASTS = Topic("forecasts.v1", timedelta(days=30))
+SCORES = Topic("scores.v1", None)
+DRIFT = Topic("drift.events.v1", None)
+MODELS = Topic("models.events.v1", None)
+
+ALL = (RAW, CLEAN, REJECTED, FORECASTS, SCORES, DRIFT, MODELS)

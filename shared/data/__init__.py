@@ -1,0 +1,1 @@
+"""The year of readings: sites, file reader, download and the synthetic year."""
