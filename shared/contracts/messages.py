@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "CleanReading",
@@ -46,8 +49,8 @@ class Message(BaseModel):
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Read the wire form; raises pydantic's ``ValidationError``, which names the field and the value."""
-        return cls.model_validate_json(raw)
+        """Read the wire form, a number only as a number; raises ``ValidationError``, which names field and value."""
+        return cls.model_validate_json(raw, strict=True)
 
 
 class Flagged(Message):
@@ -67,6 +70,16 @@ class CleanReading(Message):
     values: dict[str, float | None]
     flags: dict[str, Flagged] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _every_null_has_its_flag(self) -> Self:
+        for field, value in self.values.items():
+            if value is None and field not in self.flags:
+                raise ValueError(f"values.{field} is null without a flag: say in flags why it is")
+        for field in self.flags:
+            if field not in self.values:
+                raise ValueError(f"flags.{field} belongs to no value: name a field of values")
+        return self
+
 
 class Interval(Message):
     """A central prediction interval for every lead time, in kW; ``coverage`` is its nominal probability."""
@@ -77,7 +90,7 @@ class Interval(Message):
 
 
 class RungSpan(Message):
-    """Which rung of the ladder answered ``from_lead`` to ``to_lead`` (inclusive, 1 is the next step), and why no better."""
+    """Which rung of the ladder answered ``from_lead`` to ``to_lead`` (both included; 1 is the next step), and why."""
 
     from_lead: Annotated[int, Field(ge=1)]
     to_lead: Annotated[int, Field(ge=1)]
@@ -191,6 +204,6 @@ class DeadLetter(Message):
         return [(name, json.dumps(value).encode()) for name, value in self.model_dump(mode="json").items()]
 
     @classmethod
-    def from_headers(cls, headers: list[tuple[str, bytes]] | tuple[tuple[str, bytes], ...]) -> Self:
-        """Read what :meth:`to_headers` wrote; raises pydantic's ``ValidationError``."""
-        return cls.model_validate({name: json.loads(value) for name, value in headers})
+    def from_headers(cls, headers: Iterable[tuple[str, bytes]]) -> Self:
+        """Read what :meth:`to_headers` wrote, whatever other headers stand beside it; raises ``ValueError``."""
+        return cls.model_validate({name: json.loads(value) for name, value in headers if name in cls.model_fields})

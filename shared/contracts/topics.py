@@ -12,16 +12,20 @@ PARTITIONS = 4
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic keyed by site (``models.events`` by model); ``kept`` is None where records stay for ever."""
+    """A topic keyed by site (``models.events`` by model); ``kept`` is None where records stay for ever.
+
+    ``read_by`` names the consumer groups that have to see every record.
+    """
 
     name: str
     kept: timedelta | None
+    read_by: tuple[str, ...] = ()
 
 
-RAW = Topic("readings.raw.v1", timedelta(days=7))
-CLEAN = Topic("readings.clean.v1", None)
-REJECTED = Topic("readings.rejected.v1", timedelta(days=90))
-FORECASTS = Topic("forecasts.v1", timedelta(days=30))
+RAW = Topic("readings.raw.v1", timedelta(days=7), ("ingestor",))
+CLEAN = Topic("readings.clean.v1", None, ("forecaster", "monitor", "audit"))
+REJECTED = Topic("readings.rejected.v1", timedelta(days=90), ("audit",))
+FORECASTS = Topic("forecasts.v1", timedelta(days=30), ("monitor", "audit"))
 SCORES = Topic("scores.v1", None)
 DRIFT = Topic("drift.events.v1", None)
 MODELS = Topic("models.events.v1", None)

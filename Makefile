@@ -1,0 +1,50 @@
+# Everything here only wraps the `tetouan` command and the tools in .venv, which each target makes by itself.
+PYTHONS = python3.14 python3.13 python3.12 python3.11 python3
+FITS = import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+READY = .venv/.ready
+BIN = .venv/bin
+
+export OPENBLAS_NUM_THREADS = 1
+export DO_NOT_TRACK = 1
+
+.DEFAULT_GOAL = help
+.PHONY: help demo test check bench lock clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+demo: $(READY)  ## stream the last 20 % of the year on this machine: ARGS='--days 14 --speed 0 --headless'
+	@$(BIN)/tetouan demo $(ARGS)
+
+test: $(READY)  ## all tests: on the embedded broker, and on the Kafka in TETOUAN_TEST_KAFKA where it is set
+	@$(BIN)/pytest $(ARGS)
+
+check: $(READY)  ## lint, format, types, architecture
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(READY)  ## speed of the stream, as a table and as JSON
+	@$(BIN)/python -m benchmarks.stream $(ARGS)
+
+lock: $(READY)  ## pin the newest fitting versions of all dependencies
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-emit-index-url \
+		--no-header --group dev pyproject.toml --output-file requirements.lock
+
+clean:  ## remove .venv and the state of demos
+	@rm -rf .venv .tetouan
+
+$(READY): requirements.lock pyproject.toml
+	@for python in $(PYTHONS); do \
+		if "$$python" -c '$(FITS)' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+		echo "no Python 3.11 or newer with its venv module is here: install one (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; \
+	fi; \
+	echo "making .venv with $$("$$found" --version), once: a minute or two"; \
+	"$$found" -m venv --clear .venv && \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock && \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . && \
+	touch $(READY)

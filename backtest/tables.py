@@ -1,0 +1,167 @@
+"""The score table of a backtest: what the forecasts that went over the wire were worth, per lead."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.table import Table
+
+from backtest.naive import NaiveForecasts
+from shared.forecasting.scores import (
+    ABSENT,
+    Term,
+    figures_of,
+    grouped,
+    pair_terms,
+    r2_of,
+    skill_of,
+    to_kw,
+    to_tenths,
+    versus_terms,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+
+    from backtest.record import Record
+
+__all__ = ["FIGURES", "ScoreTable"]
+
+FIGURES = (
+    "rmse_kw",
+    "mae_kw",
+    "mape",
+    "r2",
+    "mase",
+    "skill_vs_best_naive",
+    "coverage",
+    "worst_week_coverage",
+    "pinball_kw",
+)
+
+_WEEK_DAYS = 7
+_ESTIMATE_FIGURES = ("rmse_kw", "mae_kw", "mape", "r2")
+_SHOWN = {
+    "rmse_kw": "RMSE kW",
+    "mae_kw": "MAE kW",
+    "bias_kw": "bias kW",
+    "mape": "MAPE",
+    "r2": "R2",
+    "mase": "MASE",
+    "best_naive_rmse_kw": "best naive kW",
+    "skill_vs_best_naive": "skill",
+    "coverage": "coverage",
+    "worst_week_coverage": "worst week",
+    "pinball_kw": "pinball kW",
+}
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """The figures of one zone over the origins in [test_from, test_from + rows).
+
+    A lead h is scored over the pairs whose origin and target both lie there: ``rows`` - h of them, less those without a
+    reading or a forecast. The sums are those of the stream's rolling scores, so equal messages give equal figures to
+    the last bit.
+
+    Attributes
+    ----------
+    per_lead
+        Each of ``FIGURES``, ``bias_kw`` and ``best_naive_rmse_kw`` at every lead, shape (leads,); NaN where it cannot
+        be computed. The two naive figures are over the pairs for which every rule speaks.
+    weather_estimate
+        ``rmse_kw``, ``mae_kw``, ``mape``, ``r2`` of the weather estimate against the reading at the origin, or NaN.
+    """
+
+    zone: int
+    test_from: datetime
+    rows: int
+    per_lead: Mapping[str, NDArray[np.float64]]
+    weather_estimate: Mapping[str, float]
+
+    @classmethod
+    def of(cls, record: Record, training_mae_kw: float = math.nan) -> ScoreTable:
+        """Score a record.
+
+        Parameters
+        ----------
+        training_mae_kw
+            Mean absolute error of "same time yesterday" on the rows before ``test_from``, the denominator of MASE;
+            NaN or 0 leaves MASE open.
+        """
+        history, week = record.demand.size - record.rows, _WEEK_DAYS * record.steps_per_day
+        past = min(history, week + record.steps_per_day)  # the level a week ago is as far as a rule looks back
+        naive = NaiveForecasts(to_kw(record.demand[history - past :]), record.steps_per_day)
+        leads = []
+        for lead in range(1, record.steps_per_day + 1):
+            origins = max(0, record.rows - lead)
+            actual = record.demand[record.demand.size - origins :]
+            issued = record.issued[:origins, :, lead - 1].T
+            rules = to_tenths(naive.at(lead)[:, past : past + origins])
+            leads.append(_pair_figures(actual, issued, week) | _naive_figures(actual, issued[0], rules))
+        per_lead = {name: np.array([lead[name] for lead in leads]) for name in leads[0]}
+        per_lead["mase"] = per_lead["mae_kw"] / (training_mae_kw or math.nan)
+        now = _pair_figures(record.demand[history:], np.stack([record.weather_estimate] * 3), week)
+        return cls(
+            record.zone, record.test_from, record.rows, per_lead, {name: now[name] for name in _ESTIMATE_FIGURES}
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result for machines; what cannot be computed is None."""
+        by_name = {name: grouped(self.per_lead[name]) for name in FIGURES}
+        return {
+            "zone": self.zone,
+            "test_from": self.test_from.isoformat().replace("+00:00", "Z"),
+            "rows": self.rows,
+            "leads": {group: {name: by_name[name][group] for name in FIGURES} for group in by_name["rmse_kw"]},
+            "weather_estimate": {
+                name: None if math.isnan(figure) else figure for name, figure in self.weather_estimate.items()
+            },
+        }
+
+    def __rich__(self) -> Table:
+        """Return the result for people."""
+        table = Table(title=f"Zone {self.zone}: {self.rows} origins from {self.test_from:%Y-%m-%d %H:%M} UTC")
+        table.add_column("lead")
+        for heading in _SHOWN.values():
+            table.add_column(heading, justify="right")
+        by_name = {name: grouped(self.per_lead[name]) for name in _SHOWN}
+        for group in by_name["rmse_kw"]:
+            table.add_row(group, *(_cell(name, figures[group]) for name, figures in by_name.items()))
+        return table
+
+
+def _pair_figures(actual: NDArray[np.int32], issued: NDArray[np.int32], week: int) -> dict[str, float]:
+    """Return the figures of the pairs of one lead; the lowest coverage is over any ``week`` consecutive targets."""
+    terms = pair_terms(actual, issued)
+    sums, scored = terms.sum(axis=1), terms[Term.PAIRS] == 1
+    figures = {name: float(figure) for name, figure in figures_of(sums).items()}
+    figures["r2"] = r2_of(int(sums[Term.SQUARED]), actual[scored])
+    covered = np.concatenate(([0], terms[Term.COVERED, scored].cumsum()))
+    weeks = covered[week:] - covered[:-week]
+    figures["worst_week_coverage"] = int(weeks.min()) / week if weeks.size else math.nan
+    return figures
+
+
+def _naive_figures(actual: NDArray[np.int32], median: NDArray[np.int32], rules: NDArray[np.int32]) -> dict[str, float]:
+    """Compare with the rule that is best in hindsight over the pairs for which every rule speaks."""
+    spoken = np.where((rules == ABSENT).any(axis=0), ABSENT, median)
+    naive_squared, squared = np.array([versus_terms(actual, spoken, rule).sum(axis=1) for rule in rules]).T
+    best = naive_squared.argmin()
+    pairs = np.count_nonzero((actual != ABSENT) & (spoken != ABSENT))
+    return {
+        "skill_vs_best_naive": float(skill_of(squared, naive_squared)[best]),
+        "best_naive_rmse_kw": math.sqrt(naive_squared[best] / (100 * pairs)) if pairs else math.nan,
+    }
+
+
+def _cell(name: str, figure: float | None) -> str:
+    if figure is None:
+        return "-"
+    return f"{figure:,.1f}" if name.endswith("_kw") else f"{figure:.4f}"

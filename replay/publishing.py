@@ -1,0 +1,207 @@
+"""Streams readings onto the raw topic: paced, never too far ahead of the consumers, each delivery confirmed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+from confluent_kafka import KafkaException, Producer
+
+from replay.backlog import Backlog, Throttle
+from replay.pacing import Pace
+from shared.contracts import topics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from confluent_kafka import KafkaError, Message
+
+    from replay.pacing import Pauses
+
+__all__ = ["BrokerLostError", "Outlet", "ReplayOptions", "ReplaySummary", "replay", "stream"]
+
+CHUNK = 32  # readings between two looks at the consumers
+MAX_RAW_BYTES = 1024 * 1024
+HEADROOM_BYTES = 64 * 1024  # key, framing
+LINGER_MS = 5
+SLICE_S = 0.1
+ANSWER_S = 5.0
+DELIVERY_S = 60.0
+STOP_S = 5.0
+
+log = structlog.get_logger()
+
+
+class BrokerLostError(RuntimeError):
+    """The broker does not answer or confirm; the message says which one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayOptions:
+    """How to replay: ``max_lag`` records of the ``groups`` may be on their way (0: no limit).
+
+    ``prefix`` stands before the names of topics and groups.
+    """
+
+    bootstrap: str
+    site: str
+    rate_per_s: float = 0.0
+    max_lag: int = 0
+    groups: tuple[str, ...] = ()
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
+class ReplaySummary:
+    """What became of the readings, and how long the consumers were waited for.
+
+    ``sent`` were confirmed by the broker, ``refused`` were too large to send, ``failed`` were never confirmed.
+    """
+
+    sent: int
+    refused: int
+    failed: int
+    waited_s: float
+
+
+class Outlet:
+    """The producer's end of the raw topic; counts what became of each reading.
+
+    Parameters
+    ----------
+    producer : Producer
+        A producer of the broker.
+    site : str
+        The key of every record.
+    pauses : Pauses
+        Clock and interruption.
+    prefix : str
+        What stands before the name of the topic.
+    """
+
+    def __init__(self, producer: Producer, site: str, pauses: Pauses, prefix: str = "") -> None:
+        self._producer = producer
+        self._topic = prefix + topics.RAW.name
+        self._key = site.encode()
+        self._pauses = pauses
+        self.sent = 0
+        self.refused = 0
+        self.handed_over = 0
+
+    def send(self, raw: bytes) -> None:
+        """Hand over one reading; one of more than 1 MiB is refused, since it could wipe an embedded partition."""
+        if len(raw) > MAX_RAW_BYTES:
+            self.refused += 1
+            log.warning("reading refused: it is too large", size_bytes=len(raw), limit_bytes=MAX_RAW_BYTES)
+            return
+        self._producer.produce(self._topic, value=raw, key=self._key, on_delivery=self._delivered)
+        self._producer.poll(0)
+        self.handed_over += 1
+
+    def settle(self) -> None:
+        """Wait until the broker has confirmed everything, or for a stop.
+
+        Raises ``BrokerLostError`` where neither comes within a minute.
+        """
+        started_s = self._pauses.now_s()
+        while (unconfirmed := self._producer.flush(SLICE_S)) and not self._pauses.stop.is_set():
+            if self._pauses.now_s() - started_s >= DELIVERY_S:
+                raise BrokerLostError(
+                    f"the Kafka broker has not confirmed {unconfirmed} readings for {DELIVERY_S:.0f} s: see its log"
+                )
+
+    def finish(self) -> None:
+        """Settle; after a stop, give the broker five seconds more."""
+        self.settle()
+        if self._pauses.stop.is_set():
+            self._producer.flush(STOP_S)
+
+    def _delivered(self, error: KafkaError | None, _: Message) -> None:
+        if error is None:
+            self.sent += 1
+        else:
+            log.warning("reading not delivered", error=error.str())
+
+
+def replay(
+    messages: Iterable[tuple[datetime, bytes]],
+    options: ReplayOptions,
+    pauses: Pauses,
+    progress: Callable[[datetime, int], None],
+) -> ReplaySummary:
+    """Publish the messages in their order until they end or ``pauses.stop`` is set.
+
+    Parameters
+    ----------
+    messages : Iterable[tuple[datetime, bytes]]
+        Event time and raw record of each reading.
+    options : ReplayOptions
+        Where to and how fast.
+    pauses : Pauses
+        Clock and interruption.
+    progress : Callable[[datetime, int], None]
+        Called after each reading with its event time and the number handed over or refused so far.
+
+    Raises
+    ------
+    BrokerLostError
+        Where the broker does not answer or confirm.
+    ConsumersStalledError
+        Where a watched group stops catching up.
+    """
+    groups = options.groups if options.max_lag else ()
+    try:
+        outlet = Outlet(_connect(options.bootstrap), options.site, pauses, options.prefix)
+        with Backlog(options.bootstrap, groups, options.prefix) as backlog:
+            throttle = Throttle(backlog.lags, options.max_lag, pauses)
+            return stream(messages, outlet, throttle, options.rate_per_s, pauses, progress)
+    except KafkaException as error:
+        raise BrokerLostError(
+            f"the Kafka broker at {options.bootstrap} does not answer ({error.args[0].str()}): "
+            "start it, or set TETOUAN_KAFKA_BOOTSTRAP"
+        ) from error
+
+
+def stream(
+    messages: Iterable[tuple[datetime, bytes]],
+    outlet: Outlet,
+    throttle: Throttle,
+    rate_per_s: float,
+    pauses: Pauses,
+    progress: Callable[[datetime, int], None],
+) -> ReplaySummary:
+    """Send each message when it is due; before each chunk let the broker confirm and the consumers catch up."""
+    pace, waited_s = Pace(rate_per_s, pauses.now_s()), 0.0
+    for n, (time, raw) in enumerate(messages):
+        if n % CHUNK == 0:
+            outlet.settle()
+            held_s = throttle.wait()
+            pace.postpone(held_s)
+            waited_s += held_s
+        pauses.wait(pace.wait_s(n, pauses.now_s()))
+        if pauses.stop.is_set():
+            break
+        outlet.send(raw)
+        progress(time, n + 1)
+    outlet.finish()
+    return ReplaySummary(outlet.sent, outlet.refused, outlet.handed_over - outlet.sent, waited_s)
+
+
+def _connect(bootstrap: str) -> Producer:
+    """Return a producer of a broker that answers; raises ``KafkaException``."""
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap,
+            "acks": "all",
+            "enable.idempotence": True,
+            "linger.ms": LINGER_MS,
+            "message.max.bytes": MAX_RAW_BYTES + HEADROOM_BYTES,
+            "partitioner": "murmur2_random",  # the services' producers choose partitions by murmur2 too
+            "log_level": 0,
+            "error_cb": lambda error: log.warning("trouble with the Kafka broker", error=error.str()),
+        }
+    )
+    producer.list_topics(timeout=ANSWER_S)
+    return producer

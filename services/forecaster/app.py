@@ -1,0 +1,146 @@
+"""The wiring of the forecaster: clean readings in, forecasts out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+from pydantic import ValidationError
+
+from services.forecaster.issuing import Issuer, ZoneModels
+from services.forecaster.metrics import ForecasterMetrics
+from shared.contracts import topics
+from shared.contracts.messages import CleanReading, ModelNames
+from shared.data.sites import Site, site
+from shared.forecasting.model import ZoneDemand
+from shared.forecasting.weather import WeatherDemand
+from shared.runtime.clock import monotonic_s
+from shared.runtime.health import Health
+from shared.runtime.kafka import Outgoing, dead_letter
+from shared.runtime.metrics import new_registry
+from shared.runtime.registry import ModelVersion, Registry, RegistryError
+from shared.runtime.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from services.forecaster.settings import ForecasterSettings
+    from shared.contracts.messages import Forecast
+    from shared.runtime.kafka import Record
+
+__all__ = ["ForecasterCore", "build", "load_models"]
+
+SHOWN_LEADS = (1, 6, 36, 144)
+
+log = structlog.get_logger()
+
+
+def build(settings: ForecasterSettings) -> Service:
+    """Return the forecaster with its champions loaded; raises ``RegistryError`` where one is missing."""
+    place = site(settings.site)
+    zones = load_models(settings, place)
+    metrics, health = new_registry(), Health()
+    core = ForecasterCore(place, zones, ForecasterMetrics(metrics), health)
+    return Service("forecaster", (topics.CLEAN,), core, metrics, health, max_records=200)
+
+
+def load_models(settings: ForecasterSettings, place: Site) -> tuple[ZoneModels, ...]:
+    """Return the models of the configured zones: the versions named in the settings, else the champions."""
+    registry = Registry(settings.registry_uri, settings.artifact_root)
+    pinned = dict(label.rsplit("/", 1) for label in settings.models if "/" in label)
+    return tuple(_load_zone(registry, pinned, place.name, zone) for zone in settings.zones)
+
+
+def _load_zone(registry: Registry, pinned: dict[str, str], site_name: str, zone: int) -> ZoneModels:
+    demand, weather = (
+        _version(registry, pinned, f"{kind}-{site_name}-{zone}") for kind in ("zone-demand", "weather-demand")
+    )
+    return ZoneModels(
+        zone=zone,
+        demand=ZoneDemand.load(registry.fetch(demand) / "state.npz"),
+        weather=WeatherDemand.load(registry.fetch(weather)),
+        names=ModelNames(demand=demand.label, weather=weather.label),
+    )
+
+
+def _version(registry: Registry, pinned: dict[str, str], name: str) -> ModelVersion:
+    version = registry.get(name, pinned[name]) if name in pinned else registry.champion(name)
+    if version is None:
+        raise RegistryError(f"no champion of {name} is registered: run `tetouan train` first")
+    return version
+
+
+class ForecasterCore:
+    """Decodes clean readings and answers them; what is no clean reading becomes a dead letter."""
+
+    def __init__(self, place: Site, zones: tuple[ZoneModels, ...], metrics: ForecasterMetrics, health: Health) -> None:
+        weather_fields = tuple(field for field in place.fields if not field.startswith("zone_"))
+        self._issuer = Issuer(place.name, place.step_minutes, weather_fields, zones)
+        self._zones = len(zones)
+        self._site = place
+        self._metrics = metrics
+        self._health = health
+        for zone in zones:
+            for label in (zone.names.demand, zone.names.weather):
+                self._announce(str(label))
+
+    def _announce(self, label: str) -> None:
+        model, version = label.rsplit("/", 1)
+        self._metrics.model_info.labels(model, version).set(1)
+        self._health.notes[model] = version
+        log.info("running", model=model, version=version)
+
+    def handle(self, records: Sequence[Record]) -> list[Outgoing]:
+        """Answer each clean reading of the site that the state does not hold yet, zone by zone."""
+        readings, letters = self._decode(records)
+        started_s = monotonic_s()
+        issues = self._issuer.answer(readings)
+        self._account(readings, issues, monotonic_s() - started_s)
+        key = self._site.name.encode()
+        return letters + [Outgoing(topics.FORECASTS.name, key, issue.to_bytes()) for issue in issues]
+
+    def _decode(self, records: Sequence[Record]) -> tuple[list[CleanReading], list[Outgoing]]:
+        readings: list[CleanReading] = []
+        letters: list[Outgoing] = []
+        for record in records:
+            try:
+                reading = CleanReading.from_bytes(record.value or b"")
+            except ValidationError as error:
+                letters.append(self._refuse(record, error))
+            else:
+                if reading.site == self._site.name:
+                    readings.append(reading)
+        return readings, letters
+
+    def _refuse(self, record: Record, error: ValidationError) -> Outgoing:
+        first = error.errors(include_url=False)[0]
+        self._metrics.dead_letters.labels("invalid_clean_reading").inc()
+        field = ".".join(str(part) for part in first["loc"]) or None
+        return dead_letter(record, "invalid_clean_reading", field, repr(first["input"])[:200])
+
+    def _account(self, readings: Sequence[CleanReading], issues: Sequence[Forecast], duration_s: float) -> None:
+        answered = len(issues) // self._zones
+        ignored = len(readings) - answered
+        if ignored:
+            self._note_ignored(readings, ignored)
+        if not issues:
+            return
+        self._metrics.step_s.observe(duration_s / answered)
+        for issue in issues:
+            self._metrics.forecasts.labels(issue.site, str(issue.zone), issue.rungs[0].rung).inc()
+        for issue in issues[-self._zones :]:
+            for lead in SHOWN_LEADS:
+                if lead <= len(issue.median_kw):
+                    shown = self._metrics.demand_kw.labels(issue.site, str(issue.zone), str(lead))
+                    shown.set(issue.median_kw[lead - 1])
+        last = issues[-1]
+        self._metrics.origin_s.labels(last.site).set(last.origin.timestamp())
+        self._health.notes["origin"] = last.origin.isoformat()
+        self._health.notes.pop("ignored", None)
+
+    def _note_ignored(self, readings: Sequence[CleanReading], ignored: int) -> None:
+        self._metrics.ignored.labels(self._site.name).inc(ignored)
+        note = f"the models know all readings up to {readings[ignored - 1].time.isoformat()}: waiting for later ones"
+        if "ignored" not in self._health.notes:
+            log.warning("readings ignored", why=note, readings=ignored)
+        self._health.notes["ignored"] = note

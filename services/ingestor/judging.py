@@ -1,0 +1,88 @@
+"""The ingestor's pure core: raw bytes in, one of three outcomes out, the readings of each site in event-time order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from services.ingestor.ordering import Timeline
+from services.ingestor.validation import EPOCH, Rejected, validate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shared.contracts.messages import CleanReading
+    from shared.data.sites import Site
+
+__all__ = ["Accepted", "Ingestor", "Merged", "Outcome", "Rejected"]
+
+WINDOW = timedelta(days=16)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A reading to publish."""
+
+    reading: CleanReading
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A reading whose time was published already: it is dropped, the first one stands."""
+
+    reading: CleanReading
+
+
+Outcome = Accepted | Rejected | Merged
+
+
+class Ingestor:
+    """Judges each raw record once; its state is which times of each site were published in the last 16 days.
+
+    Parameters
+    ----------
+    sites : Iterable[Site]
+        The known sites.
+    max_gap : timedelta
+        How long after a site's last reading the next one may be stamped.
+    """
+
+    def __init__(self, sites: Iterable[Site], max_gap: timedelta = timedelta(days=30)) -> None:
+        self._sites = {site.name: site for site in sites}
+        self._max_gap = max_gap
+        self._timelines = {
+            name: Timeline(WINDOW // _step_of(site), max_gap // _step_of(site)) for name, site in self._sites.items()
+        }
+
+    def judge(self, raw: bytes) -> Outcome:
+        """Return what becomes of the record; no bytes make it raise."""
+        reading = validate(raw, self._sites)
+        return reading if isinstance(reading, Rejected) else self._in_order(reading)
+
+    def resume(self, reading: CleanReading) -> None:
+        """Fold in a reading that was published before this ingestor began; oldest first, raises ``ValueError``."""
+        self._timelines[reading.site].publish(_step(reading))
+
+    def _in_order(self, reading: CleanReading) -> Outcome:
+        site, timeline, step = self._sites[reading.site], self._timelines[reading.site], _step(reading)
+        stamp = reading.time.isoformat()
+        match timeline.place(step):
+            case "next":
+                timeline.publish(step)
+                return Accepted(reading)
+            case "published":
+                return Merged(reading)
+            case "late":
+                return Rejected("too_late", site.time_column, stamp)
+            case "ahead":
+                advice = f"more than {self._max_gap.days} days after the last reading: raise TETOUAN_MAX_GAP_DAYS"
+                return Rejected("too_far_ahead", site.time_column, f"{stamp} is {advice}")
+
+
+def _step_of(site: Site) -> timedelta:
+    return timedelta(minutes=site.step_minutes)
+
+
+def _step(reading: CleanReading) -> int:
+    return (reading.time - EPOCH) // timedelta(minutes=reading.step_minutes)

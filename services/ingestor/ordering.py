@@ -1,0 +1,50 @@
+"""Keeps one site's readings in event-time order: which times were published, which may still come."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+__all__ = ["Place", "Timeline"]
+
+Place = Literal["next", "published", "late", "ahead"]
+
+
+class Timeline:
+    """The published times of one site, as steps (epoch seconds // seconds of a step).
+
+    Parameters
+    ----------
+    window : int
+        Steps remembered, back from the last one; what is older counts as late.
+    max_gap : int
+        Steps that the next reading may lie after the last one.
+    """
+
+    def __init__(self, window: int, max_gap: int) -> None:
+        self._window = window
+        self._max_gap = max_gap
+        self._last: int | None = None
+        self._published = 0  # bit i is set where the step last - i was published
+
+    @property
+    def last(self) -> int | None:
+        """The newest step published; None before the first."""
+        return self._last
+
+    def place(self, step: int) -> Place:
+        """Return how the step stands to what was published."""
+        if self._last is None:
+            return "next"
+        if step > self._last:
+            return "next" if step - self._last <= self._max_gap else "ahead"
+        behind = self._last - step
+        return "published" if behind < self._window and self._published >> behind & 1 else "late"
+
+    def publish(self, step: int) -> None:
+        """Remember that the step was published; raises ``ValueError`` where it is not after the last one."""
+        advance = self._window if self._last is None else step - self._last
+        if advance <= 0:
+            raise ValueError(f"step {step} is not after the last published step {self._last}")
+        kept = self._published << advance & (1 << self._window) - 1 if advance < self._window else 0
+        self._published = kept | 1
+        self._last = step

@@ -1,0 +1,65 @@
+"""What the monitor tells Prometheus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import Counter, Gauge
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+    from shared.contracts.messages import Scores
+
+__all__ = ["MonitorMetrics"]
+
+LABELS = ("site", "zone", "lead", "window_days")
+FIGURES = {
+    "rmse_kw": ("tetouan_forecast_rmse_kw", "Rolling root mean squared error of the median forecast, in kW."),
+    "mae_kw": ("tetouan_forecast_mae_kw", "Rolling mean absolute error of the median forecast, in kW."),
+    "mape": ("tetouan_forecast_mape_ratio", "Rolling mean absolute error relative to the load, 0..1."),
+    "bias_kw": ("tetouan_forecast_bias_kw", "Rolling mean of forecast less load, in kW."),
+    "coverage": ("tetouan_forecast_coverage_ratio", "Rolling share of loads inside the 90 % interval, 0..1."),
+    "pinball_kw": ("tetouan_forecast_pinball_kw", "Rolling mean pinball loss at 5 and 95 %, in kW."),
+    "skill_vs_same_time_yesterday": (
+        "tetouan_forecast_skill_ratio",
+        "1 - RMSE / RMSE of the load at the same time yesterday, over the same pairs; 1 is perfect, 0 no better.",
+    ),
+}
+
+
+class MonitorMetrics:
+    """The monitor's own metrics, each declared once; ``lead`` is a lead time in steps or ``mean`` over all of them."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._figures = {
+            figure: Gauge(name, text, LABELS, registry=registry) for figure, (name, text) in FIGURES.items()
+        }
+        self.scored_s = Gauge(
+            "tetouan_scores_timestamp_seconds",
+            "The hour of the last scores, event time in seconds since 1970.",
+            ["site", "zone"],
+            registry=registry,
+        )
+        self.dead_letters = Counter(
+            "tetouan_dead_letters", "Records refused, by reason.", ["reason"], registry=registry
+        )
+        self.repeated_forecasts = Gauge(
+            "tetouan_repeated_forecasts", "Forecasts whose site, zone and origin had come before.", registry=registry
+        )
+        self.waiting_readings = Gauge(
+            "tetouan_waiting_readings", "Readings, once a zone, whose forecasts were not seen yet.", registry=registry
+        )
+
+    def show(self, scores: Scores) -> None:
+        """Set the gauges; a figure that cannot be computed has no series."""
+        site, zone = scores.site, str(scores.zone)
+        self.scored_s.labels(site, zone).set(scores.time.timestamp())
+        for score in scores.scores:
+            labels = (site, zone, score.group, str(score.window_days))
+            for name, gauge in self._figures.items():
+                figure = getattr(score, name)
+                if figure is not None:
+                    gauge.labels(*labels).set(figure)
+                else:
+                    gauge.remove(*labels)

@@ -1,0 +1,94 @@
+"""What a batch model may learn from, and what follows it: one zone's readings on a regular grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from shared.data.year import DataError
+from shared.forecasting.scores import step_of
+from shared.forecasting.weather import COLUMNS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from shared.data.sites import Site
+    from shared.data.year import Year
+
+__all__ = ["History"]
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """The readings of one zone, one row a step from ``first_step`` on; NaN where there is none.
+
+    Attributes
+    ----------
+    seen
+        How many rows lie before ``until``: those to fit on. The last of them holds a reading; so does the last of all.
+    weather
+        The columns of ``shared.forecasting.weather.COLUMNS``, shape (n, 5).
+    demand_kw
+        The load, shape (n,).
+    """
+
+    site: Site
+    zone: int
+    first_step: int
+    seen: int
+    weather: NDArray[np.float64]
+    demand_kw: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, year: Year, zone: int, until: datetime) -> Self:
+        """Put the readings on the grid; as on the stream, of several at one time the first counts, off the grid none.
+
+        Raises
+        ------
+        DataError
+            If the year has no reading before ``until``.
+        """
+        step_s = 60 * year.site.step_minutes
+        seconds = year.times.as_unit("s").asi8
+        usable = ~year.times.isna() & (seconds % step_s == 0)
+        steps = seconds[usable] // step_s
+        unique, first = np.unique(steps, return_index=True)
+        seen_steps = unique[unique < -(-int(until.timestamp()) // step_s)]
+        if not seen_steps.size:
+            begins = year.times.min().isoformat()
+            raise DataError(f"until: no reading before {until.isoformat()}, the data begin at {begins}: choose a later time")
+        values = np.column_stack([*(_numbers(year, field) for field in COLUMNS), year.demand(zone)])[usable][first]
+        grid = np.full((unique[-1] - unique[0] + 1, values.shape[1]), np.nan)
+        grid[unique - unique[0]] = values
+        seen = int(seen_steps[-1] - unique[0]) + 1
+        return cls(year.site, zone, int(unique[0]), seen, grid[:, : len(COLUMNS)], grid[:, len(COLUMNS)])
+
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """The step index of each row."""
+        return self.first_step + np.arange(len(self.demand_kw))
+
+    @property
+    def as_of(self) -> datetime:
+        """The time of the last reading to fit on."""
+        return self.time_of(self.first_step + self.seen - 1)
+
+    def time_of(self, step: int) -> datetime:
+        """Return the time at which a step begins."""
+        return datetime.fromtimestamp(step * 60 * self.site.step_minutes, UTC)
+
+
+def _numbers(year: Year, field: str) -> NDArray[np.float64]:
+    column = next(column for column, name in year.site.columns.items() if name == field)
+    numbers = np.array([_number(text) for text in year.rows[column]])
+    return np.where(np.isfinite(numbers), numbers, np.nan)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan

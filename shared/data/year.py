@@ -1,0 +1,170 @@
+"""A year of readings, and where it comes from: a file, the cache, the network, or nothing but arithmetic."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from shared.data.download import PUBLISHED_URL, UnreachableError, download
+from shared.data.sites import Site, site
+from shared.data.synthetic import YEAR, synthetic_csv
+from shared.data.table import DataError, identity, is_published, parse, table_bytes, times
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+
+    from shared.data.download import Progress
+
+__all__ = ["DataError", "Source", "Year", "find_year"]
+
+SITE = "tetouan"
+CACHED_NAME = "tetouan-power-2017.csv"
+SYNTHETIC = "synthetic"
+
+Source = Literal["uci", "file", "synthetic"]
+
+
+@dataclass(frozen=True, eq=False)
+class Year:
+    """The readings of one site as published, every cell as text.
+
+    Attributes
+    ----------
+    rows
+        One row a reading in file order, columns as published, the time column among them.
+    times
+        Aware UTC, one a row; NaT where the text is no readable time.
+    sha256
+        Identity of the table, whichever line ends it has.
+    label
+        What every output shows.
+    reason
+        Why this year stands in for the published one; None where it is what was asked for.
+    """
+
+    site: Site
+    rows: pd.DataFrame
+    times: pd.DatetimeIndex
+    sha256: str
+    source: Source
+    label: str
+    reason: str | None = None
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether nobody measured this year."""
+        return self.source == "synthetic"
+
+    @property
+    def test_start(self) -> datetime:
+        """The time from which the last 20 % of the readings count as test."""
+        readable = self.times.dropna().sort_values()
+        return readable[len(readable) * 4 // 5].to_pydatetime()
+
+    def raw_messages(self, start: datetime, until: datetime) -> Iterator[tuple[datetime, bytes]]:
+        """Yield time and wire form of each reading in [start, until), in file order.
+
+        A row without a readable time goes out with the row before it, for its receiver to refuse.
+        """
+        known = self.times.to_series().ffill().bfill()
+        chosen = ((known >= start) & (known < until)).to_numpy()
+        sent = pd.DatetimeIndex(known[chosen]).to_pydatetime()
+        for time, cells in zip(sent, self.rows[chosen].to_numpy().tolist(), strict=True):
+            message = {"site": self.site.name, **dict(zip(self.rows.columns, cells, strict=True))}
+            yield time, json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def demand(self, zone: int) -> NDArray[np.float64]:
+        """Return the load of a zone, one number a row: kW rounded to 0.1 as on the wire, NaN where none is finite."""
+        published = {field: column for column, field in self.site.columns.items()}
+        load_kw = np.array([_number(text) for text in self.rows[published[f"zone_{zone}_kw"]]])
+        return np.where(np.isfinite(load_kw), load_kw, np.nan)
+
+
+def find_year(data: str | None, cache_dir: Path, *, url: str = PUBLISHED_URL, progress: Progress | None = None) -> Year:
+    """Return the year to work with.
+
+    Parameters
+    ----------
+    data
+        Path of a CSV file (or of the published zip), ``synthetic``, or None: then the cache, else a download, else the
+        synthetic year, which says in its ``reason`` why.
+    cache_dir
+        Where a download is kept.
+    url
+        Where the published zip or CSV is downloaded from.
+    progress
+        Told what has come of a download.
+
+    Raises
+    ------
+    DataError
+        The data that was asked for, cached or downloaded cannot be used.
+    """
+    if data == SYNTHETIC:
+        return _synthetic(reason=None)
+    if data is not None:
+        return _of_file(Path(data).expanduser())
+    cached = cache_dir / CACHED_NAME
+    if cached.exists():
+        return _of_cache(cached)
+    try:
+        table = download(url, cached, progress or _untold)
+    except UnreachableError as error:
+        return _synthetic(reason=f"the published year could not be downloaded ({error}); give a file with --data")
+    return _of_table(table, str(cached))
+
+
+def _of_file(path: Path) -> Year:
+    return _of_table(table_bytes(_read(path), str(path)), str(path))
+
+
+def _of_cache(cached: Path) -> Year:
+    table = _read(cached)
+    if not is_published(table):
+        raise DataError(f"{cached}: the cached year has been changed: delete it, and it is downloaded anew")
+    return _of_table(table, str(cached))
+
+
+def _of_table(table: bytes, name: str) -> Year:
+    if is_published(table):
+        return _year(table, name, "uci", "UCI Tetouan 2017")
+    return _year(table, name, "file", f"file {Path(name).name}")
+
+
+def _synthetic(reason: str | None) -> Year:
+    label = f"SYNTHETIC year {YEAR}"
+    return _year(synthetic_csv(site(SITE)), label, "synthetic", label, reason)
+
+
+def _year(table: bytes, name: str, source: Source, label: str, reason: str | None = None) -> Year:
+    known = site(SITE)
+    rows = parse(table, known, name)
+    return Year(known, rows, times(rows, known, name), identity(table), source, label, reason)
+
+
+def _read(path: Path) -> bytes:
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder: give the CSV file in it")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}: give the path of a CSV file that can be read") from error
+
+
+def _number(text: str) -> float:
+    try:
+        return round(float(text), 1)
+    except ValueError:
+        return np.nan
+
+
+def _untold(done: int, total: int | None) -> None:
+    """Take no notice of progress."""

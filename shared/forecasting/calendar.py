@@ -1,0 +1,101 @@
+"""The calendar of a site: its wall clock, its weekdays and its public holidays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import holidays
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Calendar"]
+
+_EPOCH = date(1970, 1, 1).toordinal()
+_DAY_MINUTES = 1440
+_QUARTER_MINUTES = 15  # no time zone in force today changes its offset between two quarter hours
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """What day and what time of day it is where the load is drawn.
+
+    Time is an integer step index: ``step = epoch_seconds // (60 * step_minutes)``. All methods are vectorised over it.
+
+    Parameters
+    ----------
+    country
+        Code of the country (ISO 3166-1 alpha-2) whose public holidays the ``holidays`` package knows.
+    time_zone
+        IANA name of the zone whose clock the load follows.
+    add, remove
+        Dates that are holidays although the package does not list them, and the other way round. Islamic holidays
+        follow the sighting of the moon, which a package can only estimate.
+
+    Raises
+    ------
+    ValueError
+        If the country or the zone is unknown, or a date is both added and removed.
+    """
+
+    country: str
+    time_zone: str = "UTC"
+    add: tuple[date, ...] = ()
+    remove: tuple[date, ...] = ()
+
+    def __post_init__(self) -> None:
+        try:
+            _ = self._zone, self._published
+        except (ZoneInfoNotFoundError, OSError, ValueError) as error:
+            raise ValueError(
+                f"time_zone {self.time_zone!r} is not known: use an IANA name like Africa/Casablanca"
+            ) from error
+        except NotImplementedError as error:
+            raise ValueError(f"country {self.country!r} has no known holidays: use an ISO code like MA") from error
+        if both := set(self.add) & set(self.remove):
+            raise ValueError(f"holidays {sorted(map(str, both))} are both added and removed: keep one of the two")
+
+    @cached_property
+    def _zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    @cached_property
+    def _published(self) -> holidays.HolidayBase:
+        return holidays.country_holidays(self.country)
+
+    def minute_of_day(self, steps: NDArray[np.int64], step_minutes: int) -> NDArray[np.int64]:
+        """Return the minutes since local midnight, 0..1439."""
+        return self._local_minutes(steps, step_minutes) % _DAY_MINUTES
+
+    def weekday(self, steps: NDArray[np.int64], step_minutes: int) -> NDArray[np.int64]:
+        """Return the local day of the week, 0 for Monday to 6 for Sunday."""
+        days = self._local_minutes(steps, step_minutes) // _DAY_MINUTES
+        return (days + date.fromordinal(_EPOCH).weekday()) % 7
+
+    def holiday(self, steps: NDArray[np.int64], step_minutes: int, *, days_later: int = 0) -> NDArray[np.bool_]:
+        """Tell whether the local date, or the one so many days later, is a public holiday."""
+        days = self._local_minutes(steps, step_minutes) // _DAY_MINUTES + days_later
+        dates, each = np.unique(days, return_inverse=True)
+        flags = np.array([self._is_holiday(date.fromordinal(_EPOCH + day)) for day in dates.tolist()], dtype=np.bool_)
+        return flags[each]
+
+    def _is_holiday(self, day: date) -> bool:
+        return day in self.add or (day in self._published and day not in self.remove)
+
+    def _local_minutes(self, steps: NDArray[np.int64], step_minutes: int) -> NDArray[np.int64]:
+        """Return minutes on the local wall clock since its 1970-01-01 00:00."""
+        minutes = np.asarray(steps, dtype=np.int64) * step_minutes
+        quarters, each = np.unique(minutes // _QUARTER_MINUTES, return_inverse=True)
+        shown = np.array(
+            [self._wall_clock(quarter * _QUARTER_MINUTES) for quarter in quarters.tolist()], dtype=np.int64
+        )
+        return shown[each] + minutes % _QUARTER_MINUTES
+
+    def _wall_clock(self, minute: int) -> int:
+        shown = datetime.fromtimestamp(60 * minute, self._zone)
+        return int(shown.replace(tzinfo=UTC).timestamp()) // 60

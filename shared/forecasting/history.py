@@ -1,0 +1,104 @@
+"""The last days of load, and what they alone say about the next ones."""
+
+from __future__ import annotations
+
+from dataclasses import InitVar, dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["BLEND", "DAYS_AHEAD", "DAYS_BACK", "LATE_MEAN", "LOAD", "MEAN", "History", "Resolution", "window_steps"]
+
+Floats = NDArray[np.float64]
+
+DAYS_BACK = 15  # a row of the day before looks back a fortnight
+DAYS_AHEAD = 2  # the late mean is known two days ahead
+
+LOAD, MEAN, LATE_MEAN, BLEND = range(4)
+_BLEND_DAY, _BLEND_WEEK, _BLEND_MEAN = 0.25, 0.25, 0.5
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """The distance between two readings, and the lags in minutes as numbers of steps."""
+
+    step_minutes: int
+
+    def __post_init__(self) -> None:
+        if self.step_minutes < 1 or 60 % self.step_minutes:
+            raise ValueError(f"step_minutes is {self.step_minutes}: use a divisor of 60 like 5, 10, 15, 30 or 60")
+
+    @property
+    def day(self) -> int:
+        """Steps a day."""
+        return 1440 // self.step_minutes
+
+    def steps(self, *minutes: int) -> tuple[int, ...]:
+        """Return the minutes in steps: rising, each once, at least one."""
+        return tuple(sorted({max(1, round(minute / self.step_minutes)) for minute in minutes}))
+
+
+def window_steps(resolution: Resolution) -> int:
+    """Return the length of the window: the days back, today and the days ahead."""
+    return (DAYS_BACK + 1 + DAYS_AHEAD) * resolution.day
+
+
+@dataclass
+class History:
+    """A window of whole days around today that moves on at midnight (UTC), so that a lag is a plain index.
+
+    ``series`` has four rows over 15 days back, today and two days ahead:
+
+    - ``LOAD``: the load in kW, up to the last reading;
+    - ``MEAN``: the mean of the same time on the seven days before, known up to a day ahead;
+    - ``LATE_MEAN``: the same without the last of them, known up to two days ahead;
+    - ``BLEND``: .25 same time yesterday + .25 same time last week + .5 ``MEAN``: the shape of the day to come.
+
+    ``filled`` marks what is not a good reading: missing, refused, or before the first one.
+    """
+
+    resolution: Resolution
+    start: InitVar[int]
+    first_step: int = field(init=False)
+    today: int = field(init=False)  # days since the epoch
+    series: Floats = field(init=False)
+    filled: NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self, start: int) -> None:
+        self.first_step, self.today = start, start // self.resolution.day
+        steps = window_steps(self.resolution)
+        self.series = np.zeros((4, steps))
+        self.filled = np.ones(steps, dtype=np.bool_)
+
+    def index(self, step: int) -> int:
+        """Return where the step stands in the window."""
+        return step - (self.today - DAYS_BACK) * self.resolution.day
+
+    def has_week(self, step: int) -> bool:
+        """Tell whether the step has a week before it, which the blend needs."""
+        return step - self.first_step >= 7 * self.resolution.day
+
+    def load_kw(self, at: int) -> float:
+        """Return the load there, zero before the first reading."""
+        return float(self.series[LOAD, at])
+
+    def next_day(self) -> None:
+        """Move the window on by a day."""
+        day = self.resolution.day
+        self.today += 1
+        self.series[:, :-day] = self.series[:, day:]
+        self.series[:, -day:] = 0.0
+        self.filled[:-day] = self.filled[day:]
+        self.filled[-day:] = True
+
+    def append(self, step: int, load_kw: float, *, filled: bool) -> None:
+        """Take the load of the step, which lies within today, and write what it says about tomorrow."""
+        day, at = self.resolution.day, self.index(step)
+        load = self.series[LOAD]
+        load[at] = load_kw
+        self.filled[at] = filled
+        week = load[at - 6 * day : at + 1 : day]
+        mean = np.add.reduce(week) / 7.0
+        self.series[MEAN, at + day] = mean
+        self.series[LATE_MEAN, at + 2 * day] = np.add.reduce(week[1:]) / 6.0
+        self.series[BLEND, at + day] = _BLEND_DAY * load_kw + _BLEND_WEEK * week[0] + _BLEND_MEAN * mean

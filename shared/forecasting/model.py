@@ -1,0 +1,165 @@
+"""``zone-demand``: the next 24 hours of one zone's load, learned from its own load and the calendar as it comes in.
+
+The forecast for lead h at origin t is a shape that the last days foretell, plus a correction that is learned:
+
+    y(t) + [s(t + h) - s(t)] + x(t)' beta_h + z(t, h)' gamma_h,
+
+where s blends the same time yesterday, a week ago, and the mean of the last seven days. Forecasting a difference makes
+the level of the load drop out, so that it may move for good without harm. All weights come from one recursion
+(:mod:`shared.forecasting.regression`), the interval from the forecaster's own past errors
+(:mod:`shared.forecasting.intervals`), and :mod:`shared.forecasting.fold` says in which order.
+
+References
+----------
+R. J. Hyndman, G. Athanasopoulos, Forecasting: Principles and Practice, 3rd ed., 2021: naive methods (5.2), harmonics
+and the calendar in regression (7.4), intervals (5.5).
+S. Ben Taieb et al., A review and comparison of strategies for multi-step ahead time series forecasting, Expert Systems
+with Applications 39, 2012 (the direct strategy: weights of their own for every lead).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+from shared.forecasting import artefact
+from shared.forecasting.calendar import Calendar
+from shared.forecasting.fold import DemandFold
+from shared.forecasting.history import Resolution
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["ZoneDemand", "ZoneForecast"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ZoneForecast:
+    """One answer: the demand at ``origin_step + h`` stands at index ``h - 1`` of the arrays, (leads,), in kW.
+
+    ``low_kw`` and ``high_kw`` bound the 90 % interval: ``0 <= low_kw <= median_kw <= high_kw``. ``reason`` says why the
+    load at the origin is not the meter's, None where it is.
+    """
+
+    origin_step: int
+    median_kw: Floats
+    low_kw: Floats
+    high_kw: Floats
+    reason: str | None
+
+
+class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is published without types
+    """Forecasts the load of one zone for all leads from its last reading, and learns from every one.
+
+    Time is an integer step index: ``step = epoch_seconds // (60 * step_minutes)``. The state is of fixed size (below
+    1 MB at ten minutes) and a deterministic function of the readings: fed one by one, in blocks or across a saved
+    state, it is the same to the bit.
+
+    Parameters
+    ----------
+    calendar
+        The calendar of the site.
+    step_minutes
+        Minutes between readings: a divisor of 60.
+    horizon_steps
+        Number of leads, at most a day.
+    half_life_days
+        A day that is so old weighs half in the regression.
+    """
+
+    fold_: DemandFold | None = None
+
+    def __init__(
+        self, *, calendar: Calendar, step_minutes: int = 10, horizon_steps: int = 144, half_life_days: float = 60.0
+    ) -> None:
+        self.calendar = calendar
+        self.step_minutes = step_minutes
+        self.horizon_steps = horizon_steps
+        self.half_life_days = half_life_days
+
+    def fit(self, first_step: int, demand_kw: Floats) -> Self:
+        """Start anew and take equally spaced readings, in kW, NaN where missing; the same as taking them one by one."""
+        fold = self.fold_ = self._empty_fold(first_step)
+        for step, load_kw in enumerate(np.asarray(demand_kw, dtype=np.float64).tolist(), first_step):
+            fold.take(step, load_kw)
+        return self
+
+    def partial_fit(self, step: int, demand_kw: float) -> Self:
+        """Take one reading, in kW, NaN where missing; steps left out since the last one are filled like missing ones.
+
+        Raises
+        ------
+        ValueError
+            If the step is not after the last one.
+        """
+        if self.fold_ is None:
+            self.fold_ = self._empty_fold(step)
+        last_step = self.fold_.outlook.last_step
+        if step <= last_step:
+            raise ValueError(
+                f"step {step} is not after the last one, {last_step}: feed the readings in order, each once"
+            )
+        for missing in range(last_step + 1, step):
+            self.fold_.take(missing, np.nan)
+        self.fold_.take(step, float(demand_kw))
+        return self
+
+    @property
+    def last_step_(self) -> int | None:
+        """Step of the last reading taken, the state's ``as_of``; None before the first."""
+        return None if self.fold_ is None else self.fold_.outlook.last_step
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is enough history to answer, about sixteen days."""
+        return self.fold_ is not None and self.fold_.ready
+
+    def predict(self) -> ZoneForecast:
+        """Return the forecast from the last reading; raises ``NotFittedError`` before there is enough history."""
+        if self.fold_ is None or not self.fold_.ready:
+            raise NotFittedError("zone-demand answers after about sixteen days of readings: feed it more history")
+        outlook, half_kw = self.fold_.outlook, self.fold_.half_width_kw()
+        return ZoneForecast(
+            origin_step=outlook.last_step,
+            median_kw=outlook.median_kw.copy(),
+            low_kw=np.maximum(outlook.median_kw - half_kw, 0.0),
+            high_kw=outlook.median_kw + half_kw,
+            reason=outlook.reason or None,
+        )
+
+    def save(self, path: Path) -> None:
+        """Write parameters and state to one file (``.npz``); raises ``NotFittedError`` where there is no state."""
+        if self.fold_ is None:
+            raise NotFittedError("zone-demand has taken no reading yet: fit it before saving it")
+        calendar = {**asdict(self.calendar), "add": _iso(self.calendar.add), "remove": _iso(self.calendar.remove)}
+        artefact.write(path, {**self.get_params(deep=False), "calendar": calendar}, self.fold_.parts)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what :meth:`save` wrote; raises ``ValueError`` that names the file where it is anything else."""
+        parameters, arrays = artefact.read(path)
+        try:
+            calendar = dict(parameters["calendar"])
+            calendar |= {name: tuple(date.fromisoformat(day) for day in calendar[name]) for name in ("add", "remove")}
+            model = cls(**{**parameters, "calendar": Calendar(**calendar)})
+            fold = model.fold_ = model._empty_fold(int(arrays["outlook.last_step"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} has parameters that this program cannot use ({error}): fit it anew") from error
+        artefact.restore(path, fold.parts, arrays)
+        return model
+
+    def _empty_fold(self, first_step: int) -> DemandFold:
+        resolution = Resolution(self.step_minutes)
+        return DemandFold(self.calendar, resolution, self.horizon_steps, self.half_life_days, first_step)
+
+
+def _iso(days: tuple[date, ...]) -> list[str]:
+    return [day.isoformat() for day in days]

@@ -1,0 +1,18 @@
+"""The one place that reads the wall clock."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+__all__ = ["monotonic_s", "now"]
+
+
+def now() -> datetime:
+    """Return the wall clock: aware, UTC."""
+    return datetime.now(UTC)
+
+
+def monotonic_s() -> float:
+    """Return seconds of a clock that never goes back; only differences mean something."""
+    return time.monotonic()

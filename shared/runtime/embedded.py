@@ -1,0 +1,81 @@
+"""A Kafka-protocol broker in memory, for one machine with Python alone: librdkafka's mock cluster in its own process.
+
+It keeps 5 MiB a partition and drops the oldest in silence, so whoever feeds it bounds the consumers' lag; it honours no
+transactions, no retention and no second member of a group. What needs those runs on Apache Kafka.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from confluent_kafka import Producer
+
+from shared.contracts import topics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["EmbeddedBroker", "EmbeddedBrokerError", "start"]
+
+METADATA_S = 10.0
+
+
+class EmbeddedBrokerError(RuntimeError):
+    """The embedded broker did not start, or has died."""
+
+
+@dataclass(frozen=True)
+class EmbeddedBroker:
+    """A running broker: its address and its process."""
+
+    bootstrap: str
+    process: subprocess.Popen[str]
+
+
+@contextmanager
+def start() -> Iterator[EmbeddedBroker]:
+    """Run the broker in a child process, and end it on leaving; raises ``EmbeddedBrokerError``.
+
+    The child ends by itself when this process dies, as its standard input closes then.
+    """
+    child = subprocess.Popen(
+        [sys.executable, "-m", __name__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,  # Ctrl-C reaches only the parent, which ends the broker last
+    )
+    if child.stdin is None or child.stdout is None:
+        raise EmbeddedBrokerError("the embedded broker has no pipes")
+    try:
+        bootstrap = child.stdout.readline().strip()
+        if not bootstrap:
+            raise EmbeddedBrokerError(f"the embedded broker ended at its start with exit code {child.wait()}")
+        yield EmbeddedBroker(bootstrap, child)
+    finally:
+        child.stdin.close()
+        child.wait(timeout=METADATA_S)
+        child.stdout.close()
+
+
+def main() -> None:
+    """Serve until standard input closes; prints the bootstrap address."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    broker = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "127.0.0.1:1", "log_level": 0})
+    metadata = broker.list_topics(timeout=METADATA_S)
+    for topic in topics.ALL:  # asking for a topic makes it
+        broker.list_topics(topic.name, timeout=METADATA_S)
+    address = ",".join(f"{node.host}:{node.port}" for node in metadata.brokers.values())
+    sys.stdout.write(address + "\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

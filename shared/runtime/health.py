@@ -1,0 +1,57 @@
+"""Whether a service makes progress (`/healthz`) and whether it can answer (`/readyz`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from shared.runtime.clock import monotonic_s
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Health"]
+
+STALLED_S = 60.0
+
+
+@dataclass
+class Health:
+    """The state that the consume loop keeps and the HTTP answers show.
+
+    ``waiting_for`` holds what is still missing before the service is ready, by name, each with what to do about it.
+    """
+
+    waiting_for: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    lag_records: int = 0
+    broker_up: bool = False
+    failure: BaseException | None = None
+    on_failure: Callable[[], None] = lambda: None
+    _progress_s: float = field(default_factory=monotonic_s)
+
+    def progressed(self) -> None:
+        """Note that a batch was finished, or that there is nothing to do."""
+        self._progress_s = monotonic_s()
+
+    def fail(self, error: BaseException) -> None:
+        """Note the failure that ends the service: what follows it must not be committed."""
+        self.failure = error
+        self.on_failure()
+
+    def live(self) -> tuple[bool, dict[str, object]]:
+        """Return whether work moves on, with the evidence.
+
+        A broker that does not answer is no reason for a restart: the service waits for it and says so in ``/readyz``.
+        """
+        idle_s = monotonic_s() - self._progress_s
+        stalled = self.broker_up and self.lag_records > 0 and idle_s > STALLED_S
+        evidence: dict[str, object] = {"seconds_since_progress": round(idle_s, 1), "lag_records": self.lag_records}
+        return not stalled and self.failure is None, evidence
+
+    def ready(self) -> tuple[bool, dict[str, object]]:
+        """Return whether the service can answer, with what it waits for."""
+        missing = dict(self.waiting_for)
+        if not self.broker_up:
+            missing["broker"] = "the Kafka broker does not answer: check TETOUAN_KAFKA_BOOTSTRAP"
+        return not missing, {"waiting_for": missing, "notes": self.notes}

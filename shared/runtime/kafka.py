@@ -1,0 +1,306 @@
+"""What every service does with Kafka: wait for the broker, make the topics, consume batches, publish, commit.
+
+Delivery is at least once: the outputs of a batch are confirmed before its offsets are committed, each partition on its
+own. FastStream's own acknowledgement is not used, since it commits whatever the consumer's position is, past failures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+import tenacity
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it is public, its stub forgets it
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+
+from shared.contracts import topics
+from shared.contracts.messages import DeadLetter
+from shared.runtime.clock import monotonic_s, now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from concurrent.futures import Future
+
+    from aiokafka import AIOKafkaConsumer
+    from faststream.kafka.subscriber.usecase import BatchSubscriber
+
+    from shared.contracts.topics import Topic
+    from shared.runtime.health import Health
+    from shared.runtime.metrics import PipelineMetrics
+    from shared.runtime.settings import Settings
+
+__all__ = ["MAX_RECORD_BYTES", "Core", "Outgoing", "Pipeline", "Record", "dead_letter", "ensure_topics"]
+
+MAX_RECORD_BYTES = 1024 * 1024  # what a producer may send; a dead letter adds its headers to that
+HEADROOM_BYTES = 64 * 1024
+POLL_MS = 20  # an empty poll waits this long twice: it bounds the latency of an idle stream
+WATCH_S = 1.0
+ADMIN_S = 5.0
+STOP_S = 8.0
+
+log = structlog.get_logger()
+
+
+class Record(Protocol):
+    """A consumed record, as much of it as a core may see."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A record to publish."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Core(Protocol):
+    """The pure heart of a service: a batch of records in, the records that answer it out, in order."""
+
+    def handle(self, records: Sequence[Record]) -> list[Outgoing]:
+        """Fold the batch into the state and return the answers; any exception is a bug and ends the service."""
+
+
+def dead_letter(record: Record, reason: str, field: str | None, value: str | None) -> Outgoing:
+    """Return the dead letter of a refused record: its original bytes, and in the headers why and where it stood."""
+    letter = DeadLetter(
+        reason=reason,
+        field=field,
+        value=value,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        received=now(),
+    )
+    return Outgoing(topics.REJECTED.name, record.key, record.value or b"", tuple(letter.to_headers()))
+
+
+def ensure_topics(bootstrap: str, prefix: str = "") -> list[str]:
+    """Make the missing topics, kept as long as their table says; returns the names of those it made.
+
+    Raises ``KafkaException`` where the broker does not answer within five seconds.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    there = admin.list_topics(timeout=ADMIN_S).topics
+    missing = [_new_topic(topic, prefix) for topic in topics.ALL if prefix + topic.name not in there]
+    made = admin.create_topics(missing, request_timeout=ADMIN_S) if missing else {}
+    for name, done in made.items():
+        _settle(name, done)
+    return list(made)
+
+
+def _settle(name: str, done: Future[None]) -> None:
+    try:
+        done.result()
+    except KafkaException as error:
+        if error.args[0].name() != "TOPIC_ALREADY_EXISTS":  # another service was faster
+            raise
+        log.debug("topic was there already", topic=name)
+
+
+def _new_topic(topic: Topic, prefix: str) -> NewTopic:
+    kept_ms = -1 if topic.kept is None else int(topic.kept.total_seconds() * 1000)
+    config = {"retention.ms": str(kept_ms), "max.message.bytes": str(MAX_RECORD_BYTES + HEADROOM_BYTES)}
+    return NewTopic(prefix + topic.name, num_partitions=topics.PARTITIONS, replication_factor=-1, config=config)
+
+
+class Pipeline:
+    """The consume loop of one service: batches from its topics through its core to the broker."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        consumes: tuple[Topic, ...],
+        core: Core,
+        *,
+        metrics: PipelineMetrics,
+        health: Health,
+        max_records: int = 500,
+    ) -> None:
+        self._name = name
+        self._bootstrap = settings.kafka_bootstrap
+        self._prefix = settings.topic_prefix
+        self._core = core
+        self._metrics = metrics
+        self._health = health
+        self._producer: AIOKafkaProducer | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._broker = KafkaBroker(
+            self._bootstrap,
+            apply_types=False,
+            consumer_only=True,
+            graceful_timeout=STOP_S,
+            logger=None,
+            client_id=name,
+        )
+        self._subscriber: BatchSubscriber = self._broker.subscriber(
+            *(self._prefix + topic.name for topic in consumes),
+            group_id=self._prefix + name,
+            batch=True,
+            max_records=max_records,
+            batch_timeout_ms=POLL_MS,
+            fetch_max_wait_ms=POLL_MS,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            ack_policy=AckPolicy.MANUAL,
+            decoder=_as_it_is,
+        )
+        self._subscriber(self._handle)
+        health.waiting_for["assignment"] = "no partition is assigned yet: the consumer group is joining"
+
+    async def start(self) -> None:
+        """Wait for the broker as long as it takes, make the topics, and start to consume."""
+        async for attempt in _patiently("the Kafka broker does not answer", bootstrap=self._bootstrap):
+            with attempt:
+                await asyncio.to_thread(ensure_topics, self._bootstrap, self._prefix)
+                self._producer = await self._connect()
+        self._health.broker_up = True
+        await self._broker.start()
+        self._watcher = asyncio.create_task(self._watch())
+        log.info("consuming", bootstrap=self._bootstrap, topics=self._subscriber.topic_names_for_subscribe)
+
+    async def _connect(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            client_id=self._name,
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=MAX_RECORD_BYTES + HEADROOM_BYTES,
+        )
+        try:
+            await producer.start()
+        except KafkaError:
+            await producer.stop()
+            raise
+        return producer
+
+    async def stop(self) -> None:
+        """Finish and commit the batch in hand, then leave the group."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+        await self._broker.stop()
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def _handle(self, message: KafkaMessage) -> None:
+        if self._health.failure is not None:  # what follows a batch that failed must not be committed
+            return
+        records = message.raw_message
+        started_s = monotonic_s()
+        try:
+            outgoing = self._core.handle(records)
+            await self._publish(outgoing)
+            await self._commit(message.consumer, records)
+        except Exception as error:
+            self._health.fail(error)
+            raise
+        self._account(records, outgoing, monotonic_s() - started_s)
+
+    async def _publish(self, outgoing: Sequence[Outgoing]) -> None:
+        """Send all without waiting for each; send again, in order, what the broker did not confirm."""
+        pending = list(outgoing)
+        async for attempt in _patiently("the broker did not confirm what was sent"):
+            with attempt:
+                pending, error = await self._send(pending)
+                if error is not None:
+                    self._metrics.publish_retries.inc(len(pending))
+                    raise error
+
+    async def _send(self, outgoing: list[Outgoing]) -> tuple[list[Outgoing], KafkaError | None]:
+        producer = self._producer
+        if producer is None:
+            raise RuntimeError("the pipeline was not started")
+        sent = [
+            await producer.send(self._prefix + o.topic, o.value, key=o.key, headers=list(o.headers)) for o in outgoing
+        ]
+        results = await asyncio.gather(*sent, return_exceptions=True)
+        failed = [i for i, result in enumerate(results) if isinstance(result, BaseException)]
+        if not failed:
+            return [], None
+        error = results[failed[0]]
+        if not isinstance(error, KafkaError) or not error.retriable:
+            raise error if isinstance(error, BaseException) else RuntimeError(error)
+        return outgoing[failed[0] :], error
+
+    async def _commit(self, consumer: AIOKafkaConsumer, records: Iterable[Record]) -> None:
+        offsets = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}
+        try:
+            await consumer.commit(offsets)
+        except KafkaError as error:  # the next commit covers it; after a rebalance the new owner repeats the batch
+            self._metrics.commit_failures.inc()
+            log.warning("the broker refused a commit, the next one will cover it", error=str(error))
+
+    def _account(self, records: Sequence[Record], outgoing: Sequence[Outgoing], duration_s: float) -> None:
+        self._health.progressed()
+        self._metrics.batch_s.observe(duration_s)
+        self._metrics.batch_records.observe(len(records))
+        for topic in {record.topic for record in records}:
+            self._metrics.consumed.labels(topic).inc(sum(record.topic == topic for record in records))
+        for topic in {record.topic for record in outgoing}:
+            self._metrics.published.labels(topic).inc(sum(record.topic == topic for record in outgoing))
+
+    async def _watch(self) -> None:
+        """Once a second: does the broker answer, is anything assigned, how far behind are we."""
+        while True:
+            self._health.broker_up = await _answers(self._producer)
+            self._metrics.broker_up.set(self._health.broker_up)
+            consumer = self._subscriber.consumer
+            if consumer is not None and consumer.assignment():
+                self._health.waiting_for.pop("assignment", None)
+                await self._measure_lag(consumer)
+            await asyncio.sleep(WATCH_S)
+
+    async def _measure_lag(self, consumer: AIOKafkaConsumer) -> None:
+        total = 0
+        for partition in consumer.assignment():
+            high = consumer.highwater(partition)
+            lag = 0 if high is None else max(0, high - await consumer.position(partition))
+            self._metrics.lag.labels(partition.topic, str(partition.partition)).set(lag)
+            total += lag
+        self._health.lag_records = total
+        if total == 0:
+            self._health.progressed()
+
+
+async def _as_it_is(message: KafkaMessage) -> KafkaMessage:
+    """Hand the whole message to the handler: each record is decoded on its own, so that one bad record is one."""
+    return message
+
+
+async def _answers(producer: AIOKafkaProducer) -> bool:
+    try:
+        async with asyncio.timeout(ADMIN_S):
+            await producer.client.fetch_all_metadata()
+    except (KafkaError, TimeoutError):
+        return False
+    return True
+
+
+def _patiently(what: str, **context: object) -> tenacity.AsyncRetrying:
+    """Try again for ever while Kafka is the reason, with a growing pause, and say so each time."""
+
+    def say(state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        log.warning(f"{what}, trying again", attempt=state.attempt_number, error=str(error), **context)  # noqa: G004 - one phrase a caller
+
+    return tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception_type((KafkaError, KafkaException)),
+        wait=tenacity.wait_exponential(multiplier=0.2, max=5),
+        before_sleep=say,
+        reraise=True,
+    )

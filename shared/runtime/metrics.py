@@ -1,0 +1,52 @@
+"""The metrics that every service exports, each declared once; a service declares its own beside them."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+__all__ = ["PipelineMetrics", "new_registry"]
+
+BATCH_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+BATCH_RECORDS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+
+
+def new_registry() -> CollectorRegistry:
+    """Return a registry of its own with the process's figures (memory, CPU, garbage collection)."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+class PipelineMetrics:
+    """What the consume loop of any service tells Prometheus."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.consumed = Counter("tetouan_consumed_records", "Records consumed.", ["topic"], registry=registry)
+        self.published = Counter(
+            "tetouan_published_records", "Records published and confirmed.", ["topic"], registry=registry
+        )
+        self.batch_s = Histogram(
+            "tetouan_batch_duration_seconds",
+            "From a batch in hand to its offsets committed, in seconds.",
+            buckets=BATCH_SECONDS,
+            registry=registry,
+        )
+        self.batch_records = Histogram(
+            "tetouan_batch_records", "Records in a batch.", buckets=BATCH_RECORDS, registry=registry
+        )
+        self.lag = Gauge(
+            "tetouan_consumer_lag_records", "Records not yet consumed.", ["topic", "partition"], registry=registry
+        )
+        self.publish_retries = Counter(
+            "tetouan_publish_retries", "Records sent again because the broker did not confirm them.", registry=registry
+        )
+        self.commit_failures = Counter(
+            "tetouan_commit_failures", "Offset commits that the broker refused.", registry=registry
+        )
+        self.broker_up = Gauge("tetouan_broker_up", "1 while the Kafka broker answers, else 0.", registry=registry)

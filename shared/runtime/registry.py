@@ -1,0 +1,238 @@
+"""The registry of models: tracked runs and registered versions in MLflow, whose artefacts are our own files.
+
+MLflow never sees a Python object of ours: a version is a folder that the model itself wrote, beside an ``MLmodel`` file
+with the signature. Nothing here pickles or unpickles.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+import textwrap
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion as Registered
+
+__all__ = ["ModelVersion", "Registry", "RegistryError", "Signature"]
+
+EXPERIMENT = "tetouan"
+CHAMPION = "champion"
+
+Kind = Literal["long", "double", "doubles"]
+
+_KINDS: dict[Kind, dict[str, object]] = {
+    "long": {"type": "long"},
+    "double": {"type": "double"},
+    "doubles": {"type": "array", "items": {"type": "double"}},
+}
+_FOLDER = "model"
+_SQLITE = "sqlite:///"
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "1",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    # by itself MLflow tries a server that is down for minutes
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}
+
+
+class RegistryError(Exception):
+    """The registry cannot be reached or does not hold what was asked for; the line says what to do."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a model takes and gives, by name."""
+
+    inputs: Mapping[str, Kind]
+    outputs: Mapping[str, Kind]
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One registered version of a model with the tags and metrics it was registered with."""
+
+    name: str
+    version: str
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+
+    @property
+    def label(self) -> str:
+        """``name/version``, as forecasts name their models."""
+        return f"{self.name}/{self.version}"
+
+
+class Registry:
+    """A small view of MLflow: register, promote, find, fetch.
+
+    Parameters
+    ----------
+    uri
+        Tracking address of MLflow: ``sqlite:///<absolute path>`` or ``http(s)://host:port``.
+    artifact_root
+        Absolute folder beneath which the artefacts lie; None where the server keeps them.
+
+    Raises
+    ------
+    RegistryError
+        If the address is none, or nothing that works answers there; so do all methods.
+    """
+
+    def __init__(self, uri: str, artifact_root: Path | None) -> None:
+        self._uri = uri
+        self._artifact_root = artifact_root
+        with self._reaching():
+            self._client = _client(uri)
+
+    def register(
+        self,
+        name: str,
+        folder: Path,
+        *,
+        params: Mapping[str, object],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        signature: Signature,
+        run_name: str,
+    ) -> ModelVersion:
+        """Track a run with its parameters and metrics, and register the files of ``folder`` as a new version."""
+        with self._reaching():
+            run = self._client.create_run(self._experiment_id(), tags=dict(tags), run_name=run_name)
+            run_id, outcome = run.info.run_id, "FAILED"
+            try:
+                self._log(run_id, params, metrics)
+                self._client.log_artifacts(run_id, str(folder), _FOLDER)
+                files = sorted(path.name for path in folder.iterdir())
+                self._client.log_text(run_id, _description(run_id, files, signature), f"{_FOLDER}/MLmodel")
+                self._create_model(name)
+                registered = self._client.create_model_version(
+                    name, f"{run.info.artifact_uri}/{_FOLDER}", run_id, tags=dict(tags)
+                )
+                outcome = "FINISHED"
+            finally:
+                self._client.set_terminated(run_id, outcome)
+            return self._version(registered)
+
+    def promote(self, version: ModelVersion) -> None:
+        """Make the version the champion of its model."""
+        with self._reaching():
+            self._client.set_registered_model_alias(version.name, CHAMPION, version.version)
+
+    def champion(self, name: str) -> ModelVersion | None:
+        """Return the champion of the model, or None where there is none."""
+        with self._reaching():
+            found = self._client.search_registered_models(f"name = '{name}'")
+            version = found[0].aliases.get(CHAMPION) if found else None
+            return self._version(self._client.get_model_version(name, version)) if version else None
+
+    def find(self, name: str, tags: Mapping[str, str]) -> ModelVersion | None:
+        """Return the newest version of the model that carries all these tags, or None."""
+        with self._reaching():
+            clauses = [f"name = '{name}'", *(f"tag.`{key}` = '{value}'" for key, value in tags.items())]
+            found = self._client.search_model_versions(
+                " AND ".join(clauses), max_results=1, order_by=["version_number DESC"]
+            )
+            return self._version(found[0]) if found else None
+
+    def get(self, name: str, version: str) -> ModelVersion:
+        """Return that version; raises `RegistryError` where it does not exist."""
+        with self._reaching():
+            return self._version(self._client.get_model_version(name, version))
+
+    def fetch(self, version: ModelVersion) -> Path:
+        """Return a local folder with the files of the version; those of a server are downloaded."""
+        with self._reaching():
+            from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - as in _client
+
+            source = self._client.get_model_version_download_uri(version.name, version.version)
+            return Path(download_artifacts(artifact_uri=source, tracking_uri=self._uri))
+
+    def _experiment_id(self) -> str:
+        if found := self._client.get_experiment_by_name(EXPERIMENT):
+            return found.experiment_id
+        root = self._artifact_root.absolute().as_uri() if self._artifact_root else None
+        return self._client.create_experiment(EXPERIMENT, artifact_location=root)
+
+    def _log(self, run_id: str, params: Mapping[str, object], metrics: Mapping[str, float]) -> None:
+        for key, value in params.items():
+            self._client.log_param(run_id, key, value)
+        for key, number in metrics.items():
+            self._client.log_metric(run_id, key, number)
+
+    def _create_model(self, name: str) -> None:
+        if not self._client.search_registered_models(f"name = '{name}'"):
+            self._client.create_registered_model(name)
+
+    def _version(self, found: Registered) -> ModelVersion:
+        metrics = self._client.get_run(found.run_id).data.metrics if found.run_id else {}
+        return ModelVersion(found.name, str(found.version), dict(found.tags), dict(metrics))
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """Turn what MLflow and the layers beneath it raise into one line."""
+        try:
+            yield
+        except _failures() as error:
+            why = _shown(textwrap.shorten(str(error), 160, placeholder=" …"))
+            if getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST":
+                raise RegistryError(f"{why} in the registry at {_shown(self._uri)}: run `tetouan train`") from error
+            raise RegistryError(
+                f"the registry at {_shown(self._uri)} cannot be used ({why}): check TETOUAN_MLFLOW_URI and that its "
+                "server runs, or TETOUAN_STATE_DIR and that its folder can be written"
+            ) from error
+
+
+def _client(uri: str) -> MlflowClient:
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    _prepare(uri)
+    from mlflow import MlflowClient  # noqa: PLC0415 - MLflow reads its environment on import, and takes a second for it
+
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _prepare(uri: str) -> None:
+    """Create the folder of a SQLite registry, and fail at once where MLflow would try for a minute."""
+    if not uri.startswith(_SQLITE):
+        return
+    path = Path(uri.removeprefix(_SQLITE))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA schema_version")
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - as in _client
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - as in _client
+
+    return MlflowException, SQLAlchemyError, sqlite3.Error, OSError
+
+
+def _shown(uri: str) -> str:
+    """Return the address without user and password."""
+    return re.sub(r"//[^/@]*@", "//", uri)
+
+
+def _description(run_id: str, files: list[str], signature: Signature) -> str:
+    """Return the ``MLmodel`` file: which files make up the model, and its signature."""
+    from mlflow.models import Model, ModelSignature  # noqa: PLC0415 - as in _client
+
+    columns = {
+        side: json.dumps([{"name": name, **_KINDS[kind]} for name, kind in kinds.items()])
+        for side, kinds in (("inputs", signature.inputs), ("outputs", signature.outputs))
+    }
+    flavour = {"tetouan": {"files": files}}
+    described = Model(_FOLDER, run_id, flavors=flavour, signature=ModelSignature.from_dict(columns))
+    return str(described.to_yaml())

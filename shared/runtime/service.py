@@ -1,0 +1,148 @@
+"""Runs one service: its consume loop and its HTTP answers in one event loop, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from threadpoolctl import threadpool_limits
+
+from shared.runtime import logs
+from shared.runtime.kafka import Core, Pipeline
+from shared.runtime.metrics import PipelineMetrics
+from shared.runtime.settings import Refused, Settings, load
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from prometheus_client import CollectorRegistry
+    from starlette.requests import Request
+
+    from shared.contracts.topics import Topic
+    from shared.runtime.health import Health
+
+__all__ = ["Service", "main", "run"]
+
+log = structlog.get_logger()
+
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True)
+class Service:
+    """What makes one service: its name (also its consumer group), its topics, its core and its metrics."""
+
+    name: str
+    consumes: tuple[Topic, ...]
+    core: Core
+    registry: CollectorRegistry
+    health: Health
+    max_records: int = 500
+
+
+def main(name: str, kind: type[S], build: Callable[[S], Service]) -> int:
+    """Load the settings, build the service and run it; 2 and one line where the start is refused."""
+    try:
+        settings = load(kind)
+        logs.configure(name, settings.log_format, settings.log_level)
+        with threadpool_limits(1):  # one service, one core: more threads only fight over small matrices
+            return run(build(settings), settings)
+    except Refused as refusal:
+        sys.stderr.write(f"{name}: {refusal}\n")
+        return 2
+
+
+def run(service: Service, settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT: 0 after a clean stop, 1 after a failure; ``Refused`` where the port is taken."""
+    try:
+        listener = socket.create_server((settings.http_host, settings.http_port))
+    except OSError as error:
+        where = f"{settings.http_host}:{settings.http_port}"
+        raise Refused(
+            f"cannot listen on {where} ({os.strerror(error.errno or 0)}): set TETOUAN_HTTP_PORT to a free port"
+        ) from None
+    for order in (signal.SIGTERM, signal.SIGINT):  # uvicorn stops on them, then raises them again: that is to end here
+        signal.signal(order, lambda *_: None)
+    pipeline = Pipeline(
+        service.name,
+        settings,
+        service.consumes,
+        service.core,
+        metrics=PipelineMetrics(service.registry),
+        health=service.health,
+        max_records=service.max_records,
+    )
+    server = uvicorn.Server(
+        uvicorn.Config(
+            _application(service, pipeline),
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=1,
+            lifespan="on",
+        )
+    )
+
+    def stop() -> None:
+        server.should_exit = True
+
+    service.health.on_failure = stop
+    with listener:
+        host, port = listener.getsockname()[:2]
+        log.info("listening", address=f"http://{host}:{port}", pid=os.getpid())
+        server.run(sockets=[listener])
+    if service.health.failure is not None:
+        log.error("ended by a failure", error=repr(service.health.failure), exc_info=service.health.failure)
+        return 1
+    log.info("stopped")
+    return 0
+
+
+def _application(service: Service, pipeline: Pipeline) -> Starlette:
+    async def healthz(_: Request) -> JSONResponse:
+        live, evidence = service.health.live()
+        return JSONResponse({"live": live, **evidence}, status_code=200 if live else 503)
+
+    async def readyz(_: Request) -> JSONResponse:
+        ready, evidence = service.health.ready()
+        return JSONResponse({"ready": ready, **evidence}, status_code=200 if ready else 503)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(service.registry), media_type=CONTENT_TYPE_LATEST)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        starting = asyncio.create_task(_start(pipeline, service.health))
+        yield
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        await pipeline.stop()
+
+    return Starlette(
+        routes=[
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", metrics),
+        ],
+        lifespan=lifespan,
+    )
+
+
+async def _start(pipeline: Pipeline, health: Health) -> None:
+    """Start in the background, so that the health answers come while the broker does not."""
+    try:
+        await pipeline.start()
+    except Exception as error:
+        health.fail(error)
+        raise

@@ -1,0 +1,112 @@
+"""Every setting of the project: environment variables with the prefix ``TETOUAN_``."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.data.sites import site
+
+__all__ = ["PREFIX", "Refused", "Settings", "load"]
+
+PREFIX = "TETOUAN_"
+
+S = TypeVar("S", bound="Settings")
+
+
+class Refused(Exception):  # noqa: N818 - the start is refused: no error of ours, one line that says what to change
+    """What is asked for cannot be done; the message is one line that says what to change."""
+
+
+class Settings(BaseSettings):
+    """The settings that any entry point may read; a service only changes defaults."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    kafka_bootstrap: str = Field(
+        default="127.0.0.1:9092", description="address of the Kafka brokers, host:port[,host:port]"
+    )
+    topic_prefix: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._-]*$",
+        description="put before the names of topics and consumer groups, so that installations can share brokers",
+    )
+    site: str = Field(default="tetouan", description="the site whose readings are streamed")
+    zones: Annotated[tuple[int, ...], NoDecode] = Field(default=(2,), description="zones to forecast, such as 1,2,3")
+    max_gap_days: int = Field(default=30, ge=1, description="a reading later than this after the last one is refused")
+    data: str | None = Field(
+        default=None, description="the year: a CSV file, or `synthetic`; else cache, download, synthetic"
+    )
+    data_url: str | None = Field(
+        default=None, description="address of the published year (zip); default: the UCI repository"
+    )
+    state_dir: Path = Field(default=Path(".tetouan"), description="where cache, registry and results of demos lie")
+    mlflow_uri: str | None = Field(
+        default=None, description="MLflow tracking address; default: SQLite in the state folder"
+    )
+    models: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="model versions to run instead of the champions, such as zone-demand-tetouan-2/3"
+    )
+    http_host: str = Field(default="127.0.0.1", description="address that health and metrics listen on")
+    http_port: int = Field(default=8000, ge=0, le=65535, description="port of health and metrics; 0 takes a free one")
+    log_format: Literal["console", "json"] = Field(default="console", description="how log lines look")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="the least level logged"
+    )
+    max_lag: int = Field(default=0, ge=0, description="readings the replay may be ahead of the consumers; 0: no limit")
+    lag_groups: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("ingestor", "forecaster", "monitor"), description="consumer groups that `max_lag` watches"
+    )
+
+    @field_validator("zones", "models", "lag_groups", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("site")
+    @classmethod
+    def _known_site(cls, name: str) -> str:
+        return site(name).name
+
+    @field_validator("zones")
+    @classmethod
+    def _published_zones(cls, zones: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        known = site(info.data["site"]).zones if "site" in info.data else zones
+        if not zones or len(set(zones)) < len(zones) or not set(zones) <= set(known):
+            raise ValueError(f"name one or more different zones of {', '.join(map(str, known))}")
+        return zones
+
+    @property
+    def cache_dir(self) -> Path:
+        """Where downloaded data is kept."""
+        return self.state_dir / "cache"
+
+    @property
+    def registry_uri(self) -> str:
+        """The MLflow address in force."""
+        return self.mlflow_uri or f"sqlite:///{(self.state_dir / 'mlflow' / 'mlflow.db').absolute()}"
+
+    @property
+    def artifact_root(self) -> Path | None:
+        """Where the artefacts of the default registry lie; a server of one's own knows its own place."""
+        return None if self.mlflow_uri else (self.state_dir / "mlflow" / "artifacts").absolute()
+
+
+def load(kind: type[S], **overrides: object) -> S:
+    """Return the settings from the environment; raises ``Refused`` that names the first bad one."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {PREFIX + "TEST_KAFKA"}
+    for name in sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known):
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else "see the settings table of the README"
+        raise Refused(f"{name} is no setting: {hint}")
+    try:
+        return kind(**overrides)  # type: ignore[arg-type]  # pydantic validates what mypy cannot know of a dict
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        reason = first["msg"].removeprefix("Value error, ")
+        raise Refused(f"{PREFIX}{str(first['loc'][0]).upper()}={first['input']!r}: {reason}") from None

@@ -1,0 +1,17 @@
+"""Fixtures that every suite shares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data_path() -> Path:
+    """The published year, or a skip that says how to provide it."""
+    path = os.environ.get("TETOUAN_DATA")
+    if not path:
+        pytest.skip("real_data: set TETOUAN_DATA to the published year (CSV) to run this test")
+    return Path(path)

@@ -1,0 +1,118 @@
+"""The brokers that the integration tests run on, and what the tests do with them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from shared.contracts import topics
+from shared.runtime.clock import monotonic_s
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from confluent_kafka import Message
+
+    from shared.contracts.topics import Topic
+
+__all__ = ["Broker", "ServiceProcess", "service", "until"]
+
+PATIENCE_S = 60.0
+POLL_S = 0.05
+
+
+def until(done: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
+    """Wait for a condition; fail with ``what`` after ``patience_s``."""
+    deadline_s = monotonic_s() + patience_s
+    while not done():
+        assert monotonic_s() < deadline_s, f"waited {patience_s:.0f} s for {what}"
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A broker with topics of its own for one test: ``prefix`` stands before their names."""
+
+    kind: str
+    bootstrap: str
+    prefix: str
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The settings that lead a service here."""
+        return {"TETOUAN_KAFKA_BOOTSTRAP": self.bootstrap, "TETOUAN_TOPIC_PREFIX": self.prefix}
+
+    def send(self, topic: Topic, values: Sequence[bytes | None], key: bytes = b"tetouan") -> None:
+        """Publish the values and wait until the broker has confirmed them."""
+        producer = Producer(
+            {"bootstrap.servers": self.bootstrap, "partitioner": "murmur2_random", "log_level": 0, "linger.ms": 5}
+        )
+        for value in values:
+            producer.produce(self.prefix + topic.name, value, key=key)
+            producer.poll(0)
+        assert producer.flush(PATIENCE_S) == 0
+
+    def read(self, topic: Topic, count: int, patience_s: float = PATIENCE_S) -> list[Message]:
+        """Return the first ``count`` records of the topic, or what there is once patience ends."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "test-reader", "log_level": 0})
+        name = self.prefix + topic.name
+        found: list[Message] = []
+        consumer.assign([TopicPartition(name, number, 0) for number in range(topics.PARTITIONS)])
+        deadline_s = monotonic_s() + patience_s
+        while len(found) < count and monotonic_s() < deadline_s:
+            found += [message for message in consumer.consume(500, POLL_S) if message.error() is None]
+        consumer.close()
+        return found
+
+
+@dataclass(frozen=True)
+class ServiceProcess:
+    """A service that runs as users run it."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    address: str
+    log: Path
+
+    def get(self, path: str) -> httpx.Response:
+        """Ask one of its HTTP paths."""
+        return httpx.get(self.address + path, timeout=5)
+
+    def metric(self, line_start: str) -> float:
+        """Return the value of the one series whose line begins so."""
+        lines = [line for line in self.get("/metrics").text.splitlines() if line.startswith(line_start)]
+        assert len(lines) == 1, f"{line_start}: {lines}"
+        return float(lines[0].rsplit(" ", 1)[1])
+
+    def ready(self) -> bool:
+        """Tell whether it is ready; fails with its log where it has ended."""
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            return self.get("/readyz").status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+
+@contextmanager
+def service(name: str, broker: Broker, folder: Path, port: int, **settings: str) -> Iterator[ServiceProcess]:
+    """Run a service until the block ends, ready when it begins."""
+    log = folder / f"{name}.log"
+    env = {**os.environ, **broker.env, "TETOUAN_HTTP_PORT": str(port), "TETOUAN_LOG_FORMAT": "json", **settings}
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error::ResourceWarning", "-m", f"services.{name}"], env=env, stdout=out, stderr=out
+        )
+    running = ServiceProcess(name, process, f"http://127.0.0.1:{port}", log)
+    try:
+        until(running.ready, f"{name} to be ready")
+        yield running
+    finally:
+        process.terminate()
+        process.wait(timeout=15)

@@ -1,0 +1,90 @@
+"""What went over the wire, laid out by origin."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from backtest.record import Record
+from shared.contracts.messages import CleanReading, Flagged, Forecast, Interval, ModelNames
+from shared.forecasting.scores import ABSENT
+
+START = datetime(2017, 10, 19, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def reading(hour: int, *, flagged: bool = False) -> CleanReading:
+    """Return the reading of an hour: 100 kW + the hour."""
+    flags = {"zone_2_kw": Flagged(flag="outlier")} if flagged else {}
+    return CleanReading(
+        site="tetouan", time=START + hour * HOUR, step_minutes=60, values={"zone_2_kw": 100.0 + hour}, flags=flags
+    )
+
+
+def forecast(hour: int, *, kw: float = 50.0, zone: int = 2, estimate_kw: float | None = None) -> Forecast:
+    """Return a flat forecast with an interval of 1 kW below and 2 kW above."""
+    return Forecast(
+        site="tetouan",
+        zone=zone,
+        origin=START + hour * HOUR,
+        step_minutes=60,
+        median_kw=(kw,) * 24,
+        intervals=(Interval(coverage=0.9, low_kw=(kw - 1,) * 24, high_kw=(kw + 2,) * 24),),
+        rungs=(),
+        weather_estimate_kw=estimate_kw,
+        models=ModelNames(demand=None, weather=None),
+    )
+
+
+def record(hours: int = 4) -> Record:
+    """Return an empty record with two hours of history."""
+    return Record(2, START, START + hours * HOUR, 60, history_from=START - 2 * HOUR)
+
+
+class TestRecord:
+    """Messages in, arrays out."""
+
+    def test_messages_fall_into_place_in_any_order(self) -> None:
+        """Readings reach back into the history, forecasts stand by origin, other times are passed over."""
+        kept = record()
+        for hour in (3, -2, 4, 0, -3, 1):
+            kept.add_reading(reading(hour))
+            kept.add_forecast(forecast(hour, kw=50.0 + hour, estimate_kw=60.0 + hour))
+        assert kept.rows == 4
+        assert kept.demand.tolist() == [980, ABSENT, 1000, 1010, ABSENT, 1030]
+        assert kept.issued[:, :, 23].tolist() == [[500, 490, 520], [510, 500, 530], [ABSENT] * 3, [530, 520, 550]]
+        assert kept.weather_estimate.tolist() == [600, 610, ABSENT, 630]
+
+    def test_the_first_forecast_of_an_origin_counts(self) -> None:
+        """A repeated origin changes nothing and is counted."""
+        kept = record()
+        for kw in (50.0, 60.0, 70.0):
+            kept.add_forecast(forecast(1, kw=kw))
+        assert kept.duplicates == 2
+        assert kept.issued[1, 0, 0] == 500
+
+    def test_missing_are_readings_without_a_forecast(self) -> None:
+        """A flagged reading is to be answered too; where no reading is, no forecast is missing."""
+        kept = record()
+        for hour in (-1, 0, 1, 3):
+            kept.add_reading(reading(hour, flagged=hour == 3))
+        kept.add_forecast(forecast(0))
+        assert kept.missing() == [START + HOUR, START + 3 * HOUR]
+        assert kept.demand[-1] == ABSENT
+
+    def test_strangers_are_refused(self) -> None:
+        """Another zone, another step or an empty time is an error that names the field."""
+        with pytest.raises(ValueError, match="zone: a forecast of zone 1 in the record of zone 2"):
+            record().add_forecast(forecast(0, zone=1))
+        with pytest.raises(ValueError, match="step_minutes: 30 in a record of 60"):
+            record().add_reading(reading(0).model_copy(update={"step_minutes": 30}))
+        with pytest.raises(ValueError, match="is not after 2017-10-19"):
+            record(hours=0)
+
+    def test_a_record_without_history_starts_with_the_test(self) -> None:
+        """Then demand and forecasts have the same rows."""
+        bare = Record(2, START, START + 4 * HOUR, 60)
+        bare.add_reading(reading(0))
+        assert np.array_equal(bare.demand, [1000, ABSENT, ABSENT, ABSENT])

@@ -1,0 +1,129 @@
+"""Which bytes are a table of readings, and what is said of those that are none."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+from shared.data.table import MEMBER, DataError, identity, parse, table_bytes, times
+from tests.unit.data.archive import zipped
+
+if TYPE_CHECKING:
+    from shared.data.sites import Site
+
+
+def test_line_ends_do_not_change_the_identity(table: bytes) -> None:
+    """LF and CRLF give one sha256, another digit gives another."""
+    assert identity(table) == identity(table.replace(b"\n", b"\r\n"))
+    assert identity(table) != identity(table.replace(b"14.9", b"14.8", 1))
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_every_cell_is_the_text_of_the_file(table: bytes, tetouan: Site, line_end: bytes) -> None:
+    """No number is converted, no text taken for missing, whichever line ends the file has."""
+    rows = parse(
+        table.replace(b"14.9", b"NAN").replace(b",80.2", b", 080.20 ").replace(b"\n", line_end), tetouan, "t.csv"
+    )
+    assert list(rows.columns) == [tetouan.time_column, *tetouan.columns]
+    assert rows.iloc[0].tolist() == [
+        "3/3/2019 23:40", "NAN", " 080.20 ", "0.08", "0.1", "0.12", "25012.05", "15880.2", "9800.123456"
+    ]  # fmt: skip
+
+
+def test_a_row_that_is_too_short_is_kept_with_empty_cells(table: bytes, tetouan: Site) -> None:
+    """A missing cell in the middle of the file is for the receiver to judge."""
+    rows = parse(table.replace(b",15880.2,9800.123456\n", b"\n", 1), tetouan, "t.csv")
+    assert len(rows) == 5
+    assert rows.iloc[0, -2:].tolist() == ["", ""]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_header(table: bytes, tetouan: Site) -> None:
+    """A file saved by a spreadsheet is read."""
+    assert "DateTime" in parse(b"\xef\xbb\xbf" + table, tetouan, "t.csv").columns
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (b"Humidity", b"humidity", r"no column 'Humidity'"),
+        (b"Zone 2  Power", b"Zone 2 Power", r"no column 'Zone 2  Power Consumption'"),
+        (b"DateTime,Temperature", b"a,b", r"no column 'DateTime', 'Temperature'"),
+        (b"DateTime,", b"DateTime,Zone 9,", r"unknown column 'Zone 9'"),
+        (b"DateTime", b"DateTime\xff", r"line 1 is no UTF-8"),
+        (b"3/4/2019 0:00", b"\xe9t\xe9", r"line 4 is no UTF-8"),
+        (b"9800.123456\n", b"9800.123456,1\n", r"more cells than the header"),
+        (b"3/4/2019 0:10,", b"3/4/2019 0:10,1,", r"line 5, saw 10"),
+        (b"3/4/2019 0:10,", b'"', r"no CSV table"),
+    ],
+)
+def test_a_wrong_table_is_refused_with_one_line(table: bytes, tetouan: Site, old: bytes, new: bytes, said: str) -> None:
+    """The line names the file, what is wrong and where."""
+    with pytest.raises(DataError, match=rf"^t\.csv: .*{said}") as refusal:
+        parse(table.replace(old, new), tetouan, "t.csv")
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("cut", [1, 4, 40, 400])
+def test_a_truncated_table_is_refused(table: bytes, tetouan: Site, cut: int) -> None:
+    """Whichever cell the file breaks off in, the line says that it is not whole."""
+    with pytest.raises(DataError, match=r"truncated|rows|no column"):
+        parse(table[:-cut], tetouan, "t.csv")
+
+
+@pytest.mark.parametrize("keep", [0, 1])
+def test_a_table_without_rows_is_refused(table: bytes, tetouan: Site, keep: int) -> None:
+    """Neither nothing nor a header alone is data."""
+    with pytest.raises(DataError, match=r"empty|no rows"):
+        parse(b"".join(table.splitlines(keepends=True)[:keep]), tetouan, "t.csv")
+
+
+def test_times_are_utc_and_nat_where_unreadable(table: bytes, tetouan: Site) -> None:
+    """A time that cannot be read costs its own row only, and blanks around one do not matter."""
+    rows = parse(
+        table.replace(b"3/3/2019 23:50", b"yesterday").replace(b"3/4/2019 0:00", b" 3/4/2019 0:00 "), tetouan, "t.csv"
+    )
+    read = times(rows, tetouan, "t.csv")
+    assert read[0] == pd.Timestamp("2019-03-03T23:40Z")
+    assert read[2] == pd.Timestamp("2019-03-04T00:00Z")
+    assert read.isna().tolist() == [False, True, False, False, False]
+
+
+def test_a_table_with_no_readable_time_is_refused(table: bytes, tetouan: Site) -> None:
+    """The line shows a time as found and one as it should be."""
+    rows = parse(table.replace(b"3/", b"2019-03-"), tetouan, "t.csv")
+    with pytest.raises(DataError, match=r"'2019-03-2019-03-2019 23:40' is no time: .*1/31/2018 0:10"):
+        times(rows, tetouan, "t.csv")
+
+
+def test_the_table_comes_out_of_the_published_archive(table: bytes) -> None:
+    """A zip gives its member, anything else is taken for the table."""
+    assert table_bytes(zipped(table), "t.zip") == table
+    assert table_bytes(table, "t.csv") == table
+
+
+def test_an_archive_without_the_member_is_refused(table: bytes) -> None:
+    """The line names the member that is looked for."""
+    with pytest.raises(DataError, match=MEMBER):
+        table_bytes(zipped(table, "readings.csv"), "t.zip")
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(table: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The size is judged before anything is unpacked."""
+    monkeypatch.setattr("shared.data.table.LIMIT_BYTES", len(table) - 1)
+    with pytest.raises(DataError, match=f"unpacks to {len(table)} bytes"):
+        table_bytes(zipped(table), "t.zip")
+
+
+def test_a_damaged_archive_is_refused_whatever_is_damaged(table: bytes) -> None:
+    """A changed byte, or a missing end, gives the table unharmed or one line; never another error."""
+    chance, whole = random.Random(849), zipped(table * 50)  # noqa: S311 - no secret, a repeatable choice
+    for _ in range(500):
+        damaged = bytearray(whole[: chance.choice((len(whole), chance.randrange(4, len(whole))))])
+        damaged[chance.randrange(2, len(damaged))] ^= chance.randrange(1, 256)
+        try:
+            assert table_bytes(bytes(damaged), "t.zip") == table * 50
+        except DataError as refusal:
+            assert str(refusal).startswith("t.zip: ")  # noqa: PT017 - either outcome is right

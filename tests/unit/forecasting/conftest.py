@@ -1,0 +1,39 @@
+"""A synthetic load that behaves like one: a day, a week, a slow drift and noise, drawn from a fixed seed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from shared.forecasting.calendar import Calendar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+FIRST_STEP_MINUTE = 24_720_480  # 2017-01-01 00:00 UTC, in minutes since the epoch
+
+
+@pytest.fixture(scope="session")
+def calendar() -> Calendar:
+    """Return the calendar of Morocco on UTC clocks."""
+    return Calendar("MA")
+
+
+@pytest.fixture(scope="session")
+def synthetic() -> Callable[..., tuple[int, NDArray[np.float64]]]:
+    """Return a function that gives the first step and so many days of load in kW, at a step of so many minutes."""
+
+    def series(days: int, step_minutes: int = 30, noise_kw: float = 100.0) -> tuple[int, NDArray[np.float64]]:
+        day = 1440 // step_minutes
+        step = np.arange(days * day)
+        angle = 2 * np.pi * step / day
+        weekend = np.isin(step // day % 7, (0, 6))
+        shape = 20_000 + 4_000 * np.sin(angle) + 1_500 * np.cos(2 * angle) - 1_500 * weekend
+        noise = np.random.default_rng(7).normal(0, noise_kw, len(step))
+        return FIRST_STEP_MINUTE // step_minutes, shape + 10.0 * step / day + noise
+
+    return series

@@ -1,0 +1,166 @@
+"""The saved state: it comes back as it was, and nothing else passes for one."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+
+from shared.forecasting.calendar import Calendar
+from shared.forecasting.model import ZoneDemand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+@pytest.fixture
+def saved(synthetic: Callable[..., tuple[int, NDArray[np.float64]]], tmp_path: Path) -> Path:
+    """Return the file of a fitted hourly forecaster."""
+    calendar = Calendar("MA", "Africa/Casablanca", add=(date(2017, 6, 27),), remove=(date(2017, 6, 25),))
+    model = ZoneDemand(calendar=calendar, step_minutes=60, horizon_steps=24, half_life_days=45.0)
+    path = tmp_path / "zone-demand.npz"
+    model.fit(*synthetic(18, step_minutes=60)).save(path)
+    return path
+
+
+def rewritten(path: Path, **changes: Any) -> None:
+    """Replace arrays of the file; None removes one."""
+    with np.load(path, allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files} | changes
+    with path.open("wb") as file:
+        np.savez(file, **{name: array for name, array in arrays.items() if array is not None})
+
+
+def header(path: Path, **changes: Any) -> NDArray[np.uint8]:
+    """Return the file's header with entries replaced."""
+    with np.load(path, allow_pickle=False) as stored:
+        entries = json.loads(stored["header"].tobytes()) | changes
+    return np.frombuffer(json.dumps(entries).encode(), dtype=np.uint8)
+
+
+def test_parameters_come_back(saved: Path) -> None:
+    """Every parameter is what it was, the calendar with its dates included."""
+    calendar = Calendar("MA", "Africa/Casablanca", add=(date(2017, 6, 27),), remove=(date(2017, 6, 25),))
+    assert ZoneDemand.load(saved).get_params() == {
+        "calendar": calendar,
+        "step_minutes": 60,
+        "horizon_steps": 24,
+        "half_life_days": 45.0,
+    }
+
+
+def test_saving_again_gives_the_same_bytes(saved: Path, tmp_path: Path) -> None:
+    """A file depends on the state alone, not on when or where it was written."""
+    again = tmp_path / "again.npz"
+    ZoneDemand.load(saved).save(again)
+    assert again.read_bytes() == saved.read_bytes()
+
+
+def test_the_reason_of_the_last_forecast_comes_back(saved: Path) -> None:
+    """Text is part of the state."""
+    model = ZoneDemand.load(saved)
+    assert model.last_step_ is not None
+    model.partial_fit(model.last_step_ + 1, np.nan).save(saved)
+    assert ZoneDemand.load(saved).predict().reason == "the reading is missing: filled with the forecast"
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"kW\n17\n", b"\x93NUMPY\x01\x00", b"\x80\x04]\x94."])
+def test_anything_else_is_refused(tmp_path: Path, content: bytes) -> None:
+    """What is no state is named, with what to do."""
+    path = tmp_path / "other.npz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"other\.npz is no whole zone-demand state: fit it anew"):
+        ZoneDemand.load(path)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_a_torn_file_is_refused(saved: Path, share: float) -> None:
+    """A file that was cut off is named."""
+    whole = saved.read_bytes()
+    saved.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(ValueError, match=r"zone-demand\.npz is no whole"):
+        ZoneDemand.load(saved)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_a_flipped_bit_is_found(saved: Path, share: float) -> None:
+    """One changed bit in the arrays does not pass."""
+    content = bytearray(saved.read_bytes())
+    content[int(share * len(content))] ^= 1
+    saved.write_bytes(content)
+    with pytest.raises(ValueError, match=r"zone-demand\.npz is no whole"):
+        ZoneDemand.load(saved)
+
+
+def test_nothing_is_unpickled(saved: Path) -> None:
+    """An array of Python objects is refused, not loaded."""
+    rewritten(saved, **{"history.series": np.array([{"kw": 1.0}], dtype=object)})
+    with pytest.raises(ValueError, match=r"zone-demand\.npz is no whole"):
+        ZoneDemand.load(saved)
+
+
+def test_a_newer_format_asks_for_an_update(saved: Path) -> None:
+    """A version that this program does not read is named."""
+    rewritten(saved, header=header(saved, version=2))
+    with pytest.raises(ValueError, match=r"zone-demand\.npz has format version 2, this program reads 1: update it"):
+        ZoneDemand.load(saved)
+
+
+def test_another_kind_of_state_is_named(saved: Path) -> None:
+    """A file of another format says which."""
+    rewritten(saved, header=header(saved, format="weather-demand"))
+    with pytest.raises(ValueError, match=r"zone-demand\.npz holds a 'weather-demand'"):
+        ZoneDemand.load(saved)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"calendar": None},
+        {"calendar": {"country": "ZZ", "time_zone": "UTC", "add": [], "remove": []}},
+        {"calendar": {"country": "MA", "time_zone": "UTC", "add": ["soon"], "remove": []}},
+        {"calendar": {"country": "MA", "time_zone": "UTC", "add": [], "remove": []}, "step_minutes": "ten"},
+        {"calendar": {"country": "MA", "time_zone": "UTC", "add": [], "remove": []}, "colour": "red"},
+    ],
+)
+def test_parameters_that_cannot_be_used_are_refused(saved: Path, parameters: dict[str, Any]) -> None:
+    """A parameter that is missing, unknown or out of range names the file."""
+    rewritten(saved, header=header(saved, parameters=parameters))
+    with pytest.raises(ValueError, match=r"zone-demand\.npz has parameters that this program cannot use"):
+        ZoneDemand.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"intervals.scores": None}, "lacks or adds intervals.scores"),
+        ({"colour": np.zeros(1)}, "lacks or adds colour"),
+        ({"regression.beta": np.zeros((2, 2))}, "regression.beta is float64"),
+        ({"history.first_step": np.array(0.5)}, "history.first_step is float64"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_named(saved: Path, changes: dict[str, Any], names: str) -> None:
+    """A missing, foreign or misshapen array is named together with the file."""
+    rewritten(saved, **changes)
+    with pytest.raises(ValueError, match=rf"zone-demand\.npz:? {names}"):
+        ZoneDemand.load(saved)
+
+
+def test_an_empty_forecaster_has_nothing_to_save(tmp_path: Path) -> None:
+    """Before the first reading there is no state."""
+    with pytest.raises(NotFittedError, match="no reading yet"):
+        ZoneDemand(calendar=Calendar("MA")).save(tmp_path / "nothing.npz")
+
+
+def test_a_file_that_is_not_there_stays_not_found(tmp_path: Path) -> None:
+    """A wrong path is the caller's error, and is named as such."""
+    with pytest.raises(FileNotFoundError):
+        ZoneDemand.load(tmp_path / "nowhere.npz")

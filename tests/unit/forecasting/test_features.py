@@ -1,0 +1,120 @@
+"""The rows of the regression."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from shared.forecasting.features import Features, grid_leads, interpolation
+from shared.forecasting.history import DAYS_BACK, LOAD, History, Resolution
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from shared.forecasting.calendar import Calendar
+
+RESOLUTION = Resolution(10)
+DAY = RESOLUTION.day
+YESTERDAY = (DAYS_BACK - 1) * DAY + np.arange(DAY)
+
+
+def taken(first_step: int, load_kw: NDArray[np.float64]) -> History:
+    """Return the history after these loads."""
+    history = History(RESOLUTION, first_step)
+    for step, load in enumerate(load_kw.tolist(), first_step):
+        if step // DAY > history.today:
+            history.next_day()
+        history.append(step, load, filled=False)
+    return history
+
+
+@pytest.fixture
+def features(calendar: Calendar) -> Features:
+    """Return the features of all leads of a day."""
+    return Features(calendar, RESOLUTION, grid_leads(RESOLUTION, DAY), DAY)
+
+
+@pytest.fixture
+def history(synthetic: Callable[..., tuple[int, NDArray[np.float64]]], features: Features) -> History:
+    """Return twenty days of load, with the features turned to the last of them."""
+    window = taken(*synthetic(20, step_minutes=10))
+    features.turn_to(window.today)
+    return window
+
+
+def test_the_grid_is_dense_at_first() -> None:
+    """At ten minutes sixteen leads of a day have weights of their own; the first and the last always do."""
+    assert grid_leads(RESOLUTION, DAY).tolist() == [1, 2, 3, 6, 9, 12, 18, 24, 36, 48, 60, 72, 96, 120, 132, 144]
+    assert grid_leads(Resolution(60), 24).tolist() == [1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 22, 24]
+    assert grid_leads(Resolution(5), 7).tolist() == [1, 2, 4, 6, 7]
+
+
+def test_interpolation_is_linear_and_exact_on_the_grid() -> None:
+    """A straight line over the grid stays one over all leads."""
+    leads = grid_leads(RESOLUTION, DAY)
+    np.testing.assert_allclose(interpolation(leads, DAY) @ (3.0 * leads + 1.0), 3.0 * np.arange(1, DAY + 1) + 1.0)
+
+
+def test_widths_are_those_of_the_design(features: Features, history: History) -> None:
+    """Ninety-three columns for an origin, thirty-six for each of its leads."""
+    assert features.origin_rows(history, YESTERDAY).shape == (DAY, 93)
+    assert features.lead_rows(history, YESTERDAY).shape == (DAY, 16, 36)
+
+
+def test_one_row_is_a_row_of_the_block(features: Features, history: History) -> None:
+    """What is learned from a block of origins is what is forecast from one."""
+    at = YESTERDAY[37:38]
+    rows, leads = features.origin_rows(history, YESTERDAY), features.lead_rows(history, YESTERDAY)
+    np.testing.assert_allclose(features.origin_rows(history, at)[0], rows[37], rtol=1e-9, atol=1e-6)
+    np.testing.assert_allclose(features.lead_rows(history, at)[0], leads[37], rtol=1e-9, atol=1e-6)
+
+
+def test_the_level_of_the_load_never_enters(
+    synthetic: Callable[..., tuple[int, NDArray[np.float64]]], features: Features, history: History
+) -> None:
+    """Rows, labels and the change of the base stay the same when every load is 5 MW higher."""
+    first_step, load_kw = synthetic(20, step_minutes=10)
+    higher = taken(first_step, load_kw + 5_000.0)
+    for rows in (features.origin_rows, features.lead_rows, features.labels):
+        np.testing.assert_allclose(rows(higher, YESTERDAY), rows(history, YESTERDAY), rtol=1e-7, atol=1e-5)
+
+
+def test_base_and_label_make_up_the_load(features: Features, history: History) -> None:
+    """The label is exactly what the base misses at the target."""
+    leads, at = grid_leads(RESOLUTION, DAY), int(YESTERDAY[50])
+    base, label = features.base(history, at)[leads - 1], features.labels(history, YESTERDAY)[50]
+    np.testing.assert_allclose(base + label, history.series[LOAD, at + leads])
+
+
+def test_rows_look_at_the_past_and_labels_no_further_than_the_last_lead(features: Features, history: History) -> None:
+    """Loads after the origin change no row of it; loads after the last target change no label."""
+    at = YESTERDAY[:1]
+    rows = features.origin_rows(history, at), features.lead_rows(history, at)
+    labels = features.labels(history, at)
+    history.series[LOAD, at[0] + DAY + 1 :] = np.nan
+    np.testing.assert_array_equal(features.labels(history, at), labels)
+    history.series[LOAD, at[0] + 1 :] = np.nan
+    np.testing.assert_array_equal(features.origin_rows(history, at), rows[0])
+    np.testing.assert_array_equal(features.lead_rows(history, at), rows[1])
+
+
+@pytest.mark.parametrize("lag", [0, 1, 72, DAY, 7 * DAY, 14 * DAY, -1, -36, -DAY, DAY - 6, 7 * DAY - 36])
+def test_rows_that_touch_a_filled_reading_are_known(features: Features, history: History, lag: int) -> None:
+    """An origin is touched by a fill at itself, at a lag, at a target or at what a target is compared with."""
+    at = YESTERDAY[70:71]
+    assert features.untouched(history, at).tolist() == [True]
+    history.filled[at[0] - lag] = True
+    assert features.untouched(history, at).tolist() == [False]
+
+
+def test_the_first_origins_need_a_fortnight(
+    synthetic: Callable[..., tuple[int, NDArray[np.float64]]], features: Features
+) -> None:
+    """With less than sixteen whole days there is no row of yesterday to learn from, with sixteen all are."""
+    first_step, load_kw = synthetic(16, step_minutes=10)
+    for days, learned in ((15, 0), (16, DAY)):
+        assert features.untouched(taken(first_step, load_kw[: days * DAY]), YESTERDAY).sum() == learned

@@ -1,0 +1,124 @@
+"""What a fold does with readings that are missing or not believed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from shared.forecasting.model import ZoneDemand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from shared.forecasting.calendar import Calendar
+
+    Series = Callable[..., tuple[int, NDArray[np.float64]]]
+
+DAY = 48  # steps of half an hour
+
+
+@pytest.fixture
+def model(calendar: Calendar) -> ZoneDemand:
+    """Return a forecaster at half an hour, without readings."""
+    return ZoneDemand(calendar=calendar, step_minutes=30, horizon_steps=DAY)
+
+
+def test_a_gap_is_filled_like_missing_readings(model: ZoneDemand, synthetic: Series, tmp_path: Path) -> None:
+    """Steps left out leave the same state as readings that are NaN."""
+    first_step, load_kw = synthetic(20)
+    model.fit(first_step, load_kw[: 18 * DAY])
+    other = clone(model).fit(first_step, load_kw[: 18 * DAY])
+    for step in range(18 * DAY, 19 * DAY):
+        other.partial_fit(first_step + step, np.nan)
+    for step in range(19 * DAY, 20 * DAY):
+        model.partial_fit(first_step + step, load_kw[step])
+        other.partial_fit(first_step + step, load_kw[step])
+    one, two = tmp_path / "one.npz", tmp_path / "two.npz"
+    model.save(one)
+    other.save(two)
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_missing_reading_is_filled_with_the_last_good_forecast(model: ZoneDemand, synthetic: Series) -> None:
+    """The origin of the next forecast is what was forecast for it, the forecast says so, and then goes on."""
+    first_step, load_kw = synthetic(19)
+    model.fit(first_step, load_kw[: 18 * DAY])
+    last_good = model.predict()
+    for lead in (1, 2, 3):
+        model.partial_fit(first_step + 18 * DAY + lead - 1, np.nan)
+        assert model.fold_ is not None
+        history = model.fold_.history
+        filled_kw = history.load_kw(history.index(first_step + 18 * DAY + lead - 1))
+        assert filled_kw == last_good.median_kw[lead - 1]
+        assert model.predict().reason == "the reading is missing: filled with the forecast"
+    model.partial_fit(first_step + 18 * DAY + 3, load_kw[18 * DAY + 3])
+    assert model.predict().reason is None
+
+
+def test_days_without_readings_leave_a_forecast(model: ZoneDemand, synthetic: Series) -> None:
+    """After three days in the dark the forecast still resembles the load, and nothing of the dark was learned."""
+    first_step, load_kw = synthetic(22)
+    model.fit(first_step, load_kw[: 18 * DAY])
+    assert model.fold_ is not None
+    learned = model.fold_.regression.weight
+    model.partial_fit(first_step + 21 * DAY - 1, np.nan)
+    error = np.sqrt(np.mean((model.predict().median_kw - load_kw[21 * DAY :]) ** 2))
+    assert error < 1_500.0
+    assert model.fold_.regression.weight <= learned
+
+
+def test_readings_may_begin_with_missing_ones(model: ZoneDemand, synthetic: Series) -> None:
+    """A history that begins in the dark is ready later, and answers as well as any."""
+    first_step, load_kw = synthetic(25)
+    dark = load_kw.copy()
+    dark[: 4 * DAY] = np.nan
+    model.fit(first_step, dark[: 24 * DAY])
+    error = np.sqrt(np.mean((model.predict().median_kw - load_kw[24 * DAY :]) ** 2))
+    assert error < 1_000.0
+
+
+def test_a_wild_reading_neither_teaches_nor_misleads(model: ZoneDemand, synthetic: Series) -> None:
+    """A reading ten times too high leaves the forecast where a missing one would, and the reason names it."""
+    first_step, load_kw = synthetic(19)
+    model.fit(first_step, load_kw[: 18 * DAY])
+    missing = clone(model).fit(first_step, load_kw[: 18 * DAY])
+    model.partial_fit(first_step + 18 * DAY, 10.0 * load_kw[18 * DAY])
+    missing.partial_fit(first_step + 18 * DAY, np.nan)
+    forecast = model.predict()
+    np.testing.assert_array_equal(forecast.median_kw, missing.predict().median_kw)
+    assert forecast.reason is not None
+    assert f"{10.0 * load_kw[18 * DAY]:.1f} kW" in forecast.reason
+
+
+def test_after_six_refusals_the_reading_is_the_truth(model: ZoneDemand, synthetic: Series) -> None:
+    """When load doubles for good, six readings are refused, and from the seventh on the new level is forecast."""
+    first_step, load_kw = synthetic(20)
+    load_kw[18 * DAY :] *= 2.0
+    model.fit(first_step, load_kw[: 18 * DAY])
+    reasons = []
+    for step in range(18 * DAY, 18 * DAY + 12):
+        model.partial_fit(first_step + step, load_kw[step])
+        reasons.append(model.predict().reason)
+    assert all(reasons[:6])
+    assert not any(reasons[6:])
+    assert model.predict().median_kw[0] == pytest.approx(load_kw[18 * DAY + 12], rel=0.1)
+
+
+def test_a_load_near_zero_is_not_refused(model: ZoneDemand, synthetic: Series) -> None:
+    """Where the forecast is small, a reading off by more than the ratio is believed if such errors are usual."""
+    first_step, load_kw = synthetic(28)
+    load_kw = np.maximum(load_kw - 16_000.0, 0.0)
+    model.fit(first_step, load_kw[: 22 * DAY])
+    off, refused = [], []
+    for step in range(22 * DAY, 27 * DAY):
+        expected_kw = model.predict().median_kw[0]
+        off.append(not expected_kw / 1.4 <= load_kw[step] <= 1.4 * expected_kw)
+        refused.append(model.partial_fit(first_step + step, load_kw[step]).predict().reason is not None)
+    assert sum(off) > 10
+    assert sum(refused) == 0

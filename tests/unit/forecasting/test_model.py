@@ -1,0 +1,204 @@
+"""The laws of ``zone-demand``: what its answers depend on, and what they never do."""
+
+from __future__ import annotations
+
+from dataclasses import astuple
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from shared.forecasting.history import LOAD
+from shared.forecasting.model import ZoneDemand, ZoneForecast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from shared.forecasting.calendar import Calendar
+
+    Series = Callable[..., tuple[int, NDArray[np.float64]]]
+
+DAY = 48  # steps of half an hour
+
+
+@pytest.fixture
+def model(calendar: Calendar) -> ZoneDemand:
+    """Return a forecaster at half an hour, without readings."""
+    return ZoneDemand(calendar=calendar, step_minutes=30, horizon_steps=DAY)
+
+
+def assert_same(one: ZoneForecast, other: ZoneForecast) -> None:
+    """Assert that the forecasts are the same to the bit."""
+    for left, right in zip(astuple(one), astuple(other), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def state(model: ZoneDemand, tmp_path: Path) -> bytes:
+    """Return the whole state, as it would be saved."""
+    path = tmp_path / "state.npz"
+    model.save(path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("block", [1, 7, 500])
+def test_blocks_and_saved_states_change_no_bit(
+    model: ZoneDemand, synthetic: Series, tmp_path: Path, block: int
+) -> None:
+    """Fed at once, or in blocks with a save and a load after each, the state is the same to the bit."""
+    first_step, load_kw = synthetic(22)
+    load_kw[[300, 301, 900]] = np.nan
+    whole = clone(model).fit(first_step, load_kw)
+    path = tmp_path / "block.npz"
+    saved_every = max(block, 50)
+    for position, load in enumerate(load_kw.tolist(), 1):
+        model.partial_fit(first_step + position - 1, load)
+        if position % saved_every == 0:
+            model.save(path)
+            model = ZoneDemand.load(path)
+    assert state(model, tmp_path) == state(whole, tmp_path)
+    assert_same(model.predict(), whole.predict())
+
+
+def test_the_future_does_not_change_the_past(model: ZoneDemand, synthetic: Series) -> None:
+    """Two loads that part after a reading have the same forecasts up to it, and others after it."""
+    first_step, load_kw = synthetic(24)
+    parted = load_kw.copy()
+    parted[22 * DAY + 10 :] *= 1.1
+    other = clone(model)
+    same = []
+    for step, (load, other_load) in enumerate(zip(load_kw.tolist(), parted.tolist(), strict=True), first_step):
+        model.partial_fit(step, load)
+        other.partial_fit(step, other_load)
+        if model.ready:
+            one, two = model.predict(), other.predict()
+            same.append(np.array_equal(one.median_kw, two.median_kw) and np.array_equal(one.high_kw, two.high_kw))
+    known = len(same) - (len(load_kw) - (22 * DAY + 10))
+    assert all(same[:known])
+    assert not any(same[known:])
+
+
+def test_no_load_after_the_origin_is_read(model: ZoneDemand, synthetic: Series, tmp_path: Path) -> None:
+    """What stands in the window after the last reading has no influence: a label is used when it has come."""
+    first_step, load_kw = synthetic(20)
+    clean = clone(model).fit(first_step, load_kw)
+    for step, load in enumerate(load_kw.tolist(), first_step):
+        model.partial_fit(step, load)
+        assert model.fold_ is not None
+        history = model.fold_.history
+        history.series[LOAD, history.index(step) + 1 :] = np.nan
+    assert_same(model.predict(), clean.predict())
+    fold = model.fold_
+    assert fold is not None
+    fold.history.series[LOAD, fold.history.index(step) + 1 :] = 0.0
+    assert state(model, tmp_path) == state(clean, tmp_path)
+
+
+def test_it_says_when_it_has_too_little_history(model: ZoneDemand, synthetic: Series) -> None:
+    """Before sixteen days it raises what scikit-learn raises; after them it answers from the last reading."""
+    empty = clone(model)
+    assert empty.last_step_ is None
+    with pytest.raises(NotFittedError, match="sixteen days"):
+        empty.predict()
+    first_step, load_kw = synthetic(17)
+    early = clone(model).fit(first_step, load_kw[: 15 * DAY])
+    assert not early.ready
+    with pytest.raises(NotFittedError):
+        early.predict()
+    model.fit(first_step, load_kw)
+    assert model.ready
+    assert model.predict().origin_step == model.last_step_ == first_step + len(load_kw) - 1
+
+
+@pytest.mark.parametrize("step_minutes", [5, 10, 15, 30, 60])
+def test_any_step_forecasts_a_day(calendar: Calendar, synthetic: Series, step_minutes: int) -> None:
+    """Whatever the step, a day is forecast nearly as well as its noise allows, and far better than by persistence."""
+    day = 1440 // step_minutes
+    first_step, load_kw = synthetic(34, step_minutes=step_minutes)
+    model = ZoneDemand(calendar=calendar, step_minutes=step_minutes, horizon_steps=day)
+    model.fit(first_step, load_kw[: 33 * day])
+    forecast = model.predict()
+    error = np.sqrt(np.mean((forecast.median_kw - load_kw[33 * day :]) ** 2))
+    persistence = np.sqrt(np.mean((load_kw[33 * day - 1] - load_kw[33 * day :]) ** 2))
+    assert error < 200.0
+    assert error < persistence / 10.0
+
+
+def test_a_horizon_shorter_than_a_day(calendar: Calendar, synthetic: Series) -> None:
+    """A horizon of five steps gives five numbers."""
+    first_step, load_kw = synthetic(18)
+    forecast = ZoneDemand(calendar=calendar, step_minutes=30, horizon_steps=5).fit(first_step, load_kw).predict()
+    assert forecast.median_kw.shape == forecast.low_kw.shape == forecast.high_kw.shape == (5,)
+
+
+@pytest.mark.parametrize("offset_kw", [0.0, -15_000.0, -19_990.0])
+def test_intervals_are_ordered_and_not_negative(model: ZoneDemand, synthetic: Series, offset_kw: float) -> None:
+    """Low <= median <= high, and none below zero, also where the load comes down to nothing."""
+    first_step, load_kw = synthetic(20)
+    model.fit(first_step, np.maximum(load_kw + offset_kw, 0.0))
+    forecast = model.predict()
+    assert (forecast.low_kw >= 0.0).all()
+    assert (forecast.low_kw <= forecast.median_kw).all()
+    assert (forecast.median_kw <= forecast.high_kw).all()
+
+
+def test_the_interval_covers_nine_tenths(model: ZoneDemand, synthetic: Series) -> None:
+    """On sixty days of independent noise the 90 % interval holds between 87 and 93 % of the loads."""
+    first_step, load_kw = synthetic(90)
+    model.fit(first_step, load_kw[: 30 * DAY])
+    covered = []
+    for origin in range(30 * DAY, 89 * DAY):
+        model.partial_fit(first_step + origin, load_kw[origin])
+        forecast, target_kw = model.predict(), load_kw[origin + 1 : origin + 1 + DAY]
+        covered.append((forecast.low_kw <= target_kw) & (target_kw <= forecast.high_kw))
+    assert 0.87 < np.mean(covered) < 0.93
+
+
+def test_a_step_is_taken_once_and_in_order(model: ZoneDemand) -> None:
+    """A step that is not after the last one is refused and both are named."""
+    model.partial_fit(100, 1.0)
+    for step in (100, 99):
+        with pytest.raises(ValueError, match=f"step {step} is not after the last one, 100"):
+            model.partial_fit(step, 1.0)
+
+
+def test_it_is_an_estimator(model: ZoneDemand, calendar: Calendar, synthetic: Series) -> None:
+    """Parameters can be read and set, and a clone has the parameters but not the state."""
+    model.fit(*synthetic(17))
+    copy = clone(model).set_params(half_life_days=30.0)
+    assert copy.get_params() == {
+        "calendar": calendar,
+        "step_minutes": 30,
+        "horizon_steps": DAY,
+        "half_life_days": 30.0,
+    }
+    assert copy.last_step_ is None
+    assert model.ready
+
+
+def test_what_a_caller_does_to_an_answer_stays_with_the_caller(model: ZoneDemand, synthetic: Series) -> None:
+    """Overwriting an answer does not change the next one."""
+    model.fit(*synthetic(18))
+    kept = model.predict().median_kw.copy()
+    model.predict().median_kw[:] = 0.0
+    np.testing.assert_array_equal(model.predict().median_kw, kept)
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"step_minutes": 7}, {"horizon_steps": 0}, {"horizon_steps": 49}, {"half_life_days": 0.0}]
+)
+def test_parameters_out_of_range_are_named(model: ZoneDemand, parameters: dict[str, Any]) -> None:
+    """A parameter out of its range is refused at the first reading, by name and value."""
+    ((name, value),) = parameters.items()
+    with pytest.raises(ValueError, match=f"{name} is {value}"):
+        model.set_params(**parameters).partial_fit(0, 1.0)
+
+
+def test_the_state_stays_below_a_megabyte(calendar: Calendar, tmp_path: Path) -> None:
+    """At ten minutes and 144 leads the whole state, and so its file, is below 1 MB."""
+    model = ZoneDemand(calendar=calendar).partial_fit(0, 1.0)
+    assert len(state(model, tmp_path)) < 1_000_000

@@ -1,0 +1,107 @@
+"""The ridge regression of all leads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from shared.forecasting.regression import LeadRegression
+
+ROWS, ORIGIN_WIDTH, LEAD_WIDTH, LEADS = 48, 5, 3, 4
+
+
+@pytest.fixture
+def regression() -> LeadRegression:
+    """Return a small regression without forgetting worth the name."""
+    return LeadRegression(
+        origin_width=ORIGIN_WIDTH,
+        lead_width=LEAD_WIDTH,
+        leads=LEADS,
+        load_width=2,
+        rows_a_day=ROWS,
+        half_life_days=1e9,
+    )
+
+
+def block(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a day of rows and their labels, which follow linearly from the rows."""
+    random = np.random.default_rng(seed)
+    origins, leads = random.normal(size=(ROWS, ORIGIN_WIDTH)), random.normal(size=(ROWS, LEADS, LEAD_WIDTH))
+    truth = np.random.default_rng(0)
+    beta, gamma = truth.normal(size=(LEADS, ORIGIN_WIDTH)), truth.normal(size=(LEADS, LEAD_WIDTH))
+    return origins, leads, origins @ beta.T + np.vecdot(leads, gamma)
+
+
+def test_the_block_solution_is_that_of_the_whole_system(regression: LeadRegression) -> None:
+    """Eliminating the shared block gives what solving each lead's ridge regression at once gives."""
+    days = [block(seed) for seed in range(1, 4)]
+    for day in days:
+        regression.fold(*day, np.ones(ROWS, dtype=np.bool_))
+    origins, leads, labels = (np.concatenate(parts) for parts in zip(*days, strict=True))
+    share = 0.005 + 30.0 / 3.0**2
+    for lead in range(LEADS):
+        rows = np.hstack((origins, leads[:, lead]))
+        gram = rows.T @ rows
+        weights = np.linalg.solve(gram + share * np.diag(np.diag(gram)), rows.T @ labels[:, lead])
+        np.testing.assert_allclose(np.hstack((regression.beta[lead], regression.gamma[lead])), weights, rtol=1e-6)
+
+
+def test_it_learns_what_is_linear(regression: LeadRegression) -> None:
+    """After many days the forecast of an unseen row is close to the truth."""
+    for seed in range(200):
+        regression.fold(*block(seed), np.ones(ROWS, dtype=np.bool_))
+    origins, leads, labels = block(999)
+    errors = [regression.predict(origins[row], leads[row]) - labels[row] for row in range(ROWS)]
+    assert np.abs(errors).mean() < 0.02 * np.abs(labels).mean()
+
+
+def test_old_days_are_forgotten(regression: LeadRegression) -> None:
+    """With a half-life of a day the sum of the weights tends to twice a day, and the newest day decides."""
+    regression.half_life_days = 1.0
+    origins, leads, labels = block(1)
+    for _ in range(40):
+        regression.fold(origins, leads, labels, np.ones(ROWS, dtype=np.bool_))
+    assert regression.weight == pytest.approx(2 * ROWS)
+    before = regression.predict(origins[0], leads[0])
+    for _ in range(40):
+        regression.fold(origins, leads, -labels, np.ones(ROWS, dtype=np.bool_))
+    np.testing.assert_allclose(regression.predict(origins[0], leads[0]), -before, rtol=1e-6)
+
+
+def test_bad_rows_leave_no_trace(regression: LeadRegression) -> None:
+    """A row that is not good does not change the weights, however wild; a day without a good one changes nothing."""
+    origins, leads, labels = block(1)
+    good = np.arange(ROWS) % 2 == 0
+    regression.fold(origins, leads, labels, good)
+    expected = regression.beta.copy()
+    regression.fold(origins, leads, labels, np.zeros(ROWS, dtype=np.bool_))
+    np.testing.assert_array_equal(regression.beta, expected)
+
+    other = LeadRegression(ORIGIN_WIDTH, LEAD_WIDTH, LEADS, 2, ROWS, 1e9)
+    wild = np.where(good[:, None], labels, 1e9)
+    other.fold(origins, leads, wild, good)
+    np.testing.assert_array_equal(other.beta, expected)
+
+
+def test_a_column_never_seen_weighs_nothing(regression: LeadRegression) -> None:
+    """A flag that was never up has weight zero, and does not make the system singular."""
+    origins, leads, labels = block(1)
+    origins[:, 4], leads[:, :, 2] = 0.0, 0.0
+    regression.fold(origins, leads, labels, np.ones(ROWS, dtype=np.bool_))
+    assert not regression.beta[:, 4].any()
+    assert not regression.gamma[:, 2].any()
+    assert np.isfinite(regression.beta).all()
+
+
+def test_a_wild_load_is_clipped_and_a_flag_is_not(regression: LeadRegression) -> None:
+    """A load column counts at most eight times its root mean square; other columns count as they are."""
+    origins, leads, labels = block(1)
+    regression.fold(origins, leads, labels, np.ones(ROWS, dtype=np.bool_))
+    rms = float(np.sqrt(np.mean(origins[:, 0] ** 2)))
+    none = np.zeros((LEADS, LEAD_WIDTH))
+    wild, edge = np.zeros(ORIGIN_WIDTH), np.zeros(ORIGIN_WIDTH)
+    wild[0], edge[0] = 1e6, 8.0 * rms
+    np.testing.assert_allclose(regression.predict(wild, none), regression.predict(edge, none))
+    wild[:], edge[:] = 0.0, 0.0
+    wild[4], edge[4] = 1e6, 1.0
+    np.testing.assert_allclose(regression.predict(wild, none), 1e6 * regression.predict(edge, none))

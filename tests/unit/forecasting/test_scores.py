@@ -1,0 +1,318 @@
+"""What a forecast was worth: terms, figures and rolling windows."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.contracts.messages import CleanReading, Flagged, Forecast, Interval, ModelNames, Score
+from shared.forecasting.scores import (
+    ABSENT,
+    RollingScores,
+    Term,
+    actual_tenths,
+    figures_of,
+    forecast_tenths,
+    grouped,
+    pair_terms,
+    r2_of,
+    skill_of,
+    step_of,
+    to_kw,
+    to_tenths,
+    versus_terms,
+)
+
+START = datetime(2017, 10, 19, 4, 40, tzinfo=UTC)
+
+
+def reading(value: float | None, **flags: Flagged) -> CleanReading:
+    """Return a reading of zone 2."""
+    return CleanReading(
+        site="tetouan", time=START, step_minutes=60, values={"temperature_c": 14.9, "zone_2_kw": value}, flags=flags
+    )
+
+
+def forecast(leads: int = 24, coverage: float = 0.9) -> Forecast:
+    """Return a forecast of 100.1, 100.2, ... kW with an interval of 10 kW to either side."""
+    median_kw = tuple(round(100.1 + 0.1 * lead, 1) for lead in range(leads))
+    interval = Interval(
+        coverage=coverage,
+        low_kw=tuple(round(kw - 10, 1) for kw in median_kw),
+        high_kw=tuple(round(kw + 10, 1) for kw in median_kw),
+    )
+    return Forecast(
+        site="tetouan",
+        zone=2,
+        origin=START,
+        step_minutes=60,
+        median_kw=median_kw,
+        intervals=(interval,),
+        rungs=(),
+        weather_estimate_kw=None,
+        models=ModelNames(demand=None, weather=None),
+    )
+
+
+class TestTenths:
+    """From the wire to whole tenths of kW."""
+
+    def test_every_number_with_one_decimal_is_exact(self) -> None:
+        """10 x the wire's number is the nearest integer, whatever binary fraction stands for it."""
+        tenths = np.arange(-50_000, 500_000)
+        assert np.array_equal(to_tenths(np.round(tenths / 10, 1)), tenths)
+
+    def test_what_is_not_there_is_absent_and_what_is_absurd_is_bounded(self) -> None:
+        """NaN becomes ABSENT and comes back as NaN; a number beyond all bounds neither overflows nor warns."""
+        tenths = to_tenths([math.nan, 1e300, -1e300, 12.3])
+        assert tenths.tolist() == [ABSENT, 10_000_000, -10_000_000, 123]
+        assert np.isnan(to_kw(tenths)[0])
+        assert to_kw(tenths)[3] == 12.3
+
+    @pytest.mark.parametrize("flag", ["missing", "outlier", "stuck", "unit", "repaired"])
+    def test_a_flagged_reading_is_not_scored(self, flag: str) -> None:
+        """Any flag on the load makes it absent, with a value or without."""
+        flagged = Flagged.model_validate({"flag": flag})
+        assert actual_tenths(reading(100.0, zone_2_kw=flagged), 2) == ABSENT
+        assert actual_tenths(reading(None, zone_2_kw=flagged), 2) == ABSENT
+
+    def test_a_flag_on_another_field_leaves_the_load_alone(self) -> None:
+        """Only the flag of the zone's own field counts."""
+        assert actual_tenths(reading(100.1, temperature_c=Flagged(flag="missing")), 2) == 1001
+
+    def test_an_unknown_zone_is_refused(self) -> None:
+        """The error names the field and the fields that are there."""
+        with pytest.raises(ValueError, match="no zone_9_kw at site 'tetouan', only temperature_c, zone_2_kw"):
+            actual_tenths(reading(100.0), 9)
+
+    def test_a_forecast_becomes_median_low_high(self) -> None:
+        """The three rows are the median and the two ends of the 90 % interval."""
+        issued = forecast_tenths(forecast())
+        assert issued.shape == (3, 24)
+        assert issued[:, 1].tolist() == [1002, 902, 1102]
+
+    def test_a_forecast_that_cannot_be_scored_is_refused(self) -> None:
+        """The error names what is missing: the 90 % interval, or leads."""
+        with pytest.raises(ValueError, match=r"intervals: coverages \[0.5\] without 0.9"):
+            forecast_tenths(forecast(coverage=0.5))
+        with pytest.raises(ValueError, match="median_kw: 23 numbers instead of 24"):
+            forecast_tenths(forecast(leads=23))
+
+    def test_a_step_is_counted_from_1970(self) -> None:
+        """The index grows by one a step and ignores the time zone of the stamp."""
+        step = step_of(START, 10)
+        assert step * 600 == START.timestamp()
+        assert step_of(START + timedelta(minutes=10), 10) == step + 1
+        assert step_of(START.astimezone(datetime.strptime("+0100", "%z").tzinfo), 10) == step
+
+
+class TestFigures:
+    """The figures against their textbook definitions in floating point."""
+
+    def test_each_figure_is_its_definition(self) -> None:
+        """Sums of whole tenths give the same figures as means of kW."""
+        rng = np.random.default_rng(1)
+        actual_kw = np.round(rng.normal(200, 50, 500), 1)
+        median_kw = np.round(actual_kw + rng.normal(3, 20, 500), 1)
+        low_kw, high_kw = np.round(median_kw - 30, 1), np.round(median_kw + 25, 1)
+        terms = pair_terms(to_tenths(actual_kw), to_tenths((median_kw, low_kw, high_kw)))
+        figures = figures_of(terms.sum(axis=1))
+        error_kw = median_kw - actual_kw
+        assert figures["rmse_kw"] == pytest.approx(np.sqrt(np.mean(error_kw**2)), rel=1e-12)
+        assert figures["mae_kw"] == pytest.approx(np.mean(np.abs(error_kw)), rel=1e-12)
+        assert figures["bias_kw"] == pytest.approx(np.mean(error_kw), rel=1e-9)
+        assert figures["mape"] == pytest.approx(np.mean(np.abs(error_kw / actual_kw)), rel=1e-7)
+        assert figures["coverage"] == np.mean((low_kw <= actual_kw) & (actual_kw <= high_kw))
+        below, above = actual_kw - low_kw, actual_kw - high_kw
+        pinball_kw = np.mean([np.maximum(0.05 * below, -0.95 * below), np.maximum(0.95 * above, -0.05 * above)])
+        assert figures["pinball_kw"] == pytest.approx(pinball_kw, rel=1e-12)
+        r2 = 1 - np.sum(error_kw**2) / np.sum((actual_kw - actual_kw.mean()) ** 2)
+        assert r2_of(int(terms[Term.SQUARED].sum()), to_tenths(actual_kw)) == pytest.approx(r2, rel=1e-12)
+
+    def test_the_ends_of_the_interval_cover(self) -> None:
+        """A reading on an end is covered, one a tenth beyond is not."""
+        issued = np.array([[100] * 4, [90] * 4, [110] * 4])
+        assert pair_terms(np.array([89, 90, 110, 111]), issued)[Term.COVERED].tolist() == [0, 1, 1, 0]
+
+    def test_an_absent_side_makes_no_pair(self) -> None:
+        """Without a reading or without a forecast every term is zero."""
+        issued = np.array([[100, ABSENT, 100], [90, ABSENT, 90], [110, ABSENT, 110]])
+        terms = pair_terms(np.array([ABSENT, 100, 99]), issued)
+        assert not terms[:, :2].any()
+        assert terms[Term.PAIRS, 2] == 1
+
+    def test_a_load_of_zero_gives_a_finite_percentage(self) -> None:
+        """The percentage is then taken of 0.1 kW, the resolution of the wire."""
+        terms = pair_terms(np.array([0]), np.array([[5], [0], [9]]))
+        assert figures_of(terms.sum(axis=1))["mape"] == 5
+
+    def test_skill_compares_over_the_same_pairs(self) -> None:
+        """A pair without the naive forecast counts for neither side."""
+        terms = versus_terms(np.array([100, 100]), np.array([101, 1000]), np.array([102, ABSENT])).sum(axis=1)
+        assert terms.tolist() == [4, 1]
+        assert skill_of(terms[1:], terms[:1]).tolist() == [0.5]
+
+    def test_nothing_scored_gives_nothing(self) -> None:
+        """Figures of no pairs are NaN, a skill against a perfect forecast and the R2 of a constant too."""
+        assert all(np.isnan(figure).all() for figure in figures_of(np.zeros((7, 3), np.int64)).values())
+        assert np.isnan(skill_of(np.array([5]), np.array([0]))).all()
+        assert math.isnan(r2_of(5, np.array([7, 7])))
+
+    def test_groups_are_the_leads_that_exist_and_the_mean(self) -> None:
+        """24 leads have no group 36 or 144; one open lead leaves the mean open."""
+        figure = np.arange(1.0, 25.0)
+        assert grouped(figure) == {"1": 1.0, "6": 6.0, "mean": 12.5}
+        figure[0] = np.nan
+        assert grouped(figure) == {"1": None, "6": 6.0, "mean": None}
+
+
+DAY, LEADS, WINDOWS_DAYS = 4, 6, (1, 3)
+Issued = dict[int, np.ndarray[tuple[int, int], np.dtype[np.int32]]]
+
+
+def expected_sums(
+    actuals: dict[int, int], forecasts: Issued, clock: int
+) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    """Return the sums by their definition: a loop over every pair of each window."""
+    sums = np.zeros((len(Term), len(WINDOWS_DAYS), LEADS), np.int64)
+    for origin, issued in forecasts.items():
+        for lead in range(1, LEADS + 1):
+            actual = actuals.get(origin + lead, ABSENT)
+            yesterday = actuals.get(origin + lead - DAY * math.ceil(lead / DAY), ABSENT)
+            terms = np.concatenate(
+                (
+                    pair_terms(np.array(actual), issued[:, lead - 1]),
+                    versus_terms(np.array(actual), issued[0, lead - 1], np.array(yesterday)),
+                )
+            )
+            for window, days in enumerate(WINDOWS_DAYS):
+                if clock - days * DAY < origin + lead <= clock:
+                    sums[:, window, lead - 1] += terms
+    return sums
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> tuple[dict[int, int], Issued, list[bool]]:
+    """Draw readings with gaps and nulls, forecasts with gaps, and whose turn it is."""
+    values = st.one_of(st.none(), st.just(ABSENT), st.integers(1, 500))
+    drawn = draw(st.lists(st.tuples(values, st.booleans()), min_size=1, max_size=40))
+    actuals = {1000 + step: actual for step, (actual, _) in enumerate(drawn) if actual is not None}
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    forecasts = {
+        1000 + step: np.sort(rng.integers(1, 500, (3, LEADS)), axis=0)[[1, 0, 2]].astype(np.int32)
+        for step, (_, issued) in enumerate(drawn)
+        if issued
+    }
+    runs = draw(st.lists(st.tuples(st.booleans(), st.integers(1, 25)), max_size=8))
+    turns = [is_reading for is_reading, length in runs for _ in range(length)]
+    return actuals, forecasts, turns + [True] * len(actuals) + [False] * len(forecasts)
+
+
+class TestRollingScores:
+    """Windows over a stream whose two topics race."""
+
+    @given(streams())
+    @settings(max_examples=200, deadline=None)
+    def test_any_interleaving_gives_the_sums_of_the_definition(
+        self, stream: tuple[dict[int, int], Issued, list[bool]]
+    ) -> None:
+        """After every reading the sums are those of all pairs whose forecast has come, whichever side came first."""
+        actuals, forecasts, turns = stream
+        rolling = RollingScores(LEADS, DAY, WINDOWS_DAYS)
+        readings, issues = iter(actuals.items()), iter(forecasts.items())
+        seen_actuals: dict[int, int] = {}
+        seen_forecasts: Issued = {}
+        for is_reading in turns:
+            if is_reading:
+                for step, actual in islice(readings, 1):
+                    rolling.on_reading(step, actual)
+                    seen_actuals[step] = actual
+            else:
+                for origin, issued in islice(issues, 1):
+                    rolling.on_forecast(origin, issued)
+                    seen_forecasts[origin] = issued
+            if rolling.clock is not None:
+                assert np.array_equal(rolling.sums, expected_sums(seen_actuals, seen_forecasts, rolling.clock))
+
+    def test_a_window_forgets_without_a_trace(self) -> None:
+        """After a long time without forecasts every sum is exactly zero again, however wild the errors were."""
+        rolling = RollingScores(LEADS, DAY, WINDOWS_DAYS)
+        rng = np.random.default_rng(3)
+        for step in range(100):
+            rolling.on_reading(step, int(rng.integers(0, 10_000_000)))
+            rolling.on_forecast(step, rng.integers(0, 10_000_000, (3, LEADS)).astype(np.int32))
+        assert rolling.sums[Term.SQUARED].all()
+        for step in range(100, 100 + LEADS + 3 * DAY):
+            rolling.on_reading(step, 5)
+        assert not rolling.sums.any()
+
+    @pytest.mark.parametrize("jump", [3 * DAY + LEADS, 3 * DAY + 8, 3 * DAY + 9, 10**9])
+    def test_a_jump_of_the_clock_equals_a_fresh_start(self, jump: int) -> None:
+        """Once all has left the windows, what follows a gap is scored as if nothing had been before; at once."""
+        rolling, fresh = RollingScores(LEADS, DAY, WINDOWS_DAYS), RollingScores(LEADS, DAY, WINDOWS_DAYS)
+        rng = np.random.default_rng(4)
+        for step in range(20):
+            rolling.on_reading(step, int(rng.integers(1, 500)))
+            rolling.on_forecast(step, rng.integers(1, 500, (3, LEADS)).astype(np.int32))
+        for step in range(20 + jump, 40 + jump):
+            actual, issued = int(rng.integers(1, 500)), rng.integers(1, 500, (3, LEADS)).astype(np.int32)
+            for one in (rolling, fresh):
+                one.on_forecast(step, issued)
+                one.on_reading(step, actual)
+            assert np.array_equal(rolling.sums, fresh.sums)
+        assert fresh.sums.any()
+
+    def test_repeats_change_nothing_and_are_counted(self) -> None:
+        """At-least-once delivery: each reading and forecast twice, one forecast before its reading."""
+        once, twice = RollingScores(LEADS, DAY, WINDOWS_DAYS), RollingScores(LEADS, DAY, WINDOWS_DAYS)
+        rng = np.random.default_rng(5)
+        for step in range(20):
+            issued = rng.integers(1, 500, (3, LEADS)).astype(np.int32)
+            once.on_forecast(step, issued)
+            once.on_reading(step, step + 100)
+            twice.on_forecast(step, issued)
+            twice.on_forecast(step, issued + 1)
+            twice.on_reading(step, step + 100)
+            twice.on_reading(step, step + 200)
+            twice.on_forecast(step, issued + 2)
+        assert np.array_equal(once.sums, twice.sums)
+        assert (twice.repeated_forecasts, twice.repeated_readings) == (40, 20)
+        assert (once.repeated_forecasts, once.repeated_readings) == (0, 0)
+
+    def test_scores_on_the_wire(self) -> None:
+        """Leads that have matured have figures with the wire's decimals, the mean waits for all, skill for a day."""
+        rolling = RollingScores(24, 24, (1, 7))
+        for step in range(8):
+            rolling.on_reading(step, 1000)
+            rolling.on_forecast(step, np.repeat([[1031], [993], [1090]], 24, axis=1).astype(np.int32))
+        scores = rolling.scores()
+        assert [(score.group, score.window_days) for score in scores] == [
+            (group, days) for group in ("1", "6", "mean") for days in (1, 7)
+        ]
+        assert scores[0] == Score(
+            group="1",
+            window_days=1,
+            rmse_kw=3.1,
+            mae_kw=3.1,
+            mape=0.031,
+            bias_kw=3.1,
+            coverage=1.0,
+            pinball_kw=0.2,
+            skill_vs_same_time_yesterday=None,
+        )
+        assert scores[-1].rmse_kw is None
+
+    def test_skill_is_against_the_reading_a_day_before_the_target(self) -> None:
+        """A load that falls by 4 kW a day against forecasts 1 kW off: a skill of 3/4."""
+        rolling = RollingScores(24, 24, (1,))
+        for step in range(72):
+            rolling.on_reading(step, 5000 - step // 24 * 40)
+            later = 5000 - np.arange(step + 1, step + 25) // 24 * 40
+            rolling.on_forecast(step, (later + np.array([[10], [0], [20]])).astype(np.int32))
+        assert {score.skill_vs_same_time_yesterday for score in rolling.scores()} == {0.75}

@@ -1,0 +1,74 @@
+"""Which steps of a site may still be published."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.ingestor.ordering import Place, Timeline
+
+
+def published(*steps: int, window: int = 10, max_gap: int = 5) -> Timeline:
+    """Return a timeline after these steps."""
+    timeline = Timeline(window, max_gap)
+    for step in steps:
+        timeline.publish(step)
+    return timeline
+
+
+@pytest.mark.parametrize("step", [-(10**12), -1, 0, 10**12])
+def test_the_first_step_may_be_any(step: int) -> None:
+    """Before the first reading there is nothing to be late or ahead of."""
+    assert published().last is None
+    assert published().place(step) == "next"
+
+
+@pytest.mark.parametrize(
+    ("step", "place"),
+    [
+        (108, "next"),
+        (112, "next"),
+        (113, "ahead"),
+        (10**12, "ahead"),
+        (107, "published"),
+        (103, "published"),
+        (104, "late"),
+        (99, "late"),
+        (100, "published"),
+        (98, "published"),
+        (97, "late"),
+        (-(10**12), "late"),
+    ],
+)
+def test_a_step_has_its_place(step: int, place: Place) -> None:
+    """After the last is next up to the largest gap; before it is published or late; older than the window is late."""
+    assert published(97, 98, 100, 103, 107).place(step) == place
+
+
+def test_a_step_goes_out_once_and_in_order() -> None:
+    """Publishing what is not after the last step is a bug of the caller."""
+    with pytest.raises(ValueError, match="step 7 is not after the last published step 7"):
+        published(7, 7)
+
+
+@pytest.mark.parametrize("gap", [9, 10, 11, 10**9])
+def test_a_gap_as_long_as_the_window_forgets(gap: int) -> None:
+    """What lies further back than the window is late, whatever was published then; memory stays bounded."""
+    assert published(1, 1 + gap).place(1) == ("published" if gap < 10 else "late")
+
+
+@settings(max_examples=100, derandomize=True, deadline=None)
+@given(st.lists(st.integers(-14, 7), max_size=60))
+def test_it_agrees_with_a_set_of_what_was_published(jumps: list[int]) -> None:
+    """Any walk has the places that a plain set of the published steps gives it."""
+    timeline, seen = published(0), {0}
+    for jump in jumps:
+        last = max(seen)
+        step = last + jump
+        recent = step in seen and last - step < 10
+        expected = ("next" if jump <= 5 else "ahead") if jump > 0 else ("published" if recent else "late")
+        assert timeline.place(step) == expected
+        if expected == "next":
+            timeline.publish(step)
+            seen.add(step)

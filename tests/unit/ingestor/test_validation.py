@@ -1,0 +1,257 @@
+"""What one raw record is by itself: a reading, or a refusal with its reason, field and value."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from time import process_time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.ingestor.validation import Rejected, validate
+from shared.contracts.messages import CleanReading, Flagged
+from tests.unit.ingestor.readings import SITES, raw, record
+
+
+def reading_of(message: bytes) -> CleanReading:
+    """Return the reading in the message."""
+    outcome = validate(message, SITES)
+    assert isinstance(outcome, CleanReading)
+    return outcome
+
+
+def refusal_of(message: bytes) -> Rejected:
+    """Return why there is no reading in the message."""
+    outcome = validate(message, SITES)
+    assert isinstance(outcome, Rejected)
+    return outcome
+
+
+def test_a_complete_record_is_a_reading_without_flags() -> None:
+    """Loads are rounded to 0.1 kW, weather stays as given, every field is there."""
+    reading = reading_of(raw(temperature_c="11.5678", zone_1_kw="31000.04", zone_2_kw="-0.04"))
+    assert reading.time == datetime(2020, 3, 1, tzinfo=UTC)
+    assert tuple(reading.values) == SITES["tetouan"].fields
+    assert reading.values["temperature_c"] == 11.5678
+    assert reading.values["zone_1_kw"] == 31000.0
+    assert str(reading.values["zone_2_kw"]) == "0.0"
+    assert reading.flags == {}
+
+
+@pytest.mark.parametrize("cell", ["31000.5", " 31000.5\t", 31000.5, "+31000.5", "3.10005e4", "31000.50", "31000.5E0"])
+def test_a_number_may_come_as_text_or_number(cell: object) -> None:
+    """Spelling, sign and blanks around a number do not matter."""
+    assert reading_of(raw(zone_2_kw=cell)).values["zone_2_kw"] == 31000.5
+
+
+@pytest.mark.parametrize("cell", [None, "", "  ", "\t"])
+def test_a_blank_cell_is_missing_without_original(cell: object) -> None:
+    """Nothing came: null, flagged, and there is nothing to quote."""
+    reading = reading_of(raw(zone_2_kw=cell))
+    assert reading.values["zone_2_kw"] is None
+    assert reading.flags == {"zone_2_kw": Flagged(flag="missing", original=None)}
+
+
+def test_an_absent_cell_is_missing_without_original() -> None:
+    """A column that the record lacks is like a blank one."""
+    message = record()
+    del message["Zone 2  Power Consumption"]
+    assert reading_of(json.dumps(message).encode()).flags == {"zone_2_kw": Flagged(flag="missing", original=None)}
+
+
+@pytest.mark.parametrize(
+    ("cell", "original"),
+    [
+        ('"NAN"', "NAN"),
+        ('"?"', "?"),
+        ('"error"', "error"),
+        ('"inf"', "inf"),
+        ('"1_000"', "1_000"),
+        ('"14,9"', "14,9"),
+        ('"\u0661\u0662"', "\u0661\u0662"),
+        ('"0x10"', "0x10"),
+        ('"1e400"', "1e400"),
+        ("1e400", "1e400"),
+        ("NaN", "NaN"),
+        ("-Infinity", "-Infinity"),
+        ("9" * 5000, "9" * 64 + "…"),
+        ("true", "true"),
+        ("[1.50, null]", '["1.50", null]'),
+        ('{"kw": "1"}', '{"kw": "1"}'),
+        (r'"\ud800\u0000\n\u202e é"', r"\ud800\x00\n\u202e é"),
+        ('"' + "x" * 1000 + '"', "x" * 64 + "…"),
+    ],
+)
+def test_what_is_no_finite_number_is_missing_with_its_original(cell: str, original: str) -> None:
+    """The value is null, and the flag quotes what came: bounded, with what cannot be printed escaped."""
+    message = raw(zone_2_kw="HERE").replace(b'"HERE"', cell.encode())
+    reading = reading_of(message)
+    assert reading.values["zone_2_kw"] is None
+    assert reading.flags == {"zone_2_kw": Flagged(flag="missing", original=original)}
+    assert CleanReading.from_bytes(reading.to_bytes()) == reading
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "field", "value"),
+    [
+        (b"", "not_json", None, None),
+        (b"   ", "not_json", None, None),
+        (b"\xff\xfe{}", "not_utf8", None, r"\xff\xfe{}"),
+        (b"\x00\x01", "not_json", None, r"\x00\x01"),
+        (b'{"site": "tetouan"', "not_json", None, '{"site": "tetouan"'),
+        (b"{} {}", "not_json", None, "{} {}"),
+        (b"5", "not_an_object", None, "5"),
+        (b'"site"', "not_an_object", None, '"site"'),
+        (b"null", "not_an_object", None, "null"),
+        (b"[[]]", "not_an_object", None, "[[]]"),
+        (b"[" * 20_000, "too_deep", None, "[" * 64 + "…"),
+        (b'{"a":' * 17 + b"1" + b"}" * 17, "too_deep", None, ('{"a":' * 17)[:64] + "…"),
+        (b'"' + b"\\" * 30_001 + b"[" * 17, "not_json", None, '"' + "\\" * 63 + "…"),
+        (b" " * 65_537, "too_large", None, "65537 bytes, at most 65536 are read"),
+        (b"{}", "unknown_site", "site", None),
+        (b'{"site": null}', "unknown_site", "site", None),
+        (b'{"site": ["tetouan"]}', "unknown_site", "site", '["tetouan"]'),
+        (b'{"site": "Tetouan"}', "unknown_site", "site", "Tetouan"),
+        (b'{"site": "tetouan"}', "no_time", "DateTime", None),
+        (b'{"site": "tetouan", "Zone 9 Power Consumption": 1.0}', "unknown_field", "Zone 9 Power Consumption", "1.0"),
+        (b'{"site": "tetouan", "\\u0000": null}', "unknown_field", r"\x00", None),
+        (b'{"site": "tetouan", "site": "tetouan"}', "duplicate_field", "site", "tetouan"),
+        (b'{"site": "tetouan", "Humidity": {"a": 1, "\\u0061": 2}}', "duplicate_field", "a", "2"),
+    ],
+    ids=lambda part: part[:24] if isinstance(part, bytes) else None,
+)
+def test_what_is_no_reading_is_refused(message: bytes, reason: str, field: str | None, value: str | None) -> None:
+    """Each refusal says its reason and, where there is one, the field and the value at fault."""
+    refused = refusal_of(message)
+    assert (refused.reason, refused.field, refused.value) == (reason, field, value)
+
+
+def test_brackets_in_a_text_do_not_nest() -> None:
+    """Only lists and objects count as depth: a cell full of brackets is just no number."""
+    reading = reading_of(raw(zone_2_kw='[{"' * 40))
+    assert reading.flags["zone_2_kw"].flag == "missing"
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "10/19/2017 4:40",
+        " 10/19/2017 04:40 ",
+        "2017-10-19T04:40:00Z",
+        "2017-10-19T04:40:00",
+        "2017-10-19 04:40",
+        "2017-10-19T05:40+01:00",
+        "2017-10-19T00:10:00.000-0430",
+    ],
+)
+def test_a_time_may_come_as_published_or_in_iso_8601(time: str) -> None:
+    """Without an offset it is in the site's time zone, which is UTC; the reading's is UTC always."""
+    reading = reading_of(raw(time))
+    assert reading.time == datetime(2017, 10, 19, 4, 40, tzinfo=UTC)
+    assert reading.time.utcoffset() == UTC.utcoffset(None)
+
+
+def test_a_time_without_offset_is_in_the_time_zone_of_its_site() -> None:
+    """Elsewhere the same text is another instant."""
+    elsewhere = {"tetouan": SITES["tetouan"].model_copy(update={"time_zone": "Asia/Kolkata"})}
+    outcome = validate(raw("10/19/2017 4:40"), elsewhere)
+    assert isinstance(outcome, CleanReading)
+    assert outcome.time == datetime(2017, 10, 18, 23, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "",
+        "now",
+        "2017-10-19",
+        "19/10/2017 4:40",
+        "2/30/2017 4:40",
+        "10/19/2017 24:00",
+        "10/19/17 4:40",
+        "\u0661/19/2017 4:40",
+        "2017-10-19T04:40:60Z",
+        "2017-10-19T04:40:00+25:00",
+        "0001-01-01T00:00:00+10:00",
+        "9999-12-31T23:50:00-10:00",
+        1508388000,
+        True,
+        ["2017-10-19T04:40:00Z"],
+    ],
+)
+def test_a_time_that_cannot_be_read_is_refused(time: object) -> None:
+    """A date alone, an epoch, a day that does not exist and an instant outside the calendar are no times."""
+    refused = refusal_of(raw(time))
+    assert (refused.reason, refused.field) == ("no_time", "DateTime")
+
+
+@pytest.mark.parametrize(
+    "time", ["10/19/2017 4:41", "2017-10-19T04:40:01Z", "2017-10-19T04:40:00.000001Z", "2017-10-19T04:40+00:15"]
+)
+def test_a_time_between_two_steps_is_refused(time: str) -> None:
+    """A reading belongs to a step of its site; between steps it is a dead letter that quotes the time."""
+    assert refusal_of(raw(time)) == Rejected("off_grid", "DateTime", time)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        raw(zone_2_kw="9" * 60_000 + "x"),
+        raw(zone_2_kw="9" * 60_000),
+        raw("1" * 60_000),
+        b'"' + b'\\"' * 30_000 + b"[" * 17,
+        json.dumps({f"field {n}": n for n in range(4_000)}).encode(),
+        b"{" + b",".join([b'"a":1'] * 10_000) + b"}",
+    ],
+    ids=["no number", "number", "time", "texts", "fields", "duplicates"],
+)
+def test_hostile_input_costs_little(message: bytes) -> None:
+    """No record that is just small enough to be read takes long: the work grows with its size only."""
+    started_s = process_time()
+    validate(message, SITES)
+    assert process_time() - started_s < 1
+
+
+def check_outcome(message: bytes) -> None:
+    """Fail unless the message has an outcome that is fit for the wire."""
+    outcome = validate(message, SITES)
+    if isinstance(outcome, Rejected):
+        texts = [text for text in (outcome.field, outcome.value) if text is not None]
+        assert all(text.isprintable() and len(text) <= 700 for text in texts)
+    else:
+        assert CleanReading.from_bytes(outcome.to_bytes()) == outcome
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_have_an_outcome(message: bytes) -> None:
+    """Whatever comes is a reading or a refusal, never an exception."""
+    check_outcome(message)
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=80),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(["site", "DateTime", *SITES["tetouan"].columns]) | st.text(max_size=10)
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(st.dictionaries(NAMES, JSON_VALUES, max_size=4))
+def test_any_cells_have_an_outcome(cells: dict[str, Any]) -> None:
+    """Whatever stands in the cells of a record is a reading or a refusal, never an exception."""
+    check_outcome(json.dumps(record() | cells).encode())
+
+
+@settings(max_examples=200, derandomize=True, deadline=None)
+@given(st.data())
+def test_any_damage_has_an_outcome(data: st.DataObject) -> None:
+    """A good record with bytes cut out and others put in is a reading or a refusal, never an exception."""
+    good = raw()
+    start = data.draw(st.integers(0, len(good)))
+    stop = data.draw(st.integers(start, len(good)))
+    check_outcome(good[:start] + data.draw(st.binary(max_size=20)) + good[stop:])

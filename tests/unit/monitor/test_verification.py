@@ -1,0 +1,201 @@
+"""The hourly scores of a stream whose two topics race."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.monitor.verification import Monitor
+from shared.contracts.messages import CleanReading, Flagged, Forecast, Interval, ModelNames, Score, Scores
+
+START = datetime(2017, 10, 19, tzinfo=UTC)
+STEP_MINUTES = 30
+STEP = timedelta(minutes=STEP_MINUTES)
+LEADS = 48
+
+
+def load_kw(step: int) -> float:
+    """Return a load that repeats every day."""
+    return 100.0 + step % LEADS
+
+
+def reading(step: int, *, flag: str | None = None, zone: int = 2, site: str = "tetouan") -> CleanReading:
+    """Return the reading of a step, flagged as told."""
+    flags = {} if flag is None else {f"zone_{zone}_kw": Flagged.model_validate({"flag": flag})}
+    return CleanReading(
+        site=site,
+        time=START + step * STEP,
+        step_minutes=STEP_MINUTES,
+        values={f"zone_{zone}_kw": load_kw(step)},
+        flags=flags,
+    )
+
+
+def forecast(origin: int, *, error_kw: float = 1.0, zone: int = 2) -> Forecast:
+    """Return the forecast of an origin that is wrong by ``error_kw`` at every lead."""
+    median_kw = tuple(load_kw(origin + lead) + error_kw for lead in range(1, LEADS + 1))
+    return Forecast(
+        site="tetouan",
+        zone=zone,
+        origin=START + origin * STEP,
+        step_minutes=STEP_MINUTES,
+        median_kw=median_kw,
+        intervals=(Interval(coverage=0.9, low_kw=median_kw, high_kw=tuple(kw + 5 for kw in median_kw)),),
+        rungs=(),
+        weather_estimate_kw=None,
+        models=ModelNames(demand=None, weather=None),
+    )
+
+
+def score(scores: Scores, group: str, window_days: int) -> Score:
+    """Return one score of a message."""
+    return next(one for one in scores.scores if one.group == group and one.window_days == window_days)
+
+
+def feed(monitor: Monitor, messages: list[CleanReading | Forecast]) -> list[Scores]:
+    """Feed the messages and return all that comes out."""
+    return [
+        scores
+        for message in messages
+        for scores in (
+            monitor.on_reading(message) if isinstance(message, CleanReading) else monitor.on_forecast(message)
+        )
+    ]
+
+
+STEPS = [step for step in range(160) if step not in {50, 51, 52, 53, 90}]
+READINGS = [reading(step, flag="stuck" if step in {20, 60} else None) for step in STEPS]
+FORECASTS = [forecast(step, error_kw=1.0 + step % 7) for step in STEPS]
+
+
+def in_turn() -> list[CleanReading | Forecast]:
+    """Return the stream as it is published: each reading before its forecast."""
+    return [message for pair in zip(READINGS, FORECASTS, strict=True) for message in pair]
+
+
+@st.composite
+def interleavings(draw: st.DrawFn) -> list[CleanReading | Forecast]:
+    """Draw another order of the two topics in which readings are at most a day ahead."""
+    readings, forecasts, merged = 0, 0, list[CleanReading | Forecast]()
+    runs = draw(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 60)), max_size=12))
+    for more_readings, more_forecasts in [*runs, *[(40, 40)] * 8]:
+        end = min(readings + more_readings, len(READINGS), forecasts + 40)
+        merged += READINGS[readings:end]
+        readings = max(readings, end)
+        end = min(forecasts + more_forecasts, len(FORECASTS))
+        merged += FORECASTS[forecasts:end]
+        forecasts = end
+    return merged
+
+
+class TestMonitor:
+    """What is emitted, when, and over which pairs."""
+
+    def test_an_hour_is_emitted_with_the_reading_at_it(self) -> None:
+        """With the forecasts of the steps before seen, the message for T comes with the reading at T."""
+        monitor = Monitor(zones=(2,))
+        emitted = {step: feed(monitor, [reading(step), forecast(step)]) for step in range(5)}
+        assert [step for step, scores in emitted.items() if scores] == [0, 2, 4]
+        assert [scores.time for step in (0, 2, 4) for scores in emitted[step]] == [START + k * STEP for k in (0, 2, 4)]
+
+    def test_it_covers_the_pairs_that_have_come_due(self) -> None:
+        """At the second hour lead 1 has two scored targets, lead 6 and the mean none."""
+        monitor = Monitor(zones=(2,))
+        scores = feed(monitor, [reading(0), forecast(0, error_kw=3), reading(1), forecast(1, error_kw=1), reading(2)])[
+            -1
+        ]
+        assert (scores.site, scores.zone) == ("tetouan", 2)
+        one = score(scores, "1", 1)
+        assert (one.mae_kw, one.bias_kw, one.rmse_kw, one.coverage) == (2.0, 2.0, 2.2, 0.0)
+        assert score(scores, "6", 28).rmse_kw is None
+        assert score(scores, "mean", 28).rmse_kw is None
+
+    def test_groups_are_the_leads_of_the_horizon(self) -> None:
+        """Of half-hourly leads 144 is beyond 24 hours, so there is no such group."""
+        scores = feed(Monitor(zones=(2,), windows_days=(1,)), [reading(0), forecast(0)])[0]
+        assert [one.group for one in scores.scores] == ["1", "6", "36", "mean"]
+
+    @given(interleavings())
+    @settings(max_examples=40, deadline=None)
+    def test_the_messages_do_not_depend_on_the_interleaving(self, messages: list[CleanReading | Forecast]) -> None:
+        """Gaps, flags and all: the same messages in the same order, whichever topic is ahead."""
+        assert len(messages) == len(READINGS) + len(FORECASTS)
+        assert feed(Monitor(zones=(2,)), messages) == feed(Monitor(zones=(2,)), in_turn())
+
+    def test_repeats_change_nothing(self) -> None:
+        """Delivered twice in blocks, the stream gives the same messages and counts the repeats."""
+        stream = in_turn()
+        blocks = [stream[start : start + 30] for start in range(0, len(stream), 30)]
+        monitor = Monitor(zones=(2,))
+        assert feed(monitor, [m for block in blocks for m in block + block]) == feed(Monitor(zones=(2,)), stream)
+        assert (monitor.repeated_forecasts, monitor.repeated_readings) == (len(FORECASTS), len(READINGS))
+
+    def test_flagged_readings_are_not_scored(self) -> None:
+        """A stuck load neither counts as a target nor as the naive forecast."""
+        monitor = Monitor(zones=(2,), windows_days=(1,))
+        messages = [m for step in range(3) for m in (reading(step, flag="stuck"), forecast(step))]
+        assert {score(scores, "1", 1).rmse_kw for scores in feed(monitor, messages)} == {None}
+
+    def test_a_gap_over_hours_has_one_message(self) -> None:
+        """Of the full hours that a gap spans only the last has a message, with the windows as of that hour."""
+        monitor = Monitor(zones=(2,), windows_days=(1,))
+        feed(monitor, [reading(0), forecast(0), reading(1), forecast(1)])
+        emitted = feed(monitor, [reading(7), forecast(7)])
+        assert [scores.time for scores in emitted] == [START + 6 * STEP]
+        assert score(emitted[0], "1", 1).mae_kw == 1.0
+
+    def test_readings_wait_for_late_forecasts(self) -> None:
+        """While forecasts are late nothing is emitted; when they come every hour has its message."""
+        monitor = Monitor(zones=(2,))
+        assert len(feed(monitor, [reading(step) for step in range(9)])) == 0
+        assert monitor.waiting_readings == 9
+        emitted = feed(monitor, [forecast(step) for step in range(9)])
+        assert [scores.time for scores in emitted] == [START + k * STEP for k in range(0, 9, 2)]
+        assert monitor.waiting_readings == 0
+
+    def test_readings_do_not_wait_for_ever(self) -> None:
+        """Without forecasts the scores go on, null, as far behind the readings as the patience."""
+        monitor = Monitor(zones=(2,), patience=timedelta(hours=2))
+        emitted = feed(monitor, [reading(step) for step in range(9)])
+        assert [scores.time for scores in emitted] == [START, START + 2 * STEP, START + 4 * STEP]
+        assert {one.rmse_kw for scores in emitted for one in scores.scores} == {None}
+
+    def test_a_forecast_beyond_patience_enters_later_hours(self) -> None:
+        """What comes too late for its hour still counts in the windows that cover its targets."""
+        monitor = Monitor(zones=(2,), patience=timedelta(hours=2))
+        feed(monitor, [reading(step) for step in range(9)])
+        emitted = feed(monitor, [forecast(step) for step in range(9)])
+        assert emitted[0].time == START + 6 * STEP
+        assert score(emitted[0], "6", 1).mae_kw == 1.0
+
+    def test_each_zone_and_site_has_its_own_scores(self) -> None:
+        """Zones that are not configured are passed over; sites do not share windows."""
+        monitor = Monitor(zones=(2,))
+        assert monitor.on_forecast(forecast(0, zone=1)) == []
+        emitted = feed(monitor, [reading(0), reading(0, site="chefchaouen"), forecast(0), reading(1), reading(2)])
+        assert {scores.site for scores in emitted} == {"tetouan"}
+
+    def test_two_zones_are_emitted_side_by_side(self) -> None:
+        """A reading serves every configured zone, each with its own forecasts."""
+        both = reading(0).model_copy(update={"values": {"zone_1_kw": 1.0, "zone_2_kw": 2.0}})
+        emitted = feed(Monitor(zones=(1, 2)), [forecast(0, zone=1), forecast(0), both])
+        assert [scores.zone for scores in emitted] == [1, 2]
+
+    def test_a_change_of_the_step_is_refused(self) -> None:
+        """The error names the field, both values and what to do."""
+        monitor = Monitor(zones=(2,))
+        monitor.on_reading(reading(0))
+        changed = reading(1).model_copy(update={"step_minutes": 10})
+        with pytest.raises(ValueError, match="step_minutes: 10 at site 'tetouan', 30 before"):
+            monitor.on_reading(changed)
+
+    def test_a_perfect_day_scores_as_one(self) -> None:
+        """Forecasts without error have RMSE 0 at every lead, in the mean too, after a day."""
+        monitor = Monitor(zones=(2,), windows_days=(1,))
+        messages = [m for step in range(2 * LEADS + 1) for m in (reading(step), forecast(step, error_kw=0))]
+        last = feed(monitor, messages)[-1]
+        assert [one.rmse_kw for one in last.scores] == [0.0] * 4
+        assert [one.coverage for one in last.scores] == [1.0] * 4
