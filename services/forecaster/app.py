@@ -74,8 +74,7 @@ class ForecasterCore:
     """Decodes clean readings and answers them; what is no clean reading becomes a dead letter."""
 
     def __init__(self, place: Site, zones: tuple[ZoneModels, ...], metrics: ForecasterMetrics, health: Health) -> None:
-        weather_fields = tuple(field for field in place.fields if not field.startswith("zone_"))
-        self._issuer = Issuer(place.name, place.step_minutes, weather_fields, zones)
+        self._issuer = Issuer(place, zones)
         self._zones = len(zones)
         self._site = place
         self._metrics = metrics

@@ -10,6 +10,7 @@ import numpy as np
 
 from shared.contracts.messages import Forecast, Interval, ModelNames, RungSpan
 from shared.forecasting.scores import step_of
+from shared.forecasting.weather import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shared.contracts.messages import CleanReading
+    from shared.data.sites import Site
     from shared.forecasting.model import ZoneDemand, ZoneForecast
     from shared.forecasting.weather import WeatherDemand
 
@@ -39,21 +41,14 @@ class Issuer:
     Parameters
     ----------
     site
-        Name of the site: readings of other sites are none of its business and must not be handed in.
-    step_minutes
-        Step of the readings and of the lead times.
-    weather_fields
-        Fields of a clean reading that the weather model takes, in its order.
+        The site; readings of others are none of its business and must not be handed in.
     zones
-        The models a zone.
+        The models of each zone.
     """
 
-    def __init__(
-        self, site: str, step_minutes: int, weather_fields: tuple[str, ...], zones: tuple[ZoneModels, ...]
-    ) -> None:
-        self._site = site
-        self._step_minutes = step_minutes
-        self._weather_fields = weather_fields
+    def __init__(self, site: Site, zones: tuple[ZoneModels, ...]) -> None:
+        self._site = site.name
+        self._step_minutes = site.step_minutes
         self._zones = zones
 
     def answer(self, readings: Sequence[CleanReading]) -> list[Forecast]:
@@ -64,7 +59,7 @@ class Issuer:
         if not readings:
             return []
         steps = np.array([self._step(reading) for reading in readings], dtype=np.int64)
-        weather = np.array([[_number(r.values.get(f)) for f in self._weather_fields] for r in readings])
+        weather = np.array([[_number(r.values.get(f)) for f in COLUMNS] for r in readings])
         by_zone = [self._answer_zone(models, readings, steps, weather) for models in self._zones]
         return [issue for issues in zip(*by_zone, strict=True) for issue in issues if issue is not None]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
 import numpy as np
 
+from shared.data.year import DataError
 from shared.forecasting.calendar import Calendar
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.scores import ABSENT, Term, figures_of, grouped, pair_terms, r2_of, to_tenths
@@ -50,7 +51,8 @@ class Candidate(Protocol):
     def score(self, history: History, progress: Callable[[float], None]) -> dict[str, float]:
         """Fold on from where the state stands to the end, each reading answered before the next is seen.
 
-        Returns the figures over the pairs whose origin and target lie after the rows that have been seen; what cannot be computed is left out.
+        Returns the figures over the pairs whose origin and target lie after the rows that have been seen, without
+        those that cannot be computed.
         """
 
 
@@ -65,11 +67,11 @@ class ZoneCandidate:
     )
 
     def __init__(self, model: ZoneDemand) -> None:
-        self._model = model
+        self.model = model
 
     @classmethod
     def fit(cls, history: History, progress: Callable[[float], None]) -> Self:
-        """Feed the readings day by day, which is the same as at once."""
+        """Feed the readings one by one, which is the same as at once; raises ``DataError`` where they are too few."""
         site = history.site
         calendar = Calendar(site.country, site.time_zone, site.holidays.add, site.holidays.remove)
         day = 24 * 60 // site.step_minutes
@@ -78,6 +80,11 @@ class ZoneCandidate:
             model.partial_fit(history.first_step + row, demand_kw)
             if row % day == 0:
                 progress(row / history.seen)
+        if not model.ready:
+            raise DataError(
+                f"until: {history.seen / day:.1f} days of readings up to {history.as_of.isoformat()} are too few for "
+                "zone-demand, which needs about sixteen: choose a later time"
+            )
         return cls(model)
 
     @classmethod
@@ -87,10 +94,111 @@ class ZoneCandidate:
 
     def save(self, folder: Path) -> None:
         """Write ``state.npz``."""
-        self._model.save(folder / "state.npz")
+        self.model.save(folder / "state.npz")
 
     @property
     def parameters(self) -> Mapping[str, object]:
         """The parameters of the model."""
-        parameters: dict[str, object] = self._model.get_params(deep=False)
+        parameters: dict[str, object] = self.model.get_params(deep=False)
         return parameters
+
+    def score(self, history: History, progress: Callable[[float], None]) -> dict[str, float]:
+        """Return RMSE, MAE, MAPE, bias, coverage and pinball loss at leads 1, 6, 36, 144 and their mean over all."""
+        issued = self._answer(history, progress)
+        actual = to_tenths(history.demand_kw[history.seen :])
+        rows, leads = len(actual), issued.shape[-1]
+        sums = np.zeros((Term.INTERVAL + 1, leads), np.int64)
+        for lead in range(1, min(leads, rows - 1) + 1):
+            pairs = pair_terms(actual[lead:], issued[: rows - lead, :, lead - 1].T)
+            sums[:, lead - 1] = pairs.sum(axis=1)
+        return {
+            f"{name}/{group}": value
+            for name, per_lead in figures_of(sums).items()
+            for group, value in grouped(per_lead).items()
+            if value is not None
+        }
+
+    def _answer(self, history: History, progress: Callable[[float], None]) -> NDArray[np.int32]:
+        """Return median, low and high end in tenths of kW of every row after those seen, shape (rows, 3, leads)."""
+        model = self.model
+        assert model.last_step_ is not None  # noqa: S101 - a fitted model has seen a step; this tells the type checker
+        rows = len(history.demand_kw) - history.seen
+        issued = np.full((rows, 3, model.horizon_steps), ABSENT, np.int32)
+        unseen = range(model.last_step_ + 1 - history.first_step, len(history.demand_kw))
+        for row, demand_kw in zip(unseen, history.demand_kw[unseen.start :].tolist(), strict=True):
+            model.partial_fit(history.first_step + row, demand_kw)
+            if row >= history.seen:
+                forecast = model.predict()
+                issued[row - history.seen] = to_tenths((forecast.median_kw, forecast.low_kw, forecast.high_kw))
+                progress((row - history.seen) / rows)
+        return issued
+
+
+class WeatherCandidate:
+    """``weather-demand``, scored as it comes from the trees and as corrected with labels a day old."""
+
+    kind: ClassVar[str] = "weather-demand"
+    criterion: ClassVar[str] = "rmse_kw/corrected"
+    signature: ClassVar[Signature] = Signature(
+        inputs={"step": "long", **dict.fromkeys(COLUMNS, "double")}, outputs={"demand_kw": "double"}
+    )
+
+    def __init__(self, model: WeatherDemand) -> None:
+        self.model = model
+
+    @classmethod
+    def fit(cls, history: History, progress: Callable[[float], None]) -> Self:
+        """Grow the trees on all rows that have been seen; raises ``DataError`` where none has weather and load."""
+        seen = slice(history.seen)
+        if np.isnan(history.weather[seen].sum(axis=1) + history.demand_kw[seen]).all():
+            raise DataError(
+                f"zone {history.zone}: no reading up to {history.as_of.isoformat()} has weather and load: "
+                f"give data with {', '.join(COLUMNS)}"
+            )
+        model = WeatherDemand(step_minutes=history.site.step_minutes)
+        return cls(model.fit(history.steps[seen], history.weather[seen], history.demand_kw[seen], progress=progress))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read the pipeline and the state."""
+        return cls(WeatherDemand.load(folder))
+
+    def save(self, folder: Path) -> None:
+        """Write the pipeline and the state."""
+        self.model.save(folder)
+
+    @property
+    def parameters(self) -> Mapping[str, object]:
+        """The parameters of the model."""
+        parameters: dict[str, object] = self.model.get_params()
+        return parameters
+
+    def score(self, history: History, progress: Callable[[float], None]) -> dict[str, float]:
+        """Return RMSE, MAE, MAPE, bias and R2, uncorrected and corrected."""
+        model = self.model
+        start = model.last_step_ + 1 - history.first_step
+        steps, labels_kw = history.steps[start:], history.demand_kw[start:]
+        uncorrected_kw = model.predict(steps, history.weather[start:])
+        corrected_kw = np.full(len(steps), np.nan)
+        rows = zip(steps.tolist(), uncorrected_kw.tolist(), labels_kw.tolist(), strict=True)
+        for row, (step, estimate_kw, label_kw) in enumerate(rows):
+            corrected_kw[row] = model.correct(step, estimate_kw)
+            model.partial_fit(step, estimate_kw, label_kw)
+        progress(1.0)
+        scored = slice(history.seen - start, None)
+        return {
+            **_point_figures("uncorrected", labels_kw[scored], uncorrected_kw[scored]),
+            **_point_figures("corrected", labels_kw[scored], corrected_kw[scored]),
+        }
+
+
+def _point_figures(name: str, actual_kw: NDArray[np.float64], estimate_kw: NDArray[np.float64]) -> dict[str, float]:
+    known = np.isfinite(actual_kw) & np.isfinite(estimate_kw)
+    actual, estimate = to_tenths(actual_kw[known]), to_tenths(estimate_kw[known])
+    sums = pair_terms(actual, np.stack((estimate, estimate, estimate))).sum(axis=1)
+    figures = {shown: float(figures_of(sums)[shown]) for shown in _SHOWN}
+    figures["r2"] = r2_of(int(sums[Term.SQUARED]), actual)
+    return {f"{figure}/{name}": value for figure, value in figures.items() if np.isfinite(value)}
+
+
+CANDIDATES: tuple[type[Candidate], ...] = (ZoneCandidate, WeatherCandidate)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from shared.data.year import DataError
-from shared.forecasting.scores import step_of
 from shared.forecasting.weather import COLUMNS
 
 if TYPE_CHECKING:
@@ -53,13 +52,15 @@ class History:
         """
         step_s = 60 * year.site.step_minutes
         seconds = year.times.as_unit("s").asi8
-        usable = ~year.times.isna() & (seconds % step_s == 0)
+        usable = np.asarray(year.times.notna()) & (seconds % step_s == 0)
         steps = seconds[usable] // step_s
         unique, first = np.unique(steps, return_index=True)
         seen_steps = unique[unique < -(-int(until.timestamp()) // step_s)]
         if not seen_steps.size:
             begins = year.times.min().isoformat()
-            raise DataError(f"until: no reading before {until.isoformat()}, the data begin at {begins}: choose a later time")
+            raise DataError(
+                f"until: no reading before {until.isoformat()}, the data begin at {begins}: choose a later time"
+            )
         values = np.column_stack([*(_numbers(year, field) for field in COLUMNS), year.demand(zone)])[usable][first]
         grid = np.full((unique[-1] - unique[0] + 1, values.shape[1]), np.nan)
         grid[unique - unique[0]] = values

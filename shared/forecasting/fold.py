@@ -111,7 +111,7 @@ class DemandFold:
             self._next_day()
         slot, at = step % day, history.index(step)
         expected_kw = outlook.expected_kw(step)
-        outlook.last_step, outlook.reason = step, self._judge(load_kw, expected_kw, at)
+        outlook.last_step, outlook.reason = step, self._judge(load_kw, expected_kw)
         if outlook.reason:
             history.append(step, history.load_kw(at - 1) if expected_kw is None else expected_kw, filled=True)
         else:
@@ -132,7 +132,7 @@ class DemandFold:
         self.intervals.next_day()
         self._features.turn_to(self.history.today)
 
-    def _judge(self, load_kw: float, expected_kw: float | None, at: int) -> str:
+    def _judge(self, load_kw: float, expected_kw: float | None) -> str:
         """Return why the reading is not believed, empty where it is.
 
         A reading far from the forecast neither teaches nor misleads; after six in a row the next is the new truth.
@@ -140,20 +140,20 @@ class DemandFold:
         if not isfinite(load_kw):
             return "the reading is missing: filled with the forecast"
         outlook = self.outlook
-        if expected_kw is None or outlook.refused == _MOST_REFUSED or self._plausible(load_kw, expected_kw, at):
+        if expected_kw is None or outlook.refused == _MOST_REFUSED or self._plausible(load_kw, expected_kw):
             outlook.refused = 0
             return ""
         outlook.refused += 1
         return f"the reading of {load_kw:.1f} kW is too far from the forecast of {expected_kw:.1f} kW: filled with it"
 
-    def _plausible(self, load_kw: float, expected_kw: float, at: int) -> bool:
+    def _plausible(self, load_kw: float, expected_kw: float) -> bool:
         """Tell whether the reading is near the forecast, or no farther than the forecast itself may be off.
 
         The second matters for a load that comes close to zero, where any error is a large share.
         """
         if expected_kw / _GUARD_RATIO <= load_kw <= expected_kw * _GUARD_RATIO or not self.ready:
             return True
-        return abs(load_kw - expected_kw) <= _GUARD_ERRORS * self.intervals.usual_error_kw(self._features.hour(at))
+        return abs(load_kw - expected_kw) <= _GUARD_ERRORS * self.intervals.usual_error_kw()
 
     def _learn_day_before(self, at: int) -> None:
         """Learn from the origins of yesterday, now that today ends and the loads of all their targets are known."""

@@ -99,9 +99,9 @@ class Intervals:
         """Whether a day of errors has been scored, of every lead."""
         return not isnan(self.quantile[0])
 
-    def usual_error_kw(self, hour: int) -> float:
-        """Return the usual size of the error of the first lead, for a target in this local hour."""
-        return float(self.scale_kw[hour, 0])
+    def usual_error_kw(self) -> float:
+        """Return the usual size of the error of the first lead, over all hours of the day."""
+        return float(self.scale_kw[:, 0].mean())
 
     def half_width_kw(self, hours: NDArray[np.int64]) -> Floats:
         """Return half the width of the interval for the targets in these local hours, one a lead, (horizon,)."""

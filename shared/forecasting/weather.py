@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any, Self
-from zipfile import ZIP_DEFLATED
+from zipfile import ZIP_DEFLATED, BadZipFile
+from zlib import error as ZlibError  # noqa: N812 - an exception, whatever its name
 
 import numpy as np
 import skops.io
@@ -85,7 +86,8 @@ class WeatherDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is pub
     step_minutes
         Length of a step; a step index is ``epoch_seconds // (60 * step_minutes)``.
     n_estimators, learning_rate, max_depth, subsample, random_state
-        Those of ``sklearn.ensemble.GradientBoostingRegressor``.
+        Those of ``sklearn.ensemble.GradientBoostingRegressor``. Deep trees on a fifth of the rows each are as good as
+        three times as many shallow ones on all rows, for a tenth of the time.
 
     Attributes
     ----------
@@ -101,10 +103,10 @@ class WeatherDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is pub
         self,
         *,
         step_minutes: int = 10,
-        n_estimators: int = 100,
-        learning_rate: float = 0.05,
-        max_depth: int = 6,
-        subsample: float = 0.3,
+        n_estimators: int = 200,
+        learning_rate: float = 0.1,
+        max_depth: int = 8,
+        subsample: float = 0.2,
         random_state: int = 42,
     ) -> None:
         self.step_minutes = step_minutes
@@ -245,17 +247,20 @@ class WeatherDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is pub
         Raises
         ------
         ValueError
-            If the format is another one, or the pipeline holds a type that is not in ``TRUSTED``.
+            If a file is broken, the format another one, or the pipeline holds a type that is not in ``TRUSTED``.
         """
-        with np.load(folder / "state.npz", allow_pickle=False) as state:
+        try:
+            with (folder / "state.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                state = {name: stored[name] for name in stored.files}
             if state["format"] != _FORMAT:
                 raise ValueError(f"{folder}: format {state['format']} is not {_FORMAT}; run `tetouan train`")
             parameters: dict[str, Any] = json.loads(str(state["parameters"]))
             model = cls(**parameters)
             model.last_step_ = int(state["last_step"])
-            model.residual_step_ = state["residual_step"]
-            model.residual_kw_ = state["residual_kw"]
-        model.pipeline_ = _load_pipeline(folder / "pipeline.skops")
+            model.residual_step_, model.residual_kw_ = state["residual_step"], state["residual_kw"]
+            model.pipeline_ = _load_pipeline(folder / "pipeline.skops")
+        except (BadZipFile, EOFError, KeyError, TypeError, ZlibError) as error:
+            raise ValueError(f"{folder} holds no whole weather-demand state ({error}); run `tetouan train`") from error
         return model
 
 

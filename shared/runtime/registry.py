@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from shared.runtime.settings import Refused
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -41,13 +43,14 @@ _ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     # by itself MLflow tries a server that is down for minutes
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
 
 
-class RegistryError(Exception):
+class RegistryError(Refused):
     """The registry cannot be reached or does not hold what was asked for; the line says what to do."""
 
 

@@ -13,6 +13,7 @@ import httpx
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from shared.contracts import topics
+from shared.contracts.messages import DeadLetter
 from shared.runtime.clock import monotonic_s
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from shared.contracts.topics import Topic
 
-__all__ = ["Broker", "ServiceProcess", "service", "until"]
+__all__ = ["Broker", "ServiceProcess", "letter_of", "service", "until"]
 
 PATIENCE_S = 60.0
 POLL_S = 0.05
@@ -70,6 +71,12 @@ class Broker:
             found += [message for message in consumer.consume(500, POLL_S) if message.error() is None]
         consumer.close()
         return found
+
+
+def letter_of(message: Message) -> DeadLetter:
+    """Return what the headers of a dead letter say."""
+    headers = dict(message.headers() or ())
+    return DeadLetter.from_headers([(name, value) for name, value in headers.items() if isinstance(value, bytes)])
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import signal
 from typing import TYPE_CHECKING
 
 from shared.contracts import topics
-from shared.contracts.messages import CleanReading, DeadLetter
-from tests.integration.brokers import Broker, service, until
+from shared.contracts.messages import CleanReading
+from tests.integration.brokers import Broker, letter_of, service, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ def test_each_hostile_record_is_a_dead_letter_and_the_stream_goes_on(
     assert [reading.values["zone_2_kw"] for reading in clean] == [15880.3, None]
     assert clean[1].flags["zone_2_kw"].original == "error"
     assert clean[1].flags["humidity_pct"].flag == "missing"
-    reasons = [DeadLetter.from_headers(m.headers() or []).reason for m in letters]  # type: ignore[arg-type]  # a list of pairs
+    reasons = [letter_of(m).reason for m in letters]
     assert reasons == [reason for _, reason in HOSTILE.values()]
     assert [m.value() or b"" for m in letters] == [value or b"" for value, _ in HOSTILE.values()]
 
@@ -90,4 +90,4 @@ def test_the_health_answers_tell_progress_and_readiness(
         assert ingestor.get("/healthz").status_code == 200
         assert ingestor.get("/readyz").json()["ready"] is True
         assert ingestor.metric('tetouan_accepted_readings_total{site="tetouan"}') == 1
-        assert ingestor.metric('tetouan_consumed_records_total{topic=') == 1
+        assert ingestor.metric("tetouan_consumed_records_total{topic=") == 1

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from shared.runtime import health
+from shared.runtime.clock import monotonic_s
 from shared.runtime.health import Health
 
 
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let two minutes pass after the health was made."""
-    now_s = health.monotonic_s()
-    monkeypatch.setattr(health, "monotonic_s", lambda: now_s + 120)
+    now_s = monotonic_s()
+    monkeypatch.setattr("shared.runtime.health.monotonic_s", lambda: now_s + 120)
 
 
 def test_no_progress_while_there_is_work_is_not_live(request: pytest.FixtureRequest) -> None:

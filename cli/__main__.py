@@ -1,0 +1,208 @@
+"""The `tetouan` command; each subcommand imports what it needs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from shared.runtime.settings import Settings
+
+app = typer.Typer(
+    name="tetouan",
+    help="Real-time electricity demand forecasts for the zones of Tetouan, streamed over Kafka.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Data = Annotated[str | None, typer.Option(help="A CSV file like the published year, or `synthetic`.", metavar="PATH")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result to this file.", metavar="FILE")]
+
+
+def _moment(text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no date: give one such as 2017-10-19 or 2017-10-19T04:40") from None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+From = Annotated[
+    datetime | None,
+    typer.Option("--from", parser=_moment, metavar="DATE", help="First reading, UTC (default: of the last 20 %)."),
+]
+Until = Annotated[
+    datetime | None,
+    typer.Option("--until", parser=_moment, metavar="DATE", help="Where to end, itself not included."),
+]
+Days = Annotated[int | None, typer.Option(min=1, help="How many days of readings.")]
+Speed = Annotated[float, typer.Option(min=0, help="Readings a second; 0 = as fast as it goes.")]
+
+
+class ServiceName(StrEnum):
+    """The services that `tetouan run` starts."""
+
+    ingestor = "ingestor"
+    forecaster = "forecaster"
+    monitor = "monitor"
+
+
+class TopicName(StrEnum):
+    """What `tetouan watch` can watch."""
+
+    forecasts = "forecasts"
+    readings = "readings"
+    rejected = "rejected"
+    drift = "drift"
+
+
+@app.command()
+def demo(
+    data: Data = None,
+    days: Days = None,
+    start: From = None,
+    speed: Speed = 20.0,
+    headless: Annotated[bool, typer.Option("--headless", help="Plain lines instead of a live view.")] = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Everything on this machine with Python alone: broker, services, replay; ends by itself with --days."""
+    from cli.demo import DemoOptions, run_demo
+    from shared.runtime.settings import Settings, load
+
+    options = DemoOptions(data=data, days=days, start=start, rate_per_s=speed, headless=headless, json_file=json_file)
+    raise typer.Exit(run_demo(options, load(Settings), Console(stderr=True)))
+
+
+@app.command()
+def run(service: ServiceName) -> None:
+    """Run one service with the settings of the environment, until SIGTERM."""
+    sys.stdout.flush()
+    # the process becomes the service, so that signals reach it
+    os.execv(sys.executable, [sys.executable, "-m", f"services.{service.value}"])  # noqa: S606 - our own interpreter
+
+
+@app.command()
+def replay(
+    data: Data = None,
+    start: From = None,
+    until: Until = None,
+    days: Days = None,
+    speed: Speed = 0.0,
+    json_file: JsonFile = None,
+) -> None:
+    """Stream readings onto the raw topic, by default the last 20 % of the year."""
+    from cli.replaying import ReplayWindow, run_replay
+    from shared.runtime import logs
+
+    settings = _settings_of_current_demo()
+    logs.configure("replay", settings.log_format, settings.log_level)
+    window = ReplayWindow(start, until, days)
+    result = run_replay(data, window, speed, settings, Console(stderr=True))
+    _write(json_file, result)
+
+
+@app.command()
+def watch(
+    topic: TopicName,
+    json_lines: Annotated[bool, typer.Option("--json", help="The messages as they are, one a line.")] = False,
+    from_start: Annotated[bool, typer.Option("--from-start", help="Begin with the oldest message kept.")] = False,
+    count: Annotated[int | None, typer.Option(min=1, help="End after so many messages.")] = None,
+) -> None:
+    """Subscribe to a topic and print one line a message."""
+    from itertools import islice
+
+    from cli.watching import WATCHED
+    from cli.watching import watch as lines
+
+    for line in islice(
+        lines(_settings_of_current_demo(), WATCHED[topic.value], as_json=json_lines, from_start=from_start), count
+    ):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+@app.command()
+def topics() -> None:
+    """Create the topics that are missing, kept as long as the design says."""
+    from confluent_kafka import KafkaException
+
+    from cli.watching import no_broker
+    from shared.runtime.kafka import ensure_topics
+
+    settings = _settings_of_current_demo()
+    try:
+        made = ensure_topics(settings.kafka_bootstrap, settings.topic_prefix)
+    except KafkaException as error:
+        raise no_broker(settings, error) from None
+    sys.stdout.write("".join(f"made {name}\n" for name in made) or "all topics are there\n")
+
+
+@app.command()
+def train(
+    data: Data = None,
+    until: Until = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Fit the batch models on the readings before --until (default: the last 20 %), score, register, promote."""
+    from cli.training import run_train
+    from shared.runtime.settings import Settings, load
+
+    _write(json_file, run_train(data, until, load(Settings), Console(stderr=True)))
+
+
+@app.command()
+def backtest(
+    data: Data = None,
+    zone: Annotated[int | None, typer.Option(min=1, help="The zone (default: the first of TETOUAN_ZONES).")] = None,
+    start: From = None,
+    until: Until = None,
+    json_file: JsonFile = None,
+) -> None:
+    """History through the very fold that serves the stream, scored per lead; needs no registry."""
+    from cli.backtesting import run_backtest
+    from shared.runtime.settings import Settings, load
+
+    _write(json_file, run_backtest(data, zone, start, until, load(Settings), Console(stderr=True)))
+
+
+def _settings_of_current_demo() -> Settings:
+    """Return the settings, with the broker of a running demo where the environment names none."""
+    from shared.runtime.settings import PREFIX, Settings, load
+
+    settings = load(Settings)
+    current = settings.state_dir / "current.json"
+    if PREFIX + "KAFKA_BOOTSTRAP" in os.environ or not current.exists():
+        return settings
+    bootstrap = json.loads(current.read_text(encoding="utf-8"))["kafka_bootstrap"]
+    return load(Settings, kafka_bootstrap=bootstrap)
+
+
+def _write(file: Path | None, result: dict[str, object]) -> None:
+    if file is not None:
+        file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Run the command: exit code 2 and one line where something that was asked for cannot be done."""
+    from shared.runtime.settings import Refused
+
+    try:
+        app()
+    except Refused as refusal:
+        sys.stderr.write(f"tetouan: {refusal}\n")
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of our output has seen enough
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Listens to the topics of a demo from outside and keeps the books: what was accepted, refused and answered."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from confluent_kafka import Consumer, TopicPartition
+
+from shared.contracts import topics
+from shared.contracts.messages import CleanReading, DriftEvent, Forecast, Scores
+
+if TYPE_CHECKING:
+    from confluent_kafka import Message
+
+    from backtest.record import Record
+
+__all__ = ["GROUP", "Audit"]
+
+GROUP = "audit"
+READS = (topics.CLEAN, topics.REJECTED, topics.FORECASTS, topics.SCORES, topics.DRIFT)
+BATCH = 500
+ANSWER_S = 5.0
+
+
+class Audit:
+    """The books of one demo; it commits what it has read, so that the replay does not run away from it."""
+
+    def __init__(self, bootstrap: str, records: tuple[Record, ...]) -> None:
+        self._consumer = Consumer(
+            {"bootstrap.servers": bootstrap, "group.id": GROUP, "enable.auto.commit": False, "log_level": 0}
+        )
+        partitions = [TopicPartition(topic.name, number, 0) for topic in READS for number in range(topics.PARTITIONS)]
+        self._consumer.assign(partitions)
+        self.accepted = 0
+        self.rejected = 0
+        self.rungs: Counter[str] = Counter()
+        self.digest = hashlib.sha256()
+        self.records = {record.zone: record for record in records}
+        self.reading: CleanReading | None = None
+        self.forecasts: dict[int, Forecast] = {}
+        self.scores: dict[int, Scores] = {}
+        self.drift_events: set[str] = set()
+
+    def __enter__(self) -> Audit:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+
+    @property
+    def missing(self) -> int:
+        """Accepted readings without a forecast, counted once a zone."""
+        return sum(len(record.missing()) for record in self.records.values())
+
+    @property
+    def duplicates(self) -> int:
+        """Forecasts that repeat an origin."""
+        return sum(record.duplicates for record in self.records.values())
+
+    @property
+    def issued(self) -> int:
+        """Forecasts seen so far, repeated ones too."""
+        return sum(self.rungs.values())
+
+    def poll(self, wait_s: float) -> int:
+        """Book what has come; returns the number of records."""
+        messages = [message for message in self._consumer.consume(BATCH, wait_s) if message.error() is None]
+        for message in messages:
+            self._book(message)
+        if messages:
+            self._commit(messages)
+        return len(messages)
+
+    def _book(self, message: Message) -> None:
+        value = message.value() or b""
+        match message.topic():
+            case topics.CLEAN.name:
+                self.reading = CleanReading.from_bytes(value)
+                self.accepted += 1
+                for record in self.records.values():
+                    record.add_reading(self.reading)
+            case topics.REJECTED.name:
+                self.rejected += 1
+            case topics.FORECASTS.name:
+                self.digest.update(value)
+                forecast = Forecast.from_bytes(value)
+                self.rungs.update(span.rung for span in forecast.rungs[:1])
+                self.forecasts[forecast.zone] = forecast
+                self.records[forecast.zone].add_forecast(forecast)
+            case topics.SCORES.name:
+                scores = Scores.from_bytes(value)
+                self.scores[scores.zone] = scores
+            case topics.DRIFT.name:
+                self.drift_events.add(DriftEvent.from_bytes(value).id)
+
+    def _commit(self, messages: list[Message]) -> None:
+        ends = {(m.topic(), m.partition()): m.offset() for m in messages}
+        offsets = [
+            TopicPartition(topic, partition, offset + 1)
+            for (topic, partition), offset in ends.items()
+            if topic is not None and partition is not None and offset is not None
+        ]
+        self._consumer.commit(offsets=offsets, asynchronous=True)

@@ -1,0 +1,78 @@
+"""What a command needs before it can start: the year of readings and the models fitted on it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from services.trainer.training import ensure
+from shared.data.download import PUBLISHED_URL
+from shared.data.year import DataError, find_year
+from shared.runtime.registry import Registry
+from shared.runtime.settings import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from rich.console import Console
+
+    from shared.data.year import Year
+    from shared.runtime.settings import Settings
+
+__all__ = ["models_for", "steps_shown", "year_for"]
+
+
+def year_for(data: str | None, settings: Settings, console: Console) -> Year:
+    """Find the year of readings and say which it is; raises ``Refused`` where it cannot be used."""
+    with Progress(TextColumn("downloading the year"), BarColumn(), DownloadColumn(), console=console) as bar:
+        task = bar.add_task("download", visible=False)
+        try:
+            year = find_year(
+                data,
+                settings.cache_dir,
+                url=settings.data_url or PUBLISHED_URL,
+                progress=lambda done, total: bar.update(task, completed=done, total=total, visible=True),
+            )
+        except DataError as error:
+            raise Refused(str(error)) from None
+        except OSError as error:
+            why = os.strerror(error.errno or 0)
+            place = settings.cache_dir
+            raise Refused(f"cannot write to {place} ({why}): set TETOUAN_STATE_DIR to a folder of yours") from None
+    reason = f": {year.reason}" if year.reason else ""
+    console.print(f"{year.label}, {len(year.rows):,} readings{reason}", soft_wrap=True, highlight=False)
+    return year
+
+
+def models_for(year: Year, start: datetime, settings: Settings, console: Console) -> list[str]:
+    """Return the labels of the models whose state ends before ``start``, fitted now where they are missing."""
+    registry = Registry(settings.registry_uri, settings.artifact_root)
+    with steps_shown(console) as progress:
+        try:
+            versions = ensure(year, start, settings.zones, registry, progress)
+        except DataError as error:
+            raise Refused(str(error)) from None
+    return [version.label for version in versions.values()]
+
+
+@contextmanager
+def steps_shown(console: Console) -> Iterator[Callable[[str, float], None]]:
+    """Show a bar for each step of the work on a terminal, else a line when it begins."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        tasks = {}
+
+        def show(what: str, share: float) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=1.0)
+                if bars.disable:
+                    console.print(what, highlight=False)
+            bars.update(tasks[what], completed=share)
+
+        yield show
+        for task in tasks.values():
+            bars.update(task, completed=1.0)

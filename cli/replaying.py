@@ -1,0 +1,80 @@
+"""The replay as a command: which readings, how fast, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cli.provision import year_for
+from replay.backlog import ConsumersStalledError
+from replay.interruption import set_by_signals
+from replay.pacing import Pauses
+from replay.publishing import BrokerLostError, ReplayOptions, replay
+from shared.runtime.settings import Refused
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from shared.data.year import Year
+    from shared.runtime.settings import Settings
+
+__all__ = ["ReplayWindow", "run_replay"]
+
+SHOWN_EVERY = 20  # readings: to draw costs more than to publish
+
+
+@dataclass(frozen=True)
+class ReplayWindow:
+    """Which readings: from ``start`` (None: the last 20 %) to ``until`` (None: ``days`` on, or the end)."""
+
+    start: datetime | None
+    until: datetime | None
+    days: int | None
+
+    def of(self, year: Year) -> tuple[datetime, datetime]:
+        """Return the stretch of the year, its end not included; raises ``Refused`` where it holds no reading."""
+        times = year.times.dropna()
+        first, last = times.min().to_pydatetime(), times.max().to_pydatetime()
+        end = last + timedelta(minutes=year.site.step_minutes)
+        start = self.start or year.test_start
+        until = self.until or (end if self.days is None else start + timedelta(days=self.days))
+        if not first <= start < min(until, end):
+            raise Refused(
+                f"no reading from {start:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}: {year.label} has those from "
+                f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}"
+            )
+        return start, min(until, end)
+
+
+def run_replay(
+    data: str | None, window: ReplayWindow, rate_per_s: float, settings: Settings, console: Console
+) -> dict[str, Any]:
+    """Publish the readings of the window until they end or a signal comes; returns the summary as a dictionary."""
+    year = year_for(data or settings.data, settings, console)
+    start, until = window.of(year)
+    options = ReplayOptions(
+        bootstrap=settings.kafka_bootstrap,
+        site=settings.site,
+        rate_per_s=rate_per_s,
+        max_lag=settings.max_lag,
+        groups=settings.lag_groups,
+        prefix=settings.topic_prefix,
+    )
+    pauses = Pauses()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar, set_by_signals(pauses.stop):
+        task = bar.add_task(year.label, total=(until - start) // timedelta(minutes=year.site.step_minutes))
+
+        def show(time: datetime, count: int) -> None:
+            if count % SHOWN_EVERY == 0:
+                bar.update(task, completed=count, description=f"{year.label} {time:%Y-%m-%d %H:%M}Z")
+
+        try:
+            done = replay(year.raw_messages(start, until), options, pauses, show)
+        except (BrokerLostError, ConsumersStalledError) as error:
+            raise Refused(str(error)) from None
+    console.print(f"{year.label}: sent {done.sent:,}, refused {done.refused:,}, waited {done.waited_s:.1f} s")
+    return {**asdict(done), "data": year.label, "synthetic": year.synthetic}

@@ -1,0 +1,83 @@
+"""What a demo has shown, as one JSON object and as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.table import Table
+
+from backtest.tables import ScoreTable
+from shared.forecasting.scores import ABSENT, grouped
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from backtest.record import Record
+    from cli.audit import Audit
+
+__all__ = ["balanced", "show_summary", "summary"]
+
+
+def summary(audit: Audit, *, sent: int, merged: int) -> dict[str, Any]:
+    """Return the machine-readable result; ``leads`` are those of the first zone, null where nothing has come due."""
+    first = next(iter(audit.records.values()))
+    rmse_kw = grouped(ScoreTable.of(first).per_lead["rmse_kw"])
+    return {
+        "readings_sent": sent,
+        "accepted": audit.accepted,
+        "rejected": audit.rejected,
+        "merged": merged,
+        "forecasts": audit.issued,
+        "missing_forecasts": audit.missing,
+        "duplicate_forecasts": audit.duplicates,
+        "unmatured": sum(unmatured(record) for record in audit.records.values()),
+        "rungs": dict(audit.rungs),
+        "drift_events": len(audit.drift_events),
+        "leads": {group: {"rmse_kw": figure} for group, figure in rmse_kw.items()},
+        "forecasts_sha256": audit.digest.hexdigest(),
+    }
+
+
+def unmatured(record: Record) -> int:
+    """Return how many pairs of origin and lead have a target after the last reading."""
+    read = np.flatnonzero(record.demand[-record.rows :] != ABSENT)
+    last = int(read[-1]) if read.size else -1
+    origins = np.flatnonzero(record.issued[:, 0, 0] != ABSENT)
+    leads = record.issued.shape[2]
+    return int(np.clip(origins + leads - last, 0, leads).sum())
+
+
+def balanced(result: dict[str, Any]) -> bool:
+    """Tell whether nothing was lost or doubled: every reading has one outcome, every accepted one its forecasts."""
+    outcomes = result["accepted"] + result["rejected"] + result["merged"]
+    return bool(
+        result["readings_sent"] == outcomes and not result["missing_forecasts"] and not result["duplicate_forecasts"]
+    )
+
+
+def show_summary(result: dict[str, Any], audit: Audit, console: Console) -> None:
+    """Print the books and the scores a zone."""
+    books = "sent {readings_sent:,} = accepted {accepted:,} + rejected {rejected:,} + merged {merged:,}"
+    verdict = "" if balanced(result) else "  THE BOOKS DO NOT BALANCE"
+    console.print(f"{result['data']}: {books.format(**result)}{verdict}", soft_wrap=True, highlight=False)
+    answers = "forecasts {forecasts:,}  missing {missing_forecasts}  repeated {duplicate_forecasts}  in {wall_s} s"
+    console.print(answers.format(**result), soft_wrap=True, highlight=False)
+    for record in audit.records.values():
+        console.print(_table(record, f"{result['data']}  zone {record.zone}"))
+
+
+def _table(record: Record, title: str) -> Table:
+    scores = ScoreTable.of(record)
+    table = Table("lead", "RMSE kW", "best naive rule kW", "coverage of the 90 % interval", title=title)
+    rmse_kw, naive_kw, coverage = (
+        grouped(scores.per_lead[figure]) for figure in ("rmse_kw", "best_naive_rmse_kw", "coverage")
+    )
+    for group, figure in rmse_kw.items():
+        cells = (_shown(figure, ",.0f"), _shown(naive_kw[group], ",.0f"), _shown(coverage[group], ".1%"))
+        table.add_row(group, *cells)
+    return table
+
+
+def _shown(figure: float | None, form: str) -> str:
+    return "-" if figure is None else format(figure, form)

@@ -1,0 +1,49 @@
+"""The training as a command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cli.provision import steps_shown, year_for
+from services.trainer.training import train
+from shared.data.year import DataError
+from shared.runtime.registry import Registry
+from shared.runtime.settings import Refused
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rich.console import Console
+
+    from shared.runtime.settings import Settings
+
+__all__ = ["run_train"]
+
+
+def run_train(data: str | None, until: datetime | None, settings: Settings, console: Console) -> dict[str, Any]:
+    """Fit, score, register and promote the models of the configured zones; returns the report as a dictionary."""
+    year = year_for(data or settings.data, settings, console)
+    registry = Registry(settings.registry_uri, settings.artifact_root)
+    with steps_shown(console) as progress:
+        try:
+            report = train(year, until or year.test_start, settings.zones, registry, progress)
+        except DataError as error:
+            raise Refused(str(error)) from None
+    for model in report.models:
+        fate = "champion" if model.promoted else "registered"
+        console.print(f"{year.label}  {model.version.label}: {fate}, {model.reason}", soft_wrap=True, highlight=False)
+    return {
+        "data": report.data,
+        "synthetic": year.synthetic,
+        "as_of": report.as_of.isoformat(),
+        "data_end": report.data_end.isoformat(),
+        "models": [
+            {
+                "model": model.version.label,
+                "promoted": model.promoted,
+                "reason": model.reason,
+                "metrics": dict(model.version.metrics),
+            }
+            for model in report.models
+        ],
+    }

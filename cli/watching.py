@@ -1,0 +1,101 @@
+"""Subscribes to a topic and prints one line a message."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, TopicPartition
+
+from shared.contracts import topics
+from shared.contracts.messages import CleanReading, DeadLetter, DriftEvent, Forecast
+from shared.runtime.settings import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from confluent_kafka import Message
+
+    from shared.contracts.topics import Topic
+    from shared.runtime.settings import Settings
+
+__all__ = ["WATCHED", "no_broker", "watch"]
+
+WATCHED = {
+    "forecasts": topics.FORECASTS,
+    "readings": topics.CLEAN,
+    "rejected": topics.REJECTED,
+    "drift": topics.DRIFT,
+}
+ANSWER_S = 5.0
+SHOWN_LEADS = {1: "+10 min", 6: "+1 h", 144: "+24 h"}
+
+
+def watch(settings: Settings, topic: Topic, *, as_json: bool, from_start: bool) -> Iterator[str]:
+    """Yield one line a message, from now on or from the oldest kept; raises ``Refused`` where no broker answers."""
+    consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": "watch", "log_level": 0})
+    try:
+        name = settings.topic_prefix + topic.name
+        there = consumer.list_topics(name, timeout=ANSWER_S).topics[name].partitions
+        start = OFFSET_BEGINNING if from_start else OFFSET_END
+        consumer.assign([TopicPartition(name, number, start) for number in there])
+        while True:
+            message = consumer.poll(1.0)
+            if message is not None and message.error() is None:
+                yield _as_json(message) if as_json else _line(message)
+    except KafkaException as error:
+        raise no_broker(settings, error) from None
+    finally:
+        consumer.close()
+
+
+def no_broker(settings: Settings, error: KafkaException) -> Refused:
+    """Return the refusal of a command that finds no broker."""
+    return Refused(
+        f"the Kafka broker at {settings.kafka_bootstrap} does not answer ({error.args[0].str()}): "
+        "start `tetouan demo` in another terminal, or set TETOUAN_KAFKA_BOOTSTRAP"
+    )
+
+
+def _as_json(message: Message) -> str:
+    text = (message.value() or b"").decode(errors="backslashreplace")
+    if message.headers() is None:
+        return text
+    return json.dumps({**_letter(message).model_dump(mode="json"), "original": text})
+
+
+def _letter(message: Message) -> DeadLetter:
+    headers = dict(message.headers() or ())
+    return DeadLetter.from_headers([(name, value) for name, value in headers.items() if isinstance(value, bytes)])
+
+
+def _line(message: Message) -> str:
+    value, topic = message.value() or b"", message.topic() or ""
+    if topic.endswith(topics.FORECASTS.name):
+        return _forecast_line(Forecast.from_bytes(value))
+    if topic.endswith(topics.CLEAN.name):
+        return _reading_line(CleanReading.from_bytes(value))
+    if topic.endswith(topics.REJECTED.name):
+        letter = _letter(message)
+        return (
+            f"{letter.reason}  {letter.field or ''}={letter.value}  ({letter.topic}/{letter.partition}@{letter.offset})"
+        )
+    event = DriftEvent.from_bytes(value)
+    return f"{event.started:%Y-%m-%d %H:%M}  {event.severity}  {event.kind}: {event.feature} ({event.detector})"
+
+
+def _forecast_line(forecast: Forecast) -> str:
+    leads = [
+        f"{shown} {forecast.median_kw[lead - 1]:,.0f} kW"
+        + "".join(f" [{i.low_kw[lead - 1]:,.0f}..{i.high_kw[lead - 1]:,.0f}]" for i in forecast.intervals[:1])
+        for lead, shown in SHOWN_LEADS.items()
+        if lead <= len(forecast.median_kw)
+    ]
+    rung = forecast.rungs[0].rung if forecast.rungs else "?"
+    return f"{forecast.origin:%Y-%m-%d %H:%M}  {forecast.site} zone {forecast.zone}  {'  '.join(leads)}  {rung}"
+
+
+def _reading_line(reading: CleanReading) -> str:
+    values = "  ".join(f"{name}={'-' if value is None else f'{value:g}'}" for name, value in reading.values.items())
+    flags = "".join(f"  {name}: {flagged.flag}" for name, flagged in reading.flags.items())
+    return f"{reading.time:%Y-%m-%d %H:%M}  {reading.site}  {values}{flags}"

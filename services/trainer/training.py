@@ -1,0 +1,165 @@
+"""Fits the batch models of each zone, scores them on what follows, registers them, and promotes what is better."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from services.trainer.candidates import CANDIDATES, Candidate
+from services.trainer.history import History
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from shared.data.year import Year
+    from shared.runtime.registry import ModelVersion, Registry
+
+    Progress = Callable[[str, float], None]
+
+__all__ = ["Trained", "TrainingReport", "ensure", "train"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One registered version, its scores on what follows, and whether it is now the champion, and why."""
+
+    version: ModelVersion
+    promoted: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What a training came to; readings up to ``as_of`` were fitted on, those to ``data_end`` scored on."""
+
+    data: str
+    as_of: datetime
+    data_end: datetime
+    models: tuple[Trained, ...]
+
+
+def train(year: Year, until: datetime, zones: Sequence[int], registry: Registry, progress: Progress) -> TrainingReport:
+    """Fit both models of each zone on readings before ``until``, score and register them, promote what is better.
+
+    Parameters
+    ----------
+    progress
+        Told what is being done and the share of it that is, 0..1.
+
+    Raises
+    ------
+    DataError
+        If the readings before ``until`` do not suffice.
+    RegistryError
+        If the registry cannot be used.
+    """
+    histories = [History.of(year, zone, until) for zone in zones]
+    models = [
+        _train_one(kind, history, year, registry, progress, scored=True) for history in histories for kind in CANDIDATES
+    ]
+    end = histories[0].time_of(int(histories[0].steps[-1]))
+    return TrainingReport(year.label, histories[0].as_of, end, tuple(models))
+
+
+def ensure(
+    year: Year, until: datetime, zones: Sequence[int], registry: Registry, progress: Progress
+) -> dict[str, ModelVersion]:
+    """Return by name the versions of each zone that have seen this very year up to the last reading before ``until``.
+
+    What is missing, or was written by a release whose states this one cannot read, is fitted and registered, but not
+    scored: someone waits. Raises as `train` does.
+    """
+    versions = {}
+    for zone in zones:
+        history = History.of(year, zone, until)
+        for kind in CANDIDATES:
+            version = _found(kind, history, year, registry)
+            version = version or _train_one(kind, history, year, registry, progress, scored=False).version
+            versions[version.name] = version
+    return versions
+
+
+def _found(kind: type[Candidate], history: History, year: Year, registry: Registry) -> ModelVersion | None:
+    version = registry.find(_name(kind, history), _tags(history, year))
+    if version is None:
+        return None
+    try:
+        kind.load(registry.fetch(version))
+    except ValueError:
+        return None
+    return version
+
+
+def _name(kind: type[Candidate], history: History) -> str:
+    return f"{kind.kind}-{history.site.name}-{history.zone}"
+
+
+def _tags(history: History, year: Year) -> dict[str, str]:
+    """Return what makes two versions of a model comparable: the data, and how far they had been seen."""
+    return {
+        "as_of": history.as_of.isoformat(),
+        "data_sha256": year.sha256,
+        "data_source": year.source,
+        "site": history.site.name,
+        "zone": str(history.zone),
+    }
+
+
+def _train_one(
+    kind: type[Candidate], history: History, year: Year, registry: Registry, progress: Progress, *, scored: bool
+) -> Trained:
+    name = _name(kind, history)
+    challenger = kind.fit(history, lambda share: progress(f"{name}: fitting", share))
+    with TemporaryDirectory() as folder:
+        # scoring folds the state on, so it is saved as it stands at ``as_of``
+        challenger.save(Path(folder))
+        params = {**challenger.parameters, **_split(history)}
+        metrics = challenger.score(history, lambda share: progress(f"{name}: scoring", share)) if scored else {}
+        version = registry.register(
+            name,
+            Path(folder),
+            params=params,
+            metrics=metrics,
+            tags=_tags(history, year),
+            signature=kind.signature,
+            run_name=f"{name} until {history.as_of:%Y-%m-%d %H:%M}",
+        )
+    promoted, reason = _judge(kind, version, history, registry, progress)
+    if promoted:
+        registry.promote(version)
+    return Trained(version, promoted, reason)
+
+
+def _split(history: History) -> dict[str, str]:
+    step, end = history.first_step, int(history.steps[-1])
+    return {
+        "train_from": history.time_of(step).isoformat(),
+        "as_of": history.as_of.isoformat(),
+        "test_until": history.time_of(end).isoformat(),
+    }
+
+
+def _judge(
+    kind: type[Candidate], challenger: ModelVersion, history: History, registry: Registry, progress: Progress
+) -> tuple[bool, str]:
+    """Tell whether the challenger is to be the champion, and why."""
+    champion = registry.champion(challenger.name)
+    if champion is None:
+        return True, "there was no champion"
+    if any(champion.tags.get(tag) != challenger.tags[tag] for tag in ("data_sha256", "data_source")):
+        return True, f"{champion.label} was fitted on other data"
+    if datetime.fromisoformat(champion.tags["as_of"]) > history.as_of:
+        return False, f"{champion.label} has seen readings up to {champion.tags['as_of']}, so they cannot be compared"
+    if kind.criterion not in challenger.metrics:
+        return False, f"nothing to compare with {champion.label} on"
+    try:
+        incumbent = kind.load(registry.fetch(champion))
+    except ValueError as error:
+        return True, f"{champion.label} cannot be used any more ({error})"
+    ours = challenger.metrics[kind.criterion]
+    theirs = incumbent.score(history, lambda share: progress(f"{champion.label}: scoring", share))[kind.criterion]
+    verdict = "not worse than" if ours <= theirs else "worse than"
+    return ours <= theirs, f"{kind.criterion} {ours:.0f} kW is {verdict} {theirs:.0f} kW of {champion.label}"

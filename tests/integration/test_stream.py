@@ -1,0 +1,125 @@
+"""Readings in, forecasts and scores out, through all services as processes, on every broker."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from backtest.record import Record
+from backtest.run import issued, judged
+from backtest.tables import ScoreTable
+from services.forecaster.app import load_models
+from services.forecaster.settings import ForecasterSettings
+from services.trainer.training import ensure
+from shared.contracts import topics
+from shared.contracts.messages import Forecast, Scores
+from shared.data.sites import site
+from shared.data.year import Year, find_year
+from shared.runtime.registry import Registry
+from shared.runtime.settings import Settings, load
+from tests.integration.brokers import Broker, letter_of, service, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from services.forecaster.issuing import ZoneModels
+
+START = datetime(2018, 2, 1, tzinfo=UTC)
+UNTIL = START + timedelta(days=2)
+READINGS = 288
+
+
+@pytest.fixture(scope="module")
+def year(tmp_path_factory: pytest.TempPathFactory) -> Year:
+    """The synthetic year."""
+    return find_year("synthetic", tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def state_dir(year: Year, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state folder whose registry holds the models fitted on January."""
+    folder = tmp_path_factory.mktemp("state")
+    settings = load(Settings, state_dir=folder)
+    ensure(year, START, (2,), Registry(settings.registry_uri, settings.artifact_root), lambda *_: None)
+    return folder
+
+
+def raw_rows(year: Year) -> list[bytes]:
+    """Return the raw records of two days."""
+    return [raw for _, raw in year.raw_messages(START, UNTIL)]
+
+
+def test_the_stream_publishes_what_the_backtest_says(
+    broker: Broker, year: Year, state_dir: Path, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """One forecast a reading, equal to the backtest's byte for byte, and scores equal to those of its table."""
+    expected = list(issued(year, loaded(state_dir), judged(year, START, UNTIL)))
+    settings = {"TETOUAN_STATE_DIR": str(state_dir)}
+    with (
+        service("ingestor", broker, tmp_path, free_port()),
+        service("monitor", broker, tmp_path, free_port()) as monitor,
+        service("forecaster", broker, tmp_path, free_port(), **settings) as forecaster,
+    ):
+        broker.send(topics.RAW, raw_rows(year))
+        streamed = [m.value() for m in broker.read(topics.FORECASTS, READINGS)]
+        until(lambda: monitor.metric("tetouan_waiting_readings") <= 0, "the monitor to score all readings")
+        scores = [Scores.from_bytes(m.value() or b"") for m in broker.read(topics.SCORES, 48)]
+        assert forecaster.get("/readyz").json()["notes"]["zone-demand-tetouan-2"] == "1"
+        assert forecaster.metric('tetouan_forecasts_total{rung="adapted"') == READINGS
+
+    assert streamed == [forecast.to_bytes() for forecast in expected]
+    last = {score.group: score.rmse_kw for score in scores[-1].scores if score.window_days == 7}
+    table = table_until(scores[-1].time, year, expected).to_json()["leads"]
+    assert last == {
+        group: pytest.approx(table[group]["rmse_kw"], abs=0.05) for group in ("1", "6", "36", "144", "mean")
+    }
+
+
+def test_what_no_service_can_read_is_a_dead_letter_and_the_stream_goes_on(
+    broker: Broker, year: Year, state_dir: Path, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """Garbage on the clean topic is refused by forecaster and monitor; the reading after it is answered."""
+    (reading,) = judged(year, START, START + timedelta(minutes=10))
+    broker.send(topics.CLEAN, [b"garbage", b'{"schema_version": 2}', reading.to_bytes()])
+    with (
+        service("monitor", broker, tmp_path, free_port()),
+        service("forecaster", broker, tmp_path, free_port(), TETOUAN_STATE_DIR=str(state_dir)),
+    ):
+        (answer,) = broker.read(topics.FORECASTS, 1)
+        letters = [letter_of(message) for message in broker.read(topics.REJECTED, 4)]
+    assert Forecast.from_bytes(answer.value() or b"").origin == START
+    assert [letter.reason for letter in letters] == ["invalid_clean_reading"] * 4
+    assert {letter.offset for letter in letters} == {0, 1}
+
+
+def test_readings_that_the_models_have_seen_are_not_answered_again(
+    embedded_broker: Broker, year: Year, state_dir: Path, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """A forecaster that gets nothing but old readings says so in /readyz, and answers the first new one."""
+    old, new = judged(year, START - timedelta(minutes=10), START + timedelta(minutes=10))
+    with service("forecaster", embedded_broker, tmp_path, free_port(), TETOUAN_STATE_DIR=str(state_dir)) as forecaster:
+        embedded_broker.send(topics.CLEAN, [old.to_bytes()])
+        until(lambda: "ignored" in forecaster.get("/readyz").json()["notes"], "the old reading to be noted")
+        assert "waiting for later ones" in forecaster.get("/readyz").json()["notes"]["ignored"]
+        embedded_broker.send(topics.CLEAN, [new.to_bytes()])
+        (answer,) = embedded_broker.read(topics.FORECASTS, 1)
+    assert Forecast.from_bytes(answer.value() or b"").origin == START
+
+
+def loaded(state_dir: Path) -> ZoneModels:
+    """Return the champions of zone 2."""
+    (models,) = load_models(load(ForecasterSettings, state_dir=state_dir), site("tetouan"))
+    return models
+
+
+def table_until(hour: datetime, year: Year, forecasts: list[Forecast]) -> ScoreTable:
+    """Return the scores over the pairs that have come due at the hour."""
+    record = Record(2, START, hour + timedelta(minutes=10), year.site.step_minutes)
+    for reading in judged(year, START, UNTIL):
+        record.add_reading(reading)
+    for forecast in forecasts:
+        record.add_forecast(forecast)
+    return ScoreTable.of(record)

@@ -1,0 +1,137 @@
+"""The registry: what is registered can be found, fetched and promoted, and what goes wrong is one line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.runtime.registry import Registry, RegistryError, Signature
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from shared.runtime.registry import ModelVersion
+
+SIGNATURE = Signature(inputs={"step": "long", "weather": "doubles"}, outputs={"demand_kw": "double"})
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """Return an empty registry on SQLite; creating its tables takes seconds, so there is one for all tests."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    return Registry(f"sqlite:///{folder / 'sub' / 'mlflow.db'}", folder / "artifacts")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """Write what a model would write."""
+    (tmp_path / "state.npz").write_bytes(b"numbers")
+    return tmp_path
+
+
+def _register(registry: Registry, name: str, folder: Path, as_of: str = "2017-10-19T04:30:00+00:00") -> ModelVersion:
+    return registry.register(
+        name,
+        folder,
+        params={"trees": 3, "seed": None},
+        metrics={"rmse_kw/mean": 813.5},
+        tags={"as_of": as_of, "zone": "2"},
+        signature=SIGNATURE,
+        run_name="a run",
+    )
+
+
+def test_a_registered_version_is_found_again(registry: Registry, files: Path) -> None:
+    """Name, number, tags and metrics come back as they were given; the number counts up."""
+    first, second = _register(registry, "counted", files), _register(registry, "counted", files)
+    assert (first.label, second.label) == ("counted/1", "counted/2")
+    assert registry.get("counted", "2") == second
+    assert dict(second.tags) == {"as_of": "2017-10-19T04:30:00+00:00", "zone": "2"}
+    assert dict(second.metrics) == {"rmse_kw/mean": 813.5}
+
+
+def test_the_artefact_is_our_own_files(registry: Registry, files: Path) -> None:
+    """The fetched folder holds the bytes that were handed in and an MLmodel file that names them, nothing else."""
+    folder = registry.fetch(_register(registry, "fetched", files))
+    assert {path.name for path in folder.iterdir()} == {"state.npz", "MLmodel"}
+    assert (folder / "state.npz").read_bytes() == b"numbers"
+    assert "tetouan:\n    files:\n    - state.npz" in (folder / "MLmodel").read_text()
+
+
+def test_the_signature_is_recorded(registry: Registry, files: Path) -> None:
+    """The MLmodel file says by name and type what goes in and what comes out."""
+    from mlflow.models import Model  # noqa: PLC0415 - slow, and to be imported after the registry has set it up
+
+    folder = registry.fetch(_register(registry, "signed", files))
+    signature = Model.load(folder).signature.to_dict()
+    assert [(c["name"], c["type"]) for c in json.loads(signature["inputs"])] == [("step", "long"), ("weather", "array")]
+    assert [(c["name"], c["type"]) for c in json.loads(signature["outputs"])] == [("demand_kw", "double")]
+
+
+def test_the_champion_is_what_was_promoted_last(registry: Registry, files: Path) -> None:
+    """There is none before a promotion; then it is that version, also when a newer one exists, and can go back."""
+    first, second = _register(registry, "promoted", files), _register(registry, "promoted", files)
+    assert registry.champion("promoted") is None
+    registry.promote(second)
+    assert registry.champion("promoted") == second
+    registry.promote(first)
+    assert registry.champion("promoted") == first
+
+
+def test_an_unknown_model_has_no_champion(registry: Registry) -> None:
+    """A model that was never registered has no champion and no version, without an error."""
+    assert registry.champion("nobody") is None
+    assert registry.find("nobody", {}) is None
+
+
+def test_find_returns_the_newest_with_all_tags(registry: Registry, files: Path) -> None:
+    """Of several that match the newest is found; one tag that differs and it is not."""
+    _register(registry, "tagged", files)
+    newest = _register(registry, "tagged", files)
+    _register(registry, "tagged", files, as_of="2017-11-01T00:00:00+00:00")
+    wanted = {"as_of": "2017-10-19T04:30:00+00:00", "zone": "2"}
+    assert registry.find("tagged", wanted) == newest
+    assert registry.find("tagged", {**wanted, "zone": "3"}) is None
+
+
+def test_a_missing_version_says_what_to_run(registry: Registry) -> None:
+    """The error names the model and the version, and the command that makes one."""
+    with pytest.raises(RegistryError, match=r"name=nobody, version=7\).*run `tetouan train`"):
+        registry.get("nobody", "7")
+
+
+def test_a_second_registry_sees_the_same_versions(files: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What one process registered another finds under the same address."""
+    folder = tmp_path_factory.mktemp("shared")
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    version = _register(Registry(uri, folder / "artifacts"), "passed-on", files)
+    assert Registry(uri, folder / "artifacts").get("passed-on", "1") == version
+
+
+@pytest.mark.parametrize(
+    ("uri", "why"),
+    [
+        ("sqlite:////proc/nowhere/mlflow.db", "No such file or directory"),
+        (f"sqlite:///{__file__}", "file is not a database"),
+        ("http://user:secret@127.0.0.1:9", "failed with exception"),
+        ("carrier-pigeon://loft", "unsupported URI"),
+    ],
+)
+def test_an_address_that_does_not_work_is_one_line(uri: str, why: str) -> None:
+    """Every bad address fails with one line that names it, without a password, and the setting to change."""
+    with pytest.raises(RegistryError, match=why) as caught:
+        Registry(uri, None).champion("any")
+    line = str(caught.value)
+    assert "\n" not in line
+    assert "TETOUAN_MLFLOW_URI" in line
+    assert "secret" not in line
+
+
+def test_mlflow_sends_no_telemetry(registry: Registry) -> None:
+    """Once there is a registry, MLflow has been told to send nothing home."""
+    from mlflow.environment_variables import MLFLOW_DISABLE_TELEMETRY  # noqa: PLC0415 - as above
+
+    assert isinstance(registry, Registry)
+    assert MLFLOW_DISABLE_TELEMETRY.get() is True  # type: ignore[no-untyped-call]  # MLflow leaves it untyped

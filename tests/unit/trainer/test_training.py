@@ -1,0 +1,247 @@
+"""Training: what is fitted, registered, promoted, and found again."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
+import pytest
+
+from services.trainer import training
+from services.trainer.candidates import WeatherCandidate, ZoneCandidate
+from services.trainer.history import History
+from services.trainer.training import ensure, train
+from shared.data.year import DataError
+from shared.forecasting.model import ZoneDemand
+from shared.forecasting.weather import WeatherDemand
+from shared.runtime.registry import Registry, Signature
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from shared.data.year import Year
+
+START = datetime(2017, 3, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+class Double:
+    """A candidate whose score is what the class says at its fit, and then stays with it."""
+
+    kind: ClassVar[str] = "double"
+    criterion: ClassVar[str] = "rmse_kw/mean"
+    signature: ClassVar[Signature] = Signature({"step": "long"}, {"median_kw": "doubles"})
+    next_rmse_kw: ClassVar[float] = 100.0
+    fits: ClassVar[int] = 0
+
+    def __init__(self, rmse_kw: float) -> None:
+        self._rmse_kw = rmse_kw
+
+    @classmethod
+    def fit(cls, history: History, progress: Callable[[float], None]) -> Self:
+        """Count the fits."""
+        assert history.seen > 0
+        progress(1.0)
+        cls.fits += 1
+        return cls(cls.next_rmse_kw)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read the score; a negative one stands for a state that cannot be read."""
+        rmse_kw = json.loads((folder / "double.json").read_text())
+        if rmse_kw < 0:
+            raise ValueError("format 0 is not 1")
+        return cls(rmse_kw)
+
+    def save(self, folder: Path) -> None:
+        """Write the score."""
+        (folder / "double.json").write_text(json.dumps(self._rmse_kw))
+
+    @property
+    def parameters(self) -> Mapping[str, object]:
+        """None of any interest."""
+        return {"trees": 3}
+
+    def score(self, history: History, progress: Callable[[float], None]) -> dict[str, float]:
+        """Return the score where something follows."""
+        progress(1.0)
+        return {self.criterion: self._rmse_kw} if len(history.demand_kw) > history.seen else {}
+
+
+@pytest.fixture
+def double(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> type[Double]:
+    """Train nothing but a double under a name of this test's own."""
+    kind: type[Double] = type("Double", (Double,), {"kind": request.node.name.replace("_", "-"), "fits": 0})
+    monkeypatch.setattr(training, "CANDIDATES", (kind,))
+    return kind
+
+
+def _quiet(_what: str, _share: float) -> None:
+    """Take no notice of progress."""
+
+
+def test_both_models_are_registered_with_their_state(make_year: Callable[..., Year], registry: Registry) -> None:
+    """A training registers and promotes both models of a zone; each loads with the state of the last reading seen."""
+    year, until = make_year(24, "both"), START + 22 * DAY
+    told: list[tuple[str, float]] = []
+    report = train(year, until, (1,), registry, lambda what, share: told.append((what, share)))
+    demand, weather = (trained.version for trained in report.models)
+    last_step = int((until.timestamp() - 600) // 600)
+    assert (demand.name, weather.name) == ("zone-demand-tetouan-1", "weather-demand-tetouan-1")
+    assert [trained.promoted for trained in report.models] == [True, True]
+    assert ZoneDemand.load(registry.fetch(demand) / "state.npz").last_step_ == last_step
+    assert WeatherDemand.load(registry.fetch(weather)).last_step_ == last_step
+    assert dict(demand.tags) == {
+        "as_of": "2017-03-22T23:50:00+00:00",
+        "data_sha256": "both",
+        "data_source": "file",
+        "site": "tetouan",
+        "zone": "1",
+    }
+    assert {"rmse_kw/1", "rmse_kw/6", "rmse_kw/36", "rmse_kw/144", "rmse_kw/mean", "coverage/mean"} <= set(
+        demand.metrics
+    )
+    assert {"rmse_kw/uncorrected", "rmse_kw/corrected", "mape/corrected", "r2/corrected"} <= set(weather.metrics)
+    assert {what for what, _ in told} >= {f"{name}: fitting" for name in (demand.name, weather.name)}
+    assert all(0 <= share <= 1 for _, share in told)
+
+
+def test_zone_scores_are_those_of_one_forecast_at_a_time(make_year: Callable[..., Year]) -> None:
+    """The RMSE per lead is that over the pairs whose origin and target both lie after ``until``."""
+    history = History.of(make_year(19, "z"), 2, START + 18 * DAY)
+    scored = ZoneCandidate.fit(history, lambda _: None).score(history, lambda _: None)
+    model = ZoneCandidate.fit(history, lambda _: None).model
+    actual_kw = history.demand_kw[history.seen :]
+    medians_kw = np.array(
+        [
+            model.partial_fit(history.first_step + history.seen + row, kw).predict().median_kw
+            for row, kw in enumerate(actual_kw.tolist())
+        ]
+    )
+    for lead in (1, 36):
+        errors_kw = np.round(medians_kw[:-lead, lead - 1], 1) - actual_kw[lead:]
+        assert scored[f"rmse_kw/{lead}"] == pytest.approx(np.sqrt(np.mean(errors_kw**2)))
+
+
+def test_what_follows_too_briefly_has_no_mean_over_leads(make_year: Callable[..., Year]) -> None:
+    """With a day after ``until`` no pair reaches lead 144, so that figure and the mean are left out."""
+    history = History.of(make_year(19, "z"), 2, START + 18 * DAY)
+    scored = ZoneCandidate.fit(history, lambda _: None).score(history, lambda _: None)
+    assert "rmse_kw/36" in scored
+    assert not {"rmse_kw/144", "rmse_kw/mean"} & set(scored)
+
+
+def test_weather_scores_start_after_until(make_year: Callable[..., Year], tmp_path: Path) -> None:
+    """A state that stands earlier is folded on to ``until`` first: no residual of its own is scored."""
+    year = make_year(8, "w")
+    earlier, later = (History.of(year, 2, START + days * DAY) for days in (5, 7))
+    WeatherCandidate.fit(earlier, lambda _: None).save(tmp_path)
+    scored = WeatherCandidate.load(tmp_path).score(later, lambda _: None)
+    estimate_kw = WeatherDemand.load(tmp_path).predict(later.steps[later.seen :], later.weather[later.seen :])
+    errors_kw = np.round(estimate_kw, 1) - later.demand_kw[later.seen :]
+    assert scored["rmse_kw/uncorrected"] == pytest.approx(np.sqrt(np.mean(errors_kw**2)))
+    assert scored["rmse_kw/corrected"] != scored["rmse_kw/uncorrected"]
+
+
+def test_too_little_history_is_refused(make_year: Callable[..., Year], registry: Registry) -> None:
+    """Where zone-demand could not answer, the training ends with a line that says how much it needs."""
+    with pytest.raises(DataError, match=r"until: 3\.0 days of readings.*about sixteen: choose a later time"):
+        train(make_year(4, "short"), START + 3 * DAY, (2,), registry, _quiet)
+
+
+def test_data_without_weather_are_refused(make_year: Callable[..., Year]) -> None:
+    """Where no reading has both weather and load, the error names the fields to give."""
+    history = History.of(make_year(2, "dry"), 2, START + DAY)
+    history.weather[:, 1] = np.nan
+    with pytest.raises(
+        DataError, match=r"zone 2: no reading up to .* has weather and load: give data with temperature_c"
+    ):
+        WeatherCandidate.fit(history, lambda _: None)
+
+
+def test_the_better_one_is_the_champion(
+    make_year: Callable[..., Year], registry: Registry, double: type[Double]
+) -> None:
+    """A challenger that is not worse on what follows is promoted, a worse one is registered and stays behind."""
+    year, until = make_year(3, "judged"), START + 2 * DAY
+    verdicts = []
+    for rmse_kw in (100.0, 120.0, 100.0, 90.0):
+        double.next_rmse_kw = rmse_kw
+        verdicts.append(train(year, until, (2,), registry, _quiet).models[0])
+    assert [verdict.promoted for verdict in verdicts] == [True, False, True, True]
+    assert verdicts[1].reason == f"rmse_kw/mean 120 kW is worse than 100 kW of {verdicts[0].version.label}"
+    assert registry.champion(verdicts[0].version.name) == verdicts[3].version
+
+
+def test_a_champion_of_other_data_is_replaced(
+    make_year: Callable[..., Year], registry: Registry, double: type[Double]
+) -> None:
+    """Scores on other data say nothing: the challenger is promoted, and the report says why."""
+    double.next_rmse_kw = 10.0
+    train(make_year(3, "theirs"), START + 2 * DAY, (2,), registry, _quiet)
+    double.next_rmse_kw = 1000.0
+    trained = train(make_year(3, "ours"), START + 2 * DAY, (2,), registry, _quiet).models[0]
+    assert (trained.promoted, trained.reason) == (True, f"{trained.version.name}/1 was fitted on other data")
+
+
+def test_a_champion_that_has_seen_the_window_stays(
+    make_year: Callable[..., Year], registry: Registry, double: type[Double]
+) -> None:
+    """A challenger fitted up to an earlier time cannot be compared; it is registered and not promoted."""
+    year = make_year(4, "seen")
+    train(year, START + 3 * DAY, (2,), registry, _quiet)
+    double.next_rmse_kw = 1.0
+    trained = train(year, START + 2 * DAY, (2,), registry, _quiet).models[0]
+    assert not trained.promoted
+    assert "has seen readings up to 2017-03-03T23:50:00+00:00" in trained.reason
+
+
+def test_a_champion_that_cannot_be_read_is_replaced(
+    make_year: Callable[..., Year], registry: Registry, double: type[Double]
+) -> None:
+    """A state of another format must not keep the next one from being promoted."""
+    double.next_rmse_kw = -1.0
+    train(make_year(3, "old"), START + 2 * DAY, (2,), registry, _quiet)
+    double.next_rmse_kw = 100.0
+    trained = train(make_year(3, "old"), START + 2 * DAY, (2,), registry, _quiet).models[0]
+    assert trained.promoted
+    assert "cannot be used any more (format 0 is not 1)" in trained.reason
+
+
+def test_ensure_fits_what_is_missing_and_nothing_else(
+    make_year: Callable[..., Year], registry: Registry, double: type[Double]
+) -> None:
+    """The same data up to the same reading is fitted once; another time or zone is another version."""
+    year, until = make_year(3, "ensured"), START + 2 * DAY
+    first = ensure(year, until, (2,), registry, _quiet)
+    again = ensure(year, until, (2, 3), registry, _quiet)
+    assert double.fits == 2
+    assert set(again) == {f"{double.kind}-tetouan-2", f"{double.kind}-tetouan-3"}
+    assert first.items() <= again.items()
+    earlier = ensure(year, until - timedelta(hours=1), (2,), registry, _quiet)
+    assert double.fits == 3
+    assert earlier[f"{double.kind}-tetouan-2"].tags["as_of"] == "2017-03-02T22:50:00+00:00"
+
+
+def test_ensure_makes_a_first_champion_and_leaves_it(
+    make_year: Callable[..., Year], registry: Registry, double: type[Double]
+) -> None:
+    """Unscored versions become champion only where there is none for these data."""
+    year = make_year(3, "unscored")
+    first = ensure(year, START + DAY, (2,), registry, _quiet)
+    ensure(year, START + 2 * DAY, (2,), registry, _quiet)
+    assert registry.champion(f"{double.kind}-tetouan-2") == first[f"{double.kind}-tetouan-2"]
+
+
+def test_ensure_replaces_a_version_that_cannot_be_read(
+    make_year: Callable[..., Year], registry: Registry, double: type[Double]
+) -> None:
+    """What an other release left in a format of its own is fitted anew."""
+    year, until = make_year(3, "unreadable"), START + 2 * DAY
+    double.next_rmse_kw = -1.0
+    ensure(year, until, (2,), registry, _quiet)
+    double.next_rmse_kw = 100.0
+    assert ensure(year, until, (2,), registry, _quiet)[f"{double.kind}-tetouan-2"].version == "2"
