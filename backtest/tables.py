@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rich.box import SIMPLE
 from rich.table import Table
 
 from backtest.naive import NaiveForecasts
@@ -47,18 +48,16 @@ FIGURES = (
 
 _WEEK_DAYS = 7
 _ESTIMATE_FIGURES = ("rmse_kw", "mae_kw", "mape", "r2")
-_SHOWN = {
-    "rmse_kw": "RMSE kW",
-    "mae_kw": "MAE kW",
-    "bias_kw": "bias kW",
-    "mape": "MAPE",
-    "r2": "R2",
-    "mase": "MASE",
-    "best_naive_rmse_kw": "best naive kW",
-    "skill_vs_best_naive": "skill",
-    "coverage": "coverage",
-    "worst_week_coverage": "worst week",
-    "pinball_kw": "pinball kW",
+_SHOWN = {  # eighty columns in all
+    "rmse_kw": ("RMSE kW", ",.0f"),
+    "mae_kw": ("MAE kW", ",.0f"),
+    "mape": ("MAPE", ".1%"),
+    "r2": ("R2", ".3f"),
+    "best_naive_rmse_kw": ("best naive", ",.0f"),
+    "skill_vs_best_naive": ("skill", ".0%"),
+    "coverage": ("in 90 %", ".1%"),
+    "worst_week_coverage": ("worst week", ".1%"),
+    "pinball_kw": ("pinball kW", ".1f"),
 }
 
 
@@ -127,13 +126,14 @@ class ScoreTable:
 
     def __rich__(self) -> Table:
         """Return the result for people."""
-        table = Table(title=f"Zone {self.zone}: {self.rows} origins from {self.test_from:%Y-%m-%d %H:%M} UTC")
+        title = f"Zone {self.zone}: {self.rows:,} origins from {self.test_from:%Y-%m-%d %H:%M} UTC"
+        table = Table(title=title, box=SIMPLE)
         table.add_column("lead")
-        for heading in _SHOWN.values():
+        for heading, _ in _SHOWN.values():
             table.add_column(heading, justify="right")
         by_name = {name: grouped(self.per_lead[name]) for name in _SHOWN}
         for group in by_name["rmse_kw"]:
-            table.add_row(group, *(_cell(name, figures[group]) for name, figures in by_name.items()))
+            table.add_row(group, *(_cell(figures[group], _SHOWN[name][1]) for name, figures in by_name.items()))
         return table
 
 
@@ -161,7 +161,5 @@ def _naive_figures(actual: NDArray[np.int32], median: NDArray[np.int32], rules: 
     }
 
 
-def _cell(name: str, figure: float | None) -> str:
-    if figure is None:
-        return "-"
-    return f"{figure:,.1f}" if name.endswith("_kw") else f"{figure:.4f}"
+def _cell(figure: float | None, form: str) -> str:
+    return "-" if figure is None else format(figure, form)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.table import Table
 
 from backtest.tables import ScoreTable
 from shared.forecasting.scores import ABSENT, grouped
@@ -64,20 +63,4 @@ def show_summary(result: dict[str, Any], audit: Audit, console: Console) -> None
     answers = "forecasts {forecasts:,}  missing {missing_forecasts}  repeated {duplicate_forecasts}  in {wall_s} s"
     console.print(answers.format(**result), soft_wrap=True, highlight=False)
     for record in audit.records.values():
-        console.print(_table(record, f"{result['data']}  zone {record.zone}"))
-
-
-def _table(record: Record, title: str) -> Table:
-    scores = ScoreTable.of(record)
-    table = Table("lead", "RMSE kW", "best naive rule kW", "coverage of the 90 % interval", title=title)
-    rmse_kw, naive_kw, coverage = (
-        grouped(scores.per_lead[figure]) for figure in ("rmse_kw", "best_naive_rmse_kw", "coverage")
-    )
-    for group, figure in rmse_kw.items():
-        cells = (_shown(figure, ",.0f"), _shown(naive_kw[group], ",.0f"), _shown(coverage[group], ".1%"))
-        table.add_row(group, *cells)
-    return table
-
-
-def _shown(figure: float | None, form: str) -> str:
-    return "-" if figure is None else format(figure, form)
+        console.print(ScoreTable.of(record))
