@@ -75,10 +75,15 @@ def demo(
     json_file: JsonFile = None,
 ) -> None:
     """Everything on this machine with Python alone: broker, services, replay; ends by itself with --days."""
+    from shared.runtime.clock import monotonic_s
+
+    started_s = monotonic_s()  # the imports are part of the wait
     from cli.demo import DemoOptions, run_demo
     from shared.runtime.settings import Settings, load
 
-    options = DemoOptions(data=data, days=days, start=start, rate_per_s=speed, headless=headless, json_file=json_file)
+    options = DemoOptions(
+        data=data, days=days, start=start, rate_per_s=speed, headless=headless, json_file=json_file, started_s=started_s
+    )
     raise typer.Exit(run_demo(options, load(Settings), Console(stderr=True)))
 
 

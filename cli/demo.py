@@ -6,8 +6,9 @@ import json
 import os
 import signal
 import socket
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from threading import Event
 from typing import TYPE_CHECKING
 
 import httpx
@@ -17,9 +18,9 @@ from backtest.record import Record
 from cli.audit import GROUP, Audit
 from cli.children import Children
 from cli.progress import Ticker
-from cli.provision import models_for, year_for
 from cli.replaying import ReplayWindow
 from cli.summary import balanced, show_summary, summary
+from replay.interruption import ORDERS, set_by_signals
 from shared.runtime import embedded
 from shared.runtime.clock import monotonic_s, now
 from shared.runtime.settings import PREFIX, Refused, Settings
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from shared.data.year import Year
     from shared.runtime.embedded import EmbeddedBroker
 
 __all__ = ["DemoOptions", "run_demo"]
@@ -41,13 +41,17 @@ MAX_LAG = 256  # records on their way; a forecast takes 5 kB of the 5 MiB that t
 READY_S = 120.0
 STALLED_S = 60.0
 REST_S = 5.0
+INTERRUPTED = 130
 POLL_S = 0.1
 ANSWER_S = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemoOptions:
-    """What to stream: from ``start`` (None: the last 20 %), for ``days`` (None: to the end, and then stay up)."""
+    """What to stream: from ``start`` (None: the last 20 %), for ``days`` (None: to the end, and then stay up).
+
+    ``started_s`` is the monotonic time at which somebody began to wait.
+    """
 
     data: str | None
     days: int | None
@@ -55,31 +59,23 @@ class DemoOptions:
     rate_per_s: float
     headless: bool
     json_file: Path | None
+    started_s: float
 
 
 def run_demo(options: DemoOptions, settings: Settings, console: Console) -> int:
     """Stream the year: 0 where every reading was answered once, else 1; ``Refused`` where it cannot be done."""
     run_dir = _run_dir(settings.state_dir)
-    year = year_for(options.data or settings.data, settings, console)
-    start, until = ReplayWindow(options.start, None, options.days).of(year)
     with ExitStack() as stack:
-        stack.enter_context(_stopping_on_signals())
-        demo = _Demo(
-            options=options,
-            settings=settings,
-            console=console,
-            year=year,
-            run_dir=run_dir,
-            broker=stack.enter_context(embedded.start()),
-            children=stack.enter_context(Children(run_dir)),
-        )
-        demo.start_services(start)
-        demo.start_replay(start, until)
-        demo.wait_until_ready()
-        stack.enter_context(demo.announced())
-        records = tuple(Record(zone, start, until, year.site.step_minutes) for zone in settings.zones)
-        with Audit(demo.bootstrap, records) as audit:
-            return demo.follow(audit)
+        stack.enter_context(_interrupted_by_signals())
+        broker = stack.enter_context(embedded.start())
+        children = stack.enter_context(Children(run_dir))
+        demo = _Demo(options, settings, console, run_dir, broker, children)
+        try:
+            demo.start_services()
+        except KeyboardInterrupt:
+            console.print("stopped before the stream began")
+            return INTERRUPTED
+        return demo.follow()
 
 
 class _Demo:
@@ -87,11 +83,9 @@ class _Demo:
 
     def __init__(
         self,
-        *,
         options: DemoOptions,
         settings: Settings,
         console: Console,
-        year: Year,
         run_dir: Path,
         broker: EmbeddedBroker,
         children: Children,
@@ -99,12 +93,12 @@ class _Demo:
         self._options = options
         self._settings = settings
         self._console = console
-        self._year = year
         self._run_dir = run_dir
-        self.bootstrap = broker.bootstrap
+        self._bootstrap = broker.bootstrap
         self._broker = broker.process
         self._children = children
-        self._started_s = monotonic_s()
+        # once records are being read a signal must not interrupt a call that has them in its hands
+        self._stop = Event()
         self._first_forecast_s: float | None = None
         self._addresses: dict[str, str] = {}
         self._env = {
@@ -117,25 +111,33 @@ class _Demo:
             "OPENBLAS_NUM_THREADS": "1",
         }
 
-    def start_services(self, start: datetime) -> None:
-        """Start the services; those without a model join their groups while the models are found or fitted."""
+    def start_services(self) -> None:
+        """Start all processes, each as early as it can be: they load and join while the models are found or fitted."""
         for name in ("ingestor", "monitor"):
             self._start_service(name)
-        models = models_for(self._year, start, self._settings, self._console)
-        self._env[PREFIX + "MODELS"] = ",".join(models)
-        self._start_service("forecaster")
+        # what takes long to import is imported while those two start
+        from cli.provision import year_for  # noqa: PLC0415 - see above
+
+        self._year = year_for(self._options.data or self._settings.data, self._settings, self._console)
+        self._start, self._until = ReplayWindow(self._options.start, None, self._options.days).of(self._year)
+        from cli.training import ensure_models  # noqa: PLC0415 - see above
+
+        with ensure_models(self._year, self._start, self._settings, self._console) as tags:
+            self._env[PREFIX + "MODEL_TAGS"] = ",".join(f"{name}={value}" for name, value in tags.items())
+            self._start_service("forecaster")
+            self._start_replay()
 
     def _start_service(self, name: str) -> None:
         port = _free_port(self._settings.http_host, SERVICES[name])
         self._addresses[name] = f"http://{self._settings.http_host}:{port}"
         self._children.start(name, ["-m", f"services.{name}"], {**self._env, PREFIX + "HTTP_PORT": str(port)})
 
-    def wait_until_ready(self) -> None:
+    def _wait_until_ready(self) -> None:
         """Wait until every service is ready; raises ``Refused`` where one dies or takes too long."""
         deadline_s = monotonic_s() + READY_S
         waiting = dict(self._addresses)
         with self._console.status("starting the services") as status, httpx.Client(timeout=ANSWER_S) as client:
-            while waiting:
+            while waiting and not self._stop.is_set():
                 self._check_children()
                 if monotonic_s() > deadline_s:
                     raise Refused(
@@ -158,54 +160,58 @@ class _Demo:
             )
 
     @contextmanager
-    def announced(self) -> Iterator[None]:
+    def _announced(self) -> Iterator[None]:
         """Write the addresses where `tetouan watch` and `tetouan replay` look for them, as long as the demo runs."""
         current = self._settings.state_dir / "current.json"
-        addresses = {
-            "kafka_bootstrap": self.bootstrap,
-            "http": self._addresses,
-            "pid": os.getpid(),
-        }
+        addresses = {"kafka_bootstrap": self._bootstrap, "http": self._addresses, "pid": os.getpid()}
         current.write_text(json.dumps(addresses, indent=1), encoding="utf-8")
-        self._console.print("  ".join(f"{name} {url}" for name, url in self._addresses.items()), soft_wrap=True)
-        self._console.print(f"Kafka {addresses['kafka_bootstrap']} (embedded)  logs {self._run_dir}", soft_wrap=True)
         try:
             yield
         finally:
             current.unlink(missing_ok=True)
 
-    def start_replay(self, start: datetime, until: datetime) -> None:
-        """Start the replay of the readings in [start, until); it lets the services come up before it runs ahead."""
+    def _start_replay(self) -> None:
+        """Start the replay; it lets the consumers come up before it runs ahead of them."""
+        start, until = self._start.isoformat(), self._until.isoformat()
         data = "synthetic" if self._year.synthetic else self._options.data or self._settings.data
-        args = ["-m", "cli", "replay", "--from", start.isoformat(), "--until", until.isoformat()]
+        args = ["-m", "cli", "replay", "--from", start, "--until", until]
         args += ["--speed", str(self._options.rate_per_s), "--json", str(self._run_dir / "replay.json")]
         args += ["--data", data] if data else []
         self._replay = self._children.start("replay", args, self._env)
 
-    def follow(self, audit: Audit) -> int:
+    def follow(self) -> int:
         """Show the stream until it is done or somebody has seen enough, then write the summary."""
-        try:
+        step_minutes = self._year.site.step_minutes
+        records = tuple(Record(zone, self._start, self._until, step_minutes) for zone in self._settings.zones)
+        with self._announced(), Audit(self._bootstrap, records) as audit, set_by_signals(self._stop):
+            self._wait_until_ready()
+            self._introduce()
             with Ticker(self._console, self._year.label, headless=self._options.headless) as ticker:
                 self._until_done(audit, ticker)
-        except KeyboardInterrupt:
-            self._console.print("stopping")
-            self._book_the_rest(audit)
-            return self._summarise(audit)
-        code = self._summarise(audit)
-        if self._options.days is None:
-            with suppress(KeyboardInterrupt):
+            if self._stop.is_set():
+                self._console.print("stopping")
+                self._book_the_rest(audit)
+            code = self._summarise(audit)
+            if self._options.days is None and not self._stop.is_set():
                 self._stay_up(audit)
-        return code
+            return code
+
+    def _introduce(self) -> None:
+        """Say where to look."""
+        addresses = "  ".join(f"{name} {url}" for name, url in self._addresses.items())
+        self._console.print(f"{addresses}  (/healthz /readyz /metrics)", soft_wrap=True, highlight=False)
+        where = f"Kafka {self._bootstrap} (embedded)  logs {self._run_dir}"
+        self._console.print(where, soft_wrap=True, highlight=False)
 
     def _until_done(self, audit: Audit, ticker: Ticker) -> None:
         """Book and show until everything sent is accounted for, or nothing has moved for a minute."""
         moved_s = monotonic_s()
-        while not self._settled(audit):
+        while not self._stop.is_set() and not self._settled(audit):
             self._check_children()
             if audit.poll(POLL_S):
                 moved_s = monotonic_s()
             if self._first_forecast_s is None and audit.issued:
-                self._first_forecast_s = monotonic_s() - self._started_s
+                self._first_forecast_s = monotonic_s() - self._options.started_s
                 self._console.print(f"first forecast {self._first_forecast_s:.1f} s after the start")
             ticker.show(audit, self._settings.zones[0])
             if monotonic_s() - moved_s > STALLED_S and self._replay.process.poll() is not None:
@@ -242,7 +248,7 @@ class _Demo:
             "data": self._year.label,
             "synthetic": self._year.synthetic,
             "first_forecast_s": self._first_forecast_s,
-            "wall_s": round(monotonic_s() - self._started_s, 1),
+            "wall_s": round(monotonic_s() - self._options.started_s, 1),
         }
         text = json.dumps(result, indent=1)
         for path in (self._run_dir / "summary.json", self._options.json_file):
@@ -253,9 +259,9 @@ class _Demo:
 
     def _stay_up(self, audit: Audit) -> None:
         self._console.print("the year is over; everything stays up for you to look at: Ctrl-C ends it")
-        while True:
+        while not self._stop.is_set():
             self._check_children()
-            audit.poll(1.0)
+            audit.poll(POLL_S)
 
 
 def _run_dir(state_dir: Path) -> Path:
@@ -287,9 +293,9 @@ def _ready(client: httpx.Client, address: str) -> bool:
 
 
 @contextmanager
-def _stopping_on_signals() -> Iterator[None]:
-    """Take SIGTERM and SIGHUP for Ctrl-C, so that no child outlives the demo."""
-    former = {order: signal.signal(order, signal.default_int_handler) for order in (signal.SIGTERM, signal.SIGHUP)}
+def _interrupted_by_signals() -> Iterator[None]:
+    """Take every order to stop for Ctrl-C, so that no child outlives the demo."""
+    former = {order: signal.signal(order, signal.default_int_handler) for order in ORDERS}
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What a command needs before it can start: the year of readings and the models fitted on it."""
+"""What a command needs before it can start: the year of readings; and how it shows that it works."""
 
 from __future__ import annotations
 
@@ -8,22 +8,19 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from services.trainer.training import ensure
 from shared.data.download import PUBLISHED_URL
 from shared.data.year import DataError, find_year
-from shared.runtime.registry import Registry
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import datetime
 
     from rich.console import Console
 
     from shared.data.year import Year
     from shared.runtime.settings import Settings
 
-__all__ = ["models_for", "steps_shown", "year_for"]
+__all__ = ["steps_shown", "year_for"]
 
 
 def year_for(data: str | None, settings: Settings, console: Console) -> Year:
@@ -46,17 +43,6 @@ def year_for(data: str | None, settings: Settings, console: Console) -> Year:
     reason = f": {year.reason}" if year.reason else ""
     console.print(f"{year.label}, {len(year.rows):,} readings{reason}", soft_wrap=True, highlight=False)
     return year
-
-
-def models_for(year: Year, start: datetime, settings: Settings, console: Console) -> list[str]:
-    """Return the labels of the models whose state ends before ``start``, fitted now where they are missing."""
-    registry = Registry(settings.registry_uri, settings.artifact_root)
-    with steps_shown(console) as progress:
-        try:
-            versions = ensure(year, start, settings.zones, registry, progress)
-        except DataError as error:
-            raise Refused(str(error)) from None
-    return [version.label for version in versions.values()]
 
 
 @contextmanager

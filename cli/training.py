@@ -1,23 +1,41 @@
-"""The training as a command."""
+"""The training as a command, and as what a demo needs before its first forecast."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cli.provision import steps_shown, year_for
-from services.trainer.training import train
+from services.trainer.training import ensure, tags_of, train
 from shared.data.year import DataError
 from shared.runtime.registry import Registry
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from rich.console import Console
 
+    from shared.data.year import Year
     from shared.runtime.settings import Settings
 
-__all__ = ["run_train"]
+__all__ = ["ensure_models", "run_train"]
+
+
+@contextmanager
+def ensure_models(year: Year, start: datetime, settings: Settings, console: Console) -> Iterator[dict[str, str]]:
+    """Yield the tags of the models that end before ``start``; leave only when they are registered, fitted if missing.
+
+    What the block starts meanwhile finds the registry's schema made, and waits for the models by their tags.
+    """
+    registry = Registry(settings.registry_uri, settings.artifact_root)
+    try:
+        yield tags_of(year, start)
+        with steps_shown(console) as progress:
+            ensure(year, start, settings.zones, registry, progress)
+    except DataError as error:
+        raise Refused(str(error)) from None
 
 
 def run_train(data: str | None, until: datetime | None, settings: Settings, console: Console) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a request to finish."""
+"""Signals as a request to finish."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from threading import Event
 
-__all__ = ["set_by_signals"]
+__all__ = ["ORDERS", "set_by_signals"]
+
+ORDERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @contextmanager
 def set_by_signals(stop: Event) -> Iterator[None]:
-    """Set ``stop`` on SIGTERM or SIGINT instead of ending the process, as long as the block lasts; main thread only."""
-    former = {order: signal.signal(order, lambda *_: stop.set()) for order in (signal.SIGTERM, signal.SIGINT)}
+    """Set ``stop`` on SIGTERM, SIGINT or SIGHUP instead of ending the process, in the block; main thread only."""
+    former = {order: signal.signal(order, lambda *_: stop.set()) for order in ORDERS}
     try:
         yield
     finally:

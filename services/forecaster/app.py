@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
+import tenacity
 from pydantic import ValidationError
 
 from services.forecaster.issuing import Issuer, ZoneModels
@@ -20,6 +22,7 @@ from shared.runtime.kafka import Outgoing, dead_letter
 from shared.runtime.metrics import new_registry
 from shared.runtime.registry import ModelVersion, Registry, RegistryError
 from shared.runtime.service import Service
+from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,42 +34,75 @@ if TYPE_CHECKING:
 __all__ = ["ForecasterCore", "build", "load_models"]
 
 SHOWN_LEADS = (1, 6, 36, 144)
+MODELS_S = 240.0
 
 log = structlog.get_logger()
 
 
 def build(settings: ForecasterSettings) -> Service:
-    """Return the forecaster with its champions loaded; raises ``RegistryError`` where one is missing."""
+    """Return the forecaster, which waits for its models for some minutes."""
     place = site(settings.site)
-    zones = load_models(settings, place)
     metrics, health = new_registry(), Health()
-    core = ForecasterCore(place, zones, ForecasterMetrics(metrics), health)
-    return Service("forecaster", (topics.CLEAN,), core, metrics, health, max_records=200)
+
+    async def make_core() -> ForecasterCore:
+        zones = await _await_models(settings, place, health)
+        return ForecasterCore(place, zones, ForecasterMetrics(metrics), health)
+
+    return Service("forecaster", (topics.CLEAN,), make_core, metrics, health, max_records=200)
+
+
+async def _await_models(settings: ForecasterSettings, place: Site, health: Health) -> tuple[ZoneModels, ...]:
+    """Load the models as soon as they are registered; raises ``RegistryError`` where they are not in four minutes."""
+
+    def say(state: tenacity.RetryCallState) -> None:
+        why = str(state.outcome.exception()) if state.outcome else ""
+        health.waiting_for["models"] = why
+        log.warning("waiting for the models", why=why)
+
+    health.waiting_for["models"] = "the models are being loaded"
+    registered = tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception_type(RegistryError),
+        wait=tenacity.wait_exponential(multiplier=0.5, max=5),
+        stop=tenacity.stop_after_delay(MODELS_S),
+        before_sleep=say,
+        reraise=True,
+    )
+    zones: tuple[ZoneModels, ...] = await registered(asyncio.to_thread, load_models, settings, place)
+    del health.waiting_for["models"]
+    return zones
 
 
 def load_models(settings: ForecasterSettings, place: Site) -> tuple[ZoneModels, ...]:
-    """Return the models of the configured zones: the versions named in the settings, else the champions."""
+    """Return the models of the configured zones: the champions, or the newest with the tags of the settings.
+
+    Raises ``RegistryError`` where one is not registered, ``Refused`` where its files cannot be used.
+    """
     registry = Registry(settings.registry_uri, settings.artifact_root)
-    pinned = dict(label.rsplit("/", 1) for label in settings.models if "/" in label)
-    return tuple(_load_zone(registry, pinned, place.name, zone) for zone in settings.zones)
+    tags = dict(tag.split("=", 1) for tag in settings.model_tags)
+    return tuple(_load_zone(registry, tags, place.name, zone) for zone in settings.zones)
 
 
-def _load_zone(registry: Registry, pinned: dict[str, str], site_name: str, zone: int) -> ZoneModels:
+def _load_zone(registry: Registry, tags: dict[str, str], site_name: str, zone: int) -> ZoneModels:
     demand, weather = (
-        _version(registry, pinned, f"{kind}-{site_name}-{zone}") for kind in ("zone-demand", "weather-demand")
+        _version(registry, tags, f"{kind}-{site_name}-{zone}") for kind in ("zone-demand", "weather-demand")
     )
-    return ZoneModels(
-        zone=zone,
-        demand=ZoneDemand.load(registry.fetch(demand) / "state.npz"),
-        weather=WeatherDemand.load(registry.fetch(weather)),
-        names=ModelNames(demand=demand.label, weather=weather.label),
-    )
+    try:
+        return ZoneModels(
+            zone=zone,
+            demand=ZoneDemand.load(registry.fetch(demand) / "state.npz"),
+            weather=WeatherDemand.load(registry.fetch(weather)),
+            names=ModelNames(demand=demand.label, weather=weather.label),
+        )
+    except ValueError as error:
+        raise Refused(str(error)) from error
 
 
-def _version(registry: Registry, pinned: dict[str, str], name: str) -> ModelVersion:
-    version = registry.get(name, pinned[name]) if name in pinned else registry.champion(name)
+def _version(registry: Registry, tags: dict[str, str], name: str) -> ModelVersion:
+    version = registry.find(name, tags) if tags else registry.champion(name)
     if version is None:
-        raise RegistryError(f"no champion of {name} is registered: run `tetouan train` first")
+        wanted = " and ".join(f"{tag}={value}" for tag, value in tags.items())
+        what = f"version of {name} with {wanted}" if tags else f"champion of {name}"
+        raise RegistryError(f"no {what} is registered: run `tetouan train`")
     return version
 
 

@@ -28,7 +28,11 @@ def build(settings: IngestorSettings) -> Service:
     """Return the ingestor of the configured site."""
     metrics, health = new_registry(), Health()
     ingestor = Ingestor([site(settings.site)], timedelta(days=settings.max_gap_days))
-    return Service("ingestor", (topics.RAW,), IngestorCore(ingestor, IngestorMetrics(metrics)), metrics, health)
+
+    async def make_core() -> IngestorCore:
+        return IngestorCore(ingestor, IngestorMetrics(metrics))
+
+    return Service("ingestor", (topics.RAW,), make_core, metrics, health)
 
 
 class IngestorCore:

@@ -26,8 +26,11 @@ __all__ = ["MonitorCore", "build"]
 def build(settings: MonitorSettings) -> Service:
     """Return the monitor of the configured zones."""
     metrics, health = new_registry(), Health()
-    core = MonitorCore(Monitor(settings.zones), MonitorMetrics(metrics))
-    return Service("monitor", (topics.CLEAN, topics.FORECASTS), core, metrics, health)
+
+    async def make_core() -> MonitorCore:
+        return MonitorCore(Monitor(settings.zones), MonitorMetrics(metrics))
+
+    return Service("monitor", (topics.CLEAN, topics.FORECASTS), make_core, metrics, health)
 
 
 class MonitorCore:

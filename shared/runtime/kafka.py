@@ -24,7 +24,7 @@ from shared.contracts.messages import DeadLetter
 from shared.runtime.clock import monotonic_s, now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Iterable, Sequence
     from concurrent.futures import Future
 
     from aiokafka import AIOKafkaConsumer
@@ -126,7 +126,6 @@ class Pipeline:
         name: str,
         settings: Settings,
         consumes: tuple[Topic, ...],
-        core: Core,
         *,
         metrics: PipelineMetrics,
         health: Health,
@@ -135,7 +134,7 @@ class Pipeline:
         self._name = name
         self._bootstrap = settings.kafka_bootstrap
         self._prefix = settings.topic_prefix
-        self._core = core
+        self._core: Awaitable[Core] | None = None
         self._metrics = metrics
         self._health = health
         self._producer: AIOKafkaProducer | None = None
@@ -163,8 +162,9 @@ class Pipeline:
         self._subscriber(self._handle)
         health.waiting_for["assignment"] = "no partition is assigned yet: the consumer group is joining"
 
-    async def start(self) -> None:
-        """Wait for the broker as long as it takes, make the topics, and start to consume."""
+    async def start(self, core: Awaitable[Core]) -> None:
+        """Wait for the broker as long as it takes, make the topics, and start to consume once the core is made."""
+        self._core = core
         async for attempt in _patiently("the Kafka broker does not answer", bootstrap=self._bootstrap):
             with attempt:
                 await asyncio.to_thread(ensure_topics, self._bootstrap, self._prefix)
@@ -198,12 +198,12 @@ class Pipeline:
             await self._producer.stop()
 
     async def _handle(self, message: KafkaMessage) -> None:
-        if self._health.failure is not None:  # what follows a batch that failed must not be committed
+        if self._core is None or self._health.failure is not None:  # what follows a failed batch is not committed
             return
         records = message.raw_message
         started_s = monotonic_s()
         try:
-            outgoing = self._core.handle(records)
+            outgoing = (await self._core).handle(records)
             await self._publish(outgoing)
             await self._commit(message.consumer, records)
         except Exception as error:

@@ -9,7 +9,7 @@ import socket
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 import uvicorn
@@ -25,7 +25,7 @@ from shared.runtime.metrics import PipelineMetrics
 from shared.runtime.settings import Refused, Settings, load
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from prometheus_client import CollectorRegistry
     from starlette.requests import Request
@@ -42,11 +42,14 @@ S = TypeVar("S", bound=Settings)
 
 @dataclass(frozen=True)
 class Service:
-    """What makes one service: its name (also its consumer group), its topics, its core and its metrics."""
+    """What makes one service: its name (also its consumer group), its topics, how to make its core, and its metrics.
+
+    The core is made while the service already answers `/healthz` and joins its group; ``Refused`` ends the start.
+    """
 
     name: str
     consumes: tuple[Topic, ...]
-    core: Core
+    make_core: Callable[[], Coroutine[Any, Any, Core]]
     registry: CollectorRegistry
     health: Health
     max_records: int = 500
@@ -79,7 +82,6 @@ def run(service: Service, settings: Settings) -> int:
         service.name,
         settings,
         service.consumes,
-        service.core,
         metrics=PipelineMetrics(service.registry),
         health=service.health,
         max_records=service.max_records,
@@ -102,6 +104,8 @@ def run(service: Service, settings: Settings) -> int:
         host, port = listener.getsockname()[:2]
         log.info("listening", address=f"http://{host}:{port}", pid=os.getpid())
         server.run(sockets=[listener])
+    if isinstance(service.health.failure, Refused):
+        raise service.health.failure
     if service.health.failure is not None:
         log.error("ended by a failure", error=repr(service.health.failure), exc_info=service.health.failure)
         return 1
@@ -123,7 +127,7 @@ def _application(service: Service, pipeline: Pipeline) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        starting = asyncio.create_task(_start(pipeline, service.health))
+        starting = asyncio.create_task(_start(pipeline, service))
         yield
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
@@ -139,10 +143,13 @@ def _application(service: Service, pipeline: Pipeline) -> Starlette:
     )
 
 
-async def _start(pipeline: Pipeline, health: Health) -> None:
-    """Start in the background, so that the health answers come while the broker does not."""
+async def _start(pipeline: Pipeline, service: Service) -> None:
+    """Start in the background, so that the health answers come while broker or models do not."""
+    core = asyncio.create_task(service.make_core())
     try:
-        await pipeline.start()
+        await asyncio.gather(pipeline.start(core), core)
     except Exception as error:
-        health.fail(error)
+        service.health.fail(error)
         raise
+    finally:
+        core.cancel()

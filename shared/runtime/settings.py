@@ -49,8 +49,8 @@ class Settings(BaseSettings):
     mlflow_uri: str | None = Field(
         default=None, description="MLflow tracking address; default: SQLite in the state folder"
     )
-    models: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="model versions to run instead of the champions, such as zone-demand-tetouan-2/3"
+    model_tags: Annotated[tuple[Annotated[str, Field(pattern="^[^=]+=.+$")], ...], NoDecode] = Field(
+        default=(), description="run the newest model versions with these tags, name=value, instead of the champions"
     )
     http_host: str = Field(default="127.0.0.1", description="address that health and metrics listen on")
     http_port: int = Field(default=8000, ge=0, le=65535, description="port of health and metrics; 0 takes a free one")
@@ -63,7 +63,7 @@ class Settings(BaseSettings):
         default=("ingestor", "forecaster", "monitor"), description="consumer groups that `max_lag` watches"
     )
 
-    @field_validator("zones", "models", "lag_groups", mode="before")
+    @field_validator("zones", "model_tags", "lag_groups", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

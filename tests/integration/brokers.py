@@ -106,10 +106,19 @@ class ServiceProcess:
         except httpx.TransportError:
             return False
 
+    def waiting_for(self, what: str) -> str | None:
+        """Return why it is not ready yet, or None where it does not wait for that, or does not listen yet."""
+        try:
+            return str(self.get("/readyz").json()["waiting_for"].get(what))
+        except httpx.TransportError:
+            return None
+
 
 @contextmanager
-def service(name: str, broker: Broker, folder: Path, port: int, **settings: str) -> Iterator[ServiceProcess]:
-    """Run a service until the block ends, ready when it begins."""
+def service(
+    name: str, broker: Broker, folder: Path, port: int, *, ready: bool = True, **settings: str
+) -> Iterator[ServiceProcess]:
+    """Run a service until the block ends, ready when it begins unless told otherwise."""
     log = folder / f"{name}.log"
     env = {**os.environ, **broker.env, "TETOUAN_HTTP_PORT": str(port), "TETOUAN_LOG_FORMAT": "json", **settings}
     with log.open("ab") as out:
@@ -118,7 +127,8 @@ def service(name: str, broker: Broker, folder: Path, port: int, **settings: str)
         )
     running = ServiceProcess(name, process, f"http://127.0.0.1:{port}", log)
     try:
-        until(running.ready, f"{name} to be ready")
+        if ready:
+            until(running.ready, f"{name} to be ready")
         yield running
     finally:
         process.terminate()

@@ -57,11 +57,10 @@ def test_the_stream_publishes_what_the_backtest_says(
 ) -> None:
     """One forecast a reading, equal to the backtest's byte for byte, and scores equal to those of its table."""
     expected = list(issued(year, loaded(state_dir), judged(year, START, UNTIL)))
-    settings = {"TETOUAN_STATE_DIR": str(state_dir)}
     with (
         service("ingestor", broker, tmp_path, free_port()),
         service("monitor", broker, tmp_path, free_port()) as monitor,
-        service("forecaster", broker, tmp_path, free_port(), **settings) as forecaster,
+        service("forecaster", broker, tmp_path, free_port(), TETOUAN_STATE_DIR=str(state_dir)) as forecaster,
     ):
         broker.send(topics.RAW, raw_rows(year))
         streamed = [m.value() for m in broker.read(topics.FORECASTS, READINGS)]
@@ -107,6 +106,29 @@ def test_readings_that_the_models_have_seen_are_not_answered_again(
         embedded_broker.send(topics.CLEAN, [new.to_bytes()])
         (answer,) = embedded_broker.read(topics.FORECASTS, 1)
     assert Forecast.from_bytes(answer.value() or b"").origin == START
+
+
+def test_a_forecaster_without_models_waits_for_them_and_says_so(
+    embedded_broker: Broker, year: Year, state_dir: Path, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """Until a model with the wanted tags is registered the service is not ready; it still leaves when told to."""
+    (reading,) = judged(year, START, START + timedelta(minutes=10))
+    embedded_broker.send(topics.CLEAN, [reading.to_bytes()])
+    tags, folder = "as_of=1999-12-31", str(state_dir)
+    waiting = "no version of zone-demand-tetouan-2 with as_of=1999-12-31 is registered: run `tetouan train`"
+    with service(
+        "forecaster",
+        embedded_broker,
+        tmp_path,
+        free_port(),
+        ready=False,
+        TETOUAN_STATE_DIR=folder,
+        TETOUAN_MODEL_TAGS=tags,
+    ) as forecaster:
+        until(lambda: forecaster.waiting_for("models") == waiting, "the forecaster to say what it waits for")
+        assert forecaster.get("/healthz").status_code == 200
+        forecaster.process.terminate()
+        assert forecaster.process.wait(timeout=10) == 0
 
 
 def loaded(state_dir: Path) -> ZoneModels:

@@ -1,0 +1,114 @@
+"""The demo as users start it: everything on this machine, ended by itself, the books balanced."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shared.contracts import topics
+from tests.integration.brokers import Broker, until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WINDOW = ("--data", "synthetic", "--from", "2018-02-01")
+DEMO = ("demo", *WINDOW, "--speed", "0", "--headless")
+
+
+def tetouan(*args: str, state_dir: Path, **settings: str) -> subprocess.Popen[str]:
+    """Start the command with a state folder of its own."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("TETOUAN_")}
+    env |= {"TETOUAN_STATE_DIR": str(state_dir), "TETOUAN_DATA_URL": "http://127.0.0.1:1/", **settings}
+    return subprocess.Popen(
+        [sys.executable, "-m", "cli", *args], env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def result_of(*args: str, state_dir: Path) -> dict[str, Any]:
+    """Run the command to its end and return what it wrote with --json."""
+    file = state_dir.parent / f"{state_dir.name}.json"
+    process = tetouan(*args, "--json", str(file), state_dir=state_dir)
+    _, said = process.communicate(timeout=180)
+    assert process.returncode == 0, said
+    assert "SYNTHETIC" in said
+    result: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return result
+
+
+def test_two_days_are_answered_once_the_same_from_any_fresh_state_and_as_the_backtest_says(tmp_path: Path) -> None:
+    """The books balance, two runs publish identical bytes, and the scores are those of `tetouan backtest`."""
+    first = result_of(*DEMO, "--days", "2", state_dir=tmp_path / "first")
+    assert first["readings_sent"] == first["accepted"] == first["forecasts"] == 288
+    assert (first["rejected"], first["merged"], first["missing_forecasts"], first["duplicate_forecasts"]) == (
+        0,
+        0,
+        0,
+        0,
+    )
+    assert first["synthetic"] is True
+    assert first["rungs"] == {"adapted": 288}
+    assert first["unmatured"] == 144 * 145 // 2
+
+    second = result_of(*DEMO, "--days", "2", state_dir=tmp_path / "second")
+    assert second["forecasts_sha256"] == first["forecasts_sha256"]
+
+    backtest = result_of("backtest", *WINDOW, "--until", "2018-02-03", state_dir=tmp_path / "third")
+    assert {group: {"rmse_kw": figures["rmse_kw"]} for group, figures in backtest["leads"].items()} == first["leads"]
+
+
+def test_ctrl_c_ends_everything_and_still_says_what_was_seen(tmp_path: Path) -> None:
+    """After an interrupt the summary is printed, no child is left, and no demo is announced any more."""
+    process = tetouan(*DEMO[:-3], "--speed", "50", "--headless", state_dir=tmp_path)
+    current = tmp_path / "current.json"
+    until(current.exists, "the demo to announce its addresses", patience_s=120)
+    addresses = json.loads(current.read_text(encoding="utf-8"))
+    broker = Broker("embedded", addresses["kafka_bootstrap"], "")
+    assert broker.read(topics.FORECASTS, 1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert "forecasts" in said
+    assert process.returncode == 0, said
+    assert not current.exists()
+
+
+def test_a_service_that_dies_ends_the_demo_with_its_last_log_lines(tmp_path: Path) -> None:
+    """Somebody kills the ingestor: the demo stops, names it, and shows the end of its log."""
+    process = tetouan(*DEMO[:-3], "--speed", "20", "--headless", state_dir=tmp_path)
+    log = tmp_path / "runs"
+    until((tmp_path / "current.json").exists, "the demo to announce its addresses", patience_s=120)
+    (ingestor_log,) = log.glob("*/ingestor.log")
+    listening = json.loads(ingestor_log.read_text(encoding="utf-8").splitlines()[0])
+    os.kill(listening["pid"], signal.SIGKILL)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "ingestor has died with exit code -9" in said
+    assert '"event": "listening"' in said
+
+
+@pytest.mark.parametrize(
+    ("args", "settings", "line"),
+    [
+        (("demo",), {"TETOUAN_ZONES": "9"}, "TETOUAN_ZONES='9': name one or more different zones of 1, 2, 3"),
+        (("demo",), {"TETOUAN_STATE_DIR": "/proc/nowhere"}, "set TETOUAN_STATE_DIR to a folder of yours"),
+        (("demo", "--data", "/nowhere.csv"), {}, "/nowhere.csv"),
+        (("demo", "--data", "synthetic", "--from", "2018-01-05"), {}, "too few for zone-demand"),
+        (("backtest", "--data", "synthetic", "--from", "2030-01-01"), {}, "no reading from 2030-01-01"),
+        (("replay", "--data", "synthetic"), {"TETOUAN_KAFKA_BOOTSTRAP": "127.0.0.1:1"}, "TETOUAN_KAFKA_BOOTSTRAP"),
+        (("watch", "forecasts"), {"TETOUAN_KAFKA_BOOTSTRAP": "127.0.0.1:1"}, "TETOUAN_KAFKA_BOOTSTRAP"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    tmp_path: Path, args: tuple[str, ...], settings: dict[str, str], line: str
+) -> None:
+    """The exit code is 2 and the last line says what to change; no traceback."""
+    process = tetouan(*args, state_dir=tmp_path / "state", **settings)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2, said
+    assert line in said.strip().splitlines()[-1]
+    assert "Traceback" not in said
