@@ -76,6 +76,12 @@ class Record:
         if forecast.weather_estimate_kw is not None:
             self.weather_estimate[row] = to_tenths(forecast.weather_estimate_kw)
 
+    @property
+    def last_read(self) -> int:
+        """The row of the newest reading, whatever its load; -1 before the first."""
+        read = np.flatnonzero(self._read)
+        return int(read[-1]) if read.size else -1
+
     def missing(self) -> list[datetime]:
         """Return the times in [test_from, until) that have a reading and no forecast."""
         rows = np.flatnonzero(self._read & (self.issued[:, 0, 0] == ABSENT))

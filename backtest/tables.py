@@ -57,7 +57,7 @@ _SHOWN = {  # eighty columns in all
     "skill_vs_best_naive": ("skill", ".0%"),
     "coverage": ("in 90 %", ".1%"),
     "worst_week_coverage": ("worst week", ".1%"),
-    "pinball_kw": ("pinball kW", ".1f"),
+    "pinball_kw": ("pinball", ".1f"),
 }
 
 

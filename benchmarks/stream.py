@@ -27,6 +27,7 @@ import numpy as np
 from confluent_kafka import Consumer, Producer, TopicPartition
 from rich.console import Console
 from rich.table import Table
+from threadpoolctl import threadpool_limits
 
 from backtest.run import judged, seconds_per_forecast
 from services.forecaster.app import load_models
@@ -127,6 +128,7 @@ def main() -> None:
     arguments = parser.parse_args()
     console = Console()
     with ExitStack() as stack:
+        stack.enter_context(threadpool_limits(1))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         console.print("fitting a model on two months of the synthetic year")
         readings, step_s = _prepare(folder)
@@ -155,7 +157,9 @@ def _prepare(folder: Path) -> tuple[list[CleanReading], float]:
     """Fit and register the models; return the readings to stream and the CPU seconds of the pure step."""
     settings = load(ForecasterSettings, state_dir=folder)
     year = find_year("synthetic", folder)
-    ensure(year, START, (2,), Registry(settings.registry_uri, settings.artifact_root), lambda *_: None)
+    registry = Registry(settings.registry_uri, settings.artifact_root)
+    for version in ensure(year, START, (2,), registry, lambda *_: None).values():
+        registry.promote(version)
     total = WARM_UP + BATCHED + SINGLE + PACED
     readings = judged(year, START, START + timedelta(minutes=10 * total))
     (models,) = load_models(settings, year.site)

@@ -24,8 +24,17 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Data = Annotated[str | None, typer.Option(help="A CSV file like the published year, or `synthetic`.", metavar="PATH")]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result to this file.", metavar="FILE")]
+
+def _writable(text: str) -> Path:
+    """Return the path of a file that can be written, so that nothing is computed in vain."""
+    file = Path(text)
+    try:
+        file.touch()
+    except OSError as error:
+        raise typer.BadParameter(
+            f"cannot write {text!r} ({os.strerror(error.errno or 0)}): name another file"
+        ) from None
+    return file
 
 
 def _moment(text: str) -> datetime:
@@ -36,6 +45,11 @@ def _moment(text: str) -> datetime:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
+Data = Annotated[str | None, typer.Option(help="A CSV file like the published year, or `synthetic`.", metavar="PATH")]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", parser=_writable, help="Write the result to this file.", metavar="FILE"),
+]
 From = Annotated[
     datetime | None,
     typer.Option("--from", parser=_moment, metavar="DATE", help="First reading, UTC (default: of the last 20 %)."),
@@ -188,7 +202,7 @@ def _settings_of_current_demo() -> Settings:
     if PREFIX + "KAFKA_BOOTSTRAP" in os.environ or not current.exists():
         return settings
     bootstrap = json.loads(current.read_text(encoding="utf-8"))["kafka_bootstrap"]
-    return load(Settings, kafka_bootstrap=bootstrap)
+    return load(Settings, kafka_bootstrap=bootstrap, topic_prefix="")
 
 
 def _write(file: Path | None, result: dict[str, object]) -> None:
@@ -198,6 +212,8 @@ def _write(file: Path | None, result: dict[str, object]) -> None:
 
 def main() -> None:
     """Run the command: exit code 2 and one line where something that was asked for cannot be done."""
+    for library in ("OPENBLAS", "OMP", "MKL"):  # read when numpy is imported: small matrices gain nothing from threads
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     from shared.runtime.settings import Refused
 
     try:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, TopicPartition
+from pydantic import ValidationError
 
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, DriftEvent, Forecast, Scores
@@ -68,7 +71,8 @@ class Audit:
         """Book what has come; returns the number of records."""
         messages = [message for message in self._consumer.consume(BATCH, wait_s) if message.error() is None]
         for message in messages:
-            self._book(message)
+            with suppress(ValidationError):  # the services turn it into a dead letter
+                self._book(message)
         if messages:
             self._commit(messages)
         return len(messages)
@@ -82,7 +86,8 @@ class Audit:
                 for record in self.records.values():
                     record.add_reading(self.reading)
             case topics.REJECTED.name:
-                self.rejected += 1
+                headers = dict(message.headers() or ())
+                self.rejected += headers.get("topic") == json.dumps(topics.RAW.name).encode()
             case topics.FORECASTS.name:
                 self.digest.update(value)
                 forecast = Forecast.from_bytes(value)

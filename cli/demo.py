@@ -9,7 +9,7 @@ import socket
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -222,15 +222,21 @@ class _Demo:
         """Tell whether the replay has ended and every reading that it sent has its outcome and its forecasts."""
         if self._replay.process.poll() is None or audit.accepted * len(self._settings.zones) > audit.issued:
             return False
-        return audit.accepted + audit.rejected + self._merged() == self._sent()
+        outcomes = audit.accepted + audit.rejected + self._merged()
+        return outcomes == int(self._replayed()["sent"])
 
-    def _sent(self) -> int:
-        replayed = self._run_dir / "replay.json"
-        return int(json.loads(replayed.read_text(encoding="utf-8"))["sent"]) if replayed.exists() else 0
+    def _replayed(self) -> dict[str, Any]:
+        """Return the summary of the replay, which it writes when it ends."""
+        file = self._run_dir / "replay.json"
+        written: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        return {"sent": 0, "waited_s": 0.0, **written}
 
     def _merged(self) -> int:
         """Return how many readings the ingestor says it has merged: they leave no trace on a topic."""
-        exported = httpx.get(self._addresses["ingestor"] + "/metrics", timeout=ANSWER_S).text
+        try:
+            exported = httpx.get(self._addresses["ingestor"] + "/metrics", timeout=ANSWER_S).text
+        except httpx.TransportError:  # it has died: the next look at the children says so
+            return 0
         samples = [sample for family in text_string_to_metric_families(exported) for sample in family.samples]
         return int(sum(sample.value for sample in samples if sample.name == "tetouan_merged_readings_total"))
 
@@ -243,8 +249,10 @@ class _Demo:
 
     def _summarise(self, audit: Audit) -> int:
         """Print and write the summary; returns 0 where the books balance and every reading was answered once."""
+        replayed = self._replayed()
         result = {
-            **summary(audit, sent=self._sent(), merged=self._merged()),
+            **summary(audit, sent=replayed["sent"], merged=self._merged()),
+            "waited_s": round(replayed["waited_s"], 1),
             "data": self._year.label,
             "synthetic": self._year.synthetic,
             "first_forecast_s": self._first_forecast_s,

@@ -40,11 +40,9 @@ def summary(audit: Audit, *, sent: int, merged: int) -> dict[str, Any]:
 
 def unmatured(record: Record) -> int:
     """Return how many pairs of origin and lead have a target after the last reading."""
-    read = np.flatnonzero(record.demand[-record.rows :] != ABSENT)
-    last = int(read[-1]) if read.size else -1
     origins = np.flatnonzero(record.issued[:, 0, 0] != ABSENT)
     leads = record.issued.shape[2]
-    return int(np.clip(origins + leads - last, 0, leads).sum())
+    return int(np.clip(origins + leads - record.last_read, 0, leads).sum())
 
 
 def balanced(result: dict[str, Any]) -> bool:
@@ -60,7 +58,10 @@ def show_summary(result: dict[str, Any], audit: Audit, console: Console) -> None
     books = "sent {readings_sent:,} = accepted {accepted:,} + rejected {rejected:,} + merged {merged:,}"
     verdict = "" if balanced(result) else "  THE BOOKS DO NOT BALANCE"
     console.print(f"{result['data']}: {books.format(**result)}{verdict}", soft_wrap=True, highlight=False)
-    answers = "forecasts {forecasts:,}  missing {missing_forecasts}  repeated {duplicate_forecasts}  in {wall_s} s"
+    answers = (
+        "forecasts {forecasts:,}  missing {missing_forecasts}  repeated {duplicate_forecasts}  in {wall_s} s, "
+        "of which the replay waited {waited_s} s for consumers"
+    )
     console.print(answers.format(**result), soft_wrap=True, highlight=False)
     for record in audit.records.values():
         console.print(ScoreTable.of(record))

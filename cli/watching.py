@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, TopicPartition
+from pydantic import ValidationError
 
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, DeadLetter, DriftEvent, Forecast
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from shared.contracts.topics import Topic
     from shared.runtime.settings import Settings
 
-__all__ = ["WATCHED", "no_broker", "watch"]
+__all__ = ["WATCHED", "forecast_line", "no_broker", "reading_line", "watch"]
 
 WATCHED = {
     "forecasts": topics.FORECASTS,
@@ -59,9 +60,12 @@ def no_broker(settings: Settings, error: KafkaException) -> Refused:
 
 def _as_json(message: Message) -> str:
     text = (message.value() or b"").decode(errors="backslashreplace")
-    if message.headers() is None:
+    if not (message.topic() or "").endswith(topics.REJECTED.name):
         return text
-    return json.dumps({**_letter(message).model_dump(mode="json"), "original": text})
+    headers = {
+        name: value.decode() for name, value in dict(message.headers() or ()).items() if isinstance(value, bytes)
+    }
+    return json.dumps({**headers, "original": text})
 
 
 def _letter(message: Message) -> DeadLetter:
@@ -70,11 +74,19 @@ def _letter(message: Message) -> DeadLetter:
 
 
 def _line(message: Message) -> str:
+    try:
+        return _readable(message)
+    except ValidationError as error:
+        where = f"{message.topic()}/{message.partition()}@{message.offset()}"
+        return f"unreadable ({error.error_count()} errors): {(message.value() or b'')[:60]!r}  ({where})"
+
+
+def _readable(message: Message) -> str:
     value, topic = message.value() or b"", message.topic() or ""
     if topic.endswith(topics.FORECASTS.name):
-        return _forecast_line(Forecast.from_bytes(value))
+        return forecast_line(Forecast.from_bytes(value))
     if topic.endswith(topics.CLEAN.name):
-        return _reading_line(CleanReading.from_bytes(value))
+        return reading_line(CleanReading.from_bytes(value))
     if topic.endswith(topics.REJECTED.name):
         letter = _letter(message)
         return (
@@ -84,7 +96,8 @@ def _line(message: Message) -> str:
     return f"{event.started:%Y-%m-%d %H:%M}  {event.severity}  {event.kind}: {event.feature} ({event.detector})"
 
 
-def _forecast_line(forecast: Forecast) -> str:
+def forecast_line(forecast: Forecast) -> str:
+    """Return a forecast for people: the leads an operator asks for, each with its interval."""
     leads = [
         f"{shown} {forecast.median_kw[lead - 1]:,.0f} kW"
         + "".join(f" [{i.low_kw[lead - 1]:,.0f}..{i.high_kw[lead - 1]:,.0f}]" for i in forecast.intervals[:1])
@@ -95,7 +108,8 @@ def _forecast_line(forecast: Forecast) -> str:
     return f"{forecast.origin:%Y-%m-%d %H:%M}  {forecast.site} zone {forecast.zone}  {'  '.join(leads)}  {rung}"
 
 
-def _reading_line(reading: CleanReading) -> str:
+def reading_line(reading: CleanReading) -> str:
+    """Return a reading for people, its flags behind it."""
     values = "  ".join(f"{name}={'-' if value is None else f'{value:g}'}" for name, value in reading.values.items())
     flags = "".join(f"  {name}: {flagged.flag}" for name, flagged in reading.flags.items())
     return f"{reading.time:%Y-%m-%d %H:%M}  {reading.site}  {values}{flags}"

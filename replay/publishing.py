@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["BrokerLostError", "Outlet", "ReplayOptions", "ReplaySummary", "replay", "stream"]
 
 CHUNK = 32  # readings between two looks at the consumers
-MAX_RAW_BYTES = 1024 * 1024
-HEADROOM_BYTES = 64 * 1024  # key, framing
 LINGER_MS = 5
 SLICE_S = 0.1
 ANSWER_S = 5.0
@@ -92,9 +90,9 @@ class Outlet:
 
     def send(self, raw: bytes) -> None:
         """Hand over one reading; one of more than 1 MiB is refused, since it could wipe an embedded partition."""
-        if len(raw) > MAX_RAW_BYTES:
+        if len(raw) > topics.MAX_RECORD_BYTES:
             self.refused += 1
-            log.warning("reading refused: it is too large", size_bytes=len(raw), limit_bytes=MAX_RAW_BYTES)
+            log.warning("reading refused: it is too large", size_bytes=len(raw), limit_bytes=topics.MAX_RECORD_BYTES)
             return
         self._producer.produce(self._topic, value=raw, key=self._key, on_delivery=self._delivered)
         self._producer.poll(0)
@@ -197,7 +195,7 @@ def _connect(bootstrap: str) -> Producer:
             "acks": "all",
             "enable.idempotence": True,
             "linger.ms": LINGER_MS,
-            "message.max.bytes": MAX_RAW_BYTES + HEADROOM_BYTES,
+            "message.max.bytes": topics.MAX_RECORD_BYTES + topics.HEADROOM_BYTES,
             "partitioner": "murmur2_random",  # the services' producers choose partitions by murmur2 too
             "log_level": 0,
             "error_cb": lambda error: log.warning("trouble with the Kafka broker", error=error.str()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,7 +19,7 @@ from shared.forecasting.model import ZoneDemand
 from shared.forecasting.weather import WeatherDemand
 from shared.runtime.clock import monotonic_s
 from shared.runtime.health import Health
-from shared.runtime.kafka import Outgoing, dead_letter
+from shared.runtime.kafka import DeadLetters, Outgoing
 from shared.runtime.metrics import new_registry
 from shared.runtime.registry import ModelVersion, Registry, RegistryError
 from shared.runtime.service import Service
@@ -26,6 +27,7 @@ from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from services.forecaster.settings import ForecasterSettings
     from shared.contracts.messages import Forecast
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ForecasterCore", "build", "load_models"]
 
-SHOWN_LEADS = (1, 6, 36, 144)
 MODELS_S = 240.0
 
 log = structlog.get_logger()
@@ -46,7 +47,7 @@ def build(settings: ForecasterSettings) -> Service:
 
     async def make_core() -> ForecasterCore:
         zones = await _await_models(settings, place, health)
-        return ForecasterCore(place, zones, ForecasterMetrics(metrics), health)
+        return ForecasterCore(settings, zones, ForecasterMetrics(metrics), DeadLetters(metrics), health)
 
     return Service("forecaster", (topics.CLEAN,), make_core, metrics, health, max_records=200)
 
@@ -93,8 +94,8 @@ def _load_zone(registry: Registry, tags: dict[str, str], site_name: str, zone: i
             weather=WeatherDemand.load(registry.fetch(weather)),
             names=ModelNames(demand=demand.label, weather=weather.label),
         )
-    except ValueError as error:
-        raise Refused(str(error)) from error
+    except (OSError, ValueError) as error:
+        raise Refused(f"the files of {demand.label} or {weather.label} cannot be used: {error}") from error
 
 
 def _version(registry: Registry, tags: dict[str, str], name: str) -> ModelVersion:
@@ -107,14 +108,24 @@ def _version(registry: Registry, tags: dict[str, str], name: str) -> ModelVersio
 
 
 class ForecasterCore:
-    """Decodes clean readings and answers them; what is no clean reading becomes a dead letter."""
+    """Decodes clean readings and answers them; what it cannot answer becomes a dead letter."""
 
-    def __init__(self, place: Site, zones: tuple[ZoneModels, ...], metrics: ForecasterMetrics, health: Health) -> None:
-        self._issuer = Issuer(place, zones)
-        self._zones = len(zones)
-        self._site = place
+    def __init__(
+        self,
+        settings: ForecasterSettings,
+        zones: tuple[ZoneModels, ...],
+        metrics: ForecasterMetrics,
+        letters: DeadLetters,
+        health: Health,
+    ) -> None:
+        self._site = site(settings.site)
+        self._max_gap = timedelta(days=settings.max_gap_days)
+        self._issuer = Issuer(self._site, zones)
         self._metrics = metrics
+        self._letters = letters
         self._health = health
+        self._as_of = min(zone.as_of for zone in zones)
+        self._newest = self._as_of
         for zone in zones:
             for label in (zone.names.demand, zone.names.weather):
                 self._announce(str(label))
@@ -123,59 +134,76 @@ class ForecasterCore:
         model, version = label.rsplit("/", 1)
         self._metrics.model_info.labels(model, version).set(1)
         self._health.notes[model] = version
-        log.info("running", model=model, version=version)
+        log.info("running", model=model, version=version, as_of=self._as_of.isoformat())
 
     def handle(self, records: Sequence[Record]) -> list[Outgoing]:
         """Answer each clean reading of the site that the state does not hold yet, zone by zone."""
-        readings, letters = self._decode(records)
+        readings, letters = self._admit(records)
         started_s = monotonic_s()
         issues = self._issuer.answer(readings)
         self._account(readings, issues, monotonic_s() - started_s)
         key = self._site.name.encode()
         return letters + [Outgoing(topics.FORECASTS.name, key, issue.to_bytes()) for issue in issues]
 
-    def _decode(self, records: Sequence[Record]) -> tuple[list[CleanReading], list[Outgoing]]:
+    def _admit(self, records: Sequence[Record]) -> tuple[list[CleanReading], list[Outgoing]]:
+        """Return the readings to answer and the dead letters of the records that are none."""
         readings: list[CleanReading] = []
         letters: list[Outgoing] = []
         for record in records:
             try:
                 reading = CleanReading.from_bytes(record.value or b"")
             except ValidationError as error:
-                letters.append(self._refuse(record, error))
-            else:
-                if reading.site == self._site.name:
-                    readings.append(reading)
+                first = error.errors(include_url=False)[0]
+                field = ".".join(str(part) for part in first["loc"]) or None
+                letters.append(self._letters.of(record, "invalid_clean_reading", field, repr(first["input"])[:200]))
+                continue
+            if reading.site != self._site.name:
+                continue
+            refusal = self._refusal(reading)
+            if refusal is not None:
+                letters.append(self._letters.of(record, *refusal))
+                continue
+            self._newest = max(self._newest, reading.time)
+            readings.append(reading)
         return readings, letters
 
-    def _refuse(self, record: Record, error: ValidationError) -> Outgoing:
-        first = error.errors(include_url=False)[0]
-        self._metrics.dead_letters.labels("invalid_clean_reading").inc()
-        field = ".".join(str(part) for part in first["loc"]) or None
-        return dead_letter(record, "invalid_clean_reading", field, repr(first["input"])[:200])
+    def _refusal(self, reading: CleanReading) -> tuple[str, str, str] | None:
+        """Return reason, field and value where the reading is one of this site that no state can take."""
+        if reading.step_minutes != self._site.step_minutes:
+            return "wrong_step", "step_minutes", str(reading.step_minutes)
+        if reading.time - self._newest > self._max_gap:
+            advice = f"more than {self._max_gap.days} days after {self._newest.isoformat()}: run `tetouan train`"
+            return "too_far_ahead", "time", f"{reading.time.isoformat()} is {advice}"
+        return None
 
     def _account(self, readings: Sequence[CleanReading], issues: Sequence[Forecast], duration_s: float) -> None:
-        answered = len(issues) // self._zones
-        ignored = len(readings) - answered
+        answered = {issue.origin for issue in issues}
+        ignored = [reading for reading in readings if reading.time not in answered]
         if ignored:
-            self._note_ignored(readings, ignored)
+            self._note_ignored(ignored)
         if not issues:
             return
-        self._metrics.step_s.observe(duration_s / answered)
+        if "origin" not in self._health.notes:
+            self._note_gap(issues[0].origin)
+        self._metrics.step_s.observe(duration_s / len(answered))
         for issue in issues:
             self._metrics.forecasts.labels(issue.site, str(issue.zone), issue.rungs[0].rung).inc()
-        for issue in issues[-self._zones :]:
-            for lead in SHOWN_LEADS:
-                if lead <= len(issue.median_kw):
-                    shown = self._metrics.demand_kw.labels(issue.site, str(issue.zone), str(lead))
-                    shown.set(issue.median_kw[lead - 1])
-        last = issues[-1]
-        self._metrics.origin_s.labels(last.site).set(last.origin.timestamp())
-        self._health.notes["origin"] = last.origin.isoformat()
+        for issue in {issue.zone: issue for issue in issues}.values():
+            self._metrics.show(issue)
+        self._health.notes["origin"] = issues[-1].origin.isoformat()
         self._health.notes.pop("ignored", None)
 
-    def _note_ignored(self, readings: Sequence[CleanReading], ignored: int) -> None:
-        self._metrics.ignored.labels(self._site.name).inc(ignored)
-        note = f"the models know all readings up to {readings[ignored - 1].time.isoformat()}: waiting for later ones"
+    def _note_gap(self, first: datetime) -> None:
+        """Say so where the first reading does not follow the state: the gap is filled by the model's own forecasts."""
+        missing = (first - self._as_of) // timedelta(minutes=self._site.step_minutes) - 1
+        if missing > 0:
+            note = f"{missing} readings between {self._as_of.isoformat()} and the first one are filled by forecasts"
+            self._health.notes["gap"] = note
+            log.warning("the readings do not follow the models", why=note)
+
+    def _note_ignored(self, ignored: Sequence[CleanReading]) -> None:
+        self._metrics.ignored.labels(self._site.name).inc(len(ignored))
+        note = f"the models know all readings up to {ignored[-1].time.isoformat()}: waiting for later ones"
         if "ignored" not in self._health.notes:
-            log.warning("readings ignored", why=note, readings=ignored)
+            log.warning("readings ignored", why=note, readings=len(ignored))
         self._health.notes["ignored"] = note

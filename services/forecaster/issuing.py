@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.exceptions import NotFittedError
 
 from shared.contracts.messages import Forecast, Interval, ModelNames, RungSpan
 from shared.forecasting.scores import step_of
@@ -33,6 +35,13 @@ class ZoneModels:
     demand: ZoneDemand
     weather: WeatherDemand
     names: ModelNames
+
+    @property
+    def as_of(self) -> datetime:
+        """The time of the last reading that the demand model's state holds."""
+        if self.demand.last_step_ is None:
+            raise NotFittedError(f"{self.names.demand} has seen no reading: run `tetouan train`")
+        return datetime.fromtimestamp(self.demand.last_step_ * 60 * self.demand.step_minutes, UTC)
 
 
 class Issuer:
@@ -89,7 +98,8 @@ class Issuer:
         demand_kw = _number(reading.values.get(f"zone_{models.zone}_kw"))
         issue = models.demand.partial_fit(step, demand_kw).predict()
         estimate_kw = models.weather.correct(step, uncorrected_kw)
-        models.weather.partial_fit(step, uncorrected_kw, demand_kw)
+        if step > models.weather.last_step_:  # the two champions of a zone may be of different ages
+            models.weather.partial_fit(step, uncorrected_kw, demand_kw)
         return self._message(models, reading, issue, estimate_kw)
 
     def _message(self, models: ZoneModels, reading: CleanReading, issue: ZoneForecast, estimate_kw: float) -> Forecast:

@@ -9,8 +9,11 @@ from prometheus_client import Counter, Gauge, Histogram
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from shared.contracts.messages import Forecast
+
 __all__ = ["ForecasterMetrics"]
 
+SHOWN_LEADS = (1, 6, 36, 144)
 STEP_SECONDS = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 
 
@@ -24,9 +27,6 @@ class ForecasterMetrics:
             "Clean readings that no zone had to answer: the state held them already.",
             ["site"],
             registry=registry,
-        )
-        self.dead_letters = Counter(
-            "tetouan_dead_letters", "Records refused, by reason.", ["reason"], registry=registry
         )
         self.origin_s = Gauge(
             "tetouan_forecast_origin_timestamp_seconds",
@@ -49,3 +49,10 @@ class ForecasterMetrics:
         self.model_info = Gauge(
             "tetouan_model_info", "1 for each model version in force.", ["model", "version"], registry=registry
         )
+
+    def show(self, issue: Forecast) -> None:
+        """Set the gauges to the newest forecast of a zone."""
+        self.origin_s.labels(issue.site).set(issue.origin.timestamp())
+        for lead in SHOWN_LEADS:
+            if lead <= len(issue.median_kw):
+                self.demand_kw.labels(issue.site, str(issue.zone), str(lead)).set(issue.median_kw[lead - 1])

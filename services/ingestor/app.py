@@ -9,8 +9,9 @@ from services.ingestor.judging import Accepted, Ingestor, Merged
 from services.ingestor.metrics import IngestorMetrics
 from shared.contracts import topics
 from shared.data.sites import site
+from shared.runtime.clock import now
 from shared.runtime.health import Health
-from shared.runtime.kafka import Outgoing, dead_letter
+from shared.runtime.kafka import DeadLetters, Outgoing
 from shared.runtime.metrics import new_registry
 from shared.runtime.service import Service
 
@@ -27,10 +28,10 @@ __all__ = ["IngestorCore", "build"]
 def build(settings: IngestorSettings) -> Service:
     """Return the ingestor of the configured site."""
     metrics, health = new_registry(), Health()
-    ingestor = Ingestor([site(settings.site)], timedelta(days=settings.max_gap_days))
+    ingestor = Ingestor([site(settings.site)], timedelta(days=settings.max_gap_days), now)
 
     async def make_core() -> IngestorCore:
-        return IngestorCore(ingestor, IngestorMetrics(metrics))
+        return IngestorCore(ingestor, IngestorMetrics(metrics), DeadLetters(metrics))
 
     return Service("ingestor", (topics.RAW,), make_core, metrics, health)
 
@@ -38,7 +39,8 @@ def build(settings: IngestorSettings) -> Service:
 class IngestorCore:
     """Gives each raw record its outcome: a clean reading, a dead letter, or merged and counted."""
 
-    def __init__(self, ingestor: Ingestor, metrics: IngestorMetrics) -> None:
+    def __init__(self, ingestor: Ingestor, metrics: IngestorMetrics, letters: DeadLetters) -> None:
+        self._letters = letters
         self._ingestor = ingestor
         self._metrics = metrics
 
@@ -55,8 +57,7 @@ class IngestorCore:
         if isinstance(outcome, Merged):
             self._metrics.merged.labels(outcome.reading.site).inc()
             return None
-        self._metrics.dead_letters.labels(outcome.reason).inc()
-        return dead_letter(record, outcome.reason, outcome.field, outcome.value)
+        return self._letters.of(record, outcome.reason, outcome.field, outcome.value)
 
     def _account(self, reading: CleanReading) -> None:
         self._metrics.accepted.labels(reading.site).inc()

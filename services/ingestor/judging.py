@@ -10,7 +10,8 @@ from services.ingestor.ordering import Timeline
 from services.ingestor.validation import EPOCH, Rejected, validate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
 
     from shared.contracts.messages import CleanReading
     from shared.data.sites import Site
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Accepted", "Ingestor", "Merged", "Outcome", "Rejected"]
 
 WINDOW = timedelta(days=16)
+AHEAD = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,16 @@ class Ingestor:
     sites : Iterable[Site]
         The known sites.
     max_gap : timedelta
-        How long after a site's last reading the next one may be stamped.
+        How long after a site's last reading the next one may be stamped. When six in a row come from beyond it, in
+        order and no further apart, they are the new truth: the meter was away for long, or its clock was wrong.
+    now : Callable[[], datetime]
+        The wall clock, aware: no meter reads more than an hour ahead of it.
     """
 
-    def __init__(self, sites: Iterable[Site], max_gap: timedelta = timedelta(days=30)) -> None:
+    def __init__(self, sites: Iterable[Site], max_gap: timedelta, now: Callable[[], datetime]) -> None:
         self._sites = {site.name: site for site in sites}
         self._max_gap = max_gap
+        self._now = now
         self._timelines = {
             name: Timeline(WINDOW // _step_of(site), max_gap // _step_of(site)) for name, site in self._sites.items()
         }
@@ -60,13 +66,11 @@ class Ingestor:
         reading = validate(raw, self._sites)
         return reading if isinstance(reading, Rejected) else self._in_order(reading)
 
-    def resume(self, reading: CleanReading) -> None:
-        """Fold in a reading that was published before this ingestor began; oldest first, raises ``ValueError``."""
-        self._timelines[reading.site].publish(_step(reading))
-
     def _in_order(self, reading: CleanReading) -> Outcome:
         site, timeline, step = self._sites[reading.site], self._timelines[reading.site], _step(reading)
         stamp = reading.time.isoformat()
+        if reading.time > self._now() + AHEAD:
+            return Rejected("in_the_future", site.time_column, stamp)
         match timeline.place(step):
             case "next":
                 timeline.publish(step)

@@ -25,9 +25,6 @@ class IngestorMetrics:
             ["site"],
             registry=registry,
         )
-        self.dead_letters = Counter(
-            "tetouan_dead_letters", "Records refused, by reason.", ["reason"], registry=registry
-        )
         self.flags = Counter(
             "tetouan_flagged_values",
             "Values of clean readings that carry a flag.",

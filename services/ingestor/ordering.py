@@ -8,6 +8,8 @@ __all__ = ["Place", "Timeline"]
 
 Place = Literal["next", "published", "late", "ahead"]
 
+CONFIRMATIONS = 6
+
 
 class Timeline:
     """The published times of one site, as steps (epoch seconds // seconds of a step).
@@ -24,21 +26,23 @@ class Timeline:
         self._window = window
         self._max_gap = max_gap
         self._last: int | None = None
+        self._ahead: list[int] = []  # the steps refused in a row for lying too far ahead
         self._published = 0  # bit i is set where the step last - i was published
 
-    @property
-    def last(self) -> int | None:
-        """The newest step published; None before the first."""
-        return self._last
-
     def place(self, step: int) -> Place:
-        """Return how the step stands to what was published."""
+        """Return how the step stands to what was published; the sixth in a row from beyond the gap is the next."""
         if self._last is None:
             return "next"
         if step > self._last:
-            return "next" if step - self._last <= self._max_gap else "ahead"
+            return "next" if step - self._last <= self._max_gap or self._confirms(step) else "ahead"
         behind = self._last - step
         return "published" if behind < self._window and self._published >> behind & 1 else "late"
+
+    def _confirms(self, step: int) -> bool:
+        """Tell whether the step ends a run of refused ones that agree with each other."""
+        agrees = bool(self._ahead) and 0 < step - self._ahead[-1] <= self._max_gap
+        self._ahead = [*self._ahead, step] if agrees else [step]
+        return len(self._ahead) >= CONFIRMATIONS
 
     def publish(self, step: int) -> None:
         """Remember that the step was published; raises ``ValueError`` where it is not after the last one."""
@@ -48,3 +52,4 @@ class Timeline:
         kept = self._published << advance & (1 << self._window) - 1 if advance < self._window else 0
         self._published = kept | 1
         self._last = step
+        self._ahead = []

@@ -38,6 +38,7 @@ Reason = Literal[
     "off_grid",
     "too_late",
     "too_far_ahead",
+    "in_the_future",
 ]
 
 MAX_RECORD_BYTES = 64 * 1024

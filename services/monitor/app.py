@@ -8,8 +8,10 @@ from services.monitor.metrics import MonitorMetrics
 from services.monitor.verification import Monitor
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, Forecast
+from shared.data.sites import site
+from shared.runtime.clock import monotonic_s
 from shared.runtime.health import Health
-from shared.runtime.kafka import Outgoing, dead_letter
+from shared.runtime.kafka import DeadLetters, Outgoing
 from shared.runtime.metrics import new_registry
 from shared.runtime.service import Service
 
@@ -18,9 +20,12 @@ if TYPE_CHECKING:
 
     from services.monitor.settings import MonitorSettings
     from shared.contracts.messages import Scores
+    from shared.data.sites import Site
     from shared.runtime.kafka import Record
 
 __all__ = ["MonitorCore", "build"]
+
+SILENCE_S = 60.0
 
 
 def build(settings: MonitorSettings) -> Service:
@@ -28,7 +33,8 @@ def build(settings: MonitorSettings) -> Service:
     metrics, health = new_registry(), Health()
 
     async def make_core() -> MonitorCore:
-        return MonitorCore(Monitor(settings.zones), MonitorMetrics(metrics))
+        monitor = Monitor(settings.zones, silence_s=SILENCE_S, now_s=monotonic_s)
+        return MonitorCore(site(settings.site), monitor, MonitorMetrics(metrics), DeadLetters(metrics))
 
     return Service("monitor", (topics.CLEAN, topics.FORECASTS), make_core, metrics, health)
 
@@ -36,7 +42,9 @@ def build(settings: MonitorSettings) -> Service:
 class MonitorCore:
     """Scores what comes due; a record that cannot be scored becomes a dead letter."""
 
-    def __init__(self, monitor: Monitor, metrics: MonitorMetrics) -> None:
+    def __init__(self, place: Site, monitor: Monitor, metrics: MonitorMetrics, letters: DeadLetters) -> None:
+        self._site = place
+        self._letters = letters
         self._monitor = monitor
         self._metrics = metrics
 
@@ -52,8 +60,7 @@ class MonitorCore:
             completed = self._score(record)
         except ValueError as error:  # pydantic's and the monitor's own: both name the field and the value
             reason = "invalid_forecast" if record.topic.endswith(topics.FORECASTS.name) else "invalid_clean_reading"
-            self._metrics.dead_letters.labels(reason).inc()
-            return [dead_letter(record, reason, None, str(error)[:200])]
+            return [self._letters.of(record, reason, None, str(error)[:200])]
         for scores in completed:
             self._metrics.show(scores)
         return [Outgoing(topics.SCORES.name, scores.site.encode(), scores.to_bytes()) for scores in completed]
@@ -61,5 +68,15 @@ class MonitorCore:
     def _score(self, record: Record) -> list[Scores]:
         value = record.value or b""
         if record.topic.endswith(topics.FORECASTS.name):
-            return self._monitor.on_forecast(Forecast.from_bytes(value))
-        return self._monitor.on_reading(CleanReading.from_bytes(value))
+            forecast = Forecast.from_bytes(value)
+            return self._monitor.on_forecast(forecast) if self._concerns(forecast) else []
+        reading = CleanReading.from_bytes(value)
+        return self._monitor.on_reading(reading) if self._concerns(reading) else []
+
+    def _concerns(self, message: CleanReading | Forecast) -> bool:
+        """Tell whether the message is of this site; raises ``ValueError`` where it has another step than the site."""
+        if message.site != self._site.name:
+            return False
+        if message.step_minutes != self._site.step_minutes:
+            raise ValueError(f"step_minutes: {message.step_minutes}, the site has {self._site.step_minutes}")
+        return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Gauge
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -40,9 +40,6 @@ class MonitorMetrics:
             "The hour of the last scores, event time in seconds since 1970.",
             ["site", "zone"],
             registry=registry,
-        )
-        self.dead_letters = Counter(
-            "tetouan_dead_letters", "Records refused, by reason.", ["reason"], registry=registry
         )
         self.repeated_forecasts = Gauge(
             "tetouan_repeated_forecasts", "Forecasts whose site, zone and origin had come before.", registry=registry

@@ -17,6 +17,8 @@ from shared.forecasting.scores import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -32,9 +34,10 @@ class Monitor:
     emitted when the reading at T is scored; where readings are missing around T, when the next one is, and of several
     hours that such a gap spans only the last has a message.
 
-    A reading waits at most for ``patience`` of event time. So when forecasts cease the scores go on, that far behind
-    the readings, over the pairs that still come due, and end as nulls; forecasts that come after all show in the hours
-    emitted from then on.
+    A reading waits for ``patience`` of event time, and longer as long as forecasts keep coming: a stream that is
+    replayed as fast as it goes shows readings weeks ahead of the forecasts that answer them. So when forecasts cease
+    the scores go on, that far behind the readings, over the pairs that still come due, and end as nulls; forecasts that
+    come after all show in the hours emitted from then on.
 
     Parameters
     ----------
@@ -43,8 +46,11 @@ class Monitor:
     windows_days
         The lengths of the rolling windows.
     patience
-        How far readings may run ahead of the forecasts. Ample by default, for a stream that is replayed as fast as it
-        goes shows readings a day ahead of the forecasts that answer them.
+        How far readings may run ahead of the forecasts in event time.
+    silence_s
+        How long no forecast must have come before patience ends, in seconds of ``now_s``.
+    now_s
+        A clock that never goes back.
     """
 
     def __init__(
@@ -52,10 +58,13 @@ class Monitor:
         zones: tuple[int, ...],
         windows_days: tuple[int, ...] = WINDOWS_DAYS,
         patience: timedelta = timedelta(days=2),
+        silence_s: float = 0.0,
+        now_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._zones = zones
         self._windows_days = windows_days
         self._patience = patience
+        self._silence = _Silence(silence_s, now_s)
         self._scored: dict[tuple[str, int], _ZoneScores] = {}
 
     @property
@@ -95,7 +104,9 @@ class Monitor:
     def _zone(self, message: CleanReading | Forecast, number: int) -> _ZoneScores:
         key = message.site, number
         if key not in self._scored:
-            self._scored[key] = _ZoneScores(*key, message.step_minutes, self._windows_days, self._patience)
+            self._scored[key] = _ZoneScores(
+                *key, message.step_minutes, self._windows_days, self._patience, self._silence
+            )
         zone = self._scored[key]
         if message.step_minutes != zone.step_minutes:
             raise ValueError(
@@ -105,11 +116,32 @@ class Monitor:
         return zone
 
 
+class _Silence:
+    """How long no forecast of any zone has come."""
+
+    def __init__(self, enough_s: float, now_s: Callable[[], float]) -> None:
+        self._enough_s = enough_s
+        self._now_s = now_s
+        self._since_s = now_s()
+
+    def broken(self) -> None:
+        self._since_s = self._now_s()
+
+    def lasts(self) -> bool:
+        return self._now_s() - self._since_s >= self._enough_s
+
+
 class _ZoneScores:
     """One zone: the readings that wait for their forecasts, and the scores of those that do not any more."""
 
     def __init__(
-        self, site: str, zone: int, step_minutes: int, windows_days: tuple[int, ...], patience: timedelta
+        self,
+        site: str,
+        zone: int,
+        step_minutes: int,
+        windows_days: tuple[int, ...],
+        patience: timedelta,
+        silence: _Silence,
     ) -> None:
         steps_a_day = Resolution(step_minutes).day
         self.step_minutes = step_minutes
@@ -119,6 +151,7 @@ class _ZoneScores:
         self._zone = zone
         self._steps_an_hour = 60 // step_minutes
         self._patience_steps = patience // timedelta(minutes=step_minutes)
+        self._silence = silence
         self._last_origin = -1
 
     def on_reading(self, step: int, actual: int) -> list[Scores]:
@@ -126,6 +159,7 @@ class _ZoneScores:
         return self._release()
 
     def on_forecast(self, origin: int, issued: NDArray[np.int32]) -> list[Scores]:
+        self._silence.broken()
         self.rolling.on_forecast(origin, issued)
         self._last_origin = max(self._last_origin, origin)
         return self._release()
@@ -138,7 +172,9 @@ class _ZoneScores:
 
     def _is_complete(self, step: int) -> bool:
         """Tell whether all forecasts of a target have been seen, or must not be waited for any longer."""
-        return step <= self._last_origin + 1 or self.waiting[-1][0] - step >= self._patience_steps
+        if step <= self._last_origin + 1:
+            return True
+        return self.waiting[-1][0] - step >= self._patience_steps and self._silence.lasts()
 
     def _score(self, step: int, actual: int) -> list[Scores]:
         """Score a reading; return the message of the last full hour that the clock reaches by it, if any."""

@@ -69,8 +69,8 @@ def ensure(
 ) -> dict[str, ModelVersion]:
     """Return by name the versions of each zone that have seen this very year up to the last reading before ``until``.
 
-    What is missing, or was written by a release whose states this one cannot read, is fitted and registered, but not
-    scored: someone waits. Raises as `train` does.
+    What is missing, or was written by a release whose states this one cannot read, is fitted and registered, but
+    neither scored, since someone waits, nor promoted. Raises as `train` does.
     """
     versions = {}
     for zone in zones:
@@ -88,7 +88,7 @@ def _found(kind: type[Candidate], history: History, year: Year, registry: Regist
         return None
     try:
         kind.load(registry.fetch(version))
-    except ValueError:
+    except (OSError, ValueError):  # lost or torn: fitted anew
         return None
     return version
 
@@ -129,7 +129,7 @@ def _train_one(
             signature=kind.signature,
             run_name=f"{name} until {history.as_of:%Y-%m-%d %H:%M}",
         )
-    promoted, reason = _judge(kind, version, history, registry, progress)
+    promoted, reason = _judge(kind, version, history, registry, progress) if scored else (False, "not scored")
     if promoted:
         registry.promote(version)
     return Trained(version, promoted, reason)
@@ -152,14 +152,15 @@ def _judge(
     if champion is None:
         return True, "there was no champion"
     if any(champion.tags.get(tag) != challenger.tags[tag] for tag in ("data_sha256", "data_source")):
-        return True, f"{champion.label} was fitted on other data"
+        invented = challenger.tags["data_source"] == "synthetic" != champion.tags.get("data_source")
+        return not invented, f"{champion.label} was fitted on other data ({champion.tags.get('data_source')})"
     if datetime.fromisoformat(champion.tags["as_of"]) > history.as_of:
         return False, f"{champion.label} has seen readings up to {champion.tags['as_of']}, so they cannot be compared"
     if kind.criterion not in challenger.metrics:
         return False, f"nothing to compare with {champion.label} on"
     try:
         incumbent = kind.load(registry.fetch(champion))
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         return True, f"{champion.label} cannot be used any more ({error})"
     ours = challenger.metrics[kind.criterion]
     theirs = incumbent.score(history, lambda share: progress(f"{champion.label}: scoring", share))[kind.criterion]

@@ -5,9 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-__all__ = ["ALL", "CLEAN", "DRIFT", "FORECASTS", "MODELS", "RAW", "REJECTED", "SCORES", "Topic"]
+__all__ = [
+    "ALL",
+    "CLEAN",
+    "DRIFT",
+    "FORECASTS",
+    "HEADROOM_BYTES",
+    "MAX_RECORD_BYTES",
+    "MODELS",
+    "PARTITIONS",
+    "RAW",
+    "REJECTED",
+    "SCORES",
+    "Topic",
+]
 
 PARTITIONS = 4
+MAX_RECORD_BYTES = 1024 * 1024
+"""The largest record that any topic takes; one much larger would wipe a partition of the embedded broker."""
+HEADROOM_BYTES = 64 * 1024
+"""What key, headers and framing may add to it: a dead letter holds the whole original and says why."""
 
 
 @dataclass(frozen=True)

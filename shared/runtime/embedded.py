@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import Producer
 
 from shared.contracts import topics
+from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ __all__ = ["EmbeddedBroker", "EmbeddedBrokerError", "start"]
 METADATA_S = 10.0
 
 
-class EmbeddedBrokerError(RuntimeError):
+class EmbeddedBrokerError(Refused):
     """The embedded broker did not start, or has died."""
 
 
@@ -60,7 +61,11 @@ def start() -> Iterator[EmbeddedBroker]:
         yield EmbeddedBroker(bootstrap, child)
     finally:
         child.stdin.close()
-        child.wait(timeout=METADATA_S)
+        try:
+            child.wait(timeout=METADATA_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
         child.stdout.close()
 
 

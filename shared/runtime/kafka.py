@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 import tenacity
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it is public, its stub forgets it
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
+from prometheus_client import Counter
 
 from shared.contracts import topics
 from shared.contracts.messages import DeadLetter
@@ -29,20 +31,22 @@ if TYPE_CHECKING:
 
     from aiokafka import AIOKafkaConsumer
     from faststream.kafka.subscriber.usecase import BatchSubscriber
+    from prometheus_client import CollectorRegistry
 
     from shared.contracts.topics import Topic
     from shared.runtime.health import Health
     from shared.runtime.metrics import PipelineMetrics
     from shared.runtime.settings import Settings
 
-__all__ = ["MAX_RECORD_BYTES", "Core", "Outgoing", "Pipeline", "Record", "dead_letter", "ensure_topics"]
+__all__ = ["Core", "DeadLetters", "Outgoing", "Pipeline", "Record", "ensure_topics"]
 
-MAX_RECORD_BYTES = 1024 * 1024  # what a producer may send; a dead letter adds its headers to that
-HEADROOM_BYTES = 64 * 1024
+JOINING = "no partition is assigned: the consumer group is joining"
 POLL_MS = 20  # an empty poll waits this long twice: it bounds the latency of an idle stream
 WATCH_S = 1.0
 ADMIN_S = 5.0
+BATCH_STOP_S = 5.0  # for the batch in hand; what follows it has the rest of ten seconds
 STOP_S = 8.0
+REQUEST_S = 5.0
 
 log = structlog.get_logger()
 
@@ -75,18 +79,29 @@ class Core(Protocol):
         """Fold the batch into the state and return the answers; any exception is a bug and ends the service."""
 
 
-def dead_letter(record: Record, reason: str, field: str | None, value: str | None) -> Outgoing:
-    """Return the dead letter of a refused record: its original bytes, and in the headers why and where it stood."""
-    letter = DeadLetter(
-        reason=reason,
-        field=field,
-        value=value,
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        received=now(),
-    )
-    return Outgoing(topics.REJECTED.name, record.key, record.value or b"", tuple(letter.to_headers()))
+class DeadLetters:
+    """Writes and counts the dead letters of one service."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._count = Counter("tetouan_dead_letters", "Records refused, by reason.", ["reason"], registry=registry)
+
+    def of(self, record: Record, reason: str, field: str | None, value: str | None) -> Outgoing:
+        """Return the dead letter of a refused record: its original bytes, and in the headers why and where it stood.
+
+        Of a record larger than any topic of ours takes, only as much as that is kept.
+        """
+        self._count.labels(reason).inc()
+        letter = DeadLetter(
+            reason=reason,
+            field=field,
+            value=value,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            received=now(),
+        )
+        original = (record.value or b"")[: topics.MAX_RECORD_BYTES]
+        return Outgoing(topics.REJECTED.name, record.key, original, tuple(letter.to_headers()))
 
 
 def ensure_topics(bootstrap: str, prefix: str = "") -> list[str]:
@@ -114,7 +129,7 @@ def _settle(name: str, done: Future[None]) -> None:
 
 def _new_topic(topic: Topic, prefix: str) -> NewTopic:
     kept_ms = -1 if topic.kept is None else int(topic.kept.total_seconds() * 1000)
-    config = {"retention.ms": str(kept_ms), "max.message.bytes": str(MAX_RECORD_BYTES + HEADROOM_BYTES)}
+    config = {"retention.ms": str(kept_ms), "max.message.bytes": str(topics.MAX_RECORD_BYTES + topics.HEADROOM_BYTES)}
     return NewTopic(prefix + topic.name, num_partitions=topics.PARTITIONS, replication_factor=-1, config=config)
 
 
@@ -139,11 +154,13 @@ class Pipeline:
         self._health = health
         self._producer: AIOKafkaProducer | None = None
         self._watcher: asyncio.Task[None] | None = None
+        self._in_hand = 0
         self._broker = KafkaBroker(
             self._bootstrap,
             apply_types=False,
             consumer_only=True,
-            graceful_timeout=STOP_S,
+            graceful_timeout=BATCH_STOP_S,
+            request_timeout_ms=int(1000 * REQUEST_S),
             logger=None,
             client_id=name,
         )
@@ -157,10 +174,11 @@ class Pipeline:
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             ack_policy=AckPolicy.MANUAL,
+            partition_assignment_strategy=(RangePartitionAssignor,),  # both topics of one site go to one member
             decoder=_as_it_is,
         )
         self._subscriber(self._handle)
-        health.waiting_for["assignment"] = "no partition is assigned yet: the consumer group is joining"
+        health.waiting_for["assignment"] = JOINING
 
     async def start(self, core: Awaitable[Core]) -> None:
         """Wait for the broker as long as it takes, make the topics, and start to consume once the core is made."""
@@ -171,7 +189,8 @@ class Pipeline:
                 self._producer = await self._connect()
         self._health.broker_up = True
         await self._broker.start()
-        self._watcher = asyncio.create_task(self._watch())
+        self._watcher = asyncio.create_task(self._watch(self._producer))
+        self._watcher.add_done_callback(self._watched)
         log.info("consuming", bootstrap=self._bootstrap, topics=self._subscriber.topic_names_for_subscribe)
 
     async def _connect(self) -> AIOKafkaProducer:
@@ -180,7 +199,7 @@ class Pipeline:
             client_id=self._name,
             acks="all",
             enable_idempotence=True,
-            max_request_size=MAX_RECORD_BYTES + HEADROOM_BYTES,
+            max_request_size=topics.MAX_RECORD_BYTES + topics.HEADROOM_BYTES,
         )
         try:
             await producer.start()
@@ -190,52 +209,46 @@ class Pipeline:
         return producer
 
     async def stop(self) -> None:
-        """Finish and commit the batch in hand, then leave the group."""
+        """Finish and commit the batch in hand, then leave the group; give up after eight seconds.
+
+        What was not confirmed by then is not committed either: whoever comes next answers it again.
+        """
         if self._watcher is not None:
             self._watcher.cancel()
-        await self._broker.stop()
-        if self._producer is not None:
-            await self._producer.stop()
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self._broker.stop()
+                if self._producer is not None:
+                    await self._producer.stop()
+        except TimeoutError:
+            log.warning("left without a goodbye: the broker does not answer", records_in_hand=self._in_hand)
 
     async def _handle(self, message: KafkaMessage) -> None:
-        if self._core is None or self._health.failure is not None:  # what follows a failed batch is not committed
-            return
+        if self._core is None or self._producer is None or self._health.failure is not None:
+            return  # what follows a failed batch must not be committed
         records = message.raw_message
+        self._in_hand = len(records)
         started_s = monotonic_s()
         try:
             outgoing = (await self._core).handle(records)
-            await self._publish(outgoing)
+            await self._publish(self._producer, outgoing)
             await self._commit(message.consumer, records)
         except Exception as error:
             self._health.fail(error)
             raise
+        self._in_hand = 0
         self._account(records, outgoing, monotonic_s() - started_s)
 
-    async def _publish(self, outgoing: Sequence[Outgoing]) -> None:
-        """Send all without waiting for each; send again, in order, what the broker did not confirm."""
-        pending = list(outgoing)
-        async for attempt in _patiently("the broker did not confirm what was sent"):
-            with attempt:
-                pending, error = await self._send(pending)
-                if error is not None:
-                    self._metrics.publish_retries.inc(len(pending))
-                    raise error
+    async def _publish(self, producer: AIOKafkaProducer, outgoing: Sequence[Outgoing]) -> None:
+        """Send all without waiting for each, then wait for all.
 
-    async def _send(self, outgoing: list[Outgoing]) -> tuple[list[Outgoing], KafkaError | None]:
-        producer = self._producer
-        if producer is None:
-            raise RuntimeError("the pipeline was not started")
+        The idempotent producer sends again by itself, in order, for as long as the broker is away; what it gives up
+        cannot be mended by sending it once more.
+        """
         sent = [
             await producer.send(self._prefix + o.topic, o.value, key=o.key, headers=list(o.headers)) for o in outgoing
         ]
-        results = await asyncio.gather(*sent, return_exceptions=True)
-        failed = [i for i, result in enumerate(results) if isinstance(result, BaseException)]
-        if not failed:
-            return [], None
-        error = results[failed[0]]
-        if not isinstance(error, KafkaError) or not error.retriable:
-            raise error if isinstance(error, BaseException) else RuntimeError(error)
-        return outgoing[failed[0] :], error
+        await asyncio.gather(*sent)
 
     async def _commit(self, consumer: AIOKafkaConsumer, records: Iterable[Record]) -> None:
         offsets = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}
@@ -254,19 +267,27 @@ class Pipeline:
         for topic in {record.topic for record in outgoing}:
             self._metrics.published.labels(topic).inc(sum(record.topic == topic for record in outgoing))
 
-    async def _watch(self) -> None:
+    def _watched(self, watcher: asyncio.Task[None]) -> None:
+        """End the service where the look-out has failed: nobody would know its health any more."""
+        if not watcher.cancelled() and (error := watcher.exception()) is not None:
+            self._health.fail(error)
+
+    async def _watch(self, producer: AIOKafkaProducer) -> None:
         """Once a second: does the broker answer, is anything assigned, how far behind are we."""
         while True:
-            self._health.broker_up = await _answers(self._producer)
+            self._health.broker_up = await _answers(producer)
             self._metrics.broker_up.set(self._health.broker_up)
             consumer = self._subscriber.consumer
             if consumer is not None and consumer.assignment():
                 self._health.waiting_for.pop("assignment", None)
                 await self._measure_lag(consumer)
+            else:
+                self._health.waiting_for["assignment"] = JOINING
             await asyncio.sleep(WATCH_S)
 
     async def _measure_lag(self, consumer: AIOKafkaConsumer) -> None:
-        total = 0
+        total = self._in_hand
+        self._metrics.lag.clear()
         for partition in consumer.assignment():
             high = consumer.highwater(partition)
             lag = 0 if high is None else max(0, high - await consumer.position(partition))

@@ -26,7 +26,6 @@ class PipelineMetrics:
     """What the consume loop of any service tells Prometheus."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.registry = registry
         self.consumed = Counter("tetouan_consumed_records", "Records consumed.", ["topic"], registry=registry)
         self.published = Counter(
             "tetouan_published_records", "Records published and confirmed.", ["topic"], registry=registry
@@ -42,9 +41,6 @@ class PipelineMetrics:
         )
         self.lag = Gauge(
             "tetouan_consumer_lag_records", "Records not yet consumed.", ["topic", "partition"], registry=registry
-        )
-        self.publish_retries = Counter(
-            "tetouan_publish_retries", "Records sent again because the broker did not confirm them.", registry=registry
         )
         self.commit_failures = Counter(
             "tetouan_commit_failures", "Offset commits that the broker refused.", registry=registry

@@ -76,8 +76,6 @@ def run(service: Service, settings: Settings) -> int:
         raise Refused(
             f"cannot listen on {where} ({os.strerror(error.errno or 0)}): set TETOUAN_HTTP_PORT to a free port"
         ) from None
-    for order in (signal.SIGTERM, signal.SIGINT):  # uvicorn stops on them, then raises them again: that is to end here
-        signal.signal(order, lambda *_: None)
     pipeline = Pipeline(
         service.name,
         settings,
@@ -100,6 +98,8 @@ def run(service: Service, settings: Settings) -> int:
         server.should_exit = True
 
     service.health.on_failure = stop
+    for order in (signal.SIGTERM, signal.SIGINT):  # uvicorn takes them over, and raises them again when it has stopped
+        signal.signal(order, lambda *_: stop())
     with listener:
         host, port = listener.getsockname()[:2]
         log.info("listening", address=f"http://{host}:{port}", pid=os.getpid())

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.contracts import topics
 from shared.data.sites import site
 
 __all__ = ["PREFIX", "Refused", "Settings", "load"]
@@ -38,7 +39,9 @@ class Settings(BaseSettings):
     )
     site: str = Field(default="tetouan", description="the site whose readings are streamed")
     zones: Annotated[tuple[int, ...], NoDecode] = Field(default=(2,), description="zones to forecast, such as 1,2,3")
-    max_gap_days: int = Field(default=30, ge=1, description="a reading later than this after the last one is refused")
+    max_gap_days: int = Field(
+        default=30, ge=1, le=3650, description="a reading later than this after the last one is refused"
+    )
     data: str | None = Field(
         default=None, description="the year: a CSV file, or `synthetic`; else cache, download, synthetic"
     )
@@ -67,6 +70,14 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("lag_groups")
+    @classmethod
+    def _known_groups(cls, groups: tuple[str, ...]) -> tuple[str, ...]:
+        known = sorted({group for topic in topics.ALL for group in topic.read_by})
+        if not set(groups) <= set(known):
+            raise ValueError(f"choose of the consumer groups {', '.join(known)}")
+        return groups
 
     @field_validator("site")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from shared.data.sites import site
 from shared.data.table import parse
 from shared.data.table import times as times_of
 from shared.data.year import Year
+from shared.runtime.clock import now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,6 +178,6 @@ def test_a_row_of_the_file_goes_out_as_the_golden_raw_record() -> None:
 
 def test_the_golden_raw_record_is_judged_as_the_golden_clean_reading() -> None:
     """Loads are rounded to 0.1 kW, weather stays as given, the time is UTC."""
-    outcome = Ingestor([site("tetouan")]).judge(golden("readings.raw"))
+    outcome = Ingestor([site("tetouan")], timedelta(days=30), now).judge(golden("readings.raw"))
     assert isinstance(outcome, Accepted)
     assert outcome.reading.to_bytes() == golden("readings.clean")

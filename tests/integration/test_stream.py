@@ -43,7 +43,9 @@ def state_dir(year: Year, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state folder whose registry holds the models fitted on January."""
     folder = tmp_path_factory.mktemp("state")
     settings = load(Settings, state_dir=folder)
-    ensure(year, START, (2,), Registry(settings.registry_uri, settings.artifact_root), lambda *_: None)
+    registry = Registry(settings.registry_uri, settings.artifact_root)
+    for version in ensure(year, START, (2,), registry, lambda *_: None).values():
+        registry.promote(version)
     return folder
 
 
@@ -64,12 +66,13 @@ def test_the_stream_publishes_what_the_backtest_says(
     ):
         broker.send(topics.RAW, raw_rows(year))
         streamed = [m.value() for m in broker.read(topics.FORECASTS, READINGS)]
-        until(lambda: monitor.metric("tetouan_waiting_readings") <= 0, "the monitor to score all readings")
         scores = [Scores.from_bytes(m.value() or b"") for m in broker.read(topics.SCORES, 48)]
+        assert monitor.metric("tetouan_waiting_readings") == 0
         assert forecaster.get("/readyz").json()["notes"]["zone-demand-tetouan-2"] == "1"
         assert forecaster.metric('tetouan_forecasts_total{rung="adapted"') == READINGS
 
     assert streamed == [forecast.to_bytes() for forecast in expected]
+    assert len(scores) == 48
     last = {score.group: score.rmse_kw for score in scores[-1].scores if score.window_days == 7}
     table = table_until(scores[-1].time, year, expected).to_json()["leads"]
     assert last == {

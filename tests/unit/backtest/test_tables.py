@@ -123,14 +123,13 @@ class TestScoreTable:
         assert {*figures, *result["weather_estimate"].values()} == {None}
 
     def test_people_read_it_as_a_table(self) -> None:
-        """The printed table has a row a group and a dash where a figure is open."""
+        """The printed table has a row a group."""
         console = Console(width=160)
         with console.capture() as captured:
             console.print(ScoreTable.of(random_record()))
         lines = captured.get().splitlines()
         assert any("Zone 2: 400 origins from 2017-10-19 00:00 UTC" in line for line in lines)
         assert [line.split()[0] for line in lines if line.startswith(("  1 ", "  6 ", "  mean "))] == ["1", "6", "mean"]
-        assert any(" - " in line for line in lines)
 
     @pytest.mark.real_data
     def test_the_published_year_gives_the_published_naive_figures(self, real_data_path: Path) -> None:

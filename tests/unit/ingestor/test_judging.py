@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from hypothesis import given, settings
@@ -16,9 +16,13 @@ from tests.unit.ingestor.readings import raw
 MIDNIGHT = "3/1/2020 0:00"
 
 
-def judged(*messages: bytes, max_gap: timedelta = timedelta(days=30)) -> list[Outcome]:
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+MONTH = timedelta(days=30)
+
+
+def judged(*messages: bytes, max_gap: timedelta = MONTH) -> list[Outcome]:
     """Return the outcomes of the messages, in their order."""
-    ingestor = Ingestor([site("tetouan")], max_gap)
+    ingestor = Ingestor([site("tetouan")], max_gap, lambda: NOW)
     return [ingestor.judge(message) for message in messages]
 
 
@@ -74,20 +78,31 @@ def test_a_refused_record_leaves_no_trace() -> None:
 def test_sites_have_their_own_order() -> None:
     """What one site published is neither late nor merged at another."""
     other = site("tetouan").model_copy(update={"name": "tangier"})
-    ingestor = Ingestor([site("tetouan"), other])
+    ingestor = Ingestor([site("tetouan"), other], MONTH, lambda: NOW)
     messages = [raw(MIDNIGHT), raw(MIDNIGHT).replace(b'"tetouan"', b'"tangier"')]
     assert [type(ingestor.judge(message)) for message in messages] == [Accepted, Accepted]
 
 
-def test_it_resumes_after_published_readings() -> None:
-    """An ingestor told what was published judges like the one that published it."""
-    first, second = Ingestor([site("tetouan")]), Ingestor([site("tetouan")])
-    for message in (raw(MIDNIGHT), raw("3/1/2020 0:20")):
-        outcome = first.judge(message)
-        assert isinstance(outcome, Accepted)
-        second.resume(outcome.reading)
-    for message in (raw("3/1/2020 0:10"), raw(MIDNIGHT), raw("3/1/2020 0:30"), raw("3/1/2021 0:30")):
-        assert first.judge(message) == second.judge(message)
+def test_a_clock_ahead_of_ours_is_refused() -> None:
+    """No meter reads the future: a wrong year, even in the first record, must not make all that follows too late."""
+    future, good = judged(raw("1/1/9999 0:00"), raw(MIDNIGHT))
+    assert future == Rejected("in_the_future", "DateTime", "9999-01-01T00:00:00+00:00")
+    assert isinstance(good, Accepted)
+
+
+def test_six_in_a_row_from_beyond_the_gap_are_the_new_truth() -> None:
+    """After a long outage, or a first record from a wrong clock, the stream goes on by itself."""
+    after = [raw(f"6/1/2020 0:{minute}0") for minute in range(6)]
+    outcomes = judged(raw(MIDNIGHT), *after, raw("6/1/2020 1:00"))
+    assert [type(outcome) for outcome in outcomes] == [Accepted, *[Rejected] * 5, Accepted, Accepted]
+
+
+def test_one_wrong_clock_now_and_then_is_no_new_truth() -> None:
+    """Records from beyond the gap that good readings interrupt stay refused."""
+    messages = [raw(MIDNIGHT)]
+    for step in range(1, 6):
+        messages += [raw(f"6/{step}/2021 0:00"), raw(f"3/1/2020 0:{step}0")]
+    assert [type(outcome) for outcome in judged(*messages)] == [Accepted, *[Rejected, Accepted] * 5]
 
 
 TIMES = st.integers(0, 40).map(lambda n: f"3/1/2020 {n // 6}:{n % 6}0")

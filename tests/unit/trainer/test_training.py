@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -184,7 +185,7 @@ def test_a_champion_of_other_data_is_replaced(
     train(make_year(3, "theirs"), START + 2 * DAY, (2,), registry, _quiet)
     double.next_rmse_kw = 1000.0
     trained = train(make_year(3, "ours"), START + 2 * DAY, (2,), registry, _quiet).models[0]
-    assert (trained.promoted, trained.reason) == (True, f"{trained.version.name}/1 was fitted on other data")
+    assert (trained.promoted, trained.reason) == (True, f"{trained.version.name}/1 was fitted on other data (file)")
 
 
 def test_a_champion_that_has_seen_the_window_stays(
@@ -226,14 +227,23 @@ def test_ensure_fits_what_is_missing_and_nothing_else(
     assert earlier[f"{double.kind}-tetouan-2"].tags["as_of"] == "2017-03-02T22:50:00+00:00"
 
 
-def test_ensure_makes_a_first_champion_and_leaves_it(
+def test_ensure_never_makes_a_champion(
     make_year: Callable[..., Year], registry: Registry, double: type[Double]
 ) -> None:
-    """Unscored versions become champion only where there is none for these data."""
-    year = make_year(3, "unscored")
-    first = ensure(year, START + DAY, (2,), registry, _quiet)
-    ensure(year, START + 2 * DAY, (2,), registry, _quiet)
-    assert registry.champion(f"{double.kind}-tetouan-2") == first[f"{double.kind}-tetouan-2"]
+    """What nobody has scored is registered for the one who asked for it, and for nobody else."""
+    ensure(make_year(3, "unscored"), START + DAY, (2,), registry, _quiet)
+    assert registry.champion(f"{double.kind}-tetouan-2") is None
+
+
+def test_an_invented_year_never_replaces_a_measured_one(
+    make_year: Callable[..., Year], registry: Registry, double: type[Double]
+) -> None:
+    """However good it is there: a model of the synthetic year does not take over from one of real readings."""
+    measured = train(make_year(3, "measured"), START + 2 * DAY, (2,), registry, _quiet).models[0]
+    double.next_rmse_kw = 1.0
+    invented = replace(make_year(3, "invented"), source="synthetic")
+    assert not train(invented, START + 2 * DAY, (2,), registry, _quiet).models[0].promoted
+    assert registry.champion(measured.version.name) == measured.version
 
 
 def test_ensure_replaces_a_version_that_cannot_be_read(

@@ -1,0 +1,74 @@
+"""The books of a demo."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from backtest.record import Record
+from cli.summary import balanced, unmatured
+from shared.contracts.messages import CleanReading, Flagged, Forecast, Interval, ModelNames, RungSpan
+
+START = datetime(2018, 2, 1, tzinfo=UTC)
+STEP = timedelta(minutes=10)
+BOOKS = {
+    "readings_sent": 10,
+    "accepted": 7,
+    "rejected": 2,
+    "merged": 1,
+    "missing_forecasts": 0,
+    "duplicate_forecasts": 0,
+}
+
+
+def reading(step: int, load_kw: float | None = 20_000.0) -> CleanReading:
+    """Return a reading of zone 2, so many steps after the start."""
+    flags = {} if load_kw is not None else {"zone_2_kw": Flagged(flag="missing")}
+    values = {"zone_2_kw": load_kw}
+    return CleanReading(site="tetouan", time=START + step * STEP, step_minutes=10, values=values, flags=flags)
+
+
+def forecast(step: int) -> Forecast:
+    """Return a flat forecast of zone 2."""
+    flat = (20_000.0,) * 144
+    return Forecast(
+        site="tetouan",
+        zone=2,
+        origin=START + step * STEP,
+        step_minutes=10,
+        median_kw=flat,
+        intervals=(Interval(coverage=0.9, low_kw=flat, high_kw=flat),),
+        rungs=(RungSpan(from_lead=1, to_lead=144, rung="adapted"),),
+        weather_estimate_kw=None,
+        models=ModelNames(demand=None, weather=None),
+    )
+
+
+def test_books_balance_when_every_reading_has_one_outcome_and_every_accepted_one_its_forecast() -> None:
+    """Sent = accepted + rejected + merged, nothing missing, nothing repeated."""
+    assert balanced(BOOKS)
+
+
+@pytest.mark.parametrize("wrong", ["readings_sent", "missing_forecasts", "duplicate_forecasts"])
+def test_books_do_not_balance_when_anything_is_lost_or_doubled(wrong: str) -> None:
+    """One reading too many sent, one forecast missing or repeated: each is seen."""
+    assert not balanced({**BOOKS, wrong: BOOKS[wrong] + 1})
+
+
+def test_unmatured_pairs_are_those_whose_target_is_after_the_last_reading() -> None:
+    """Three readings and three forecasts: 143 + 144 + 142 leads still wait for theirs."""
+    record = Record(2, START, START + timedelta(days=1), 10)
+    for step in range(3):
+        record.add_reading(reading(step))
+        record.add_forecast(forecast(step))
+    assert unmatured(record) == 142 + 143 + 144
+
+
+def test_a_last_reading_without_its_load_still_ends_the_stream() -> None:
+    """A missing load does not turn the leads before it into pairs that may still come due."""
+    record = Record(2, START, START + timedelta(days=1), 10)
+    record.add_forecast(forecast(0))
+    record.add_reading(reading(0))
+    record.add_reading(reading(1, None))
+    assert unmatured(record) == 143
