@@ -77,6 +77,11 @@ class Record:
             self.weather_estimate[row] = to_tenths(forecast.weather_estimate_kw)
 
     @property
+    def answered(self) -> int:
+        """How many origins have a forecast."""
+        return int(np.count_nonzero(self.issued[:, 0, 0] != ABSENT))
+
+    @property
     def last_read(self) -> int:
         """The row of the newest reading, whatever its load; -1 before the first."""
         read = np.flatnonzero(self._read)

@@ -81,6 +81,7 @@ class ScoreTable:
     zone: int
     test_from: datetime
     rows: int
+    answered: int
     per_lead: Mapping[str, NDArray[np.float64]]
     weather_estimate: Mapping[str, float]
 
@@ -108,7 +109,12 @@ class ScoreTable:
         per_lead["mase"] = per_lead["mae_kw"] / (training_mae_kw or math.nan)
         now = _pair_figures(record.demand[history:], np.stack([record.weather_estimate] * 3), week)
         return cls(
-            record.zone, record.test_from, record.rows, per_lead, {name: now[name] for name in _ESTIMATE_FIGURES}
+            record.zone,
+            record.test_from,
+            record.rows,
+            record.answered,
+            per_lead,
+            {name: now[name] for name in _ESTIMATE_FIGURES},
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -126,7 +132,7 @@ class ScoreTable:
 
     def __rich__(self) -> Table:
         """Return the result for people."""
-        title = f"Zone {self.zone}: {self.rows:,} origins from {self.test_from:%Y-%m-%d %H:%M} UTC"
+        title = f"Zone {self.zone}: {self.answered:,} origins from {self.test_from:%Y-%m-%d %H:%M} UTC"
         table = Table(title=title, box=SIMPLE)
         table.add_column("lead")
         for heading, _ in _SHOWN.values():

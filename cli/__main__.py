@@ -142,6 +142,7 @@ def watch(
     from cli.watching import WATCHED
     from cli.watching import watch as lines
 
+    sys.stderr.write(f"listening to {topic.value}; Ctrl-C ends\n")
     for line in islice(
         lines(_settings_of_current_demo(), WATCHED[topic.value], as_json=json_lines, from_start=from_start), count
     ):
@@ -201,8 +202,13 @@ def _settings_of_current_demo() -> Settings:
     current = settings.state_dir / "current.json"
     if PREFIX + "KAFKA_BOOTSTRAP" in os.environ or not current.exists():
         return settings
-    bootstrap = json.loads(current.read_text(encoding="utf-8"))["kafka_bootstrap"]
-    return load(Settings, kafka_bootstrap=bootstrap, topic_prefix="")
+    running = json.loads(current.read_text(encoding="utf-8"))
+    return load(
+        Settings,
+        kafka_bootstrap=running["kafka_bootstrap"],
+        topic_prefix="",
+        data=settings.data or running["data"],
+    )
 
 
 def _write(file: Path | None, result: dict[str, object]) -> None:

@@ -15,6 +15,8 @@ from shared.contracts import topics
 from shared.contracts.messages import CleanReading, DriftEvent, Forecast, Scores
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from confluent_kafka import Message
 
     from backtest.record import Record
@@ -24,7 +26,7 @@ __all__ = ["GROUP", "Audit"]
 GROUP = "audit"
 READS = (topics.CLEAN, topics.REJECTED, topics.FORECASTS, topics.SCORES, topics.DRIFT)
 BATCH = 500
-ANSWER_S = 5.0
+RECENT = 1000  # readings kept for those who show them beside their forecast
 
 
 class Audit:
@@ -41,7 +43,7 @@ class Audit:
         self.rungs: Counter[str] = Counter()
         self.digest = hashlib.sha256()
         self.records = {record.zone: record for record in records}
-        self.reading: CleanReading | None = None
+        self.readings: dict[datetime, CleanReading] = {}
         self.forecasts: dict[int, Forecast] = {}
         self.scores: dict[int, Scores] = {}
         self.drift_events: set[str] = set()
@@ -81,10 +83,7 @@ class Audit:
         value = message.value() or b""
         match message.topic():
             case topics.CLEAN.name:
-                self.reading = CleanReading.from_bytes(value)
-                self.accepted += 1
-                for record in self.records.values():
-                    record.add_reading(self.reading)
+                self._book_reading(CleanReading.from_bytes(value))
             case topics.REJECTED.name:
                 headers = dict(message.headers() or ())
                 self.rejected += headers.get("topic") == json.dumps(topics.RAW.name).encode()
@@ -99,6 +98,14 @@ class Audit:
                 self.scores[scores.zone] = scores
             case topics.DRIFT.name:
                 self.drift_events.add(DriftEvent.from_bytes(value).id)
+
+    def _book_reading(self, reading: CleanReading) -> None:
+        self.accepted += 1
+        self.readings[reading.time] = reading
+        if len(self.readings) > RECENT:
+            self.readings.pop(next(iter(self.readings)))
+        for record in self.records.values():
+            record.add_reading(reading)
 
     def _commit(self, messages: list[Message]) -> None:
         ends = {(m.topic(), m.partition()): m.offset() for m in messages}

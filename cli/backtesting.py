@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+
 from backtest.run import backtest
 from cli.provision import steps_shown, year_for
 from cli.replaying import ReplayWindow
@@ -12,8 +14,6 @@ from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    from rich.console import Console
 
     from shared.runtime.settings import Settings
 
@@ -39,6 +39,7 @@ def run_backtest(
             result = backtest(year, chosen, *window, progress)
         except DataError as error:
             raise Refused(str(error)) from None
-    console.print(result.table)
-    console.print(f"{year.label}: {1e6 * result.seconds_per_forecast:.0f} us CPU a forecast (all leads)")
+    shown = Console()  # results go to standard output, what leads to them to standard error
+    shown.print(result.table)
+    shown.print(f"{year.label}: {1e6 * result.seconds_per_forecast:.0f} us CPU a forecast (all leads)")
     return {**result.to_json(), "data": year.label, "synthetic": year.synthetic}

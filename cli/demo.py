@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
+from rich.console import Console
 
 from backtest.record import Record
 from cli.audit import GROUP, Audit
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
-
-    from rich.console import Console
 
     from shared.runtime.embedded import EmbeddedBroker
 
@@ -105,7 +104,7 @@ class _Demo:
             PREFIX + "KAFKA_BOOTSTRAP": broker.bootstrap,
             PREFIX + "TOPIC_PREFIX": "",
             PREFIX + "STATE_DIR": str(settings.state_dir.absolute()),
-            PREFIX + "LOG_FORMAT": "json",
+            PREFIX + "LOG_FORMAT": "console",
             PREFIX + "MAX_LAG": str(MAX_LAG),
             PREFIX + "LAG_GROUPS": ",".join([*SERVICES, GROUP]),
             "OPENBLAS_NUM_THREADS": "1",
@@ -119,6 +118,7 @@ class _Demo:
         from cli.provision import year_for  # noqa: PLC0415 - see above
 
         self._year = year_for(self._options.data or self._settings.data, self._settings, self._console)
+        self._data = "synthetic" if self._year.synthetic else self._options.data or self._settings.data
         self._start, self._until = ReplayWindow(self._options.start, None, self._options.days).of(self._year)
         from cli.training import ensure_models  # noqa: PLC0415 - see above
 
@@ -129,6 +129,8 @@ class _Demo:
 
     def _start_service(self, name: str) -> None:
         port = _free_port(self._settings.http_host, SERVICES[name])
+        if port != SERVICES[name]:
+            self._console.print(f"port {SERVICES[name]} is taken: the {name} listens on {port}", highlight=False)
         self._addresses[name] = f"http://{self._settings.http_host}:{port}"
         self._children.start(name, ["-m", f"services.{name}"], {**self._env, PREFIX + "HTTP_PORT": str(port)})
 
@@ -154,16 +156,21 @@ class _Demo:
             )
         dead = self._children.ended()
         if dead is not None:
+            self._console.print(f"the end of {dead.log}:\n{dead.last_lines()}", highlight=False, markup=False)
             raise Refused(
-                f"{dead.name} has died with exit code {dead.process.returncode}; the end of {dead.log}:\n"
-                f"{dead.last_lines()}"
+                f"{dead.name} has died with exit code {dead.process.returncode}: see above, start the demo again"
             )
 
     @contextmanager
     def _announced(self) -> Iterator[None]:
         """Write the addresses where `tetouan watch` and `tetouan replay` look for them, as long as the demo runs."""
         current = self._settings.state_dir / "current.json"
-        addresses = {"kafka_bootstrap": self._bootstrap, "http": self._addresses, "pid": os.getpid()}
+        addresses = {
+            "kafka_bootstrap": self._bootstrap,
+            "http": self._addresses,
+            "pid": os.getpid(),
+            "data": self._data,
+        }
         current.write_text(json.dumps(addresses, indent=1), encoding="utf-8")
         try:
             yield
@@ -173,10 +180,9 @@ class _Demo:
     def _start_replay(self) -> None:
         """Start the replay; it lets the consumers come up before it runs ahead of them."""
         start, until = self._start.isoformat(), self._until.isoformat()
-        data = "synthetic" if self._year.synthetic else self._options.data or self._settings.data
         args = ["-m", "cli", "replay", "--from", start, "--until", until]
         args += ["--speed", str(self._options.rate_per_s), "--json", str(self._run_dir / "replay.json")]
-        args += ["--data", data] if data else []
+        args += ["--data", self._data] if self._data else []
         self._replay = self._children.start("replay", args, self._env)
 
     def follow(self) -> int:
@@ -262,7 +268,7 @@ class _Demo:
         for path in (self._run_dir / "summary.json", self._options.json_file):
             if path is not None:
                 path.write_text(text + "\n", encoding="utf-8")
-        show_summary(result, audit, self._console)
+        show_summary(result, audit, Console())
         return 0 if balanced(result) else 1
 
     def _stay_up(self, audit: Audit) -> None:
@@ -288,6 +294,8 @@ def _free_port(host: str, wanted: int) -> int:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, wanted))
+        except socket.gaierror as error:
+            raise Refused(f"TETOUAN_HTTP_HOST={host!r} is no address of this machine ({error.strerror})") from None
         except OSError:
             probe.bind((host, 0))
         return int(probe.getsockname()[1])

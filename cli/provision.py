@@ -25,7 +25,9 @@ __all__ = ["steps_shown", "year_for"]
 
 def year_for(data: str | None, settings: Settings, console: Console) -> Year:
     """Find the year of readings and say which it is; raises ``Refused`` where it cannot be used."""
-    with Progress(TextColumn("downloading the year"), BarColumn(), DownloadColumn(), console=console) as bar:
+    with Progress(
+        TextColumn("downloading the year"), BarColumn(), DownloadColumn(), console=console, transient=True
+    ) as bar:
         task = bar.add_task("download", visible=False)
         try:
             year = find_year(

@@ -41,10 +41,12 @@ class ReplayWindow:
         end = last + timedelta(minutes=year.site.step_minutes)
         start = self.start or year.test_start
         until = self.until or (end if self.days is None else start + timedelta(days=self.days))
+        if self.until is not None and self.until <= start:
+            raise Refused(f"--until {self.until:%Y-%m-%d %H:%M} is not after --from {start:%Y-%m-%d %H:%M}: swap them")
         if not first <= start < min(until, end):
             raise Refused(
-                f"no reading from {start:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}: {year.label} has those from "
-                f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}"
+                f"no reading from {start:%Y-%m-%d %H:%M} on: {year.label} has those from "
+                f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}, choose --from there"
             )
         return start, min(until, end)
 

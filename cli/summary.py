@@ -56,7 +56,9 @@ def balanced(result: dict[str, Any]) -> bool:
 def show_summary(result: dict[str, Any], audit: Audit, console: Console) -> None:
     """Print the books and the scores a zone."""
     books = "sent {readings_sent:,} = accepted {accepted:,} + rejected {rejected:,} + merged {merged:,}"
-    verdict = "" if balanced(result) else "  THE BOOKS DO NOT BALANCE"
+    foreign = result["accepted"] + result["rejected"] + result["merged"] - result["readings_sent"]
+    hint = f": {foreign:,} records on the raw topic are not from this replay" if foreign > 0 else ""
+    verdict = "" if balanced(result) else f"  THE BOOKS DO NOT BALANCE{hint}"
     console.print(f"{result['data']}: {books.format(**result)}{verdict}", soft_wrap=True, highlight=False)
     answers = (
         "forecasts {forecasts:,}  missing {missing_forecasts}  repeated {duplicate_forecasts}  in {wall_s} s, "

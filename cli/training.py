@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+
 from cli.provision import steps_shown, year_for
 from services.trainer.training import ensure, tags_of, train
 from shared.data.year import DataError
@@ -14,8 +16,6 @@ from shared.runtime.settings import Refused
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
-
-    from rich.console import Console
 
     from shared.data.year import Year
     from shared.runtime.settings import Settings
@@ -49,7 +49,7 @@ def run_train(data: str | None, until: datetime | None, settings: Settings, cons
             raise Refused(str(error)) from None
     for model in report.models:
         fate = "champion" if model.promoted else "registered"
-        console.print(f"{year.label}  {model.version.label}: {fate}, {model.reason}", soft_wrap=True, highlight=False)
+        Console().print(f"{year.label}  {model.version.label}: {fate}, {model.reason}", soft_wrap=True, highlight=False)
     return {
         "data": report.data,
         "synthetic": year.synthetic,

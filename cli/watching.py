@@ -89,9 +89,9 @@ def _readable(message: Message) -> str:
         return reading_line(CleanReading.from_bytes(value))
     if topic.endswith(topics.REJECTED.name):
         letter = _letter(message)
-        return (
-            f"{letter.reason}  {letter.field or ''}={letter.value}  ({letter.topic}/{letter.partition}@{letter.offset})"
-        )
+        what = f"{letter.field}={letter.value}" if letter.field else letter.value or ""
+        where = f"{letter.topic}/{letter.partition}@{letter.offset}"
+        return f"{letter.received:%Y-%m-%d %H:%M:%S}  {letter.reason}  {what}  ({where})"
     event = DriftEvent.from_bytes(value)
     return f"{event.started:%Y-%m-%d %H:%M}  {event.severity}  {event.kind}: {event.feature} ({event.detector})"
 

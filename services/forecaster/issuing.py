@@ -99,7 +99,8 @@ class Issuer:
         issue = models.demand.partial_fit(step, demand_kw).predict()
         estimate_kw = models.weather.correct(step, uncorrected_kw)
         if step > models.weather.last_step_:  # the two champions of a zone may be of different ages
-            models.weather.partial_fit(step, uncorrected_kw, demand_kw)
+            label_kw = demand_kw if issue.reason is None else math.nan  # what the guard refused teaches nobody
+            models.weather.partial_fit(step, uncorrected_kw, label_kw)
         return self._message(models, reading, issue, estimate_kw)
 
     def _message(self, models: ZoneModels, reading: CleanReading, issue: ZoneForecast, estimate_kw: float) -> Forecast:

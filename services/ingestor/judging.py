@@ -80,8 +80,9 @@ class Ingestor:
             case "late":
                 return Rejected("too_late", site.time_column, stamp)
             case "ahead":
-                advice = f"more than {self._max_gap.days} days after the last reading: raise TETOUAN_MAX_GAP_DAYS"
-                return Rejected("too_far_ahead", site.time_column, f"{stamp} is {advice}")
+                why = f"{stamp} is more than {self._max_gap.days} days after the last reading"
+                advice = "check the meter's clock; after a real gap the sixth reading in a row is taken"
+                return Rejected("too_far_ahead", site.time_column, f"{why}: {advice}")
 
 
 def _step_of(site: Site) -> timedelta:

@@ -76,6 +76,7 @@ def validate(raw: bytes, sites: Mapping[str, Site]) -> CleanReading | Rejected:
 
     Notes
     -----
+    A value beyond the limits of its field is null with the flag ``outlier``.
     Times are month/day/year hour:minute or ISO 8601; one without an offset is in the site's time zone. Loads are
     rounded to 0.1 kW, weather stays as given.
     """
@@ -150,13 +151,19 @@ def _reading(record: dict[str, Any], site: Site) -> CleanReading:
     for column, field in site.columns.items():
         cell = record.get(column)
         value = _number(cell)
+        if value is not None and field.endswith("_kw"):
+            value = round(value, LOAD_DECIMALS) + 0.0  # the sum turns -0.0 into 0.0
         if value is None:
             flags[field] = Flagged(flag="missing", original=_text(cell))
-        elif field.endswith("_kw"):
-            value = round(value, LOAD_DECIMALS) + 0.0  # the sum turns -0.0 into 0.0
+        elif not _possible(value, site.limits.get(field)):
+            flags[field], value = Flagged(flag="outlier", original=_text(cell)), None
         values[field] = value
     time = _time(record.get(site.time_column), site)
     return CleanReading(site=site.name, time=time, step_minutes=site.step_minutes, values=values, flags=flags)
+
+
+def _possible(value: float, limits: tuple[float, float] | None) -> bool:
+    return limits is None or limits[0] <= value <= limits[1]
 
 
 def _number(cell: object) -> float | None:

@@ -82,7 +82,7 @@ class ZoneCandidate:
                 progress(row / history.seen)
         if not model.ready:
             raise DataError(
-                f"until: {history.seen / day:.1f} days of readings up to {history.as_of.isoformat()} are too few for "
+                f"{history.seen / day:.1f} days of readings up to {history.as_of.isoformat()} are too few for "
                 "zone-demand, which needs about sixteen: choose a later time"
             )
         return cls(model)

@@ -58,9 +58,7 @@ class History:
         seen_steps = unique[unique < -(-int(until.timestamp()) // step_s)]
         if not seen_steps.size:
             begins = year.times.min().isoformat()
-            raise DataError(
-                f"until: no reading before {until.isoformat()}, the data begin at {begins}: choose a later time"
-            )
+            raise DataError(f"no reading before {until.isoformat()}, the data begin at {begins}: choose a later time")
         values = np.column_stack([*(_numbers(year, field) for field in COLUMNS), year.demand(zone)])[usable][first]
         grid = np.full((unique[-1] - unique[0] + 1, values.shape[1]), np.nan)
         grid[unique - unique[0]] = values

@@ -158,11 +158,25 @@ def _judge(
         return False, f"{champion.label} has seen readings up to {champion.tags['as_of']}, so they cannot be compared"
     if kind.criterion not in challenger.metrics:
         return False, f"nothing to compare with {champion.label} on"
+    return _compare(kind, challenger, champion, history, registry, progress)
+
+
+def _compare(
+    kind: type[Candidate],
+    challenger: ModelVersion,
+    champion: ModelVersion,
+    history: History,
+    registry: Registry,
+    progress: Progress,
+) -> tuple[bool, str]:
+    """Score the champion on what follows, folded on up to there; equals of the same age change nothing."""
     try:
         incumbent = kind.load(registry.fetch(champion))
     except (OSError, ValueError) as error:
         return True, f"{champion.label} cannot be used any more ({error})"
     ours = challenger.metrics[kind.criterion]
     theirs = incumbent.score(history, lambda share: progress(f"{champion.label}: scoring", share))[kind.criterion]
-    verdict = "not worse than" if ours <= theirs else "worse than"
-    return ours <= theirs, f"{kind.criterion} {ours:.0f} kW is {verdict} {theirs:.0f} kW of {champion.label}"
+    same = ours == theirs and champion.tags["as_of"] == challenger.tags["as_of"]
+    verdict = "nothing new" if same else "not worse" if ours <= theirs else "worse"
+    told = f"{kind.criterion} {ours:.0f} kW against {theirs:.0f} kW of {champion.label}"
+    return ours <= theirs and not same, f"{told}: {verdict}"

@@ -21,7 +21,10 @@ class Overrides(BaseModel):
 
 
 class Site(BaseModel):
-    """What one site publishes; ``columns`` maps published names to the fields of a clean reading, in their order."""
+    """What one site publishes; ``columns`` maps published names to the fields of a clean reading, in their order.
+
+    ``limits`` are the lowest and highest value that a field can have, in the unit that ends its name.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
@@ -30,6 +33,7 @@ class Site(BaseModel):
     time_zone: str
     time_column: str
     columns: dict[str, str]
+    limits: dict[str, tuple[float, float]] = {}
     holidays: Overrides = Overrides()
 
     @property

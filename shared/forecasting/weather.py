@@ -29,6 +29,7 @@ TRUSTED = ("shared.forecasting.weather.WeatherFeatures", "sklearn.tree._tree.Tre
 
 _FORMAT = 1
 _DAY_MINUTES = 1440
+_LARGEST = 1e9
 
 
 class WeatherFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is published without types
@@ -188,11 +189,11 @@ class WeatherDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is pub
         return _DAY_MINUTES // self.step_minutes
 
     def predict(self, steps: NDArray[np.int64], weather: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the uncorrected estimate of each row in kW, shape (n,), NaN where a weather value is NaN.
+        """Return the uncorrected estimate of each row in kW, shape (n,), NaN where a weather value is NaN or absurd.
 
         A row's number does not depend on the other rows.
         """
-        known = np.isfinite(weather).all(axis=1)
+        known = (np.abs(weather) < _LARGEST).all(axis=1)  # the trees read single precision: more would not fit
         demand_kw = np.full(len(steps), np.nan)
         if known.any():
             demand_kw[known] = self.pipeline_.predict(np.column_stack((steps, weather))[known])

@@ -275,8 +275,7 @@ class Pipeline:
     async def _watch(self, producer: AIOKafkaProducer) -> None:
         """Once a second: does the broker answer, is anything assigned, how far behind are we."""
         while True:
-            self._health.broker_up = await _answers(producer)
-            self._metrics.broker_up.set(self._health.broker_up)
+            self._note_broker(up=await _answers(producer))
             consumer = self._subscriber.consumer
             if consumer is not None and consumer.assignment():
                 self._health.waiting_for.pop("assignment", None)
@@ -284,6 +283,16 @@ class Pipeline:
             else:
                 self._health.waiting_for["assignment"] = JOINING
             await asyncio.sleep(WATCH_S)
+
+    def _note_broker(self, *, up: bool) -> None:
+        if up != self._health.broker_up:
+            say = log.info if up else log.warning
+            say(
+                "the Kafka broker answers again" if up else "the Kafka broker does not answer",
+                bootstrap=self._bootstrap,
+            )
+        self._health.broker_up = up
+        self._metrics.broker_up.set(up)
 
     async def _measure_lag(self, consumer: AIOKafkaConsumer) -> None:
         total = self._in_hand

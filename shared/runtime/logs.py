@@ -10,7 +10,14 @@ import structlog
 
 __all__ = ["configure"]
 
-NOISY = ("aiokafka", "faststream", "uvicorn", "httpx", "alembic", "mlflow")
+NOISY = {
+    "aiokafka": logging.CRITICAL,  # seventy lines a second while a broker is away; the look-out says it once
+    "faststream": logging.WARNING,
+    "uvicorn": logging.WARNING,
+    "httpx": logging.WARNING,
+    "alembic": logging.WARNING,
+    "mlflow": logging.WARNING,
+}
 
 
 def configure(service: str, form: Literal["console", "json"], level: str) -> None:
@@ -44,5 +51,5 @@ def configure(service: str, form: Literal["console", "json"], level: str) -> Non
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for name in NOISY:
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    for name, least in NOISY.items():
+        logging.getLogger(name).setLevel(max(least, root.level))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -83,12 +84,13 @@ def test_a_service_that_dies_ends_the_demo_with_its_last_log_lines(tmp_path: Pat
     log = tmp_path / "runs"
     until((tmp_path / "current.json").exists, "the demo to announce its addresses", patience_s=120)
     (ingestor_log,) = log.glob("*/ingestor.log")
-    listening = json.loads(ingestor_log.read_text(encoding="utf-8").splitlines()[0])
-    os.kill(listening["pid"], signal.SIGKILL)
+    pid = re.search(r"pid=(\d+)", ingestor_log.read_text(encoding="utf-8"))
+    assert pid is not None
+    os.kill(int(pid[1]), signal.SIGKILL)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "ingestor has died with exit code -9" in said
-    assert '"event": "listening"' in said
+    assert "listening" in said
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,7 @@ def test_a_service_that_dies_ends_the_demo_with_its_last_log_lines(tmp_path: Pat
         (("demo",), {"TETOUAN_STATE_DIR": "/proc/nowhere"}, "set TETOUAN_STATE_DIR to a folder of yours"),
         (("demo", "--data", "/nowhere.csv"), {}, "/nowhere.csv"),
         (("demo", "--data", "synthetic", "--from", "2018-01-05"), {}, "too few for zone-demand"),
-        (("backtest", "--data", "synthetic", "--from", "2030-01-01"), {}, "no reading from 2030-01-01"),
+        (("backtest", "--data", "synthetic", "--from", "2030-01-01"), {}, "no reading from 2030-01-01 00:00 on"),
         (("replay", "--data", "synthetic"), {"TETOUAN_KAFKA_BOOTSTRAP": "127.0.0.1:1"}, "TETOUAN_KAFKA_BOOTSTRAP"),
         (("watch", "forecasts"), {"TETOUAN_KAFKA_BOOTSTRAP": "127.0.0.1:1"}, "TETOUAN_KAFKA_BOOTSTRAP"),
     ],

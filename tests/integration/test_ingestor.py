@@ -6,8 +6,11 @@ import json
 import signal
 from typing import TYPE_CHECKING
 
+import pytest
+
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading
+from shared.runtime import embedded
 from tests.integration.brokers import Broker, letter_of, service, until
 
 if TYPE_CHECKING:
@@ -77,6 +80,24 @@ def test_sigterm_commits_what_was_answered(broker: Broker, tmp_path: Path, free_
     with service("ingestor", broker, tmp_path, free_port()):
         times = [CleanReading.from_bytes(m.value() or b"").time.minute for m in broker.read(topics.CLEAN, 2)]
     assert times == [0, 10]
+
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_service_leaves_in_time_although_the_broker_is_gone(
+    blow: signal.Signals, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """However the broker went, dead or frozen: the service stays live, and SIGTERM ends it within ten seconds."""
+    with embedded.start() as running:
+        broker = Broker("embedded", running.bootstrap, "")
+        broker.send(topics.RAW, [raw()])
+        with service("ingestor", broker, tmp_path, free_port()) as ingestor:
+            broker.read(topics.CLEAN, 1)
+            running.process.send_signal(blow)
+            until(lambda: not ingestor.ready(), "the ingestor to miss its broker")
+            assert ingestor.get("/healthz").status_code == 200
+            ingestor.process.send_signal(signal.SIGTERM)
+            assert ingestor.process.wait(timeout=10) == 0
+        running.process.kill()
 
 
 def test_the_health_answers_tell_progress_and_readiness(

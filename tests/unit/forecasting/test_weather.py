@@ -224,6 +224,14 @@ def test_broken_artefact_is_refused(fitted: WeatherDemand, tmp_path: Path, name:
         WeatherDemand.load(tmp_path)
 
 
+@pytest.mark.parametrize("absurd", [1e39, -1e308, np.inf])
+def test_an_absurd_weather_value_is_no_weather(fitted: WeatherDemand, absurd: float) -> None:
+    """What single precision cannot hold gives no estimate instead of an error."""
+    steps, weather = _steps(3), _weather(3)
+    weather[1, 1] = absurd
+    assert np.isnan(fitted.predict(steps, weather)).tolist() == [False, True, False]
+
+
 def test_artefact_of_another_format_is_refused(fitted: WeatherDemand, tmp_path: Path) -> None:
     """A format that we do not read is named, and what to do about it."""
     fitted.save(tmp_path)

@@ -47,6 +47,29 @@ def test_a_number_may_come_as_text_or_number(cell: object) -> None:
     assert reading_of(raw(zone_2_kw=cell)).values["zone_2_kw"] == 31000.5
 
 
+@pytest.mark.parametrize(
+    ("field", "cell"),
+    [
+        ("zone_2_kw", "-5"),
+        ("zone_2_kw", "1e12"),
+        ("zone_2_kw", "1e300"),
+        ("temperature_c", "1e39"),
+        ("humidity_pct", "101"),
+    ],
+)
+def test_a_value_beyond_what_its_quantity_can_be_is_an_outlier(field: str, cell: str) -> None:
+    """One impossible number must neither teach nor score: it is null, flagged, and quoted."""
+    reading = reading_of(raw(**{field: cell}))
+    assert reading.values[field] is None
+    assert reading.flags == {field: Flagged(flag="outlier", original=cell)}
+
+
+@pytest.mark.parametrize(("field", "cell"), [("zone_2_kw", "0"), ("humidity_pct", "100"), ("temperature_c", "-30")])
+def test_the_limits_themselves_are_possible(field: str, cell: str) -> None:
+    """Both ends belong to what can be."""
+    assert reading_of(raw(**{field: cell})).flags == {}
+
+
 @pytest.mark.parametrize("cell", [None, "", "  ", "\t"])
 def test_a_blank_cell_is_missing_without_original(cell: object) -> None:
     """Nothing came: null, flagged, and there is nothing to quote."""

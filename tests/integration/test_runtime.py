@@ -1,0 +1,38 @@
+"""What the runtime does when the core of a service fails."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from shared.contracts import topics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.integration.brokers import Broker
+
+
+def test_a_bug_ends_the_service_and_its_batch_is_not_committed(broker: Broker, free_port: Callable[[], int]) -> None:
+    """The service ends with code 1 and says why; one without the bug answers the very same records."""
+    values = [b"one", b"two", b"three"]
+    broker.send(topics.RAW, values)
+
+    def toy(fails_on: str) -> subprocess.Popen[str]:
+        env = {**os.environ, **broker.env, "TETOUAN_HTTP_PORT": str(free_port()), "TOY_FAILS_ON": fails_on}
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.integration.toy"], env=env, stderr=subprocess.PIPE, text=True
+        )
+
+    failing = toy("two")
+    _, said = failing.communicate(timeout=60)
+    assert failing.returncode == 1
+    assert "a bug of ours" in said
+
+    mended = toy("nothing")
+    answers = [message.value() for message in broker.read(topics.CLEAN, 3)]
+    mended.terminate()
+    mended.communicate(timeout=15)
+    assert [value for value in values if value in answers] == values

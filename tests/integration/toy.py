@@ -1,0 +1,42 @@
+"""A service whose core fails on one value, for tests of what the runtime does then."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from shared.contracts import topics
+from shared.runtime.health import Health
+from shared.runtime.kafka import Outgoing
+from shared.runtime.metrics import new_registry
+from shared.runtime.service import Service, main
+from shared.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.runtime.kafka import Record
+
+
+class Core:
+    """Copies raw to clean, and fails on the value in TOY_FAILS_ON."""
+
+    def handle(self, records: Sequence[Record]) -> list[Outgoing]:
+        """Copy the batch or fail."""
+        if any(record.value == os.environ["TOY_FAILS_ON"].encode() for record in records):
+            raise RuntimeError("a bug of ours")
+        return [Outgoing(topics.CLEAN.name, record.key, record.value or b"") for record in records]
+
+
+def build(_: Settings) -> Service:
+    """Return the service."""
+
+    async def make_core() -> Core:
+        return Core()
+
+    return Service("ingestor", (topics.RAW,), make_core, new_registry(), Health())
+
+
+if __name__ == "__main__":
+    sys.exit(main("toy", Settings, build))

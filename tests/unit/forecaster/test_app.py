@@ -1,0 +1,86 @@
+"""The forecaster's wiring without a broker: records in, forecasts and dead letters out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from services.forecaster.app import ForecasterCore
+from services.forecaster.metrics import ForecasterMetrics
+from services.forecaster.settings import ForecasterSettings
+from shared.contracts import topics
+from shared.contracts.messages import DeadLetter, Forecast
+from shared.runtime.health import Health
+from shared.runtime.kafka import DeadLetters
+from shared.runtime.metrics import new_registry
+from shared.runtime.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from services.forecaster.issuing import ZoneModels
+    from shared.contracts.messages import CleanReading
+
+    Reading = Callable[..., CleanReading]
+
+
+@dataclass
+class Consumed:
+    """A record as a broker hands it over."""
+
+    value: bytes | None
+    topic: str = topics.CLEAN.name
+    partition: int = 0
+    offset: int = 0
+    key: bytes | None = b"tetouan"
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+@pytest.fixture
+def health() -> Health:
+    """What /readyz shows."""
+    return Health()
+
+
+@pytest.fixture
+def core(models: tuple[ZoneModels, ZoneModels], health: Health) -> ForecasterCore:
+    """A forecaster of zones 1 and 2."""
+    registry = new_registry()
+    return ForecasterCore(load(ForecasterSettings), models, ForecasterMetrics(registry), DeadLetters(registry), health)
+
+
+def test_readings_are_answered_and_what_is_none_is_a_dead_letter(core: ForecasterCore, reading: Reading) -> None:
+    """Garbage and a foreign step are refused with a reason, other sites are passed over, the rest is answered."""
+    foreign_step = reading(1).model_copy(update={"step_minutes": 5})
+    elsewhere = reading(1).model_copy(update={"site": "elsewhere"})
+    messages = [b"garbage", None, foreign_step.to_bytes(), elsewhere.to_bytes(), reading(0).to_bytes()]
+    outgoing = core.handle([Consumed(value, offset=n) for n, value in enumerate(messages)])
+    letters = [DeadLetter.from_headers(o.headers) for o in outgoing if o.topic == topics.REJECTED.name]
+    assert [(letter.reason, letter.offset) for letter in letters] == [
+        ("invalid_clean_reading", 0),
+        ("invalid_clean_reading", 1),
+        ("wrong_step", 2),
+    ]
+    answers = [Forecast.from_bytes(o.value) for o in outgoing if o.topic == topics.FORECASTS.name]
+    assert [answer.zone for answer in answers] == [1, 2]
+
+
+def test_a_reading_years_after_the_models_is_refused_with_advice(core: ForecasterCore, reading: Reading) -> None:
+    """A state that old cannot be folded on: the dead letter says to train."""
+    (letter,) = core.handle([Consumed(reading(144 * 400).to_bytes())])
+    refused = DeadLetter.from_headers(letter.headers)
+    assert refused.reason == "too_far_ahead"
+    assert "run `tetouan train`" in str(refused.value)
+    assert len(core.handle([Consumed(reading(0).to_bytes())])) == 2
+
+
+def test_health_tells_which_models_run_and_where_the_stream_is(
+    core: ForecasterCore, health: Health, reading: Reading
+) -> None:
+    """Versions from the start; then the gap before the first reading, and its origin."""
+    assert health.notes["zone-demand-tetouan-1"] == "1"
+    core.handle([Consumed(reading(3).to_bytes())])
+    assert health.notes["origin"] == "2018-03-01T00:30:00+00:00"
+    assert health.notes["gap"].startswith("3 readings between 2018-02-28T23:50:00+00:00")

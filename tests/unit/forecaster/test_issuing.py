@@ -1,0 +1,82 @@
+"""One forecast a reading and zone, whatever the reading lacks and however readings are batched."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING
+
+import pytest
+
+from services.forecaster.issuing import Issuer, ZoneModels
+from shared.data.sites import site
+from tests.unit.forecaster.conftest import START, STEP, fitted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared.contracts.messages import CleanReading
+
+    Reading = Callable[..., CleanReading]
+    Models = tuple[ZoneModels, ZoneModels]
+
+
+def test_every_reading_is_answered_for_every_zone(models: Models, reading: Reading) -> None:
+    """Forecasts come by reading and then by zone, each with all leads, an interval around them, and its models."""
+    issues = Issuer(site("tetouan"), models).answer([reading(0), reading(1)])
+    assert [(issue.origin, issue.zone) for issue in issues] == [
+        (START + n * STEP, zone) for n in range(2) for zone in (1, 2)
+    ]
+    issue = issues[-1]
+    (interval,) = issue.intervals
+    assert len(issue.median_kw) == 144
+    assert all(
+        low <= mid <= high for low, mid, high in zip(interval.low_kw, issue.median_kw, interval.high_kw, strict=True)
+    )
+    assert issue.models.demand == "zone-demand-tetouan-2/1"
+    assert all(round(value, 1) == value for value in issue.median_kw)
+
+
+@pytest.mark.parametrize("size", [1, 7])
+def test_the_batch_does_not_matter(fresh: Models, reading: Reading, size: int) -> None:
+    """Fed at once, by seven or one by one: the same bytes."""
+    readings = [reading(n) for n in range(21)]
+    at_once = Issuer(site("tetouan"), deepcopy(fresh)).answer(readings)
+    issuer = Issuer(site("tetouan"), deepcopy(fresh))
+    parts = [issue for i in range(0, 21, size) for issue in issuer.answer(readings[i : i + size])]
+    assert [issue.to_bytes() for issue in parts] == [issue.to_bytes() for issue in at_once]
+
+
+def test_a_reading_that_the_state_holds_is_not_answered_again(models: Models, reading: Reading) -> None:
+    """Neither one from before as_of nor one that is sent twice."""
+    issuer = Issuer(site("tetouan"), models)
+    assert issuer.answer([reading(-1)]) == []
+    assert len(issuer.answer([reading(0)])) == 2
+    assert issuer.answer([reading(0)]) == []
+
+
+def test_a_missing_load_is_answered_with_its_reason(models: Models, reading: Reading) -> None:
+    """A forecast always comes out, and says that the load at its origin is not the meter's."""
+    first, second = Issuer(site("tetouan"), models).answer([reading(0, zone_2_kw=None)])
+    assert first.rungs[0].reason is None
+    assert second.rungs[0].reason
+
+
+def test_missing_weather_leaves_only_the_estimate_open(models: Models, reading: Reading) -> None:
+    """Without weather there is no virtual meter, but a forecast."""
+    without, with_weather = Issuer(site("tetouan"), models[:1]).answer([reading(0, humidity_pct=None), reading(1)])
+    assert without.weather_estimate_kw is None
+    assert with_weather.weather_estimate_kw is not None
+
+
+def test_champions_of_different_ages_work_together(models: Models, reading: Reading) -> None:
+    """A zone that has seen more answers later; a weather model that has seen more does not stop its zone."""
+    start = models[0].demand.last_step_
+    assert start is not None
+    older, newer = fitted(1, start - 1), models[1]
+    mixed = ZoneModels(2, newer.demand, deepcopy(newer.weather), newer.names)
+    mixed.weather.partial_fit(start + 2, 20_000.0, 20_000.0)
+    issues = Issuer(site("tetouan"), (older, mixed)).answer([reading(-1), reading(0), reading(1), reading(2)])
+    assert [(issue.zone, issue.origin) for issue in issues] == [
+        (1, START - STEP),
+        *[(zone, START + n * STEP) for n in range(3) for zone in (1, 2)],
+    ]
