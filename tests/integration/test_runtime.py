@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -36,3 +37,22 @@ def test_a_bug_ends_the_service_and_its_batch_is_not_committed(broker: Broker, f
     mended.terminate()
     mended.communicate(timeout=15)
     assert [value for value in values if value in answers] == values
+
+
+def test_a_taken_port_stops_the_start_with_one_line(free_port: Callable[[], int]) -> None:
+    """The line names the address and the setting to change; the exit code is 2."""
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
+        env = {**os.environ, "TETOUAN_HTTP_PORT": str(port)}
+        refused = subprocess.run(
+            [sys.executable, "-m", "services.ingestor"],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert refused.returncode == 2
+    assert refused.stderr == (
+        f"ingestor: cannot listen on 127.0.0.1:{port} (Address already in use): set TETOUAN_HTTP_PORT to a free port\n"
+    )
