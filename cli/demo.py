@@ -232,10 +232,10 @@ class _Demo:
         return outcomes == int(self._replayed()["sent"])
 
     def _replayed(self) -> dict[str, Any]:
-        """Return the summary of the replay, which it writes when it ends."""
+        """Return the summary of the replay; its file is empty until it has ended."""
         file = self._run_dir / "replay.json"
-        written: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        return {"sent": 0, "waited_s": 0.0, **written}
+        written = file.read_text(encoding="utf-8") if file.exists() else ""
+        return {"sent": 0, "waited_s": 0.0, **json.loads(written or "{}")}
 
     def _merged(self) -> int:
         """Return how many readings the ingestor says it has merged: they leave no trace on a topic."""
