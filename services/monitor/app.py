@@ -52,6 +52,7 @@ class MonitorCore:
         """Take each record of the batch in turn."""
         outgoing = [answer for record in records for answer in self._answer(record)]
         self._metrics.repeated_forecasts.set(self._monitor.repeated_forecasts)
+        self._metrics.repeated_readings.set(self._monitor.repeated_readings)
         self._metrics.waiting_readings.set(self._monitor.waiting_readings)
         return outgoing
 

@@ -44,6 +44,9 @@ class MonitorMetrics:
         self.repeated_forecasts = Gauge(
             "tetouan_repeated_forecasts", "Forecasts whose site, zone and origin had come before.", registry=registry
         )
+        self.repeated_readings = Gauge(
+            "tetouan_repeated_readings", "Readings, once a zone, that were not newer than the last.", registry=registry
+        )
         self.waiting_readings = Gauge(
             "tetouan_waiting_readings", "Readings, once a zone, whose forecasts were not seen yet.", registry=registry
         )
