@@ -61,7 +61,6 @@ class Phase:
     name: str
     forecasts: int
     cpu_s: float
-    wall_s: float
     latency_ms: list[float]
 
     @property
@@ -107,7 +106,7 @@ class Line:
             latency_ms += self._receive(RECEIVE_S)
             if monotonic_s() > deadline_s:
                 raise TimeoutError(f"{name}: {len(latency_ms)} of {len(readings)} forecasts after {PATIENCE_S:.0f} s")
-        return Phase(name, len(readings), self._cpu_s() - cpu_s, monotonic_s() - started_s, latency_ms)
+        return Phase(name, len(readings), self._cpu_s() - cpu_s, latency_ms)
 
     def _receive(self, wait_s: float) -> list[float]:
         messages = self._consumer.consume(500, wait_s)

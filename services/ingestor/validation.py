@@ -7,7 +7,6 @@ no finite number becomes null with the flag ``missing``.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 from shared.contracts.messages import CleanReading, Flagged
+from shared.data.cells import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,13 +44,11 @@ Reason = Literal[
 MAX_RECORD_BYTES = 64 * 1024
 MAX_NESTING = 16
 MAX_EXCERPT = 64  # characters of what came that a message repeats
-LOAD_DECIMALS = 1
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # possessive quantifiers: none of these scans hostile input twice; a text may lack its end
 TEXT = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
-NUMBER = re.compile(r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d++)?", re.ASCII | re.IGNORECASE)
 PUBLISHED_TIME = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d{2})", re.ASCII)
 ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII)
 
@@ -150,28 +148,12 @@ def _reading(record: dict[str, Any], site: Site) -> CleanReading:
     flags: dict[str, Flagged] = {}
     for column, field in site.columns.items():
         cell = record.get(column)
-        value = _number(cell)
-        if value is not None and field.endswith("_kw"):
-            value = round(value, LOAD_DECIMALS) + 0.0  # the sum turns -0.0 into 0.0
-        if value is None:
-            flags[field] = Flagged(flag="missing", original=_text(cell))
-        elif not _possible(value, site.limits.get(field)):
-            flags[field], value = Flagged(flag="outlier", original=_text(cell)), None
+        value, flag = value_of(cell, field, site)
+        if flag is not None:
+            flags[field] = Flagged(flag=flag, original=_text(cell))
         values[field] = value
     time = _time(record.get(site.time_column), site)
     return CleanReading(site=site.name, time=time, step_minutes=site.step_minutes, values=values, flags=flags)
-
-
-def _possible(value: float, limits: tuple[float, float] | None) -> bool:
-    return limits is None or limits[0] <= value <= limits[1]
-
-
-def _number(cell: object) -> float | None:
-    """Return the finite number that a cell holds: digits, point and exponent, no other spelling of ``float``."""
-    if not isinstance(cell, str) or not NUMBER.fullmatch(cell := cell.strip()):
-        return None
-    value = float(cell)
-    return value if math.isfinite(value) else None
 
 
 def _time(cell: object, site: Site) -> datetime:

@@ -59,7 +59,7 @@ class History:
         if not seen_steps.size:
             begins = year.times.min().isoformat()
             raise DataError(f"no reading before {until.isoformat()}, the data begin at {begins}: choose a later time")
-        values = np.column_stack([*(_numbers(year, field) for field in COLUMNS), year.demand(zone)])[usable][first]
+        values = np.column_stack([*(year.values(field) for field in COLUMNS), year.demand(zone)])[usable][first]
         grid = np.full((unique[-1] - unique[0] + 1, values.shape[1]), np.nan)
         grid[unique - unique[0]] = values
         seen = int(seen_steps[-1] - unique[0]) + 1
@@ -78,16 +78,3 @@ class History:
     def time_of(self, step: int) -> datetime:
         """Return the time at which a step begins."""
         return datetime.fromtimestamp(step * 60 * self.site.step_minutes, UTC)
-
-
-def _numbers(year: Year, field: str) -> NDArray[np.float64]:
-    column = next(column for column, name in year.site.columns.items() if name == field)
-    numbers = np.array([_number(text) for text in year.rows[column]])
-    return np.where(np.isfinite(numbers), numbers, np.nan)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return np.nan

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
+from shared.data.cells import value_of
 from shared.data.download import PUBLISHED_URL, UnreachableError, download
 from shared.data.sites import Site, site
 from shared.data.synthetic import YEAR, synthetic_csv
@@ -82,10 +83,14 @@ class Year:
             yield time, json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
 
     def demand(self, zone: int) -> NDArray[np.float64]:
-        """Return the load of a zone, one number a row: kW rounded to 0.1 as on the wire, NaN where none is finite."""
-        published = {field: column for column, field in self.site.columns.items()}
-        load_kw = np.array([_number(text) for text in self.rows[published[f"zone_{zone}_kw"]]])
-        return np.where(np.isfinite(load_kw), load_kw, np.nan)
+        """Return the load of a zone in kW, one number a row, as :meth:`values`."""
+        return self.values(f"zone_{zone}_kw")
+
+    def values(self, field: str) -> NDArray[np.float64]:
+        """Return a field of the clean readings, one number a row, as on the wire; NaN where it would be null."""
+        published = {name: column for column, name in self.site.columns.items()}
+        read = (value_of(text, field, self.site)[0] for text in self.rows[published[field]])
+        return np.array([np.nan if value is None else value for value in read])
 
 
 def find_year(data: str | None, cache_dir: Path, *, url: str = PUBLISHED_URL, progress: Progress | None = None) -> Year:
@@ -157,13 +162,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}: give the path of a CSV file that can be read") from error
-
-
-def _number(text: str) -> float:
-    try:
-        return round(float(text), 1)
-    except ValueError:
-        return np.nan
 
 
 def _untold(done: int, total: int | None) -> None:

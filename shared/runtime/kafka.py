@@ -14,7 +14,7 @@ import structlog
 import tenacity
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it is public, its stub forgets it
 from faststream import AckPolicy
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from aiokafka import AIOKafkaConsumer
+    from aiokafka.structs import RecordMetadata
     from faststream.kafka.subscriber.usecase import BatchSubscriber
     from prometheus_client import CollectorRegistry
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from shared.runtime.metrics import PipelineMetrics
     from shared.runtime.settings import Settings
 
-__all__ = ["Core", "DeadLetters", "Outgoing", "Pipeline", "Record", "ensure_topics"]
+__all__ = ["Core", "DeadLetters", "Outgoing", "Pipeline", "Record", "ensure_topics", "publish"]
 
 JOINING = "no partition is assigned: the consumer group is joining"
 POLL_MS = 20  # an empty poll waits this long twice: it bounds the latency of an idle stream
@@ -131,6 +132,29 @@ def _new_topic(topic: Topic, prefix: str) -> NewTopic:
     kept_ms = -1 if topic.kept is None else int(topic.kept.total_seconds() * 1000)
     config = {"retention.ms": str(kept_ms), "max.message.bytes": str(topics.MAX_RECORD_BYTES + topics.HEADROOM_BYTES)}
     return NewTopic(prefix + topic.name, num_partitions=topics.PARTITIONS, replication_factor=-1, config=config)
+
+
+async def publish(producer: AIOKafkaProducer, prefix: str, outgoing: Sequence[Outgoing]) -> None:
+    """Hand over all without waiting for each, then wait until all are confirmed.
+
+    The idempotent producer sends again by itself, in order, for as long as the broker is away; what it gives up after
+    it has taken it cannot be mended by sending it once more, so that error is raised.
+    """
+    handed_over = [await _hand_over(producer, prefix + record.topic, record) for record in outgoing]
+    await asyncio.gather(*handed_over)
+
+
+async def _hand_over(producer: AIOKafkaProducer, topic: str, record: Outgoing) -> asyncio.Future[RecordMetadata]:
+    """Hand over one record; where the producer's buffer stays full it has taken nothing, so it is offered again."""
+    while True:
+        try:
+            future: asyncio.Future[RecordMetadata] = await producer.send(
+                topic, record.value, key=record.key, headers=list(record.headers)
+            )
+        except KafkaTimeoutError:
+            log.warning("the Kafka broker takes nothing more, waiting for it", topic=topic)
+        else:
+            return future
 
 
 class Pipeline:
@@ -231,24 +255,13 @@ class Pipeline:
         started_s = monotonic_s()
         try:
             outgoing = (await self._core).handle(records)
-            await self._publish(self._producer, outgoing)
+            await publish(self._producer, self._prefix, outgoing)
             await self._commit(message.consumer, records)
         except Exception as error:
             self._health.fail(error)
             raise
         self._in_hand = 0
         self._account(records, outgoing, monotonic_s() - started_s)
-
-    async def _publish(self, producer: AIOKafkaProducer, outgoing: Sequence[Outgoing]) -> None:
-        """Send all without waiting for each, then wait for all.
-
-        The idempotent producer sends again by itself, in order, for as long as the broker is away; what it gives up
-        cannot be mended by sending it once more.
-        """
-        sent = [
-            await producer.send(self._prefix + o.topic, o.value, key=o.key, headers=list(o.headers)) for o in outgoing
-        ]
-        await asyncio.gather(*sent)
 
     async def _commit(self, consumer: AIOKafkaConsumer, records: Iterable[Record]) -> None:
         offsets = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from shared.forecasting.calendar import Calendar
+from shared.forecasting.model import ZoneDemand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,12 @@ FIRST_STEP_MINUTE = 24_720_480  # 2017-01-01 00:00 UTC, in minutes since the epo
 def calendar() -> Calendar:
     """Return the calendar of Morocco on UTC clocks."""
     return Calendar("MA")
+
+
+@pytest.fixture
+def model(calendar: Calendar) -> ZoneDemand:
+    """Return a forecaster of a day at half an hour, without readings."""
+    return ZoneDemand(calendar=calendar, step_minutes=30, horizon_steps=48)
 
 
 @pytest.fixture(scope="session")

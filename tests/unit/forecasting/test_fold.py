@@ -8,25 +8,17 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from shared.forecasting.model import ZoneDemand
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from shared.forecasting.calendar import Calendar
+    from shared.forecasting.model import ZoneDemand
 
     Series = Callable[..., tuple[int, NDArray[np.float64]]]
 
 DAY = 48  # steps of half an hour
-
-
-@pytest.fixture
-def model(calendar: Calendar) -> ZoneDemand:
-    """Return a forecaster at half an hour, without readings."""
-    return ZoneDemand(calendar=calendar, step_minutes=30, horizon_steps=DAY)
 
 
 def test_a_gap_is_filled_like_missing_readings(model: ZoneDemand, synthetic: Series, tmp_path: Path) -> None:

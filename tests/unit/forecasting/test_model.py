@@ -26,12 +26,6 @@ if TYPE_CHECKING:
 DAY = 48  # steps of half an hour
 
 
-@pytest.fixture
-def model(calendar: Calendar) -> ZoneDemand:
-    """Return a forecaster at half an hour, without readings."""
-    return ZoneDemand(calendar=calendar, step_minutes=30, horizon_steps=DAY)
-
-
 def assert_same(one: ZoneForecast, other: ZoneForecast) -> None:
     """Assert that the forecasts are the same to the bit."""
     for left, right in zip(astuple(one), astuple(other), strict=True):
