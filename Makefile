@@ -3,6 +3,8 @@ PYTHONS = python3.14 python3.13 python3.12 python3.11 python3
 FITS = import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 READY = .venv/.ready
 BIN = .venv/bin
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-header
 
 export OPENBLAS_NUM_THREADS = 1
 export DO_NOT_TRACK = 1
@@ -30,13 +32,13 @@ bench: $(READY)  ## speed of the stream, as a table and as JSON
 
 lock: $(READY)  ## pin the newest fitting versions of all dependencies
 	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-emit-index-url \
-		--no-header --group dev pyproject.toml --output-file requirements.lock
+	@$(COMPILE) --upgrade --group dev pyproject.toml --output-file requirements-dev.lock
+	@$(COMPILE) --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
 
 clean:  ## remove .venv and the state of demos
 	@rm -rf .venv .tetouan
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements-dev.lock pyproject.toml
 	@for python in $(PYTHONS); do \
 		if "$$python" -c '$(FITS)' 2>/dev/null; then found=$$python; break; fi; \
 	done; \
@@ -45,6 +47,6 @@ $(READY): requirements.lock pyproject.toml
 	fi; \
 	echo "making .venv with $$("$$found" --version), once: a minute or two"; \
 	"$$found" -m venv --clear .venv && \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock && \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements-dev.lock && \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . && \
 	touch $(READY)

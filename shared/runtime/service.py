@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
     from starlette.requests import Request
+    from starlette.routing import BaseRoute
 
     from shared.contracts.topics import Topic
     from shared.runtime.health import Health
@@ -45,6 +46,8 @@ class Service:
     """What makes one service: its name (also its consumer group), its topics, how to make its core, and its metrics.
 
     The core is made while the service already answers `/healthz` and joins its group; ``Refused`` ends the start.
+    ``companions`` run beside the consume loop until the service stops: one that fails ends it. ``routes`` stand beside
+    `/healthz`, `/readyz` and `/metrics`.
     """
 
     name: str
@@ -53,6 +56,8 @@ class Service:
     registry: CollectorRegistry
     health: Health
     max_records: int = 500
+    companions: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
+    routes: tuple[BaseRoute, ...] = ()
 
 
 def main(name: str, kind: type[S], build: Callable[[S], Service]) -> int:
@@ -127,10 +132,12 @@ def _application(service: Service, pipeline: Pipeline) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        starting = asyncio.create_task(_start(pipeline, service))
+        tasks = [asyncio.create_task(_start(pipeline, service))]
+        tasks += [asyncio.create_task(_accompany(companion, service)) for companion in service.companions]
         yield
-        starting.cancel()
-        await asyncio.gather(starting, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await pipeline.stop()
 
     return Starlette(
@@ -138,9 +145,18 @@ def _application(service: Service, pipeline: Pipeline) -> Starlette:
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
+            *service.routes,
         ],
         lifespan=lifespan,
     )
+
+
+async def _accompany(companion: Callable[[], Coroutine[Any, Any, None]], service: Service) -> None:
+    try:
+        await companion()
+    except Exception as error:
+        service.health.fail(error)
+        raise
 
 
 async def _start(pipeline: Pipeline, service: Service) -> None:
