@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import structlog
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from shared.contracts import topics
 
@@ -25,7 +25,7 @@ ANSWER_S = 5.0
 POLL_S = 0.02
 FIRST_NOTICE_S = 1.0
 NOTICE_EVERY_S = 10.0
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0  # a forecaster may wait four minutes for its models
 
 log = structlog.get_logger()
 
@@ -41,6 +41,9 @@ class Lag:
     group: str
     topic: str
     records: int
+
+    def __str__(self) -> str:
+        return f"{self.group} is {self.records} records behind on {self.topic}"
 
 
 class Backlog:
@@ -127,23 +130,35 @@ class Throttle:
         self._pauses = pauses
 
     def wait(self) -> float:
-        """Return the seconds waited; raises ``ConsumersStalledError`` after two minutes without an end."""
+        """Return the seconds waited; a broker that does not answer is waited for like a consumer.
+
+        Raises ``ConsumersStalledError`` or ``KafkaException`` after five minutes without an end.
+        """
         started_s = self._pauses.now_s()
         waited_s, notice_s = 0.0, FIRST_NOTICE_S
-        while not self._pauses.stop.is_set() and (slowest := self._too_slow()):
+        while not self._pauses.stop.is_set() and (obstacle := self._obstacle()):
             if waited_s >= PATIENCE_S:
-                raise ConsumersStalledError(
-                    f"{slowest.group} is {slowest.records} records behind on {slowest.topic} and not catching up for "
-                    f"{waited_s:.0f} s: see its log, or start it with `tetouan run {slowest.group}`"
-                )
+                raise _final(obstacle, waited_s)
             if waited_s >= notice_s:
-                log.info("waiting for a consumer", group=slowest.group, topic=slowest.topic, lag=slowest.records)
+                log.info("waiting for the consumers", because=str(obstacle))
                 notice_s += NOTICE_EVERY_S
             self._pauses.wait(POLL_S)
             waited_s = self._pauses.now_s() - started_s
         return waited_s
 
-    def _too_slow(self) -> Lag | None:
-        """Return the largest lag where there are too many records on their way."""
-        lags = self._lags()
+    def _obstacle(self) -> Lag | KafkaException | None:
+        """Return the largest lag where there are too many records on their way, or why no lag can be told."""
+        try:
+            lags = self._lags()
+        except KafkaException as error:
+            return error
         return max(lags, key=lambda lag: lag.records) if sum(lag.records for lag in lags) > self._max_lag else None
+
+
+def _final(obstacle: Lag | KafkaException, waited_s: float) -> Exception:
+    if isinstance(obstacle, KafkaException):
+        return obstacle
+    return ConsumersStalledError(
+        f"{obstacle} and not catching up for {waited_s:.0f} s: "
+        f"see its log, or start it with `tetouan run {obstacle.group}`"
+    )

@@ -37,6 +37,8 @@ __all__ = ["ForecasterCore", "build", "load_models"]
 
 MODELS_S = 240.0
 
+Refusal = tuple[str, str | None, str]  # reason, field and value of a dead letter
+
 log = structlog.get_logger()
 
 
@@ -49,7 +51,7 @@ def build(settings: ForecasterSettings) -> Service:
         zones = await _await_models(settings, place, health)
         return ForecasterCore(settings, zones, ForecasterMetrics(metrics), DeadLetters(metrics), health)
 
-    return Service("forecaster", (topics.CLEAN,), make_core, metrics, health, max_records=200)
+    return Service("forecaster", (topics.CLEAN,), make_core, metrics, health, max_records=200, restores=(topics.CLEAN,))
 
 
 async def _await_models(settings: ForecasterSettings, place: Site, health: Health) -> tuple[ZoneModels, ...]:
@@ -136,38 +138,39 @@ class ForecasterCore:
         self._health.notes[model] = version
         log.info("running", model=model, version=version, as_of=self._as_of.isoformat())
 
+    def restore(self, records: Sequence[Record]) -> None:
+        """Fold clean readings that were answered before; their forecasts are on the topic."""
+        admitted = (self._admit(record) for record in records)
+        self._issuer.answer([reading for reading in admitted if isinstance(reading, CleanReading)])
+        self._as_of = self._newest
+
     def handle(self, records: Sequence[Record]) -> list[Outgoing]:
         """Answer each clean reading of the site that the state does not hold yet, zone by zone."""
-        readings, letters = self._admit(records)
+        admitted = [(record, self._admit(record)) for record in records]
+        letters = [self._letters.of(record, *refusal) for record, refusal in admitted if isinstance(refusal, tuple)]
+        readings = [reading for _, reading in admitted if isinstance(reading, CleanReading)]
         started_s = monotonic_s()
         issues = self._issuer.answer(readings)
         self._account(readings, issues, monotonic_s() - started_s)
         key = self._site.name.encode()
         return letters + [Outgoing(topics.FORECASTS.name, key, issue.to_bytes()) for issue in issues]
 
-    def _admit(self, records: Sequence[Record]) -> tuple[list[CleanReading], list[Outgoing]]:
-        """Return the readings to answer and the dead letters of the records that are none."""
-        readings: list[CleanReading] = []
-        letters: list[Outgoing] = []
-        for record in records:
-            try:
-                reading = CleanReading.from_bytes(record.value or b"")
-            except ValidationError as error:
-                first = error.errors(include_url=False)[0]
-                field = ".".join(str(part) for part in first["loc"]) or None
-                letters.append(self._letters.of(record, "invalid_clean_reading", field, repr(first["input"])[:200]))
-                continue
-            if reading.site != self._site.name:
-                continue
-            refusal = self._refusal(reading)
-            if refusal is not None:
-                letters.append(self._letters.of(record, *refusal))
-                continue
+    def _admit(self, record: Record) -> CleanReading | Refusal | None:
+        """Return the reading to answer, why the record is none, or None where it is of another site."""
+        try:
+            reading = CleanReading.from_bytes(record.value or b"")
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            field = ".".join(str(part) for part in first["loc"]) or None
+            return "invalid_clean_reading", field, repr(first["input"])[:200]
+        if reading.site != self._site.name:
+            return None
+        refusal = self._refusal(reading)
+        if refusal is None:
             self._newest = max(self._newest, reading.time)
-            readings.append(reading)
-        return readings, letters
+        return refusal or reading
 
-    def _refusal(self, reading: CleanReading) -> tuple[str, str, str] | None:
+    def _refusal(self, reading: CleanReading) -> Refusal | None:
         """Return reason, field and value where the reading is one of this site that no state can take."""
         if reading.step_minutes != self._site.step_minutes:
             return "wrong_step", "step_minutes", str(reading.step_minutes)

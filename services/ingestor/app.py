@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
 
 from services.ingestor.judging import Accepted, Ingestor, Merged
 from services.ingestor.metrics import IngestorMetrics
 from shared.contracts import topics
+from shared.contracts.messages import CleanReading
 from shared.data.sites import site
 from shared.runtime.clock import now
 from shared.runtime.health import Health
@@ -19,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from services.ingestor.settings import IngestorSettings
-    from shared.contracts.messages import CleanReading
     from shared.runtime.kafka import Record
 
 __all__ = ["IngestorCore", "build"]
@@ -33,7 +36,7 @@ def build(settings: IngestorSettings) -> Service:
     async def make_core() -> IngestorCore:
         return IngestorCore(ingestor, IngestorMetrics(metrics), DeadLetters(metrics))
 
-    return Service("ingestor", (topics.RAW,), make_core, metrics, health)
+    return Service("ingestor", (topics.RAW,), make_core, metrics, health, restores=(topics.CLEAN,))
 
 
 class IngestorCore:
@@ -43,6 +46,12 @@ class IngestorCore:
         self._letters = letters
         self._ingestor = ingestor
         self._metrics = metrics
+
+    def restore(self, records: Sequence[Record]) -> None:
+        """Remember the readings that were published."""
+        for record in records:
+            with suppress(ValidationError):  # somebody else's, refused by those who read it
+                self._ingestor.remember(CleanReading.from_bytes(record.value or b""))
 
     def handle(self, records: Sequence[Record]) -> list[Outgoing]:
         """Judge each record of the batch in turn."""

@@ -66,6 +66,12 @@ class Ingestor:
         reading = validate(raw, self._sites)
         return reading if isinstance(reading, Rejected) else self._in_order(reading)
 
+    def remember(self, reading: CleanReading) -> None:
+        """Take note of a reading that was published before; one of an unknown site or out of order says nothing."""
+        timeline = self._timelines.get(reading.site)
+        if timeline is not None and reading.step_minutes == self._sites[reading.site].step_minutes:
+            timeline.remember(_step(reading))
+
     def _in_order(self, reading: CleanReading) -> Outcome:
         site, timeline, step = self._sites[reading.site], self._timelines[reading.site], _step(reading)
         stamp = reading.time.isoformat()

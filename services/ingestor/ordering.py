@@ -44,6 +44,11 @@ class Timeline:
         self._ahead = [*self._ahead, step] if agrees else [step]
         return len(self._ahead) >= CONFIRMATIONS
 
+    def remember(self, step: int) -> None:
+        """Take note that the step stands among the published ones; one that is not after the last is known."""
+        if self._last is None or step > self._last:
+            self.publish(step)
+
     def publish(self, step: int) -> None:
         """Remember that the step was published; raises ``ValueError`` where it is not after the last one."""
         advance = self._window if self._last is None else step - self._last

@@ -276,6 +276,14 @@ class RollingScores:
         else:
             self._ahead[origin] = issued
 
+    def issued_for(self, step: int, lead: int) -> NDArray[np.int32]:
+        """Return median, low and high that were issued for a target ``lead`` steps before it, in tenths of kW, (3,).
+
+        They are ``ABSENT`` where none came; the target is the clock, or so much before it as the longest window.
+        """
+        issued: NDArray[np.int32] = self._by_target[step % len(self._by_target), :, lead - 1]
+        return issued
+
     def scores(self) -> tuple[Score, ...]:
         """Return the figures of every lead group and window as they go on the wire: kW with 1 decimal, ratios with 4.
 

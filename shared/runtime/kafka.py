@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
-import tenacity
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, KafkaTimeoutError
@@ -24,6 +23,8 @@ from prometheus_client import Counter
 from shared.contracts import topics
 from shared.contracts.messages import DeadLetter
 from shared.runtime.clock import monotonic_s, now
+from shared.runtime.restoring import Foldable, Past
+from shared.runtime.retries import patiently
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
@@ -73,7 +74,7 @@ class Outgoing:
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
-class Core(Protocol):
+class Core(Foldable, Protocol):
     """The pure heart of a service: a batch of records in, the records that answer it out, in order."""
 
     def handle(self, records: Sequence[Record]) -> list[Outgoing]:
@@ -166,6 +167,7 @@ class Pipeline:
         settings: Settings,
         consumes: tuple[Topic, ...],
         *,
+        restores: tuple[Topic, ...],
         metrics: PipelineMetrics,
         health: Health,
         max_records: int = 500,
@@ -173,7 +175,8 @@ class Pipeline:
         self._name = name
         self._bootstrap = settings.kafka_bootstrap
         self._prefix = settings.topic_prefix
-        self._core: Awaitable[Core] | None = None
+        self._core: asyncio.Future[Core] | None = None
+        self._past = Past(settings.kafka_bootstrap, settings.topic_prefix, name, consumes, restores)
         self._metrics = metrics
         self._health = health
         self._producer: AIOKafkaProducer | None = None
@@ -205,19 +208,36 @@ class Pipeline:
         health.waiting_for["assignment"] = JOINING
 
     async def start(self, core: Awaitable[Core]) -> None:
-        """Wait for the broker as long as it takes, make the topics, and start to consume once the core is made."""
-        self._core = core
-        async for attempt in _patiently("the Kafka broker does not answer", bootstrap=self._bootstrap):
+        """Wait for the broker as long as it takes, make the topics, and consume once the core is made and restored."""
+        self._core = asyncio.get_running_loop().create_future()
+        try:
+            await self._connect()
+            self._core.set_result(await self._restored(await core))
+        finally:
+            self._core.cancel()  # without a core no batch can be answered
+        log.info("consuming", bootstrap=self._bootstrap, topics=self._subscriber.topic_names_for_subscribe)
+
+    async def _connect(self) -> None:
+        """Wait for the broker, make the topics, and join the group."""
+        async for attempt in patiently("the Kafka broker does not answer", bootstrap=self._bootstrap):
             with attempt:
                 await asyncio.to_thread(ensure_topics, self._bootstrap, self._prefix)
-                self._producer = await self._connect()
+                self._producer = await self._started_producer()
         self._health.broker_up = True
         await self._broker.start()
         self._watcher = asyncio.create_task(self._watch(self._producer))
         self._watcher.add_done_callback(self._watched)
-        log.info("consuming", bootstrap=self._bootstrap, topics=self._subscriber.topic_names_for_subscribe)
 
-    async def _connect(self) -> AIOKafkaProducer:
+    async def _restored(self, core: Core) -> Core:
+        """Fold the past into the core."""
+        self._health.waiting_for["state"] = "the state is being rebuilt"
+        started_s = monotonic_s()
+        folded = await self._past.fold_into(core, self._health)
+        del self._health.waiting_for["state"]
+        log.info("state rebuilt", records=folded, seconds=round(monotonic_s() - started_s, 1))
+        return core
+
+    async def _started_producer(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
             bootstrap_servers=self._bootstrap,
             client_id=self._name,
@@ -252,9 +272,10 @@ class Pipeline:
             return  # what follows a failed batch must not be committed
         records = message.raw_message
         self._in_hand = len(records)
+        core = await self._core
         started_s = monotonic_s()
         try:
-            outgoing = (await self._core).handle(records)
+            outgoing = core.handle(records)
             await publish(self._producer, self._prefix, outgoing)
             await self._commit(message.consumer, records)
         except Exception as error:
@@ -332,18 +353,3 @@ async def _answers(producer: AIOKafkaProducer) -> bool:
     except (KafkaError, TimeoutError):
         return False
     return True
-
-
-def _patiently(what: str, **context: object) -> tenacity.AsyncRetrying:
-    """Try again for ever while Kafka is the reason, with a growing pause, and say so each time."""
-
-    def say(state: tenacity.RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        log.warning(f"{what}, trying again", attempt=state.attempt_number, error=str(error), **context)  # noqa: G004 - one phrase a caller
-
-    return tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception_type((KafkaError, KafkaException)),
-        wait=tenacity.wait_exponential(multiplier=0.2, max=5),
-        before_sleep=say,
-        reraise=True,
-    )

@@ -11,15 +11,18 @@ import os
 import re
 import sqlite3
 import textwrap
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from filelock import FileLock
 
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion as Registered
@@ -203,7 +206,13 @@ def _client(uri: str) -> MlflowClient:
     _prepare(uri)
     from mlflow import MlflowClient  # noqa: PLC0415 - MLflow reads its environment on import, and takes a second for it
 
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+    with _schema_lock(uri):
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _schema_lock(uri: str) -> AbstractContextManager[object]:
+    """Let one process at a time make the schema of a SQLite registry, as MLflow does on its first use."""
+    return FileLock(f"{uri.removeprefix(_SQLITE)}.lock") if uri.startswith(_SQLITE) else nullcontext()
 
 
 def _prepare(uri: str) -> None:

@@ -46,6 +46,7 @@ class Service:
     """What makes one service: its name (also its consumer group), its topics, how to make its core, and its metrics.
 
     The core is made while the service already answers `/healthz` and joins its group; ``Refused`` ends the start.
+    ``restores`` are the topics from which the core's state is rebuilt first (`shared.runtime.restoring`).
     ``companions`` run beside the consume loop until the service stops: one that fails ends it. ``routes`` stand beside
     `/healthz`, `/readyz` and `/metrics`.
     """
@@ -56,6 +57,7 @@ class Service:
     registry: CollectorRegistry
     health: Health
     max_records: int = 500
+    restores: tuple[Topic, ...] = ()
     companions: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
     routes: tuple[BaseRoute, ...] = ()
 
@@ -74,17 +76,12 @@ def main(name: str, kind: type[S], build: Callable[[S], Service]) -> int:
 
 def run(service: Service, settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT: 0 after a clean stop, 1 after a failure; ``Refused`` where the port is taken."""
-    try:
-        listener = socket.create_server((settings.http_host, settings.http_port))
-    except OSError as error:
-        where = f"{settings.http_host}:{settings.http_port}"
-        raise Refused(
-            f"cannot listen on {where} ({os.strerror(error.errno or 0)}): set TETOUAN_HTTP_PORT to a free port"
-        ) from None
+    listener = _listener(settings)
     pipeline = Pipeline(
         service.name,
         settings,
         service.consumes,
+        restores=service.restores,
         metrics=PipelineMetrics(service.registry),
         health=service.health,
         max_records=service.max_records,
@@ -116,6 +113,18 @@ def run(service: Service, settings: Settings) -> int:
         return 1
     log.info("stopped")
     return 0
+
+
+def _listener(settings: Settings) -> socket.socket:
+    if settings.http_fd is not None:
+        return socket.socket(fileno=settings.http_fd)
+    try:
+        return socket.create_server((settings.http_host, settings.http_port))
+    except OSError as error:
+        where = f"{settings.http_host}:{settings.http_port}"
+        raise Refused(
+            f"cannot listen on {where} ({os.strerror(error.errno or 0)}): set TETOUAN_HTTP_PORT to a free port"
+        ) from None
 
 
 def _application(service: Service, pipeline: Pipeline) -> Starlette:

@@ -27,7 +27,7 @@ class Refused(Exception):  # noqa: N818 - the start is refused: no error of ours
 class Settings(BaseSettings):
     """The settings that any entry point may read; a service only changes defaults."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
     kafka_bootstrap: str = Field(
         default="127.0.0.1:9092", description="address of the Kafka brokers, host:port[,host:port]"
@@ -55,8 +55,20 @@ class Settings(BaseSettings):
     model_tags: Annotated[tuple[Annotated[str, Field(pattern="^[^=]+=.+$")], ...], NoDecode] = Field(
         default=(), description="run the newest model versions with these tags, name=value, instead of the champions"
     )
+    report_every_hours: int = Field(
+        default=24, ge=0, le=8760, description="hours of event time between two reports of the monitor; 0: none"
+    )
+    report_dir: Path | None = Field(
+        default=None, description="where reports are written; default: `reports` in the state folder"
+    )
+    reports_kept: int = Field(
+        default=7, ge=1, le=1000, description="how many reports of each zone and window length are kept"
+    )
     http_host: str = Field(default="127.0.0.1", description="address that health and metrics listen on")
     http_port: int = Field(default=8000, ge=0, le=65535, description="port of health and metrics; 0 takes a free one")
+    http_fd: int | None = Field(
+        default=None, ge=3, description="an inherited socket that listens already, in place of host and port"
+    )
     log_format: Literal["console", "json"] = Field(default="console", description="how log lines look")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="the least level logged"
@@ -96,6 +108,11 @@ class Settings(BaseSettings):
     def cache_dir(self) -> Path:
         """Where downloaded data is kept."""
         return self.state_dir / "cache"
+
+    @property
+    def reports_dir(self) -> Path:
+        """Where reports are written, absolute."""
+        return (self.report_dir or self.state_dir / "reports").absolute()
 
     @property
     def registry_uri(self) -> str:

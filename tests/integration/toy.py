@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 class Core:
     """Copies raw to clean, and fails on the value in TOY_FAILS_ON."""
 
+    def restore(self, records: Sequence[Record]) -> None:
+        """Know nothing of the past: it has no state."""
+
     def handle(self, records: Sequence[Record]) -> list[Outgoing]:
         """Copy the batch or fail."""
         if any(record.value == os.environ["TOY_FAILS_ON"].encode() for record in records):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 from structlog.testing import capture_logs
 
 from replay.backlog import Backlog, ConsumersStalledError, Lag, Throttle
@@ -41,20 +42,34 @@ def test_a_long_wait_says_for_whom() -> None:
         throttle(Clock(), 22).wait()
     assert len(lines) == 3
     assert lines[0] == {
-        "event": "waiting for a consumer",
+        "event": "waiting for the consumers",
         "log_level": "info",
-        "group": "ingestor",
-        "topic": "raw",
-        "lag": 60,
+        "because": "ingestor is 60 records behind on raw",
     }
 
 
 def test_a_wait_without_end_is_an_error() -> None:
-    """After two minutes the error names the group, its lag and what to do."""
+    """After five minutes the error names the group, its lag and what to do."""
     clock = Clock()
     with pytest.raises(ConsumersStalledError, match=r"ingestor is 60 records behind on raw .*tetouan run ingestor"):
         throttle(clock, 1e9).wait()
-    assert clock.now_s == pytest.approx(120, abs=0.1)
+    assert clock.now_s == pytest.approx(300, abs=0.1)
+
+
+def test_a_broker_that_does_not_answer_is_waited_for() -> None:
+    """Its lags are asked for again until they come; after five minutes its own error is the end."""
+    clock = Clock()
+
+    def lags() -> list[Lag]:
+        if clock.now_s < back_at_s:
+            raise KafkaException(KafkaError(KafkaError.NETWORK_EXCEPTION))
+        return []
+
+    back_at_s = 30.0
+    assert Throttle(lags, 0, clock.pauses).wait() == pytest.approx(30, abs=0.1)
+    back_at_s = 1e9
+    with pytest.raises(KafkaException):
+        Throttle(lags, 0, clock.pauses).wait()
 
 
 def test_a_stop_ends_the_wait() -> None:
