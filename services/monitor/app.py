@@ -1,13 +1,17 @@
-"""The wiring of the monitor: clean readings and forecasts in, scores out."""
+"""The wiring of the monitor: clean readings and forecasts in, scores and drift events out."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from services.monitor.metrics import MonitorMetrics
+from services.monitor.report_desk import ReportDesk
+from services.monitor.report_metrics import ReportMetrics
+from services.monitor.report_page import report_routes
 from services.monitor.verification import Monitor
 from shared.contracts import topics
-from shared.contracts.messages import CleanReading, Forecast
+from shared.contracts.messages import CleanReading, Forecast, Scores
 from shared.data.sites import site
 from shared.runtime.clock import monotonic_s
 from shared.runtime.health import Health
@@ -19,34 +23,56 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from services.monitor.settings import MonitorSettings
-    from shared.contracts.messages import Scores
+    from services.monitor.verification import Finding
     from shared.data.sites import Site
     from shared.runtime.kafka import Record
 
 __all__ = ["MonitorCore", "build"]
 
 SILENCE_S = 60.0
+CONSUMES = (topics.CLEAN, topics.FORECASTS)
 
 
 def build(settings: MonitorSettings) -> Service:
     """Return the monitor of the configured zones."""
     metrics, health = new_registry(), Health()
+    place = site(settings.site)
+    desk = ReportDesk(settings, place.step_minutes, ReportMetrics(metrics))
 
     async def make_core() -> MonitorCore:
-        monitor = Monitor(settings.zones, silence_s=SILENCE_S, now_s=monotonic_s)
-        return MonitorCore(site(settings.site), monitor, MonitorMetrics(metrics), DeadLetters(metrics))
+        weather = tuple(field for field in place.fields if not field.startswith("zone_"))
+        monitor = Monitor(settings.zones, silence_s=SILENCE_S, now_s=monotonic_s, weather=weather)
+        return MonitorCore(place, monitor, MonitorMetrics(metrics), DeadLetters(metrics), desk)
 
-    return Service("monitor", (topics.CLEAN, topics.FORECASTS), make_core, metrics, health)
+    return Service(
+        "monitor",
+        CONSUMES,
+        make_core,
+        metrics,
+        health,
+        restores=CONSUMES,
+        companions=(desk.run,),
+        routes=report_routes(settings.reports_dir, settings.report_every_hours),
+    )
 
 
 class MonitorCore:
     """Scores what comes due; a record that cannot be scored becomes a dead letter."""
 
-    def __init__(self, place: Site, monitor: Monitor, metrics: MonitorMetrics, letters: DeadLetters) -> None:
+    def __init__(
+        self, place: Site, monitor: Monitor, metrics: MonitorMetrics, letters: DeadLetters, desk: ReportDesk
+    ) -> None:
+        self._desk = desk
         self._site = place
         self._letters = letters
         self._monitor = monitor
         self._metrics = metrics
+
+    def restore(self, records: Sequence[Record]) -> None:
+        """Score what was scored before: windows and detectors go on where they were."""
+        for record in records:
+            with suppress(ValueError):  # it was refused then
+                self._score(record)
 
     def handle(self, records: Sequence[Record]) -> list[Outgoing]:
         """Take each record of the batch in turn."""
@@ -54,6 +80,9 @@ class MonitorCore:
         self._metrics.repeated_forecasts.set(self._monitor.repeated_forecasts)
         self._metrics.repeated_readings.set(self._monitor.repeated_readings)
         self._metrics.waiting_readings.set(self._monitor.waiting_readings)
+        if outgoing:  # what the watches say changes with the hour
+            for watch in self._monitor.watches:
+                self._metrics.show_watch(watch)
         return outgoing
 
     def _answer(self, record: Record) -> list[Outgoing]:
@@ -62,11 +91,19 @@ class MonitorCore:
         except ValueError as error:  # pydantic's and the monitor's own: both name the field and the value
             reason = "invalid_forecast" if record.topic.endswith(topics.FORECASTS.name) else "invalid_clean_reading"
             return [self._letters.of(record, reason, None, str(error)[:200])]
-        for scores in completed:
-            self._metrics.show(scores)
-        return [Outgoing(topics.SCORES.name, scores.site.encode(), scores.to_bytes()) for scores in completed]
+        return [self._publish(finding) for finding in completed]
 
-    def _score(self, record: Record) -> list[Scores]:
+    def _publish(self, finding: Finding) -> Outgoing:
+        if isinstance(finding, Scores):
+            self._metrics.show(finding)
+            self._desk.on_scores(finding, self._monitor.recent(finding.site, finding.zone))
+            topic = topics.SCORES
+        else:
+            self._metrics.count(finding)
+            topic = topics.DRIFT
+        return Outgoing(topic.name, finding.site.encode(), finding.to_bytes())
+
+    def _score(self, record: Record) -> list[Finding]:
         value = record.value or b""
         if record.topic.endswith(topics.FORECASTS.name):
             forecast = Forecast.from_bytes(value)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import TYPE_CHECKING
 
-from prometheus_client import Gauge
+from prometheus_client import Counter, Gauge
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-    from shared.contracts.messages import Scores
+    from services.monitor.forecast_error import ErrorWatch
+    from shared.contracts.messages import DriftEvent, Scores
 
 __all__ = ["MonitorMetrics"]
 
@@ -50,6 +52,30 @@ class MonitorMetrics:
         self.waiting_readings = Gauge(
             "tetouan_waiting_readings", "Readings, once a zone, whose forecasts were not seen yet.", registry=registry
         )
+        self.detections = Counter(
+            "tetouan_drift_detections",
+            "Changes detected; those within a day of each other are one event.",
+            ["site", "zone", "detector"],
+            registry=registry,
+        )
+        self.open_events = Gauge(
+            "tetouan_drift_open_events",
+            "Drift events that have not ended.",
+            ["site", "zone", "detector", "severity"],
+            registry=registry,
+        )
+        self.drift_score = Gauge(
+            "tetouan_drift_score_ratio",
+            "Score of a drift detector relative to its threshold; below 1 no change is detected.",
+            ["site", "zone", "detector"],
+            registry=registry,
+        )
+        self.standardised_error = Gauge(
+            "tetouan_forecast_standardised_error",
+            "Mean error (load less forecast) of the last hour, 1 h ahead, in standard deviations of the forecast.",
+            ["site", "zone"],
+            registry=registry,
+        )
 
     def show(self, scores: Scores) -> None:
         """Set the gauges; a figure that cannot be computed has no series."""
@@ -63,3 +89,20 @@ class MonitorMetrics:
                     gauge.labels(*labels).set(figure)
                 else:
                     gauge.remove(*labels)
+
+    def count(self, event: DriftEvent) -> None:
+        """Count what opened an event or let it grow."""
+        if event.ended is None:
+            self.detections.labels(event.site, str(event.zone), event.detector).inc()
+
+    def show_watch(self, watch: ErrorWatch) -> None:
+        """Set the gauges of a zone's forecast error; an hour without enough readings has no series."""
+        site, zone = watch.site, str(watch.zone)
+        if isnan(watch.error):
+            self.standardised_error.remove(site, zone)
+        else:
+            self.standardised_error.labels(site, zone).set(watch.error)
+        for name, detector in watch.detectors.items():
+            episodes = watch.episodes[name]
+            self.drift_score.labels(site, zone, name).set(detector.score / detector.threshold)
+            self.open_events.labels(site, zone, name, episodes.subject.severity).set(episodes.open is not None)

@@ -1,32 +1,46 @@
-"""Forecast verification: joins forecasts with the readings that come due, and says every hour what they were worth."""
+"""Forecast verification: joins forecasts with the readings that come due, and says every hour what they were worth.
+
+What changes in their error becomes a drift event.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from datetime import UTC, datetime, timedelta
+from math import nan
 from typing import TYPE_CHECKING
 
-from shared.contracts.messages import CleanReading, Forecast, Scores
+import numpy as np
+
+from services.monitor.forecast_error import ErrorWatch, standardised_error
+from services.monitor.recent import Recent
+from shared.contracts.messages import CleanReading, DriftEvent, Forecast, Scores
+from shared.drift.detectors import forecast_error_detectors
 from shared.forecasting.history import Resolution
+from shared.forecasting.reference import forecast_column, leads, load_column
 from shared.forecasting.scores import (
     WINDOWS_DAYS,
     RollingScores,
     actual_tenths,
     forecast_tenths,
     step_of,
+    to_kw,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Monitor"]
+    from shared.drift.detectors import Detector
+
+__all__ = ["Finding", "Monitor"]
+
+Finding = Scores | DriftEvent
 
 
 class Monitor:
-    """The rolling scores of every site's zones, fed by two topics that race each other.
+    """The rolling scores and drift events of every site's zones, fed by two topics that race each other.
 
     A reading is scored once a forecast of the step before it, or a later one, has been seen: every pair with that
     target is there by then. So what is emitted for an hour depends on the two topics alone, not on how they were
@@ -37,7 +51,9 @@ class Monitor:
     A reading waits for ``patience`` of event time, and longer as long as forecasts keep coming: a stream that is
     replayed as fast as it goes shows readings weeks ahead of the forecasts that answer them. So when forecasts cease
     the scores go on, that far behind the readings, over the pairs that still come due, and end as nulls; forecasts that
-    come after all show in the hours emitted from then on.
+    come after all show in the hours emitted from then on; the drift detectors, whose time goes one way, pass them over.
+
+    The drift events of an hour follow its scores.
 
     Parameters
     ----------
@@ -51,6 +67,10 @@ class Monitor:
         How long no forecast must have come before patience ends, in seconds of ``now_s``.
     now_s
         A clock that never goes back.
+    detectors
+        Makes the detectors of a zone's forecast error, by name.
+    weather
+        The fields of a reading that are kept for reports, beside the load and its forecasts.
     """
 
     def __init__(
@@ -60,7 +80,12 @@ class Monitor:
         patience: timedelta = timedelta(days=2),
         silence_s: float = 0.0,
         now_s: Callable[[], float] = lambda: 0.0,
+        *,
+        detectors: Callable[[], Mapping[str, Detector]] = forecast_error_detectors,
+        weather: tuple[str, ...] = (),
     ) -> None:
+        self._detectors = detectors
+        self._weather = weather
         self._zones = zones
         self._windows_days = windows_days
         self._patience = patience
@@ -82,30 +107,44 @@ class Monitor:
         """Readings, counted once a zone, whose forecasts have not been seen yet."""
         return sum(len(zone.waiting) for zone in self._scored.values())
 
-    def on_reading(self, reading: CleanReading) -> list[Scores]:
+    @property
+    def watches(self) -> list[ErrorWatch]:
+        """What watches the forecast error of each zone."""
+        return [zone.watch for zone in self._scored.values()]
+
+    def recent(self, site: str, zone: int) -> Recent:
+        """Return the last weeks of a zone's scored readings; raises ``KeyError`` where none has come."""
+        return self._scored[site, zone].recent
+
+    def on_reading(self, reading: CleanReading) -> list[Finding]:
         """Take a reading and return the messages that it completes.
 
         Raises ``ValueError`` where the site lacks one of the zones or changes its ``step_minutes``.
         """
         step = step_of(reading.time, reading.step_minutes)
+        weather = tuple(_value(reading, field) for field in self._weather)
         due = [(self._zone(reading, number), actual_tenths(reading, number)) for number in self._zones]
-        return [scores for zone, actual in due for scores in zone.on_reading(step, actual)]
+        return [finding for zone, actual in due for finding in zone.on_reading(step, actual, weather)]
 
-    def on_forecast(self, forecast: Forecast) -> list[Scores]:
+    def on_forecast(self, forecast: Forecast) -> list[Finding]:
         """Take a forecast and return the messages that it completes.
 
         Raises ``ValueError`` where it lacks the 90 % interval or a lead, or changes the site's ``step_minutes``.
         """
         if forecast.zone not in self._zones:
             return []
-        zone = self._zone(forecast, forecast.zone)
-        return zone.on_forecast(step_of(forecast.origin, forecast.step_minutes), forecast_tenths(forecast))
+        issued, zone = forecast_tenths(forecast), self._zone(forecast, forecast.zone)
+        zone.recent.model = forecast.models.demand or zone.recent.model
+        return zone.on_forecast(step_of(forecast.origin, forecast.step_minutes), issued)
 
     def _zone(self, message: CleanReading | Forecast, number: int) -> _ZoneScores:
         key = message.site, number
         if key not in self._scored:
+            watch = ErrorWatch(*key, message.step_minutes, self._detectors())
+            day = Resolution(message.step_minutes).day
+            recent = Recent((*self._weather, load_column(number), *map(forecast_column, leads(day))), day)
             self._scored[key] = _ZoneScores(
-                *key, message.step_minutes, self._windows_days, self._patience, self._silence
+                watch, recent, message.step_minutes, self._windows_days, self._patience, self._silence
             )
         zone = self._scored[key]
         if message.step_minutes != zone.step_minutes:
@@ -114,6 +153,12 @@ class Monitor:
                 " give the changed meter a site name of its own"
             )
         return zone
+
+
+def _value(reading: CleanReading, field: str) -> float:
+    """Return a value, NaN where it is null or carries any flag."""
+    value = None if field in reading.flags else reading.values.get(field)
+    return nan if value is None else value
 
 
 class _Silence:
@@ -136,8 +181,8 @@ class _ZoneScores:
 
     def __init__(
         self,
-        site: str,
-        zone: int,
+        watch: ErrorWatch,
+        recent: Recent,
         step_minutes: int,
         windows_days: tuple[int, ...],
         patience: timedelta,
@@ -146,26 +191,27 @@ class _ZoneScores:
         steps_a_day = Resolution(step_minutes).day
         self.step_minutes = step_minutes
         self.rolling = RollingScores(steps_a_day, steps_a_day, windows_days)
-        self.waiting: deque[tuple[int, int]] = deque()
-        self._site = site
-        self._zone = zone
+        self.waiting: deque[tuple[int, int, tuple[float, ...]]] = deque()
+        self.watch = watch
+        self.recent = recent
+        self._leads = leads(steps_a_day)
         self._steps_an_hour = 60 // step_minutes
         self._patience_steps = patience // timedelta(minutes=step_minutes)
         self._silence = silence
         self._last_origin = -1
 
-    def on_reading(self, step: int, actual: int) -> list[Scores]:
-        self.waiting.append((step, actual))
+    def on_reading(self, step: int, actual: int, weather: tuple[float, ...]) -> list[Finding]:
+        self.waiting.append((step, actual, weather))
         return self._release()
 
-    def on_forecast(self, origin: int, issued: NDArray[np.int32]) -> list[Scores]:
+    def on_forecast(self, origin: int, issued: NDArray[np.int32]) -> list[Finding]:
         self._silence.broken()
         self.rolling.on_forecast(origin, issued)
         self._last_origin = max(self._last_origin, origin)
         return self._release()
 
-    def _release(self) -> list[Scores]:
-        released: list[Scores] = []
+    def _release(self) -> list[Finding]:
+        released: list[Finding] = []
         while self.waiting and self._is_complete(self.waiting[0][0]):
             released += self._score(*self.waiting.popleft())
         return released
@@ -176,18 +222,30 @@ class _ZoneScores:
             return True
         return self.waiting[-1][0] - step >= self._patience_steps and self._silence.lasts()
 
-    def _score(self, step: int, actual: int) -> list[Scores]:
-        """Score a reading; return the message of the last full hour that the clock reaches by it, if any."""
+    def _score(self, step: int, actual: int, weather: tuple[float, ...]) -> list[Finding]:
+        """Score a reading; return what is found in the hours that the clock reaches by it.
+
+        Of these the last full one has scores.
+        """
         hour, clock = step - step % self._steps_an_hour, self.rolling.clock
-        emitted: list[Scores] = []
+        emitted: list[Finding] = []
         if clock is not None and clock < hour < step:
             self.rolling.advance(hour)
             emitted.append(self._scores(hour))
+        emitted += self.watch.complete(step - 1)
         self.rolling.on_reading(step, actual)
-        if hour == step and (clock is None or clock < step):
-            emitted.append(self._scores(step))
-        return emitted
+        if clock is None or clock < step:
+            issued = self.rolling.issued_for(step, self._steps_an_hour)
+            self.watch.take(step, standardised_error(actual, issued))
+            self._keep(step, actual, weather)
+            if hour == step:
+                emitted.append(self._scores(step))
+        return emitted + self.watch.complete(step)
+
+    def _keep(self, step: int, actual: int, weather: tuple[float, ...]) -> None:
+        medians = (self.rolling.issued_for(step, lead)[0] for lead in self._leads)
+        self.recent.append(step, (*weather, *to_kw(np.array([actual, *medians]))))
 
     def _scores(self, step: int) -> Scores:
         time = datetime.fromtimestamp(step * self.step_minutes * 60, UTC)
-        return Scores(site=self._site, zone=self._zone, time=time, scores=self.rolling.scores())
+        return Scores(site=self.watch.site, zone=self.watch.zone, time=time, scores=self.rolling.scores())

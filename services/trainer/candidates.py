@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
 import numpy as np
+import pandas as pd
 
 from shared.data.year import DataError
+from shared.forecasting import reference
 from shared.forecasting.calendar import Calendar
 from shared.forecasting.model import ZoneDemand
-from shared.forecasting.scores import ABSENT, Term, figures_of, grouped, pair_terms, r2_of, to_tenths
+from shared.forecasting.scores import ABSENT, Term, figures_of, grouped, pair_terms, r2_of, to_kw, to_tenths
 from shared.forecasting.weather import COLUMNS, WeatherDemand
 from shared.runtime.registry import Signature
 
@@ -57,7 +59,13 @@ class Candidate(Protocol):
 
 
 class ZoneCandidate:
-    """``zone-demand``, scored at its lead groups."""
+    """``zone-demand``, scored at its lead groups.
+
+    Attributes
+    ----------
+    reference_hours
+        What reports compare the stream with (`shared.forecasting.reference`), up to the last row seen.
+    """
 
     kind: ClassVar[str] = "zone-demand"
     criterion: ClassVar[str] = "rmse_kw/mean"
@@ -66,8 +74,9 @@ class ZoneCandidate:
         outputs={"median_kw": "doubles", "low_kw": "doubles", "high_kw": "doubles"},
     )
 
-    def __init__(self, model: ZoneDemand) -> None:
+    def __init__(self, model: ZoneDemand, reference_hours: pd.DataFrame) -> None:
         self.model = model
+        self.reference_hours = reference_hours
 
     @classmethod
     def fit(cls, history: History, progress: Callable[[float], None]) -> Self:
@@ -76,8 +85,10 @@ class ZoneCandidate:
         calendar = Calendar(site.country, site.time_zone, site.holidays.add, site.holidays.remove)
         day = 24 * 60 // site.step_minutes
         model = ZoneDemand(calendar=calendar, step_minutes=site.step_minutes, horizon_steps=day)
+        issued = _Issued(history, reference.leads(day))
         for row, demand_kw in enumerate(history.demand_kw[: history.seen].tolist()):
             model.partial_fit(history.first_step + row, demand_kw)
+            issued.note(row, model)
             if row % day == 0:
                 progress(row / history.seen)
         if not model.ready:
@@ -85,16 +96,17 @@ class ZoneCandidate:
                 f"{history.seen / day:.1f} days of readings up to {history.as_of.isoformat()} are too few for "
                 "zone-demand, which needs about sixteen: choose a later time"
             )
-        return cls(model)
+        return cls(model, issued.beside_the_readings())
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read ``state.npz``."""
-        return cls(ZoneDemand.load(folder / "state.npz"))
+        """Read ``state.npz`` and ``reference.parquet``."""
+        return cls(ZoneDemand.load(folder / "state.npz"), pd.read_parquet(folder / reference.FILE))
 
     def save(self, folder: Path) -> None:
-        """Write ``state.npz``."""
+        """Write ``state.npz`` and ``reference.parquet``."""
         self.model.save(folder / "state.npz")
+        self.reference_hours.to_parquet(folder / reference.FILE, index=False)
 
     @property
     def parameters(self) -> Mapping[str, object]:
@@ -132,6 +144,43 @@ class ZoneCandidate:
                 issued[row - history.seen] = to_tenths((forecast.median_kw, forecast.low_kw, forecast.high_kw))
                 progress((row - history.seen) / rows)
         return issued
+
+
+class _Issued:
+    """What a model that is being fitted had forecast for the last rows of a history, never having seen them."""
+
+    def __init__(self, history: History, leads: tuple[int, ...]) -> None:
+        self._history = history
+        self._leads = leads
+        self._first = max(0, history.seen - reference.FORECAST_DAYS * 24 * 60 // history.site.step_minutes)
+        self._kw = np.full((history.seen, len(leads)), np.nan)
+
+    def note(self, origin: int, model: ZoneDemand) -> None:
+        """Keep what the model that stands at row ``origin`` says of the rows to come."""
+        if origin + self._leads[-1] < self._first or not model.ready:
+            return
+        median_kw = model.predict().median_kw
+        for column, lead in enumerate(self._leads):
+            if self._first <= origin + lead < len(self._kw):
+                self._kw[origin + lead, column] = median_kw[lead - 1]
+
+    def beside_the_readings(self) -> pd.DataFrame:
+        """Return the full hours of the rows that have been seen, forecasts rounded as on the wire."""
+        history, seen = self._history, slice(self._history.seen)
+        step_s = 60 * history.site.step_minutes
+        hours = pd.DataFrame(
+            {
+                "time": pd.to_datetime(history.steps[seen] * step_s, unit="s", utc=True),
+                **dict(zip(COLUMNS, history.weather[seen].T, strict=True)),
+                reference.load_column(history.zone): history.demand_kw[seen],
+                **{
+                    reference.forecast_column(lead): to_kw(to_tenths(kw))
+                    for lead, kw in zip(self._leads, self._kw.T, strict=True)
+                },
+            }
+        )
+        full: pd.DataFrame = hours[hours["time"].dt.minute == 0].reset_index(drop=True)
+        return full
 
 
 class WeatherCandidate:

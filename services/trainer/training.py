@@ -41,11 +41,21 @@ class TrainingReport:
     models: tuple[Trained, ...]
 
 
-def train(year: Year, until: datetime, zones: Sequence[int], registry: Registry, progress: Progress) -> TrainingReport:
+def train(
+    year: Year,
+    until: datetime,
+    zones: Sequence[int],
+    registry: Registry,
+    progress: Progress,
+    *,
+    if_missing: bool = False,
+) -> TrainingReport:
     """Fit both models of each zone on readings before ``until``, score and register them, promote what is better.
 
     Parameters
     ----------
+    if_missing
+        Whether a champion that has seen just these readings is left as it is.
     progress
         Told what is being done and the share of it that is, 0..1.
 
@@ -58,7 +68,10 @@ def train(year: Year, until: datetime, zones: Sequence[int], registry: Registry,
     """
     histories = [History.of(year, zone, until) for zone in zones]
     models = [
-        _train_one(kind, history, year, registry, progress, scored=True) for history in histories for kind in CANDIDATES
+        (_standing(kind, history, year, registry) if if_missing else None)
+        or _train_one(kind, history, year, registry, progress, scored=True)
+        for history in histories
+        for kind in CANDIDATES
     ]
     end = histories[0].time_of(int(histories[0].steps[-1]))
     return TrainingReport(year.label, histories[0].as_of, end, tuple(models))
@@ -82,15 +95,27 @@ def ensure(
     return versions
 
 
+def _standing(kind: type[Candidate], history: History, year: Year, registry: Registry) -> Trained | None:
+    """Return the champion where it has seen just these readings and can be used."""
+    champion = registry.champion(_name(kind, history))
+    if champion is None or any(champion.tags.get(tag) != value for tag, value in _tags(history, year).items()):
+        return None
+    usable = _usable(kind, champion, registry)
+    return Trained(champion, promoted=True, reason="it has seen just these readings") if usable else None
+
+
 def _found(kind: type[Candidate], history: History, year: Year, registry: Registry) -> ModelVersion | None:
     version = registry.find(_name(kind, history), _tags(history, year))
-    if version is None:
-        return None
+    return version if version is not None and _usable(kind, version, registry) else None
+
+
+def _usable(kind: type[Candidate], version: ModelVersion, registry: Registry) -> bool:
+    """Tell whether the files are there, whole, and of a release that this one can read."""
     try:
         kind.load(registry.fetch(version))
-    except (OSError, ValueError):  # lost or torn: fitted anew
-        return None
-    return version
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _name(kind: type[Candidate], history: History) -> str:

@@ -56,13 +56,14 @@ def score(scores: Scores, group: str, window_days: int) -> Score:
 
 
 def feed(monitor: Monitor, messages: list[CleanReading | Forecast]) -> list[Scores]:
-    """Feed the messages and return all that comes out."""
+    """Feed the messages and return all scores that come out."""
     return [
-        scores
+        finding
         for message in messages
-        for scores in (
+        for finding in (
             monitor.on_reading(message) if isinstance(message, CleanReading) else monitor.on_forecast(message)
         )
+        if isinstance(finding, Scores)
     ]
 
 

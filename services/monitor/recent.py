@@ -1,0 +1,64 @@
+"""The last four weeks of scored readings of a zone, with what had been forecast for them: what reports look at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Recent"]
+
+KEPT_DAYS = 28
+SLACK_DAYS = 1  # readings that are released in one go run past the hour that a report ends at
+
+
+class Recent:
+    """A ring of rows, one a step.
+
+    Parameters
+    ----------
+    columns
+        What each value of a row is.
+    steps_a_day
+        Steps in a day.
+
+    Attributes
+    ----------
+    model
+        ``name/version`` of the model whose forecast came last, None before the first. A version that takes over shows
+        here as soon as its first forecast is seen, which may be minutes before the reading at that origin is scored.
+    """
+
+    def __init__(self, columns: tuple[str, ...], steps_a_day: int) -> None:
+        self.columns = columns
+        self.model: str | None = None
+        self._steps_a_day = steps_a_day
+        self._rows = np.full(((KEPT_DAYS + SLACK_DAYS) * steps_a_day, len(columns)), np.nan)
+        self._first: int | None = None
+        self._last = -1
+
+    def append(self, step: int, values: ArrayLike) -> None:
+        """Take the row of a step, NaN where a value is missing; one that is not after the last changes nothing."""
+        if step <= self._last:
+            return
+        if self._first is None:
+            self._first = step
+        else:
+            passed = np.arange(max(self._last, step - len(self._rows)) + 1, step)
+            self._rows[passed % len(self._rows)] = np.nan
+        self._rows[step % len(self._rows)] = values
+        self._last = step
+
+    def reaches(self, until: int, days: int) -> bool:
+        """Tell whether the first row ever taken is so many days old at step ``until``."""
+        return self._first is not None and until - self._first + 1 >= days * self._steps_a_day
+
+    def window(self, until: int, days: int) -> NDArray[np.float64]:
+        """Return the rows of the ``days`` that end with step ``until``, NaN where there is none, (steps, columns)."""
+        steps = np.arange(until - days * self._steps_a_day, until) + 1
+        rows = self._rows[steps % len(self._rows)]
+        rows[(steps > self._last) | (steps <= self._last - len(self._rows))] = np.nan
+        return rows

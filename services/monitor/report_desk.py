@@ -1,0 +1,186 @@
+"""Orders the reports and waits for them beside the consume loop, which only hands over the rows.
+
+Reports are made one at a time by a process of their own (`services.monitor.reporting`), which is started for the first
+one, ended when nothing was ordered for some minutes, and started again after whatever befalls it. An order that is due
+while another report is made waits; a later one of the same zone and window takes its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import structlog
+
+from services.monitor.reports import WINDOWS_DAYS, Answer, Calendar, Order
+from shared.forecasting.scores import step_of
+from shared.runtime.clock import monotonic_s
+
+if TYPE_CHECKING:
+    from services.monitor.recent import Recent
+    from services.monitor.report_metrics import ReportMetrics
+    from services.monitor.settings import MonitorSettings
+    from shared.contracts.messages import Scores
+
+__all__ = ["ReportDesk"]
+
+IDLE_S = 300.0
+PATIENCE_S = 900.0  # where the stream takes all of the machine, ten seconds of work take minutes: it goes first
+STOP_S = 3.0
+COMMAND = ("-W", "ignore", "-m", "services.monitor.reporting")
+ENVIRONMENT = {"DO_NOT_TRACK": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+log = structlog.get_logger()
+
+
+class ReportDesk:
+    """Says which reports are due and has them made.
+
+    Parameters
+    ----------
+    settings
+        Where models, and reports, lie, and how often a report is due.
+    step_minutes
+        Minutes between the readings of the site.
+    metrics
+        Shows the figures of the reports.
+    """
+
+    def __init__(self, settings: MonitorSettings, step_minutes: int, metrics: ReportMetrics) -> None:
+        self._settings = settings
+        self._step_minutes = step_minutes
+        self._metrics = metrics
+        self._calendar = Calendar(settings.report_every_hours)
+        self._waiting: dict[tuple[str, int, int], Order] = {}
+        self._ordered = asyncio.Event()
+        self._reporting = _Reporting()
+
+    def on_scores(self, scores: Scores, recent: Recent) -> None:
+        """Order what is due at the hour of these scores: the one thing here that the consume loop waits for."""
+        started_s = monotonic_s()
+        self._metrics.pass_to(scores.site, scores.zone, scores.time)
+        until = step_of(scores.time, self._step_minutes)
+        due = [
+            days
+            for days in WINDOWS_DAYS
+            if recent.model is not None
+            and recent.reaches(until, days)
+            and self._calendar.is_due(scores.site, scores.zone, days, scores.time)
+        ]
+        for days in due:
+            self._place(scores, days, recent)
+        if due:
+            self._metrics.handover_s.observe(monotonic_s() - started_s)
+
+    def _place(self, scores: Scores, window_days: int, recent: Recent) -> None:
+        settings, key = self._settings, (scores.site, scores.zone, window_days)
+        if key in self._waiting:
+            self._metrics.count("skipped")
+        self._waiting[key] = Order(
+            site=scores.site,
+            zone=scores.zone,
+            window_days=window_days,
+            until=scores.time,
+            step_minutes=self._step_minutes,
+            model=recent.model or "",
+            columns=recent.columns,
+            rows=recent.window(step_of(scores.time, self._step_minutes), window_days).tobytes(),
+            registry_uri=settings.registry_uri,
+            artifact_root=settings.artifact_root,
+            report_dir=settings.reports_dir,
+            kept=settings.reports_kept,
+        )
+        self._ordered.set()
+
+    async def run(self) -> None:
+        """Have the orders carried out, one after the other, until cancelled."""
+        try:
+            while True:
+                await self._wait_for_orders()
+                await self._carry_out(self._waiting.pop(next(iter(self._waiting))))
+                if not self._waiting:
+                    self._ordered.clear()
+        finally:
+            await self._reporting.end()
+
+    async def _wait_for_orders(self) -> None:
+        """Wait for the next order; after some minutes without one the process is not kept in memory for it."""
+        try:
+            async with asyncio.timeout(IDLE_S):
+                await self._ordered.wait()
+        except TimeoutError:
+            await self._reporting.end()
+            await self._ordered.wait()
+
+    async def _carry_out(self, order: Order) -> None:
+        started_s = monotonic_s()
+        answer = await self._reporting.ask(order)
+        about = {"zone": order.zone, "window_days": order.window_days, "until": order.until.isoformat()}
+        if answer.report is None:
+            self._metrics.count("failed")
+            log.warning("no report was made", why=answer.error, **about)
+            return
+        self._metrics.count("written")
+        self._metrics.show(answer.report)
+        log.info("report written", seconds=round(monotonic_s() - started_s, 1), **about)
+
+
+class _Reporting:
+    """The process that makes the reports; a thread starts it and talks to it.
+
+    The event loop would fork to start it, which copies the page tables of this process and takes tens of milliseconds;
+    ``subprocess`` does not, and takes one.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def ask(self, order: Order) -> Answer:
+        """Have a report made; what goes wrong is in the answer, and costs the process."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await asyncio.to_thread(self._converse, order)
+        except TimeoutError:
+            error = f"the process that makes reports took more than {PATIENCE_S:.0f} s: check that MLflow answers"
+        except (EOFError, OSError, ValueError) as failure:
+            error = f"the process that makes reports cannot be talked to ({failure!r}): see its lines in this log"
+        await self.end()
+        return Answer(error=error)
+
+    def _converse(self, order: Order) -> Answer:
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, *COMMAND],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, **ENVIRONMENT},
+                start_new_session=True,  # Ctrl-C reaches only the monitor, which ends it
+            )
+        process = self._process
+        assert process.stdin is not None  # noqa: S101 - both are pipes; this tells the type checker
+        assert process.stdout is not None  # noqa: S101 - see above
+        process.stdin.write(order.model_dump_json().encode() + b"\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
+        if not line:
+            raise EOFError(f"it has ended with exit code {process.wait()}")
+        return Answer.model_validate_json(line)
+
+    async def end(self) -> None:
+        """End the process, in the middle of a report if there is one: that lets the thread go that waits for it."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            await asyncio.to_thread(_reap, process)
+
+
+def _reap(process: subprocess.Popen[bytes]) -> None:
+    with suppress(BrokenPipeError), process:  # what it had not read is lost
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()

@@ -1,0 +1,149 @@
+"""Reports as the monitor orders them from the process that makes them, and what that process answers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path  # noqa: TC003 - pydantic reads the annotation at run time
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+
+__all__ = ["WINDOWS_DAYS", "Answer", "Calendar", "Figures", "Order", "Quality", "Report", "change"]
+
+WINDOWS_DAYS = (7, 28)
+
+
+class Figures(BaseModel):
+    """The error of the forecasts of one lead time; or the change of each relative to the reference, as a ratio."""
+
+    model_config = ConfigDict(frozen=True)
+    rmse: float | None
+    mae: float | None
+    r2: float | None
+
+
+class Quality(BaseModel):
+    """The forecasts of one lead time in the window and in the reference; RMSE and MAE in kW.
+
+    ``change`` is current / reference - 1. ``passed`` tells whether RMSE and MAE rose by at most 10 %, and R2 fell by at
+    most 5 %.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    lead: int
+    pairs: int
+    reference_pairs: int
+    current: Figures
+    reference: Figures
+    change: Figures
+    passed: bool
+
+
+class Report(BaseModel):
+    """The figures of one report: the window (``since``, ``until``] of a zone against the training of ``model``.
+
+    ``drift`` is the score of each column that has enough values; those that have not are in ``insufficient``, and so
+    are the forecasts of which too few have come due.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    site: str
+    zone: int
+    window_days: int
+    since: AwareDatetime
+    until: AwareDatetime
+    model: str
+    drift_method: str
+    drift_threshold: float
+    drift: dict[str, float]
+    drift_share: float | None
+    quality: tuple[Quality, ...]
+    insufficient: tuple[str, ...]
+
+    @property
+    def folder(self) -> str:
+        """The name of the folder with the reports of this zone."""
+        return f"{self.site}-{self.zone}"
+
+    @property
+    def stem(self) -> str:
+        """The name of the report's files without what they end with."""
+        return f"{self.until:%Y-%m-%dT%H%MZ}-{self.window_days}d"
+
+
+class Order(BaseModel):
+    """What a report is made of: ``rows`` holds float64, one row a step up to ``until``, NaN where there is no value."""
+
+    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
+    site: str
+    zone: int
+    window_days: int
+    until: AwareDatetime
+    step_minutes: int
+    model: str
+    columns: tuple[str, ...]
+    rows: bytes = Field(repr=False)
+    registry_uri: str = Field(repr=False)
+    artifact_root: Path | None
+    report_dir: Path
+    kept: int
+
+    @property
+    def since(self) -> datetime:
+        """Where the window begins; the reading at that time is not in it."""
+        return self.until - timedelta(days=self.window_days)
+
+    @property
+    def table(self) -> NDArray[np.float64]:
+        """The rows, (steps, columns)."""
+        return np.frombuffer(self.rows).reshape(-1, len(self.columns))
+
+
+class Answer(BaseModel):
+    """What has come of an order: the report that was written, or one line with the reason and what to do."""
+
+    model_config = ConfigDict(frozen=True)
+    report: Report | None = None
+    error: str | None = None
+
+
+class Calendar:
+    """When reports are due: each as soon as its window is full, then once a period of event time, such as a day (UTC).
+
+    Parameters
+    ----------
+    every_hours
+        The length of a period; 0: nothing is ever due.
+    """
+
+    def __init__(self, every_hours: int) -> None:
+        self._period_s = 3600 * every_hours
+        self._made: dict[tuple[str, int, int], int] = {}
+
+    def is_due(self, site: str, zone: int, window_days: int, time: datetime) -> bool:
+        """Tell whether the full window that ends at ``time`` is the first of its period; it counts as made then."""
+        if not self._period_s:
+            return False
+        key, period = (site, zone, window_days), int(time.timestamp()) // self._period_s
+        if period <= self._made.get(key, -1):
+            return False
+        self._made[key] = period
+        return True
+
+
+def change(current: Figures, reference: Figures) -> Figures:
+    """Return current / reference - 1 of each figure, None where the reference is not above zero."""
+    return Figures(
+        **{
+            name: now / before - 1 if now is not None and before is not None and before > 0 else None
+            for name, now, before in (
+                (name, getattr(current, name), getattr(reference, name)) for name in Figures.model_fields
+            )
+        }
+    )

@@ -1,0 +1,1 @@
+"""Whether something has changed: detectors, and the episodes that their detections make up."""

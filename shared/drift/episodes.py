@@ -1,0 +1,80 @@
+"""Episodes: what a detector finds within a day of its last finding is one event that grows, and then ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from shared.contracts.messages import DriftEvent
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+__all__ = ["QUIET", "Episodes", "Subject"]
+
+QUIET = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is watched, and how bad it is when the detector speaks; the words are those of ``DriftEvent``."""
+
+    site: str
+    zone: int | None
+    kind: Literal["sensor", "data", "model"]
+    feature: str
+    detector: str
+    severity: Literal["info", "warning", "critical"]
+
+
+class Episodes:
+    """The episodes of one detector, a fold over event time: the same detections give the same bytes.
+
+    Attributes
+    ----------
+    open
+        The episode that has not ended, as it was sent last.
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.open: DriftEvent | None = None
+        self._ends: datetime | None = None  # unless something is found up to then
+
+    def pass_to(self, time: datetime) -> list[DriftEvent]:
+        """Move on to ``time``; return the episode that has ended before it, a day after its last detection."""
+        if self.open is None or self._ends is None or time <= self._ends:
+            return []
+        ended = self.open.model_copy(update={"ended": self._ends})
+        self.open = None
+        return [ended]
+
+    def found(self, time: datetime, score: float, threshold: float) -> list[DriftEvent]:
+        """Take a detection; return what it ended, and the episode that it opened or let grow."""
+        ended = self.pass_to(time)
+        score = round(score, 3)
+        if self.open is None:
+            self.open = self._opened(time, score, threshold)
+        else:
+            self.open = self.open.model_copy(update={"score": max(score, self.open.score)})
+        self._ends = time + QUIET
+        return [*ended, self.open]
+
+    def _opened(self, time: datetime, score: float, threshold: float) -> DriftEvent:
+        subject = self.subject
+        where = subject.feature if subject.zone is None else subject.zone
+        return DriftEvent(
+            id=f"{subject.site}-{where}-{subject.detector}-{time:%Y-%m-%dT%H:%M:%SZ}",
+            site=subject.site,
+            zone=subject.zone,
+            kind=subject.kind,
+            feature=subject.feature,
+            detector=subject.detector,
+            score=score,
+            threshold=threshold,
+            severity=subject.severity,
+            started=time,
+            ended=None,
+            report=None,
+        )
