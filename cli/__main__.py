@@ -87,6 +87,10 @@ def demo(
     speed: Speed = 20.0,
     headless: Annotated[bool, typer.Option("--headless", help="Plain lines instead of a live view.")] = False,
     json_file: JsonFile = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(parser=_writable, help="Write the last screen of the live view to this file.", metavar="FILE.svg"),
+    ] = None,
 ) -> None:
     """Everything on this machine with Python alone: broker, services, replay; ends by itself with --days."""
     from shared.runtime.clock import monotonic_s
@@ -96,7 +100,14 @@ def demo(
     from shared.runtime.settings import Settings, load
 
     options = DemoOptions(
-        data=data, days=days, start=start, rate_per_s=speed, headless=headless, json_file=json_file, started_s=started_s
+        data=data,
+        days=days,
+        start=start,
+        rate_per_s=speed,
+        headless=headless,
+        json_file=json_file,
+        picture=picture,
+        started_s=started_s,
     )
     raise typer.Exit(run_demo(options, load(Settings), Console(stderr=True)))
 
@@ -116,6 +127,7 @@ def replay(
     until: Until = None,
     days: Days = None,
     speed: Speed = 0.0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after the newest clean reading.")] = False,
     json_file: JsonFile = None,
 ) -> None:
     """Stream readings onto the raw topic, by default the last 20 % of the year."""
@@ -125,7 +137,7 @@ def replay(
     settings = _settings_of_current_demo()
     logs.configure("replay", settings.log_format, settings.log_level)
     window = ReplayWindow(start, until, days)
-    result = run_replay(data, window, speed, settings, Console(stderr=True))
+    result = run_replay(data, window, speed, settings, Console(stderr=True), resume=resume)
     _write(json_file, result)
 
 
@@ -167,16 +179,39 @@ def topics() -> None:
 
 
 @app.command()
+def schemas(
+    out: Annotated[Path, typer.Option(file_okay=False, help="The folder to write to.")] = Path("docs/schemas"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where a file differs.")] = False,
+) -> None:
+    """Write the JSON Schema of every message, and the AsyncAPI document of the topics."""
+    from cli.schemas import complaints, schema_texts
+    from shared.data.sites import site
+
+    texts = schema_texts(site("tetouan"))
+    if check:
+        wrong = complaints(out, texts)
+        sys.stderr.write("".join(f"{line}\n" for line in wrong))
+        raise typer.Exit(1 if wrong else 0)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (out / name).write_text(text, encoding="utf-8", newline="\n")
+        sys.stdout.write(f"wrote {out / name}\n")
+
+
+@app.command()
 def train(
     data: Data = None,
     until: Until = None,
+    if_missing: Annotated[
+        bool, typer.Option("--if-missing", help="Do nothing where the champions have seen just these readings.")
+    ] = False,
     json_file: JsonFile = None,
 ) -> None:
     """Fit the batch models on the readings before --until (default: the last 20 %), score, register, promote."""
     from cli.training import run_train
     from shared.runtime.settings import Settings, load
 
-    _write(json_file, run_train(data, until, load(Settings), Console(stderr=True)))
+    _write(json_file, run_train(data, until, load(Settings), Console(stderr=True), if_missing=if_missing))
 
 
 @app.command()
@@ -196,13 +231,13 @@ def backtest(
 
 def _settings_of_current_demo() -> Settings:
     """Return the settings, with the broker of a running demo where the environment names none."""
+    from cli.runs import current
     from shared.runtime.settings import PREFIX, Settings, load
 
     settings = load(Settings)
-    current = settings.state_dir / "current.json"
-    if PREFIX + "KAFKA_BOOTSTRAP" in os.environ or not current.exists():
+    running = current(settings.state_dir)
+    if PREFIX + "KAFKA_BOOTSTRAP" in os.environ or running is None:
         return settings
-    running = json.loads(current.read_text(encoding="utf-8"))
     return load(
         Settings,
         kafka_bootstrap=running["kafka_bootstrap"],

@@ -26,6 +26,7 @@ __all__ = ["GROUP", "Audit"]
 GROUP = "audit"
 READS = (topics.CLEAN, topics.REJECTED, topics.FORECASTS, topics.SCORES, topics.DRIFT)
 BATCH = 500
+ANSWER_S = 2.0
 RECENT = 1000  # readings kept for those who show them beside their forecast
 
 
@@ -46,7 +47,7 @@ class Audit:
         self.readings: dict[datetime, CleanReading] = {}
         self.forecasts: dict[int, Forecast] = {}
         self.scores: dict[int, Scores] = {}
-        self.drift_events: set[str] = set()
+        self.drift_events: dict[str, DriftEvent] = {}
 
     def __enter__(self) -> Audit:
         return self
@@ -68,6 +69,11 @@ class Audit:
     def issued(self) -> int:
         """Forecasts seen so far, repeated ones too."""
         return sum(self.rungs.values())
+
+    def sent(self) -> int:
+        """Ask the broker how many readings have been sent; any thread may. Raises ``KafkaException``: no answer."""
+        partitions = [TopicPartition(topics.RAW.name, number) for number in range(topics.PARTITIONS)]
+        return sum(self._consumer.get_watermark_offsets(each, timeout=ANSWER_S)[1] for each in partitions)
 
     def poll(self, wait_s: float) -> int:
         """Book what has come; returns the number of records."""
@@ -97,7 +103,8 @@ class Audit:
                 scores = Scores.from_bytes(value)
                 self.scores[scores.zone] = scores
             case topics.DRIFT.name:
-                self.drift_events.add(DriftEvent.from_bytes(value).id)
+                event = DriftEvent.from_bytes(value)
+                self.drift_events[event.id] = event
 
     def _book_reading(self, reading: CleanReading) -> None:
         self.accepted += 1

@@ -48,8 +48,11 @@ class Children:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def start(self, name: str, args: list[str], env: Mapping[str, str]) -> Child:
-        """Run ``python args`` with ``env`` on top of this process's environment; its output goes to ``<name>.log``."""
+    def start(self, name: str, args: list[str], env: Mapping[str, str], pass_fds: tuple[int, ...] = ()) -> Child:
+        """Run ``python args`` with ``env`` on top of this process's environment; its output goes to ``<name>.log``.
+
+        The child inherits the file descriptors in ``pass_fds``.
+        """
         path = self._log_dir / f"{name}.log"
         with path.open("wb") as log:
             process = subprocess.Popen(
@@ -58,6 +61,7 @@ class Children:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **env},
+                pass_fds=pass_fds,
                 start_new_session=True,  # Ctrl-C reaches only the parent, which stops the children in order
             )
         child = Child(name, process, path)

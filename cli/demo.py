@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 from contextlib import ExitStack, contextmanager
@@ -12,18 +11,18 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
 from backtest.record import Record
 from cli.audit import GROUP, Audit
 from cli.children import Children
-from cli.progress import Ticker
+from cli.live import LiveView, Stream, merged_readings
 from cli.replaying import ReplayWindow
+from cli.runs import announced, new_run
 from cli.summary import balanced, show_summary, summary
 from replay.interruption import ORDERS, set_by_signals
 from shared.runtime import embedded
-from shared.runtime.clock import monotonic_s, now
+from shared.runtime.clock import monotonic_s
 from shared.runtime.settings import PREFIX, Refused, Settings
 
 if TYPE_CHECKING:
@@ -40,6 +39,7 @@ MAX_LAG = 256  # records on their way; a forecast takes 5 kB of the 5 MiB that t
 READY_S = 120.0
 STALLED_S = 60.0
 REST_S = 5.0
+QUIET_S = 1.0
 INTERRUPTED = 130
 POLL_S = 0.1
 ANSWER_S = 2.0
@@ -58,12 +58,13 @@ class DemoOptions:
     rate_per_s: float
     headless: bool
     json_file: Path | None
+    picture: Path | None
     started_s: float
 
 
 def run_demo(options: DemoOptions, settings: Settings, console: Console) -> int:
     """Stream the year: 0 where every reading was answered once, else 1; ``Refused`` where it cannot be done."""
-    run_dir = _run_dir(settings.state_dir)
+    run_dir = new_run(settings.state_dir)
     with ExitStack() as stack:
         stack.enter_context(_interrupted_by_signals())
         broker = stack.enter_context(embedded.start())
@@ -99,11 +100,13 @@ class _Demo:
         # once records are being read a signal must not interrupt a call that has them in its hands
         self._stop = Event()
         self._first_forecast_s: float | None = None
+        self._view: LiveView | None = None
         self._addresses: dict[str, str] = {}
         self._env = {
             PREFIX + "KAFKA_BOOTSTRAP": broker.bootstrap,
             PREFIX + "TOPIC_PREFIX": "",
             PREFIX + "STATE_DIR": str(settings.state_dir.absolute()),
+            PREFIX + "REPORT_DIR": str(run_dir.absolute() / "reports"),
             PREFIX + "LOG_FORMAT": "console",
             PREFIX + "MAX_LAG": str(MAX_LAG),
             PREFIX + "LAG_GROUPS": ",".join([*SERVICES, GROUP]),
@@ -115,12 +118,14 @@ class _Demo:
         for name in ("ingestor", "monitor"):
             self._start_service(name)
         # what takes long to import is imported while those two start
-        from cli.provision import year_for  # noqa: PLC0415 - see above
+        with self._console.status("loading what reads the data"):
+            from cli.provision import year_for  # noqa: PLC0415 - see above
 
         self._year = year_for(self._options.data or self._settings.data, self._settings, self._console)
         self._data = "synthetic" if self._year.synthetic else self._options.data or self._settings.data
         self._start, self._until = ReplayWindow(self._options.start, None, self._options.days).of(self._year)
-        from cli.training import ensure_models  # noqa: PLC0415 - see above
+        with self._console.status("loading what fits the models"):
+            from cli.training import ensure_models  # noqa: PLC0415 - see above
 
         with ensure_models(self._year, self._start, self._settings, self._console) as tags:
             self._env[PREFIX + "MODEL_TAGS"] = ",".join(f"{name}={value}" for name, value in tags.items())
@@ -128,11 +133,13 @@ class _Demo:
             self._start_replay()
 
     def _start_service(self, name: str) -> None:
-        port = _free_port(self._settings.http_host, SERVICES[name])
-        if port != SERVICES[name]:
-            self._console.print(f"port {SERVICES[name]} is taken: the {name} listens on {port}", highlight=False)
-        self._addresses[name] = f"http://{self._settings.http_host}:{port}"
-        self._children.start(name, ["-m", f"services.{name}"], {**self._env, PREFIX + "HTTP_PORT": str(port)})
+        with _listener(self._settings.http_host, SERVICES[name]) as listener:
+            host, port = listener.getsockname()[:2]
+            if port != SERVICES[name]:
+                self._console.print(f"port {SERVICES[name]} is taken: the {name} listens on {port}", highlight=False)
+            self._addresses[name] = f"http://{host}:{port}"
+            env = {**self._env, PREFIX + "HTTP_FD": str(listener.fileno())}
+            self._children.start(name, ["-m", f"services.{name}"], env, pass_fds=(listener.fileno(),))
 
     def _wait_until_ready(self) -> None:
         """Wait until every service is ready; raises ``Refused`` where one dies or takes too long."""
@@ -156,7 +163,7 @@ class _Demo:
             )
         dead = self._children.ended()
         if dead is not None:
-            self._console.print(f"the end of {dead.log}:\n{dead.last_lines()}", highlight=False, markup=False)
+            self._say(f"the end of {dead.log}:\n{dead.last_lines()}")
             raise Refused(
                 f"{dead.name} has died with exit code {dead.process.returncode}: see above, start the demo again"
             )
@@ -164,18 +171,13 @@ class _Demo:
     @contextmanager
     def _announced(self) -> Iterator[None]:
         """Write the addresses where `tetouan watch` and `tetouan replay` look for them, as long as the demo runs."""
-        current = self._settings.state_dir / "current.json"
-        addresses = {
-            "kafka_bootstrap": self._bootstrap,
-            "http": self._addresses,
-            "pid": os.getpid(),
-            "data": self._data,
-        }
-        current.write_text(json.dumps(addresses, indent=1), encoding="utf-8")
-        try:
+        addresses = {"kafka_bootstrap": self._bootstrap, "http": self._addresses, "data": self._data}
+        with announced(self._settings.state_dir, addresses) as other:
+            if other is not None:
+                self._say(
+                    f"another demo (pid {other['pid']}) runs too: `tetouan watch` listens to this one until it ends"
+                )
             yield
-        finally:
-            current.unlink(missing_ok=True)
 
     def _start_replay(self) -> None:
         """Start the replay; it lets the consumers come up before it runs ahead of them."""
@@ -192,15 +194,44 @@ class _Demo:
         with self._announced(), Audit(self._bootstrap, records) as audit, set_by_signals(self._stop):
             self._wait_until_ready()
             self._introduce()
-            with Ticker(self._console, self._year.label, headless=self._options.headless) as ticker:
-                self._until_done(audit, ticker)
+            with self._viewing(audit) as view:
+                self._until_done(audit, view)
             if self._stop.is_set():
                 self._console.print("stopping")
                 self._book_the_rest(audit)
+            if self._options.picture is not None:
+                self._draw(self._options.picture, audit, view)
             code = self._summarise(audit)
             if self._options.days is None and not self._stop.is_set():
                 self._stay_up(audit)
             return code
+
+    def _viewing(self, audit: Audit) -> LiveView:
+        stream = Stream(
+            label=self._year.label,
+            synthetic=self._year.synthetic,
+            start=self._start,
+            until=self._until,
+            zone=self._settings.zones[0],
+            bootstrap=self._bootstrap,
+            addresses=self._addresses,
+        )
+        self._view = LiveView(self._console, stream, audit, headless=self._options.headless)
+        return self._view
+
+    def _draw(self, picture: Path, audit: Audit, view: LiveView) -> None:
+        """Write the picture once the monitor's last scores have come, too."""
+        deadline_s = monotonic_s() + REST_S
+        while audit.poll(QUIET_S) and monotonic_s() < deadline_s:
+            pass
+        view.save_picture(picture)
+
+    def _say(self, text: str) -> None:
+        """Print a remark, or keep it until the live view has left the terminal."""
+        if self._view is not None:
+            self._view.say(text)
+        else:
+            self._console.print(text, soft_wrap=True, highlight=False, markup=False)
 
     def _introduce(self) -> None:
         """Say where to look."""
@@ -209,7 +240,7 @@ class _Demo:
         where = f"Kafka {self._bootstrap} (embedded)  logs {self._run_dir}"
         self._console.print(where, soft_wrap=True, highlight=False)
 
-    def _until_done(self, audit: Audit, ticker: Ticker) -> None:
+    def _until_done(self, audit: Audit, view: LiveView) -> None:
         """Book and show until everything sent is accounted for, or nothing has moved for a minute."""
         moved_s = monotonic_s()
         while not self._stop.is_set() and not self._settled(audit):
@@ -218,10 +249,10 @@ class _Demo:
                 moved_s = monotonic_s()
             if self._first_forecast_s is None and audit.issued:
                 self._first_forecast_s = monotonic_s() - self._options.started_s
-                self._console.print(f"first forecast {self._first_forecast_s:.1f} s after the start")
-            ticker.show(audit, self._settings.zones[0])
+                view.say(f"first forecast {self._first_forecast_s:.1f} s after the start")
+            view.show()
             if monotonic_s() - moved_s > STALLED_S and self._replay.process.poll() is not None:
-                self._console.print(f"nothing has moved for {STALLED_S:.0f} s: see the logs in {self._run_dir}")
+                view.say(f"nothing has moved for {STALLED_S:.0f} s: see the logs in {self._run_dir}")
                 return
 
     def _settled(self, audit: Audit) -> bool:
@@ -238,13 +269,8 @@ class _Demo:
         return {"sent": 0, "waited_s": 0.0, **json.loads(written or "{}")}
 
     def _merged(self) -> int:
-        """Return how many readings the ingestor says it has merged: they leave no trace on a topic."""
-        try:
-            exported = httpx.get(self._addresses["ingestor"] + "/metrics", timeout=ANSWER_S).text
-        except httpx.TransportError:  # it has died: the next look at the children says so
-            return 0
-        samples = [sample for family in text_string_to_metric_families(exported) for sample in family.samples]
-        return int(sum(sample.value for sample in samples if sample.name == "tetouan_merged_readings_total"))
+        """Return how many readings were merged; where the ingestor has died, the next look at the children says so."""
+        return merged_readings(self._addresses["ingestor"]) or 0
 
     def _book_the_rest(self, audit: Audit) -> None:
         """After Ctrl-C: end the replay, and give what is on its way a few seconds to arrive."""
@@ -278,27 +304,17 @@ class _Demo:
             audit.poll(POLL_S)
 
 
-def _run_dir(state_dir: Path) -> Path:
-    run_dir = state_dir / "runs" / f"{now():%Y%m%dT%H%M%S}-{os.getpid()}"
+def _listener(host: str, wanted: int) -> socket.socket:
+    """Return a socket that listens on the port, or on a free one where it is taken.
+
+    The service inherits it, so that nobody else can take the port meanwhile.
+    """
     try:
-        run_dir.mkdir(parents=True)
-    except OSError as error:
-        why = os.strerror(error.errno or 0)
-        raise Refused(f"cannot write to {state_dir} ({why}): set TETOUAN_STATE_DIR to a folder of yours") from None
-    return run_dir
-
-
-def _free_port(host: str, wanted: int) -> int:
-    """Return the port, or a free one where it is taken."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, wanted))
-        except socket.gaierror as error:
-            raise Refused(f"TETOUAN_HTTP_HOST={host!r} is no address of this machine ({error.strerror})") from None
-        except OSError:
-            probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+        return socket.create_server((host, wanted))
+    except socket.gaierror as error:
+        raise Refused(f"TETOUAN_HTTP_HOST={host!r} is no address of this machine ({error.strerror})") from None
+    except OSError:
+        return socket.create_server((host, 0))
 
 
 def _ready(client: httpx.Client, address: str) -> bool:

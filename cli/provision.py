@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rich.console import Console
+    from rich.progress import TaskID
 
     from shared.data.year import Year
     from shared.runtime.settings import Settings
@@ -25,9 +26,9 @@ __all__ = ["steps_shown", "year_for"]
 
 def year_for(data: str | None, settings: Settings, console: Console) -> Year:
     """Find the year of readings and say which it is; raises ``Refused`` where it cannot be used."""
-    with Progress(
-        TextColumn("downloading the year"), BarColumn(), DownloadColumn(), console=console, transient=True
-    ) as bar:
+    columns = (TextColumn("downloading the year"), BarColumn(), DownloadColumn())
+    download = Progress(*columns, console=console, transient=True, disable=not console.is_interactive)
+    with console.status("reading the year of readings"), download as bar:
         task = bar.add_task("download", visible=False)
         try:
             year = find_year(
@@ -48,13 +49,15 @@ def year_for(data: str | None, settings: Settings, console: Console) -> Year:
 
 
 @contextmanager
-def steps_shown(console: Console) -> Iterator[Callable[[str, float], None]]:
-    """Show a bar for each step of the work on a terminal, else a line when it begins."""
+def steps_shown(console: Console, before: str | None = None) -> Iterator[Callable[[str, float], None]]:
+    """Show a bar for each step of the work on a terminal, else a line when it begins; ``before`` the first, say so."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        tasks = {}
+    with Progress(*columns, console=console, disable=not console.is_interactive) as bars:
+        tasks: dict[str, TaskID] = {}
 
         def show(what: str, share: float) -> None:
+            if before and not tasks:
+                console.print(before, soft_wrap=True, highlight=False)
             if what not in tasks:
                 tasks[what] = bars.add_task(what, total=1.0)
                 if bars.disable:

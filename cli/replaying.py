@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cli.provision import year_for
+from cli.watching import last_reading
 from replay.backlog import ConsumersStalledError
 from replay.interruption import set_by_signals
 from replay.pacing import Pauses
@@ -52,11 +53,19 @@ class ReplayWindow:
 
 
 def run_replay(
-    data: str | None, window: ReplayWindow, rate_per_s: float, settings: Settings, console: Console
+    data: str | None, window: ReplayWindow, rate_per_s: float, settings: Settings, console: Console, *, resume: bool
 ) -> dict[str, Any]:
-    """Publish the readings of the window until they end or a signal comes; returns the summary as a dictionary."""
+    """Publish the readings of the window until they end or a signal comes; returns the summary as a dictionary.
+
+    To ``resume`` is to leave out what stands on the clean topic already.
+    """
     year = year_for(data or settings.data, settings, console)
     start, until = window.of(year)
+    streamed = last_reading(settings) if resume else None
+    if streamed is not None:
+        start = min(until, max(start, streamed + timedelta(minutes=year.site.step_minutes)))
+        again = "" if start < until else ": all of it; to stream it again begin with empty topics"
+        console.print(f"streamed already up to {streamed:%Y-%m-%d %H:%M}Z{again}", soft_wrap=True, highlight=False)
     options = ReplayOptions(
         bootstrap=settings.kafka_bootstrap,
         site=settings.site,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
 from rich.console import Console
 
 from cli.provision import steps_shown, year_for
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ensure_models", "run_train"]
 
+FIRST_START = "no models of these data yet: fitting them, once, takes about half a minute"
+
 
 @contextmanager
 def ensure_models(year: Year, start: datetime, settings: Settings, console: Console) -> Iterator[dict[str, str]]:
@@ -29,24 +32,47 @@ def ensure_models(year: Year, start: datetime, settings: Settings, console: Cons
 
     What the block starts meanwhile finds the registry's schema made, and waits for the models by their tags.
     """
-    registry = Registry(settings.registry_uri, settings.artifact_root)
+    with console.status("opening the model registry"):
+        registry = Registry(settings.registry_uri, settings.artifact_root)
     try:
         yield tags_of(year, start)
-        with steps_shown(console) as progress:
+        with _alone(settings, console), steps_shown(console, FIRST_START) as progress:
             ensure(year, start, settings.zones, registry, progress)
     except DataError as error:
         raise Refused(str(error)) from None
 
 
-def run_train(data: str | None, until: datetime | None, settings: Settings, console: Console) -> dict[str, Any]:
-    """Fit, score, register and promote the models of the configured zones; returns the report as a dictionary."""
+@contextmanager
+def _alone(settings: Settings, console: Console) -> Iterator[None]:
+    """Let one training run at a time beneath a state folder: who comes second finds the models of the first."""
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(settings.state_dir / "training.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        console.print("another process fits these models: waiting for it", highlight=False)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def run_train(
+    data: str | None, until: datetime | None, settings: Settings, console: Console, *, if_missing: bool
+) -> dict[str, Any]:
+    """Fit, score, register and promote the models of the configured zones; returns the report as a dictionary.
+
+    With ``if_missing`` champions that have seen just these readings are left as they are.
+    """
     year = year_for(data or settings.data, settings, console)
     registry = Registry(settings.registry_uri, settings.artifact_root)
-    with steps_shown(console) as progress:
-        try:
-            report = train(year, until or year.test_start, settings.zones, registry, progress)
-        except DataError as error:
-            raise Refused(str(error)) from None
+    end = until or year.test_start
+    try:
+        with _alone(settings, console), steps_shown(console) as progress:
+            report = train(year, end, settings.zones, registry, progress, if_missing=if_missing)
+    except DataError as error:
+        raise Refused(str(error)) from None
     for model in report.models:
         fate = "champion" if model.promoted else "registered"
         Console().print(f"{year.label}  {model.version.label}: {fate}, {model.reason}", soft_wrap=True, highlight=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, TopicPartition
@@ -14,13 +15,14 @@ from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from confluent_kafka import Message
 
     from shared.contracts.topics import Topic
     from shared.runtime.settings import Settings
 
-__all__ = ["WATCHED", "forecast_line", "no_broker", "reading_line", "watch"]
+__all__ = ["WATCHED", "drift_line", "forecast_line", "last_reading", "no_broker", "reading_line", "watch"]
 
 WATCHED = {
     "forecasts": topics.FORECASTS,
@@ -29,6 +31,12 @@ WATCHED = {
     "drift": topics.DRIFT,
 }
 ANSWER_S = 5.0
+TAIL = 100  # records among which the last reading is looked for
+WHAT_TO_DO = {
+    "sensor": "check the meter; its values are not to be trusted",
+    "data": "compare with the weather and the calendar; forecasts may suffer",
+    "model": "check the meter; if the load has really changed, the forecast adapts: follow its scores",
+}
 SHOWN_LEADS = {1: "+10 min", 6: "+1 h", 144: "+24 h"}
 
 
@@ -48,6 +56,33 @@ def watch(settings: Settings, topic: Topic, *, as_json: bool, from_start: bool) 
         raise no_broker(settings, error) from None
     finally:
         consumer.close()
+
+
+def last_reading(settings: Settings) -> datetime | None:
+    """Return the time of the site's newest clean reading, None where there is none; raises ``Refused`` as `watch`."""
+    consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": "watch", "log_level": 0})
+    try:
+        name = settings.topic_prefix + topics.CLEAN.name
+        there = consumer.list_topics(name, timeout=ANSWER_S).topics[name].partitions
+        times = [_last_time(consumer, TopicPartition(name, number), settings.site) for number in there]
+        return max((time for time in times if time is not None), default=None)
+    except KafkaException as error:
+        raise no_broker(settings, error) from None
+    finally:
+        consumer.close()
+
+
+def _last_time(consumer: Consumer, partition: TopicPartition, site: str) -> datetime | None:
+    """Return the time of the last reading of the site that can be read among the last records of a partition."""
+    low, high = consumer.get_watermark_offsets(partition, timeout=ANSWER_S)
+    last = None
+    consumer.assign([TopicPartition(partition.topic, partition.partition, max(low, high - TAIL))])
+    while low < high and consumer.position([partition])[0].offset < high:
+        for message in consumer.consume(TAIL, ANSWER_S):
+            with suppress(ValidationError):
+                reading = CleanReading.from_bytes(message.value() or b"")
+                last = reading.time if reading.site == site else last
+    return last
 
 
 def no_broker(settings: Settings, error: KafkaException) -> Refused:
@@ -92,8 +127,7 @@ def _readable(message: Message) -> str:
         what = f"{letter.field}={letter.value}" if letter.field else letter.value or ""
         where = f"{letter.topic}/{letter.partition}@{letter.offset}"
         return f"{letter.received:%Y-%m-%d %H:%M:%S}  {letter.reason}  {what}  ({where})"
-    event = DriftEvent.from_bytes(value)
-    return f"{event.started:%Y-%m-%d %H:%M}  {event.severity}  {event.kind}: {event.feature} ({event.detector})"
+    return drift_line(DriftEvent.from_bytes(value))
 
 
 def forecast_line(forecast: Forecast) -> str:
@@ -106,6 +140,14 @@ def forecast_line(forecast: Forecast) -> str:
     ]
     rung = forecast.rungs[0].rung if forecast.rungs else "?"
     return f"{forecast.origin:%Y-%m-%d %H:%M}  {forecast.site} zone {forecast.zone}  {'  '.join(leads)}  {rung}"
+
+
+def drift_line(event: DriftEvent) -> str:
+    """Return a drift event for people: since when, how bad, where, how sure, and what to do as long as it is open."""
+    where = event.site if event.zone is None else f"{event.site} zone {event.zone}"
+    what = f"{event.kind}: {event.feature} ({event.detector} {event.score:g}, threshold {event.threshold:g})"
+    state = f"open: {WHAT_TO_DO[event.kind]}" if event.ended is None else f"ended {event.ended:%Y-%m-%d %H:%M}"
+    return f"{event.started:%Y-%m-%d %H:%M}  {event.severity}  {where}  {what}  {state}"
 
 
 def reading_line(reading: CleanReading) -> str:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from cli.watching import forecast_line, reading_line
-from tests.unit.cli.test_summary import forecast, reading
+from datetime import timedelta
+
+import pytest
+
+from cli.watching import drift_line, forecast_line, reading_line
+from shared.contracts.messages import DriftEvent
+from tests.unit.cli.test_summary import START, forecast, reading
 
 
 def test_a_forecast_is_one_line_with_three_leads_and_their_interval() -> None:
@@ -18,3 +23,46 @@ def test_a_missing_value_is_a_dash_with_its_flag() -> None:
     """A reading shows every field; what is missing says so."""
     assert reading_line(reading(0, None)) == "2018-02-01 00:00  tetouan  zone_2_kw=-  zone_2_kw: missing"
     assert reading_line(reading(0)) == "2018-02-01 00:00  tetouan  zone_2_kw=20000"
+
+
+def drift_event(kind: str = "model") -> DriftEvent:
+    """Return an event of zone 2 that is open."""
+    return DriftEvent.model_validate(
+        {
+            "id": "tetouan-2-page_hinkley_1h-2018-02-01T00:00:00Z",
+            "site": "tetouan",
+            "zone": 2,
+            "kind": kind,
+            "feature": "zone_2_kw",
+            "detector": "page_hinkley_1h",
+            "score": 15.25,
+            "threshold": 12.0,
+            "severity": "warning",
+            "started": START,
+            "ended": None,
+            "report": None,
+        }
+    )
+
+
+def test_an_open_drift_event_says_what_to_do() -> None:
+    """Since when, how bad, where, what, how sure; then the next step."""
+    assert drift_line(drift_event()) == (
+        "2018-02-01 00:00  warning  tetouan zone 2  model: zone_2_kw (page_hinkley_1h 15.25, threshold 12)"
+        "  open: check the meter; if the load has really changed, the forecast adapts: follow its scores"
+    )
+
+
+@pytest.mark.parametrize("kind", ["sensor", "data", "model"])
+def test_every_kind_of_event_has_a_next_step(kind: str) -> None:
+    """None leaves the reader alone."""
+    assert drift_line(drift_event(kind)).split("  open: ")[1]
+
+
+def test_an_ended_drift_event_says_when() -> None:
+    """There is nothing left to do; an event of the whole site names no zone."""
+    event = drift_event().model_copy(update={"zone": None, "ended": START + timedelta(hours=30)})
+    assert drift_line(event) == (
+        "2018-02-01 00:00  warning  tetouan  model: zone_2_kw (page_hinkley_1h 15.25, threshold 12)"
+        "  ended 2018-02-02 06:00"
+    )

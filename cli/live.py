@@ -1,0 +1,311 @@
+"""The live view of a demo: a screen that is drawn anew twice a second, or a plain line every five seconds."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+import httpx
+import numpy as np
+from confluent_kafka import KafkaException
+from prometheus_client.parser import text_string_to_metric_families
+from rich.console import Console
+from rich.live import Live
+from rich.terminal_theme import MONOKAI
+from rich.text import Text
+
+from cli.chart import Curves
+from cli.screen import Snapshot, plain_line, screen
+from replay.backlog import Backlog
+from shared.contracts import topics
+from shared.forecasting.scores import ABSENT, step_of, to_kw
+from shared.runtime.clock import monotonic_s
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+    from rich.console import RenderableType
+
+    from backtest.record import Record
+    from cli.audit import Audit
+    from shared.contracts.messages import Forecast
+
+__all__ = ["LiveView", "Stream", "curves_of", "merged_readings"]
+
+LIVE_S = 0.5  # a frame costs 20 to 50 ms of one of the cores that the services need too
+PLAIN_S = 5.0
+RATE_S = 3.0
+RATE_EVERY_S = 0.25
+ASK_EVERY_S = 1.0
+ANSWER_S = 2.0
+PICTURE = (110, 36)
+# rich's own format asks a server on the internet for its font
+SVG = """\
+<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+<style>
+.{unique_id}-matrix {{ font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace;
+ font-size: {char_height}px; line-height: {line_height}px; }}
+.{unique_id}-title {{ font: bold 18px sans-serif; }}
+{styles}
+</style>
+<defs>
+<clipPath id="{unique_id}-clip-terminal"><rect width="{terminal_width}" height="{terminal_height}"/></clipPath>
+{lines}
+</defs>
+{chrome}
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}
+<g class="{unique_id}-matrix">
+{matrix}
+</g>
+</g>
+</svg>
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """What a demo streams, [start, until) of which data, for which zone, through which broker and services."""
+
+    label: str
+    synthetic: bool
+    start: datetime
+    until: datetime
+    zone: int
+    bootstrap: str
+    addresses: Mapping[str, str]
+
+
+class LiveView:
+    """Shows the state of the stream: in place on a terminal, else as one line every five seconds.
+
+    Parameters
+    ----------
+    console
+        Where to draw.
+    stream
+        What is shown.
+    audit
+        What has been seen.
+    headless
+        Print lines on a terminal too.
+    """
+
+    def __init__(self, console: Console, stream: Stream, audit: Audit, *, headless: bool) -> None:
+        self._console = console
+        self._stream = stream
+        self._audit = audit
+        self._live = None
+        if console.is_interactive and not headless:
+            # on a screen of its own, so that a window of another size is drawn anew and nothing is left behind
+            self._live = Live(console=console, auto_refresh=False, screen=True)
+        self._asking = _Asking(stream, audit)
+        self._pace = _Pace()
+        self._shown_s = 0.0
+        self._said: list[str] = []
+
+    def __enter__(self) -> LiveView:
+        if self._live is not None:
+            self._asking.start()
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is None:
+            return
+        self._asking.stop()
+        self._live.stop()
+        if self._begun:  # the last screen stays above what is printed next
+            self._console.print(self._frame(*self._console.size))
+        self._live = None
+        for text in self._said:
+            self.say(text)
+
+    def say(self, text: str) -> None:
+        """Print a remark, once the screen is free."""
+        if self._live is not None:
+            self._said.append(text)
+        else:
+            self._console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+    def show(self) -> None:
+        """Show the newest state, no more often than it can be read."""
+        now_s = monotonic_s()
+        self._pace.note(now_s, self._audit.accepted + self._audit.rejected, self._audit.issued)
+        every_s = PLAIN_S if self._live is None else LIVE_S
+        if now_s - self._shown_s < every_s:
+            return
+        if self._live is not None:
+            self._live.update(self._frame(*self._console.size), refresh=True)
+        elif self._begun:
+            self.say(plain_line(self._snapshot()))
+        else:
+            return
+        self._shown_s = now_s
+
+    def save_picture(self, file: Path) -> None:
+        """Write the newest screen as an SVG of 110 columns and 36 lines."""
+        if not self._begun:
+            self.say(f"no picture: no forecast has come, so {file} stays empty")
+            return
+        self._asking.ask()
+        width, height = PICTURE
+        canvas = Console(
+            record=True,
+            width=width,
+            height=height,
+            file=io.StringIO(),
+            force_terminal=True,
+            color_system="truecolor",
+            no_color=False,
+        )
+        canvas.print(self._frame(width, height))
+        title = f"tetouan demo: {self._stream.label}"
+        file.write_text(
+            canvas.export_svg(title=title, theme=MONOKAI, code_format=SVG, unique_id="demo"), encoding="utf-8"
+        )
+
+    @property
+    def _begun(self) -> bool:
+        return self._stream.zone in self._audit.forecasts
+
+    def _frame(self, width: int, height: int) -> RenderableType:
+        if not self._begun:
+            return Text(f"waiting for the first forecast of zone {self._stream.zone}; Ctrl-C ends")
+        return screen(self._snapshot(), width, height)
+
+    def _snapshot(self) -> Snapshot:
+        audit, stream = self._audit, self._stream
+        forecast = audit.forecasts[stream.zone]
+        readings_per_s, forecasts_per_s = self._pace.per_s()
+        reading = audit.readings.get(forecast.origin)
+        return Snapshot(
+            label=stream.label,
+            synthetic=stream.synthetic,
+            start=stream.start,
+            until=stream.until,
+            forecast=forecast,
+            load_kw=reading.values.get(f"zone_{stream.zone}_kw") if reading else None,
+            curves=curves_of(audit.records[stream.zone], forecast),
+            scores=audit.scores.get(stream.zone),
+            drift=tuple(audit.drift_events.values()),
+            sent=max(self._asking.sent, audit.accepted + audit.rejected),  # it was asked a moment ago
+            accepted=audit.accepted,
+            rejected=audit.rejected,
+            merged=self._asking.merged,
+            readings_per_s=readings_per_s,
+            forecasts_per_s=forecasts_per_s,
+            waiting=self._asking.waiting,
+            addresses=stream.addresses,
+            command=_command(),
+        )
+
+
+def curves_of(record: Record, forecast: Forecast) -> Curves:
+    """Return what the record knows of the 24 hours before the origin, and the forecast of the 24 hours after it."""
+    leads = len(forecast.median_kw)
+    row = step_of(forecast.origin, forecast.step_minutes) - step_of(record.test_from, forecast.step_minutes)
+    first = len(record.demand) - record.rows  # the demand may begin before the forecasts
+    issued = record.issued[row - leads, 0] if row >= leads else np.full(leads, ABSENT, np.int32)
+    interval = next((interval for interval in forecast.intervals if interval.coverage == 0.9), None)
+    unknown = (np.nan,) * leads
+    return Curves(
+        load_kw=to_kw(_padded(record.demand[max(0, first + row + 1 - leads) : first + row + 1], leads)),
+        former_kw=to_kw(issued),
+        median_kw=np.array(forecast.median_kw),
+        low_kw=np.array(interval.low_kw if interval else unknown),
+        high_kw=np.array(interval.high_kw if interval else unknown),
+    )
+
+
+def _padded(newest: NDArray[np.int32], size: int) -> NDArray[np.int32]:
+    """Return the values with what was before the first one."""
+    return np.concatenate([np.full(size - newest.size, ABSENT, np.int32), newest])
+
+
+def _command() -> str:
+    """Return how another terminal in this folder calls the program."""
+    here = Path(sys.executable).with_name("tetouan")
+    return "tetouan" if shutil.which("tetouan") or not here.exists() else os.path.relpath(here)
+
+
+class _Pace:
+    """Readings and forecasts a second over the last few: they come in batches."""
+
+    def __init__(self) -> None:
+        self._counts: deque[tuple[float, int, int]] = deque()
+        self._newest = (0.0, 0, 0)
+
+    def note(self, now_s: float, readings: int, forecasts: int) -> None:
+        self._newest = (now_s, readings, forecasts)
+        if not self._counts or now_s - self._counts[-1][0] >= RATE_EVERY_S:
+            self._counts.append(self._newest)
+        while len(self._counts) > 2 and now_s - self._counts[1][0] > RATE_S:
+            self._counts.popleft()
+
+    def per_s(self) -> tuple[float, float]:
+        last_s, *last = self._newest
+        first_s, *first = self._counts[0] if self._counts else self._newest
+        passed_s = max(last_s - first_s, 1e-9)
+        readings, forecasts = ((after - before) / passed_s for before, after in zip(first, last, strict=True))
+        return readings, forecasts
+
+
+class _Asking:
+    """Asks broker and ingestor once a second, in a thread of its own: no screen waits for an answer."""
+
+    def __init__(self, stream: Stream, audit: Audit) -> None:
+        readers = {reader for topic in topics.ALL for reader in topic.read_by}
+        self._stream = stream
+        self._audit = audit
+        self._groups = [name for name in stream.addresses if name in readers]
+        self._stop = Event()
+        self._thread = Thread(target=self._run, name="asking", daemon=True)
+        self.sent = 0
+        self.merged: int | None = None
+        self.waiting: dict[str, int | None] = dict.fromkeys(self._groups)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def ask(self) -> None:
+        """Ask once; what does not answer keeps its last figure."""
+        with Backlog(self._stream.bootstrap, self._groups) as backlog:
+            self._ask(backlog)
+
+    def _run(self) -> None:
+        with Backlog(self._stream.bootstrap, self._groups) as backlog:
+            while not self._stop.wait(ASK_EVERY_S):
+                self._ask(backlog)
+            self._ask(backlog)
+
+    def _ask(self, backlog: Backlog) -> None:
+        self.merged = merged_readings(self._stream.addresses["ingestor"])
+        with suppress(KafkaException):
+            self.sent = self._audit.sent()
+            lags = backlog.lags()
+            self.waiting = {name: sum(lag.records for lag in lags if lag.group == name) for name in self._groups}
+
+
+def merged_readings(ingestor: str) -> int | None:
+    """Return how many readings the ingestor says it has merged: they leave no trace on a topic; None: no answer."""
+    try:
+        exported = httpx.get(ingestor + "/metrics", timeout=ANSWER_S).text
+    except httpx.TransportError:
+        return None
+    samples = [sample for family in text_string_to_metric_families(exported) for sample in family.samples]
+    return int(sum(sample.value for sample in samples if sample.name == "tetouan_merged_readings_total"))

@@ -1,0 +1,242 @@
+"""What a subscriber needs to know without our code: a JSON Schema of each message, and AsyncAPI of the topics.
+
+Both are drawn from the models and the table of topics. FastStream's own AsyncAPI describes what its handlers declare;
+ours take batches of bytes, so that it would know no message, no header, no retention and nothing that is sent.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from shared.contracts import topics
+from shared.contracts.messages import (
+    CleanReading,
+    DeadLetter,
+    DriftEvent,
+    Forecast,
+    ModelEvent,
+    Scores,
+)
+from shared.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from shared.contracts.messages import Message
+    from shared.contracts.topics import Topic
+    from shared.data.sites import Site
+
+__all__ = ["ASYNCAPI", "complaints", "schema_texts"]
+
+ASYNCAPI = "asyncapi.json"
+BODIES: Mapping[Topic, type[Message]] = {
+    topics.CLEAN: CleanReading,
+    topics.FORECASTS: Forecast,
+    topics.SCORES: Scores,
+    topics.DRIFT: DriftEvent,
+    topics.MODELS: ModelEvent,
+}
+INFO = {
+    "title": "Tetouan streaming forecaster",
+    "version": "1.0.0",  # of the messages: the topics end in its first number
+    "description": (
+        "Readings of electricity meters in, the demand of the next 24 hours out. Every record is keyed, so that the "
+        "messages of a site keep their order. Delivery is at least once: (site, zone, origin) identifies a forecast, "
+        "and one that is sent again has the same bytes. Times are event times in UTC. Ignore fields that you do not "
+        "know: a later version may add some. An installation may put a prefix before the names of its topics."
+    ),
+    "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
+}
+
+Json = dict[str, Any]
+
+
+def schema_texts(place: Site) -> dict[str, str]:
+    """Return each file by its name: the schemas, one a topic, and the AsyncAPI document that refers to them.
+
+    Parameters
+    ----------
+    place : Site
+        The site whose raw readings are described; all other messages are the same for every site.
+    """
+    schemas = _schemas(place)
+    contents = {_file(topic): _head_first(schema) for topic, schema in schemas.items()} | {ASYNCAPI: _asyncapi(schemas)}
+    return {name: _text(content) for name, content in contents.items()}
+
+
+def complaints(folder: Path, texts: Mapping[str, str]) -> list[str]:
+    """Return a line for each file of the folder that is not what the code says, and how to put it right."""
+    found = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.json"))}
+    wrong = [name for name, text in texts.items() if found.get(name) != text]
+    return [f"{folder / name} differs from the code: run `tetouan schemas --out {folder}`" for name in wrong] + [
+        f"{folder / name} describes no message: delete it" for name in found if name not in texts
+    ]
+
+
+class _WireSchema(GenerateJsonSchema):
+    """Without a title a field, which only repeats its name."""
+
+    def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 - pydantic names it
+        return False
+
+
+def _text(content: Json) -> str:
+    """Return the file; docstrings mark code with two backticks, Markdown with one."""
+    return json.dumps(content, indent=2, ensure_ascii=False).replace("``", "`") + "\n"
+
+
+def _head_first(schema: Json) -> Json:
+    """Return the schema as a file that says first what it is."""
+    return {
+        "$schema": GenerateJsonSchema.schema_dialect,
+        "title": schema["title"],
+        "description": schema["description"],
+        **schema,
+    }
+
+
+def _file(topic: Topic) -> str:
+    part = ".headers" if topic == topics.REJECTED else ""
+    return f"{topic.name}{part}.schema.json"
+
+
+def _schemas(place: Site) -> dict[Topic, Json]:
+    described = {topic: _wire_schema(model) for topic, model in BODIES.items()}
+    described |= {topics.RAW: _raw_reading(place), topics.REJECTED: _dead_letter_headers()}
+    return {topic: described[topic] for topic in topics.ALL}
+
+
+def _wire_schema(model: type[Message]) -> Json:
+    return model.model_json_schema(mode="serialization", schema_generator=_WireSchema)
+
+
+def _raw_reading(place: Site) -> Json:
+    cells = {
+        column: {
+            "type": ["string", "number", "null"],
+            "description": f"Becomes ``{field}`` of the clean reading: a number, or its text.{_limits(place, field)}",
+        }
+        for column, field in place.columns.items()
+    }
+    return {
+        "title": "RawReading",
+        "description": (
+            "What a meter sent: one row under its published column names. The ingestor takes any text; what is not "
+            f"such an object becomes a dead letter on ``{topics.REJECTED.name}``, a cell that is absent or holds no "
+            "number becomes null with a flag."
+        ),
+        "type": "object",
+        "properties": {
+            "site": {"const": place.name, "description": "Name of the site, also the key of the record."},
+            place.time_column: {
+                "type": "string",
+                "description": (
+                    f"When it was measured, on the grid of {place.step_minutes} minutes: month/day/year hour:minute or "
+                    f"ISO 8601; in {place.time_zone} where it has no offset."
+                ),
+            },
+            **cells,
+        },
+        "required": ["site", place.time_column],
+        "additionalProperties": False,
+    }
+
+
+def _limits(place: Site, field: str) -> str:
+    if field not in place.limits:
+        return ""
+    low, high = place.limits[field]
+    return f" Beyond {low:g} to {high:g} it is an outlier."
+
+
+def _dead_letter_headers() -> Json:
+    """Return the schema of the headers as Kafka carries them: each is JSON text; others may stand beside them."""
+    schema = _wire_schema(DeadLetter)
+    headers = {
+        name: {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": content.pop("description"),
+            "contentSchema": content,
+        }
+        for name, content in schema["properties"].items()
+    }
+    return schema | {"properties": headers, "additionalProperties": True}
+
+
+def _asyncapi(schemas: Mapping[Topic, Json]) -> Json:
+    names = {topic: schema["title"] for topic, schema in schemas.items()}
+    examples = json.loads(files(__package__).joinpath("examples.json").read_text(encoding="utf-8"))
+    return {
+        "asyncapi": "3.0.0",
+        "info": INFO,
+        "defaultContentType": "application/json",
+        "servers": {
+            "local": {
+                "host": Settings.model_fields["kafka_bootstrap"].default,
+                "protocol": "kafka",
+                "description": "What `docker compose up` opens here; a demo shows its own on its screen.",
+            }
+        },
+        "channels": {topic.name: _channel(topic, names[topic]) for topic in schemas},
+        "operations": {topic.name: _operation(topic, names[topic]) for topic in schemas},
+        "components": {
+            "messages": {
+                names[topic]: _message(topic, schema, examples[topic.name]) for topic, schema in schemas.items()
+            }
+        },
+    }
+
+
+def _channel(topic: Topic, message: str) -> Json:
+    kept_ms = -1 if topic.kept is None else topic.kept // timedelta(milliseconds=1)
+    kept = "for ever" if topic.kept is None else f"for {topic.kept.days} days"
+    return {
+        "address": topic.name,
+        "description": f"Kept {kept}.",
+        "messages": {message: {"$ref": f"#/components/messages/{message}"}},
+        "bindings": {
+            "kafka": {
+                "partitions": topics.PARTITIONS,
+                "topicConfiguration": {
+                    "retention.ms": kept_ms,
+                    "max.message.bytes": topics.MAX_RECORD_BYTES + topics.HEADROOM_BYTES,
+                },
+                "bindingVersion": "0.5.0",
+            }
+        },
+    }
+
+
+def _operation(topic: Topic, message: str) -> Json:
+    """Return what the system as a whole does with the topic: it takes raw readings and sends all else."""
+    return {
+        "action": "receive" if topic == topics.RAW else "send",
+        "channel": {"$ref": f"#/channels/{topic.name}"},
+        "messages": [{"$ref": f"#/channels/{topic.name}/messages/{message}"}],
+    }
+
+
+def _message(topic: Topic, schema: Json, example: Json) -> Json:
+    described = {"$ref": f"./{_file(topic)}"}
+    what: Json = {"payload": described}
+    if topic == topics.REJECTED:
+        original = {"description": f"The refused record as it came, at most {topics.MAX_RECORD_BYTES} bytes of it."}
+        what = {"contentType": "application/octet-stream", "headers": described, "payload": original}
+    return {
+        "summary": schema["description"].split("\n")[0],
+        **what,
+        "bindings": {"kafka": {"key": _key(topic), "bindingVersion": "0.5.0"}},
+        "examples": [example],
+    }
+
+
+def _key(topic: Topic) -> Json:
+    what = "registered model" if topic == topics.MODELS else "site"
+    return {"type": "string", "description": f"Name of the {what}."}

@@ -1,0 +1,113 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["confluent-kafka>=2.16,<3"]
+# ///
+"""Subscribe to the forecasts with confluent-kafka alone: one line a forecast. docs/schemas says what a message holds.
+
+It keeps no place of its own on the broker: it joins no consumer group and reads every partition, from now on or from
+the oldest forecast kept. Delivery is at least once, so a forecast that is not later than the last one of its zone has
+been seen already. A system that has to go on where it ended joins a group (`subscribe` instead of `assign`) and commits
+once a forecast is safely stored.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from datetime import datetime
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+ANSWER_S = 5.0
+LEADS_MINUTES = {"+10 min": 10, "+1 h": 60, "+24 h": 1440}
+
+
+def main() -> int:
+    """Print forecasts until there are enough of them, or until Ctrl-C; returns the exit code."""
+    options = parse_arguments()
+    consumer = Consumer(
+        {
+            "bootstrap.servers": options.bootstrap,
+            "group.id": "none",  # the client asks for a name; without subscribe and commit it means nothing
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",  # where the broker has just deleted what we were about to read
+            "log_level": 0,
+        }
+    )
+    try:
+        assign(consumer, options.topic, from_start=options.from_start)
+        print(f"listening to {options.topic} at {options.bootstrap}; Ctrl-C ends", file=sys.stderr)
+        print_forecasts(consumer, options.count)
+    except KafkaException as error:
+        why = error.args[0].str()
+        print(f"{options.bootstrap}: {why}: run `docker compose up`, or give --bootstrap", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        pass
+    finally:
+        consumer.close()
+    return 0
+
+
+def assign(consumer: Consumer, topic: str, *, from_start: bool) -> None:
+    """Read all partitions of the topic, each from its oldest record or from its present end."""
+    found = consumer.list_topics(topic, timeout=ANSWER_S).topics[topic]
+    if found.error is not None:
+        raise KafkaException(found.error)
+    partitions = [TopicPartition(topic, number) for number in found.partitions]
+    for partition in partitions:
+        oldest, end = consumer.get_watermark_offsets(partition, timeout=ANSWER_S)
+        partition.offset = oldest if from_start else end
+    consumer.assign(partitions)
+
+
+def print_forecasts(consumer: Consumer, count: int | None) -> None:
+    """Print each forecast once; the key is the site, so that those of a zone come in the order of their origins."""
+    last: dict[tuple[str, int], datetime] = {}
+    printed = 0
+    while count is None or printed < count:
+        message = consumer.poll(1.0)
+        if message is None:
+            continue
+        if (error := message.error()) is not None:  # the client mends the connection by itself
+            print(error.str(), file=sys.stderr)
+            continue
+        try:
+            forecast = json.loads(message.value() or b"")
+            zone, origin = (forecast["site"], forecast["zone"]), datetime.fromisoformat(forecast["origin"])
+            shown = line(forecast, origin)
+        except (LookupError, TypeError, ValueError) as error:
+            print(f"no forecast at {message.partition()}@{message.offset()}: {error!r}", file=sys.stderr)
+            continue
+        if zone not in last or origin > last[zone]:
+            last[zone] = origin
+            print(shown, flush=True)
+            printed += 1
+
+
+def line(forecast: dict[str, Any], origin: datetime) -> str:
+    """Return origin, zone, the demand ahead with its 90 % interval, and who answered."""
+    interval = next((interval for interval in forecast["intervals"] if interval["coverage"] == 0.9), None)
+    words = [f"{origin:%Y-%m-%d %H:%M}", f"{forecast['site']} zone {forecast['zone']}"]
+    for name, minutes in LEADS_MINUTES.items():
+        step = minutes // forecast["step_minutes"] - 1  # the first number is one step after the origin
+        if 0 <= step < len(forecast["median_kw"]):
+            bounds = f" [{interval['low_kw'][step]:,.0f}..{interval['high_kw'][step]:,.0f}]" if interval else ""
+            words.append(f"{name} {forecast['median_kw'][step]:,.0f} kW{bounds}")
+    return "  ".join([*words, "/".join(dict.fromkeys(span["rung"] for span in forecast["rungs"]))])
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Print one line a forecast.")
+    parser.add_argument("--bootstrap", default="127.0.0.1:9092", help="address of the Kafka broker (%(default)s)")
+    parser.add_argument("--topic", default="forecasts.v1", help="topic of the forecasts (%(default)s)")
+    parser.add_argument("--count", type=int, help="end after so many forecasts")
+    parser.add_argument("--from-start", action="store_true", help="begin with the oldest forecast kept")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["faststream[kafka]>=0.7.8,<0.8"]
+# ///
+"""Subscribe to the forecasts with FastStream: one line a forecast. docs/schemas says what a message holds.
+
+It keeps no place of its own on the broker: without a `group_id` it reads every partition and commits nothing, from now
+on or from the oldest forecast kept. Delivery is at least once, so a forecast that is not later than the last one of its
+zone has been seen already. A system that has to go on where it ended gives a `group_id` and awaits `message.ack()` once
+a forecast is safely stored; it tries that again until it succeeds, as the next `ack` would pass over what has failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from datetime import datetime  # noqa: TC003 - pydantic reads the annotation at run time
+
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy, ExceptionMiddleware, FastStream
+from faststream.kafka import KafkaBroker
+from pydantic import BaseModel, ValidationError
+
+ANSWER_S = 5.0
+LEADS_MINUTES = {"+10 min": 10, "+1 h": 60, "+24 h": 1440}
+
+
+class Interval(BaseModel):
+    """A prediction interval: the demand lies within it with the probability ``coverage``."""
+
+    coverage: float
+    low_kw: list[float]
+    high_kw: list[float]
+
+
+class RungSpan(BaseModel):
+    """Who answered some of the leads."""
+
+    rung: str
+
+
+class Forecast(BaseModel):
+    """What this client reads of a forecast; fields that it does not know are ignored."""
+
+    site: str
+    zone: int
+    origin: datetime
+    step_minutes: int
+    median_kw: list[float]
+    intervals: list[Interval]
+    rungs: list[RungSpan]
+
+    def line(self) -> str:
+        """Return origin, zone, the demand ahead with its 90 % interval, and who answered."""
+        interval = next((interval for interval in self.intervals if interval.coverage == 0.9), None)
+        words = [f"{self.origin:%Y-%m-%d %H:%M}", f"{self.site} zone {self.zone}"]
+        for name, minutes in LEADS_MINUTES.items():
+            step = minutes // self.step_minutes - 1  # the first number is one step after the origin
+            if 0 <= step < len(self.median_kw):
+                bounds = f" [{interval.low_kw[step]:,.0f}..{interval.high_kw[step]:,.0f}]" if interval else ""
+                words.append(f"{name} {self.median_kw[step]:,.0f} kW{bounds}")
+        return "  ".join([*words, "/".join(dict.fromkeys(span.rung for span in self.rungs))])
+
+
+def main() -> int:
+    """Print forecasts until there are enough of them, or until Ctrl-C; returns the exit code."""
+    options = parse_arguments()
+    # aiokafka mends the connection by itself, and until then says so a hundred times a second
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    try:
+        asyncio.run(run(subscription(options)))
+    except KafkaError as error:
+        print(f"{options.bootstrap}: {error}: run `docker compose up`, or give --bootstrap", file=sys.stderr)
+        return 2
+    return 0
+
+
+async def run(app: FastStream) -> None:
+    """Run the application, and close what a failed start has left open."""
+    try:
+        await app.run()
+    except KafkaError:
+        await app.stop()
+        raise
+
+
+def subscription(options: argparse.Namespace) -> FastStream:
+    """Return the application; the key is the site, so that forecasts of a zone come in the order of their origins."""
+    broker = KafkaBroker(
+        options.bootstrap,
+        consumer_only=True,  # neither makes topics nor opens a producer
+        request_timeout_ms=int(1000 * ANSWER_S),
+        middlewares=[ExceptionMiddleware({ValidationError: pass_over})],
+        logger=None,
+    )
+    app = FastStream(broker, logger=None)
+    last: dict[tuple[str, int], datetime] = {}
+    printed = 0
+
+    @broker.subscriber(
+        options.topic,
+        auto_offset_reset="earliest" if options.from_start else "latest",
+        ack_policy=AckPolicy.MANUAL,
+    )
+    async def show(forecast: Forecast) -> None:
+        nonlocal printed
+        zone = forecast.site, forecast.zone
+        if (zone in last and forecast.origin <= last[zone]) or printed == options.count:
+            return
+        last[zone] = forecast.origin
+        print(forecast.line(), flush=True)
+        printed += 1
+        if printed == options.count:
+            app.exit()
+
+    @app.after_startup
+    async def say() -> None:
+        print(f"listening to {options.topic} at {options.bootstrap}; Ctrl-C ends", file=sys.stderr)
+
+    return app
+
+
+def pass_over(error: ValidationError) -> None:
+    """Say so where a record is no forecast, and go on with the next one."""
+    first = error.errors()[0]
+    print(f"no forecast: {first['msg']} at {first['loc']}: {first['input']!r}", file=sys.stderr)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Print one line a forecast.")
+    parser.add_argument("--bootstrap", default="127.0.0.1:9092", help="address of the Kafka broker (%(default)s)")
+    parser.add_argument("--topic", default="forecasts.v1", help="topic of the forecasts (%(default)s)")
+    parser.add_argument("--count", type=int, help="end after so many forecasts")
+    parser.add_argument("--from-start", action="store_true", help="begin with the oldest forecast kept")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""The clients of examples/ as a subscriber runs them."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.contracts import topics
+from shared.contracts.messages import Forecast
+from tests.contract.test_messages import golden
+from tests.integration.brokers import PATIENCE_S, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.integration.brokers import Broker
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+CLIENTS = pytest.mark.parametrize("client", ["subscribe_faststream", "subscribe_confluent"])
+STEP = timedelta(minutes=10)
+
+
+def issue(steps_later: int, **changes: object) -> Forecast:
+    """Return the golden forecast, later by so many steps and with a full day of leads."""
+    first = Forecast.from_bytes(golden("forecasts"))
+    (interval,) = first.intervals
+    median_kw = tuple(20_000.0 + lead for lead in range(1, 145))
+    low_kw, high_kw = (tuple(kw + by for kw in median_kw) for by in (-500.0, 500.0))
+    day = {
+        "origin": first.origin + steps_later * STEP,
+        "median_kw": median_kw,
+        "intervals": (interval.model_copy(update={"low_kw": low_kw, "high_kw": high_kw}),),
+    }
+    return first.model_copy(update={**day, **changes})
+
+
+def command(client: str, broker: Broker, *arguments: str) -> list[str]:
+    """Return the command line of a client; a warning would end it."""
+    topic = broker.prefix + topics.FORECASTS.name
+    script = str(EXAMPLES / f"{client}.py")
+    return [sys.executable, "-W", "error", script, "--bootstrap", broker.bootstrap, "--topic", topic, *arguments]
+
+
+@CLIENTS
+def test_a_client_prints_each_forecast_once_and_ends_after_count(client: str, broker: Broker) -> None:
+    """In order, whatever is repeated or is no forecast; fields that it does not know do not matter; exit code 0."""
+    ladder = Forecast.from_bytes(golden("forecasts-ladder"))
+    other_zone = issue(0, zone=3)
+    later = issue(1).to_bytes().replace(b'{"schema_version":1', b'{"schema_version":2,"surprise":[]')
+    last = ladder.model_copy(update={"origin": ladder.origin + 2 * STEP})
+    records = [issue(0).to_bytes(), other_zone.to_bytes(), later, b"{no json", b"[]", None]
+    broker.send(topics.FORECASTS, [*records, issue(0).to_bytes(), later, last.to_bytes(), issue(3).to_bytes()])
+    ended = subprocess.run(
+        command(client, broker, "--from-start", "--count", "4"),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    ahead = (
+        "+10 min 20,001 kW [19,501..20,501]  +1 h 20,006 kW [19,506..20,506]  +24 h 20,144 kW [19,644..20,644]  adapted"
+    )
+    assert ended.stdout.splitlines() == [
+        f"2020-02-29 04:40  tetouan zone 2  {ahead}",
+        f"2020-02-29 04:40  tetouan zone 3  {ahead}",
+        f"2020-02-29 04:50  tetouan zone 2  {ahead}",
+        "2020-02-29 05:00  tetouan zone 2  +10 min 21,010 kW  frozen/weather/climatology",
+    ]
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count("no forecast") == 3
+
+
+@CLIENTS
+def test_a_client_prints_from_now_on_and_ends_with_ctrl_c(client: str, broker: Broker, tmp_path: Path) -> None:
+    """What is on the topic already is not printed, what comes is; SIGINT ends it with exit code 0 and no traceback."""
+    broker.send(topics.FORECASTS, [issue(0).to_bytes()])
+    printed, said = tmp_path / "printed", tmp_path / "said"
+    with printed.open("wb") as out, said.open("wb") as err:
+        process = subprocess.Popen(command(client, broker), stdout=out, stderr=err)
+    try:
+        until(lambda: "listening" in said.read_text(), "the client to listen")
+        sent = iter(range(1, 1000))
+
+        def something_printed() -> bool:
+            broker.send(topics.FORECASTS, [issue(next(sent)).to_bytes()])
+            return printed.read_text().endswith("\n")
+
+        until(something_printed, "a forecast to be printed")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert "04:40" not in printed.read_text()
+    assert said.read_text().count("\n") == 1
+
+
+@CLIENTS
+def test_a_client_that_finds_no_broker_says_what_to_do(client: str, free_port: Callable[[], int]) -> None:
+    """One line with the address and what to do, exit code 2."""
+    address = f"127.0.0.1:{free_port()}"
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / f"{client}.py"), "--bootstrap", address],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"{address}: ")
+    assert line.endswith(": run `docker compose up`, or give --bootstrap")

@@ -1,0 +1,163 @@
+"""The screen of a demo: what an operator reads off it, at every size."""
+
+from __future__ import annotations
+
+import io
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from cli.screen import plain_line, screen
+from shared.contracts.messages import RungSpan
+from tests.unit.cli.views import ORIGIN, curves, drift_event, forecast, scores, snapshot
+
+if TYPE_CHECKING:
+    from cli.screen import Snapshot
+
+SIZES = [(80, 24), (100, 30), (160, 50)]
+at_every_size = pytest.mark.parametrize("size", SIZES)
+
+
+def drawn(shown: Snapshot, size: tuple[int, int] = (100, 30)) -> str:
+    """Return the screen as text without colour."""
+    console = Console(file=io.StringIO(), width=size[0], height=size[1], color_system=None)
+    with console.capture() as captured:
+        console.print(screen(shown, *size))
+    return captured.get()
+
+
+@at_every_size
+@pytest.mark.parametrize("changes", [{}, {"drift": (drift_event(),)}, {"load_kw": None, "scores": None}])
+def test_the_screen_fills_the_terminal_and_nothing_is_wrapped(
+    size: tuple[int, int], changes: dict[str, object]
+) -> None:
+    """As many lines as the terminal has, none longer than it is wide."""
+    lines = drawn(snapshot(**changes), size).splitlines()
+    assert len(lines) == size[1]
+    assert max(map(len, lines)) <= size[0]
+
+
+@pytest.mark.parametrize("size", [(80, 18), (60, 16)])
+def test_a_terminal_that_is_too_small_loses_the_chart_before_the_figures(size: tuple[int, int]) -> None:
+    """The forecast table is still there, and no line is too long."""
+    lines = drawn(snapshot(), size).splitlines()
+    assert max(map(len, lines)) <= size[0]
+    assert any("+24 h" in line for line in lines)
+    assert not any("now" in line for line in lines[3:])
+
+
+@at_every_size
+def test_invented_data_cannot_be_overlooked(size: tuple[int, int]) -> None:
+    """The first line says SYNTHETIC, with and without colour; a measured year does not say it."""
+    invented = snapshot(label="SYNTHETIC year 2018", synthetic=True)
+    assert "SYNTHETIC year 2018: nobody measured this" in drawn(invented, size).splitlines()[0]
+    assert "SYNTHETIC" in plain_line(invented)
+    assert "SYNTHETIC" not in drawn(snapshot(), size)
+
+
+@at_every_size
+def test_what_an_operator_asks_first_is_there(size: tuple[int, int]) -> None:
+    """Clock, load, rate, progress, each lead with its range, scores, books, backlog, addresses and what to type."""
+    text = drawn(snapshot(), size)
+    for said in (
+        "Sun 2018-02-04 04:40 UTC",
+        "14,020 kW",
+        "20 readings/s",
+        "20 forecasts/s",
+        "day 4 of 14",
+        "0:01:19 left",
+        "14,006",
+        "13,106 - 14,906",
+        "91.2 %",
+        "adapted",
+        "sent 12,345",
+        "accepted 12,340",
+        "rejected 2",
+        "merged 3",
+        "forecaster 12",
+        "monitor -",
+        "http://127.0.0.1:8001/metrics",
+        "drift reports http://127.0.0.1:8003/reports/",
+        "tetouan watch forecasts",
+        "Ctrl-C ends",
+        "-24 h",
+        "now",
+        "+24 h",
+    ):
+        assert said in text, said
+
+
+def test_the_error_stands_beside_that_of_repeating_yesterday() -> None:
+    """A skill of 0.75 at an RMSE of 500 kW is an RMSE of 2,000 kW for repeating yesterday."""
+    row = next(line for line in drawn(snapshot()).splitlines() if "+10 min" in line)
+    assert row.strip(" │").split()[6:10] == ["500", "2,000", "75", "%"]
+
+
+def test_a_score_that_cannot_be_computed_is_a_dash() -> None:
+    """Neither zero nor an empty cell, before the first scores as well as where a figure is null."""
+    unknown = scores(rmse_kw=None, coverage=None, skill_vs_same_time_yesterday=None)
+    for none_yet in (snapshot(scores=None), snapshot(scores=unknown)):
+        row = next(line for line in drawn(none_yet).splitlines() if "+10 min" in line)
+        assert row.strip(" │").split()[-4:] == ["-"] * 4
+
+
+@at_every_size
+def test_a_lower_rung_says_why(size: tuple[int, int]) -> None:
+    """The rung, how far it answers and its reason stand on the screen."""
+    degraded = forecast(
+        RungSpan(from_lead=1, to_lead=36, rung="frozen", reason="outage"),
+        RungSpan(from_lead=37, to_lead=144, rung="climatology"),
+    )
+    text = drawn(snapshot(forecast=degraded), size)
+    assert "frozen to +6 h" in text
+    assert "outage" in text
+    assert "climatology" in text
+    assert "adapted" not in text
+
+
+@at_every_size
+def test_an_open_drift_event_is_shown_with_its_kind_and_severity(size: tuple[int, int]) -> None:
+    """The newest open one speaks; those that have ended are only counted."""
+    older = drift_event(
+        id="b", severity="info", kind="data", feature="temperature_c", started=ORIGIN - timedelta(days=1)
+    )
+    over = drift_event(id="c", ended=ORIGIN)
+    text = drawn(snapshot(drift=(drift_event(), older, over)), size)
+    assert "2 open, 1 over" in text
+    assert "critical" in text
+    assert "sensor" in text
+    assert "temperature_c" not in text
+
+
+def test_drift_that_is_over_is_none() -> None:
+    """An ended event is no alarm."""
+    assert "none, 1 over" in drawn(snapshot(drift=(drift_event(ended=ORIGIN),)))
+
+
+def test_a_stream_at_its_end_says_so() -> None:
+    """After the last reading there is no time left to tell."""
+    text = drawn(snapshot(until=ORIGIN + timedelta(minutes=10)))
+    assert "100%" in text
+    assert "the stream is over" in text
+
+
+def test_the_plain_line_is_one_line_with_the_same_figures() -> None:
+    """What a log shows every five seconds."""
+    line = plain_line(snapshot(drift=(drift_event(),)))
+    assert "\n" not in line
+    for said in ("2018-02-04 04:40Z", "14,020 kW", "adapted", "+24 h 14,000", "RMSE", "2 readings refused", "1 open"):
+        assert said in line, said
+
+
+def test_a_gap_in_the_load_stays_a_gap_in_the_chart() -> None:
+    """Missing readings of six hours are not bridged by a line."""
+    known = curves()
+    whole = drawn(snapshot()).splitlines()
+    known.load_kw[36:72] = float("nan")
+    known.former_kw[36:72] = float("nan")
+    gap = drawn(snapshot(curves=known)).splitlines()
+    quarter = slice(19, 27)  # the columns from -17 h to -13 h
+    assert any(line[quarter].strip() for line in whole[5:12])
+    assert not any(line[quarter].strip() for line in gap[5:12])
