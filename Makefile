@@ -27,11 +27,11 @@ check: $(READY)  ## lint, format, types, architecture
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(READY)  ## speed of the stream, as a table and as JSON
-	@$(BIN)/python -m benchmarks.stream $(ARGS)
+bench: $(READY)  ## speed of the stream, delay and false alarms of the drift detectors
+	@$(BIN)/python -m benchmarks.stream
+	@$(BIN)/python -m benchmarks.drift
 
 lock: $(READY)  ## pin the newest fitting versions of all dependencies
-	@$(BIN)/python -m pip install --quiet uv
 	@$(COMPILE) --upgrade --group dev pyproject.toml --output-file requirements-dev.lock
 	@$(COMPILE) --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
 
@@ -45,8 +45,9 @@ $(READY): requirements-dev.lock pyproject.toml
 	if [ -z "$$found" ]; then \
 		echo "no Python 3.11 or newer with its venv module is here: install one (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; \
 	fi; \
-	echo "making .venv with $$("$$found" --version), once: a minute or two"; \
+	echo "making .venv with $$("$$found" --version), once: about a minute"; \
 	"$$found" -m venv --clear .venv && \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements-dev.lock && \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . && \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9 && \
+	$(BIN)/uv pip install --quiet --python .venv --no-deps --require-hashes --requirements requirements-dev.lock && \
+	$(BIN)/uv pip install --quiet --python .venv --no-deps --no-build-isolation --editable . && \
 	touch $(READY)

@@ -72,6 +72,15 @@ class Broker:
         consumer.close()
         return found
 
+    def everything(self, topic: Topic) -> list[Message]:
+        """Return every record that the topic holds."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "test-reader", "log_level": 0})
+        name = self.prefix + topic.name
+        partitions = [TopicPartition(name, number, 0) for number in range(topics.PARTITIONS)]
+        held = sum(high - low for low, high in map(consumer.get_watermark_offsets, partitions))
+        consumer.close()
+        return self.read(topic, held)
+
 
 def letter_of(message: Message) -> DeadLetter:
     """Return what the headers of a dead letter say."""
@@ -97,6 +106,11 @@ class ServiceProcess:
         lines = [line for line in self.get("/metrics").text.splitlines() if line.startswith(line_start)]
         assert len(lines) == 1, f"{line_start}: {lines}"
         return float(lines[0].rsplit(" ", 1)[1])
+
+    def total(self, name: str) -> float:
+        """Return the sum over all series of a metric."""
+        lines = [line for line in self.get("/metrics").text.splitlines() if line.startswith((name + "{", name + " "))]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
     def ready(self) -> bool:
         """Tell whether it is ready; fails with its log where it has ended."""

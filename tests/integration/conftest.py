@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import socket
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -11,33 +11,85 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from shared.contracts import topics
+from shared.data.year import Year, find_year
 from shared.runtime import embedded
 from shared.runtime.kafka import ensure_topics
 from tests.integration.brokers import Broker
+from tests.integration.february import fit_models
+from tests.integration.kafka import Kafka, KafkaMissingError, kafka_container, missing, real_kafka
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
-KAFKA = "TETOUAN_TEST_KAFKA"
+USED = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Note down which brokers the tests use."""
+    config.stash[USED] = {}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say in one line which brokers were used and why."""
+    used = config.stash[USED]
+    if used:
+        terminalreporter.write_line("brokers: " + "; ".join(f"{name}: {why}" for name, why in used.items()))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the end of Kafka's log beside the failure of a test that used it."""
+    report = yield
+    kafka = getattr(item, "funcargs", {}).get("kafka")
+    if report.failed and isinstance(kafka, Kafka):
+        report.sections.append(("the end of Kafka's log", kafka.last_lines()))
+    return report
 
 
 @pytest.fixture
-def embedded_broker() -> Iterator[Broker]:
+def embedded_broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     """An embedded broker of this test's own."""
+    request.config.stash[USED]["embedded"] = "librdkafka's mock cluster, always"
     with embedded.start() as broker:
         yield Broker("embedded", broker.bootstrap, "")
 
 
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest) -> Iterator[Kafka]:
+    """Apache Kafka for the session, or a skip that says how to provide it."""
+    with ExitStack() as stack:
+        kafka = _provided(stack, real_kafka())
+        request.config.stash[USED]["Apache Kafka"] = f"{kafka.bootstrap}, {kafka.why}"
+        yield kafka
+
+
+@pytest.fixture(scope="module")
+def mortal_kafka(request: pytest.FixtureRequest) -> Iterator[Kafka]:
+    """A Kafka container of a module's own, to be frozen, stopped and started."""
+    with ExitStack() as stack:
+        kafka = _provided(stack, kafka_container(_free_port()))
+        request.config.stash[USED]["Apache Kafka to be stopped"] = kafka.why
+        yield kafka
+
+
+def _provided(stack: ExitStack, kafka: AbstractContextManager[Kafka]) -> Kafka:
+    try:
+        return stack.enter_context(kafka)
+    except KafkaMissingError as error:
+        missing(str(error))
+
+
 @pytest.fixture
-def real_broker() -> Iterator[Broker]:
-    """Apache Kafka with topics of this test's own, or a skip that says how to provide it."""
-    bootstrap = os.environ.get(KAFKA)
-    if not bootstrap:
-        pytest.skip(f"real_kafka: set {KAFKA} to the address of an Apache Kafka to run this test")
+def real_broker(kafka: Kafka) -> Iterator[Broker]:
+    """Apache Kafka with topics of this test's own."""
     prefix = f"test-{uuid4().hex[:8]}."
-    ensure_topics(bootstrap, prefix)
-    yield Broker("kafka", bootstrap, prefix)
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    ensure_topics(kafka.bootstrap, prefix)
+    yield Broker("kafka", kafka.bootstrap, prefix)
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
     for done in admin.delete_topics([prefix + topic.name for topic in topics.ALL]).values():
         done.result()
 
@@ -54,10 +106,24 @@ def broker(request: pytest.FixtureRequest) -> Broker:
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """Gives ports that nobody listens on."""
+    return _free_port
 
-    def find() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
 
-    return find
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def year(tmp_path_factory: pytest.TempPathFactory) -> Year:
+    """The synthetic year."""
+    return find_year("synthetic", tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def state_dir(year: Year, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state folder whose registry holds the models fitted on January."""
+    folder = tmp_path_factory.mktemp("state")
+    fit_models(year, folder)
+    return folder

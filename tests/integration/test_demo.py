@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from shared.contracts import topics
 from tests.integration.brokers import Broker, until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 WINDOW = ("--data", "synthetic", "--from", "2018-02-01")
@@ -61,6 +63,46 @@ def test_two_days_are_answered_once_the_same_from_any_fresh_state_and_as_the_bac
 
     backtest = result_of("backtest", *WINDOW, "--until", "2018-02-03", state_dir=tmp_path / "third")
     assert {group: {"rmse_kw": figures["rmse_kw"]} for group, figures in backtest["leads"].items()} == first["leads"]
+
+
+def test_two_demos_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    """Started together beneath one state folder, each balances its books, and none is announced at the end."""
+    files = [tmp_path / "first.json", tmp_path / "second.json"]
+    processes = [tetouan(*DEMO, "--days", "1", "--json", str(file), state_dir=tmp_path / "state") for file in files]
+    said = [process.communicate(timeout=240)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    first, second = (json.loads(file.read_text(encoding="utf-8")) for file in files)
+    assert first["accepted"] == second["accepted"] == 144
+    assert first["forecasts_sha256"] == second["forecasts_sha256"]
+    assert not (tmp_path / "state" / "current.json").exists()
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with no room left, or a skip that says why it cannot be made."""
+    place = tmp_path / "full"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+        pytest.skip("full disk: run as root where a small tmpfs can be mounted to run this test")
+    try:
+        with suppress(OSError), (place / "filler").open("wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(4096))
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)  # noqa: S607 - the system's own
+
+
+@pytest.mark.parametrize("command", [DEMO, ("train", "--data", "synthetic", "--until", "2018-02-01")])
+def test_a_full_disk_is_said_in_one_line(full_disk: Path, command: tuple[str, ...]) -> None:
+    """What cannot write its state ends with code 2 and a line that names the folder and the setting."""
+    process = tetouan(*command, state_dir=full_disk)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 2, said
+    assert "No space left on device" in said.strip().splitlines()[-1]
+    assert "TETOUAN_STATE_DIR" in said.strip().splitlines()[-1]
+    assert "Traceback" not in said
 
 
 def test_ctrl_c_ends_everything_and_still_says_what_was_seen(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import random
 import signal
 from typing import TYPE_CHECKING
 
@@ -66,6 +68,58 @@ def test_each_hostile_record_is_a_dead_letter_and_the_stream_goes_on(
     reasons = [letter_of(m).reason for m in letters]
     assert reasons == [reason for _, reason in HOSTILE.values()]
     assert [m.value() or b"" for m in letters] == [value or b"" for value, _ in HOSTILE.values()]
+
+
+def hostile(count: int) -> list[bytes]:
+    """Return that many records of every kind that a broken or hostile sender could come up with, the same each time."""
+    chance = random.Random(1)  # noqa: S311 - to be repeated, not to be secret
+    text = json.dumps(GOOD)
+
+    def bytes_of(length: int) -> bytes:
+        return chance.randbytes(length)
+
+    kinds: list[Callable[[], bytes]] = [
+        lambda: bytes_of(chance.randrange(200)),
+        lambda: (b"[" * chance.randrange(1, 30_000)) + bytes_of(3),
+        lambda: b'{"a":' * chance.randrange(17, 5_000),
+        lambda: raw(**{chance.choice(list(GOOD)[2:]): chance.choice([math.nan, math.inf, -math.inf])}),
+        lambda: text.replace('"14.9"', chance.choice(["1e400", "-1e999", "1" * 5_000, "0x10", "NaN"])).encode(),
+        lambda: raw(**{chance.choice(list(GOOD)): "".join(map(chr, chance.sample(range(32), 8)))}),
+        lambda: raw(**{chance.choice(list(GOOD)): chance.choice(["\ud800", "\u202e", "\ufeff", "0" * 70_000, " "])}),
+        f'{{"site":"tetouan",{text[1:]}'.encode,
+        lambda: raw(**{chance.choice(list(GOOD)): chance.choice([{}, [], [[1]], True, False, 0, -1, 1.5, 10**400])}),
+        lambda: raw(DateTime=chance.choice(["13/45/2018 0:00", "0/0/0 0:0", "3/4/2018", "9999-12-31T23:50:00+00:00"])),
+        lambda: text.encode()[: chance.randrange(len(text))],
+        lambda: text.encode("utf-16"),
+    ]
+    huge = [b'{"site":"tetouan","DateTime":"' + b"9" * 900_000 + b'"}', bytes(900_000)]
+    return [*huge, *(kinds[n % len(kinds)]() for n in range(count - len(huge)))]
+
+
+def test_of_a_thousand_hostile_records_each_has_its_outcome(
+    broker: Broker, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """Sent = accepted + rejected + merged; a dead letter holds the bytes that came; the stream goes on behind them."""
+    sent = hostile(1_000)
+    broker.send(topics.RAW, [*sent, raw(DateTime="3/5/2018 0:00")])
+    with service("ingestor", broker, tmp_path, free_port()) as ingestor:
+
+        def outcomes() -> dict[str, float]:
+            figures = ("tetouan_accepted_readings_total", "tetouan_dead_letters_total", "tetouan_merged_readings_total")
+            return {figure: ingestor.total(figure) for figure in figures}
+
+        until(lambda: sum(outcomes().values()) == len(sent) + 1, "an outcome of each record")
+        until(lambda: ingestor.get("/healthz").json()["lag_records"] == 0, "no lag")
+        assert ingestor.process.poll() is None
+        accepted, rejected, merged = outcomes().values()
+
+    clean = [CleanReading.from_bytes(m.value() or b"") for m in broker.everything(topics.CLEAN)]
+    letters = broker.everything(topics.REJECTED)
+    assert (len(clean), len(letters)) == (accepted, rejected)
+    assert clean[-1].time.day == 5
+    assert all(letter_of(letter).reason for letter in letters)
+    assert {letter.value() for letter in letters} <= set(sent)
+    assert merged > 0
 
 
 def test_sigterm_commits_what_was_answered(broker: Broker, tmp_path: Path, free_port: Callable[[], int]) -> None:

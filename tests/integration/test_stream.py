@@ -2,63 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from backtest.record import Record
-from backtest.run import issued, judged
+from backtest.run import judged
 from backtest.tables import ScoreTable
-from services.forecaster.app import load_models
-from services.forecaster.settings import ForecasterSettings
-from services.trainer.training import ensure
 from shared.contracts import topics
 from shared.contracts.messages import Forecast, Scores
-from shared.data.sites import site
-from shared.data.year import Year, find_year
-from shared.runtime.registry import Registry
-from shared.runtime.settings import Settings, load
 from tests.integration.brokers import Broker, letter_of, service, until
+from tests.integration.february import READINGS, START, UNTIL, expected_forecasts, raw_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from services.forecaster.issuing import ZoneModels
-
-START = datetime(2018, 2, 1, tzinfo=UTC)
-UNTIL = START + timedelta(days=2)
-READINGS = 288
-
-
-@pytest.fixture(scope="module")
-def year(tmp_path_factory: pytest.TempPathFactory) -> Year:
-    """The synthetic year."""
-    return find_year("synthetic", tmp_path_factory.mktemp("cache"))
-
-
-@pytest.fixture(scope="module")
-def state_dir(year: Year, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state folder whose registry holds the models fitted on January."""
-    folder = tmp_path_factory.mktemp("state")
-    settings = load(Settings, state_dir=folder)
-    registry = Registry(settings.registry_uri, settings.artifact_root)
-    for version in ensure(year, START, (2,), registry, lambda *_: None).values():
-        registry.promote(version)
-    return folder
-
-
-def raw_rows(year: Year) -> list[bytes]:
-    """Return the raw records of two days."""
-    return [raw for _, raw in year.raw_messages(START, UNTIL)]
+    from shared.data.year import Year
 
 
 def test_the_stream_publishes_what_the_backtest_says(
     broker: Broker, year: Year, state_dir: Path, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     """One forecast a reading, equal to the backtest's byte for byte, and scores equal to those of its table."""
-    expected = list(issued(year, loaded(state_dir), judged(year, START, UNTIL)))
+    expected = expected_forecasts(year, state_dir)
     with (
         service("ingestor", broker, tmp_path, free_port()),
         service("monitor", broker, tmp_path, free_port()) as monitor,
@@ -132,12 +100,6 @@ def test_a_forecaster_without_models_waits_for_them_and_says_so(
         assert forecaster.get("/healthz").status_code == 200
         forecaster.process.terminate()
         assert forecaster.process.wait(timeout=10) == 0
-
-
-def loaded(state_dir: Path) -> ZoneModels:
-    """Return the champions of zone 2."""
-    (models,) = load_models(load(ForecasterSettings, state_dir=state_dir), site("tetouan"))
-    return models
 
 
 def table_until(hour: datetime, year: Year, forecasts: list[Forecast]) -> ScoreTable:

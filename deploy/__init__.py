@@ -1,0 +1,1 @@
+"""What runs the services beside each other: configuration, and the code that writes it."""

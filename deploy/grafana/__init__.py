@@ -1,0 +1,1 @@
+"""Grafana: its provisioning, and its dashboard as code."""

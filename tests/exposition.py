@@ -1,0 +1,56 @@
+"""What the services export on `/metrics`, without running them: every metric that they declare, each with a sample."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
+
+from shared.runtime.kafka import DeadLetters
+from shared.runtime.metrics import PipelineMetrics, new_registry
+
+__all__ = ["SERVICES", "exposition", "labels_by_name"]
+
+SERVICES = ("ingestor", "forecaster", "monitor")
+
+
+class _Declared(CollectorRegistry):
+    """A registry that gives each metric with labels a series as soon as it is declared."""
+
+    def register(self, collector: object) -> None:
+        super().register(collector)  # type: ignore[arg-type]  # whatever the client hands over
+        if isinstance(collector, MetricWrapperBase):
+            names = collector._labelnames  # noqa: SLF001 - the client has no public way to ask a metric for its labels
+            if names:
+                collector.labels(*("x" for _ in names))
+
+
+def _declared(service: str) -> CollectorRegistry:
+    registry = _Declared()
+    PipelineMetrics(registry)
+    DeadLetters(registry)
+    package = import_module(f"services.{service}")
+    for module in iter_modules(package.__path__, f"{package.__name__}."):
+        if module.name.endswith("metrics"):
+            declarations = import_module(module.name)
+            for name in declarations.__all__:
+                getattr(declarations, name)(registry)
+    return registry
+
+
+def exposition(service: str) -> bytes:
+    """Return the text that Prometheus would scrape from the service."""
+    return generate_latest(new_registry()) + generate_latest(_declared(service))
+
+
+def labels_by_name() -> dict[str, frozenset[str]]:
+    """Return the labels of every series that any service exports, by its name."""
+    registries = [new_registry(), *(_declared(service) for service in SERVICES)]
+    return {
+        sample.name: frozenset(sample.labels)
+        for registry in registries
+        for family in registry.collect()
+        for sample in family.samples
+    }

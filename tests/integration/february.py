@@ -1,0 +1,45 @@
+"""Two days of the synthetic year, the models that end before them, and what the services must answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from backtest.run import issued, judged
+from services.forecaster.app import load_models
+from services.forecaster.settings import ForecasterSettings
+from services.trainer.training import ensure
+from shared.data.sites import site
+from shared.runtime.registry import Registry
+from shared.runtime.settings import Settings, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from shared.contracts.messages import Forecast
+    from shared.data.year import Year
+
+__all__ = ["READINGS", "START", "UNTIL", "expected_forecasts", "fit_models", "raw_rows"]
+
+START = datetime(2018, 2, 1, tzinfo=UTC)
+UNTIL = START + timedelta(days=2)
+READINGS = 288
+
+
+def raw_rows(year: Year) -> list[bytes]:
+    """Return the raw records of the two days."""
+    return [raw for _, raw in year.raw_messages(START, UNTIL)]
+
+
+def fit_models(year: Year, folder: Path) -> None:
+    """Register the models fitted on January in a state folder, as champions."""
+    settings = load(Settings, state_dir=folder)
+    registry = Registry(settings.registry_uri, settings.artifact_root)
+    for version in ensure(year, START, (2,), registry, lambda *_: None).values():
+        registry.promote(version)
+
+
+def expected_forecasts(year: Year, state_dir: Path) -> list[Forecast]:
+    """Return what the backtest issues for the two days with the champions of the folder."""
+    (models,) = load_models(load(ForecasterSettings, state_dir=state_dir), site("tetouan"))
+    return list(issued(year, models, judged(year, START, UNTIL)))

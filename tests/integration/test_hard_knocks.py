@@ -1,0 +1,219 @@
+"""When broker or process let the services down: they go on, lose nothing, and double only identically."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import defaultdict
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Literal
+from uuid import uuid4
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from backtest.run import judged
+from replay.backlog import Backlog
+from services.monitor.verification import Monitor
+from shared.contracts import topics
+from shared.contracts.messages import Forecast, Scores
+from shared.runtime.clock import monotonic_s
+from tests.integration.brokers import Broker, ServiceProcess, service, until
+from tests.integration.february import READINGS, START, UNTIL, expected_forecasts, raw_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from confluent_kafka import Message
+
+    from shared.data.year import Year
+    from tests.integration.kafka import Kafka
+
+pytestmark = pytest.mark.real_kafka
+
+NAMES = ("ingestor", "monitor", "forecaster")
+OUTAGE_S = 30.0
+HOURS = 48
+
+
+class Stream:
+    """The three services on one broker, each of which can be killed and started again."""
+
+    def __init__(self, broker: Broker, folder: Path, state_dir: Path, port: Callable[[], int]) -> None:
+        self.broker = broker
+        self._folder = folder
+        self._state_dir = state_dir
+        self._ports = {name: port() for name in NAMES}
+        self._stacks = {name: ExitStack() for name in NAMES}
+        self.services: dict[str, ServiceProcess] = {}
+
+    def start(self, name: str, *, ready: bool = True) -> None:
+        """Start a service on its port."""
+        running = service(
+            name,
+            self.broker,
+            self._folder,
+            self._ports[name],
+            ready=ready,
+            TETOUAN_STATE_DIR=str(self._state_dir),
+            TETOUAN_REPORT_EVERY_HOURS="0",
+        )
+        self.services[name] = self._stacks[name].enter_context(running)
+
+    def kill(self, name: str) -> None:
+        """Kill a service without a warning."""
+        self.services[name].process.kill()
+        self._stacks[name].close()
+
+    def stop(self) -> None:
+        """End all services."""
+        for stack in self._stacks.values():
+            stack.close()
+
+    def live(self) -> bool:
+        """Tell whether every service says that it is alive."""
+        return all(running.get("/healthz").status_code == 200 for running in self.services.values())
+
+    def misses_broker(self) -> bool:
+        """Tell whether every service says that the broker does not answer."""
+        return all("does not answer" in (running.waiting_for("broker") or "") for running in self.services.values())
+
+    def origins(self) -> int:
+        """Return how many different origins have a forecast."""
+        return len({Forecast.from_bytes(m.value() or b"").origin for m in self.broker.everything(topics.FORECASTS)})
+
+    def scored(self) -> int:
+        """Return how many different hours have scores."""
+        return len({Scores.from_bytes(m.value() or b"").time for m in self.broker.everything(topics.SCORES)})
+
+
+@contextmanager
+def streaming(
+    broker: Broker, folder: Path, state_dir: Path, port: Callable[[], int], *, ready: bool = True
+) -> Iterator[Stream]:
+    """Run the three services until the block ends."""
+    stream = Stream(broker, folder, state_dir, port)
+    try:
+        for name in NAMES:
+            stream.start(name, ready=False)
+        if ready:
+            until(lambda: all(running.ready() for running in stream.services.values()), "all services to be ready")
+        yield stream
+    finally:
+        stream.stop()
+
+
+def assert_nothing_lost(broker: Broker, year: Year, state_dir: Path) -> None:
+    """Every reading is there once, every forecast and score as undisturbed; what is doubled has identical bytes."""
+    readings = [reading.to_bytes() for reading in judged(year, START, UNTIL)]
+    assert [m.value() for m in broker.everything(topics.CLEAN)] == readings
+    expected = expected_forecasts(year, state_dir)
+    assert by_time(broker.everything(topics.FORECASTS), lambda raw: Forecast.from_bytes(raw).origin.isoformat()) == {
+        forecast.origin.isoformat(): {forecast.to_bytes()} for forecast in expected
+    }
+    monitor = Monitor((2,))
+    forecasts = [said for forecast in expected for said in monitor.on_forecast(forecast)]
+    scores = forecasts + [said for reading in judged(year, START, UNTIL) for said in monitor.on_reading(reading)]
+    assert by_time(broker.everything(topics.SCORES), lambda raw: Scores.from_bytes(raw).time.isoformat()) == {
+        said.time.isoformat(): {said.to_bytes()} for said in scores if isinstance(said, Scores)
+    }
+
+
+def by_time(messages: list[Message], time_of: Callable[[bytes], str]) -> dict[str, set[bytes]]:
+    """Return the different bytes that were published for each time."""
+    found: dict[str, set[bytes]] = defaultdict(set)
+    for message in messages:
+        raw = message.value() or b""
+        found[time_of(raw)].add(raw)
+    return dict(found)
+
+
+@pytest.mark.parametrize("victim", NAMES)
+def test_a_killed_service_goes_on_where_it_was(
+    victim: str, real_broker: Broker, year: Year, state_dir: Path, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """SIGKILL in the middle of the stream, then a start: it ends as if nothing had happened."""
+    rows = raw_rows(year)
+    with streaming(real_broker, tmp_path, state_dir, free_port) as stream:
+        real_broker.send(topics.RAW, rows[:150])
+        until(lambda: stream.origins() > 20, "the first forecasts")
+        stream.kill(victim)
+        real_broker.send(topics.RAW, rows[150:])
+        stream.start(victim)
+        until(lambda: stream.origins() == READINGS, "every reading to be answered")
+        until(lambda: stream.scored() == HOURS, "every hour to be scored")
+    assert_nothing_lost(real_broker, year, state_dir)
+
+
+def test_a_broker_that_comes_late_is_waited_for(
+    mortal_kafka: Kafka, year: Year, state_dir: Path, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """Without a broker the services are live, not ready, and say why; when it comes they answer."""
+    broker = Broker("kafka", mortal_kafka.bootstrap, f"late-{uuid4().hex[:8]}.")
+    mortal_kafka.stop()
+    with streaming(broker, tmp_path, state_dir, free_port, ready=False) as stream:
+        until(stream.misses_broker, "all services to say that they wait for the broker")
+        assert stream.live()
+        mortal_kafka.start()
+        until(lambda: all(running.ready() for running in stream.services.values()), "all services to be ready")
+        broker.send(topics.RAW, raw_rows(year)[:10])
+        until(lambda: stream.origins() == 10, "ten forecasts")
+
+
+@pytest.mark.parametrize("blow", ["frozen", "restarted"])
+def test_a_broker_that_goes_is_waited_for_and_nothing_is_lost(
+    blow: Literal["frozen", "restarted"],
+    mortal_kafka: Kafka,
+    year: Year,
+    state_dir: Path,
+    tmp_path: Path,
+    free_port: Callable[[], int],
+) -> None:
+    """The broker is gone for thirty seconds while the replay streams: all stay alive, and go on by themselves."""
+    broker = Broker("kafka", mortal_kafka.bootstrap, f"{blow}-{uuid4().hex[:8]}.")
+    with streaming(broker, tmp_path, state_dir, free_port) as stream:
+        command = ["-m", "cli", "replay", "--data", "synthetic", "--speed", "15"]
+        window = ["--from", START.isoformat(), "--until", UNTIL.isoformat()]
+        replay = subprocess.Popen([sys.executable, *command, *window], env={**os.environ, **broker.env})
+        try:
+            until(lambda: stream.origins() > 20, "the first forecasts")
+            with mortal_kafka.gone(blow):
+                gone_s = monotonic_s()
+                until(stream.misses_broker, "all services to miss the broker")
+                assert replay.poll() is None
+                until(lambda: not stream.live() or monotonic_s() - gone_s > OUTAGE_S, "the outage to end")
+                assert stream.live()
+            assert replay.wait(timeout=120) == 0
+            until(lambda: stream.origins() == READINGS, "every reading to be answered")
+            until(lambda: stream.scored() == HOURS, "every hour to be scored")
+        finally:
+            replay.kill()
+            replay.wait()
+    assert_nothing_lost(broker, year, state_dir)
+
+
+def test_a_forecaster_that_was_asleep_catches_up(
+    real_broker: Broker, year: Year, state_dir: Path, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """Frozen until its group has given it up, it is behind by every reading; awake again it answers each of them."""
+    admin = AdminClient({"bootstrap.servers": real_broker.bootstrap, "log_level": 0})
+    group = real_broker.prefix + "forecaster"
+
+    def members() -> int:
+        return len(admin.describe_consumer_groups([group])[group].result().members)
+
+    with (
+        streaming(real_broker, tmp_path, state_dir, free_port) as stream,
+        Backlog(real_broker.bootstrap, ["forecaster"], real_broker.prefix) as backlog,
+    ):
+        stream.services["forecaster"].process.send_signal(signal.SIGSTOP)
+        real_broker.send(topics.RAW, raw_rows(year))
+        until(lambda: backlog.lags()[0].records == READINGS, "the lag to show every reading")
+        until(lambda: members() == 0, "the group to give the member up")
+        stream.services["forecaster"].process.send_signal(signal.SIGCONT)
+        until(lambda: backlog.lags()[0].records == 0, "the lag to be gone")
+        until(lambda: stream.scored() == HOURS, "every hour to be scored")
+    assert_nothing_lost(real_broker, year, state_dir)
