@@ -127,7 +127,9 @@ def replay(
     until: Until = None,
     days: Days = None,
     speed: Speed = 0.0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on after the newest clean reading.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on after the newest clean reading, and stay up at the end.")
+    ] = False,
     json_file: JsonFile = None,
 ) -> None:
     """Stream readings onto the raw topic, by default the last 20 % of the year."""

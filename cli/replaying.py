@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -53,19 +54,24 @@ class ReplayWindow:
 
 
 def run_replay(
-    data: str | None, window: ReplayWindow, rate_per_s: float, settings: Settings, console: Console, *, resume: bool
+    data: str | None,
+    window: ReplayWindow,
+    rate_per_s: float,
+    settings: Settings,
+    console: Console,
+    *,
+    resume: bool = False,
 ) -> dict[str, Any]:
     """Publish the readings of the window until they end or a signal comes; returns the summary as a dictionary.
 
-    To ``resume`` is to leave out what stands on the clean topic already.
+    To ``resume`` is to leave out what stands on the clean topic already, and not to end before a signal comes.
     """
     year = year_for(data or settings.data, settings, console)
     start, until = window.of(year)
     streamed = last_reading(settings) if resume else None
     if streamed is not None:
         start = min(until, max(start, streamed + timedelta(minutes=year.site.step_minutes)))
-        again = "" if start < until else ": all of it; to stream it again begin with empty topics"
-        console.print(f"streamed already up to {streamed:%Y-%m-%d %H:%M}Z{again}", soft_wrap=True, highlight=False)
+        console.print(f"streamed already up to {streamed:%Y-%m-%d %H:%M}Z", highlight=False)
     options = ReplayOptions(
         bootstrap=settings.kafka_bootstrap,
         site=settings.site,
@@ -87,5 +93,8 @@ def run_replay(
             done = replay(year.raw_messages(start, until), options, pauses, show)
         except (BrokerLostError, ConsumersStalledError) as error:
             raise Refused(str(error)) from None
-    console.print(f"{year.label}: sent {done.sent:,}, refused {done.refused:,}, waited {done.waited_s:.1f} s")
+        console.print(f"{year.label}: sent {done.sent:,}, refused {done.refused:,}, waited {done.waited_s:.1f} s")
+        if resume and not pauses.stop.is_set():
+            console.print("the year is over: to stream it again begin with empty topics")
+            pauses.wait(inf)
     return {**asdict(done), "data": year.label, "synthetic": year.synthetic}

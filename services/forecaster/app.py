@@ -65,7 +65,7 @@ async def _await_models(settings: ForecasterSettings, place: Site, health: Healt
     health.waiting_for["models"] = "the models are being loaded"
     registered = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception_type(RegistryError),
-        wait=tenacity.wait_exponential(multiplier=0.5, max=5),
+        wait=tenacity.wait_exponential(multiplier=0.5, max=2),
         stop=tenacity.stop_after_delay(MODELS_S),
         before_sleep=say,
         reraise=True,

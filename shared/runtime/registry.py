@@ -191,12 +191,12 @@ class Registry:
         try:
             yield
         except _failures() as error:
-            why = _shown(textwrap.shorten(str(error), 160, placeholder=" …"))
+            why = _shown(textwrap.shorten(str(_root(error)), 160, placeholder=" …"))
             if getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST":
                 raise RegistryError(f"{why} in the registry at {_shown(self._uri)}: run `tetouan train`") from error
             raise RegistryError(
                 f"the registry at {_shown(self._uri)} cannot be used ({why}): check TETOUAN_MLFLOW_URI and that its "
-                "server runs, or TETOUAN_STATE_DIR and that its folder can be written"
+                "server runs, or TETOUAN_STATE_DIR and that its folder can be written and has room"
             ) from error
 
 
@@ -230,6 +230,14 @@ def _failures() -> tuple[type[Exception], ...]:
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - as in _client
 
     return MlflowException, SQLAlchemyError, sqlite3.Error, OSError
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return what the database said, where it is behind the error: the layers above drown it in SQL."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, sqlite3.Error):
+        cause = cause.__cause__ or cause.__context__
+    return cause or error
 
 
 def _shown(uri: str) -> str:
