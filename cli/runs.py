@@ -29,7 +29,8 @@ def new_run(state_dir: Path) -> Path:
     except OSError as error:
         why = os.strerror(error.errno or 0)
         raise Refused(f"cannot write to {state_dir} ({why}): set TETOUAN_STATE_DIR to a folder of yours") from None
-    ended = sorted(run for run in runs.iterdir() if not _alive(int(run.name.rpartition("-")[2])))
+    pids = {run: run.name.rpartition("-")[2] for run in sorted(runs.iterdir())}
+    ended = [run for run, pid in pids.items() if pid.isdecimal() and not _alive(int(pid))]
     for run in ended[:-KEPT_RUNS]:
         shutil.rmtree(run, ignore_errors=True)
     return run_dir

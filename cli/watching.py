@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import tenacity
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, TopicPartition
 from pydantic import ValidationError
 
@@ -64,7 +65,15 @@ def last_reading(settings: Settings) -> datetime | None:
     try:
         name = settings.topic_prefix + topics.CLEAN.name
         there = consumer.list_topics(name, timeout=ANSWER_S).topics[name].partitions
-        times = [_last_time(consumer, TopicPartition(name, number), settings.site) for number in there]
+        partitions = [TopicPartition(name, number) for number in there]
+        # a topic that has just been made may have no leader yet
+        patient = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(KafkaException),
+            wait=tenacity.wait_fixed(0.2),
+            stop=tenacity.stop_after_delay(ANSWER_S),
+            reraise=True,
+        )
+        times = [patient(_last_time, consumer, partition, settings.site) for partition in partitions]
         return max((time for time in times if time is not None), default=None)
     except KafkaException as error:
         raise no_broker(settings, error) from None
@@ -75,13 +84,14 @@ def last_reading(settings: Settings) -> datetime | None:
 def _last_time(consumer: Consumer, partition: TopicPartition, site: str) -> datetime | None:
     """Return the time of the last reading of the site that can be read among the last records of a partition."""
     low, high = consumer.get_watermark_offsets(partition, timeout=ANSWER_S)
-    last = None
-    consumer.assign([TopicPartition(partition.topic, partition.partition, max(low, high - TAIL))])
-    while low < high and consumer.position([partition])[0].offset < high:
-        for message in consumer.consume(TAIL, ANSWER_S):
-            with suppress(ValidationError):
-                reading = CleanReading.from_bytes(message.value() or b"")
-                last = reading.time if reading.site == site else last
+    start, last = max(low, high - TAIL), None
+    if start == high:
+        return None
+    consumer.assign([TopicPartition(partition.topic, partition.partition, start)])
+    for message in consumer.consume(high - start, ANSWER_S):
+        with suppress(ValidationError):
+            reading = CleanReading.from_bytes(message.value() or b"")
+            last = reading.time if reading.site == site else last
     return last
 
 

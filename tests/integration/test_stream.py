@@ -10,8 +10,10 @@ import pytest
 from backtest.record import Record
 from backtest.run import judged
 from backtest.tables import ScoreTable
+from cli.watching import last_reading
 from shared.contracts import topics
 from shared.contracts.messages import Forecast, Scores
+from shared.runtime.settings import Settings, load
 from tests.integration.brokers import Broker, letter_of, service, until
 from tests.integration.february import READINGS, START, UNTIL, expected_forecasts, raw_rows
 
@@ -110,3 +112,14 @@ def table_until(hour: datetime, year: Year, forecasts: list[Forecast]) -> ScoreT
     for forecast in forecasts:
         record.add_forecast(forecast)
     return ScoreTable.of(record)
+
+
+def test_the_newest_reading_is_found_among_others(broker: Broker, year: Year) -> None:
+    """Where to resume is after the site's newest clean reading, whatever stands behind it; none on an empty topic."""
+    settings = load(Settings, kafka_bootstrap=broker.bootstrap, topic_prefix=broker.prefix)
+    assert last_reading(settings) is None
+    first, second = judged(year, START, START + timedelta(minutes=20))
+    broker.send(topics.CLEAN, [first.to_bytes(), second.to_bytes(), b"garbage"])
+    elsewhere = second.model_copy(update={"site": "elsewhere", "time": UNTIL})
+    broker.send(topics.CLEAN, [elsewhere.to_bytes()], key=b"elsewhere")
+    assert last_reading(settings) == second.time

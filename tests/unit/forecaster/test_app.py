@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -84,3 +85,21 @@ def test_health_tells_which_models_run_and_where_the_stream_is(
     core.handle([Consumed(reading(3).to_bytes())])
     assert health.notes["origin"] == "2018-03-01T00:30:00+00:00"
     assert health.notes["gap"].startswith("3 readings between 2018-02-28T23:50:00+00:00")
+
+
+def test_a_restored_forecaster_answers_as_one_that_never_stopped(
+    fresh: tuple[ZoneModels, ZoneModels], reading: Reading
+) -> None:
+    """What was answered before is folded in silence, garbage passed over; what follows gets the same bytes."""
+    raw = [reading(n).to_bytes() for n in range(6)]
+
+    def started() -> ForecasterCore:
+        registry = new_registry()
+        metrics, letters = ForecasterMetrics(registry), DeadLetters(registry)
+        return ForecasterCore(load(ForecasterSettings), deepcopy(fresh), metrics, letters, Health())
+
+    undisturbed, restored = started(), started()
+    undisturbed.handle([Consumed(value) for value in raw[:5]])
+    restored.restore([Consumed(value) for value in [b"garbage", None, *raw[:5]]])
+    assert restored.handle([Consumed(raw[5])]) == undisturbed.handle([Consumed(raw[5])])
+    assert restored.handle([Consumed(raw[4])]) == []

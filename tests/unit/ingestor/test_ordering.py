@@ -71,3 +71,17 @@ def test_it_agrees_with_a_set_of_what_was_published(jumps: list[int]) -> None:
         if expected == "next":
             timeline.publish(step)
             seen.add(step)
+
+
+def test_what_is_remembered_counts_as_published() -> None:
+    """Steps that were published before are known again; one that is not after the last changes nothing."""
+    timeline = published(97)
+    for step in (99, 98, 103):
+        timeline.remember(step)
+    assert [timeline.place(step) for step in (97, 98, 99, 103, 104)] == [
+        "published",
+        "late",
+        "published",
+        "published",
+        "next",
+    ]

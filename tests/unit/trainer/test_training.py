@@ -255,3 +255,18 @@ def test_ensure_replaces_a_version_that_cannot_be_read(
     ensure(year, until, (2,), registry, _quiet)
     double.next_rmse_kw = 100.0
     assert ensure(year, until, (2,), registry, _quiet)[f"{double.kind}-tetouan-2"].version == "2"
+
+
+def test_a_champion_that_has_seen_just_these_readings_can_be_left(
+    make_year: Callable[..., Year], registry: Registry, double: type[Double]
+) -> None:
+    """With ``if_missing`` nothing is fitted a second time; other readings, or files that are lost, are fitted."""
+    year, until = make_year(3, "left"), START + 2 * DAY
+    train(year, until, [2], registry, _quiet, if_missing=True)
+    (kept,) = train(year, until, [2], registry, _quiet, if_missing=True).models
+    assert (double.fits, kept.version.version, kept.promoted) == (1, "1", True)
+    train(year, until + timedelta(hours=1), [2], registry, _quiet, if_missing=True)
+    assert double.fits == 2
+    (registry.fetch(registry.get(kept.version.name, "2")) / "double.json").unlink()
+    train(year, until + timedelta(hours=1), [2], registry, _quiet, if_missing=True)
+    assert double.fits == 3
