@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
 import socket
@@ -311,10 +312,10 @@ def _listener(host: str, wanted: int) -> socket.socket:
     """
     try:
         return socket.create_server((host, wanted))
-    except socket.gaierror as error:
+    except OSError as error:
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            return socket.create_server((host, 0))
         raise Refused(f"TETOUAN_HTTP_HOST={host!r} is no address of this machine ({error.strerror})") from None
-    except OSError:
-        return socket.create_server((host, 0))
 
 
 def _ready(client: httpx.Client, address: str) -> bool:

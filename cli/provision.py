@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColum
 
 from shared.data.download import PUBLISHED_URL
 from shared.data.year import DataError, find_year
-from shared.runtime.settings import Refused
+from shared.runtime.settings import Refused, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,9 +39,7 @@ def year_for(data: str | None, settings: Settings, console: Console) -> Year:
         except DataError as error:
             raise Refused(str(error)) from None
         except OSError as error:
-            why = os.strerror(error.errno or 0)
-            place = settings.cache_dir
-            raise Refused(f"cannot write to {place} ({why}): set TETOUAN_STATE_DIR to a folder of yours") from None
+            raise unwritable(settings.cache_dir, error) from None
     reason = f": {year.reason}" if year.reason else ""
     console.print(f"{year.label}, {len(year.rows):,} readings{reason}", soft_wrap=True, highlight=False)
     return year

@@ -70,7 +70,10 @@ def run_replay(
     start, until = window.of(year)
     streamed = last_reading(settings) if resume else None
     if streamed is not None:
-        start = min(until, max(start, streamed + timedelta(minutes=year.site.step_minutes)))
+        start = max(start, streamed + timedelta(minutes=year.site.step_minutes))
+        if start > until:
+            held = f"the topics hold readings up to {streamed:%Y-%m-%d %H:%M}Z"
+            raise Refused(f"{held}, {year.label} ends before: begin with empty topics, or give the data they are of")
         console.print(f"streamed already up to {streamed:%Y-%m-%d %H:%M}Z", highlight=False)
     options = ReplayOptions(
         bootstrap=settings.kafka_bootstrap,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from shared.runtime.clock import now
-from shared.runtime.settings import Refused
+from shared.runtime.settings import unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["announced", "current", "new_run"]
 
 KEPT_RUNS = 10
+NAME = re.compile(r"\d{8}T\d{6}-(?P<pid>\d{1,9})")
 
 
 def new_run(state_dir: Path) -> Path:
@@ -27,10 +29,9 @@ def new_run(state_dir: Path) -> Path:
     try:
         run_dir.mkdir(parents=True)
     except OSError as error:
-        why = os.strerror(error.errno or 0)
-        raise Refused(f"cannot write to {state_dir} ({why}): set TETOUAN_STATE_DIR to a folder of yours") from None
-    pids = {run: run.name.rpartition("-")[2] for run in sorted(runs.iterdir())}
-    ended = [run for run, pid in pids.items() if pid.isdecimal() and not _alive(int(pid))]
+        raise unwritable(state_dir, error) from None
+    named = {run: NAME.fullmatch(run.name) for run in sorted(runs.iterdir())}
+    ended = [run for run, name in named.items() if name and not _alive(int(name["pid"]))]
     for run in ended[:-KEPT_RUNS]:
         shutil.rmtree(run, ignore_errors=True)
     return run_dir
@@ -40,9 +41,9 @@ def current(state_dir: Path) -> dict[str, Any] | None:
     """Return the addresses of the demo that was announced last, None where none runs."""
     try:
         running: dict[str, Any] = json.loads(_file(state_dir).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):  # not there, or just being written
+    except (FileNotFoundError, json.JSONDecodeError):
         return None
-    return running if _alive(running["pid"]) else None
+    return running if _alive(running.get("pid", 0)) else None
 
 
 @contextmanager
@@ -75,6 +76,8 @@ def _write(state_dir: Path, addresses: Mapping[str, Any]) -> None:
 
 
 def _alive(pid: int) -> bool:
+    if pid <= 0:
+        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

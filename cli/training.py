@@ -12,7 +12,7 @@ from cli.provision import steps_shown, year_for
 from services.trainer.training import ensure, tags_of, train
 from shared.data.year import DataError
 from shared.runtime.registry import Registry
-from shared.runtime.settings import Refused
+from shared.runtime.settings import Refused, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,13 +45,15 @@ def ensure_models(year: Year, start: datetime, settings: Settings, console: Cons
 @contextmanager
 def _alone(settings: Settings, console: Console) -> Iterator[None]:
     """Let one training run at a time beneath a state folder: who comes second finds the models of the first."""
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
     lock = FileLock(settings.state_dir / "training.lock")
     try:
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
     except Timeout:
         console.print("another process fits these models: waiting for it", highlight=False)
         lock.acquire()
+    except OSError as error:
+        raise unwritable(settings.state_dir, error) from None
     try:
         yield
     finally:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import tenacity
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 from pydantic import ValidationError
 
 from shared.contracts import topics
@@ -88,7 +88,10 @@ def _last_time(consumer: Consumer, partition: TopicPartition, site: str) -> date
     if start == high:
         return None
     consumer.assign([TopicPartition(partition.topic, partition.partition, start)])
-    for message in consumer.consume(high - start, ANSWER_S):
+    messages = [message for message in consumer.consume(high - start, ANSWER_S) if message.error() is None]
+    if not messages:
+        raise KafkaException(KafkaError(KafkaError.REQUEST_TIMED_OUT))
+    for message in messages:
         with suppress(ValidationError):
             reading = CleanReading.from_bytes(message.value() or b"")
             last = reading.time if reading.site == site else last

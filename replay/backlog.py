@@ -108,7 +108,7 @@ class Backlog:
 
     def _behind(self, consumer: Consumer, committed: TopicPartition) -> int:
         low, high = consumer.get_watermark_offsets(committed, timeout=ANSWER_S)
-        return high - max(low, committed.offset)  # before the first commit the offset is negative
+        return max(0, high - max(low, committed.offset))  # before the first commit the offset is negative
 
 
 class Throttle:

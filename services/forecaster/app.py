@@ -60,6 +60,7 @@ async def _await_models(settings: ForecasterSettings, place: Site, health: Healt
     def say(state: tenacity.RetryCallState) -> None:
         why = str(state.outcome.exception()) if state.outcome else ""
         health.waiting_for["models"] = why
+        health.progressed()
         log.warning("waiting for the models", why=why)
 
     health.waiting_for["models"] = "the models are being loaded"

@@ -70,6 +70,7 @@ class MonitorCore:
 
     def restore(self, records: Sequence[Record]) -> None:
         """Score what was scored before: windows and detectors go on where they were."""
+        self._monitor.be_patient()
         for record in records:
             with suppress(ValueError):  # it was refused then
                 self._score(record)

@@ -112,6 +112,10 @@ class Monitor:
         """What watches the forecast error of each zone."""
         return [zone.watch for zone in self._scored.values()]
 
+    def be_patient(self) -> None:
+        """Begin the silence anew: how fast a past is read again says nothing about who is silent."""
+        self._silence.broken()
+
     def recent(self, site: str, zone: int) -> Recent:
         """Return the last weeks of a zone's scored readings; raises ``KeyError`` where none has come."""
         return self._scored[site, zone].recent
@@ -201,6 +205,8 @@ class _ZoneScores:
         self._last_origin = -1
 
     def on_reading(self, step: int, actual: int, weather: tuple[float, ...]) -> list[Finding]:
+        if not self.waiting:  # until then nobody was due to say anything
+            self._silence.broken()
         self.waiting.append((step, actual, weather))
         return self._release()
 

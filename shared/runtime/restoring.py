@@ -2,15 +2,16 @@
 
 A topic that the service consumes is read up to the offsets that its group has committed, any other one (an ingestor
 remembers by what it has published) to its end. So a service that was killed goes on with the state it would have had:
-what it answered without committing, it answers again with the same bytes.
+what it answered without committing, it answers again with the same bytes. It cannot know what its topics do not keep: a
+monitor's detectors begin with the oldest forecasts there are, thirty days back.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from shared.contracts import topics
 from shared.runtime.retries import patiently
@@ -78,6 +79,7 @@ class Past:
             bootstrap_servers=self._bootstrap,
             group_id=self._group,
             enable_auto_commit=False,
+            auto_offset_reset="earliest",  # what retention takes away meanwhile is skipped, and nothing behind it
             isolation_level="read_committed",
             max_poll_records=MAX_RECORDS,
         )
@@ -85,7 +87,7 @@ class Past:
             await consumer.start()
             consumer.assign(self._partitions)
             return consumer, await self._spans(consumer)
-        except KafkaError:
+        except BaseException:
             await consumer.stop()
             raise
 
@@ -110,6 +112,7 @@ async def _fold(consumer: AIOKafkaConsumer, spans: Spans, core: Foldable, health
             past = [record for record in records if record.offset < spans[partition][1]]
             core.restore(past)
             folded += len(past)
+            await asyncio.sleep(0)  # what is buffered comes without a pause: heartbeats and health answers need one
         for partition, (_, end) in list(left.items()):
             if await consumer.position(partition) >= end:
                 del left[partition]

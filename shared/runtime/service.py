@@ -116,12 +116,12 @@ def run(service: Service, settings: Settings) -> int:
 
 
 def _listener(settings: Settings) -> socket.socket:
-    if settings.http_fd is not None:
-        return socket.socket(fileno=settings.http_fd)
     try:
+        if settings.http_fd is not None:
+            return socket.socket(fileno=settings.http_fd)
         return socket.create_server((settings.http_host, settings.http_port))
     except OSError as error:
-        where = f"{settings.http_host}:{settings.http_port}"
+        where = settings.http_fd or f"{settings.http_host}:{settings.http_port}"
         raise Refused(
             f"cannot listen on {where} ({os.strerror(error.errno or 0)}): set TETOUAN_HTTP_PORT to a free port"
         ) from None
@@ -146,8 +146,7 @@ def _application(service: Service, pipeline: Pipeline) -> Starlette:
         yield
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await pipeline.stop()
+        await asyncio.gather(pipeline.stop(), *tasks, return_exceptions=True)
 
     return Starlette(
         routes=[

@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from shared.contracts import topics
 from shared.data.sites import site
 
-__all__ = ["PREFIX", "Refused", "Settings", "load"]
+__all__ = ["PREFIX", "Refused", "Settings", "load", "unwritable"]
 
 PREFIX = "TETOUAN_"
 
@@ -22,6 +22,12 @@ S = TypeVar("S", bound="Settings")
 
 class Refused(Exception):  # noqa: N818 - the start is refused: no error of ours, one line that says what to change
     """What is asked for cannot be done; the message is one line that says what to change."""
+
+
+def unwritable(folder: Path, error: OSError) -> Refused:
+    """Return the refusal of a command whose state folder, or a part of it, cannot be written."""
+    why = os.strerror(error.errno or 0)
+    return Refused(f"cannot write to {folder} ({why}): set TETOUAN_STATE_DIR to a folder of yours")
 
 
 class Settings(BaseSettings):

@@ -44,6 +44,7 @@ class Compose:
             env=self.env,
             capture_output=True,
             text=True,
+            timeout=1500,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event
 from typing import TYPE_CHECKING
 
 import httpx
@@ -32,9 +33,10 @@ POLL_S = 0.05
 
 def until(done: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
     """Wait for a condition; fail with ``what`` after ``patience_s``."""
-    deadline_s = monotonic_s() + patience_s
+    deadline_s, pause = monotonic_s() + patience_s, Event()
     while not done():
         assert monotonic_s() < deadline_s, f"waited {patience_s:.0f} s for {what}"
+        pause.wait(POLL_S)
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ class Broker:
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "test-reader", "log_level": 0})
         name = self.prefix + topic.name
         partitions = [TopicPartition(name, number, 0) for number in range(topics.PARTITIONS)]
-        held = sum(high - low for low, high in map(consumer.get_watermark_offsets, partitions))
+        ends = [consumer.get_watermark_offsets(partition, timeout=PATIENCE_S) for partition in partitions]
+        held = sum(high - low for low, high in ends)
         consumer.close()
         return self.read(topic, held)
 
@@ -120,6 +123,10 @@ class ServiceProcess:
         except httpx.TransportError:
             return False
 
+    def live(self) -> bool:
+        """Tell whether it says that it is alive; on a busy machine that may take seconds."""
+        return httpx.get(self.address + "/healthz", timeout=30).status_code == httpx.codes.OK
+
     def waiting_for(self, what: str) -> str | None:
         """Return why it is not ready yet, or None where it does not wait for that, or does not listen yet."""
         try:
@@ -146,4 +153,8 @@ def service(
         yield running
     finally:
         process.terminate()
-        process.wait(timeout=15)
+        try:
+            process.wait(timeout=15)
+        finally:
+            process.kill()
+            process.wait()

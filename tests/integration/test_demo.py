@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cli.runs import current
 from shared.contracts import topics
 from tests.integration.brokers import Broker, until
 
@@ -74,7 +75,7 @@ def test_two_demos_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
     first, second = (json.loads(file.read_text(encoding="utf-8")) for file in files)
     assert first["accepted"] == second["accepted"] == 144
     assert first["forecasts_sha256"] == second["forecasts_sha256"]
-    assert not (tmp_path / "state" / "current.json").exists()
+    assert current(tmp_path / "state") is None
 
 
 @pytest.fixture

@@ -70,12 +70,13 @@ class Stream:
 
     def stop(self) -> None:
         """End all services."""
-        for stack in self._stacks.values():
-            stack.close()
+        with ExitStack() as all_of_them:
+            for stack in self._stacks.values():
+                all_of_them.enter_context(stack)
 
     def live(self) -> bool:
         """Tell whether every service says that it is alive."""
-        return all(running.get("/healthz").status_code == 200 for running in self.services.values())
+        return all(running.process.poll() is None and running.live() for running in self.services.values())
 
     def misses_broker(self) -> bool:
         """Tell whether every service says that the broker does not answer."""
@@ -153,11 +154,12 @@ def test_a_broker_that_comes_late_is_waited_for(
 ) -> None:
     """Without a broker the services are live, not ready, and say why; when it comes they answer."""
     broker = Broker("kafka", mortal_kafka.bootstrap, f"late-{uuid4().hex[:8]}.")
-    mortal_kafka.stop()
-    with streaming(broker, tmp_path, state_dir, free_port, ready=False) as stream:
+    with mortal_kafka.gone("restarted"), ExitStack() as stack:
+        stream = stack.enter_context(streaming(broker, tmp_path, state_dir, free_port, ready=False))
         until(stream.misses_broker, "all services to say that they wait for the broker")
         assert stream.live()
-        mortal_kafka.start()
+        services = stack.pop_all()
+    with services:
         until(lambda: all(running.ready() for running in stream.services.values()), "all services to be ready")
         broker.send(topics.RAW, raw_rows(year)[:10])
         until(lambda: stream.origins() == 10, "ten forecasts")

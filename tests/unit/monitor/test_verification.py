@@ -200,3 +200,18 @@ class TestMonitor:
         last = feed(monitor, messages)[-1]
         assert [one.rmse_kw for one in last.scores] == [0.0] * 4
         assert [one.coverage for one in last.scores] == [1.0] * 4
+
+
+def test_nobody_is_silent_before_there_is_something_to_answer() -> None:
+    """However long a monitor was up before the first reading, and however a past is read again, patience lasts."""
+    now_s = 1000.0
+    monitor = Monitor((2,), silence_s=60, now_s=lambda: now_s)
+    now_s = 2000.0
+    assert feed(monitor, [reading(step) for step in range(4 * LEADS)]) == []
+    now_s += 61
+    monitor.be_patient()
+    assert feed(monitor, [reading(4 * LEADS)]) == []
+    assert monitor.waiting_readings == 4 * LEADS + 1
+    now_s += 61
+    feed(monitor, [reading(4 * LEADS + 1)])
+    assert monitor.waiting_readings == 2 * LEADS
