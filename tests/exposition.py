@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
@@ -32,7 +32,7 @@ def _declared(service: str) -> CollectorRegistry:
     PipelineMetrics(registry)
     DeadLetters(registry)
     package = import_module(f"services.{service}")
-    for module in iter_modules(package.__path__, f"{package.__name__}."):
+    for module in walk_packages(package.__path__, f"{package.__name__}."):
         if module.name.endswith("metrics"):
             declarations = import_module(module.name)
             for name in declarations.__all__:

@@ -6,9 +6,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from services.monitor.metrics import MonitorMetrics
-from services.monitor.report_desk import ReportDesk
-from services.monitor.report_metrics import ReportMetrics
-from services.monitor.report_page import report_routes
+from services.monitor.reports.desk import ReportDesk
+from services.monitor.reports.metrics import ReportMetrics
+from services.monitor.reports.page import report_routes
 from services.monitor.verification import Monitor
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, Forecast, Scores

@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from services.monitor.app import MonitorCore
 from services.monitor.metrics import MonitorMetrics
-from services.monitor.report_desk import ReportDesk
-from services.monitor.report_metrics import ReportMetrics
+from services.monitor.reports.desk import ReportDesk
+from services.monitor.reports.metrics import ReportMetrics
 from services.monitor.settings import MonitorSettings
 from services.monitor.verification import Monitor
 from shared.contracts import topics

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from services.monitor.report_desk import COMMAND
-from services.monitor.reports import Answer, Order, Report
+from services.monitor.reports.desk import COMMAND
+from services.monitor.reports.order import Answer, Order, Report
 from shared.forecasting.reference import FILE
 from shared.forecasting.weather import COLUMNS
 from shared.runtime.registry import Registry, Signature
-from tests.unit.monitor.written import MIDNIGHT
+from tests.unit.monitor.reports.written import MIDNIGHT
 
 if TYPE_CHECKING:
     from pathlib import Path

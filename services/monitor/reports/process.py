@@ -1,4 +1,4 @@
-"""Makes the reports, in a process of its own beside the monitor: ``python -W ignore -m services.monitor.reporting``.
+"""Makes the reports, in a process of its own: ``python -W ignore -m services.monitor.reports.process``.
 
 Orders come as JSON lines on standard input, each is answered by one on standard output, and the end of the input ends
 the process. Evidently takes six seconds and 280 MB to import, and a second for a report: none of that may stand in the
@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from services.monitor import archive
-from services.monitor.evaluation import STATIC, STATIC_FILES, Evaluation
-from services.monitor.reports import Answer, Order
+from services.monitor.reports import archive
+from services.monitor.reports.evaluation import STATIC, STATIC_FILES, Evaluation
+from services.monitor.reports.order import Answer, Order
 from shared.forecasting import reference
 from shared.runtime.registry import Registry
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
-    from services.monitor.reports import Report
+    from services.monitor.reports.order import Report
 
 NICENESS = 10
 

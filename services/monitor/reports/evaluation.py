@@ -16,14 +16,14 @@ from evidently.metrics import MAE, RMSE, DriftedColumnsCount, R2Score, ValueDrif
 from evidently.tests import Reference, gte, lte
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
-from services.monitor.reports import Figures, Quality, Report, change
-from services.monitor.sufficiency import sufficient_columns, sufficient_pairs
+from services.monitor.reports.order import Figures, Quality, Report, change
+from services.monitor.reports.sufficiency import sufficient_columns, sufficient_pairs
 from shared.forecasting.reference import forecast_column, leads, load_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from services.monitor.reports import Order
+    from services.monitor.reports.order import Order
 
 __all__ = ["STATIC", "STATIC_FILES", "Evaluation"]
 

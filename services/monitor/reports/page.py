@@ -10,8 +10,8 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from services.monitor.archive import listed
-from services.monitor.reports import WINDOWS_DAYS
+from services.monitor.reports.archive import listed
+from services.monitor.reports.order import WINDOWS_DAYS
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -36,7 +36,7 @@ def report_routes(reports_dir: Path, every_hours: int) -> tuple[BaseRoute, ...]:
 
     def index(_: Request) -> HTMLResponse:  # no coroutine, so that its reading of files does not hold up the stream
         reports = listed(reports_dir)
-        page = pages.get_template("reports.html").render(
+        page = pages.get_template("page.html").render(
             reports=reports, every_hours=every_hours, first_days=min(WINDOWS_DAYS)
         )
         return HTMLResponse(page, headers=HEADERS)

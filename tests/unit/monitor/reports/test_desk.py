@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.monitor import report_desk
 from services.monitor.recent import Recent
-from services.monitor.report_desk import ReportDesk
-from services.monitor.report_metrics import ReportMetrics
+from services.monitor.reports import desk as desk_module
+from services.monitor.reports.desk import ReportDesk
+from services.monitor.reports.metrics import ReportMetrics
 from services.monitor.settings import MonitorSettings
 from shared.contracts.messages import Scores
 from shared.runtime.clock import monotonic_s
 from shared.runtime.settings import load
-from tests.unit.monitor.written import MIDNIGHT
+from tests.unit.monitor.reports.written import MIDNIGHT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -97,7 +97,7 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """Return a desk whose process is the stand-in."""
-    monkeypatch.setattr(report_desk, "COMMAND", ("-c", STAND_IN))
+    monkeypatch.setattr(desk_module, "COMMAND", ("-c", STAND_IN))
     return Desk(tmp_path)
 
 
@@ -177,7 +177,7 @@ def test_a_process_that_dies_is_started_again(desk: Desk) -> None:
 def test_a_process_that_hangs_is_ended(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Patience has an end, and the one after it is made."""
     (tmp_path / "reports").mkdir()
-    monkeypatch.setattr(report_desk, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(desk_module, "PATIENCE_S", 1.0)
 
     async def scenario() -> None:
         desk.order(4)
@@ -223,15 +223,15 @@ def test_a_process_that_cannot_be_started_harms_nobody(desk: Desk, monkeypatch: 
 
 def test_an_idle_process_is_ended_and_comes_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a gigabyte is not kept for one report a day; the next order finds a new process."""
-    monkeypatch.setattr(report_desk, "IDLE_S", 0.05)
+    monkeypatch.setattr(desk_module, "IDLE_S", 0.05)
     ended = asyncio.Event()
-    end = report_desk._Reporting.end  # noqa: SLF001 - the end of the process shows nowhere else
+    end = desk_module._Reporting.end  # noqa: SLF001 - the end of the process shows nowhere else
 
-    async def told(reporting: report_desk._Reporting) -> None:
+    async def told(reporting: desk_module._Reporting) -> None:
         await end(reporting)
         ended.set()
 
-    monkeypatch.setattr(report_desk._Reporting, "end", told)  # noqa: SLF001 - see above
+    monkeypatch.setattr(desk_module._Reporting, "end", told)  # noqa: SLF001 - see above
 
     async def scenario() -> None:
         desk.order(1)

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
 
-from services.monitor.report_metrics import ReportMetrics
-from services.monitor.reports import Figures
-from tests.unit.monitor.written import MIDNIGHT, quality, report
+from services.monitor.reports.metrics import ReportMetrics
+from services.monitor.reports.order import Figures
+from tests.unit.monitor.reports.written import MIDNIGHT, quality, report
 
 WINDOW = {"site": "tetouan", "zone": "2", "window_days": "7"}
 

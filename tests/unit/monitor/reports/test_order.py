@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from services.monitor import archive
-from services.monitor.reports import Calendar, Figures, Order, Report, change
-from services.monitor.sufficiency import sufficient_columns, sufficient_pairs
-from tests.unit.monitor.written import MIDNIGHT, report
+from services.monitor.reports import archive
+from services.monitor.reports.order import Calendar, Figures, Order, Report, change
+from services.monitor.reports.sufficiency import sufficient_columns, sufficient_pairs
+from tests.unit.monitor.reports.written import MIDNIGHT, report
 
 HOUR = timedelta(hours=1)
 

@@ -1,8 +1,8 @@
 """Orders the reports and waits for them beside the consume loop, which only hands over the rows.
 
-Reports are made one at a time by a process of their own (`services.monitor.reporting`), which is started for the first
-one, ended when nothing was ordered for some minutes, and started again after whatever befalls it. An order that is due
-while another report is made waits; a later one of the same zone and window takes its place.
+Reports are made one at a time by a process of their own (`services.monitor.reports.process`), which is started for the
+first one, ended when nothing was ordered for some minutes, and started again after whatever befalls it. An order that
+is due while another report is made waits; a later one of the same zone and window takes its place.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from services.monitor.reports import WINDOWS_DAYS, Answer, Calendar, Order
+from services.monitor.reports.order import WINDOWS_DAYS, Answer, Calendar, Order
 from shared.forecasting.scores import step_of
 from shared.runtime.clock import monotonic_s
 
 if TYPE_CHECKING:
     from services.monitor.recent import Recent
-    from services.monitor.report_metrics import ReportMetrics
+    from services.monitor.reports.metrics import ReportMetrics
     from services.monitor.settings import MonitorSettings
     from shared.contracts.messages import Scores
 
@@ -31,7 +31,7 @@ __all__ = ["ReportDesk"]
 IDLE_S = 300.0
 PATIENCE_S = 900.0  # where the stream takes all of the machine, ten seconds of work take minutes: it goes first
 STOP_S = 3.0
-COMMAND = ("-W", "ignore", "-m", "services.monitor.reporting")
+COMMAND = ("-W", "ignore", "-m", "services.monitor.reports.process")
 ENVIRONMENT = {"DO_NOT_TRACK": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 log = structlog.get_logger()

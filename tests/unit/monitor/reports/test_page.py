@@ -10,9 +10,9 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from services.monitor import archive
-from services.monitor.report_page import report_routes
-from tests.unit.monitor.written import MIDNIGHT, quality, report
+from services.monitor.reports import archive
+from services.monitor.reports.page import report_routes
+from tests.unit.monitor.reports.written import MIDNIGHT, quality, report
 
 if TYPE_CHECKING:
     from pathlib import Path
