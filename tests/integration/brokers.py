@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Broker", "ServiceProcess", "letter_of", "service", "until"]
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 POLL_S = 0.05
 
 
