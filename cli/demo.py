@@ -12,6 +12,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import httpx
+from confluent_kafka import KafkaException
 from rich.console import Console
 
 from backtest.record import Record
@@ -261,13 +262,20 @@ class _Demo:
         if self._replay.process.poll() is None or audit.accepted * len(self._settings.zones) > audit.issued:
             return False
         outcomes = audit.accepted + audit.rejected + self._merged()
-        return outcomes == int(self._replayed()["sent"])
+        return outcomes == int(self._replayed()["sent"]) + self._others_sent(audit)
 
     def _replayed(self) -> dict[str, Any]:
         """Return the summary of the replay; its file is empty until it has ended."""
         file = self._run_dir / "replay.json"
         written = file.read_text(encoding="utf-8") if file.exists() else ""
         return {"sent": 0, "waited_s": 0.0, **json.loads(written or "{}")}
+
+    def _others_sent(self, audit: Audit) -> int:
+        """Return how many records came on the raw topic that are not of the replay; 0 while it runs."""
+        try:
+            return max(0, audit.sent() - int(self._replayed()["sent"]))
+        except KafkaException:  # the broker has died: the next look at it says so
+            return 0
 
     def _merged(self) -> int:
         """Return how many readings were merged; where the ingestor has died, the next look at the children says so."""
@@ -284,7 +292,7 @@ class _Demo:
         """Print and write the summary; returns 0 where the books balance and every reading was answered once."""
         replayed = self._replayed()
         result = {
-            **summary(audit, sent=replayed["sent"], merged=self._merged()),
+            **summary(audit, sent=replayed["sent"], others_sent=self._others_sent(audit), merged=self._merged()),
             "waited_s": round(replayed["waited_s"], 1),
             "data": self._year.label,
             "synthetic": self._year.synthetic,

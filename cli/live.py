@@ -206,6 +206,8 @@ class LiveView:
             readings_per_s=readings_per_s,
             forecasts_per_s=forecasts_per_s,
             waiting=self._asking.waiting,
+            overdue_s=self._pace.overdue_s,
+            bootstrap=stream.bootstrap,
             addresses=stream.addresses,
             command=_command(),
         )
@@ -245,8 +247,16 @@ class _Pace:
     def __init__(self) -> None:
         self._counts: deque[tuple[float, int, int]] = deque()
         self._newest = (0.0, 0, 0)
+        self._answered_s = 0.0
+
+    @property
+    def overdue_s(self) -> float:
+        """How long no forecast has come, at the last note."""
+        return self._newest[0] - self._answered_s
 
     def note(self, now_s: float, readings: int, forecasts: int) -> None:
+        if forecasts > self._newest[2] or not self._counts:
+            self._answered_s = now_s
         self._newest = (now_s, readings, forecasts)
         if not self._counts or now_s - self._counts[-1][0] >= RATE_EVERY_S:
             self._counts.append(self._newest)

@@ -30,6 +30,7 @@ LEADS = {1: "+10 min", 6: "+1 h", 144: "+24 h"}
 ROOMY = (100, 28)  # from so many columns and lines on there is space for frames and tiles
 LEAST_CHART = 6
 ERROR_DAYS, COVERAGE_DAYS = 1, 7
+OVERDUE_S = 5.0
 TILE = 5  # lines with the frame: what a tile says beyond three lines is cut off
 RUNG_STYLE = {"adapted": "bright_green", "frozen": "bright_yellow", "weather": "bright_yellow"}
 SEVERITY_STYLE = {"info": "bright_cyan", "warning": "bright_yellow", "critical": "bold bright_red"}
@@ -58,8 +59,10 @@ class Snapshot:
         Over the last few seconds.
     waiting
         Records that each service has yet to answer; None before the broker has been asked.
-    addresses
-        Where each service listens.
+    overdue_s
+        How long no forecast has come.
+    bootstrap, addresses
+        Where Kafka and each service listen.
     command
         How to call this program in another terminal.
     """
@@ -80,6 +83,8 @@ class Snapshot:
     readings_per_s: float
     forecasts_per_s: float
     waiting: Mapping[str, int | None]
+    overdue_s: float
+    bootstrap: str
     addresses: Mapping[str, str]
     command: str
 
@@ -128,6 +133,8 @@ def _header(snapshot: Snapshot, width: int) -> Part:
         (_load(snapshot), "bold bright_cyan"),
         f"   {snapshot.readings_per_s:,.0f} readings/s   {snapshot.forecasts_per_s:,.0f} forecasts/s",
     )
+    if behind := _behind(snapshot):
+        now = Text(f" {origin:%a %Y-%m-%d %H:%M} UTC   {behind} ", "bold reverse bright_red")
     share = _share(snapshot)
     progress = Table.grid(expand=True, padding=(0, 1))
     progress.add_column(width=max(10, width // 3))
@@ -137,6 +144,15 @@ def _header(snapshot: Snapshot, width: int) -> Part:
         f"{share:.0%}   {_days(snapshot)}   {_left(snapshot)}",
     )
     return Group(title, _line(now), progress), 3
+
+
+def _behind(snapshot: Snapshot) -> str:
+    """Say so where forecasts have ceased although there is something to answer, and who is furthest behind."""
+    name, records = max(snapshot.waiting.items(), key=lambda each: each[1] or 0, default=("", 0))
+    if not records or snapshot.overdue_s < OVERDUE_S:
+        return ""
+    old = f"NO FORECAST FOR {snapshot.overdue_s:.0f} s, this one is old"
+    return f"{old}: {records:,} records wait for the {name}, see its log"
 
 
 def _load(snapshot: Snapshot) -> str:
@@ -272,9 +288,9 @@ def _drift(events: Sequence[DriftEvent]) -> list[Text]:
     """Say how many findings are open, and what the newest is."""
     ongoing = [event for event in events if event.ended is None]
     over = len(events) - len(ongoing)
-    past = f", {over} over" if over else ""
+    past = f", {over} ended" if over else ""
     if not ongoing:
-        return [Text(f"none{past}", "bright_green")]
+        return [Text(f"none open{past}", "bright_green")]
     newest = max(ongoing, key=lambda event: event.started)
     return [
         Text(f"{len(ongoing)} open{past}", SEVERITY_STYLE[newest.severity]),
@@ -295,7 +311,7 @@ def _footer(snapshot: Snapshot) -> Part:
     at = Text(f" open {first[1]}/metrics {first[0]}")
     for name, address in others:
         at.append(f"  :{address.rpartition(':')[2]} {name}")
-    reports = f" drift reports {snapshot.addresses['monitor']}/reports/"
+    reports = f" drift reports {snapshot.addresses['monitor']}/reports/   Kafka {snapshot.bootstrap}"
     keys = Text.assemble(" in another terminal ", (f"{snapshot.command} watch forecasts", "bold"), "   Ctrl-C ends")
     return Group(*map(_line, (at, Text(reports), keys))), 3
 

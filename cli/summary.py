@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 __all__ = ["balanced", "show_summary", "summary"]
 
 
-def summary(audit: Audit, *, sent: int, merged: int) -> dict[str, Any]:
-    """Return the machine-readable result; ``leads`` are those of the first zone, null where nothing has come due."""
+def summary(audit: Audit, *, sent: int, others_sent: int, merged: int) -> dict[str, Any]:
+    """Return the machine-readable result; ``leads`` are those of the first zone, null where nothing has come due.
+
+    ``sent`` are the readings of the replay, ``others_sent`` what else came on the raw topic.
+    """
     first = next(iter(audit.records.values()))
     rmse_kw = grouped(ScoreTable.of(first).per_lead["rmse_kw"])
     return {
         "readings_sent": sent,
+        "others_sent": others_sent,
         "accepted": audit.accepted,
         "rejected": audit.rejected,
         "merged": merged,
@@ -46,19 +50,17 @@ def unmatured(record: Record) -> int:
 
 
 def balanced(result: dict[str, Any]) -> bool:
-    """Tell whether nothing was lost or doubled: every reading has one outcome, every accepted one its forecasts."""
+    """Tell whether nothing was lost or doubled: every record has one outcome, every accepted one its forecasts."""
     outcomes = result["accepted"] + result["rejected"] + result["merged"]
-    return bool(
-        result["readings_sent"] == outcomes and not result["missing_forecasts"] and not result["duplicate_forecasts"]
-    )
+    sent = result["readings_sent"] + result["others_sent"]
+    return bool(sent == outcomes and not result["missing_forecasts"] and not result["duplicate_forecasts"])
 
 
 def show_summary(result: dict[str, Any], audit: Audit, console: Console) -> None:
     """Print the books and the scores a zone."""
-    books = "sent {readings_sent:,} = accepted {accepted:,} + rejected {rejected:,} + merged {merged:,}"
-    foreign = result["accepted"] + result["rejected"] + result["merged"] - result["readings_sent"]
-    hint = f": {foreign:,} records on the raw topic are not from this replay" if foreign > 0 else ""
-    verdict = "" if balanced(result) else f"  THE BOOKS DO NOT BALANCE{hint}"
+    others = " + by others {others_sent:,}" if result["others_sent"] else ""
+    books = "sent {readings_sent:,}" + others + " = accepted {accepted:,} + rejected {rejected:,} + merged {merged:,}"
+    verdict = "" if balanced(result) else "  THE BOOKS DO NOT BALANCE"
     console.print(f"{result['data']}: {books.format(**result)}{verdict}", soft_wrap=True, highlight=False)
     answers = (
         "forecasts {forecasts:,}  missing {missing_forecasts}  repeated {duplicate_forecasts}  in {wall_s} s, "

@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from cli.provision import steps_shown, year_for
-from services.trainer.training import ensure, tags_of, train
+from services.trainer.history import History
 from shared.data.year import DataError
 from shared.runtime.registry import Registry
 from shared.runtime.settings import Refused, unwritable
@@ -30,12 +30,14 @@ FIRST_START = "no models of these data yet: fitting them, once, takes about half
 def ensure_models(year: Year, start: datetime, settings: Settings, console: Console) -> Iterator[dict[str, str]]:
     """Yield the tags of the models that end before ``start``; leave only when they are registered, fitted if missing.
 
-    What the block starts meanwhile finds the registry's schema made, and waits for the models by their tags.
+    What the block starts meanwhile waits for the models by their tags.
     """
-    with console.status("opening the model registry"):
-        registry = Registry(settings.registry_uri, settings.artifact_root)
     try:
-        yield tags_of(year, start)
+        yield History.of(year, year.site.zones[0], start).identity(year)
+        with console.status("opening the model registry"):
+            from services.trainer.training import ensure  # noqa: PLC0415 - it takes seconds, and services start meanwhile
+
+            registry = Registry(settings.registry_uri, settings.artifact_root)
         with _alone(settings, console), steps_shown(console, FIRST_START) as progress:
             ensure(year, start, settings.zones, registry, progress)
     except DataError as error:
@@ -68,6 +70,8 @@ def run_train(
     With ``if_missing`` champions that have seen just these readings are left as they are.
     """
     year = year_for(data or settings.data, settings, console)
+    from services.trainer.training import train  # noqa: PLC0415 - it takes seconds, and services start meanwhile
+
     registry = Registry(settings.registry_uri, settings.artifact_root)
     end = until or year.test_start
     try:

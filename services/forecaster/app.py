@@ -61,7 +61,7 @@ async def _await_models(settings: ForecasterSettings, place: Site, health: Healt
         why = str(state.outcome.exception()) if state.outcome else ""
         health.waiting_for["models"] = why
         health.progressed()
-        log.warning("waiting for the models", why=why)
+        log.info("waiting for the models", why=why)
 
     health.waiting_for["models"] = "the models are being loaded"
     registered = tenacity.AsyncRetrying(

@@ -65,6 +65,10 @@ class History:
         seen = int(seen_steps[-1] - unique[0]) + 1
         return cls(year.site, zone, int(unique[0]), seen, grid[:, : len(COLUMNS)], grid[:, len(COLUMNS)])
 
+    def identity(self, year: Year) -> dict[str, str]:
+        """Return what tells the models that have seen just these readings of that year."""
+        return {"as_of": self.as_of.isoformat(), "data_sha256": year.sha256, "data_source": year.source}
+
     @property
     def steps(self) -> NDArray[np.int64]:
         """The step index of each row."""

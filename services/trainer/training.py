@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, float], None]
 
-__all__ = ["Trained", "TrainingReport", "ensure", "tags_of", "train"]
+__all__ = ["Trained", "TrainingReport", "ensure", "train"]
 
 
 @dataclass(frozen=True)
@@ -122,17 +122,8 @@ def _name(kind: type[Candidate], history: History) -> str:
     return f"{kind.kind}-{history.site.name}-{history.zone}"
 
 
-def tags_of(year: Year, until: datetime) -> dict[str, str]:
-    """Return what tells the versions that have seen this very year up to ``until``; raises ``DataError``."""
-    return _seen(History.of(year, year.site.zones[0], until), year)
-
-
-def _seen(history: History, year: Year) -> dict[str, str]:
-    return {"as_of": history.as_of.isoformat(), "data_sha256": year.sha256, "data_source": year.source}
-
-
 def _tags(history: History, year: Year) -> dict[str, str]:
-    return {**_seen(history, year), "site": history.site.name, "zone": str(history.zone)}
+    return {**history.identity(year), "site": history.site.name, "zone": str(history.zone)}
 
 
 def _train_one(

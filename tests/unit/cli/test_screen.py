@@ -125,7 +125,7 @@ def test_an_open_drift_event_is_shown_with_its_kind_and_severity(size: tuple[int
     )
     over = drift_event(id="c", ended=ORIGIN)
     text = drawn(snapshot(drift=(drift_event(), older, over)), size)
-    assert "2 open, 1 over" in text
+    assert "2 open, 1 ended" in text
     assert "critical" in text
     assert "sensor" in text
     assert "temperature_c" not in text
@@ -133,7 +133,7 @@ def test_an_open_drift_event_is_shown_with_its_kind_and_severity(size: tuple[int
 
 def test_drift_that_is_over_is_none() -> None:
     """An ended event is no alarm."""
-    assert "none, 1 over" in drawn(snapshot(drift=(drift_event(ended=ORIGIN),)))
+    assert "none open, 1 ended" in drawn(snapshot(drift=(drift_event(ended=ORIGIN),)))
 
 
 def test_a_stream_at_its_end_says_so() -> None:
@@ -161,3 +161,12 @@ def test_a_gap_in_the_load_stays_a_gap_in_the_chart() -> None:
     quarter = slice(19, 27)  # the columns from -17 h to -13 h
     assert any(line[quarter].strip() for line in whole[5:12])
     assert not any(line[quarter].strip() for line in gap[5:12])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_forecasts_that_ceased_cannot_be_overlooked(size: tuple[int, int]) -> None:
+    """Where records wait and no forecast comes, the screen says for how long, and for whom they wait."""
+    stuck = snapshot(overdue_s=12.0, waiting={"ingestor": 0, "forecaster": 259, "monitor": 3})
+    assert "NO FORECAST FOR 12 s" in drawn(stuck, size)
+    assert "NO FORECAST" not in drawn(snapshot(overdue_s=12.0, waiting={"ingestor": 0, "forecaster": None}), size)
+    assert "259 records wait for the forecaster" in drawn(stuck, (110, 36))

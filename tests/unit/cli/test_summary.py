@@ -14,6 +14,7 @@ START = datetime(2018, 2, 1, tzinfo=UTC)
 STEP = timedelta(minutes=10)
 BOOKS = {
     "readings_sent": 10,
+    "others_sent": 0,
     "accepted": 7,
     "rejected": 2,
     "merged": 1,
@@ -48,6 +49,12 @@ def forecast(step: int) -> Forecast:
 def test_books_balance_when_every_reading_has_one_outcome_and_every_accepted_one_its_forecast() -> None:
     """Sent = accepted + rejected + merged, nothing missing, nothing repeated."""
     assert balanced(BOOKS)
+
+
+def test_books_balance_although_others_send_too() -> None:
+    """What came on the raw topic from elsewhere needs an outcome like any reading."""
+    assert balanced({**BOOKS, "others_sent": 3, "rejected": BOOKS["rejected"] + 3})
+    assert not balanced({**BOOKS, "others_sent": 3})
 
 
 @pytest.mark.parametrize("wrong", ["readings_sent", "missing_forecasts", "duplicate_forecasts"])

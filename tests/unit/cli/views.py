@@ -95,6 +95,8 @@ def snapshot(**changes: Any) -> Snapshot:
         readings_per_s=20.0,
         forecasts_per_s=20.0,
         waiting={"ingestor": 0, "forecaster": 12, "monitor": None},
+        overdue_s=0.2,
+        bootstrap="127.0.0.1:45983",
         addresses={
             "ingestor": "http://127.0.0.1:8001",
             "forecaster": "http://127.0.0.1:8002",
