@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import structlog
+
 from shared.runtime.clock import monotonic_s
 
 if TYPE_CHECKING:
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["Health"]
 
 STALLED_S = 60.0
+
+log = structlog.get_logger()
 
 
 @dataclass
@@ -36,6 +40,7 @@ class Health:
 
     def fail(self, error: BaseException) -> None:
         """Note the failure that ends the service: what follows it must not be committed."""
+        log.error("failing", error=repr(error))  # at once, as the way to the end may fail too
         self.failure = error
         self.on_failure()
 

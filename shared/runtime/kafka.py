@@ -7,6 +7,7 @@ own. FastStream's own acknowledgement is not used, since it commits whatever the
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -313,7 +314,8 @@ class Pipeline:
             consumer = self._subscriber.consumer
             if consumer is not None and consumer.assignment():
                 self._health.waiting_for.pop("assignment", None)
-                await self._measure_lag(consumer)
+                with suppress(KafkaError):  # a partition that is taken away meanwhile has no position
+                    await self._measure_lag(consumer)
             else:
                 self._health.waiting_for["assignment"] = JOINING
             await asyncio.sleep(WATCH_S)
