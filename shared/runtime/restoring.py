@@ -104,7 +104,8 @@ class Past:
 async def _fold(consumer: AIOKafkaConsumer, spans: Spans, core: Foldable, health: Health) -> int:
     left = dict(spans)
     total, folded = sum(end - start for start, end in spans.values()), 0
-    consumer.assign(list(spans))
+    # a second assign() can meet aiokafka's coordinator on its way to the first one, which it takes for an error
+    consumer.pause(*consumer.assignment() - spans.keys())
     for partition, (start, _) in spans.items():
         consumer.seek(partition, start)
     while left:
