@@ -19,8 +19,9 @@ from shared.forecasting.model import ZoneDemand
 from shared.forecasting.weather import WeatherDemand
 from shared.runtime.clock import monotonic_s
 from shared.runtime.health import Health
-from shared.runtime.kafka import DeadLetters, Outgoing
+from shared.runtime.kafka import DeadLetters
 from shared.runtime.metrics import new_registry
+from shared.runtime.records import Outgoing
 from shared.runtime.registry import ModelVersion, Registry, RegistryError
 from shared.runtime.service import Service
 from shared.runtime.settings import Refused
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from services.forecaster.settings import ForecasterSettings
     from shared.contracts.messages import Forecast
-    from shared.runtime.kafka import Record
+    from shared.runtime.records import Record
 
 __all__ = ["ForecasterCore", "build", "load_models"]
 

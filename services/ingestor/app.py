@@ -15,15 +15,16 @@ from shared.contracts.messages import CleanReading
 from shared.data.sites import site
 from shared.runtime.clock import now
 from shared.runtime.health import Health
-from shared.runtime.kafka import DeadLetters, Outgoing
+from shared.runtime.kafka import DeadLetters
 from shared.runtime.metrics import new_registry
+from shared.runtime.records import Outgoing
 from shared.runtime.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from services.ingestor.settings import IngestorSettings
-    from shared.runtime.kafka import Record
+    from shared.runtime.records import Record
 
 __all__ = ["IngestorCore", "build"]
 

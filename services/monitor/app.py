@@ -15,8 +15,9 @@ from shared.contracts.messages import CleanReading, Forecast, Scores
 from shared.data.sites import site
 from shared.runtime.clock import monotonic_s
 from shared.runtime.health import Health
-from shared.runtime.kafka import DeadLetters, Outgoing
+from shared.runtime.kafka import DeadLetters
 from shared.runtime.metrics import new_registry
+from shared.runtime.records import Outgoing
 from shared.runtime.service import Service
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from services.monitor.settings import MonitorSettings
     from services.monitor.verification import Finding
     from shared.data.sites import Site
-    from shared.runtime.kafka import Record
+    from shared.runtime.records import Record
 
 __all__ = ["MonitorCore", "build"]
 

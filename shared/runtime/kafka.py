@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.errors import IllegalStateError, KafkaError, KafkaTimeoutError
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it is public, its stub forgets it
 from faststream import AckPolicy
@@ -24,6 +23,7 @@ from prometheus_client import Counter
 from shared.contracts import topics
 from shared.contracts.messages import DeadLetter
 from shared.runtime.clock import monotonic_s, now
+from shared.runtime.records import Outgoing
 from shared.runtime.restoring import Foldable, Past
 from shared.runtime.retries import patiently
 
@@ -39,11 +39,13 @@ if TYPE_CHECKING:
     from shared.contracts.topics import Topic
     from shared.runtime.health import Health
     from shared.runtime.metrics import PipelineMetrics
+    from shared.runtime.records import Record
     from shared.runtime.settings import Settings
 
-__all__ = ["Core", "DeadLetters", "Outgoing", "Pipeline", "Record", "ensure_topics", "publish"]
+__all__ = ["Core", "DeadLetters", "Pipeline", "ensure_topics", "publish"]
 
 JOINING = "no partition is assigned: the consumer group is joining"
+REBUILDING = "the state is being rebuilt"
 POLL_MS = 20  # an empty poll waits this long twice: it bounds the latency of an idle stream
 WATCH_S = 1.0
 ADMIN_S = 5.0
@@ -52,27 +54,6 @@ STOP_S = 8.0
 REQUEST_S = 5.0
 
 log = structlog.get_logger()
-
-
-class Record(Protocol):
-    """A consumed record, as much of it as a core may see."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
-
-
-@dataclass(frozen=True)
-class Outgoing:
-    """A record to publish."""
-
-    topic: str
-    key: bytes | None
-    value: bytes
-    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 class Core(Foldable, Protocol):
@@ -207,6 +188,7 @@ class Pipeline:
         )
         self._subscriber(self._handle)
         health.waiting_for["assignment"] = JOINING
+        health.waiting_for["state"] = REBUILDING
 
     async def start(self, core: Awaitable[Core]) -> None:
         """Wait for the broker as long as it takes, make the topics, and consume once the core is made and restored."""
@@ -231,7 +213,6 @@ class Pipeline:
 
     async def _restored(self, core: Core) -> Core:
         """Fold the past into the core."""
-        self._health.waiting_for["state"] = "the state is being rebuilt"
         started_s = monotonic_s()
         folded = await self._past.fold_into(core, self._health)
         del self._health.waiting_for["state"]
@@ -314,7 +295,7 @@ class Pipeline:
             consumer = self._subscriber.consumer
             if consumer is not None and consumer.assignment():
                 self._health.waiting_for.pop("assignment", None)
-                with suppress(KafkaError):  # a partition that is taken away meanwhile has no position
+                with suppress(IllegalStateError):  # a partition that is taken away meanwhile has no position
                     await self._measure_lag(consumer)
             else:
                 self._health.waiting_for["assignment"] = JOINING

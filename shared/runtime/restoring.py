@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from shared.contracts.topics import Topic
     from shared.runtime.health import Health
-    from shared.runtime.kafka import Record
+    from shared.runtime.records import Record
 
 __all__ = ["Foldable", "Past"]
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from shared.contracts import topics
 from shared.runtime.health import Health
-from shared.runtime.kafka import Outgoing
 from shared.runtime.metrics import new_registry
+from shared.runtime.records import Outgoing
 from shared.runtime.service import Service, main
 from shared.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.runtime.kafka import Record
+    from shared.runtime.records import Record
 
 
 class Core:

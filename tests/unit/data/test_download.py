@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -164,24 +163,22 @@ def test_an_address_without_the_file_gives_the_synthetic_year(tmp_path: Path) ->
     assert "127.0.0.1: status 404" in str(year.reason)
 
 
-def test_without_a_connection_the_synthetic_year_comes_within_5_s(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Even where the name lookup hangs, which no socket timeout ends."""
+def test_a_name_lookup_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The synthetic year comes while the lookup, which no socket timeout ends, still hangs."""
     over = threading.Event()
 
     def hang(*_: object, **__: object) -> None:
-        over.wait(30)
+        over.wait(60)
+        over.set()
         raise socket.gaierror("no answer")
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
-    began = time.monotonic()
     year = find_year(None, tmp_path)
-    lasted_s = time.monotonic() - began
+    was_over = over.is_set()
     over.set()
     assert year.label == "SYNTHETIC year 2018"
     assert "no connection within 3.5 s" in str(year.reason)
-    assert lasted_s < 5
+    assert not was_over
 
 
 def test_a_refused_connection_is_not_tried_again(tmp_path: Path) -> None:

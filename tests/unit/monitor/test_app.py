@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.contracts.messages import Forecast
-    from shared.runtime.kafka import Outgoing
+    from shared.runtime.records import Outgoing
 
 
 @dataclass

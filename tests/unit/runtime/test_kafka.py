@@ -7,7 +7,8 @@ import asyncio
 import pytest
 from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
-from shared.runtime.kafka import Outgoing, publish
+from shared.runtime.kafka import publish
+from shared.runtime.records import Outgoing
 
 RECORDS = [Outgoing("out", b"key", value) for value in (b"one", b"two", b"three")]
 
