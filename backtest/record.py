@@ -11,6 +11,8 @@ from shared.forecasting.history import Resolution
 from shared.forecasting.scores import ABSENT, actual_tenths, forecast_tenths, step_of, to_tenths
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from shared.contracts.messages import CleanReading, Forecast
 
 __all__ = ["Record"]
@@ -31,6 +33,8 @@ class Record:
         In tenths of kW; int32, shape (rows,).
     duplicates
         How many forecasts repeated an origin.
+    start_step
+        The step index of ``test_from``.
     """
 
     def __init__(
@@ -39,13 +43,14 @@ class Record:
         self.zone = zone
         self.test_from = test_from
         self.steps_per_day = Resolution(step_minutes).day
-        self._step_minutes = step_minutes
-        self._start = step_of(test_from, step_minutes)
-        self._first = self._start if history_from is None else min(self._start, step_of(history_from, step_minutes))
-        self.rows = step_of(until, step_minutes) - self._start
+        self.step_minutes = step_minutes
+        self.start_step = step_of(test_from, step_minutes)
+        first = test_from if history_from is None else min(test_from, history_from)
+        self._first = step_of(first, step_minutes)
+        self.rows = step_of(until, step_minutes) - self.start_step
         if self.rows < 1:
             raise ValueError(f"until: {until} is not after {test_from}; choose a later end")
-        self.demand = np.full(self._start - self._first + self.rows, ABSENT, np.int32)
+        self.demand = np.full(self.start_step - self._first + self.rows, ABSENT, np.int32)
         self.issued = np.full((self.rows, 3, self.steps_per_day), ABSENT, np.int32)
         self.weather_estimate = np.full(self.rows, ABSENT, np.int32)
         self.duplicates = 0
@@ -56,8 +61,8 @@ class Record:
         step = self._step(reading.time, reading.step_minutes)
         if 0 <= step - self._first < self.demand.size:
             self.demand[step - self._first] = actual_tenths(reading, self.zone)
-        if 0 <= step - self._start < self.rows:
-            self._read[step - self._start] = True
+        if 0 <= step - self.start_step < self.rows:
+            self._read[step - self.start_step] = True
 
     def add_forecast(self, forecast: Forecast) -> None:
         """Keep a forecast, or count it when its origin has one.
@@ -66,7 +71,7 @@ class Record:
         """
         if forecast.zone != self.zone:
             raise ValueError(f"zone: a forecast of zone {forecast.zone} in the record of zone {self.zone}")
-        row = self._step(forecast.origin, forecast.step_minutes) - self._start
+        row = self._step(forecast.origin, forecast.step_minutes) - self.start_step
         if not 0 <= row < self.rows:
             return
         if self.issued[row, 0, 0] != ABSENT:
@@ -75,6 +80,14 @@ class Record:
         self.issued[row] = forecast_tenths(forecast)
         if forecast.weather_estimate_kw is not None:
             self.weather_estimate[row] = to_tenths(forecast.weather_estimate_kw)
+
+    def pairs(self, lead: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the readings and the forecasts of a lead, shapes (pairs,) and (3, pairs), by rising target.
+
+        The targets are the last ``rows`` - ``lead`` rows, so that origin and target both lie in [test_from, until).
+        """
+        origins = max(0, self.rows - lead)
+        return self.demand[self.demand.size - origins :], self.issued[:origins, :, lead - 1].T
 
     @property
     def answered(self) -> int:
@@ -90,9 +103,9 @@ class Record:
     def missing(self) -> list[datetime]:
         """Return the times in [test_from, until) that have a reading and no forecast."""
         rows = np.flatnonzero(self._read & (self.issued[:, 0, 0] == ABSENT))
-        return [datetime.fromtimestamp((self._start + int(row)) * self._step_minutes * 60, UTC) for row in rows]
+        return [datetime.fromtimestamp((self.start_step + int(row)) * self.step_minutes * 60, UTC) for row in rows]
 
     def _step(self, time: datetime, step_minutes: int) -> int:
-        if step_minutes != self._step_minutes:
-            raise ValueError(f"step_minutes: {step_minutes} in a record of {self._step_minutes}; record it on its own")
+        if step_minutes != self.step_minutes:
+            raise ValueError(f"step_minutes: {step_minutes} in a record of {self.step_minutes}; record it on its own")
         return step_of(time, step_minutes)

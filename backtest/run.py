@@ -3,49 +3,41 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import process_time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from backtest.naive import naive_mae_kw
+import numpy as np
+
 from backtest.record import Record
-from backtest.tables import ScoreTable
+from backtest.result import Backtest
 from services.forecaster.issuing import Issuer, ZoneModels
 from services.ingestor.judging import Accepted, Ingestor
 from services.trainer.candidates import WeatherCandidate, ZoneCandidate
 from services.trainer.history import History
 from shared.contracts.messages import ModelNames
-from shared.forecasting.scores import step_of, to_kw
+from shared.forecasting.scores import ABSENT, step_of, to_tenths
+from shared.forecasting.weather import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from shared.contracts.messages import CleanReading, Forecast
     from shared.data.year import Year
     from shared.forecasting.model import ZoneDemand
+    from shared.forecasting.weather import WeatherDemand
 
     Progress = Callable[[str, float], None]
 
-__all__ = ["Backtest", "backtest", "fitted", "issued", "judged", "seconds_per_forecast"]
+__all__ = ["backtest", "fitted", "issued", "judged", "seconds_per_forecast", "uncorrected_estimate"]
 
 BATCH = 144
 TIMED_READINGS = 2016
 MAX_GAP = timedelta(days=30)
 END_OF_TIME = datetime(9000, 1, 1, tzinfo=UTC)
 NAMES = ModelNames(demand="zone-demand/backtest", weather="weather-demand/backtest")
-
-
-@dataclass(frozen=True)
-class Backtest:
-    """The scores of one zone over [start, until), and the CPU seconds of the pure step for one origin."""
-
-    table: ScoreTable
-    seconds_per_forecast: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the result for machines."""
-        return {**self.table.to_json(), "seconds_per_forecast": self.seconds_per_forecast}
 
 
 def backtest(year: Year, zone: int, start: datetime, until: datetime, progress: Progress) -> Backtest:
@@ -73,8 +65,8 @@ def backtest(year: Year, zone: int, start: datetime, until: datetime, progress: 
         record.add_forecast(forecast)
         if n % BATCH == 0:
             progress(f"zone {zone}: answering", n / len(answered))
-    history_kw = to_kw(record.demand[: record.demand.size - record.rows])
-    return Backtest(ScoreTable.of(record, naive_mae_kw(history_kw, record.steps_per_day)), cost_s)
+    progress(f"zone {zone}: scoring", 0.0)
+    return Backtest.of(record, year, uncorrected_estimate(models.weather, record, answered), cost_s)
 
 
 def fitted(year: Year, zone: int, until: datetime, progress: Progress) -> ZoneModels:
@@ -98,6 +90,18 @@ def issued(year: Year, models: ZoneModels, readings: Sequence[CleanReading]) -> 
     issuer = Issuer(year.site, (models,))
     for begin in range(0, len(readings), BATCH):
         yield from issuer.answer(readings[begin : begin + BATCH])
+
+
+def uncorrected_estimate(weather: WeatherDemand, record: Record, readings: Sequence[CleanReading]) -> NDArray[np.int32]:
+    """Return what the weather model alone says at each origin in tenths of kW, shape (rows,).
+
+    ``ABSENT`` where the weather is not known.
+    """
+    steps = np.array([step_of(reading.time, reading.step_minutes) for reading in readings], np.int64)
+    values = np.array([[reading.values.get(field) for field in COLUMNS] for reading in readings], np.float64)
+    estimate = np.full(record.rows, ABSENT, np.int32)
+    estimate[steps - record.start_step] = to_tenths(weather.predict(steps, values.reshape(-1, len(COLUMNS))))
+    return estimate
 
 
 def seconds_per_forecast(demand: ZoneDemand, zone: int, readings: Sequence[CleanReading]) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from rich.box import SIMPLE
 from rich.table import Table
 
-from backtest.naive import NaiveForecasts
+from backtest.naive import RULES, NaiveForecasts
 from shared.forecasting.scores import (
     ABSENT,
     Term,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from backtest.record import Record
 
-__all__ = ["FIGURES", "ScoreTable"]
+__all__ = ["FIGURES", "ScoreTable", "estimate_figures", "open_as_none"]
 
 FIGURES = (
     "rmse_kw",
@@ -74,6 +74,8 @@ class ScoreTable:
     per_lead
         Each of ``FIGURES``, ``bias_kw`` and ``best_naive_rmse_kw`` at every lead, shape (leads,); NaN where it cannot
         be computed. The two naive figures are over the pairs for which every rule speaks.
+    best_naive
+        The rule of ``backtest.naive.RULES`` that is best in hindsight at every lead; None where there is no pair.
     weather_estimate
         ``rmse_kw``, ``mae_kw``, ``mape``, ``r2`` of the weather estimate against the reading at the origin, or NaN.
     """
@@ -83,6 +85,7 @@ class ScoreTable:
     rows: int
     answered: int
     per_lead: Mapping[str, NDArray[np.float64]]
+    best_naive: tuple[str | None, ...]
     weather_estimate: Mapping[str, float]
 
     @classmethod
@@ -98,23 +101,23 @@ class ScoreTable:
         history, week = record.demand.size - record.rows, _WEEK_DAYS * record.steps_per_day
         past = min(history, week + record.steps_per_day)  # the level a week ago is as far as a rule looks back
         naive = NaiveForecasts(to_kw(record.demand[history - past :]), record.steps_per_day)
-        leads = []
+        leads, best_naive = [], []
         for lead in range(1, record.steps_per_day + 1):
-            origins = max(0, record.rows - lead)
-            actual = record.demand[record.demand.size - origins :]
-            issued = record.issued[:origins, :, lead - 1].T
-            rules = to_tenths(naive.at(lead)[:, past : past + origins])
-            leads.append(_pair_figures(actual, issued, week) | _naive_figures(actual, issued[0], rules))
+            actual, issued = record.pairs(lead)
+            rules = to_tenths(naive.at(lead)[:, past : past + actual.size])
+            best, compared = _naive_figures(actual, issued[0], rules)
+            leads.append(_pair_figures(actual, issued, week) | compared)
+            best_naive.append(best)
         per_lead = {name: np.array([lead[name] for lead in leads]) for name in leads[0]}
         per_lead["mase"] = per_lead["mae_kw"] / (training_mae_kw or math.nan)
-        now = _pair_figures(record.demand[history:], np.stack([record.weather_estimate] * 3), week)
         return cls(
             record.zone,
             record.test_from,
             record.rows,
             record.answered,
             per_lead,
-            {name: now[name] for name in _ESTIMATE_FIGURES},
+            tuple(best_naive),
+            estimate_figures(record.demand[history:], record.weather_estimate),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -125,9 +128,7 @@ class ScoreTable:
             "test_from": self.test_from.isoformat().replace("+00:00", "Z"),
             "rows": self.rows,
             "leads": {group: {name: by_name[name][group] for name in FIGURES} for group in by_name["rmse_kw"]},
-            "weather_estimate": {
-                name: None if math.isnan(figure) else figure for name, figure in self.weather_estimate.items()
-            },
+            "weather_estimate": open_as_none(self.weather_estimate),
         }
 
     def __rich__(self) -> Table:
@@ -143,6 +144,20 @@ class ScoreTable:
         return table
 
 
+def estimate_figures(actual: NDArray[np.int32], estimate: NDArray[np.int32]) -> dict[str, float]:
+    """Return ``rmse_kw``, ``mae_kw``, ``mape`` and ``r2`` of an estimate beside the readings, NaN where it has no pair.
+
+    Both are in tenths of kW, shape (n,).
+    """
+    figures = _pair_figures(actual, np.stack([estimate] * 3), week=1)
+    return {name: figures[name] for name in _ESTIMATE_FIGURES}
+
+
+def open_as_none(figures: Mapping[str, float]) -> dict[str, float | None]:
+    """Return the figures as JSON has them: what cannot be computed is None."""
+    return {name: None if math.isnan(figure) else figure for name, figure in figures.items()}
+
+
 def _pair_figures(actual: NDArray[np.int32], issued: NDArray[np.int32], week: int) -> dict[str, float]:
     """Return the figures of the pairs of one lead; the lowest coverage is over any ``week`` consecutive targets."""
     terms = pair_terms(actual, issued)
@@ -155,13 +170,15 @@ def _pair_figures(actual: NDArray[np.int32], issued: NDArray[np.int32], week: in
     return figures
 
 
-def _naive_figures(actual: NDArray[np.int32], median: NDArray[np.int32], rules: NDArray[np.int32]) -> dict[str, float]:
+def _naive_figures(
+    actual: NDArray[np.int32], median: NDArray[np.int32], rules: NDArray[np.int32]
+) -> tuple[str | None, dict[str, float]]:
     """Compare with the rule that is best in hindsight over the pairs for which every rule speaks."""
     spoken = np.where((rules == ABSENT).any(axis=0), ABSENT, median)
     naive_squared, squared = np.array([versus_terms(actual, spoken, rule).sum(axis=1) for rule in rules]).T
     best = naive_squared.argmin()
     pairs = np.count_nonzero((actual != ABSENT) & (spoken != ABSENT))
-    return {
+    return RULES[best] if pairs else None, {
         "skill_vs_best_naive": float(skill_of(squared, naive_squared)[best]),
         "best_naive_rmse_kw": math.sqrt(naive_squared[best] / (100 * pairs)) if pairs else math.nan,
     }

@@ -37,6 +37,20 @@ def _writable(text: str) -> Path:
     return file
 
 
+def _writable_folder(text: str) -> Path:
+    """Return the path of a folder that files can be written to, made where it is missing."""
+    folder = Path(text)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(
+            f"cannot make {text!r} ({os.strerror(error.errno or 0)}): name another folder"
+        ) from None
+    if not os.access(folder, os.W_OK):
+        raise typer.BadParameter(f"cannot write into {text!r}: name another folder")
+    return folder
+
+
 def _moment(text: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
@@ -223,12 +237,22 @@ def backtest(
     start: From = None,
     until: Until = None,
     json_file: JsonFile = None,
+    csv_folder: Annotated[
+        Path | None,
+        typer.Option("--csv", parser=_writable_folder, help="Write the tables to this folder.", metavar="FOLDER"),
+    ] = None,
+    html_file: Annotated[
+        Path | None,
+        typer.Option("--html", parser=_writable, help="Write the report to this file, one page.", metavar="FILE"),
+    ] = None,
 ) -> None:
     """History through the very fold that serves the stream, scored per lead; needs no registry."""
-    from cli.backtesting import run_backtest
+    from cli.backtesting import BacktestReports, run_backtest
+    from cli.replaying import ReplayWindow
     from shared.runtime.settings import Settings, load
 
-    _write(json_file, run_backtest(data, zone, start, until, load(Settings), Console(stderr=True)))
+    window, reports = ReplayWindow(start, until, None), BacktestReports(csv_folder, html_file)
+    _write(json_file, run_backtest(data, zone, window, reports, load(Settings), Console(stderr=True)))
 
 
 def _settings_of_current_demo() -> Settings:

@@ -2,44 +2,67 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from backtest.run import backtest
 from cli.provision import steps_shown, year_for
-from cli.replaying import ReplayWindow
 from shared.data.year import DataError
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from pathlib import Path
 
+    from backtest.result import Backtest
+    from cli.replaying import ReplayWindow
     from shared.runtime.settings import Settings
 
-__all__ = ["run_backtest"]
+__all__ = ["BacktestReports", "run_backtest"]
+
+
+@dataclass(frozen=True)
+class BacktestReports:
+    """What to write beside the printed table: the tables below a folder, the page to a file; None: not at all."""
+
+    csv_folder: Path | None
+    html_file: Path | None
+
+    def write(self, result: Backtest) -> None:
+        """Write what was asked for; raises ``Refused`` where a file cannot be written."""
+        try:
+            if self.csv_folder:
+                result.write_csv(self.csv_folder)
+            if self.html_file:
+                from backtest.page import page_of  # noqa: PLC0415 - Plotly takes a second that the table need not wait
+
+                self.html_file.write_text(page_of(result), encoding="utf-8")
+        except OSError as error:
+            raise Refused(f"cannot write {error.filename} ({error.strerror}): name another place") from None
 
 
 def run_backtest(
     data: str | None,
     zone: int | None,
-    start: datetime | None,
-    until: datetime | None,
+    window: ReplayWindow,
+    reports: BacktestReports,
     settings: Settings,
     console: Console,
 ) -> dict[str, Any]:
-    """Backtest one zone, show the table and return the result."""
+    """Backtest one zone, show the table, write the reports and return the result."""
     year = year_for(data or settings.data, settings, console)
     chosen = zone or settings.zones[0]
     if chosen not in year.site.zones:
         raise Refused(f"--zone {chosen}: {year.site.name} publishes zones {', '.join(map(str, year.site.zones))}")
-    window = ReplayWindow(start, until, None).of(year)
+    start, until = window.of(year)
     with steps_shown(console) as progress:
         try:
-            result = backtest(year, chosen, *window, progress)
+            result = backtest(year, chosen, start, until, progress)
         except DataError as error:
             raise Refused(str(error)) from None
     shown = Console()  # results go to standard output, what leads to them to standard error
     shown.print(result.table)
     shown.print(f"{year.label}: {1e6 * result.seconds_per_forecast:.0f} us CPU a forecast (all leads)")
-    return {**result.to_json(), "data": year.label, "synthetic": year.synthetic}
+    reports.write(result)
+    return result.to_json()

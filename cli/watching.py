@@ -147,7 +147,9 @@ def forecast_line(forecast: Forecast) -> str:
     """Return a forecast for people: the leads an operator asks for, each with its interval."""
     leads = [
         f"{shown} {forecast.median_kw[lead - 1]:,.0f} kW"
-        + "".join(f" [{i.low_kw[lead - 1]:,.0f}..{i.high_kw[lead - 1]:,.0f}]" for i in forecast.intervals[:1])
+        + "".join(
+            f" [{i.low_kw[lead - 1]:,.0f}..{i.high_kw[lead - 1]:,.0f}]" for i in forecast.intervals if i.coverage == 0.9
+        )
         for lead, shown in SHOWN_LEADS.items()
         if lead <= len(forecast.median_kw)
     ]

@@ -124,7 +124,7 @@ class ForecasterCore:
     ) -> None:
         self._site = site(settings.site)
         self._max_gap = timedelta(days=settings.max_gap_days)
-        self._issuer = Issuer(self._site, zones)
+        self._issuer = Issuer(self._site, zones, settings.coverages)
         self._metrics = metrics
         self._letters = letters
         self._health = health
@@ -192,7 +192,7 @@ class ForecasterCore:
             self._note_gap(issues[0].origin)
         self._metrics.step_s.observe(duration_s / len(answered))
         for issue in issues:
-            self._metrics.forecasts.labels(issue.site, str(issue.zone), issue.rungs[0].rung).inc()
+            self._metrics.count(issue)
         for issue in {issue.zone: issue for issue in issues}.values():
             self._metrics.show(issue)
         self._health.notes["origin"] = issues[-1].origin.isoformat()

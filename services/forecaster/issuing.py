@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 
 from shared.contracts.messages import Forecast, Interval, ModelNames, RungSpan
+from shared.forecasting.history import Resolution
 from shared.forecasting.scores import step_of
 from shared.forecasting.weather import COLUMNS
 
@@ -53,12 +54,16 @@ class Issuer:
         The site; readings of others are none of its business and must not be handed in.
     zones
         The models of each zone.
+    coverages
+        The intervals that the messages carry, of ``shared.forecasting.intervals.COVERAGES``.
     """
 
-    def __init__(self, site: Site, zones: tuple[ZoneModels, ...]) -> None:
+    def __init__(self, site: Site, zones: tuple[ZoneModels, ...], coverages: tuple[float, ...] = (0.8, 0.9)) -> None:
         self._site = site.name
         self._step_minutes = site.step_minutes
+        self._day = Resolution(site.step_minutes).day
         self._zones = zones
+        self._coverages = coverages
 
     def answer(self, readings: Sequence[CleanReading]) -> list[Forecast]:
         """Fold readings of rising time into the state; returns their forecasts, by reading and then by zone.
@@ -83,37 +88,36 @@ class Issuer:
         weather: NDArray[np.float64],
     ) -> list[Forecast | None]:
         # one call for the batch: a row's number does not depend on its neighbours, the cost of a call does
-        uncorrected_kw = models.weather.predict(steps, weather)
-        return [
-            self._answer_one(models, reading, int(step), float(estimate_kw))
-            for reading, step, estimate_kw in zip(readings, steps, uncorrected_kw, strict=True)
-        ]
+        both_kw = models.weather.predict(np.concatenate((steps, steps + self._day)), np.concatenate((weather, weather)))
+        now_kw, tomorrow_kw = both_kw.reshape(2, -1).tolist()
+        rows = zip(readings, steps.tolist(), now_kw, tomorrow_kw, strict=True)
+        return [self._answer_one(models, *row) for row in rows]
 
     def _answer_one(
-        self, models: ZoneModels, reading: CleanReading, step: int, uncorrected_kw: float
+        self, models: ZoneModels, reading: CleanReading, step: int, now_kw: float, tomorrow_kw: float
     ) -> Forecast | None:
+        """Answer one reading; the estimates of the weather model, for now and for a day later, are uncorrected."""
         seen = models.demand.last_step_
         if seen is not None and step <= seen:
             return None
         demand_kw = _number(reading.values.get(f"zone_{models.zone}_kw"))
-        issue = models.demand.partial_fit(step, demand_kw).predict()
-        estimate_kw = models.weather.correct(step, uncorrected_kw)
+        estimate_kw = models.weather.correct(step, now_kw)
+        ahead_kw = models.weather.correct(step + self._day, tomorrow_kw)
+        issue = models.demand.partial_fit(step, demand_kw, ahead_kw).predict()
         if step > models.weather.last_step_:  # the two champions of a zone may be of different ages
             label_kw = demand_kw if issue.reason is None else math.nan  # what the guard refused teaches nobody
-            models.weather.partial_fit(step, uncorrected_kw, label_kw)
+            models.weather.partial_fit(step, now_kw, label_kw)
         return self._message(models, reading, issue, estimate_kw)
 
     def _message(self, models: ZoneModels, reading: CleanReading, issue: ZoneForecast, estimate_kw: float) -> Forecast:
-        interval = Interval(coverage=0.9, low_kw=_wire(issue.low_kw), high_kw=_wire(issue.high_kw))
-        leads = len(issue.median_kw)
         return Forecast(
             site=self._site,
             zone=models.zone,
             origin=reading.time,
             step_minutes=self._step_minutes,
             median_kw=_wire(issue.median_kw),
-            intervals=(interval,),
-            rungs=(RungSpan(from_lead=1, to_lead=leads, rung="adapted", reason=issue.reason),),
+            intervals=tuple(_interval(issue, coverage) for coverage in self._coverages),
+            rungs=tuple(RungSpan(**answer._asdict()) for answer in issue.answers),
             weather_estimate_kw=None if math.isnan(estimate_kw) else round(estimate_kw, 1),
             models=models.names,
         )
@@ -121,6 +125,11 @@ class Issuer:
 
 def _number(value: float | None) -> float:
     return math.nan if value is None else value
+
+
+def _interval(issue: ZoneForecast, coverage: float) -> Interval:
+    low_kw, high_kw = issue.bounds_kw(coverage)
+    return Interval(coverage=coverage, low_kw=_wire(low_kw), high_kw=_wire(high_kw))
 
 
 def _wire(demand_kw: NDArray[np.float64]) -> tuple[float, ...]:

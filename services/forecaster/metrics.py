@@ -21,7 +21,18 @@ class ForecasterMetrics:
     """The forecaster's own metrics, each declared once."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.forecasts = Counter("tetouan_forecasts", "Forecasts issued.", ["site", "zone", "rung"], registry=registry)
+        self._forecasts = Counter(
+            "tetouan_forecasts",
+            "Forecasts issued, by the rung that answered the next step.",
+            ["site", "zone", "rung"],
+            registry=registry,
+        )
+        self._lower_rungs = Counter(
+            "tetouan_forecasts_on_lower_rungs",
+            "Forecasts of which some lead was not answered by the adapted model.",
+            ["site", "zone"],
+            registry=registry,
+        )
         self.ignored = Counter(
             "tetouan_ignored_readings",
             "Clean readings that no zone had to answer: the state held them already.",
@@ -49,6 +60,12 @@ class ForecasterMetrics:
         self.model_info = Gauge(
             "tetouan_model_info", "1 for each model version in force.", ["model", "version"], registry=registry
         )
+
+    def count(self, issue: Forecast) -> None:
+        """Count a forecast by what answered it."""
+        zone = str(issue.zone)
+        self._forecasts.labels(issue.site, zone, issue.rungs[0].rung).inc()
+        self._lower_rungs.labels(issue.site, zone).inc(any(span.rung != "adapted" for span in issue.rungs))
 
     def show(self, issue: Forecast) -> None:
         """Set the gauges to the newest forecast of a zone."""

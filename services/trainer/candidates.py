@@ -91,12 +91,12 @@ class ZoneCandidate:
             issued.note(row, model)
             if row % day == 0:
                 progress(row / history.seen)
-        if not model.ready:
+        if not model.adapted:
             raise DataError(
                 f"{history.seen / day:.1f} days of readings up to {history.as_of.isoformat()} are too few for "
-                "zone-demand, which needs about sixteen: choose a later time"
+                "zone-demand, which needs about ten: choose a later time"
             )
-        return cls(model, issued.beside_the_readings())
+        return cls(model.freeze(), issued.beside_the_readings())
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -141,7 +141,7 @@ class ZoneCandidate:
             model.partial_fit(history.first_step + row, demand_kw)
             if row >= history.seen:
                 forecast = model.predict()
-                issued[row - history.seen] = to_tenths((forecast.median_kw, forecast.low_kw, forecast.high_kw))
+                issued[row - history.seen] = to_tenths((forecast.median_kw, *forecast.bounds_kw(0.9)))
                 progress((row - history.seen) / rows)
         return issued
 
@@ -205,7 +205,11 @@ class WeatherCandidate:
                 f"give data with {', '.join(COLUMNS)}"
             )
         model = WeatherDemand(step_minutes=history.site.step_minutes)
-        return cls(model.fit(history.steps[seen], history.weather[seen], history.demand_kw[seen], progress=progress))
+        try:
+            model.fit(history.steps[seen], history.weather[seen], history.demand_kw[seen], progress=progress)
+        except ValueError as error:
+            raise DataError(f"zone {history.zone}, up to {history.as_of.isoformat()}: {error}") from error
+        return cls(model)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

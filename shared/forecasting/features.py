@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.forecasting.climatology import HOLIDAY
 from shared.forecasting.history import BLEND, DAYS_BACK, LATE_MEAN, LOAD, MEAN, History, Resolution, window_steps
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ Floats = NDArray[np.float64]
 Steps = NDArray[np.int64]
 
 _MONDAY, _FRIDAY, _SATURDAY, _SUNDAY = 0, 4, 5, 6
-_GRID_MINUTES = (10, 20, 30, 60, 90, 120, 180, 240, 360, 480, 600, 720, 960, 1200, 1320, 1440)
+_GRID_MINUTES = (10, 20, 30, 60, 90, 120, 180, 240, 360, 540, 720, 960, 1200, 1440)
 _LAG_MINUTES = (10, 20, 30, 40, 60, 90, 120, 180, 360, 720)
 _LAG_DAYS = (1, 2, 7, 14)
 _DEVIATION_MINUTES = (10, 20, 30, 60, 120, 360)
@@ -51,6 +52,7 @@ class _DayTable(NamedTuple):
     target: Floats  # (day, 20): Sat Sun Mon Fri, four holiday flags, {three holidays, Sat Sun Mon} x one harmonic
     harmonics: Floats  # (day, 4): sin, cos of once and twice a day
     hour: Steps  # (day,): local hour
+    kind: Steps  # (day,): kind of day, as the climatology counts them
 
 
 @lru_cache(maxsize=32)
@@ -61,7 +63,8 @@ def _day_table(calendar: Calendar, resolution: Resolution, day: int) -> _DayTabl
     angle = 2.0 * np.pi / 1440.0 * minute[:, None] * np.arange(1, 7)
     waves = np.stack((np.sin(angle), np.cos(angle)), axis=2).reshape(-1, 12)
     constant, twice = np.ones((resolution.day, 1)), waves[:, :4]
-    weekday = calendar.weekday(steps, minutes)[:, None]
+    kind = calendar.weekday(steps, minutes)
+    weekday = kind[:, None]
     from_friday = (weekday == (_FRIDAY, _SATURDAY, _SUNDAY, _MONDAY)).astype(np.float64)
     weekend = (weekday == (_SATURDAY, _SUNDAY, _MONDAY, _FRIDAY)).astype(np.float64)
     holiday = np.stack([calendar.holiday(steps, minutes, days_later=days) for days in (0, -1, -7, 1)], axis=1) * 1.0
@@ -71,6 +74,7 @@ def _day_table(calendar: Calendar, resolution: Resolution, day: int) -> _DayTabl
         target=np.hstack((weekend, holiday, _products(special, waves[:, :2]))),
         harmonics=twice,
         hour=minute // 60,
+        kind=np.where(holiday[:, 0] > 0.0, HOLIDAY, kind),
     )
 
 
@@ -144,6 +148,15 @@ class Features:
     def hour(self, at: int) -> int:
         """Return the local hour of the day there."""
         return int(self._table.hour[at - self._table_start])
+
+    def kind(self, at: int) -> int:
+        """Return the kind of day there."""
+        return int(self._table.kind[at - self._table_start])
+
+    def target_kinds(self, at: int) -> Steps:
+        """Return the kinds of day of all targets of the origin, (horizon,)."""
+        first = at - self._table_start + 1
+        return self._table.kind[first : first + self._horizon]
 
     def target_hours(self, at: int) -> Steps:
         """Return the local hours of all targets of the origin, (horizon,)."""

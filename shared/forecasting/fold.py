@@ -1,24 +1,28 @@
-"""A forecaster's state as a fold over its readings: judge, remember, score, learn, look ahead.
+"""A forecaster's state as a fold over its readings: judge, remember, score, learn, look ahead, choose.
 
-A reading is judged, taken into the history, used to score the forecasts that were made for it, and answered. At the
-last reading of a day (UTC) the origins of the day before are learned: by then the loads of all their targets are known,
-and none later than the reading is used. Each step is a matrix-vector product and each day a block of one shape, so
-that the state is the same to the bit however the readings arrive.
+A reading is judged, taken into the history, used to score the forecasts that were made for it, and answered by every
+rung of the ladder. At the last reading of a day (UTC) the origins of the day before are learned: by then the loads of
+all their targets are known, and none later than the reading is used. Each step is a matrix-vector product and each day
+a block of one shape, so that the state is the same to the bit however the readings arrive.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import isfinite
+from math import isfinite, isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.forecasting import ladder
+from shared.forecasting.climatology import Climatology
 from shared.forecasting.features import Features, grid_leads, interpolation
-from shared.forecasting.history import History, Resolution
-from shared.forecasting.intervals import Intervals
+from shared.forecasting.history import WEATHER, History, Resolution
+from shared.forecasting.intervals import COVERAGES, Intervals
+from shared.forecasting.ladder import ADAPTED, ANALOGUE, CLIMATOLOGY, FROZEN, NAMES, Ladder, Span
 from shared.forecasting.regression import LeadRegression
+from shared.forecasting.shift import LevelShift
 
 if TYPE_CHECKING:
     from shared.forecasting.calendar import Calendar
@@ -30,18 +34,24 @@ Floats = NDArray[np.float64]
 _GUARD_RATIO = 1.4
 _GUARD_ERRORS = 10.0
 _MOST_REFUSED = 6
+_MODEL_REACH_DAYS = 2  # without a good reading for longer, the model would forecast from its own forecasts
+_WEATHER_HELD_MINUTES = 360
 
 
 @dataclass
 class Outlook:
-    """What is expected now; ``median_kw`` and ``trusted_kw`` are (horizon,), NaN while there is too little history."""
+    """What is expected now; ``median_kw`` and ``trusted_kw`` are (horizon,), NaN before the first good reading."""
 
     horizon_steps: int
     last_step: int = field(init=False, default=-1)
+    good_step: int = field(init=False, default=-1)  # of the last good reading
     median_kw: Floats = field(init=False)  # from last_step
     trusted_step: int = field(init=False, default=-1)  # the last good origin, or a later one where that has run out
     trusted_kw: Floats = field(init=False)  # from trusted_step: fills what is missing
     refused: int = field(init=False, default=0)  # readings in a row that were not believed
+    weather_step: int = field(init=False, default=-1)  # of the last reading with weather
+    shifted_step: int = field(init=False, default=-1)  # when the last lasting shift began
+    shift_ratio: float = field(init=False, default=1.0)
     reason: str = field(init=False, default="")  # why the reading at last_step was filled, empty where it was not
 
     def __post_init__(self) -> None:
@@ -64,28 +74,38 @@ class DemandFold:
     """
 
     def __init__(
-        self, calendar: Calendar, resolution: Resolution, horizon_steps: int, half_life_days: float, first_step: int
+        self,
+        calendar: Calendar,
+        resolution: Resolution,
+        horizon_steps: int,
+        half_lives_days: tuple[float, ...],
+        first_step: int,
     ) -> None:
         day = resolution.day
         if not 1 <= horizon_steps <= day:
             raise ValueError(f"horizon_steps is {horizon_steps}: use 1 to {day}, a day at this step")
-        if not half_life_days > 0:
-            raise ValueError(f"half_life_days is {half_life_days}: use a number above 0")
-        leads = grid_leads(resolution, horizon_steps)
+        if not half_lives_days or not all(days > 0 for days in half_lives_days):
+            raise ValueError(f"half_lives_days is {half_lives_days}: use numbers above 0")
+        self._leads = grid_leads(resolution, horizon_steps)
         self._resolution = resolution
-        self._spread = interpolation(leads, horizon_steps)
-        self._features = Features(calendar, resolution, leads, horizon_steps)
+        self._horizon = np.arange(1, horizon_steps + 1)
+        self._spread = interpolation(self._leads, horizon_steps)
+        self._features = Features(calendar, resolution, self._leads, horizon_steps)
+        self._weather_held = resolution.steps(_WEATHER_HELD_MINUTES)[0]
         self.outlook = Outlook(horizon_steps)
         self.outlook.last_step = first_step - 1
         self.history = History(resolution, first_step)
-        self.intervals = Intervals(resolution, leads, self._spread)
+        self.intervals = Intervals(resolution, len(NAMES), self._leads, self._spread)
+        self.ladder = Ladder(resolution, self._leads)
+        self.climatology = Climatology(resolution)
+        self.shift = LevelShift(resolution, horizon_steps)
         self.regression = LeadRegression(
             origin_width=self._features.origin_width,
             lead_width=self._features.lead_width,
-            leads=len(leads),
+            leads=len(self._leads),
             load_width=self._features.load_width,
             rows_a_day=day,
-            half_life_days=half_life_days,
+            half_lives_days=half_lives_days,
         )
         self._features.turn_to(self.history.today)
 
@@ -93,43 +113,89 @@ class DemandFold:
     def parts(self) -> dict[str, object]:
         """What the state consists of, by name; all else follows from the parameters."""
         return {
+            "climatology": self.climatology,
             "history": self.history,
             "intervals": self.intervals,
+            "ladder": self.ladder,
             "outlook": self.outlook,
             "regression": self.regression,
+            "shift": self.shift,
         }
 
     @property
     def ready(self) -> bool:
-        """Whether a day was learned and a day of errors scored."""
-        return self.regression.weight > 0.0 and self.intervals.ready
+        """Whether anything is known."""
+        return self.outlook.good_step >= 0
 
-    def take(self, step: int, load_kw: float) -> None:
-        """Take the reading of the next step, NaN where it is missing."""
+    @property
+    def adapted(self) -> bool:
+        """Whether the model has learned a day and a day of its errors was scored."""
+        return self.regression.learned and self.intervals.calibrated(ADAPTED)
+
+    def take(self, step: int, load_kw: float, weather_kw: float = np.nan) -> None:
+        """Take the reading of the next step, and what its weather says of the same time tomorrow; NaN for missing."""
         day, outlook, history = self._resolution.day, self.outlook, self.history
         if step // day > history.today:
             self._next_day()
         slot, at = step % day, history.index(step)
+        history.foresee(step, self._held(step, at, weather_kw))
+        if not self.ready and not isfinite(load_kw):
+            history.first_step, outlook.last_step = step + 1, step  # the past begins with the first reading
+            return
         expected_kw = outlook.expected_kw(step)
         outlook.last_step, outlook.reason = step, self._judge(load_kw, expected_kw)
         if outlook.reason:
             history.append(step, history.load_kw(at - 1) if expected_kw is None else expected_kw, filled=True)
         else:
             history.append(step, load_kw, filled=False)
-            self.intervals.learn(slot, self._features.hour(at), load_kw)
+            self._learn(step, at, load_kw)
         if slot == day - 1:
             self._learn_day_before(at)
-        if history.has_week(step):
+        if self.ready:
             self._look_ahead(step, at)
 
     def half_width_kw(self) -> Floats:
-        """Return half the width of the interval around the median, (horizon,)."""
-        at = self.history.index(self.outlook.last_step)
-        return self.intervals.half_width_kw(self._features.target_hours(at))
+        """Return half the width of each interval around the median, (coverages, horizon).
+
+        Without a good reading for a while, a lead counts from the last one. A rung that is not calibrated yet is as
+        uncertain as the load is large.
+        """
+        at, stale = self.history.index(self.outlook.last_step), self.outlook.last_step - self.outlook.good_step
+        slot, hours = self.outlook.last_step % self._resolution.day, self._features.target_hours(at)
+        half_kw = np.empty((len(COVERAGES), len(self._horizon)))
+        for span in self.ladder.spans():
+            leads = slice(span.first - 1, span.last)
+            if self.intervals.calibrated(span.rung):
+                counted = self._horizon[leads] + stale
+                half_kw[:, leads] = self.intervals.half_width_kw(span.rung, slot, hours[leads], counted)
+            else:
+                half_kw[:, leads] = np.outer(COVERAGES, self.outlook.median_kw[leads])
+        return half_kw
+
+    def why(self, span: Span) -> str | None:
+        """Return why a span is not answered by the best rung, or what that had to do without; None where all is well.
+
+        A shift that was just accepted is said for a day.
+        """
+        if self.outlook.reason:
+            return self.outlook.reason
+        if span.rung == ADAPTED:
+            outlook = self.outlook
+            if 0 <= outlook.last_step - outlook.shifted_step < self._resolution.day and outlook.shifted_step >= 0:
+                return f"the load has shifted for good to {outlook.shift_ratio:.2f} of what it was"
+            return None
+        if not self.adapted:
+            return "the model has too little history: it answers after about ten days"
+        if not self.ladder.computable[ADAPTED]:
+            hours = (self.outlook.last_step - self.outlook.good_step) * 24 / self._resolution.day
+            return f"no good reading for {hours:.1f} h: the model would forecast from its own forecasts"
+        lately = (self.ladder.lately_kw(rung, span) for rung in (span.rung, ADAPTED))
+        return "better lately: RMSE {:.0f} against {:.0f} kW of the adapted model".format(*lately)
 
     def _next_day(self) -> None:
         self.history.next_day()
         self.intervals.next_day()
+        self.climatology.refresh()
         self._features.turn_to(self.history.today)
 
     def _judge(self, load_kw: float, expected_kw: float | None) -> str:
@@ -149,31 +215,93 @@ class DemandFold:
     def _plausible(self, load_kw: float, expected_kw: float) -> bool:
         """Tell whether the reading is near the forecast, or no farther than the forecast itself may be off.
 
-        The second matters for a load that comes close to zero, where any error is a large share.
+        The second matters for a load that comes close to zero, where any error is a large share. Before the model
+        answers, a forecast is no judge.
         """
-        if expected_kw / _GUARD_RATIO <= load_kw <= expected_kw * _GUARD_RATIO or not self.ready:
+        if expected_kw / _GUARD_RATIO <= load_kw <= expected_kw * _GUARD_RATIO or not self.adapted:
             return True
-        return abs(load_kw - expected_kw) <= _GUARD_ERRORS * self.intervals.usual_error_kw()
+        return abs(load_kw - expected_kw) <= _GUARD_ERRORS * self.intervals.usual_error_kw
+
+    def _learn(self, step: int, at: int, load_kw: float) -> None:
+        """Learn from a good reading what can be learned at once."""
+        slot, outlook = step % self._resolution.day, self.outlook
+        self.ladder.learn(slot, self.intervals.learn(slot, self._features.hour(at), load_kw))
+        self.climatology.learn(self._features.kind(at), slot, load_kw)
+        if not self.history.has_day(step):
+            self.climatology.refresh()
+        if self.adapted and (
+            shift := self.shift.watch(step, load_kw, outlook.median_kw, self.intervals.usual_error_kw)
+        ):
+            self._accept(step, *shift)
+        outlook.good_step = step
+
+    def _accept(self, step: int, onset: int, ratio: float) -> None:
+        """Carry the state over to a load that has shifted for good."""
+        self.history.rescale(onset, ratio, step)
+        self.intervals.rescale(ratio)
+        self.climatology.rescale(ratio)
+        self.outlook.shifted_step, self.outlook.shift_ratio = onset, ratio
+
+    def _held(self, step: int, at: int, weather_kw: float) -> float:
+        """Return what the weather says, or for some hours what it said last."""
+        if isfinite(weather_kw):
+            self.outlook.weather_step = step
+            return weather_kw
+        held = self.outlook.weather_step >= 0 and step - self.outlook.weather_step <= self._weather_held
+        return float(self.history.series[WEATHER, at + self._resolution.day - 1]) if held else np.nan
 
     def _learn_day_before(self, at: int) -> None:
         """Learn from the origins of yesterday, now that today ends and the loads of all their targets are known."""
         features, history, day = self._features, self.history, self._resolution.day
-        origins = np.arange(at - 2 * day + 1, at - day + 1)
-        self.regression.fold(
-            features.origin_rows(history, origins),
-            features.lead_rows(history, origins),
-            features.labels(history, origins),
-            features.untouched(history, origins),
-        )
-        self.intervals.refresh()
+        if history.has_week(self.outlook.last_step - day):
+            origins = np.arange(at - 2 * day + 1, at - day + 1)
+            self.regression.fold(
+                features.origin_rows(history, origins),
+                features.lead_rows(history, origins),
+                features.labels(history, origins),
+                features.untouched(history, origins),
+            )
+        self.intervals.refresh(history.today)
 
     def _look_ahead(self, step: int, at: int) -> None:
-        """Forecast all leads from the step: the base, plus what the regression says that it leaves unexplained."""
-        features, history, outlook = self._features, self.history, self.outlook
-        origin = np.array((at,))
-        rest = self.regression.predict(features.origin_rows(history, origin)[0], features.lead_rows(history, origin)[0])
-        outlook.median_kw = np.maximum(features.base(history, at) + self._spread @ rest, 0.0)
+        """Forecast all leads from the step by every rung, choose, and remember what each has said."""
+        history, outlook, grid = self.history, self.outlook, self._leads - 1
+        stale = step - outlook.good_step
+        base = self._features.base(history, at)
+        weather = history.series[WEATHER, at + 1 : at + 1 + len(self._horizon)]
+        usual = self._usual_kw(step, at)
+        rest = np.full((2, len(grid)), np.nan)
+        if self.regression.learned and history.has_week(step) and stale <= _MODEL_REACH_DAYS * self._resolution.day:
+            origin = np.array((at,))
+            rest = self.regression.predict(
+                self._features.origin_rows(history, origin)[0], self._features.lead_rows(history, origin)[0]
+            )
+        said = np.empty((len(NAMES), len(grid)))
+        np.add(rest, base[grid], out=said[ADAPTED : FROZEN + 1])
+        said[ladder.WEATHER] = weather[grid]
+        said[ANALOGUE] = base[grid] if history.has_day(step) else np.nan
+        said[CLIMATOLOGY] = usual[grid]
+        np.maximum(said, 0.0, out=said)
+        whole = [not isnan(total) for total in np.add.reduce(said, axis=1).tolist()]
+        whole[ladder.WEATHER] = not isnan(np.add.reduce(weather))
+        self.ladder.choose(step % self._resolution.day, whole)
         if not outlook.reason:
-            self.intervals.issue(step % self._resolution.day, outlook.median_kw)
+            self.intervals.issue(step % self._resolution.day, said)
+        self.intervals.feel(step % self._resolution.day)
+        curves = {ladder.WEATHER: weather, ANALOGUE: base, CLIMATOLOGY: usual}
+        outlook.median_kw = np.empty(len(self._horizon))
+        for span in self.ladder.spans():
+            leads = slice(span.first - 1, span.last)
+            learned = span.rung in (ADAPTED, FROZEN)
+            outlook.median_kw[leads] = (
+                base[leads] + self._spread[leads] @ rest[span.rung] if learned else curves[span.rung][leads]
+            )
+        np.maximum(outlook.median_kw, 0.0, out=outlook.median_kw)
         if not outlook.reason or outlook.expected_kw(step + 1) is None:
             outlook.trusted_kw, outlook.trusted_step = outlook.median_kw, step
+
+    def _usual_kw(self, step: int, at: int) -> Floats:
+        """Return the climatology of all targets of the origin, (horizon,)."""
+        slots = (step + self._horizon) % self._resolution.day
+        usual: Floats = self.climatology.usual_kw[self._features.target_kinds(at), slots]
+        return usual

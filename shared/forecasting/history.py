@@ -7,14 +7,26 @@ from dataclasses import InitVar, dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLEND", "DAYS_AHEAD", "DAYS_BACK", "LATE_MEAN", "LOAD", "MEAN", "History", "Resolution", "window_steps"]
+__all__ = [
+    "BLEND",
+    "DAYS_AHEAD",
+    "DAYS_BACK",
+    "LATE_MEAN",
+    "LOAD",
+    "MEAN",
+    "WEATHER",
+    "History",
+    "Resolution",
+    "window_steps",
+]
 
 Floats = NDArray[np.float64]
 
 DAYS_BACK = 15  # a row of the day before looks back a fortnight
 DAYS_AHEAD = 2  # the late mean is known two days ahead
 
-LOAD, MEAN, LATE_MEAN, BLEND = range(4)
+LOAD, MEAN, LATE_MEAN, BLEND, WEATHER = range(5)
+_WEEK = 7
 _BLEND_DAY, _BLEND_WEEK, _BLEND_MEAN = 0.25, 0.25, 0.5
 
 
@@ -47,12 +59,15 @@ def window_steps(resolution: Resolution) -> int:
 class History:
     """A window of whole days around today that moves on at midnight (UTC), so that a lag is a plain index.
 
-    ``series`` has four rows over 15 days back, today and two days ahead:
+    ``series`` has five rows over 15 days back, today and two days ahead:
 
     - ``LOAD``: the load in kW, up to the last reading;
     - ``MEAN``: the mean of the same time on the seven days before, known up to a day ahead;
     - ``LATE_MEAN``: the same without the last of them, known up to two days ahead;
-    - ``BLEND``: .25 same time yesterday + .25 same time last week + .5 ``MEAN``: the shape of the day to come.
+    - ``BLEND``: .25 same time yesterday + .25 same time last week + .5 ``MEAN``: the shape of the day to come;
+    - ``WEATHER``: what weather and calendar alone say, known up to a day ahead, NaN where there is none.
+
+    In the first week the days that there are stand in for the seven; when it is over, it stands in for those before it.
 
     ``filled`` marks what is not a good reading: missing, refused, or before the first one.
     """
@@ -67,16 +82,21 @@ class History:
     def __post_init__(self, start: int) -> None:
         self.first_step, self.today = start, start // self.resolution.day
         steps = window_steps(self.resolution)
-        self.series = np.zeros((4, steps))
+        self.series = np.zeros((5, steps))
+        self.series[WEATHER] = np.nan
         self.filled = np.ones(steps, dtype=np.bool_)
 
     def index(self, step: int) -> int:
         """Return where the step stands in the window."""
         return step - (self.today - DAYS_BACK) * self.resolution.day
 
+    def has_day(self, step: int) -> bool:
+        """Tell whether the step has a day before it, which the blend needs."""
+        return step - self.first_step >= self.resolution.day
+
     def has_week(self, step: int) -> bool:
-        """Tell whether the step has a week before it, which the blend needs."""
-        return step - self.first_step >= 7 * self.resolution.day
+        """Tell whether the step has a week before it, which the features need."""
+        return step - self.first_step >= _WEEK * self.resolution.day
 
     def load_kw(self, at: int) -> float:
         """Return the load there, zero before the first reading."""
@@ -87,7 +107,8 @@ class History:
         day = self.resolution.day
         self.today += 1
         self.series[:, :-day] = self.series[:, day:]
-        self.series[:, -day:] = 0.0
+        self.series[:WEATHER, -day:] = 0.0
+        self.series[WEATHER, -day:] = np.nan
         self.filled[:-day] = self.filled[day:]
         self.filled[-day:] = True
 
@@ -97,8 +118,41 @@ class History:
         load = self.series[LOAD]
         load[at] = load_kw
         self.filled[at] = filled
-        week = load[at - 6 * day : at + 1 : day]
-        mean = np.add.reduce(week) / 7.0
+        days = min((step - self.first_step) // day + 1, _WEEK)
+        week = load[at - (days - 1) * day : at + 1 : day]
+        mean = np.add.reduce(week) / days
         self.series[MEAN, at + day] = mean
-        self.series[LATE_MEAN, at + 2 * day] = np.add.reduce(week[1:]) / 6.0
+        self.series[LATE_MEAN, at + 2 * day] = np.add.reduce(week[1:]) / (days - 1) if days > 1 else mean
         self.series[BLEND, at + day] = _BLEND_DAY * load_kw + _BLEND_WEEK * week[0] + _BLEND_MEAN * mean
+        if step - self.first_step == _WEEK * day - 1:
+            self._repeat_first_week(at)
+
+    def foresee(self, step: int, weather_kw: float) -> None:
+        """Note what weather and calendar say of the time a day after the step, NaN where they say nothing."""
+        self.series[WEATHER, self.index(step) + self.resolution.day] = weather_kw
+
+    def rescale(self, step: int, ratio: float, until: int) -> None:
+        """Carry all before the step over to a new level of the load; ``until`` is the last reading."""
+        self.series[LOAD, : self.index(step)] *= ratio
+        self.series[WEATHER] *= ratio
+        self._anchor_anew(self.index(until))
+
+    def _repeat_first_week(self, at: int) -> None:
+        """Let the first week, which ends here, stand in for the days before it."""
+        week = _WEEK * self.resolution.day
+        first = at + 1 - week
+        earlier = np.arange(first)
+        self.series[LOAD, :first] = self.series[LOAD, first + (earlier - first) % week]
+        self.filled[:first] = self.filled[first + (earlier - first) % week]
+        self._anchor_anew(at)
+
+    def _anchor_anew(self, at: int) -> None:
+        """Write anew what the loads up to here say about the days after each of them."""
+        day = self.resolution.day
+        load, first = self.series[LOAD], (_WEEK - 1) * day
+        count = at + 1 - first
+        week = np.stack([load[days * day : days * day + count] for days in range(_WEEK)])
+        mean, last = week.mean(axis=0), load[first : at + 1]
+        self.series[MEAN, first + day : at + 1 + day] = mean
+        self.series[LATE_MEAN, first + 2 * day : at + 1 + 2 * day] = week[1:].mean(axis=0)
+        self.series[BLEND, first + day : at + 1 + day] = _BLEND_DAY * last + _BLEND_WEEK * week[0] + _BLEND_MEAN * mean

@@ -6,8 +6,10 @@ The forecast for lead h at origin t is a shape that the last days foretell, plus
 
 where s blends the same time yesterday, a week ago, and the mean of the last seven days. Forecasting a difference makes
 the level of the load drop out, so that it may move for good without harm. All weights come from one recursion
-(:mod:`shared.forecasting.regression`), the interval from the forecaster's own past errors
-(:mod:`shared.forecasting.intervals`), and :mod:`shared.forecasting.fold` says in which order.
+(:mod:`shared.forecasting.regression`), the intervals from the forecaster's own past errors
+(:mod:`shared.forecasting.intervals`). That is the best rung of a ladder (:mod:`shared.forecasting.ladder`); where it
+cannot answer, or has been worse lately, a lower one does, so that there is a forecast from the first reading on.
+:mod:`shared.forecasting.fold` says in which order all of it happens.
 
 References
 ----------
@@ -21,7 +23,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,28 +34,51 @@ from shared.forecasting import artefact
 from shared.forecasting.calendar import Calendar
 from shared.forecasting.fold import DemandFold
 from shared.forecasting.history import Resolution
+from shared.forecasting.intervals import COVERAGES
+from shared.forecasting.ladder import NAMES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["ZoneDemand", "ZoneForecast"]
+__all__ = ["HALF_LIVES_DAYS", "Answer", "ZoneDemand", "ZoneForecast"]
 
 Floats = NDArray[np.float64]
+
+HALF_LIVES_DAYS = (15.0, 960.0)
+"""Chosen by ``python -m benchmarks.choose`` on what came before the last fifth of the year."""
+
+
+class Answer(NamedTuple):
+    """Which rung answers ``from_lead`` to ``to_lead`` (both included), and why it is not the best or is disturbed."""
+
+    from_lead: int
+    to_lead: int
+    rung: str
+    reason: str | None
 
 
 @dataclass(frozen=True)
 class ZoneForecast:
     """One answer: the demand at ``origin_step + h`` stands at index ``h - 1`` of the arrays, (leads,), in kW.
 
-    ``low_kw`` and ``high_kw`` bound the 90 % interval: ``0 <= low_kw <= median_kw <= high_kw``. ``reason`` says why the
-    load at the origin is not the meter's, None where it is.
+    ``low_kw`` and ``high_kw``, (coverages, leads), bound an interval for each of ``COVERAGES``, the wider ones around
+    the narrower: ``0 <= low_kw <= median_kw <= high_kw``. ``reason`` says why the load at the origin is not the
+    meter's, None where it is.
     """
 
     origin_step: int
     median_kw: Floats
     low_kw: Floats
     high_kw: Floats
+    answers: tuple[Answer, ...]
     reason: str | None
+
+    def bounds_kw(self, coverage: float) -> tuple[Floats, Floats]:
+        """Return low and high ends of one interval, (leads,); raises ``ValueError`` where there is no such one."""
+        if coverage not in COVERAGES:
+            raise ValueError(f"coverage {coverage} is none of {', '.join(map(str, COVERAGES))}")
+        row = COVERAGES.index(coverage)
+        return self.low_kw[row], self.high_kw[row]
 
 
 class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is published without types
@@ -71,19 +96,24 @@ class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is publis
         Minutes between readings: a divisor of 60.
     horizon_steps
         Number of leads, at most a day.
-    half_life_days
-        A day that is so old weighs half in the regression.
+    half_lives_days
+        A day that is so old weighs half in a memory of the regression; the forecast is the mean of the memories.
     """
 
     fold_: DemandFold | None = None
 
     def __init__(
-        self, *, calendar: Calendar, step_minutes: int = 10, horizon_steps: int = 144, half_life_days: float = 60.0
+        self,
+        *,
+        calendar: Calendar,
+        step_minutes: int = 10,
+        horizon_steps: int = 144,
+        half_lives_days: tuple[float, ...] = HALF_LIVES_DAYS,
     ) -> None:
         self.calendar = calendar
         self.step_minutes = step_minutes
         self.horizon_steps = horizon_steps
-        self.half_life_days = half_life_days
+        self.half_lives_days = half_lives_days
 
     def fit(self, first_step: int, demand_kw: Floats) -> Self:
         """Start anew and take equally spaced readings, in kW, NaN where missing; the same as taking them one by one."""
@@ -92,8 +122,13 @@ class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is publis
             fold.take(step, load_kw)
         return self
 
-    def partial_fit(self, step: int, demand_kw: float) -> Self:
+    def partial_fit(self, step: int, demand_kw: float, weather_kw: float = np.nan) -> Self:
         """Take one reading, in kW, NaN where missing; steps left out since the last one are filled like missing ones.
+
+        Parameters
+        ----------
+        weather_kw
+            What weather and calendar alone say of the time a day after the step, in kW: the rung ``weather``.
 
         Raises
         ------
@@ -109,7 +144,7 @@ class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is publis
             )
         for missing in range(last_step + 1, step):
             self.fold_.take(missing, np.nan)
-        self.fold_.take(step, float(demand_kw))
+        self.fold_.take(step, float(demand_kw), float(weather_kw))
         return self
 
     @property
@@ -119,19 +154,37 @@ class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is publis
 
     @property
     def ready(self) -> bool:
-        """Whether there is enough history to answer, about sixteen days."""
+        """Whether there was a good reading, from which on there is a forecast."""
         return self.fold_ is not None and self.fold_.ready
 
+    @property
+    def adapted(self) -> bool:
+        """Whether the best rung answers, after about ten days."""
+        return self.fold_ is not None and self.fold_.adapted
+
+    def freeze(self) -> Self:
+        """Keep what was learned so far as the rung ``frozen``, beside what goes on adapting; a batch fit ends with it.
+
+        Raises ``NotFittedError`` before anything was learned.
+        """
+        if self.fold_ is None or not self.fold_.regression.learned:
+            raise NotFittedError("zone-demand has learned nothing yet: feed it about ten days of readings")
+        self.fold_.regression.freeze()
+        return self
+
     def predict(self) -> ZoneForecast:
-        """Return the forecast from the last reading; raises ``NotFittedError`` before there is enough history."""
+        """Return the forecast from the last reading; raises ``NotFittedError`` before the first good one."""
         if self.fold_ is None or not self.fold_.ready:
-            raise NotFittedError("zone-demand answers after about sixteen days of readings: feed it more history")
-        outlook, half_kw = self.fold_.outlook, self.fold_.half_width_kw()
+            raise NotFittedError("zone-demand answers from its first good reading on: feed it one")
+        fold, outlook, half_kw = self.fold_, self.fold_.outlook, self.fold_.half_width_kw()
         return ZoneForecast(
             origin_step=outlook.last_step,
             median_kw=outlook.median_kw.copy(),
             low_kw=np.maximum(outlook.median_kw - half_kw, 0.0),
             high_kw=outlook.median_kw + half_kw,
+            answers=tuple(
+                Answer(span.first, span.last, NAMES[span.rung], fold.why(span)) for span in fold.ladder.spans()
+            ),
             reason=outlook.reason or None,
         )
 
@@ -149,7 +202,8 @@ class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is publis
         try:
             calendar = dict(parameters["calendar"])
             calendar |= {name: tuple(date.fromisoformat(day) for day in calendar[name]) for name in ("add", "remove")}
-            model = cls(**{**parameters, "calendar": Calendar(**calendar)})
+            memories = tuple(float(days) for days in parameters["half_lives_days"])
+            model = cls(**{**parameters, "calendar": Calendar(**calendar), "half_lives_days": memories})
             fold = model.fold_ = model._empty_fold(int(arrays["outlook.last_step"]))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} has parameters that this program cannot use ({error}): fit it anew") from error
@@ -158,7 +212,7 @@ class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is publis
 
     def _empty_fold(self, first_step: int) -> DemandFold:
         resolution = Resolution(self.step_minutes)
-        return DemandFold(self.calendar, resolution, self.horizon_steps, self.half_life_days, first_step)
+        return DemandFold(self.calendar, resolution, self.horizon_steps, self.half_lives_days, first_step)
 
 
 def _iso(days: tuple[date, ...]) -> list[str]:

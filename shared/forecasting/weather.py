@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any, Self
 from zipfile import ZIP_DEFLATED, BadZipFile
 from zlib import error as ZlibError  # noqa: N812 - an exception, whatever its name
 
 import numpy as np
 import skops.io
+from river.linear_model import BayesianLinearRegression
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.model_selection import TimeSeriesSplit
 from sklearn.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-__all__ = ["COLUMNS", "TRUSTED", "WeatherDemand", "WeatherFeatures"]
+__all__ = ["COLUMNS", "TRUSTED", "Correction", "WeatherDemand", "WeatherFeatures"]
 
 COLUMNS = ("temperature_c", "humidity_pct", "wind_speed_ms", "general_diffuse_flows_wm2", "diffuse_flows_wm2")
 """The fields of a clean reading that the columns of ``weather`` hold, in this order."""
@@ -27,9 +30,15 @@ COLUMNS = ("temperature_c", "humidity_pct", "wind_speed_ms", "general_diffuse_fl
 TRUSTED = ("shared.forecasting.weather.WeatherFeatures", "sklearn.tree._tree.Tree")
 """The types beyond those that skops trusts by itself that a saved pipeline may hold."""
 
-_FORMAT = 1
+_FORMAT = 2
 _DAY_MINUTES = 1440
+_WEEK_DAYS = 7
 _LARGEST = 1e9
+_HALF_LIFE_DAYS = 90.0
+_PRIOR_VARIANCE = 1e5  # next to nothing is known of the weights beforehand
+_SPLITS = 2  # three score no better before the last 20 % and take longer
+_TURNS = ((4, "friday"), (5, "saturday"), (6, "sunday"), (0, "monday"))
+"""The weekdays, Monday is 0, that differ from the day before them."""
 
 
 class WeatherFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is published without types
@@ -76,11 +85,130 @@ class WeatherFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
         )
 
 
-class WeatherDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is published without types
-    """Gradient boosting on weather and calendar, without any recent load, and an online correction of its bias.
+class Correction:
+    """What the uncorrected estimate misses, learned by River from labels that are at least a day old.
 
-    The weather model alone cannot see that the load has moved. The correction adds its residual of 24 hours before:
-    a virtual meter has to stand for itself when the real one fails, so it never looks at a label younger than a day.
+    The load to come is as far from the estimate as it was a day before, and then some: the rest is linear in how the
+    residuals (label less uncorrected estimate) of two and seven days before differ from that of one day, in how far
+    the estimate itself moves from those of one and seven days before, and in weekday and time of day. Only
+    differences and the calendar go in, no level: a level learned is wrong as soon as the load moves. The weights are
+    those of Bayesian linear regression with forgetting (C. M. Bishop, Pattern recognition and machine learning, 2006,
+    3.3; ``river.linear_model.BayesianLinearRegression``).
+
+    Parameters
+    ----------
+    step_minutes
+        Length of a step; a step index is ``epoch_seconds // (60 * step_minutes)``.
+
+    Attributes
+    ----------
+    steps, estimate_kw, residual_kw : NDArray
+        Ring of nine days, by step modulo its length: the step, its uncorrected estimate and its residual, NaN where
+        there was none.
+    regression : BayesianLinearRegression
+        River's model of what the residual of a day before leaves over.
+    """
+
+    def __init__(self, step_minutes: int) -> None:
+        self._day = _DAY_MINUTES // step_minutes
+        size = (_WEEK_DAYS + 2) * self._day  # a label is learned a day later, from the week before and an hour
+        self.steps = np.full(size, -1, dtype=np.int64)
+        self.estimate_kw = np.full(size, np.nan)
+        self.residual_kw = np.full(size, np.nan)
+        self.regression = BayesianLinearRegression(
+            alpha=_PRIOR_VARIANCE, smoothing=0.5 ** (1 / (_HALF_LIFE_DAYS * self._day))
+        )
+        hour = max(1, self._day // 24)
+        self._ages = {
+            days: tuple(day * self._day + more for day in range(days, _WEEK_DAYS + 1) for more in range(hour))
+            for days in (1, 2, _WEEK_DAYS)
+        }
+
+    def remember(self, step: int, estimate_kw: float, demand_kw: float) -> None:
+        """Keep the estimate and the label of a step; either may be NaN."""
+        slot = step % len(self.steps)
+        self.steps[slot] = step
+        self.estimate_kw[slot] = estimate_kw
+        self.residual_kw[slot] = demand_kw - estimate_kw
+
+    def learn(self, step: int) -> None:
+        """Learn the label of a step in the ring; where it, or all residuals of the week before, is missing, nothing."""
+        slot = step % len(self.steps)
+        if self.steps[slot] != step or not math.isfinite(self.residual_kw[slot]):
+            return
+        yesterday_kw = self._before(self.residual_kw, step, 1)
+        if not math.isnan(yesterday_kw):
+            features = self._features(step, float(self.estimate_kw[slot]), yesterday_kw)
+            rest_kw = float(self.residual_kw[slot]) - yesterday_kw
+            self.regression.learn_one(features, rest_kw)  # type: ignore[no-untyped-call]  # River annotates in part
+
+    def bias_kw(self, step: int, estimate_kw: float) -> float:
+        """Return what to add to the estimate of a step, from labels that are at least a day older than the step.
+
+        It is zero where no residual of the week before is known.
+        """
+        yesterday_kw = self._before(self.residual_kw, step, 1)
+        if math.isnan(yesterday_kw):
+            return 0.0
+        features = self._features(step, estimate_kw, yesterday_kw)
+        rest_kw: float = self.regression.predict_one(features)  # type: ignore[no-untyped-call]  # River annotates in part
+        return yesterday_kw + rest_kw
+
+    def _features(self, step: int, estimate_kw: float, yesterday_kw: float) -> dict[str, float]:
+        changes_kw = {
+            "residual_2_days": self._before(self.residual_kw, step, 2) - yesterday_kw,
+            "residual_7_days": self._before(self.residual_kw, step, _WEEK_DAYS) - yesterday_kw,
+            "estimate_1_day": estimate_kw - self._before(self.estimate_kw, step, 1),
+            "estimate_7_days": estimate_kw - self._before(self.estimate_kw, step, _WEEK_DAYS),
+        }
+        features = {name: 0.0 if math.isnan(change_kw) else change_kw for name, change_kw in changes_kw.items()}
+        day, step_of_day = divmod(step, self._day)
+        angle = 2 * math.pi * step_of_day / self._day
+        today = (day + 3) % 7  # 1970-01-01 was a Thursday
+        for weekday, name in _TURNS:
+            is_today = float(weekday == today)
+            features[name] = is_today
+            features[name + "_sin"] = is_today * math.sin(angle)
+            features[name + "_cos"] = is_today * math.cos(angle)
+        return features
+
+    def _before(self, known_kw: NDArray[np.float64], step: int, days: int) -> float:
+        """Return the value of so many days before, or NaN.
+
+        Where it is missing, the youngest of the hour before it stands in, then that of a day earlier, and so on.
+        """
+        for age in self._ages[days]:
+            slot = (step - age) % len(self.steps)
+            if self.steps[slot] == step - age and math.isfinite(known_kw[slot]):
+                return float(known_kw[slot])
+        return math.nan
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return all that has been remembered and learned as named arrays without objects, for `restore`."""
+        learned = vars(self.regression)
+        arrays = {f"regression.{name}": value for name, value in learned.items() if isinstance(value, np.ndarray)}
+        rest = {name: value for name, value in learned.items() if not isinstance(value, np.ndarray)}
+        ring = {"steps": self.steps, "estimate_kw": self.estimate_kw, "residual_kw": self.residual_kw}
+        return ring | arrays | {"regression": np.array(json.dumps(rest))}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `state` returned; raises ``KeyError`` where a part is missing."""
+        self.steps, self.estimate_kw, self.residual_kw = state["steps"], state["estimate_kw"], state["residual_kw"]
+        rest = json.loads(str(state["regression"]))
+        learned = vars(self.regression)
+        arrays = {name: state[f"regression.{name}"] for name, value in learned.items() if isinstance(value, np.ndarray)}
+        learned.update(arrays | {name: rest[name] for name in learned.keys() - arrays.keys()})
+
+
+class WeatherDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is published without types
+    """Gradient boosting on weather and calendar, without any recent load, and a `Correction` of it that learns online.
+
+    The weather model alone cannot see that the load has moved. A virtual meter has to stand for itself when the real
+    one fails, so the correction never looks at a label younger than a day: that of step s counts for the estimates
+    of steps from s + one day on. For the same reason it serves the rung ``weather``. At an origin whose label has been
+    given to `partial_fit`, the load of any step up to a day later is answered by the weather of 24 hours before it:
+    ``correct(target, uncorrected_kw)`` with ``uncorrected_kw`` from ``predict(target_steps, weather_a_day_before)``.
+    Nothing in that is unknown at the origin, and nothing in the state changes.
 
     Parameters
     ----------
@@ -97,8 +225,8 @@ class WeatherDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is pub
         The fitted features and booster.
     last_step_ : int
         The last step whose label has been seen.
-    residual_step_, residual_kw_ : NDArray
-        Ring of the residuals (label less uncorrected estimate) of two days, by step modulo its length.
+    correction_ : Correction
+        The residuals of the last days and what has been learned from all.
     """
 
     def __init__(
@@ -126,7 +254,12 @@ class WeatherDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is pub
         *,
         progress: Callable[[float], None] | None = None,
     ) -> Self:
-        """Fit on all rows without NaN, then take the residuals of the last two days as those of the state.
+        """Fit on all rows without NaN, and let the correction learn from what forests of the past missed.
+
+        Trees know the rows they grew on too well: residuals on these would teach that there is little to correct. So
+        the rows are cut in three, and the estimates of each third but the first come from trees that had only the
+        thirds before it (``sklearn.model_selection.TimeSeriesSplit``). The residuals that the next days go by are
+        those of the trees that grew on all rows.
 
         Parameters
         ----------
@@ -137,18 +270,37 @@ class WeatherDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is pub
         demand_kw
             Labels, shape (n,).
         progress
-            Called with the share of trees grown, 0..1, after each tree.
+            Called with the share of the work done, 0..1, after each tree.
 
         Raises
         ------
         ValueError
-            If no row is without NaN.
+            If too few rows are without NaN: fewer than fifteen, with the defaults.
         """
         whole = np.isfinite(weather).all(axis=1) & np.isfinite(demand_kw)
-        if not whole.any():
+        needed = (_SPLITS + 1) * math.ceil(1 / self.subsample)  # a tree of the first forest must have a row to grow on
+        if whole.sum() < needed:
             raise ValueError(
-                f"weather, demand_kw: none of {len(steps)} rows is without a missing value; give more history"
+                f"weather, demand_kw: {whole.sum()} of {len(steps)} rows are without a missing value, at least "
+                f"{needed} are needed; give more history"
             )
+        rows, labels_kw = np.column_stack((steps, weather))[whole], demand_kw[whole]
+        past = list(TimeSeriesSplit(_SPLITS).split(rows))
+        grown_on = [*(seen for seen, _ in past), np.arange(len(rows))]
+        parts = _parts(progress, [len(seen) for seen in grown_on])
+        *forests, self.pipeline_ = [
+            self._grow(rows[seen], labels_kw[seen], part) for seen, part in zip(grown_on, parts, strict=True)
+        ]
+        estimate_kw = np.full(len(steps), np.nan)
+        for forest, (_, following) in zip(forests, past, strict=True):
+            estimate_kw[np.flatnonzero(whole)[following]] = forest.predict(rows[following])
+        self._learn_anew(steps, estimate_kw, demand_kw)
+        self._remember_last_days(steps, weather, demand_kw)
+        return self
+
+    def _grow(
+        self, rows: NDArray[np.float64], labels_kw: NDArray[np.float64], tell: Callable[[float], None]
+    ) -> Pipeline:
         booster = GradientBoostingRegressor(
             n_estimators=self.n_estimators,
             learning_rate=self.learning_rate,
@@ -160,33 +312,27 @@ class WeatherDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is pub
         )
 
         def monitor(tree: int, *_: object) -> bool:
-            if progress:
-                progress((tree + 1) / self.n_estimators)
+            tell((tree + 1) / self.n_estimators)
             return False
 
-        self.pipeline_ = Pipeline([("features", WeatherFeatures(self.step_minutes)), ("booster", booster)])
-        rows = np.column_stack((steps, weather))[whole]
-        self.pipeline_.fit(rows, demand_kw[whole], booster__monitor=monitor)
-        self._remember_last_days(steps, weather, demand_kw)
-        return self
+        pipeline = Pipeline([("features", WeatherFeatures(self.step_minutes)), ("booster", booster)])
+        return pipeline.fit(rows, labels_kw, booster__monitor=monitor)
+
+    def _learn_anew(
+        self, steps: NDArray[np.int64], estimate_kw: NDArray[np.float64], demand_kw: NDArray[np.float64]
+    ) -> None:
+        self.last_step_ = int(steps[0]) - 1
+        self.correction_ = Correction(self.step_minutes)
+        for row in zip(steps.tolist(), estimate_kw.tolist(), demand_kw.tolist(), strict=True):
+            self.partial_fit(*row)
 
     def _remember_last_days(
         self, steps: NDArray[np.int64], weather: NDArray[np.float64], demand_kw: NDArray[np.float64]
     ) -> None:
-        size = 2 * self._day_steps
-        self.last_step_ = int(steps[-1])
-        self.residual_step_ = np.full(size, -1, dtype=np.int64)
-        self.residual_kw_ = np.zeros(size)
-        last = steps > self.last_step_ - size
-        residual_kw = demand_kw[last] - self.predict(steps[last], weather[last])
-        known = np.isfinite(residual_kw)
-        slots = steps[last][known] % size
-        self.residual_step_[slots] = steps[last][known]
-        self.residual_kw_[slots] = residual_kw[known]
-
-    @property
-    def _day_steps(self) -> int:
-        return _DAY_MINUTES // self.step_minutes
+        last = steps > self.last_step_ - len(self.correction_.steps)
+        estimate_kw = self.predict(steps[last], weather[last])
+        for row in zip(steps[last].tolist(), estimate_kw.tolist(), demand_kw[last].tolist(), strict=True):
+            self.correction_.remember(*row)
 
     def predict(self, steps: NDArray[np.int64], weather: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the uncorrected estimate of each row in kW, shape (n,), NaN where a weather value is NaN or absurd.
@@ -200,18 +346,16 @@ class WeatherDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is pub
         return demand_kw
 
     def correct(self, step: int, uncorrected_kw: float) -> float:
-        """Return the estimate in kW plus the youngest residual that is at least one day and less than two days old.
+        """Return the estimate of a step in kW, corrected with labels that are at least a day older than the step.
 
-        Without one it stays as it is; it is never below zero, and NaN stays NaN.
+        Without any of the week before it stays as it is; it is never below zero, and NaN stays NaN.
         """
-        ages = np.arange(self._day_steps, 2 * self._day_steps)
-        slots = (step - ages) % len(self.residual_step_)
-        usable = slots[self.residual_step_[slots] == step - ages]
-        bias_kw = self.residual_kw_[usable[0]] if usable.size else 0.0
-        return float(np.maximum(uncorrected_kw + bias_kw, 0.0))
+        if math.isnan(uncorrected_kw):
+            return math.nan
+        return max(0.0, uncorrected_kw + self.correction_.bias_kw(step, uncorrected_kw))
 
     def partial_fit(self, step: int, uncorrected_kw: float, demand_kw: float) -> Self:
-        """Learn the label of ``step``; NaN in the estimate or the label means that there is nothing to learn from it.
+        """Take the label of ``step``, to be learned a day later; NaN in the estimate or the label teaches nothing.
 
         Raises
         ------
@@ -222,25 +366,22 @@ class WeatherDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is pub
             raise ValueError(
                 f"step {step} is not after {self.last_step_}, the last one seen; feed steps in their order"
             )
+        day = _DAY_MINUTES // self.step_minutes
+        for due in range(self.last_step_ + 1 - day, min(self.last_step_, step - day) + 1):
+            self.correction_.learn(due)
+        self.correction_.remember(step, uncorrected_kw, demand_kw)
         self.last_step_ = step
-        residual_kw = demand_kw - uncorrected_kw
-        if np.isfinite(residual_kw):
-            slot = step % len(self.residual_step_)
-            self.residual_step_[slot] = step
-            self.residual_kw_[slot] = residual_kw
         return self
 
     def save(self, folder: Path) -> None:
         """Write ``pipeline.skops`` and ``state.npz`` into an existing folder."""
         skops.io.dump(self.pipeline_, folder / "pipeline.skops", compression=ZIP_DEFLATED)
-        np.savez(
-            folder / "state.npz",
-            format=_FORMAT,
-            parameters=json.dumps(self.get_params()),
-            last_step=self.last_step_,
-            residual_step=self.residual_step_,
-            residual_kw=self.residual_kw_,
-        )
+        arrays = {
+            "format": np.array(_FORMAT),
+            "parameters": np.array(json.dumps(self.get_params())),
+            "last_step": np.array(self.last_step_),
+        }
+        np.savez(folder / "state.npz", allow_pickle=False, **arrays, **self.correction_.state())
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -259,7 +400,8 @@ class WeatherDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is pub
             parameters: dict[str, Any] = json.loads(str(state["parameters"]))
             model = cls(**parameters)
             model.last_step_ = int(state["last_step"])
-            model.residual_step_, model.residual_kw_ = state["residual_step"], state["residual_kw"]
+            model.correction_ = Correction(model.step_minutes)
+            model.correction_.restore(state)
             model.pipeline_ = _load_pipeline(folder / "pipeline.skops")
         except (BadZipFile, EOFError, KeyError, TypeError, ZlibError) as error:
             raise ValueError(f"{folder} holds no whole weather-demand state ({error}); run `tetouan train`") from error
@@ -270,3 +412,17 @@ def _load_pipeline(path: Path) -> Pipeline:
     if foreign := set(skops.io.get_untrusted_types(file=path)).difference(TRUSTED):
         raise ValueError(f"{path} holds {', '.join(sorted(foreign))}, which we do not trust; run `tetouan train`")
     return skops.io.load(path, trusted=TRUSTED)
+
+
+def _parts(progress: Callable[[float], None] | None, sizes: list[int]) -> list[Callable[[float], None]]:
+    """Return, for each part of a work, what to tell the share of that part that is done."""
+    ends = np.cumsum(sizes).tolist()
+
+    def part(end: int, size: int) -> Callable[[float], None]:
+        def tell(share: float) -> None:
+            if progress:
+                progress((end - size + share * size) / ends[-1])
+
+        return tell
+
+    return [part(end, size) for end, size in zip(ends, sizes, strict=True)]

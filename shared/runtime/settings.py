@@ -12,10 +12,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.contracts import topics
 from shared.data.sites import site
+from shared.forecasting.intervals import COVERAGES
 
 __all__ = ["PREFIX", "Refused", "Settings", "load", "unwritable"]
 
 PREFIX = "TETOUAN_"
+SCORED = 0.9
 
 S = TypeVar("S", bound="Settings")
 
@@ -45,6 +47,9 @@ class Settings(BaseSettings):
     )
     site: str = Field(default="tetouan", description="the site whose readings are streamed")
     zones: Annotated[tuple[int, ...], NoDecode] = Field(default=(2,), description="zones to forecast, such as 1,2,3")
+    coverages: Annotated[tuple[float, ...], NoDecode] = Field(
+        default=(0.8, 0.9), description="intervals of each forecast: some of 0.5, 0.8, 0.9, 0.95, always 0.9"
+    )
     max_gap_days: int = Field(
         default=30, ge=1, le=3650, description="a reading later than this after the last one is refused"
     )
@@ -84,7 +89,7 @@ class Settings(BaseSettings):
         default=("ingestor", "forecaster", "monitor"), description="consumer groups that `max_lag` watches"
     )
 
-    @field_validator("zones", "model_tags", "lag_groups", mode="before")
+    @field_validator("zones", "coverages", "model_tags", "lag_groups", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -109,6 +114,13 @@ class Settings(BaseSettings):
         if not zones or len(set(zones)) < len(zones) or not set(zones) <= set(known):
             raise ValueError(f"name one or more different zones of {', '.join(map(str, known))}")
         return zones
+
+    @field_validator("coverages")
+    @classmethod
+    def _kept_coverages(cls, coverages: tuple[float, ...]) -> tuple[float, ...]:
+        if SCORED not in coverages or not set(coverages) <= set(COVERAGES):
+            raise ValueError(f"choose of {', '.join(map(str, COVERAGES))}, and {SCORED}, which is scored, among them")
+        return tuple(sorted(set(coverages)))
 
     @property
     def cache_dir(self) -> Path:

@@ -45,6 +45,14 @@ def result_of(*args: str, state_dir: Path) -> dict[str, Any]:
     return result
 
 
+def announced_by_now(state_dir: Path) -> dict[str, Any]:
+    """Return the addresses of the demo once it announces them."""
+    until(lambda: current(state_dir) is not None, "the demo to announce its addresses", patience_s=120)
+    running = current(state_dir)
+    assert running is not None
+    return running
+
+
 def test_two_days_are_answered_once_the_same_from_any_fresh_state_and_as_the_backtest_says(tmp_path: Path) -> None:
     """The books balance, two runs publish identical bytes, and the scores are those of `tetouan backtest`."""
     first = result_of(*DEMO, "--days", "2", state_dir=tmp_path / "first")
@@ -66,16 +74,16 @@ def test_two_days_are_answered_once_the_same_from_any_fresh_state_and_as_the_bac
     assert {group: {"rmse_kw": figures["rmse_kw"]} for group, figures in backtest["leads"].items()} == first["leads"]
 
 
-def test_two_demos_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+def test_two_demos_at_once_do_not_disturb_each_other(state_dir: Path, tmp_path: Path) -> None:
     """Started together beneath one state folder, each balances its books, and none is announced at the end."""
     files = [tmp_path / "first.json", tmp_path / "second.json"]
-    processes = [tetouan(*DEMO, "--days", "1", "--json", str(file), state_dir=tmp_path / "state") for file in files]
+    processes = [tetouan(*DEMO, "--days", "1", "--json", str(file), state_dir=state_dir) for file in files]
     said = [process.communicate(timeout=240)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
     first, second = (json.loads(file.read_text(encoding="utf-8")) for file in files)
     assert first["accepted"] == second["accepted"] == 144
     assert first["forecasts_sha256"] == second["forecasts_sha256"]
-    assert current(tmp_path / "state") is None
+    assert current(state_dir) is None
 
 
 @pytest.fixture
@@ -107,27 +115,23 @@ def test_a_full_disk_is_said_in_one_line(full_disk: Path, command: tuple[str, ..
     assert "Traceback" not in said
 
 
-def test_ctrl_c_ends_everything_and_still_says_what_was_seen(tmp_path: Path) -> None:
+def test_ctrl_c_ends_everything_and_still_says_what_was_seen(state_dir: Path) -> None:
     """After an interrupt the summary is printed, no child is left, and no demo is announced any more."""
-    process = tetouan(*DEMO[:-3], "--speed", "50", "--headless", state_dir=tmp_path)
-    current = tmp_path / "current.json"
-    until(current.exists, "the demo to announce its addresses", patience_s=120)
-    addresses = json.loads(current.read_text(encoding="utf-8"))
-    broker = Broker("embedded", addresses["kafka_bootstrap"], "")
+    process = tetouan(*DEMO[:-3], "--speed", "50", "--headless", state_dir=state_dir)
+    broker = Broker("embedded", announced_by_now(state_dir)["kafka_bootstrap"], "")
     assert broker.read(topics.FORECASTS, 1)
     process.send_signal(signal.SIGINT)
     shown, said = process.communicate(timeout=30)
     assert "forecasts" in shown
     assert process.returncode == 0, said
-    assert not current.exists()
+    assert current(state_dir) is None
 
 
-def test_a_service_that_dies_ends_the_demo_with_its_last_log_lines(tmp_path: Path) -> None:
+def test_a_service_that_dies_ends_the_demo_with_its_last_log_lines(state_dir: Path) -> None:
     """Somebody kills the ingestor: the demo stops, names it, and shows the end of its log."""
-    process = tetouan(*DEMO[:-3], "--speed", "20", "--headless", state_dir=tmp_path)
-    log = tmp_path / "runs"
-    until((tmp_path / "current.json").exists, "the demo to announce its addresses", patience_s=120)
-    (ingestor_log,) = log.glob("*/ingestor.log")
+    process = tetouan(*DEMO[:-3], "--speed", "20", "--headless", state_dir=state_dir)
+    announced_by_now(state_dir)
+    ingestor_log = max((state_dir / "runs").glob("*/ingestor.log"))
     pid = re.search(r"pid=(\d+)", ingestor_log.read_text(encoding="utf-8"))
     assert pid is not None
     os.kill(int(pid[1]), signal.SIGKILL)

@@ -21,7 +21,7 @@ LEADS = np.arange(1, 145)
 
 @pytest.mark.real_data
 def test_zone_2_is_forecast_as_well_as_measured(real_data_path: Path) -> None:
-    """RMSE in kW stays within noise of the measured 228 / 521 / 787 / 893 and 811 on average; 88-92 % are covered."""
+    """RMSE in kW stays within noise of the measured 227 / 516 / 777 / 890 and 805 on average; 88-92 % are covered."""
     load_kw = np.genfromtxt(real_data_path, delimiter=",", skip_header=1, usecols=(7,))
     tetouan = site("tetouan")
     holidays = tetouan.holidays
@@ -35,12 +35,13 @@ def test_zone_2_is_forecast_as_well_as_measured(real_data_path: Path) -> None:
         due_kw = load_kw[origin + 1 : origin + 1 + len(LEADS)]
         known = len(due_kw)
         errors_kw[row, :known] = due_kw - forecast.median_kw[:known]
-        covered[row, :known] = (forecast.low_kw[:known] <= due_kw) & (due_kw <= forecast.high_kw[:known])
+        low_kw, high_kw = forecast.bounds_kw(0.9)
+        covered[row, :known] = (low_kw[:known] <= due_kw) & (due_kw <= high_kw[:known])
 
     rmse_kw = np.sqrt(np.nanmean(errors_kw**2, axis=0))
-    for lead, bar_kw in {1: 232.0, 6: 530.0, 36: 800.0, 144: 915.0}.items():
+    for lead, bar_kw in {1: 230.0, 6: 522.0, 36: 790.0, 144: 905.0}.items():
         assert rmse_kw[lead - 1] <= bar_kw, f"lead {lead}"
-    assert rmse_kw.mean() <= 830.0
+    assert rmse_kw.mean() <= 820.0
     coverage = np.nanmean(covered, axis=0)
     assert coverage.min() >= 0.88
     assert coverage.max() <= 0.92

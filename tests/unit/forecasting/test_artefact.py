@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def saved(synthetic: Callable[..., tuple[int, NDArray[np.float64]]], tmp_path: Path) -> Path:
     """Return the file of a fitted hourly forecaster."""
     calendar = Calendar("MA", "Africa/Casablanca", add=(date(2017, 6, 27),), remove=(date(2017, 6, 25),))
-    model = ZoneDemand(calendar=calendar, step_minutes=60, horizon_steps=24, half_life_days=45.0)
+    model = ZoneDemand(calendar=calendar, step_minutes=60, horizon_steps=24, half_lives_days=(20.0, 200.0))
     path = tmp_path / "zone-demand.npz"
     model.fit(*synthetic(18, step_minutes=60)).save(path)
     return path
@@ -52,7 +52,7 @@ def test_parameters_come_back(saved: Path) -> None:
         "calendar": calendar,
         "step_minutes": 60,
         "horizon_steps": 24,
-        "half_life_days": 45.0,
+        "half_lives_days": (20.0, 200.0),
     }
 
 
@@ -108,8 +108,8 @@ def test_nothing_is_unpickled(saved: Path) -> None:
 
 def test_a_newer_format_asks_for_an_update(saved: Path) -> None:
     """A version that this program does not read is named."""
-    rewritten(saved, header=header(saved, version=2))
-    with pytest.raises(ValueError, match=r"zone-demand\.npz has format version 2, this program reads 1: update it"):
+    rewritten(saved, header=header(saved, version=3))
+    with pytest.raises(ValueError, match=r"zone-demand\.npz has format version 3, this program reads 2: update it"):
         ZoneDemand.load(saved)
 
 

@@ -47,9 +47,9 @@ def history(synthetic: Callable[..., tuple[int, NDArray[np.float64]]], features:
 
 
 def test_the_grid_is_dense_at_first() -> None:
-    """At ten minutes sixteen leads of a day have weights of their own; the first and the last always do."""
-    assert grid_leads(RESOLUTION, DAY).tolist() == [1, 2, 3, 6, 9, 12, 18, 24, 36, 48, 60, 72, 96, 120, 132, 144]
-    assert grid_leads(Resolution(60), 24).tolist() == [1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 22, 24]
+    """At ten minutes fourteen leads of a day have weights of their own; the first and the last always do."""
+    assert grid_leads(RESOLUTION, DAY).tolist() == [1, 2, 3, 6, 9, 12, 18, 24, 36, 54, 72, 96, 120, 144]
+    assert grid_leads(Resolution(60), 24).tolist() == [1, 2, 3, 4, 6, 9, 12, 16, 20, 24]
     assert grid_leads(Resolution(5), 7).tolist() == [1, 2, 4, 6, 7]
 
 
@@ -62,7 +62,7 @@ def test_interpolation_is_linear_and_exact_on_the_grid() -> None:
 def test_widths_are_those_of_the_design(features: Features, history: History) -> None:
     """Ninety-three columns for an origin, thirty-six for each of its leads."""
     assert features.origin_rows(history, YESTERDAY).shape == (DAY, 93)
-    assert features.lead_rows(history, YESTERDAY).shape == (DAY, 16, 36)
+    assert features.lead_rows(history, YESTERDAY).shape == (DAY, 14, 36)
 
 
 def test_one_row_is_a_row_of_the_block(features: Features, history: History) -> None:
@@ -111,10 +111,10 @@ def test_rows_that_touch_a_filled_reading_are_known(features: Features, history:
     assert features.untouched(history, at).tolist() == [False]
 
 
-def test_the_first_origins_need_a_fortnight(
+def test_the_first_week_stands_in_for_the_fortnight_before_it(
     synthetic: Callable[..., tuple[int, NDArray[np.float64]]], features: Features
 ) -> None:
-    """With less than sixteen whole days there is no row of yesterday to learn from, with sixteen all are."""
-    first_step, load_kw = synthetic(16, step_minutes=10)
-    for days, learned in ((15, 0), (16, DAY)):
+    """With less than a week nothing of yesterday can be learned from, from then on all of it."""
+    first_step, load_kw = synthetic(9, step_minutes=10)
+    for days, learned in ((6, 0), (9, DAY)):
         assert features.untouched(taken(first_step, load_kw[: days * DAY]), YESTERDAY).sum() == learned

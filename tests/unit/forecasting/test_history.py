@@ -11,10 +11,9 @@ DAY = 24
 START = 1000 * DAY
 
 
-@pytest.fixture
-def history() -> tuple[History, np.ndarray[tuple[int], np.dtype[np.float64]]]:
-    """Return ten days of hourly load from midnight on, and the history that took them."""
-    load = np.random.default_rng(1).uniform(100, 200, 10 * DAY)
+def taken(days: int) -> tuple[History, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+    """Return so many days of hourly load from midnight on, and the history that took them."""
+    load = np.random.default_rng(1).uniform(100, 200, days * DAY)
     window = History(Resolution(60), START)
     for step, load_kw in enumerate(load.tolist(), START):
         if step // DAY > window.today:
@@ -23,15 +22,21 @@ def history() -> tuple[History, np.ndarray[tuple[int], np.dtype[np.float64]]]:
     return window, load
 
 
+@pytest.fixture
+def history() -> tuple[History, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+    """Return ten days of load, and the history that took them."""
+    return taken(10)
+
+
 def test_the_window_holds_the_last_days(
     history: tuple[History, np.ndarray[tuple[int], np.dtype[np.float64]]],
 ) -> None:
-    """Every load stands where its step says, and is known to be a good one."""
+    """Every load stands where its step says, and is known to be a good one; the first week is repeated before it."""
     window, load = history
     first = window.index(START)
     np.testing.assert_array_equal(window.series[LOAD, first : first + len(load)], load)
     assert not window.filled[first : first + len(load)].any()
-    assert window.filled[:first].all()
+    np.testing.assert_array_equal(window.series[LOAD, :first], load[7 * DAY - first : 7 * DAY])
 
 
 def test_the_means_are_those_of_the_same_time_on_the_days_before(
@@ -46,6 +51,30 @@ def test_the_means_are_those_of_the_same_time_on_the_days_before(
     np.testing.assert_allclose(window.series[MEAN, span], mean)
     np.testing.assert_allclose(window.series[LATE_MEAN, span], days[3:9].mean(axis=0))
     np.testing.assert_allclose(window.series[BLEND, span], 0.25 * days[9] + 0.25 * days[3] + 0.5 * mean)
+
+
+def test_in_the_first_week_the_days_that_there_are_make_the_mean() -> None:
+    """After three days the mean of tomorrow is that of three."""
+    window, load = taken(3)
+    tomorrow = window.index(START + 3 * DAY)
+    np.testing.assert_allclose(window.series[MEAN, tomorrow : tomorrow + DAY], load.reshape(3, DAY).mean(axis=0))
+    assert window.has_day(START + DAY)
+    assert not window.has_day(START + DAY - 1)
+
+
+def test_a_rescaled_past_is_what_the_load_would_have_been(
+    history: tuple[History, np.ndarray[tuple[int], np.dtype[np.float64]]],
+) -> None:
+    """All that the loads before the onset say about later days is larger by the ratio; loads from it on are as read."""
+    window, load = history
+    onset = START + 10 * DAY - 3
+    before = window.series.copy()
+    window.rescale(onset, 1.5, START + 10 * DAY - 1)
+    first, at = window.index(START), window.index(onset)
+    np.testing.assert_allclose(window.series[LOAD, first:at], 1.5 * load[:-3])
+    np.testing.assert_array_equal(window.series[LOAD, at : at + 3], load[-3:])
+    np.testing.assert_allclose(window.series[MEAN, first + 7 * DAY : at], 1.5 * before[MEAN, first + 7 * DAY : at])
+    np.testing.assert_allclose(window.series[BLEND, at : at + DAY], 1.5 * before[BLEND, at : at + DAY])
 
 
 def test_a_week_is_complete_after_seven_days() -> None:

@@ -7,63 +7,105 @@ import pytest
 
 from shared.forecasting.features import interpolation
 from shared.forecasting.history import Resolution
-from shared.forecasting.intervals import Intervals
+from shared.forecasting.intervals import COVERAGES, Intervals
 
 DAY = 24
 LEADS = np.array([1, 2, 6])
-HORIZON = 6
-MEDIAN_KW = np.full(HORIZON, 1000.0)
+HORIZON = np.arange(1, 7)
+MEDIAN_KW = np.full((2, len(LEADS)), 1000.0)
+NORMAL_QUANTILES = np.array([0.674, 1.282, 1.645, 1.960])  # of the absolute value, at the four coverages
 
 
 @pytest.fixture
 def intervals() -> Intervals:
-    """Return hourly intervals of three leads of the grid."""
-    return Intervals(Resolution(60), LEADS, interpolation(LEADS, HORIZON))
+    """Return hourly intervals of two rungs and three leads of the grid."""
+    return Intervals(Resolution(60), 2, LEADS, interpolation(LEADS, len(HORIZON)))
 
 
-def stream(intervals: Intervals, days: int, size_kw: np.ndarray) -> None:
-    """Issue the same forecast at every step and let the load be off by a normal error of the slot's size."""
+def stream(intervals: Intervals, days: int, size_kw: np.ndarray, issued_kw: np.ndarray = MEDIAN_KW) -> None:
+    """Issue the same forecasts at every step and let the load be off by a normal error of the slot's size."""
     random = np.random.default_rng(3)
-    for _ in range(days):
+    for day in range(days):
         for slot in range(DAY):
             intervals.learn(slot, slot, 1000.0 + float(random.normal(0.0, size_kw[slot])))
-            intervals.issue(slot, MEDIAN_KW)
-        intervals.refresh()
+            intervals.issue(slot, issued_kw)
+            intervals.feel(slot)
+        intervals.refresh(day)
         intervals.next_day()
 
 
 def test_the_width_follows_the_size_of_the_errors_at_that_hour(intervals: Intervals) -> None:
-    """Half the width tends to 1.64 standard deviations, which differ by the hour of the target."""
+    """Half the width tends to the normal quantiles of standard deviations that differ by the hour of the target."""
     size_kw = np.where(np.arange(DAY) < 12, 10.0, 50.0)
     stream(intervals, 120, size_kw)
     hours = np.array([3, 4, 5, 12, 13, 14])
-    np.testing.assert_allclose(intervals.half_width_kw(hours), 1.645 * size_kw[hours], rtol=0.25)
+    half_kw = intervals.half_width_kw(0, DAY - 1, hours, HORIZON)
+    np.testing.assert_allclose(half_kw, NORMAL_QUANTILES[:, None] * size_kw[hours], rtol=0.25)
 
 
-def test_it_is_ready_after_a_day_of_scores(intervals: Intervals) -> None:
-    """Two days score less than twenty-four errors with a known size, three days do."""
+def test_the_intervals_of_one_forecast_never_cross(intervals: Intervals) -> None:
+    """The wider the coverage, the wider the interval, at every lead and hour."""
+    stream(intervals, 40, np.full(DAY, 10.0))
+    assert len(COVERAGES) == 4
+    for slot in range(DAY):
+        half_kw = intervals.half_width_kw(0, slot, (slot + HORIZON) % DAY, HORIZON)
+        assert (np.diff(half_kw, axis=0) >= 0.0).all()
+
+
+def test_each_rung_is_as_wide_as_its_own_errors(intervals: Intervals) -> None:
+    """A rung that is always off by 100 kW more is wider by that; one that never answers is never calibrated."""
+    stream(intervals, 60, np.full(DAY, 1.0), np.array([[1000.0] * 3, [1100.0] * 3]))
+    hours = HORIZON % DAY
+    assert (intervals.half_width_kw(0, 0, hours, HORIZON) < 5.0).all()
+    np.testing.assert_allclose(intervals.half_width_kw(1, 0, hours, HORIZON), 100.0, rtol=0.05)
+    silent = Intervals(Resolution(60), 2, LEADS, interpolation(LEADS, len(HORIZON)))
+    stream(silent, 10, np.full(DAY, 1.0), np.array([[1000.0] * 3, [np.nan] * 3]))
+    assert silent.calibrated(0)
+    assert not silent.calibrated(1)
+
+
+def test_it_is_calibrated_after_a_day_of_scores(intervals: Intervals) -> None:
+    """Two days score fewer than twenty-four errors with a known size, four days do, one in two hours."""
     stream(intervals, 2, np.full(DAY, 10.0))
-    assert not intervals.ready
-    stream(intervals, 1, np.full(DAY, 10.0))
-    assert intervals.ready
+    assert not intervals.calibrated(0)
+    stream(intervals, 2, np.full(DAY, 10.0))
+    assert intervals.calibrated(0)
+
+
+def test_a_restless_day_widens_what_follows(intervals: Intervals) -> None:
+    """After a day with errors three times their usual size, the interval is wider at every hour."""
+    stream(intervals, 60, np.full(DAY, 10.0))
+    hours = HORIZON % DAY
+    calm_kw = intervals.half_width_kw(0, DAY - 1, hours, HORIZON)
+    stream(intervals, 1, np.full(DAY, 30.0))
+    assert (intervals.half_width_kw(0, DAY - 1, hours, HORIZON) > 1.1 * calm_kw).all()
+
+
+def test_beyond_the_horizon_it_grows_with_the_root_of_time(intervals: Intervals) -> None:
+    """Four times the horizon is twice as wide as the horizon."""
+    stream(intervals, 60, np.full(DAY, 10.0))
+    hours = np.zeros(1, dtype=np.int64)
+    last, four_times = (intervals.half_width_kw(0, 0, hours, np.array([lead])) for lead in (6, 24))
+    np.testing.assert_allclose(four_times, 2.0 * last)
 
 
 def test_a_forecast_is_scored_at_its_own_target_only(intervals: Intervals) -> None:
     """What was issued for one step says nothing about another: without all leads there is no score."""
     intervals.issue(0, MEDIAN_KW)
     for slot in (1, 2, 6):
-        intervals.learn(slot, slot, 5000.0)
+        assert np.isnan(intervals.learn(slot, slot, 5000.0)).all()
     assert not intervals.updates.any()
 
 
 def test_no_error_at_all_gives_no_width(intervals: Intervals) -> None:
     """A load that is always as forecast ends in an interval of width zero, not in a division by zero."""
     stream(intervals, 10, np.zeros(DAY))
-    np.testing.assert_array_equal(intervals.half_width_kw(np.arange(HORIZON)), np.zeros(HORIZON))
+    np.testing.assert_array_equal(intervals.half_width_kw(0, 0, HORIZON % DAY, HORIZON), np.zeros((4, 6)))
 
 
 def test_the_oldest_scores_are_overwritten(intervals: Intervals) -> None:
     """After more than eight weeks only the last eight count: a wild start is forgotten."""
     stream(intervals, 5, np.full(DAY, 1000.0))
     stream(intervals, 400, np.full(DAY, 10.0))
-    np.testing.assert_allclose(intervals.half_width_kw(np.arange(HORIZON)), 16.45, rtol=0.25)
+    half_kw = intervals.half_width_kw(0, DAY - 1, HORIZON % DAY, HORIZON)
+    np.testing.assert_allclose(half_kw[2], 16.45, rtol=0.25)

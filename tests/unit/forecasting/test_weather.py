@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from copy import deepcopy
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from shared.forecasting.weather import COLUMNS, WeatherDemand, WeatherFeatures
+from shared.forecasting.weather import COLUMNS, Correction, WeatherDemand, WeatherFeatures
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,8 @@ DAY = 48
 FIRST = int(datetime(2017, 1, 1, tzinfo=UTC).timestamp()) // (60 * STEP_MINUTES)
 ROWS = 20 * DAY
 MUST_RMSE_KW = 2964
-MUST_CORRECTED_RMSE_KW = 1300
+GOAL_CORRECTED_RMSE_KW = 1150
+MUST_CORRECTED_R2 = 0.90
 
 
 def _weather(rows: int) -> NDArray[np.float64]:
@@ -52,13 +54,26 @@ def fitted() -> WeatherDemand:
 
 @pytest.fixture
 def unseen(fitted: WeatherDemand) -> WeatherDemand:
-    """Return the same model without any residual."""
+    """Return the same model without any residual and with nothing learned from them."""
     model: WeatherDemand = clone(fitted)
     model.pipeline_ = fitted.pipeline_
     model.last_step_ = fitted.last_step_
-    model.residual_step_ = np.full_like(fitted.residual_step_, -1)
-    model.residual_kw_ = np.zeros_like(fitted.residual_kw_)
+    model.correction_ = Correction(STEP_MINUTES)
     return model
+
+
+def _feed(model: WeatherDemand, residual_kw: NDArray[np.float64], uncorrected_kw: float = 20_000.0) -> list[float]:
+    """Let the stream go on with these residuals of a constant estimate; returns what it was corrected to."""
+    corrected_kw = []
+    for kw in residual_kw.tolist():
+        step = model.last_step_ + 1
+        corrected_kw.append(model.correct(step, uncorrected_kw))
+        model.partial_fit(step, uncorrected_kw, uncorrected_kw + kw)
+    return corrected_kw
+
+
+def _noise_kw(rows: int, seed: int) -> NDArray[np.float64]:
+    return np.random.default_rng(seed).normal(0.0, 1000.0, rows)
 
 
 def test_features_are_those_of_the_calendar() -> None:
@@ -102,18 +117,28 @@ def test_rows_with_a_missing_value_are_not_trained_on(fitted: WeatherDemand) -> 
     assert model.last_step_ == fitted.last_step_ + 2
 
 
-def test_fit_on_nothing_is_refused() -> None:
-    """Where no row is whole, the error names the fields and the number of rows."""
-    with pytest.raises(ValueError, match="weather, demand_kw: none of 10 rows"):
-        WeatherDemand().fit(_steps(10), np.full((10, 5), np.nan), np.ones(10))
+@pytest.mark.parametrize("whole", [0, 14])
+def test_fit_on_next_to_nothing_is_refused(whole: int) -> None:
+    """Where fewer than fifteen rows are whole, the error names the fields and the number of rows."""
+    weather = np.full((20, 5), np.nan)
+    weather[:whole] = 1.0
+    with pytest.raises(ValueError, match=f"weather, demand_kw: {whole} of 20 rows are without a missing value"):
+        WeatherDemand().fit(_steps(20), weather, np.ones(20))
+
+
+def test_fifteen_rows_are_enough_to_fit() -> None:
+    """The fewest rows that are not refused give an estimate."""
+    steps, weather = _steps(15), _weather(15)
+    model = WeatherDemand(step_minutes=STEP_MINUTES, n_estimators=2).fit(steps, weather, np.ones(15))
+    assert model.predict(steps, weather) == pytest.approx(np.ones(15))
 
 
 def test_fit_reports_its_progress() -> None:
-    """The share of trees grown rises to one."""
+    """The share done rises to one, by the rows that each tree of the three forests grows on."""
     shares: list[float] = []
     steps, weather = _steps(DAY), _weather(DAY)
-    WeatherDemand(n_estimators=4).fit(steps, weather, _demand_kw(steps, weather), progress=shares.append)
-    assert shares == [0.25, 0.5, 0.75, 1.0]
+    WeatherDemand(n_estimators=2).fit(steps, weather, _demand_kw(steps, weather), progress=shares.append)
+    assert shares == pytest.approx([1 / 12, 2 / 12, 4 / 12, 6 / 12, 9 / 12, 1.0])
 
 
 def test_a_row_does_not_depend_on_its_neighbours(fitted: WeatherDemand) -> None:
@@ -137,25 +162,88 @@ def test_missing_weather_gives_nan_for_its_row_alone(fitted: WeatherDemand) -> N
     assert np.isnan(fitted.predict(steps[2:3], weather[2:3])).all()
 
 
-def test_correction_is_the_residual_of_a_day_before(unseen: WeatherDemand) -> None:
-    """Of the labels seen, only the one of exactly 24 hours before shifts the estimate, before and after its own."""
+def test_before_anything_is_learned_the_correction_is_the_residual_of_a_day_before(unseen: WeatherDemand) -> None:
+    """The first day leaves estimates as they are; those of the second are shifted by the label a day before."""
+    residual_kw = np.arange(1, DAY + 1, dtype=np.float64)
     first = unseen.last_step_ + 1
-    for step in range(first, first + 2 * DAY):
-        unseen.partial_fit(step, 1000.0, 1000.0 + step - first)
-    step = first + 2 * DAY
-    assert unseen.correct(step, 500.0) == 500.0 + DAY
-    unseen.partial_fit(step, 500.0, 9999.0)
-    assert unseen.correct(step, 500.0) == 500.0 + DAY
+    assert _feed(unseen, residual_kw) == [20_000.0] * DAY
+    assert [unseen.correct(first + DAY + i, 500.0) for i in range(DAY)] == (500.0 + residual_kw).tolist()
 
 
-def test_without_the_label_of_a_day_before_the_next_older_one_is_used(unseen: WeatherDemand) -> None:
-    """A gap falls back on the youngest label that is at least a day old, and past two days on none."""
+def test_no_label_younger_than_a_day_counts(fitted: WeatherDemand) -> None:
+    """Up to a day after an origin the correction is the same to the bit whatever the labels after it; then it is not.
+
+    So the target a day after an origin can be answered at the origin.
+    """
+    one, other = deepcopy(fitted), deepcopy(fitted)
+    for model in (one, other):
+        _feed(model, _noise_kw(9 * DAY, seed=2))
+    ahead_kw = one.correct(one.last_step_ + DAY, 20_000.0)
+    one_kw, other_kw = _feed(one, _noise_kw(DAY + 1, seed=3)), _feed(other, _noise_kw(DAY + 1, seed=4))
+    assert one_kw[:DAY] == other_kw[:DAY]
+    assert one_kw[DAY] != other_kw[DAY]
+    assert ahead_kw == pytest.approx(one_kw[DAY - 1], abs=100.0)  # it is River that has learned on for a day
+
+
+def test_an_estimate_for_a_day_ahead_knows_the_label_of_its_origin_and_leaves_no_trace(unseen: WeatherDemand) -> None:
+    """At an origin the target a day later is shifted by the origin's own residual, and nothing else has moved."""
+    _feed(unseen, np.array([10.0, 70.0]))
+    before = deepcopy(unseen.correction_.state())
+    assert unseen.correct(unseen.last_step_ + DAY, 500.0) == 570.0
+    assert all(before[name].tobytes() == now.tobytes() for name, now in unseen.correction_.state().items())
+
+
+def test_correction_learns_what_comes_back_every_week(unseen: WeatherDemand) -> None:
+    """Weekends that miss 3 MW, which the residual of a day before never foresees, are foreseen after two months."""
+    steps = unseen.last_step_ + 1 + np.arange(63 * DAY)
+    residual_kw = np.where((steps // DAY + 3) % 7 >= 5, 3000.0, 0.0).astype(np.float64)
+    error_kw = np.array(_feed(unseen, residual_kw)) - 20_000.0 - residual_kw
+    day_old_error_kw = residual_kw[:-DAY] - residual_kw[DAY:]
+    last = slice(-7 * DAY, None)
+    assert np.sqrt(np.mean(error_kw[last] ** 2)) < 0.1 * np.sqrt(np.mean(day_old_error_kw[last] ** 2))
+
+
+def test_nothing_is_left_of_a_shift_that_stays(unseen: WeatherDemand) -> None:
+    """From the ninth day after a shift of 5 MW the estimates are as good as before it: no level has been learned."""
+    shift_kw = np.repeat([0.0, 5000.0], [60 * DAY, 30 * DAY])
+    residual_kw = shift_kw + 0.3 * _noise_kw(90 * DAY, seed=10)
+    error_kw = np.array(_feed(unseen, residual_kw)) - 20_000.0 - residual_kw
+    before, after = error_kw[50 * DAY : 60 * DAY], error_kw[69 * DAY :]
+    assert abs(after.mean()) < 50.0
+    assert after.std() < 1.1 * before.std()
+
+
+def test_without_the_label_of_a_day_before_the_nearest_of_that_time_of_day_is_used(unseen: WeatherDemand) -> None:
+    """A gap falls back on the hour before, then on the same time a day earlier, and past a week on nothing."""
     first = unseen.last_step_ + 1
-    unseen.partial_fit(first, 100.0, 110.0).partial_fit(first + 1, 100.0, 130.0).partial_fit(first + 2, 100.0, np.nan)
-    assert unseen.correct(first + DAY - 1, 50.0) == 50.0
-    assert unseen.correct(first + DAY, 50.0) == 60.0
-    assert unseen.correct(first + DAY + 5, 50.0) == 80.0
-    assert unseen.correct(first + 1 + 2 * DAY, 50.0) == 50.0
+    _feed(unseen, np.array([10.0, 30.0, np.nan, np.nan]))
+    assert unseen.correct(first + 1 + DAY, 50.0) == 80.0
+    assert unseen.correct(first + 2 + DAY, 50.0) == 80.0
+    assert unseen.correct(first + 3 + DAY, 50.0) == 50.0
+    assert unseen.correct(first + 1 + 7 * DAY, 50.0) == 80.0
+    assert unseen.correct(first + 1 + 8 * DAY, 50.0) == 50.0
+
+
+def test_missing_labels_teach_nothing(fitted: WeatherDemand) -> None:
+    """A label or an estimate that is NaN a day ago, or a reading that never came, leaves all weights as they are."""
+    model = deepcopy(fitted)
+    _feed(model, np.full(DAY, np.nan))
+    learned = deepcopy(model.correction_.state())
+    _feed(model, np.zeros(DAY), uncorrected_kw=np.nan)
+    model.last_step_ += DAY
+    _feed(model, np.zeros(DAY))
+    now = model.correction_.state()
+    names = [name for name in now if name.startswith("regression.")]
+    assert all((now[name] == learned[name]).all() for name in names if name != "regression._m_arr")  # a mere cache
+
+
+def test_an_estimate_comes_out_whatever_labels_are_missing(fitted: WeatherDemand) -> None:
+    """With every fifth label and then nine whole days missing, the correction is a number all the time."""
+    model = deepcopy(fitted)
+    residual_kw = _noise_kw(40 * DAY, seed=5)
+    residual_kw[::5] = np.nan
+    residual_kw[20 * DAY : 29 * DAY] = np.nan
+    assert np.isfinite(_feed(model, residual_kw)).all()
 
 
 def test_an_estimate_is_never_below_zero_and_nan_stays_nan(unseen: WeatherDemand) -> None:
@@ -174,26 +262,63 @@ def test_a_label_is_learned_once(unseen: WeatherDemand) -> None:
 
 
 def test_fit_leaves_the_residuals_of_its_last_days(fitted: WeatherDemand) -> None:
-    """After a fit, the first day to come is corrected with what the fit left of the day before."""
-    steps, weather = _steps(ROWS)[-DAY:], _weather(ROWS)[-DAY:]
-    left_kw = _demand_kw(steps, weather) - fitted.predict(steps, weather)
+    """After a fit, the days to come go by what the trees that grew on all rows left of the last nine."""
+    steps, weather = _steps(ROWS)[-9 * DAY :], _weather(ROWS)[-9 * DAY :]
+    slots = steps % (9 * DAY)
+    estimate_kw = fitted.predict(steps, weather)
     assert fitted.last_step_ == steps[-1]
-    assert [fitted.correct(step + DAY, 10_000.0) - 10_000 for step in steps.tolist()] == pytest.approx(left_kw.tolist())
+    assert (fitted.correction_.steps[slots] == steps).all()
+    assert (fitted.correction_.estimate_kw[slots] == estimate_kw).all()
+    assert (fitted.correction_.residual_kw[slots] == _demand_kw(steps, weather) - estimate_kw).all()
+
+
+def test_fit_teaches_how_far_to_trust_the_trees() -> None:
+    """Where the load is mere noise, a rise of the estimate since yesterday is taken back by more than a third.
+
+    Trees know by heart what they grew on: their own residuals there would teach to add to it instead.
+    """
+    steps, weather = _steps(42 * DAY), _weather(42 * DAY)
+    demand_kw = 20_000.0 + _noise_kw(42 * DAY, seed=9)
+    model = WeatherDemand(step_minutes=STEP_MINUTES, n_estimators=100).fit(steps, weather, demand_kw)
+    rise_kw = {"estimate_1_day": 1.0}
+    rest_kw = model.correction_.regression.predict_one(rise_kw)  # type: ignore[no-untyped-call]  # River annotates in part
+    assert rest_kw < -1 / 3
 
 
 def test_reloaded_model_is_the_same_to_the_bit(fitted: WeatherDemand, tmp_path: Path) -> None:
     """A model that went through its artefact estimates, corrects and goes on learning as if it had not."""
-    fitted.save(tmp_path)
+    original = deepcopy(fitted)
+    _feed(original, _noise_kw(3 * DAY, seed=6))
+    original.save(tmp_path)
     loaded = WeatherDemand.load(tmp_path)
     steps, weather = _steps(100) + ROWS, _weather(100)
-    assert loaded.get_params() == fitted.get_params()
-    assert loaded.last_step_ == fitted.last_step_
-    assert loaded.predict(steps, weather).tobytes() == fitted.predict(steps, weather).tobytes()
-    assert [loaded.correct(step, 1e4) for step in steps.tolist()] == [
-        fitted.correct(step, 1e4) for step in steps.tolist()
-    ]
-    step = loaded.last_step_ + 1
-    assert loaded.partial_fit(step, 1.0, 8.0).correct(step + DAY, 1.0) == 8.0
+    assert loaded.get_params() == original.get_params()
+    assert loaded.last_step_ == original.last_step_
+    assert loaded.predict(steps, weather).tobytes() == original.predict(steps, weather).tobytes()
+    residual_kw = _noise_kw(10 * DAY, seed=7)
+    residual_kw[::7] = np.nan
+    assert _feed(loaded, residual_kw) == _feed(original, residual_kw)
+    left, right = loaded.correction_.state(), original.correction_.state()
+    assert left.keys() == right.keys()
+    assert all(left[name].tobytes() == right[name].tobytes() for name in left)
+
+
+def test_batches_of_any_size_end_alike(fitted: WeatherDemand) -> None:
+    """Whether the estimates come one by one, in sevens or all at once, corrections and weights have the same bits."""
+    steps, weather = _steps(3 * DAY) + ROWS, _weather(3 * DAY)
+    labels_kw = _demand_kw(steps, weather) + _noise_kw(3 * DAY, seed=8)
+
+    def stream(size: int) -> tuple[list[float], bytes]:
+        model, corrected_kw = deepcopy(fitted), []
+        for start in range(0, len(steps), size):
+            part = slice(start, start + size)
+            estimate_kw = model.predict(steps[part], weather[part])
+            for row in zip(steps[part].tolist(), estimate_kw.tolist(), labels_kw[part].tolist(), strict=True):
+                corrected_kw.append(model.correct(*row[:2]))
+                model.partial_fit(*row)
+        return corrected_kw, b"".join(array.tobytes() for array in model.correction_.state().values())
+
+    assert stream(1) == stream(7) == stream(3 * DAY)
 
 
 def test_artefact_with_a_foreign_type_is_refused(fitted: WeatherDemand, tmp_path: Path) -> None:
@@ -232,17 +357,28 @@ def test_an_absurd_weather_value_is_no_weather(fitted: WeatherDemand, absurd: fl
     assert np.isnan(fitted.predict(steps, weather)).tolist() == [False, True, False]
 
 
-def test_artefact_of_another_format_is_refused(fitted: WeatherDemand, tmp_path: Path) -> None:
-    """A format that we do not read is named, and what to do about it."""
+@pytest.mark.parametrize("other", [1, 99])
+def test_artefact_of_another_format_is_refused(fitted: WeatherDemand, tmp_path: Path, other: int) -> None:
+    """A format that we do not read, older or newer, is named, and what to do about it."""
     fitted.save(tmp_path)
-    np.savez(tmp_path / "state.npz", format=99)
-    with pytest.raises(ValueError, match="format 99 is not 1; run `tetouan train`"):
+    np.savez(tmp_path / "state.npz", format=other)
+    with pytest.raises(ValueError, match=f"format {other} is not 2; run `tetouan train`"):
+        WeatherDemand.load(tmp_path)
+
+
+def test_artefact_without_a_part_of_what_was_learned_is_refused(fitted: WeatherDemand, tmp_path: Path) -> None:
+    """A state that lacks an array of the regression names it."""
+    fitted.save(tmp_path)
+    with np.load(tmp_path / "state.npz") as stored:
+        state = {name: stored[name] for name in stored.files if name != "regression._ss_arr"}
+    np.savez(tmp_path / "state.npz", allow_pickle=False, **state)
+    with pytest.raises(ValueError, match=r"holds no whole weather-demand state .*_ss_arr"):
         WeatherDemand.load(tmp_path)
 
 
 @pytest.mark.real_data
 def test_accuracy_on_the_last_fifth_of_the_year(real_data_path: Path) -> None:
-    """Zone 2, fitted on the first 80 %: uncorrected RMSE <= 2964 kW, with labels at least a day old <= 1300 kW."""
+    """Zone 2, fitted on the first 80 %: uncorrected RMSE <= 2964 kW, with labels a day old <= 1150 kW, R2 >= 0.90."""
     table = pd.read_csv(real_data_path)
     steps = (
         pd.to_datetime(table["DateTime"], format="%m/%d/%Y %H:%M").to_numpy().astype("datetime64[s]").astype(np.int64)
@@ -259,4 +395,6 @@ def test_accuracy_on_the_last_fifth_of_the_year(real_data_path: Path) -> None:
         corrected_kw.append(model.correct(step, estimate_kw))
         model.partial_fit(step, estimate_kw, label_kw)
     assert np.sqrt(np.mean((uncorrected_kw - demand_kw[seen:]) ** 2)) <= MUST_RMSE_KW
-    assert np.sqrt(np.mean((np.array(corrected_kw) - demand_kw[seen:]) ** 2)) <= MUST_CORRECTED_RMSE_KW
+    mse = np.mean((np.array(corrected_kw) - demand_kw[seen:]) ** 2)
+    assert np.sqrt(mse) <= GOAL_CORRECTED_RMSE_KW
+    assert 1 - mse / demand_kw[seen:].var() >= MUST_CORRECTED_R2

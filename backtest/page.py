@@ -1,0 +1,245 @@
+"""The report of a backtest as one page that stands by itself: its tables, and its charts with what they mean."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
+from plotly.io import to_html  # type: ignore[import-untyped]  # Plotly 5 is published without types
+from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # as above
+
+from backtest import charts
+from shared.forecasting.scores import grouped
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from backtest.charts import Figure
+    from backtest.extremes import DayAhead
+    from backtest.result import Backtest
+
+__all__ = ["page_of"]
+
+_HEADINGS = {
+    "lead_minutes": "lead",
+    "local_date": "day",
+    "local_hour": "hour",
+    "local_weekday": "weekday",
+    "season_months": "months",
+    "day_type": "day",
+    "first_local_date": "first day",
+    "last_local_date": "last day",
+    "local_time": "local time",
+    "rmse_kw": "RMSE kW",
+    "mae_kw": "MAE kW",
+    "mape_ratio": "MAPE",
+    "bias_kw": "bias kW",
+    "r2": "R2",
+    "coverage_ratio": "in 90 %",
+    "worst_week_coverage_ratio": "in 90 %, worst week",
+    "pinball_kw": "pinball kW",
+    "best_naive_rule": "best naive rule",
+    "best_naive_rmse_kw": "its RMSE kW",
+    "skill_ratio": "skill",
+    "actual_kw": "came kW",
+    "median_kw": "forecast kW",
+    "low_kw": "low kW",
+    "high_kw": "high kW",
+}
+_FORMS = {"pinball_kw": ",.1f", "_kw": "z,.0f", "_ratio": "z.1%", "r2": ".3f", "pairs": ","}
+_OPEN = "-"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure and the sentence that says how to read it; ``label`` is read out in its place."""
+
+    label: str
+    how_to_read: str
+    figure: Figure
+
+    @property
+    def html(self) -> Markup:
+        """The figure as an element and its script, without Plotly itself."""
+        drawn = to_html(self.figure, include_plotlyjs=False, full_html=False, config={"displayModeBar": False})
+        return Markup(drawn)  # noqa: S704 - Plotly escapes what it writes
+
+
+@dataclass(frozen=True)
+class Section:
+    """Charts under one heading, and the table that holds the same figures."""
+
+    heading: str
+    charts: tuple[Chart, ...]
+    frame: pd.DataFrame
+
+    @property
+    def scored(self) -> bool:
+        """Whether there is anything to draw."""
+        return "rmse_kw" not in self.frame or bool(self.frame["rmse_kw"].notna().any())
+
+
+def page_of(result: Backtest) -> str:
+    """Return the report as HTML that holds all it needs, Plotly's script included, and asks no other host."""
+    pages = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    pages.filters["cell"] = cell
+    pages.filters["heading"] = heading
+    return pages.get_template("page.html").render(
+        result=result,
+        groups=_groups(result),
+        sections=(_by_lead(result), _by_day(result), *_by_kind(result)),
+        worst_weeks=result.frames["worst_weeks"],
+        days_ahead=[_day_ahead(day, which) for day, which in zip(result.days_ahead, ("worst", "best"), strict=False)],
+        plotly=Markup(get_plotlyjs()),  # noqa: S704 - a script of the package, not of the data
+        lowest=charts.LOWEST,
+        highest=charts.HIGHEST,
+    )
+
+
+def cell(value: object, column: str) -> str:
+    """Return a value as a table shows it, in the form that the unit of its column asks for."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return _OPEN
+    if column == "lead_minutes":
+        return charts.lead_name(int(str(value)))
+    form = next((form for ending, form in _FORMS.items() if column.endswith(ending)), "")
+    return format(value, form)
+
+
+def heading(column: str) -> str:
+    """Return what a table calls a column."""
+    return _HEADINGS.get(column, column)
+
+
+def _groups(result: Backtest) -> list[dict[str, object]]:
+    """Return the figures of the lead groups under the names of the columns, and the rule that is best at each."""
+    table, minutes = result.table, result.site.step_minutes
+    named = {
+        "rmse_kw": "rmse_kw",
+        "mae_kw": "mae_kw",
+        "mape_ratio": "mape",
+        "bias_kw": "bias_kw",
+        "r2": "r2",
+        "coverage_ratio": "coverage",
+        "worst_week_coverage_ratio": "worst_week_coverage",
+        "pinball_kw": "pinball_kw",
+        "best_naive_rmse_kw": "best_naive_rmse_kw",
+        "skill_ratio": "skill_vs_best_naive",
+    }
+    figures = {column: grouped(table.per_lead[name]) for column, name in named.items()}
+    return [
+        {
+            "lead": "mean of all" if group == "mean" else charts.lead_name(int(group) * minutes),
+            "best_naive_rule": None if group == "mean" else table.best_naive[int(group) - 1],
+            **{column: by_group[group] for column, by_group in figures.items()},
+        }
+        for group in figures["rmse_kw"]
+    ]
+
+
+def _by_lead(result: Backtest) -> Section:
+    leads = result.frames["leads"]
+    return Section(
+        "By lead time",
+        (
+            Chart(
+                "RMSE by lead time",
+                "The further the forecast lies below the line of the best naive rule, which is chosen in hindsight for "
+                "every lead, the more it is worth.",
+                charts.rmse_by_lead(leads),
+            ),
+            Chart(
+                "Coverage by lead time",
+                "The share of the readings that fell inside the 90 % interval: it should stay in the green band, and "
+                "the worst week, the lowest of any 7 days of targets, not far below it.",
+                charts.coverage_by_lead(leads),
+            ),
+            Chart(
+                "Pinball loss by lead time",
+                "The mean loss at both ends of the 90 % interval: lower is better, and only an interval that is narrow "
+                "and right is low.",
+                charts.pinball_by_lead(leads),
+            ),
+        ),
+        leads,
+    )
+
+
+def _by_day(result: Backtest) -> Section:
+    days = result.frames["days"]
+    how = (
+        "Each point is one day of targets at one lead: a day far above its neighbours was hard to foresee, and one "
+        "far below the green band had more surprises than the interval allows for."
+    )
+    return Section(
+        "Day by day", (Chart("RMSE and coverage by day", how, charts.over_line(days, "local_date", "day")),), days
+    )
+
+
+def _by_kind(result: Backtest) -> tuple[Section, ...]:
+    hours, weekdays, seasons, holidays = (result.frames[name] for name in ("hours", "weekdays", "seasons", "holidays"))
+    return (
+        Section(
+            "By hour of the day",
+            (
+                Chart(
+                    "RMSE and coverage by hour of the day",
+                    "Errors are counted at the hour they are forecast for: a peak says at what time of day to plan "
+                    "more reserve.",
+                    charts.over_line(hours, "local_hour", "hour of the day, local time"),
+                ),
+            ),
+            hours,
+        ),
+        Section(
+            "By weekday",
+            (
+                Chart(
+                    "RMSE and coverage by weekday",
+                    "The weekdays should look alike: one that stands out has a habit that the forecast does not know.",
+                    charts.over_categories(weekdays, "local_weekday"),
+                ),
+            ),
+            weekdays,
+        ),
+        Section(
+            "By season",
+            (
+                Chart(
+                    "RMSE and coverage by season",
+                    "Only the months of the window appear: compare seasons by the pairs in the table as well, few say "
+                    "little.",
+                    charts.over_categories(seasons, "season_months"),
+                ),
+            ),
+            seasons,
+        ),
+        Section(
+            "Holidays and ordinary days",
+            (
+                Chart(
+                    "RMSE and coverage on holidays and on ordinary days",
+                    "Holidays are the public ones of the site's calendar: they are few, so that their marks move more "
+                    "by chance.",
+                    charts.over_categories(holidays, "day_type"),
+                ),
+            ),
+            holidays,
+        ),
+    )
+
+
+def _day_ahead(day: DayAhead, which: str) -> Section:
+    date = day.curves["local_time"].iloc[0][:10]
+    how = (
+        f"Issued at {day.origin:%Y-%m-%d %H:%M} UTC for the 24 hours to come, off by {day.rmse_kw:,.0f} kW (RMSE): the "
+        f"line of what came should stay in the band for 90 % of the time, and did for {day.coverage:.0%}."
+    )
+    heading = f"The {which} day ahead: {date}"
+    return Section(heading, (Chart(f"Forecast, interval and readings of {date}", how, charts.fan(day)),), day.curves)

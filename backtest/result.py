@@ -1,0 +1,111 @@
+"""What a backtest comes to: the scores of every lead, where they come from, and what to compare them with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from backtest.breakdown import by_group, by_lead
+from backtest.extremes import days_ahead, worst_weeks
+from backtest.naive import naive_mae_kw
+from backtest.tables import ScoreTable, estimate_figures, open_as_none
+from shared.forecasting.calendar import Calendar
+from shared.forecasting.scores import to_kw
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from backtest.extremes import DayAhead
+    from backtest.record import Record
+    from shared.data.sites import Site
+    from shared.data.year import Year
+
+__all__ = ["Backtest"]
+
+_FLOAT_FORMAT = "%.6g"  # a tenth of a kW of 10 MW: readings have no more
+
+
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """What the forecasts of one zone with an origin in [start, until) were worth.
+
+    Attributes
+    ----------
+    label, synthetic
+        What the readings are, and whether nobody measured them.
+    table
+        The figures of every lead.
+    frames
+        ``leads``, ``days``, ``hours``, ``weekdays``, ``seasons``, ``holidays`` and ``worst_weeks``: tidy, the names of
+        their columns end in units.
+    days_ahead
+        The worst and the best day ahead, as far as there are any.
+    weather_alone
+        ``rmse_kw``, ``mae_kw``, ``mape``, ``r2`` of the weather model without its correction: what a frozen model of
+        weather and calendar says of each origin. It never looks at the load, so they are the same for every lead.
+    seconds_per_forecast
+        CPU seconds of the pure step for one origin.
+    """
+
+    site: Site
+    label: str
+    synthetic: bool
+    start: datetime
+    until: datetime
+    table: ScoreTable
+    frames: Mapping[str, pd.DataFrame]
+    days_ahead: tuple[DayAhead, ...]
+    weather_alone: Mapping[str, float]
+    seconds_per_forecast: float
+
+    @classmethod
+    def of(cls, record: Record, year: Year, uncorrected: NDArray[np.int32], seconds_per_forecast: float) -> Backtest:
+        """Score a record of the readings of a year.
+
+        Parameters
+        ----------
+        uncorrected
+            What the weather model alone says at each origin, in tenths of kW, shape (rows,).
+        """
+        site, history = year.site, record.demand.size - record.rows
+        calendar = Calendar(site.country, site.time_zone, site.holidays.add, site.holidays.remove)
+        table = ScoreTable.of(record, naive_mae_kw(to_kw(record.demand[:history]), record.steps_per_day))
+        return cls(
+            site=site,
+            label=year.label,
+            synthetic=year.synthetic,
+            start=record.test_from,
+            until=record.test_from + record.rows * timedelta(minutes=record.step_minutes),
+            table=table,
+            frames={
+                "leads": by_lead(table, record.step_minutes),
+                **by_group(record, calendar),
+                "worst_weeks": worst_weeks(record, calendar),
+            },
+            days_ahead=days_ahead(record, calendar),
+            weather_alone=estimate_figures(record.demand[history:], uncorrected),
+            seconds_per_forecast=seconds_per_forecast,
+        )
+
+    def write_csv(self, folder: Path) -> None:
+        """Write each frame to a file of its name in an existing folder, over the one that is there."""
+        for name, frame in self.frames.items():
+            frame.to_csv(folder / f"{name}.csv", index=False, float_format=_FLOAT_FORMAT)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result for machines; what cannot be computed is None."""
+        return {
+            **self.table.to_json(),
+            "seed": open_as_none(self.weather_alone),
+            "worst_weeks": self.frames["worst_weeks"].to_dict("records"),
+            "data": self.label,
+            "synthetic": self.synthetic,
+            "seconds_per_forecast": self.seconds_per_forecast,
+        }

@@ -1,0 +1,129 @@
+"""Which of several forecasts to send: the best that can be computed, and that has not been worse lately.
+
+Every rung forecasts from every origin, and is scored once the load is known. A lower rung takes over a group of leads
+where the better one cannot answer, or where its own error over the last days was clearly smaller; it gives back as soon
+as it is smaller no more. So the choice does not flutter, and none is made on a handful of errors. This is tracking the
+best expert (M. Herbster and M. K. Warmuth, Tracking the Best Expert, Machine Learning 32, 1998) with a strong prior for
+the order of the ladder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from shared.forecasting.history import Resolution
+
+__all__ = ["ADAPTED", "ANALOGUE", "CLIMATOLOGY", "FROZEN", "NAMES", "WEATHER", "Ladder", "Span"]
+
+Floats = NDArray[np.float64]
+
+Name = Literal["adapted", "frozen", "weather", "analogue", "climatology"]
+
+NAMES: tuple[Name, ...] = ("adapted", "frozen", "weather", "analogue", "climatology")
+ADAPTED, FROZEN, WEATHER, ANALOGUE, CLIMATOLOGY = range(len(NAMES))
+
+_GROUP_MINUTES = (60, 360, 720, 1440)  # leads up to and including
+_HALF_LIFE_DAYS = 4
+_BETTER = 0.7**2  # of the squared error
+_ERROR_MINUTES = 60  # neighbouring errors say the same: one an hour is enough
+_FEWEST_ERRORS = 24
+_NEGLIGIBLE_KW2 = 1.0
+
+
+class Span(NamedTuple):
+    """Leads from the first to the last, and the rung that answers them."""
+
+    first: int
+    last: int
+    rung: int
+
+
+@dataclass
+class Ladder:
+    """The squared errors of each rung lately, beside those of the best one, and the rung chosen for each lead group."""
+
+    resolution: Resolution
+    leads: NDArray[np.int64]
+    square_kw2: Floats = field(init=False)  # (rungs, groups)
+    joint_kw2: Floats = field(init=False)  # (2, rungs, groups): its own, and the first rung's, where both had answered
+    errors: NDArray[np.int64] = field(init=False)  # (2, rungs): how many lie behind the former, and the latter
+    chosen: NDArray[np.int64] = field(init=False)  # (groups,)
+    first: int = field(init=False, default=CLIMATOLOGY)  # the highest rung that could be chosen then
+    computable: NDArray[np.bool_] = field(init=False)  # (rungs,): which could be computed then
+
+    def __post_init__(self) -> None:
+        horizon = int(self.leads[-1])
+        self._ends = sorted({min(horizon, end) for end in self.resolution.steps(*_GROUP_MINUTES)} | {horizon})
+        starts = np.searchsorted(self.leads, self._ends[:-1], side="right")
+        # where the grid has no lead of its own within a group, the next lead speaks for it
+        self._starts = np.minimum(np.concatenate(([0], starts)), len(self.leads) - 1)
+        self._sizes = np.diff(np.append(self._starts, len(self.leads)))
+        self._every = self.resolution.steps(_ERROR_MINUTES)[0]
+        self._newest = 1.0 - 0.5 ** (self._every / (_HALF_LIFE_DAYS * self.resolution.day))
+        self.square_kw2 = np.zeros((len(NAMES), len(self._ends)))
+        self.joint_kw2 = np.zeros((2, len(NAMES), len(self._ends)))
+        self.errors = np.zeros((2, len(NAMES)), dtype=np.int64)
+        self.chosen = np.full(len(self._ends), CLIMATOLOGY, dtype=np.int64)
+        self.computable = np.zeros(len(NAMES), dtype=np.bool_)
+
+    def learn(self, slot: int, error_kw: Floats) -> None:
+        """Take the absolute errors of a target at this step of the day, (rungs, leads), NaN for a rung without any."""
+        if slot % self._every:
+            return
+        square = np.add.reduceat(error_kw * error_kw, self._starts, axis=1) / self._sizes
+        known = square[:, 0] == square[:, 0]  # NaN differs from itself
+        self.errors[0] += known
+        self.errors[1] += known & known[ADAPTED]
+        own, joint = np.maximum(1.0 / np.maximum(self.errors, 1), self._newest)[:, :, None]
+        np.add(self.square_kw2, (square - self.square_kw2) * own, out=self.square_kw2, where=known[:, None])
+        if known[ADAPTED]:
+            pair = np.stack((square, np.broadcast_to(square[ADAPTED], square.shape)))
+            np.add(self.joint_kw2, (pair - self.joint_kw2) * joint, out=self.joint_kw2, where=known[:, None])
+
+    def choose(self, slot: int, computable: list[bool]) -> None:
+        """Choose the rung of each group, once an hour and whenever another set can be computed; the last always can."""
+        if slot % self._every == 0 or computable != self.computable.tolist():
+            self.computable[:] = computable
+            self.chosen[:] = self._choice(computable)
+
+    def _choice(self, computable: list[bool]) -> list[int]:
+        proven = (self.errors >= _FEWEST_ERRORS).tolist()
+        # what was fitted must have shown what it is worth; a rule needs no proof
+        rungs = [rung for rung, can in enumerate(computable) if can and (proven[0][rung] or rung >= ANALOGUE)]
+        first = rungs[0]
+        if first == ADAPTED:
+            ours, theirs, judged = self.joint_kw2[0], self.joint_kw2[1], proven[1]
+        else:
+            ours, theirs, judged = self.square_kw2, self.square_kw2[first], proven[0]
+        others = [rung for rung in rungs[1:] if judged[rung] and judged[first]]
+        share = (ours + _NEGLIGIBLE_KW2) / (theirs + _NEGLIGIBLE_KW2)
+        # what was chosen in place of another rung than the first one has not been found better than that
+        now = self.chosen.tolist() if first == self.first else [first] * len(self._ends)
+        self.first = first
+        return [_best(first, others, now[group], by_rung) for group, by_rung in enumerate(share.T.tolist())]
+
+    def spans(self) -> list[Span]:
+        """Return which rung answers which leads, neighbours with the same rung together."""
+        if (self.chosen == self.chosen[0]).all():
+            return [Span(1, self._ends[-1], int(self.chosen[0]))]
+        starts = [1, *(end + 1 for end in self._ends[:-1])]
+        groups = zip(starts, self._ends, self.chosen.tolist(), strict=True)
+        same = (list(members) for _, members in groupby(groups, key=lambda group: group[2]))
+        return [Span(members[0][0], members[-1][1], members[0][2]) for members in same]
+
+    def lately_kw(self, rung: int, span: Span) -> float:
+        """Return the root mean square error of a rung over the last days at the longest leads of a span."""
+        group = int(np.searchsorted(self._ends, span.last))
+        return float(np.sqrt(self.square_kw2[rung, group]))
+
+
+def _best(first: int, others: list[int], now: int, share: list[float]) -> int:
+    """Return the first rung, or the best of those whose error is clearly less; of the one chosen now, less at all."""
+    better = [rung for rung in others if share[rung] < (1.0 if rung == now else _BETTER)]
+    return min(better, key=share.__getitem__, default=first)

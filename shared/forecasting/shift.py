@@ -1,0 +1,86 @@
+"""Tells a lasting shift of the load from a disturbance that passes.
+
+Load is switched from one zone to another within minutes, and some of it stays there. A shift begins with a jump that no
+ramp makes, and then runs beside the forecast of before at a constant ratio. When it has done so for some hours it is
+the new truth: the past is rescaled to it, since every pattern in it (the shape of the day, what a deviation means)
+holds on, only larger or smaller. To wait until the old level has left all lags would cost days (M. H. Pesaran and
+A. Timmermann, Selection of estimation window in the presence of breaks, Journal of Econometrics 137, 2007, on what data
+from before a break are worth). A jump back to the level of before needs less proof, for that level is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from shared.forecasting.history import Resolution
+
+__all__ = ["LevelShift"]
+
+_CONFIRM_MINUTES = 300
+_RETURN_MINUTES = 30
+_SAME_LEVEL = 0.06
+_JUMP_ERRORS = 8.0  # of the usual size of the error one step ahead
+_SMALLEST_SHARE = 0.12
+_STEADINESS = 0.35  # how far a ratio may lie from the mean one, as a share of the shift
+_LARGEST_RATIO = 3.0  # beyond it, it is more likely another unit
+
+
+@dataclass
+class LevelShift:
+    """A jump that may turn out to last."""
+
+    resolution: Resolution
+    horizon_steps: int
+    onset_step: int = field(init=False, default=-1)
+    last_ratio: float = field(init=False, default=1.0)  # of the shift that was accepted last
+    count: int = field(init=False, default=0)
+    ratios: NDArray[np.float64] = field(init=False)  # of the load to the forecast, since the onset
+    before_kw: NDArray[np.float64] = field(init=False)  # (horizon,): what was forecast when it had not begun
+
+    def __post_init__(self) -> None:
+        confirm, back = (self.resolution.steps(minutes)[0] for minutes in (_CONFIRM_MINUTES, _RETURN_MINUTES))
+        self._back = min(back, self.horizon_steps)
+        self.ratios = np.zeros(min(confirm, self.horizon_steps))
+        self.before_kw = np.zeros(self.horizon_steps)
+
+    def watch(
+        self, step: int, load_kw: float, forecast_kw: NDArray[np.float64], usual_error_kw: float
+    ) -> tuple[int, float] | None:
+        """Take a good reading and what was forecast from the step before it, (horizon,).
+
+        Returns the onset of a shift and its ratio at the reading that confirms it, else None.
+        """
+        if self.onset_step < 0:
+            expected_kw = float(forecast_kw[0])
+            off_kw = abs(load_kw - expected_kw)
+            if off_kw <= _SMALLEST_SHARE * expected_kw or off_kw <= _JUMP_ERRORS * usual_error_kw:
+                return None
+            self.onset_step, self.count = step, 0
+            self.before_kw[:] = forecast_kw
+        return self._follow(step, load_kw)
+
+    def _follow(self, step: int, load_kw: float) -> tuple[int, float] | None:
+        since = step - self.onset_step
+        if since >= self.horizon_steps or not self.before_kw[since] > 0.0:
+            self.onset_step = -1
+            return None
+        self.ratios[self.count] = load_kw / self.before_kw[since]
+        self.count += 1
+        ratios = self.ratios[: self.count]
+        ratio = float(ratios.mean())
+        onset, shift = self.onset_step, abs(ratio - 1.0)
+        steady = bool((np.abs(ratios - ratio) <= _STEADINESS * shift).all())
+        returning = self.last_ratio != 1.0 and abs(ratio * self.last_ratio - 1.0) <= _SAME_LEVEL
+        if steady and self.count < (self._back if returning else len(self.ratios)):
+            return None
+        self.onset_step = -1
+        if not steady or shift < _SMALLEST_SHARE or not 1.0 / _LARGEST_RATIO <= ratio <= _LARGEST_RATIO:
+            return None
+        ratio, self.last_ratio = (1.0 / self.last_ratio, 1.0) if returning else (ratio, ratio)
+        return onset, ratio

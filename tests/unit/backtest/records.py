@@ -1,0 +1,50 @@
+"""Records of ten-minute readings whose errors are known."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from backtest.record import Record
+from backtest.result import Backtest
+from shared.data.sites import site
+from shared.data.year import Year
+from shared.forecasting.calendar import Calendar
+
+if TYPE_CHECKING:
+    from shared.data.year import Source
+
+DAY = 144
+START = datetime(2017, 11, 29, tzinfo=UTC)  # a Wednesday
+UTC_CALENDAR = Calendar("MA", "UTC")
+
+
+def flat_record(days: float, *, start: datetime = START, error_kw: float = 10.0) -> Record:
+    """Return readings of 20 MW and forecasts that are ``error_kw`` too high, with an interval of 50 kW to each side."""
+    step = timedelta(minutes=10)
+    record = Record(2, start, start + round(days * DAY) * step, 10, history_from=start - timedelta(days=8))
+    record.demand[:] = 200_000
+    median = 200_000 + round(10 * error_kw)
+    record.issued[:] = np.array([median, median - 500, median + 500])[:, None]
+    record.weather_estimate[:] = 200_300
+    return record
+
+
+def shift_targets(record: Record, first: int, until: int, kw: float) -> None:
+    """Let the readings of the test rows [first, until) be so much higher than the forecasts foresaw."""
+    history = record.demand.size - record.rows
+    record.demand[history + first : history + until] += round(10 * kw)
+
+
+def year(*, label: str = "file year.csv", synthetic: bool = False) -> Year:
+    """Return a year that only says where its readings come from."""
+    source: Source = "synthetic" if synthetic else "file"
+    return Year(site("tetouan"), pd.DataFrame(), pd.DatetimeIndex([], tz=UTC), "0" * 64, source, label)
+
+
+def result_of(record: Record, of: Year | None = None) -> Backtest:
+    """Return the result of a record for which the weather model alone says 100 kW too much."""
+    return Backtest.of(record, of or year(), np.full(record.rows, 201_000, np.int32), seconds_per_forecast=0.0005)
