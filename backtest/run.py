@@ -92,14 +92,18 @@ def issued(year: Year, models: ZoneModels, readings: Sequence[CleanReading]) -> 
         yield from issuer.answer(readings[begin : begin + BATCH])
 
 
-def uncorrected_estimate(weather: WeatherDemand, record: Record, readings: Sequence[CleanReading]) -> NDArray[np.int32]:
+def uncorrected_estimate(
+    weather: WeatherDemand | None, record: Record, readings: Sequence[CleanReading]
+) -> NDArray[np.int32]:
     """Return what the weather model alone says at each origin in tenths of kW, shape (rows,).
 
-    ``ABSENT`` where the weather is not known.
+    ``ABSENT`` where the weather is not known, or there is no model.
     """
     steps = np.array([step_of(reading.time, reading.step_minutes) for reading in readings], np.int64)
     values = np.array([[reading.values.get(field) for field in COLUMNS] for reading in readings], np.float64)
     estimate = np.full(record.rows, ABSENT, np.int32)
+    if weather is None:
+        return estimate
     estimate[steps - record.start_step] = to_tenths(weather.predict(steps, values.reshape(-1, len(COLUMNS))))
     return estimate
 

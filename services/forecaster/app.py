@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ForecasterCore", "build", "load_models"]
 
-MODELS_S = 240.0
-
 Refusal = tuple[str, str | None, str]  # reason, field and value of a dead letter
 
 log = structlog.get_logger()
@@ -56,7 +54,10 @@ def build(settings: ForecasterSettings) -> Service:
 
 
 async def _await_models(settings: ForecasterSettings, place: Site, health: Health) -> tuple[ZoneModels, ...]:
-    """Load the models as soon as they are registered; raises ``RegistryError`` where they are not in four minutes."""
+    """Load the models as soon as they are registered; where they are not in time, start without any.
+
+    Raises ``RegistryError`` where versions with certain tags are wanted.
+    """
 
     def say(state: tenacity.RetryCallState) -> None:
         why = str(state.outcome.exception()) if state.outcome else ""
@@ -68,11 +69,18 @@ async def _await_models(settings: ForecasterSettings, place: Site, health: Healt
     registered = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception_type(RegistryError),
         wait=tenacity.wait_exponential(multiplier=0.5, max=2),
-        stop=tenacity.stop_after_delay(MODELS_S),
+        stop=tenacity.stop_after_delay(settings.models_wait_s),
         before_sleep=say,
         reraise=True,
     )
-    zones: tuple[ZoneModels, ...] = await registered(asyncio.to_thread, load_models, settings, place)
+    try:
+        zones: tuple[ZoneModels, ...] = await registered(asyncio.to_thread, load_models, settings, place)
+    except RegistryError as error:
+        if settings.model_tags:
+            raise
+        health.notes["cold"] = f"forecasting from the readings alone, since {error}; then start the forecaster again"
+        log.warning("starting without champions", why=str(error))
+        zones = tuple(ZoneModels.cold(place, zone) for zone in settings.zones)
     del health.waiting_for["models"]
     return zones
 
@@ -128,17 +136,18 @@ class ForecasterCore:
         self._metrics = metrics
         self._letters = letters
         self._health = health
-        self._as_of = min(zone.as_of for zone in zones)
+        self._as_of = min((zone.as_of for zone in zones if zone.as_of is not None), default=None)
         self._newest = self._as_of
         for zone in zones:
             for label in (zone.names.demand, zone.names.weather):
-                self._announce(str(label))
+                if label is not None:
+                    self._announce(label)
 
     def _announce(self, label: str) -> None:
         model, version = label.rsplit("/", 1)
         self._metrics.model_info.labels(model, version).set(1)
         self._health.notes[model] = version
-        log.info("running", model=model, version=version, as_of=self._as_of.isoformat())
+        log.info("running", model=model, version=version, as_of=str(self._as_of))
 
     def restore(self, records: Sequence[Record]) -> None:
         """Fold clean readings that were answered before; their forecasts are on the topic."""
@@ -169,14 +178,14 @@ class ForecasterCore:
             return None
         refusal = self._refusal(reading)
         if refusal is None:
-            self._newest = max(self._newest, reading.time)
+            self._newest = max(self._newest or reading.time, reading.time)
         return refusal or reading
 
     def _refusal(self, reading: CleanReading) -> Refusal | None:
         """Return reason, field and value where the reading is one of this site that no state can take."""
         if reading.step_minutes != self._site.step_minutes:
             return "wrong_step", "step_minutes", str(reading.step_minutes)
-        if reading.time - self._newest > self._max_gap:
+        if self._newest is not None and reading.time - self._newest > self._max_gap:
             advice = f"more than {self._max_gap.days} days after {self._newest.isoformat()}: run `tetouan train`"
             return "too_far_ahead", "time", f"{reading.time.isoformat()} is {advice}"
         return None
@@ -200,6 +209,8 @@ class ForecasterCore:
 
     def _note_gap(self, first: datetime) -> None:
         """Say so where the first reading does not follow the state: the gap is filled by the model's own forecasts."""
+        if self._as_of is None:
+            return
         missing = (first - self._as_of) // timedelta(minutes=self._site.step_minutes) - 1
         if missing > 0:
             note = f"{missing} readings between {self._as_of.isoformat()} and the first one are filled by forecasts"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from sklearn.exceptions import NotFittedError
 
 from shared.contracts.messages import Forecast, Interval, ModelNames, RungSpan
+from shared.forecasting.calendar import Calendar
 from shared.forecasting.history import Resolution
+from shared.forecasting.model import ZoneDemand
 from shared.forecasting.scores import step_of
 from shared.forecasting.weather import COLUMNS
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from shared.contracts.messages import CleanReading
     from shared.data.sites import Site
-    from shared.forecasting.model import ZoneDemand, ZoneForecast
+    from shared.forecasting.model import ZoneForecast
     from shared.forecasting.weather import WeatherDemand
 
 __all__ = ["Issuer", "ZoneModels"]
@@ -30,18 +31,27 @@ __all__ = ["Issuer", "ZoneModels"]
 
 @dataclass(frozen=True)
 class ZoneModels:
-    """The champions of one zone and their names in the registry."""
+    """The champions of one zone and their names in the registry; without any, a state that has seen nothing."""
 
     zone: int
     demand: ZoneDemand
-    weather: WeatherDemand
+    weather: WeatherDemand | None
     names: ModelNames
 
+    @classmethod
+    def cold(cls, site: Site, zone: int) -> Self:
+        """Return what a zone begins with that has no champion."""
+        calendar = Calendar(site.country, site.time_zone, site.holidays.add, site.holidays.remove)
+        demand = ZoneDemand(
+            calendar=calendar, step_minutes=site.step_minutes, horizon_steps=Resolution(site.step_minutes).day
+        )
+        return cls(zone, demand, None, ModelNames(demand=None, weather=None))
+
     @property
-    def as_of(self) -> datetime:
-        """The time of the last reading that the demand model's state holds."""
+    def as_of(self) -> datetime | None:
+        """The time of the last reading that the demand model's state holds, None before the first."""
         if self.demand.last_step_ is None:
-            raise NotFittedError(f"{self.names.demand} has seen no reading: run `tetouan train`")
+            return None
         return datetime.fromtimestamp(self.demand.last_step_ * 60 * self.demand.step_minutes, UTC)
 
 
@@ -88,8 +98,10 @@ class Issuer:
         weather: NDArray[np.float64],
     ) -> list[Forecast | None]:
         # one call for the batch: a row's number does not depend on its neighbours, the cost of a call does
-        both_kw = models.weather.predict(np.concatenate((steps, steps + self._day)), np.concatenate((weather, weather)))
-        now_kw, tomorrow_kw = both_kw.reshape(2, -1).tolist()
+        now_kw = tomorrow_kw = [math.nan] * len(readings)
+        if models.weather is not None:
+            both = np.concatenate((steps, steps + self._day)), np.concatenate((weather, weather))
+            now_kw, tomorrow_kw = models.weather.predict(*both).reshape(2, -1).tolist()
         rows = zip(readings, steps.tolist(), now_kw, tomorrow_kw, strict=True)
         return [self._answer_one(models, *row) for row in rows]
 
@@ -101,10 +113,16 @@ class Issuer:
         if seen is not None and step <= seen:
             return None
         demand_kw = _number(reading.values.get(f"zone_{models.zone}_kw"))
-        estimate_kw = models.weather.correct(step, now_kw)
-        ahead_kw = models.weather.correct(step + self._day, tomorrow_kw)
-        issue = models.demand.partial_fit(step, demand_kw, ahead_kw).predict()
-        if step > models.weather.last_step_:  # the two champions of a zone may be of different ages
+        estimate_kw, ahead_kw = now_kw, tomorrow_kw
+        if models.weather is not None:
+            estimate_kw = models.weather.correct(step, now_kw)
+            ahead_kw = models.weather.correct(step + self._day, tomorrow_kw)
+        demand = models.demand.partial_fit(step, demand_kw, ahead_kw)
+        if not demand.ready:
+            return None  # nothing was ever read: there is nothing to say
+        issue = demand.predict()
+        # the two champions of a zone may be of different ages
+        if models.weather is not None and step > models.weather.last_step_:
             label_kw = demand_kw if issue.reason is None else math.nan  # what the guard refused teaches nobody
             models.weather.partial_fit(step, now_kw, label_kw)
         return self._message(models, reading, issue, estimate_kw)

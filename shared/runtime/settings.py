@@ -66,6 +66,12 @@ class Settings(BaseSettings):
     model_tags: Annotated[tuple[Annotated[str, Field(pattern="^[^=]+=.+$")], ...], NoDecode] = Field(
         default=(), description="run the newest model versions with these tags, name=value, instead of the champions"
     )
+    models_wait_s: float = Field(
+        default=240.0,
+        ge=0,
+        le=86400,
+        description="how long a forecaster waits for its champions before it starts without, from the readings alone",
+    )
     report_every_hours: int = Field(
         default=24, ge=0, le=8760, description="hours of event time between two reports of the monitor; 0: none"
     )

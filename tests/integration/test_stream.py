@@ -104,6 +104,20 @@ def test_a_forecaster_without_models_waits_for_them_and_says_so(
         assert forecaster.process.wait(timeout=10) == 0
 
 
+def test_a_forecaster_whose_models_do_not_come_starts_without(
+    embedded_broker: Broker, year: Year, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """It answers from the readings alone, by a lower rung, and says so in its health."""
+    readings = judged(year, START, START + timedelta(minutes=30))
+    embedded_broker.send(topics.CLEAN, [reading.to_bytes() for reading in readings])
+    with service("forecaster", embedded_broker, tmp_path, free_port(), TETOUAN_MODELS_WAIT_S="0") as forecaster:
+        answers = [Forecast.from_bytes(m.value() or b"") for m in embedded_broker.read(topics.FORECASTS, 3)]
+        notes = forecaster.get("/readyz").json()["notes"]
+    assert [answer.origin for answer in answers] == [reading.time for reading in readings]
+    assert {answer.rungs[0].rung for answer in answers} == {"climatology"}
+    assert "no champion of zone-demand-tetouan-2 is registered" in notes["cold"]
+
+
 def table_until(hour: datetime, year: Year, forecasts: list[Forecast]) -> ScoreTable:
     """Return the scores over the pairs that have come due at the hour."""
     record = Record(2, START, hour + timedelta(minutes=10), year.site.step_minutes)

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from services.forecaster.app import ForecasterCore
+from services.forecaster.issuing import ZoneModels
 from services.forecaster.metrics import ForecasterMetrics
 from services.forecaster.settings import ForecasterSettings
 from shared.contracts import topics
 from shared.contracts.messages import DeadLetter, Forecast
+from shared.data.sites import site
 from shared.runtime.health import Health
 from shared.runtime.kafka import DeadLetters
 from shared.runtime.metrics import new_registry
 from shared.runtime.settings import load
+from tests.unit.forecaster.conftest import START, STEP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from services.forecaster.issuing import ZoneModels
     from shared.contracts.messages import CleanReading
 
     Reading = Callable[..., CleanReading]
@@ -103,3 +105,14 @@ def test_a_restored_forecaster_answers_as_one_that_never_stopped(
     restored.restore([Consumed(value) for value in [b"garbage", None, *raw[:5]]])
     assert restored.handle([Consumed(raw[5])]) == undisturbed.handle([Consumed(raw[5])])
     assert restored.handle([Consumed(raw[4])]) == []
+
+
+def test_a_forecaster_without_champions_answers_and_learns(reading: Reading, health: Health) -> None:
+    """From the first reading on, whatever its time; a later start folds what was answered, and goes on."""
+    registry = new_registry()
+    cold = (ZoneModels.cold(site("tetouan"), 2),)
+    core = ForecasterCore(load(ForecasterSettings), cold, ForecasterMetrics(registry), DeadLetters(registry), health)
+    core.restore([Consumed(reading(n).to_bytes(), offset=n) for n in range(3)])
+    outgoing = core.handle([Consumed(reading(n).to_bytes(), offset=n) for n in range(3, 6)])
+    assert [Forecast.from_bytes(record.value).origin for record in outgoing] == [START + n * STEP for n in range(3, 6)]
+    assert registry.get_sample_value("tetouan_forecasts_on_lower_rungs_total", {"site": "tetouan", "zone": "2"}) == 3

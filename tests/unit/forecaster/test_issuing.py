@@ -74,9 +74,31 @@ def test_champions_of_different_ages_work_together(models: Models, reading: Read
     assert start is not None
     older, newer = fitted(1, start - 1), models[1]
     mixed = ZoneModels(2, newer.demand, deepcopy(newer.weather), newer.names)
+    assert mixed.weather is not None
     mixed.weather.partial_fit(start + 2, 20_000.0, 20_000.0)
     issues = Issuer(site("tetouan"), (older, mixed)).answer([reading(-1), reading(0), reading(1), reading(2)])
     assert [(issue.zone, issue.origin) for issue in issues] == [
         (1, START - STEP),
         *[(zone, START + n * STEP) for n in range(3) for zone in (1, 2)],
     ]
+
+
+def test_a_zone_without_champions_is_forecast_from_its_first_reading(reading: Reading) -> None:
+    """Nothing can be said before the first load; then there is a forecast that names no model, by the lowest rung."""
+    tetouan = site("tetouan")
+    issuer = Issuer(tetouan, (ZoneModels.cold(tetouan, 2),))
+    (issue,) = issuer.answer([reading(0, zone_2_kw=None), reading(1)])
+    assert issue.origin == START + STEP
+    assert [(span.from_lead, span.to_lead, span.rung) for span in issue.rungs] == [(1, 144, "climatology")]
+    assert issue.rungs[0].reason == "the model has too little history: it answers after about ten days"
+    assert (issue.models.demand, issue.models.weather, issue.weather_estimate_kw) == (None, None, None)
+    load = reading(1).values["zone_2_kw"]
+    assert load is not None
+    assert set(issue.median_kw) == {load}
+    assert all(max(interval.low_kw) < load < min(interval.high_kw) for interval in issue.intervals)
+
+
+def test_the_message_carries_the_intervals_that_are_asked_for(models: Models, reading: Reading) -> None:
+    """Each of them, in the order given."""
+    (issue,) = Issuer(site("tetouan"), models[:1], (0.5, 0.9, 0.95)).answer([reading(0)])
+    assert [interval.coverage for interval in issue.intervals] == [0.5, 0.9, 0.95]
