@@ -27,7 +27,8 @@ check: $(READY)  ## lint, format, types, architecture
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(READY)  ## speed of the stream, delay and false alarms of the drift detectors
+bench: $(READY)  ## accuracy, speed of the stream, delay and false alarms of the drift detectors
+	@$(BIN)/python -m benchmarks.accuracy
 	@$(BIN)/python -m benchmarks.stream
 	@$(BIN)/python -m benchmarks.drift
 

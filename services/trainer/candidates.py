@@ -94,7 +94,7 @@ class ZoneCandidate:
         if not model.adapted:
             raise DataError(
                 f"{history.seen / day:.1f} days of readings up to {history.as_of.isoformat()} are too few for "
-                "zone-demand, which needs about ten: choose a later time"
+                "zone-demand, which needs about fourteen: choose a later time"
             )
         return cls(model.freeze(), issued.beside_the_readings())
 
@@ -157,7 +157,7 @@ class _Issued:
 
     def note(self, origin: int, model: ZoneDemand) -> None:
         """Keep what the model that stands at row ``origin`` says of the rows to come."""
-        if origin + self._leads[-1] < self._first or not model.ready:
+        if origin + self._leads[-1] < self._first or not model.adapted:
             return
         median_kw = model.predict().median_kw
         for column, lead in enumerate(self._leads):

@@ -128,7 +128,7 @@ class Features:
             (np.add.outer(anchors, leads).flat, anchors, np.add.outer(around, leads).flat)
         )
         self._widths = np.array(resolution.steps(*_AVERAGE_MINUTES))
-        self._reach = np.unique(np.concatenate(((0,), -lags, -deviation_lags, leads, leads - day, leads - 7 * day)))
+        self._reach = np.concatenate(((0,), leads))
 
         # columns of an origin's row: those that a harmonic multiplies, and where each group of columns ends
         mean, day_ago, week_ago = self._lags, self._lags - 4, self._lags - 2
@@ -153,10 +153,10 @@ class Features:
         """Return the kind of day there."""
         return int(self._table.kind[at - self._table_start])
 
-    def target_kinds(self, at: int) -> Steps:
-        """Return the kinds of day of all targets of the origin, (horizon,)."""
-        first = at - self._table_start + 1
-        return self._table.kind[first : first + self._horizon]
+    def kinds(self, at: Steps) -> Steps:
+        """Return the kinds of day there."""
+        kinds: Steps = self._table.kind[at - self._table_start]
+        return kinds
 
     def target_hours(self, at: int) -> Steps:
         """Return the local hours of all targets of the origin, (horizon,)."""
@@ -177,12 +177,12 @@ class Features:
         return labels
 
     def untouched(self, history: History, at: Steps) -> NDArray[np.bool_]:
-        """Tell which origins use good readings only: their own, their lags', their anchors' and their targets'.
+        """Tell which origins and all their targets are good readings.
 
-        Means over a week do not count, in which one filled reading is diluted.
+        What is filled among the lags was forecast from one step before, and does no harm.
         """
-        touched: NDArray[np.bool_] = history.filled[at[:, None] + self._reach].any(axis=1)
-        return ~touched
+        good: NDArray[np.bool_] = np.logical_and.reduce(~history.filled[at[:, None] + self._reach], axis=1)
+        return good
 
     def origin_rows(self, history: History, at: Steps) -> Floats:
         """Return one row for each of the consecutive origins ``at``, (origins, origin_width)."""

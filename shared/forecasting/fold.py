@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from shared.forecasting import ladder
 from shared.forecasting.climatology import Climatology
 from shared.forecasting.features import Features, grid_leads, interpolation
-from shared.forecasting.history import WEATHER, History, Resolution
+from shared.forecasting.history import LOAD, WEATHER, History, Resolution
 from shared.forecasting.intervals import COVERAGES, Intervals
 from shared.forecasting.ladder import ADAPTED, ANALOGUE, CLIMATOLOGY, FROZEN, NAMES, Ladder, Span
 from shared.forecasting.regression import LeadRegression
@@ -34,7 +34,11 @@ Floats = NDArray[np.float64]
 _GUARD_RATIO = 1.4
 _GUARD_ERRORS = 10.0
 _MOST_REFUSED = 6
-_MODEL_REACH_DAYS = 2  # without a good reading for longer, the model would forecast from its own forecasts
+_WILD_RATIO = 3.0  # a load so far from the forecast is more likely in another unit than true
+_WILD_MINUTES = 360
+_MODEL_DAYS = 2  # where more than half of them is filled, the model would forecast from its own forecasts
+_WITHIN_REASON = 3.0  # times the largest load of the last days
+_LENIENT_MINUTES = 60  # for so long a forecast from a filled reading is as good as any
 _WEATHER_HELD_MINUTES = 360
 
 
@@ -91,6 +95,8 @@ class DemandFold:
         self._horizon = np.arange(1, horizon_steps + 1)
         self._spread = interpolation(self._leads, horizon_steps)
         self._features = Features(calendar, resolution, self._leads, horizon_steps)
+        self._most_wild = resolution.steps(_WILD_MINUTES)[0]
+        self._lenient = resolution.steps(_LENIENT_MINUTES)[0]
         self._weather_held = resolution.steps(_WEATHER_HELD_MINUTES)[0]
         self.outlook = Outlook(horizon_steps)
         self.outlook.last_step = first_step - 1
@@ -173,24 +179,23 @@ class DemandFold:
         return half_kw
 
     def why(self, span: Span) -> str | None:
-        """Return why a span is not answered by the best rung, or what that had to do without; None where all is well.
+        """Return why a span is not answered by the best rung, and what it had to do without; None where all is well."""
+        reasons = (self._why_lower(span) if span.rung != ADAPTED else self._shifted(), self.outlook.reason)
+        return "; ".join(reason for reason in reasons if reason) or None
 
-        A shift that was just accepted is said for a day.
-        """
-        if self.outlook.reason:
-            return self.outlook.reason
-        if span.rung == ADAPTED:
-            outlook = self.outlook
-            if 0 <= outlook.last_step - outlook.shifted_step < self._resolution.day and outlook.shifted_step >= 0:
-                return f"the load has shifted for good to {outlook.shift_ratio:.2f} of what it was"
-            return None
+    def _shifted(self) -> str:
+        """Return that the load has shifted, for a day."""
+        outlook = self.outlook
+        if outlook.shifted_step < 0 or outlook.last_step - outlook.shifted_step >= self._resolution.day:
+            return ""
+        return f"the load has shifted for good to {outlook.shift_ratio:.2f} of what it was"
+
+    def _why_lower(self, span: Span) -> str:
         if not self.adapted:
-            return "the model has too little history: it answers after about ten days"
+            return "the model has too little history: it answers after about two weeks"
         if not self.ladder.computable[ADAPTED]:
-            hours = (self.outlook.last_step - self.outlook.good_step) * 24 / self._resolution.day
-            return f"no good reading for {hours:.1f} h: the model would forecast from its own forecasts"
-        lately = (self.ladder.lately_kw(rung, span) for rung in (span.rung, ADAPTED))
-        return "better lately: RMSE {:.0f} against {:.0f} kW of the adapted model".format(*lately)
+            return "most of the last two days is filled: the model would forecast from its own forecasts"
+        return "better lately: RMSE {:.0f} against {:.0f} kW of the adapted model".format(*self.ladder.lately_kw(span))
 
     def _next_day(self) -> None:
         self.history.next_day()
@@ -201,16 +206,22 @@ class DemandFold:
     def _judge(self, load_kw: float, expected_kw: float | None) -> str:
         """Return why the reading is not believed, empty where it is.
 
-        A reading far from the forecast neither teaches nor misleads; after six in a row the next is the new truth.
+        A reading far from the forecast neither teaches nor misleads; after six in a row the next is the new truth, and
+        after six hours also one that is so far off as if it were in another unit.
         """
         if not isfinite(load_kw):
             return "the reading is missing: filled with the forecast"
         outlook = self.outlook
-        if expected_kw is None or outlook.refused == _MOST_REFUSED or self._plausible(load_kw, expected_kw):
+        if expected_kw is None or self._plausible(load_kw, expected_kw) or self._insists(load_kw, expected_kw):
             outlook.refused = 0
             return ""
         outlook.refused += 1
         return f"the reading of {load_kw:.1f} kW is too far from the forecast of {expected_kw:.1f} kW: filled with it"
+
+    def _insists(self, load_kw: float, expected_kw: float) -> bool:
+        """Tell whether so many readings have been refused before this one that it must be the new truth."""
+        wild = not expected_kw / _WILD_RATIO <= load_kw <= expected_kw * _WILD_RATIO
+        return self.outlook.refused >= (self._most_wild if wild else _MOST_REFUSED)
 
     def _plausible(self, load_kw: float, expected_kw: float) -> bool:
         """Tell whether the reading is near the forecast, or no farther than the forecast itself may be off.
@@ -265,43 +276,69 @@ class DemandFold:
 
     def _look_ahead(self, step: int, at: int) -> None:
         """Forecast all leads from the step by every rung, choose, and remember what each has said."""
-        history, outlook, grid = self.history, self.outlook, self._leads - 1
-        stale = step - outlook.good_step
-        base = self._features.base(history, at)
-        weather = history.series[WEATHER, at + 1 : at + 1 + len(self._horizon)]
-        usual = self._usual_kw(step, at)
-        rest = np.full((2, len(grid)), np.nan)
-        if self.regression.learned and history.has_week(step) and stale <= _MODEL_REACH_DAYS * self._resolution.day:
-            origin = np.array((at,))
-            rest = self.regression.predict(
-                self._features.origin_rows(history, origin)[0], self._features.lead_rows(history, origin)[0]
-            )
-        said = np.empty((len(NAMES), len(grid)))
-        np.add(rest, base[grid], out=said[ADAPTED : FROZEN + 1])
-        said[ladder.WEATHER] = weather[grid]
-        said[ANALOGUE] = base[grid] if history.has_day(step) else np.nan
-        said[CLIMATOLOGY] = usual[grid]
-        np.maximum(said, 0.0, out=said)
-        whole = [not isnan(total) for total in np.add.reduce(said, axis=1).tolist()]
-        whole[ladder.WEATHER] = not isnan(np.add.reduce(weather))
-        self.ladder.choose(step % self._resolution.day, whole)
-        if not outlook.reason:
-            self.intervals.issue(step % self._resolution.day, said)
-        self.intervals.feel(step % self._resolution.day)
-        curves = {ladder.WEATHER: weather, ANALOGUE: base, CLIMATOLOGY: usual}
-        outlook.median_kw = np.empty(len(self._horizon))
-        for span in self.ladder.spans():
-            leads = slice(span.first - 1, span.last)
-            learned = span.rung in (ADAPTED, FROZEN)
-            outlook.median_kw[leads] = (
-                base[leads] + self._spread[leads] @ rest[span.rung] if learned else curves[span.rung][leads]
-            )
-        np.maximum(outlook.median_kw, 0.0, out=outlook.median_kw)
+        outlook, slot = self.outlook, step % self._resolution.day
+        base, rest = self._features.base(self.history, at), self._rest(step, at)
+        said = self._said(step, at, base, rest)
+        computable = self._computable(at, said)
+        self.ladder.choose(slot, computable)
+        if step - outlook.good_step <= self._lenient:
+            self.intervals.issue(slot, said)
+        self.intervals.feel(slot)
+        outlook.median_kw = self._chosen_kw(step, at, base, rest)
         if not outlook.reason or outlook.expected_kw(step + 1) is None:
             outlook.trusted_kw, outlook.trusted_step = outlook.median_kw, step
 
-    def _usual_kw(self, step: int, at: int) -> Floats:
-        """Return the climatology of all targets of the origin, (horizon,)."""
-        slots = (step + self._horizon) % self._resolution.day
-        usual: Floats = self.climatology.usual_kw[self._features.target_kinds(at), slots]
+    def _rest(self, step: int, at: int) -> Floats:
+        """Return what the regression adds to the base, (adapted and frozen, grid leads); NaN where it cannot answer."""
+        features, history = self._features, self.history
+        filled = history.filled_steps(at, _MODEL_DAYS)
+        if not self.regression.learned or not history.has_week(step) or 2 * filled > _MODEL_DAYS * self._resolution.day:
+            return np.full((2, len(self._leads)), np.nan)
+        origin = np.array((at,))
+        return self.regression.predict(features.origin_rows(history, origin)[0], features.lead_rows(history, origin)[0])
+
+    def _said(self, step: int, at: int, base: Floats, rest: Floats) -> Floats:
+        """Return what every rung says, (rungs, grid leads); NaN where it cannot answer."""
+        grid = self._leads - 1
+        said = np.empty((len(NAMES), len(grid)))
+        np.add(rest, base[grid], out=said[ADAPTED : FROZEN + 1])
+        said[ladder.WEATHER] = self._weather_kw(at)[grid]
+        said[ANALOGUE] = base[grid] if self.history.has_day(step) else np.nan
+        said[CLIMATOLOGY] = self._usual_kw(step, at, self._leads)
+        return np.maximum(said, 0.0, out=said)
+
+    def _computable(self, at: int, said: Floats) -> list[bool]:
+        """Tell which rungs can answer: all leads, and what was fitted only with intervals and within reason."""
+        largest_kw = _WITHIN_REASON * float(self.history.series[LOAD, : at + 1].max())
+        worst = np.maximum.reduce(said, axis=1).tolist()
+        computable = [not isnan(kw) for kw in worst]
+        computable[ladder.WEATHER] = not isnan(np.add.reduce(self._weather_kw(at)))
+        for rung in (ADAPTED, FROZEN, ladder.WEATHER):
+            computable[rung] &= worst[rung] <= largest_kw and self.intervals.calibrated(rung)
+        return computable
+
+    def _chosen_kw(self, step: int, at: int, base: Floats, rest: Floats) -> Floats:
+        """Return what the chosen rungs say, (horizon,)."""
+        spans = self.ladder.spans()
+        curves = [self._curve_kw(span.rung, step, at, base, rest)[span.first - 1 : span.last] for span in spans]
+        return np.maximum(curves[0] if len(curves) == 1 else np.concatenate(curves), 0.0)
+
+    def _curve_kw(self, rung: int, step: int, at: int, base: Floats, rest: Floats) -> Floats:
+        """Return what one rung says, (horizon,)."""
+        if rung == ANALOGUE:
+            return base
+        if rung == CLIMATOLOGY:
+            return self._usual_kw(step, at, self._horizon)
+        return self._weather_kw(at) if rung == ladder.WEATHER else base + self._spread @ rest[rung]
+
+    def _weather_kw(self, at: int) -> Floats:
+        """Return what the weather says of all targets of the origin, (horizon,)."""
+        ahead: Floats = self.history.series[WEATHER, at + 1 : at + 1 + len(self._horizon)]
+        return ahead
+
+    def _usual_kw(self, step: int, at: int, leads: NDArray[np.int64]) -> Floats:
+        """Return the climatology of the targets at these leads."""
+        usual: Floats = self.climatology.usual_kw[
+            self._features.kinds(at + leads), (step + leads) % self._resolution.day
+        ]
         return usual

@@ -127,6 +127,10 @@ class History:
         if step - self.first_step == _WEEK * day - 1:
             self._repeat_first_week(at)
 
+    def filled_steps(self, at: int, days: int) -> int:
+        """Return how many of the readings of so many days up to there are none."""
+        return int(np.count_nonzero(self.filled[at + 1 - days * self.resolution.day : at + 1]))
+
     def foresee(self, step: int, weather_kw: float) -> None:
         """Note what weather and calendar say of the time a day after the step, NaN where they say nothing."""
         self.series[WEATHER, self.index(step) + self.resolution.day] = weather_kw
@@ -134,7 +138,8 @@ class History:
     def rescale(self, step: int, ratio: float, until: int) -> None:
         """Carry all before the step over to a new level of the load; ``until`` is the last reading."""
         self.series[LOAD, : self.index(step)] *= ratio
-        self.series[WEATHER] *= ratio
+        # what was foreseen since then was corrected by what had come
+        self.series[WEATHER, : self.index(step) + self.resolution.day] *= ratio
         self._anchor_anew(self.index(until))
 
     def _repeat_first_week(self, at: int) -> None:

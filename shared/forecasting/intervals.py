@@ -37,6 +37,7 @@ _SCALE_HALF_LIFE_DAYS = 28
 _SCORE_DAYS = 56
 _SCORE_MINUTES = 120  # neighbouring errors say the same: one score in two hours is enough
 _FEWEST_SCORES = 24
+_FEWEST_UPDATES = 3  # of a scale, before an error is measured by it
 _UNREST_HALF_LIFE_DAYS = 1
 _UNREST_POWER = 0.2
 _UNREST_LIMITS = (0.5, 3.0)
@@ -69,6 +70,7 @@ class Intervals:
         grid, day, rungs = len(self.leads), self.resolution.day, self.rungs
         self._every = self.resolution.steps(_SCORE_MINUTES)[0]
         hour = self.resolution.steps(60)[0]
+        self._fewest = max(_FEWEST_UPDATES, hour)
         self._newest = 1.0 - 0.5 ** (1.0 / (_SCALE_HALF_LIFE_DAYS * hour))
         self._calmer = 1.0 - 0.5 ** (1.0 / (_UNREST_HALF_LIFE_DAYS * day))
         self._columns = np.arange(grid)
@@ -108,7 +110,7 @@ class Intervals:
         known = error[:, 0] == error[:, 0]  # NaN differs from itself
         scale, updates = self.scale_kw[hour], self.updates[hour]
         share = error / np.maximum(scale, _SMALLEST_KW)
-        scored = known & (updates > 0)
+        scored = known & (updates >= self._fewest)
         if slot % self._every == 0:
             self._score(slot, share, scored)
         np.add(self.unrest, (share - self.unrest) * self._calmer, out=self.unrest, where=scored[:, None])
@@ -156,12 +158,16 @@ class Intervals:
         wider with the square root of time, as the error of a random walk is. NaN while the rung is not calibrated.
         """
         horizon = len(self.spread)
-        scale = self.scale_kw[:, rung].take(hours, axis=0) * self.spread.take(np.minimum(leads, horizon) - 1, axis=0)
+        usual = leads[0] == 1 and leads[-1] == horizon  # spares copying the rows of all leads
+        spread = self.spread if usual else self.spread.take(np.minimum(leads, horizon) - 1, axis=0)
+        scale = self.scale_kw[:, rung].take(hours, axis=0) * spread
         half_kw: Floats = (scale @ (self.quantile[rung] * self.restless[slot, rung][:, None])).T
         if leads[-1] > horizon:
             half_kw *= np.sqrt(np.maximum(leads / horizon, 1.0))
         return half_kw
 
     def rescale(self, ratio: float) -> None:
-        """Follow a lasting shift of the load: larger loads have larger errors."""
+        """Follow a lasting shift: larger loads have larger errors, and what was issued before it tells nothing."""
         self.scale_kw *= ratio
+        self.usual_error_kw *= ratio
+        self.issued_kw[:] = np.nan

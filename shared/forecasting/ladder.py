@@ -61,8 +61,7 @@ class Ladder:
         horizon = int(self.leads[-1])
         self._ends = sorted({min(horizon, end) for end in self.resolution.steps(*_GROUP_MINUTES)} | {horizon})
         starts = np.searchsorted(self.leads, self._ends[:-1], side="right")
-        # where the grid has no lead of its own within a group, the next lead speaks for it
-        self._starts = np.minimum(np.concatenate(([0], starts)), len(self.leads) - 1)
+        self._starts = np.concatenate(([0], starts))
         self._sizes = np.diff(np.append(self._starts, len(self.leads)))
         self._every = self.resolution.steps(_ERROR_MINUTES)[0]
         self._newest = 1.0 - 0.5 ** (self._every / (_HALF_LIFE_DAYS * self.resolution.day))
@@ -117,10 +116,14 @@ class Ladder:
         same = (list(members) for _, members in groupby(groups, key=lambda group: group[2]))
         return [Span(members[0][0], members[-1][1], members[0][2]) for members in same]
 
-    def lately_kw(self, rung: int, span: Span) -> float:
-        """Return the root mean square error of a rung over the last days at the longest leads of a span."""
+    def lately_kw(self, span: Span) -> tuple[float, float]:
+        """Return the root mean square errors that speak for a lower rung, its own and the first rung's.
+
+        They are over the same targets of the last days, at the longest leads of the span.
+        """
         group = int(np.searchsorted(self._ends, span.last))
-        return float(np.sqrt(self.square_kw2[rung, group]))
+        ours, theirs = np.sqrt(self.joint_kw2[:, span.rung, group]).tolist()
+        return ours, theirs
 
 
 def _best(first: int, others: list[int], now: int, share: list[float]) -> int:

@@ -159,7 +159,7 @@ class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is publis
 
     @property
     def adapted(self) -> bool:
-        """Whether the best rung answers, after about ten days."""
+        """Whether the best rung answers, after about two weeks."""
         return self.fold_ is not None and self.fold_.adapted
 
     def freeze(self) -> Self:
@@ -168,7 +168,7 @@ class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is publis
         Raises ``NotFittedError`` before anything was learned.
         """
         if self.fold_ is None or not self.fold_.regression.learned:
-            raise NotFittedError("zone-demand has learned nothing yet: feed it about ten days of readings")
+            raise NotFittedError("zone-demand has learned nothing yet: feed it about two weeks of readings")
         self.fold_.regression.freeze()
         return self
 

@@ -38,6 +38,7 @@ Sums = NDArray[np.float32]
 ADAPTED, FROZEN = range(2)  # rows of the weights
 _RIDGE, _RIDGE_OF_ONE_DAY = 0.005, 30.0
 _CLIP_RMS = 8.0
+_NOISE = 1e-9
 
 
 @dataclass
@@ -143,6 +144,9 @@ class LeadRegression:
 
 
 def _ridge(gram: Floats, share: float) -> Floats:
-    """Return what to add to the matrices: a share of their diagonals, and one where a column was never seen."""
+    """Return what to add to the matrices: a share of their diagonals, and one where a column was never seen.
+
+    A column that was seen only where it is zero but for rounding (a cosine at six) was never seen.
+    """
     diagonal = np.diagonal(gram, axis1=-2, axis2=-1)
-    return np.where(diagonal > 0.0, share * diagonal, 1.0)[..., None] * np.eye(gram.shape[-1])
+    return np.where(diagonal > _NOISE, share * diagonal, 1.0)[..., None] * np.eye(gram.shape[-1])

@@ -5,7 +5,7 @@ ramp makes, and then runs beside the forecast of before at a constant ratio. Whe
 the new truth: the past is rescaled to it, since every pattern in it (the shape of the day, what a deviation means)
 holds on, only larger or smaller. To wait until the old level has left all lags would cost days (M. H. Pesaran and
 A. Timmermann, Selection of estimation window in the presence of breaks, Journal of Econometrics 137, 2007, on what data
-from before a break are worth). A jump back to the level of before needs less proof, for that level is known.
+from before a break are worth). For some days, a jump back to the level of before needs less proof: that level is known.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ __all__ = ["LevelShift"]
 
 _CONFIRM_MINUTES = 300
 _RETURN_MINUTES = 30
+_FEWEST_READINGS = 3
 _SAME_LEVEL = 0.06
+_KNOWN_DAYS = 7  # for so long the level before a shift may come back
 _JUMP_ERRORS = 8.0  # of the usual size of the error one step ahead
+_JUMP_SHARE = 0.05  # of the first reading, which may hold only a part of the shift
 _SMALLEST_SHARE = 0.12
 _STEADINESS = 0.35  # how far a ratio may lie from the mean one, as a share of the shift
 _LARGEST_RATIO = 3.0  # beyond it, it is more likely another unit
@@ -38,15 +41,16 @@ class LevelShift:
     resolution: Resolution
     horizon_steps: int
     onset_step: int = field(init=False, default=-1)
-    last_ratio: float = field(init=False, default=1.0)  # of the shift that was accepted last
+    last_onset: int = field(init=False, default=-1)  # of the shift that was accepted last
+    last_ratio: float = field(init=False, default=1.0)  # of that
     count: int = field(init=False, default=0)
     ratios: NDArray[np.float64] = field(init=False)  # of the load to the forecast, since the onset
     before_kw: NDArray[np.float64] = field(init=False)  # (horizon,): what was forecast when it had not begun
 
     def __post_init__(self) -> None:
         confirm, back = (self.resolution.steps(minutes)[0] for minutes in (_CONFIRM_MINUTES, _RETURN_MINUTES))
-        self._back = min(back, self.horizon_steps)
-        self.ratios = np.zeros(min(confirm, self.horizon_steps))
+        self._back = max(back, _FEWEST_READINGS)
+        self.ratios = np.zeros(max(confirm, self._back))
         self.before_kw = np.zeros(self.horizon_steps)
 
     def watch(
@@ -54,12 +58,15 @@ class LevelShift:
     ) -> tuple[int, float] | None:
         """Take a good reading and what was forecast from the step before it, (horizon,).
 
-        Returns the onset of a shift and its ratio at the reading that confirms it, else None.
+        Returns the onset of a shift and its ratio at the reading that confirms it, else None; always None where the
+        horizon is too short to tell.
         """
+        if self.horizon_steps <= len(self.ratios):
+            return None
         if self.onset_step < 0:
             expected_kw = float(forecast_kw[0])
             off_kw = abs(load_kw - expected_kw)
-            if off_kw <= _SMALLEST_SHARE * expected_kw or off_kw <= _JUMP_ERRORS * usual_error_kw:
+            if off_kw <= _JUMP_SHARE * expected_kw or off_kw <= _JUMP_ERRORS * usual_error_kw:
                 return None
             self.onset_step, self.count = step, 0
             self.before_kw[:] = forecast_kw
@@ -72,15 +79,19 @@ class LevelShift:
             return None
         self.ratios[self.count] = load_kw / self.before_kw[since]
         self.count += 1
-        ratios = self.ratios[: self.count]
-        ratio = float(ratios.mean())
-        onset, shift = self.onset_step, abs(ratio - 1.0)
+        if self.count == 1:
+            return None
+        # the reading in which it begins is a mean of both levels
+        ratios = self.ratios[1 : self.count]
+        onset, ratio = self.onset_step, float(ratios.mean())
+        shift = abs(ratio - 1.0)
+        known = self.last_onset >= 0 and onset - self.last_onset <= _KNOWN_DAYS * self.resolution.day
+        returning = known and abs(ratio * self.last_ratio - 1.0) <= _SAME_LEVEL
         steady = bool((np.abs(ratios - ratio) <= _STEADINESS * shift).all())
-        returning = self.last_ratio != 1.0 and abs(ratio * self.last_ratio - 1.0) <= _SAME_LEVEL
         if steady and self.count < (self._back if returning else len(self.ratios)):
             return None
         self.onset_step = -1
         if not steady or shift < _SMALLEST_SHARE or not 1.0 / _LARGEST_RATIO <= ratio <= _LARGEST_RATIO:
             return None
-        ratio, self.last_ratio = (1.0 / self.last_ratio, 1.0) if returning else (ratio, ratio)
-        return onset, ratio
+        self.last_onset, self.last_ratio = onset, 1.0 / self.last_ratio if returning else ratio
+        return onset, self.last_ratio

@@ -152,7 +152,8 @@ class Correction:
             return 0.0
         features = self._features(step, estimate_kw, yesterday_kw)
         rest_kw: float = self.regression.predict_one(features)  # type: ignore[no-untyped-call]  # River annotates in part
-        return yesterday_kw + rest_kw
+        limit_kw = float(np.nanmax(np.abs(self.residual_kw)))  # weights fresh from wild labels may say anything
+        return yesterday_kw + min(max(rest_kw, -limit_kw), limit_kw)
 
     def _features(self, step: int, estimate_kw: float, yesterday_kw: float) -> dict[str, float]:
         changes_kw = {

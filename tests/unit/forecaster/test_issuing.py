@@ -90,7 +90,7 @@ def test_a_zone_without_champions_is_forecast_from_its_first_reading(reading: Re
     (issue,) = issuer.answer([reading(0, zone_2_kw=None), reading(1)])
     assert issue.origin == START + STEP
     assert [(span.from_lead, span.to_lead, span.rung) for span in issue.rungs] == [(1, 144, "climatology")]
-    assert issue.rungs[0].reason == "the model has too little history: it answers after about ten days"
+    assert issue.rungs[0].reason == "the model has too little history: it answers after about two weeks"
     assert (issue.models.demand, issue.models.weather, issue.weather_estimate_kw) == (None, None, None)
     load = reading(1).values["zone_2_kw"]
     assert load is not None

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
+from shared.forecasting.model import ZoneDemand
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from shared.forecasting.model import ZoneDemand
+    from shared.forecasting.calendar import Calendar
 
     Series = Callable[..., tuple[int, NDArray[np.float64]]]
 
@@ -103,6 +105,23 @@ def test_after_six_refusals_the_reading_is_the_truth(model: ZoneDemand, syntheti
     assert model.predict().median_kw[0] == pytest.approx(load_kw[18 * DAY + 12], rel=0.1)
 
 
+def test_another_unit_is_the_truth_only_after_six_hours(model: ZoneDemand, synthetic: Series) -> None:
+    """Three hours of readings ten times too high pass without a trace; where they go on, they are believed."""
+    first_step, load_kw = synthetic(20)
+    model.fit(first_step, load_kw[: 18 * DAY])
+    reasons = [
+        model.partial_fit(first_step + step, 10.0 * load_kw[step]).predict().reason
+        for step in range(18 * DAY, 18 * DAY + 14)
+    ]
+    assert all(reasons[:12])
+    assert not any(reasons[12:])
+    model.fit(first_step, load_kw[: 18 * DAY])
+    for step in range(18 * DAY, 18 * DAY + 6):
+        model.partial_fit(first_step + step, 10.0 * load_kw[step])
+    forecast = model.partial_fit(first_step + 18 * DAY + 6, load_kw[18 * DAY + 6]).predict()
+    assert np.abs(forecast.median_kw - load_kw[18 * DAY + 7 :][:DAY]).mean() < 250.0
+
+
 def test_a_load_near_zero_is_not_refused(model: ZoneDemand, synthetic: Series) -> None:
     """Where the forecast is small, a reading off by more than the ratio is believed if such errors are usual."""
     first_step, load_kw = synthetic(28)
@@ -118,7 +137,7 @@ def test_a_load_near_zero_is_not_refused(model: ZoneDemand, synthetic: Series) -
 
 
 def test_when_the_model_would_feed_on_itself_a_lower_rung_answers(model: ZoneDemand, synthetic: Series) -> None:
-    """For two days without a reading the model answers, growing less sure; then what is usual does, and says why."""
+    """For a day without a reading the model answers, growing less sure; then a rule does, and says why."""
     first_step, load_kw = synthetic(20)
     model.fit(first_step, load_kw[: 17 * DAY])
     sure_kw = model.predict().high_kw - model.predict().low_kw
@@ -126,10 +145,16 @@ def test_when_the_model_would_feed_on_itself_a_lower_rung_answers(model: ZoneDem
     forecast = model.predict()
     assert forecast.answers[0].rung == "adapted"
     assert (forecast.high_kw - forecast.low_kw).mean() > 1.05 * sure_kw.mean()
-    model.partial_fit(first_step + 19 * DAY + 1, np.nan)
+    model.partial_fit(first_step + 18 * DAY, np.nan)
     (answer,) = model.predict().answers
     assert (answer.from_lead, answer.to_lead, answer.rung) == (1, DAY, "analogue")
-    assert answer.reason == "the reading is missing: filled with the forecast"
+    assert answer.reason == (
+        "most of the last two days is filled: the model would forecast from its own forecasts; "
+        "the reading is missing: filled with the forecast"
+    )
+    for step in range(18 * DAY + 1, 19 * DAY + 1):
+        model.partial_fit(first_step + step, load_kw[step])
+    assert model.predict().answers[0] == (1, DAY, "adapted", None)
 
 
 def test_a_load_that_shifts_for_good_is_forecast_the_same_day(model: ZoneDemand, synthetic: Series) -> None:
@@ -143,3 +168,20 @@ def test_a_load_that_shifts_for_good_is_forecast_the_same_day(model: ZoneDemand,
     (answer,) = forecast.answers
     assert answer.rung == "adapted"
     assert re.fullmatch(r"the load has shifted for good to 1\.2\d of what it was", str(answer.reason))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_readings_that_are_missing_here_and_there_do_little_harm(
+    calendar: Calendar, synthetic: Series, seed: int
+) -> None:
+    """With one in seventeen missing the weights stay small, and every forecast lies near the load."""
+    first_step, load_kw = synthetic(40, step_minutes=60)
+    known_kw = np.where(np.random.default_rng(seed).random(len(load_kw)) < 0.06, np.nan, load_kw)
+    model = ZoneDemand(calendar=calendar, step_minutes=60, horizon_steps=24)
+    for step, load in enumerate(known_kw.tolist(), first_step):
+        forecast = model.partial_fit(step, load).predict()
+        assert forecast.median_kw.max() < 1.5 * load_kw.max()
+    assert model.fold_ is not None
+    assert np.abs(model.fold_.regression.beta[0]).max() < 1e4
+    assert forecast.answers[0].rung == "adapted"
+    assert (forecast.high_kw[2] - forecast.low_kw[2]).mean() < 2_000.0

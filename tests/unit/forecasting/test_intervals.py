@@ -64,9 +64,9 @@ def test_each_rung_is_as_wide_as_its_own_errors(intervals: Intervals) -> None:
     assert not silent.calibrated(1)
 
 
-def test_it_is_calibrated_after_a_day_of_scores(intervals: Intervals) -> None:
-    """Two days score fewer than twenty-four errors with a known size, four days do, one in two hours."""
-    stream(intervals, 2, np.full(DAY, 10.0))
+def test_it_is_calibrated_after_two_days_of_scores(intervals: Intervals) -> None:
+    """Three days give each hour a usual size, two more score twenty-four errors by it, one in two hours."""
+    stream(intervals, 4, np.full(DAY, 10.0))
     assert not intervals.calibrated(0)
     stream(intervals, 2, np.full(DAY, 10.0))
     assert intervals.calibrated(0)

@@ -69,7 +69,7 @@ def test_the_choice_is_made_for_each_group_of_leads(ladder: Ladder) -> None:
         ladder.learn(hour % 24, error_kw)
     ladder.choose(0, ALL)
     assert ladder.spans() == [Span(1, 6, ADAPTED), Span(7, 24, ANALOGUE)]
-    assert ladder.lately_kw(ANALOGUE, Span(7, 24, ANALOGUE)) == pytest.approx(10.0)
+    assert ladder.lately_kw(Span(7, 24, ANALOGUE)) == pytest.approx((10.0, 100.0))
 
 
 def test_rungs_are_compared_over_the_same_targets(ladder: Ladder) -> None:

@@ -53,11 +53,34 @@ def test_what_is_no_lasting_shift(shift: LevelShift, ratios: list[float]) -> Non
     assert watched(shift, ratios) == [None] * len(ratios)
 
 
+def test_a_shift_within_a_reading_is_seen_whole(shift: LevelShift) -> None:
+    """The reading in which it happens holds only a part of it, which does not count."""
+    said = watched(shift, [1.1] + [1.25] * FIVE_HOURS)
+    accepted = said[FIVE_HOURS - 1]
+    assert accepted is not None
+    assert accepted[1] == pytest.approx(1.25)
+
+
 def test_the_way_back_needs_half_an_hour(shift: LevelShift) -> None:
-    """A jump to the level of before is believed after three readings, with exactly the inverse ratio, and only once."""
+    """A jump to the level of before is believed after three readings, by exactly the inverse ratio; so is the next."""
     up = watched(shift, [1.25] * FIVE_HOURS)[-1]
     assert up is not None
-    down = watched(shift, [0.81, 0.79, 0.80], first=500)
-    assert down[:2] == [None, None]
-    assert down[2] == (500, 1.0 / up[1])
-    assert watched(shift, [1.25] * 3, first=900) == [None] * 3
+    assert watched(shift, [0.80, 0.79, 0.81], first=500)[1:] == [None, (500, 1.0 / up[1])]
+    assert watched(shift, [1.25] * 3, first=900)[-1] == (900, up[1])
+
+
+def test_after_a_week_a_way_back_is_a_shift_like_any(shift: LevelShift) -> None:
+    """An hour at the former level is nothing then."""
+    assert watched(shift, [1.25] * FIVE_HOURS)[-1] is not None
+    assert watched(shift, [0.80] * 6 + [1.0] * 20, first=8 * DAY) == [None] * 26
+
+
+def test_a_few_readings_prove_nothing() -> None:
+    """At an hour a step three are needed for the way back; a horizon below five hours never sees a shift."""
+    hourly = LevelShift(Resolution(60), 24)
+    forecast_kw = np.full(24, 1000.0)
+    said = [hourly.watch(step, 1250.0, forecast_kw, 1.0) for step in range(5)]
+    assert said == [None] * 4 + [(0, 1.25)]
+    assert [hourly.watch(30 + step, 800.0, forecast_kw, 1.0) for step in range(3)] == [None, None, (30, 0.8)]
+    short = LevelShift(Resolution(60), 1)
+    assert [short.watch(step, 1250.0, forecast_kw[:1], 1.0) for step in range(20)] == [None] * 20

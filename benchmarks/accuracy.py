@@ -1,0 +1,460 @@
+"""What the forecasts are worth: on the stream as it is, rung by rung, after a cold start, and when the meter fails.
+
+``python -m benchmarks.accuracy [--zones 2] [--only window,rungs,cold,disturbed] [--json FILE]`` takes the year of the
+settings (TETOUAN_DATA). Every reading is answered before the next is seen. No weather is fed: its rung stays silent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from time import process_time
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Column, Table
+
+from benchmarks.streaming import answer, empty_model, in_parallel, scored, take, tenths_of
+from cli.provision import steps_shown, year_for
+from services.trainer.history import History
+from shared.forecasting.ladder import ADAPTED, FROZEN, NAMES
+from shared.forecasting.scores import grouped, step_of, to_kw
+from shared.runtime.settings import Settings, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from rich.console import RenderableType
+
+    from backtest.tables import ScoreTable
+    from benchmarks.streaming import Tell
+    from shared.forecasting.model import ZoneDemand
+
+Floats = NDArray[np.float64]
+
+PARTS = ("window", "rungs", "cold", "disturbed")
+DAY = 144  # readings, and leads
+LEADS = np.array((1, 6, 36, 144))
+
+START_MONTHS = (1, 3, 5, 7, 9)
+DAYS_SEEN = (8, 14, 30, 60, 90)
+SCORED_DAYS = 10
+
+ONSETS, FIRST_ONSET, ONSET_EVERY = 10, 432, 757  # rows from the last fifth on: each at another time of day
+FOLLOWED = 7 * DAY
+EQUAL_READINGS = 3  # the ingestor flags a meter as stuck from the next one on
+HIGHEST_KW = 150_000  # what a zone can be at all: more the ingestor sends on as missing
+
+
+class Part(Protocol):
+    """What was measured; both answers go by the names of ``PARTS``."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures for machines."""
+
+    def shown(self) -> dict[str, tuple[RenderableType, ...]]:
+        """Return the figures for people."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The last fifth of the year, answered by weights that go on adapting, with those of its start beside them.
+
+    Attributes
+    ----------
+    table
+        The scores of what was sent.
+    rungs_kw
+        The RMSE at ``LEADS`` of each rung that answered at all, over the pairs for which all of them did.
+    cpu_us
+        CPU time of taking and answering one reading.
+    state_bytes
+        Size of the saved state.
+    """
+
+    table: ScoreTable
+    rungs_kw: Mapping[str, Mapping[int, float]]
+    cpu_us: float
+    state_bytes: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures for machines."""
+        window = {
+            **self.table.to_json(),
+            "best_naive_rmse_kw": grouped(self.table.per_lead["best_naive_rmse_kw"]),
+            "best_naive": {lead: self.table.best_naive[lead - 1] for lead in LEADS.tolist()},
+            "cpu_us_per_reading": round(self.cpu_us, 1),
+            "state_bytes": self.state_bytes,
+        }
+        return {"window": window, "rungs": {"rmse_kw": self.rungs_kw, "adapted_beats_frozen": self.adapting()}}
+
+    def shown(self) -> dict[str, tuple[RenderableType, ...]]:
+        """Return the figures for people."""
+        rules = ", ".join(f"lead {lead}: {self.table.best_naive[lead - 1]}" for lead in LEADS.tolist())
+        cost = f"{self.cpu_us:.0f} us of CPU a reading, {self.state_bytes:,} bytes of state"
+        title = f"Zone {self.table.zone}: RMSE kW by rung, where all of them answered"
+        rungs = _table("rung", *(f"lead {lead}" for lead in LEADS), title=title)
+        for name, by_lead in self.rungs_kw.items():
+            rungs.add_row(name, *(f"{rmse_kw:,.1f}" for rmse_kw in by_lead.values()))
+        beaten = {True: "beats", False: "does not beat"}
+        adapting = (f"lead {lead}: adapted {beaten[better]} frozen" for lead, better in self.adapting().items())
+        return {
+            "window": (self.table, f"best naive rule at {rules}", cost),
+            "rungs": (rungs, ", ".join(adapting)),
+        }
+
+    def adapting(self) -> dict[int, bool]:
+        """Tell whether the weights that adapt beat those that were frozen, by lead."""
+        adapted, frozen = (self.rungs_kw[NAMES[rung]] for rung in (ADAPTED, FROZEN))
+        return {lead: adapted[lead] < frozen[lead] for lead in adapted}
+
+
+def stream(history: History, tell: Tell) -> Stream:
+    """Take what has been seen, freeze the weights, and answer the rows that follow."""
+    model = empty_model(history.site)
+    take(model, history, range(history.seen), tell)
+    model.freeze()
+    load_kw, first_step = history.demand_kw[history.seen :], history.first_step + history.seen
+    issued = np.empty((len(load_kw), 3, DAY), np.int32)
+    said_kw = np.full((len(load_kw) + 1, len(NAMES), len(LEADS)), np.nan)
+    spent_s = 0.0
+    for row, demand_kw in enumerate(load_kw.tolist()):
+        started_s = process_time()
+        forecast = model.partial_fit(first_step + row, demand_kw).predict()
+        spent_s += process_time() - started_s
+        issued[row] = tenths_of(forecast)
+        said_kw[row + 1] = said_of_next_kw(model)
+        tell(1)
+    early = np.arange(len(said_kw))[:, None, None] < LEADS  # said before the last fifth began
+    return Stream(
+        table=scored(history, range(history.seen, len(history.demand_kw)), issued),
+        rungs_kw=rung_errors_kw(np.where(early, np.nan, said_kw)[:-1], load_kw),
+        cpu_us=1e6 * spent_s / len(load_kw),
+        state_bytes=_state_bytes(model),
+    )
+
+
+def said_of_next_kw(model: ZoneDemand) -> Floats:
+    """Return what each rung has said of the next reading at each of ``LEADS``, (rungs, leads), NaN where nothing."""
+    fold, step = model.fold_, model.last_step_
+    assert fold is not None and step is not None  # noqa: S101, PT018 - a model that has read tells the type checker
+    intervals = fold.intervals
+    targets = intervals.issued_kw[step + 1 - fold.history.today * DAY]  # of today or, after its last reading, tomorrow
+    said_kw: Floats = targets[:, np.searchsorted(intervals.leads, LEADS)].astype(np.float64)
+    return said_kw
+
+
+def rung_errors_kw(said_kw: Floats, load_kw: Floats) -> dict[str, dict[int, float]]:
+    """Return the RMSE by rung and lead, of the rungs that answered at all, over the pairs for which all of them did.
+
+    Parameters
+    ----------
+    said_kw
+        By target, (targets, rungs, leads), NaN where a rung did not answer.
+    load_kw
+        The targets, (targets,).
+    """
+    answered = np.flatnonzero(~np.isnan(said_kw).all(axis=(0, 2)))
+    error_kw = said_kw[:, answered] - load_kw[:, None, None]
+    alike = np.where(np.isnan(error_kw).any(axis=1, keepdims=True), np.nan, error_kw)
+    rmse_kw = np.sqrt(np.nanmean(alike**2, axis=0)).tolist()
+    return {NAMES[rung]: dict(zip(LEADS.tolist(), by, strict=True)) for rung, by in zip(answered, rmse_kw, strict=True)}
+
+
+def _state_bytes(model: ZoneDemand) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state.npz"
+        model.save(path)
+        return path.stat().st_size
+
+
+class ColdWindow(NamedTuple):
+    """The ten days after so many, in the mean over all leads: ours, and the rule that is best in hindsight at each."""
+
+    start: str
+    days_seen: int
+    rmse_kw: float
+    best_naive_kw: float
+
+
+@dataclass(frozen=True)
+class ColdStarts:
+    """What a forecaster was worth that had seen nothing before each of several dates."""
+
+    zone: int
+    windows: tuple[ColdWindow, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures for machines."""
+        return {"cold": [window._asdict() for window in self.windows]}
+
+    def shown(self) -> dict[str, tuple[RenderableType, ...]]:
+        """Return the figures for people."""
+        seen = sorted({window.days_seen for window in self.windows})
+        title = f"Zone {self.zone}: {SCORED_DAYS} days after so many seen, mean RMSE kW, ours/best naive"
+        table = _table("start", *(f"{days} days" for days in seen), title=title)
+        starts = dict.fromkeys(window.start for window in self.windows)
+        for shown, chosen in {**{start: (start,) for start in starts}, "mean": tuple(starts)}.items():
+            table.add_row(shown, *(self._cell(chosen, days) for days in seen))
+        return {"cold": (table,)}
+
+    def _cell(self, starts: tuple[str, ...], days_seen: int) -> str:
+        chosen = [(w.rmse_kw, w.best_naive_kw) for w in self.windows if w.days_seen == days_seen and w.start in starts]
+        return _beside(*np.mean(chosen, axis=0)) if chosen else "-"
+
+
+def cold_runs(history: History, days_seen: tuple[int, ...] = DAYS_SEEN) -> dict[int, tuple[int, ...]]:
+    """Return the rows to start at, and after how many days there are ten to score."""
+    year, step_minutes = history.time_of(history.first_step).year, history.site.step_minutes
+    firsts = (datetime(year, month, 1, tzinfo=UTC) for month in START_MONTHS)
+    rows = (step_of(first, step_minutes) - history.first_step for first in firsts)
+    fitting = {
+        row: tuple(days for days in days_seen if row + (days + SCORED_DAYS) * DAY <= len(history.demand_kw))
+        for row in rows
+        if row >= 0
+    }
+    return {row: days for row, days in fitting.items() if days}
+
+
+def cold_starts(history: History, runs: Mapping[int, tuple[int, ...]], tell: Tell) -> ColdStarts:
+    """Begin at each row with a forecaster that has seen nothing."""
+    return ColdStarts(
+        history.zone, tuple(w for row, days in runs.items() for w in _cold_start(history, row, days, tell))
+    )
+
+
+def _cold_start(history: History, row: int, days_seen: tuple[int, ...], tell: Tell) -> Iterable[ColdWindow]:
+    load_kw = history.demand_kw[row : row + _cold_readings(days_seen)]
+    issued = answer(empty_model(history.site), history.first_step + row, load_kw, tell)
+    for days in days_seen:
+        chosen = slice(days * DAY, (days + SCORED_DAYS) * DAY)
+        table = scored(history, range(row + chosen.start, row + chosen.stop), issued[chosen], known_from=row)
+        means = (float(table.per_lead[name].mean()) for name in ("rmse_kw", "best_naive_rmse_kw"))
+        yield ColdWindow(history.time_of(history.first_step + row).date().isoformat(), days, *means)
+
+
+def _cold_readings(days_seen: tuple[int, ...]) -> int:
+    return (max(days_seen) + SCORED_DAYS) * DAY
+
+
+class Disturbance(NamedTuple):
+    """What becomes of the readings from an onset on.
+
+    ``meter`` makes of the loads while it lasts, in kW, and of the last one before it, what is fed; NaN for missing.
+    What is ``lasting`` is no fault of the meter: the load itself has changed.
+    """
+
+    steps: int
+    meter: Callable[[Floats, float], Floats]
+    lasting: bool = False
+
+    def fed_kw(self, load_kw: Floats, before_kw: float) -> Floats:
+        """Return what is fed from the onset on, of the shape of the loads."""
+        end = len(load_kw) if self.lasting else self.steps
+        return np.concatenate((self.meter(load_kw[:end], before_kw), load_kw[end:]))
+
+    def true_kw(self, load_kw: Floats, before_kw: float) -> Floats:
+        """Return what the load is from the onset on."""
+        return self.fed_kw(load_kw, before_kw) if self.lasting else load_kw
+
+    @property
+    def periods(self) -> dict[str, slice]:
+        """Which origins are scored together, counted from the onset."""
+        return {
+            "during": slice(self.steps),
+            "day after": slice(self.steps, self.steps + DAY),
+            "days 3-7": slice(2 * DAY, FOLLOWED),
+        }
+
+
+def _missing(load_kw: Floats, _: float) -> Floats:
+    return np.full_like(load_kw, np.nan)
+
+
+def _stuck(load_kw: Floats, before_kw: float) -> Floats:
+    """Return the last value, which counts as the first equal one, until the ingestor flags it."""
+    return np.where(np.arange(1, len(load_kw) + 1) < EQUAL_READINGS, before_kw, np.nan)
+
+
+def _tenfold(load_kw: Floats, _: float) -> Floats:
+    return 10 * load_kw
+
+
+def _tenfold_flagged(load_kw: Floats, _: float) -> Floats:
+    """Return what the ingestor leaves of ten times the load."""
+    return np.where(10 * load_kw > HIGHEST_KW, np.nan, 10 * load_kw)
+
+
+DISTURBANCES = {
+    "2 h missing": Disturbance(12, _missing),
+    "6 h stuck": Disturbance(36, _stuck),
+    "24 h missing": Disturbance(DAY, _missing),
+    "18 values x10": Disturbance(18, _tenfold),
+    "18 x10, flagged": Disturbance(18, _tenfold_flagged),
+    "one value x10": Disturbance(1, _tenfold),
+    "+20 % for good": Disturbance(DAY, lambda load_kw, _: 1.2 * load_kw, lasting=True),
+}
+
+
+@dataclass(frozen=True)
+class Disturbed:
+    """The mean RMSE over all leads against the true load, disturbed and not, in the mean over the onsets, in kW."""
+
+    zone: int
+    onsets: int
+    rmse_kw: Mapping[str, Mapping[str, tuple[float, float]]]  # by disturbance and period
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures for machines."""
+        names = ("rmse_kw", "undisturbed_rmse_kw")
+        cases = {
+            name: {period: dict(zip(names, pair, strict=True)) for period, pair in by.items()}
+            for name, by in self.rmse_kw.items()
+        }
+        return {"disturbed": {"onsets": self.onsets, "cases": cases}}
+
+    def shown(self) -> dict[str, tuple[RenderableType, ...]]:
+        """Return the figures for people."""
+        title = f"Zone {self.zone}: mean RMSE kW, disturbed/not, {self.onsets} onsets"
+        table = _table("disturbance", "during", "day after", "days 3-7", title=title)
+        for name, by in self.rmse_kw.items():
+            table.add_row(name, *(_beside(*pair) for pair in by.values()))
+        return {"disturbed": (table,)}
+
+
+def onsets_in(history: History) -> tuple[int, ...]:
+    """Return the rows at which disturbances begin, those that can be followed for a week and its targets."""
+    rows = (history.seen + FIRST_ONSET + ONSET_EVERY * n for n in range(ONSETS))
+    return tuple(row for row in rows if row + FOLLOWED + DAY <= len(history.demand_kw))
+
+
+def disturbed(history: History, onsets: tuple[int, ...], tell: Tell) -> Disturbed:
+    """Disturb a copy of the forecaster in each way at each onset; the forecaster itself sees the year as it is."""
+    model = empty_model(history.site)
+    take(model, history, range(history.seen), tell)
+    model.freeze()
+    found = []
+    for at, onset in zip((history.seen, *onsets), onsets, strict=False):
+        take(model, history, range(at, onset), tell)
+        found.append(_disturbed_at(model, history, onset, tell))
+    rmse_kw = {
+        name: {period: _mean_pair(one[name][period] for one in found) for period in disturbance.periods}
+        for name, disturbance in DISTURBANCES.items()
+    }
+    return Disturbed(history.zone, len(onsets), rmse_kw)
+
+
+def _disturbed_at(
+    model: ZoneDemand, history: History, onset: int, tell: Tell
+) -> dict[str, dict[str, tuple[float, float]]]:
+    load_kw = history.demand_kw[onset : onset + FOLLOWED + DAY]
+    before_kw, first_step = float(history.demand_kw[onset - 1]), history.first_step + onset
+
+    def errors_kw(fed_kw: Floats, true_kw: Floats) -> Floats:
+        """Return the errors of each origin, (origins, leads)."""
+        issued = answer(deepcopy(model), first_step, fed_kw[:FOLLOWED], tell)
+        targets_kw = np.lib.stride_tricks.sliding_window_view(true_kw[1:], DAY)
+        return to_kw(issued[:, 0]) - targets_kw
+
+    clean_kw = errors_kw(load_kw, load_kw)
+    found = {}
+    for name, disturbance in DISTURBANCES.items():
+        wrong_kw = errors_kw(disturbance.fed_kw(load_kw, before_kw), disturbance.true_kw(load_kw, before_kw))
+        found[name] = {
+            period: (mean_rmse_kw(wrong_kw[origins]), mean_rmse_kw(clean_kw[origins]))
+            for period, origins in disturbance.periods.items()
+        }
+    return found
+
+
+def mean_rmse_kw(error_kw: Floats) -> float:
+    """Return the RMSE over the origins of errors, (origins, leads), in the mean over the leads; NaN is left out."""
+    return float(np.nanmean(np.sqrt(np.nanmean(error_kw**2, axis=0))))
+
+
+def _mean_pair(pairs: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    ours, theirs = np.mean(list(pairs), axis=0).tolist()
+    return ours, theirs
+
+
+def _beside(ours_kw: float, theirs_kw: float) -> str:
+    return f"{ours_kw:.0f}/{theirs_kw:.0f}"
+
+
+def _table(first: str, *others: str, title: str) -> Table:
+    return Table(
+        Column(first, no_wrap=True), *(Column(name, justify="right") for name in others), title=title, box=SIMPLE
+    )
+
+
+def jobs(history: History, only: Iterable[str]) -> dict[str, tuple[Callable[[Tell], Part], int]]:
+    """Return what is to be run for the parts, the longest first, and how many readings each takes.
+
+    A part for which the history is too short is left out.
+    """
+    onsets, runs = onsets_in(history), cold_runs(history)
+    followed = len(onsets) * (len(DISTURBANCES) + 1) * FOLLOWED
+    known: dict[str, tuple[Callable[[Tell], Part], int]] = {
+        "disturbed": (partial(disturbed, history, onsets), max(onsets, default=0) + followed),
+        "cold": (partial(cold_starts, history, runs), sum(map(_cold_readings, runs.values()))),
+        "window": (partial(stream, history), len(history.demand_kw)),
+    }
+    wanted = {"window" if part == "rungs" else part for part in only}
+    return {name: (job, readings) for name, (job, readings) in known.items() if name in wanted and readings}
+
+
+def measured(histories: Iterable[History], only: Iterable[str], show: Callable[[float], None]) -> dict[int, list[Part]]:
+    """Measure the parts of each zone; ``show`` is told the share of the work that is done, 0..1."""
+    work = {(history.zone, name): job for history in histories for name, job in jobs(history, only).items()}
+    readings = sum(count for _, count in work.values())
+    found = in_parallel({key: job for key, (job, _) in work.items()}, readings, show)
+    return {zone: [part for key, part in found.items() if key[0] == zone] for zone, _ in found}
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    parts = tuple(text.split(","))
+    if odd := sorted(set(parts) - set(PARTS)):
+        raise argparse.ArgumentTypeError(f"no part {', '.join(odd)}: choose some of {','.join(PARTS)}")
+    return parts
+
+
+def main() -> None:
+    """Print the tables, and write the JSON where a file is named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--zones", type=int, nargs="+", default=[2], help="the zones to measure")
+    parser.add_argument("--only", type=_parts, default=PARTS, help=f"some of {','.join(PARTS)}")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    arguments = parser.parse_args()
+    console, settings = Console(), load(Settings)
+    year = year_for(settings.data, settings, console)
+    if odd := set(arguments.zones) - set(year.site.zones):
+        parser.error(f"--zones: {year.site.name} has no zone {odd.pop()}, only {', '.join(map(str, year.site.zones))}")
+    histories = [History.of(year, zone, year.test_start) for zone in dict.fromkeys(arguments.zones)]
+    with steps_shown(console) as progress:
+        found = measured(histories, arguments.only, partial(progress, f"measuring {', '.join(arguments.only)}"))
+    for parts in found.values():
+        for lines in _chosen(arguments.only, [part.shown() for part in parts]).values():
+            console.print(*lines, sep="\n", highlight=False)
+    if arguments.json:
+        figures = {zone: _chosen(arguments.only, [part.to_json() for part in parts]) for zone, parts in found.items()}
+        result = {"data": year.label, "synthetic": year.synthetic, "zones": figures}
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def _chosen(only: tuple[str, ...], answers: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what was asked for and could be measured, in the order of ``PARTS``."""
+    merged = {name: figures for answer in answers for name, figures in answer.items()}
+    return {part: merged[part] for part in PARTS if part in only and part in merged}
+
+
+if __name__ == "__main__":
+    main()

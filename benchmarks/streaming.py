@@ -1,0 +1,135 @@
+"""A zone's readings through ``ZoneDemand`` with nothing around it, and the scores of what it answers."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor, wait
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from backtest.record import Record
+from backtest.tables import ScoreTable
+from shared.forecasting.calendar import Calendar
+from shared.forecasting.model import HALF_LIVES_DAYS, ZoneDemand
+from shared.forecasting.scores import ABSENT, to_tenths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from multiprocessing.sharedctypes import Synchronized
+
+    from numpy.typing import NDArray
+
+    from services.trainer.history import History
+    from shared.data.sites import Site
+    from shared.forecasting.model import ZoneForecast
+
+    Tell = Callable[[int], None]
+
+__all__ = ["COVERAGE", "answer", "empty_model", "in_parallel", "scored", "take", "tenths_of"]
+
+COVERAGE = 0.9
+PROCESSES = 2
+REFRESH_S = 0.2
+_TOLD_EVERY = 144  # readings
+
+K = TypeVar("K")
+T = TypeVar("T")
+
+
+def empty_model(site: Site, half_lives_days: tuple[float, ...] = HALF_LIVES_DAYS) -> ZoneDemand:
+    """Return a forecaster of the site's next day that has seen nothing."""
+    calendar = Calendar(site.country, site.time_zone, site.holidays.add, site.holidays.remove)
+    day = 1440 // site.step_minutes
+    return ZoneDemand(
+        calendar=calendar, step_minutes=site.step_minutes, horizon_steps=day, half_lives_days=half_lives_days
+    )
+
+
+def take(model: ZoneDemand, history: History, rows: range, tell: Tell) -> None:
+    """Let the model take the rows; ``tell`` hears how many it has taken since it last heard."""
+    for row in rows:
+        model.partial_fit(history.first_step + row, float(history.demand_kw[row]))
+        if (row + 1) % _TOLD_EVERY == 0:
+            tell(_TOLD_EVERY)
+
+
+def answer(model: ZoneDemand, first_step: int, demand_kw: NDArray[np.float64], tell: Tell) -> NDArray[np.int32]:
+    """Let the model take the readings, NaN where missing, and answer each one before it sees the next.
+
+    Returns median, low and high end of the 90 % interval in tenths of kW, shape (readings, 3, leads), ``ABSENT`` before
+    the first good reading.
+    """
+    issued = np.full((len(demand_kw), 3, model.horizon_steps), ABSENT, np.int32)
+    for row, load_kw in enumerate(demand_kw.tolist()):
+        model.partial_fit(first_step + row, load_kw)
+        if model.ready:
+            issued[row] = tenths_of(model.predict())
+        if (row + 1) % _TOLD_EVERY == 0:
+            tell(_TOLD_EVERY)
+    return issued
+
+
+def tenths_of(forecast: ZoneForecast) -> NDArray[np.int32]:
+    """Return median, low and high end of the 90 % interval as on the wire, in tenths of kW, shape (3, leads)."""
+    return to_tenths((forecast.median_kw, *forecast.bounds_kw(COVERAGE)))
+
+
+def scored(history: History, rows: range, issued: NDArray[np.int32], known_from: int = 0) -> ScoreTable:
+    """Return the scores of the pairs whose origin and target both lie in the rows.
+
+    Parameters
+    ----------
+    issued
+        What was answered to each of the rows, in tenths of kW, shape (rows, 3, leads).
+    known_from
+        The first row that the naive rules know.
+    """
+    begin, end, known = (history.time_of(history.first_step + row) for row in (rows.start, rows.stop, known_from))
+    record = Record(history.zone, begin, end, history.site.step_minutes, history_from=known)
+    record.demand[:] = to_tenths(history.demand_kw[known_from : rows.stop])
+    record.issued[:] = issued
+    return ScoreTable.of(record)
+
+
+def in_parallel(jobs: Mapping[K, Callable[[Tell], T]], readings: int, show: Callable[[float], None]) -> dict[K, T]:
+    """Run the jobs in processes of one thread each; returns what they return, by the same keys.
+
+    Parameters
+    ----------
+    jobs
+        Told what to call with the number of readings taken since; they and their results must be fit to be sent to
+        another process.
+    readings
+        How many readings all the jobs take.
+    show
+        Told again and again the share of them that is taken, 0..1.
+    """
+    context = get_context("spawn")  # a fork would copy the thread that draws the progress
+    taken = context.Value("q", 0)
+    with ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=_begin, initargs=(taken,)) as pool:
+        running = {name: pool.submit(_work, job) for name, job in jobs.items()}
+        while wait(running.values(), timeout=REFRESH_S).not_done:
+            show(min(1.0, taken.value / readings))
+        return {name: future.result() for name, future in running.items()}
+
+
+class _Process:
+    """What a process of the pool is given when it begins."""
+
+    taken: Synchronized[int]
+
+
+def _begin(taken: Synchronized[int]) -> None:
+    threadpool_limits(1)
+    _Process.taken = taken
+
+
+def _work(job: Callable[[Tell], T]) -> T:
+    return job(_tell)
+
+
+def _tell(readings: int) -> None:
+    with _Process.taken.get_lock():
+        _Process.taken.value += readings
