@@ -11,8 +11,8 @@ from threadpoolctl import threadpool_limits
 
 from backtest.record import Record
 from backtest.tables import ScoreTable
-from shared.forecasting.calendar import Calendar
-from shared.forecasting.model import HALF_LIVES_DAYS, ZoneDemand
+from services.forecaster.issuing import ZoneModels
+from shared.forecasting.model import HALF_LIVES_DAYS
 from shared.forecasting.scores import ABSENT, to_tenths
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from services.trainer.history import History
     from shared.data.sites import Site
-    from shared.forecasting.model import ZoneForecast
+    from shared.forecasting.model import ZoneDemand, ZoneForecast
 
     Tell = Callable[[int], None]
 
@@ -40,11 +40,8 @@ T = TypeVar("T")
 
 def empty_model(site: Site, half_lives_days: tuple[float, ...] = HALF_LIVES_DAYS) -> ZoneDemand:
     """Return a forecaster of the site's next day that has seen nothing."""
-    calendar = Calendar(site.country, site.time_zone, site.holidays.add, site.holidays.remove)
-    day = 1440 // site.step_minutes
-    return ZoneDemand(
-        calendar=calendar, step_minutes=site.step_minutes, horizon_steps=day, half_lives_days=half_lives_days
-    )
+    model: ZoneDemand = ZoneModels.cold(site, site.zones[0]).demand.set_params(half_lives_days=half_lives_days)
+    return model
 
 
 def take(model: ZoneDemand, history: History, rows: range, tell: Tell) -> None:

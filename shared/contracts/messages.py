@@ -115,7 +115,7 @@ class RungSpan(Message):
     to_lead: Annotated[int, Field(ge=1)]
     """Last lead, in steps after the origin."""
     rung: Rung
-    """Best first: ``adapted`` (the model, learning from every reading), ``frozen`` (the model as it last learned),
+    """Best first: ``adapted`` (the model, learning from every reading), ``frozen`` (the model as its training left it),
     ``weather`` (weather and calendar alone), ``analogue`` (similar days), ``climatology`` (the usual demand)."""
     reason: str | None = None
     """Why it is not the best rung, or what the model had to do without."""

@@ -54,8 +54,6 @@ class Outlook:
     trusted_kw: Floats = field(init=False)  # from trusted_step: fills what is missing
     refused: int = field(init=False, default=0)  # readings in a row that were not believed
     weather_step: int = field(init=False, default=-1)  # of the last reading with weather
-    shifted_step: int = field(init=False, default=-1)  # when the last lasting shift began
-    shift_ratio: float = field(init=False, default=1.0)
     reason: str = field(init=False, default="")  # why the reading at last_step was filled, empty where it was not
 
     def __post_init__(self) -> None:
@@ -91,6 +89,7 @@ class DemandFold:
         if not half_lives_days or not all(days > 0 for days in half_lives_days):
             raise ValueError(f"half_lives_days is {half_lives_days}: use numbers above 0")
         self._leads = grid_leads(resolution, horizon_steps)
+        self._grid = self._leads - 1  # where they stand among all leads
         self._resolution = resolution
         self._horizon = np.arange(1, horizon_steps + 1)
         self._spread = interpolation(self._leads, horizon_steps)
@@ -157,8 +156,7 @@ class DemandFold:
             self._learn(step, at, load_kw)
         if slot == day - 1:
             self._learn_day_before(at)
-        if self.ready:
-            self._look_ahead(step, at)
+        self._look_ahead(step, at)
 
     def half_width_kw(self) -> Floats:
         """Return half the width of each interval around the median, (coverages, horizon).
@@ -185,10 +183,10 @@ class DemandFold:
 
     def _shifted(self) -> str:
         """Return that the load has shifted, for a day."""
-        outlook = self.outlook
-        if outlook.shifted_step < 0 or outlook.last_step - outlook.shifted_step >= self._resolution.day:
+        onset = self.shift.last_onset
+        if onset < 0 or self.outlook.last_step - onset >= self._resolution.day:
             return ""
-        return f"the load has shifted for good to {outlook.shift_ratio:.2f} of what it was"
+        return f"the load has shifted for good to {self.shift.last_ratio:.2f} of what it was"
 
     def _why_lower(self, span: Span) -> str:
         if not self.adapted:
@@ -251,7 +249,6 @@ class DemandFold:
         self.history.rescale(onset, ratio, step)
         self.intervals.rescale(ratio)
         self.climatology.rescale(ratio)
-        self.outlook.shifted_step, self.outlook.shift_ratio = onset, ratio
 
     def _held(self, step: int, at: int, weather_kw: float) -> float:
         """Return what the weather says, or for some hours what it said last."""
@@ -299,7 +296,7 @@ class DemandFold:
 
     def _said(self, step: int, at: int, base: Floats, rest: Floats) -> Floats:
         """Return what every rung says, (rungs, grid leads); NaN where it cannot answer."""
-        grid = self._leads - 1
+        grid = self._grid
         said = np.empty((len(NAMES), len(grid)))
         np.add(rest, base[grid], out=said[ADAPTED : FROZEN + 1])
         said[ladder.WEATHER] = self._weather_kw(at)[grid]

@@ -134,7 +134,7 @@ class Intervals:
         The first rung, which answers nearly always, has its turn every day, the others one after the other.
         """
         self.usual_error_kw = float(self.scale_kw[:, 0, 0].mean())
-        turns = {0, 1 + today % (self.rungs - 1)} if self.rungs > 1 else {0}
+        turns = {0, 1 + today % (self.rungs - 1)}
         for rung in range(self.rungs):
             if rung in turns or not self.calibrated(rung):
                 self._refresh(rung)

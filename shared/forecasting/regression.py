@@ -46,8 +46,8 @@ class LeadRegression:
     """The sums of the normal equations in each memory, the weights that they gave last, and those once frozen.
 
     The label is kept as one more column of the lead's row, [z | r]: so ``cross`` holds [B | b] of all leads side by
-    side, and ``own`` holds [[C, c], [c', sum w r r]] of each. Single precision halves the state and changes no forecast
-    by as much as a tenth of a kW; they are solved in double.
+    side, and ``own`` holds [[C, c], [c', sum w r r]] of each. They are kept in single precision, which halves the
+    state, and solved in double.
     """
 
     origin_width: int
