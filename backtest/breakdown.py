@@ -58,7 +58,7 @@ def by_group(record: Record, calendar: Calendar) -> dict[str, pd.DataFrame]:
     """
     steps = record.start_step + np.arange(record.rows)
     local = local_times(steps, record.step_minutes, calendar)
-    holiday = calendar.holiday(steps, record.step_minutes)
+    holiday = calendar.holiday(calendar.clock(steps, record.step_minutes).date)
     labels = {
         "days": pd.Index(local.strftime("%Y-%m-%d"), name="local_date"),
         "hours": pd.Index(local.hour, name="local_hour"),

@@ -64,7 +64,7 @@ def days_ahead(record: Record, calendar: Calendar) -> tuple[DayAhead, ...]:
     """
     leads = record.steps_per_day
     origins = np.arange(max(0, record.rows - leads))
-    midnight = calendar.minute_of_day(record.start_step + origins + 1, record.step_minutes) == 0
+    midnight = calendar.clock(record.start_step + origins + 1, record.step_minutes).minute == 0
     origins = origins[midnight]
     targets = record.demand.size - record.rows + origins[:, None] + np.arange(1, leads + 1)
     terms = pair_terms(record.demand[targets], record.issued[origins].swapaxes(0, 1)).sum(axis=2)

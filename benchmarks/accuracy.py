@@ -145,11 +145,9 @@ def stream(history: History, tell: Tell) -> Stream:
 
 def said_of_next_kw(model: ZoneDemand) -> Floats:
     """Return what each rung has said of the next reading at each of ``LEADS``, (rungs, leads), NaN where nothing."""
-    fold, step = model.fold_, model.last_step_
-    assert fold is not None and step is not None  # noqa: S101, PT018 - a model that has read tells the type checker
-    intervals = fold.intervals
-    targets = intervals.issued_kw[step + 1 - fold.history.today * DAY]  # of today or, after its last reading, tomorrow
-    said_kw: Floats = targets[:, np.searchsorted(intervals.leads, LEADS)].astype(np.float64)
+    fold = model.fold_
+    assert fold is not None  # noqa: S101 - a model that has read tells the type checker
+    said_kw: Floats = fold.said_of_next_kw()[:, np.searchsorted(fold.intervals.leads, LEADS)]
     return said_kw
 
 

@@ -120,7 +120,7 @@ class Issuer:
         demand = models.demand.partial_fit(step, demand_kw, ahead_kw)
         if not demand.ready:
             return None  # nothing was ever read: there is nothing to say
-        issue = demand.predict()
+        issue = demand.predict(self._coverages)
         # the two champions of a zone may be of different ages
         if models.weather is not None and step > models.weather.last_step_:
             label_kw = demand_kw if issue.reason is None else math.nan  # what the guard refused teaches nobody

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import holidays
@@ -14,11 +14,19 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Calendar"]
+__all__ = ["Calendar", "Clock"]
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _DAY_MINUTES = 1440
 _QUARTER_MINUTES = 15  # no time zone in force today changes its offset between two quarter hours
+
+
+class Clock(NamedTuple):
+    """Local time, one number a step."""
+
+    date: NDArray[np.int64]  # days since 1970-01-01
+    minute: NDArray[np.int64]  # since local midnight, 0..1439
+    weekday: NDArray[np.int64]  # 0 for Monday to 6 for Sunday
 
 
 @dataclass(frozen=True)
@@ -68,19 +76,14 @@ class Calendar:
     def _published(self) -> holidays.HolidayBase:
         return holidays.country_holidays(self.country)
 
-    def minute_of_day(self, steps: NDArray[np.int64], step_minutes: int) -> NDArray[np.int64]:
-        """Return the minutes since local midnight, 0..1439."""
-        return self._local_minutes(steps, step_minutes) % _DAY_MINUTES
+    def clock(self, steps: NDArray[np.int64], step_minutes: int) -> Clock:
+        """Return what the clocks of the site show at the steps."""
+        date_, minute = np.divmod(self._local_minutes(steps, step_minutes), _DAY_MINUTES)
+        return Clock(date_, minute, (date_ + date.fromordinal(_EPOCH).weekday()) % 7)
 
-    def weekday(self, steps: NDArray[np.int64], step_minutes: int) -> NDArray[np.int64]:
-        """Return the local day of the week, 0 for Monday to 6 for Sunday."""
-        days = self._local_minutes(steps, step_minutes) // _DAY_MINUTES
-        return (days + date.fromordinal(_EPOCH).weekday()) % 7
-
-    def holiday(self, steps: NDArray[np.int64], step_minutes: int, *, days_later: int = 0) -> NDArray[np.bool_]:
-        """Tell whether the local date, or the one so many days later, is a public holiday."""
-        days = self._local_minutes(steps, step_minutes) // _DAY_MINUTES + days_later
-        dates, each = np.unique(days, return_inverse=True)
+    def holiday(self, date_: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell whether the local dates, in days since 1970-01-01, are public holidays."""
+        dates, each = np.unique(date_, return_inverse=True)
         flags = np.array([self._is_holiday(date.fromordinal(_EPOCH + day)) for day in dates.tolist()], dtype=np.bool_)
         return flags[each]
 
@@ -90,12 +93,16 @@ class Calendar:
     def _local_minutes(self, steps: NDArray[np.int64], step_minutes: int) -> NDArray[np.int64]:
         """Return minutes on the local wall clock since its 1970-01-01 00:00."""
         minutes = np.asarray(steps, dtype=np.int64) * step_minutes
-        quarters, each = np.unique(minutes // _QUARTER_MINUTES, return_inverse=True)
-        shown = np.array(
-            [self._wall_clock(quarter * _QUARTER_MINUTES) for quarter in quarters.tolist()], dtype=np.int64
-        )
-        return shown[each] + minutes % _QUARTER_MINUTES
+        days, day = np.unique(minutes // _DAY_MINUTES, return_inverse=True)
+        ahead = self._ahead(days * _DAY_MINUTES)
+        same = ahead == self._ahead((days + 1) * _DAY_MINUTES)
+        if not same.all():  # the clocks are turned within one of the days
+            quarters, quarter = np.unique(minutes // _QUARTER_MINUTES, return_inverse=True)
+            return minutes + self._ahead(quarters * _QUARTER_MINUTES)[quarter]
+        return minutes + ahead[day]
 
-    def _wall_clock(self, minute: int) -> int:
-        shown = datetime.fromtimestamp(60 * minute, self._zone)
-        return int(shown.replace(tzinfo=UTC).timestamp()) // 60
+    def _ahead(self, minutes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return by how many minutes the clock is ahead of UTC at each of the minutes since the epoch."""
+        shown = (datetime.fromtimestamp(60 * minute, self._zone) for minute in minutes.tolist())
+        offsets = [moment.utcoffset() or timedelta() for moment in shown]
+        return np.array([offset // timedelta(minutes=1) for offset in offsets], dtype=np.int64)

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from shared.forecasting.climatology import HOLIDAY
@@ -18,7 +19,7 @@ from shared.forecasting.history import BLEND, DAYS_BACK, LATE_MEAN, LOAD, MEAN, 
 if TYPE_CHECKING:
     from shared.forecasting.calendar import Calendar
 
-__all__ = ["Features", "grid_leads", "interpolation"]
+__all__ = ["DayPlan", "Features", "grid_leads", "interpolation"]
 
 Floats = NDArray[np.float64]
 Steps = NDArray[np.int64]
@@ -30,7 +31,9 @@ _LAG_DAYS = (1, 2, 7, 14)
 _DEVIATION_MINUTES = (10, 20, 30, 60, 120, 360)
 _AVERAGE_MINUTES = (60, 360, 1440)
 _ORIGIN_CALENDAR, _TARGET_CALENDAR = 33, 20  # columns of a day's table
+_HARMONICS = 4
 _LEAD_LOADS = 16
+_AROUND = 5  # times around a target at which the late mean is looked up
 
 
 def grid_leads(resolution: Resolution, horizon_steps: int) -> Steps:
@@ -51,36 +54,46 @@ class _DayTable(NamedTuple):
     origin: Floats  # (day, 33): 1, six daily harmonics, {Fri Sat Sun Mon} x (1, two harmonics)
     target: Floats  # (day, 20): Sat Sun Mon Fri, four holiday flags, {three holidays, Sat Sun Mon} x one harmonic
     harmonics: Floats  # (day, 4): sin, cos of once and twice a day
-    hour: Steps  # (day,): local hour
     kind: Steps  # (day,): kind of day, as the climatology counts them
 
 
 @lru_cache(maxsize=32)
 def _day_table(calendar: Calendar, resolution: Resolution, day: int) -> _DayTable:
     """Return the calendar columns of a day, counted from the epoch."""
-    steps, minutes = day * resolution.day + np.arange(resolution.day), resolution.step_minutes
-    minute = calendar.minute_of_day(steps, minutes)
-    angle = 2.0 * np.pi / 1440.0 * minute[:, None] * np.arange(1, 7)
+    steps = day * resolution.day + np.arange(resolution.day)
+    clock = calendar.clock(steps, resolution.step_minutes)
+    angle = 2.0 * np.pi / 1440.0 * clock.minute[:, None] * np.arange(1, 7)
     waves = np.stack((np.sin(angle), np.cos(angle)), axis=2).reshape(-1, 12)
-    constant, twice = np.ones((resolution.day, 1)), waves[:, :4]
-    kind = calendar.weekday(steps, minutes)
-    weekday = kind[:, None]
+    constant, twice = np.ones((resolution.day, 1)), waves[:, :_HARMONICS]
+    weekday = clock.weekday[:, None]
     from_friday = (weekday == (_FRIDAY, _SATURDAY, _SUNDAY, _MONDAY)).astype(np.float64)
     weekend = (weekday == (_SATURDAY, _SUNDAY, _MONDAY, _FRIDAY)).astype(np.float64)
-    holiday = np.stack([calendar.holiday(steps, minutes, days_later=days) for days in (0, -1, -7, 1)], axis=1) * 1.0
+    holiday = np.stack([calendar.holiday(clock.date + days) for days in (0, -1, -7, 1)], axis=1) * 1.0
     special = np.hstack((holiday[:, :3], weekend[:, :3]))
     return _DayTable(
         origin=np.hstack((constant, waves, _products(from_friday, np.hstack((constant, twice))))),
         target=np.hstack((weekend, holiday, _products(special, waves[:, :2]))),
         harmonics=twice,
-        hour=minute // 60,
-        kind=np.where(holiday[:, 0] > 0.0, HOLIDAY, kind),
+        kind=np.where(holiday[:, 0] > 0.0, HOLIDAY, clock.weekday),
     )
 
 
 def _products(left: Floats, right: Floats) -> Floats:
     """Return every column of ``left`` times every column of ``right``, in that order."""
     return (left[..., :, None] * right[..., None, :]).reshape(*left.shape[:-1], -1)
+
+
+class DayPlan(NamedTuple):
+    """What weights make of the calendar of a day: an origin of that day needs nothing but its loads any more.
+
+    ``weights`` stands for any number of regressions that are answered together.
+    """
+
+    of_loads: Floats  # (weights * leads, loads and their products with harmonics)
+    of_taps: Floats  # (day, weights, leads, 8): of three increments, and of the late mean around the target
+    constant: Floats  # (day, weights, leads): of the calendar alone
+    low: Floats  # (load_width,): where a difference of loads is clipped
+    high: Floats
 
 
 class Features:
@@ -97,6 +110,9 @@ class Features:
     - the last changes and the deviations times two daily harmonics;
     - the calendar: a constant, six daily harmonics, the days around the weekend.
 
+    The first ``load_width`` of them are differences of loads; one that lies beyond its limit is clipped, since a wild
+    load should not count in proportion.
+
     Of a lead (``lead_width`` columns, 36), at its target:
 
     - the increments; that of the mean on the weekend; slope and curvature of the mean without yesterday;
@@ -108,6 +124,7 @@ class Features:
         self._calendar, self._resolution, self._leads, self._horizon = calendar, resolution, leads, horizon_steps
         day, row = resolution.day, window_steps(resolution)
         self._table_start = (DAYS_BACK - 1) * day
+        self._today = DAYS_BACK * day
         lags = np.array((*resolution.steps(*_LAG_MINUTES), *(day * days for days in _LAG_DAYS)))
         deviation_lags = np.array((0, *resolution.steps(*_DEVIATION_MINUTES)))
         anchors = np.array((MEAN * row, LOAD * row - 7 * day, LOAD * row - day))
@@ -115,39 +132,36 @@ class Features:
         around = LATE_MEAN * row + np.array((-hour, -half_hour, 0, half_hour, hour))
 
         # a tap is where a number stands in the flattened series, relative to the origin in the first row
-        self._lags, self._deviation_lags = len(lags), len(deviation_lags)
-        self._origin_taps = np.concatenate(
-            (
-                (LOAD * row,),
-                LOAD * row - lags,
-                LOAD * row - deviation_lags,
-                np.subtract.outer(anchors, deviation_lags).flat,
-            )
+        origin_taps = (
+            (LOAD * row,),
+            LOAD * row - lags,
+            LOAD * row - deviation_lags,
+            np.subtract.outer(anchors, deviation_lags).ravel(),
         )
-        self._target_taps = np.concatenate(
-            (np.add.outer(anchors, leads).flat, anchors, np.add.outer(around, leads).flat)
+        target_taps = np.add.outer(leads, np.concatenate((anchors, around))).ravel()
+        self._origin_taps = np.concatenate(origin_taps)
+        self._target_taps = np.concatenate((target_taps, anchors))
+        self._taps = np.concatenate((self._origin_taps, self._target_taps))
+        self._differences = _differences(len(lags), len(deviation_lags))
+        self._averages = np.stack(
+            [np.repeat((0.0, 1.0 / width), (day - width, width)) for width in resolution.steps(*_AVERAGE_MINUTES)]
         )
-        self._widths = np.array(resolution.steps(*_AVERAGE_MINUTES))
         self._reach = np.concatenate(((0,), leads))
 
         # columns of an origin's row: those that a harmonic multiplies, and where each group of columns ends
-        mean, day_ago, week_ago = self._lags, self._lags - 4, self._lags - 2
-        mean_hour_ago = mean + int(np.searchsorted(deviation_lags, hour))
-        self._driving = np.array((0, mean, mean + 1, mean_hour_ago, day_ago, week_ago))
-        self._deviations = mean + 1 + 3 * (self._deviation_lags - 1)
-        self._averages = self._deviations + len(self._widths)
-        self.load_width = self._averages + 4 * len(self._driving)
-        self.origin_width = self.load_width + _ORIGIN_CALENDAR
+        self._mean = len(lags)
+        day_ago, week_ago = self._mean - 4, self._mean - 2
+        mean_hour_ago = self._mean + int(np.searchsorted(deviation_lags, hour))
+        self._driving = np.array((0, self._mean, self._mean + 1, mean_hour_ago, day_ago, week_ago))
+        self.load_width = len(self._differences) + len(self._averages)
+        self._products_end = self.load_width + _HARMONICS * len(self._driving)
+        self.origin_width = self._products_end + _ORIGIN_CALENDAR
         self.lead_width = _LEAD_LOADS + _TARGET_CALENDAR
 
     def turn_to(self, today: int) -> None:
         """Look up the calendar of the day (counted from the epoch), of the one before and of the one after."""
         days = [_day_table(self._calendar, self._resolution, day) for day in (today - 1, today, today + 1)]
         self._table = _DayTable(*(np.concatenate(columns) for columns in zip(*days, strict=True)))
-
-    def hour(self, at: int) -> int:
-        """Return the local hour of the day there."""
-        return int(self._table.hour[at - self._table_start])
 
     def kind(self, at: int) -> int:
         """Return the kind of day there."""
@@ -157,11 +171,6 @@ class Features:
         """Return the kinds of day there."""
         kinds: Steps = self._table.kind[at - self._table_start]
         return kinds
-
-    def target_hours(self, at: int) -> Steps:
-        """Return the local hours of all targets of the origin, (horizon,)."""
-        first = at - self._table_start + 1
-        return self._table.hour[first : first + self._horizon]
 
     def base(self, history: History, at: int) -> Floats:
         """Return what the shape of the last days alone foretells for all leads of the origin, (horizon,)."""
@@ -184,40 +193,32 @@ class Features:
         good: NDArray[np.bool_] = np.logical_and.reduce(~history.filled[at[:, None] + self._reach], axis=1)
         return good
 
-    def origin_rows(self, history: History, at: Steps) -> Floats:
-        """Return one row for each of the consecutive origins ``at``, (origins, origin_width)."""
-        taps = history.series.take(at[:, None] + self._origin_taps)
-        first, last = 1 + self._lags, 1 + self._lags + self._deviation_lags
-        deviations = taps[:, None, first:last] - taps[:, last:].reshape(len(at), 3, -1)
-        now = deviations[:, 0, :1]
+    def origin_rows(self, history: History, at: Steps, limit: Floats) -> Floats:
+        """Return one row for each of the consecutive origins ``at``, (origins, origin_width).
+
+        ``limit``, (load_width,), bounds the size of each difference of loads.
+        """
         calendar = self._table.origin[at[0] - self._table_start :][: len(at)]
+        loads = self._loads(history, at)
+        np.minimum(np.maximum(loads, -limit, out=loads), limit, out=loads)
+        return np.hstack((loads, _products(loads[:, self._driving], calendar[:, 1 : 1 + _HARMONICS]), calendar))
 
-        rows = np.empty((len(at), self.origin_width))
-        np.subtract(taps[:, :1], taps[:, 1:first], out=rows[:, : self._lags])
-        rows[:, self._lags] = now[:, 0]
-        changes = rows[:, self._lags + 1 : self._deviations].reshape(len(at), 3, -1)
-        np.subtract(deviations[:, :, :1], deviations[:, :, 1:], out=changes)
-        np.subtract(self._recent_means(history, at), now, out=rows[:, self._deviations : self._averages])
-        rows[:, self._averages : self.load_width] = _products(rows[:, self._driving], calendar[:, 1:5])
-        rows[:, self.load_width :] = calendar
-        return rows
-
-    def _recent_means(self, history: History, at: Steps) -> Floats:
-        """Return the means of the deviation from the mean over the last hour, six hours and day."""
-        start = at[0] - self._resolution.day
-        span = slice(start, at[-1] + 1)
-        total = np.add.accumulate(history.series[LOAD, span] - history.series[MEAN, span])
-        position = at[:, None] - start
-        means: Floats = (total[position] - total[position - self._widths]) / self._widths
-        return means
+    def _loads(self, history: History, at: Steps) -> Floats:
+        """Return the differences of loads of the consecutive origins, (origins, load_width)."""
+        taps = history.series.take(at[:, None] + self._origin_taps)
+        past = slice(at[0] - self._resolution.day + 1, at[-1] + 1)
+        deviation = history.series[LOAD, past] - history.series[MEAN, past]
+        differences = taps @ self._differences.T
+        averages = sliding_window_view(deviation, self._resolution.day) @ self._averages.T
+        return np.hstack((differences, averages - differences[:, self._mean, None]))
 
     def lead_rows(self, history: History, at: Steps) -> Floats:
         """Return one row for each lead of the consecutive origins ``at``, (origins, leads, lead_width)."""
         leads = len(self._leads)
         taps = history.series.take(at[:, None] + self._target_taps)
-        then, now, around = taps[:, : 3 * leads], taps[:, 3 * leads : 3 * leads + 3], taps[:, 3 * leads + 3 :]
-        increments = (then.reshape(len(at), 3, leads) - now[:, :, None]).swapaxes(1, 2)
-        hour_before, before, middle, after, hour_after = around.reshape(len(at), 5, leads).swapaxes(0, 1)
+        then, now = taps[:, :-3].reshape(len(at), leads, -1), taps[:, None, -3:]
+        increments = then[..., :3] - now
+        hour_before, before, middle, after, hour_after = np.moveaxis(then[..., 3:], 2, 0)
         target = at[:, None] - self._table_start + self._leads
         calendar = self._table.target[target]
 
@@ -229,3 +230,70 @@ class Features:
         rows[..., 8:_LEAD_LOADS] = _products(increments[..., :2], self._table.harmonics[target])
         rows[..., _LEAD_LOADS:] = calendar
         return rows
+
+    def plan(self, beta: Floats, gamma: Floats, limit: Floats) -> DayPlan:
+        """Return what the weights make of today's calendar.
+
+        Parameters
+        ----------
+        beta, gamma
+            The weights of an origin's row and of its leads', (weights, leads, origin_width) and
+            (weights, leads, lead_width).
+        limit
+            The largest size of each difference of loads, (load_width,).
+        """
+        day, weights, leads = self._resolution.day, len(beta), len(self._leads)
+        of_calendar = beta[:, :, self._products_end :].reshape(weights * leads, -1)
+        target = np.arange(day, 2 * day)[:, None] + self._leads
+        calendar, harmonics = self._table.target[target][:, None], self._table.harmonics[target][:, None]
+        slope, curvature = gamma[..., 6], gamma[..., 7]
+
+        of_taps = np.empty((day, weights, leads, 3 + _AROUND))
+        of_taps[..., 0] = gamma[..., 0] + np.vecdot(calendar[..., :3], gamma[..., 3:6])
+        of_taps[..., 0] += np.vecdot(harmonics, gamma[..., 8:12])
+        of_taps[..., 1] = gamma[..., 1] + np.vecdot(harmonics, gamma[..., 12:_LEAD_LOADS])
+        of_taps[..., 2] = gamma[..., 2]
+        of_taps[..., 3:] = np.stack((curvature, -slope, -2.0 * curvature, slope, curvature), axis=-1)
+        constant = (self._table.origin[day : 2 * day] @ of_calendar.T).reshape(day, weights, leads)
+        return DayPlan(
+            of_loads=np.ascontiguousarray(beta[:, :, : self._products_end]).reshape(weights * leads, -1),
+            of_taps=of_taps,
+            constant=constant + np.vecdot(calendar, gamma[..., _LEAD_LOADS:]),
+            low=-limit,
+            high=limit.copy(),
+        )
+
+    def answer(self, plan: DayPlan, history: History, at: int) -> Floats:
+        """Return what the weights of the plan say of an origin of its day, (weights, leads): x' beta + z' gamma.
+
+        The rows x and z are those of :meth:`origin_rows` and :meth:`lead_rows`, never written out.
+        """
+        day, slot = self._resolution.day, at - self._today
+        past, split = slice(at + 1 - day, at + 1), len(self._differences)
+        taps = history.series.take(self._taps + at)
+        row = np.empty(self._products_end)
+        loads, products = row[: self.load_width], row[self.load_width :]
+        self._differences.dot(taps[: len(self._origin_taps)], out=loads[:split])
+        averages = self._averages.dot(history.series[LOAD, past] - history.series[MEAN, past])
+        np.subtract(averages, loads[self._mean], out=loads[split:])
+        np.minimum(np.maximum(loads, plan.low, out=loads), plan.high, out=loads)
+        harmonics = self._table.harmonics[day + slot]
+        np.multiply(loads.take(self._driving)[:, None], harmonics, out=products.reshape(-1, _HARMONICS))
+        around = taps[len(self._origin_taps) : -3].reshape(len(self._leads), -1)
+        around[:, :3] -= taps[-3:]
+        answer: Floats = plan.of_loads.dot(row).reshape(plan.constant.shape[1:])
+        answer += np.vecdot(plan.of_taps[slot], around)
+        answer += plan.constant[slot]
+        return answer
+
+
+def _differences(lags: int, deviation_lags: int) -> Floats:
+    """Return the matrix that makes differences of loads from the taps of an origin.
+
+    The taps are the load, its lags, and the load and its three anchors at each lag of a deviation (the first is 0).
+    """
+    taps = np.eye(1 + lags + 4 * deviation_lags)
+    load, lagged, rest = taps[:1], taps[1 : 1 + lags], taps[1 + lags :].reshape(4, deviation_lags, -1)
+    deviations = rest[0] - rest[1:]
+    changes = deviations[:, :1] - deviations[:, 1:]
+    return np.concatenate((load - lagged, deviations[0, :1], changes.reshape(-1, len(taps))))

@@ -9,7 +9,7 @@ a block of one shape, so that the state is the same to the bit however the readi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import isfinite, isnan
+from math import inf, isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,14 +17,16 @@ from numpy.typing import NDArray
 
 from shared.forecasting import ladder
 from shared.forecasting.climatology import Climatology
-from shared.forecasting.features import Features, grid_leads, interpolation
+from shared.forecasting.features import DayPlan, Features, grid_leads, interpolation
 from shared.forecasting.history import LOAD, WEATHER, History, Resolution
-from shared.forecasting.intervals import COVERAGES, Intervals
+from shared.forecasting.intervals import BLOCK_MINUTES, COVERAGES, Intervals
 from shared.forecasting.ladder import ADAPTED, ANALOGUE, CLIMATOLOGY, FROZEN, NAMES, Ladder, Span
 from shared.forecasting.regression import LeadRegression
 from shared.forecasting.shift import LevelShift
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shared.forecasting.calendar import Calendar
 
 __all__ = ["DemandFold", "Outlook"]
@@ -47,6 +49,7 @@ class Outlook:
     """What is expected now; ``median_kw`` and ``trusted_kw`` are (horizon,), NaN before the first good reading."""
 
     horizon_steps: int
+    block_steps: int
     last_step: int = field(init=False, default=-1)
     good_step: int = field(init=False, default=-1)  # of the last good reading
     median_kw: Floats = field(init=False)  # from last_step
@@ -54,11 +57,15 @@ class Outlook:
     trusted_kw: Floats = field(init=False)  # from trusted_step: fills what is missing
     refused: int = field(init=False, default=0)  # readings in a row that were not believed
     weather_step: int = field(init=False, default=-1)  # of the last reading with weather
+    largest_kw: float = field(init=False, default=0.0)  # the largest load in the history
+    dark_step: int = field(init=False, default=-1)  # of the last reading after which the weather says nothing
+    usual_kw: Floats = field(init=False)  # (steps a block,): what the climatology said of this block before it came
     reason: str = field(init=False, default="")  # why the reading at last_step was filled, empty where it was not
 
     def __post_init__(self) -> None:
         self.median_kw = np.full(self.horizon_steps, np.nan)
         self.trusted_kw = np.full(self.horizon_steps, np.nan)
+        self.usual_kw = np.full(self.block_steps, np.nan)
 
     def expected_kw(self, step: int) -> float | None:
         """Return what the last trusted forecast says of the step; None where it does not reach."""
@@ -96,9 +103,10 @@ class DemandFold:
         self._features = Features(calendar, resolution, self._leads, horizon_steps)
         self._most_wild = resolution.steps(_WILD_MINUTES)[0]
         self._lenient = resolution.steps(_LENIENT_MINUTES)[0]
+        self._block = resolution.steps(BLOCK_MINUTES)[0]
         self._weather_held = resolution.steps(_WEATHER_HELD_MINUTES)[0]
-        self.outlook = Outlook(horizon_steps)
-        self.outlook.last_step = first_step - 1
+        self.outlook = Outlook(horizon_steps, self._block)
+        self.outlook.last_step = self.outlook.dark_step = first_step - 1
         self.history = History(resolution, first_step)
         self.intervals = Intervals(resolution, len(NAMES), self._leads, self._spread)
         self.ladder = Ladder(resolution, self._leads)
@@ -113,6 +121,7 @@ class DemandFold:
             half_lives_days=half_lives_days,
         )
         self._features.turn_to(self.history.today)
+        self._plan: DayPlan | None = None
 
     @property
     def parts(self) -> dict[str, object]:
@@ -144,6 +153,7 @@ class DemandFold:
             self._next_day()
         slot, at = step % day, history.index(step)
         history.foresee(step, self._held(step, at, weather_kw))
+        outlook.usual_kw[slot % self._block] = self.climatology.usual_kw[self._features.kind(at), slot]
         if not self.ready and not isfinite(load_kw):
             history.first_step, outlook.last_step = step + 1, step  # the past begins with the first reading
             return
@@ -154,27 +164,36 @@ class DemandFold:
         else:
             history.append(step, load_kw, filled=False)
             self._learn(step, at, load_kw)
+        outlook.largest_kw = max(outlook.largest_kw, history.load_kw(at))
+        if (slot + 1) % self._block == 0:
+            self._score(slot, at)
+        self._look_ahead(step, at)
         if slot == day - 1:
             self._learn_day_before(at)
-        self._look_ahead(step, at)
 
-    def half_width_kw(self) -> Floats:
-        """Return half the width of each interval around the median, (coverages, horizon).
+    def half_width_kw(self, rows: Sequence[int]) -> Floats:
+        """Return half the width of intervals around the median, (rows, horizon), for these of ``COVERAGES``.
 
         Without a good reading for a while, a lead counts from the last one. A rung that is not calibrated yet is as
         uncertain as the load is large.
         """
-        at, stale = self.history.index(self.outlook.last_step), self.outlook.last_step - self.outlook.good_step
-        slot, hours = self.outlook.last_step % self._resolution.day, self._features.target_hours(at)
-        half_kw = np.empty((len(COVERAGES), len(self._horizon)))
+        slot, stale = self.outlook.last_step % self._resolution.day, self.outlook.last_step - self.outlook.good_step
+        half_kw = []
         for span in self.ladder.spans():
             leads = slice(span.first - 1, span.last)
             if self.intervals.calibrated(span.rung):
-                counted = self._horizon[leads] + stale
-                half_kw[:, leads] = self.intervals.half_width_kw(span.rung, slot, hours[leads], counted)
+                half_kw.append(self.intervals.half_width_kw(span.rung, slot, leads, stale, rows))
             else:
-                half_kw[:, leads] = np.outer(COVERAGES, self.outlook.median_kw[leads])
-        return half_kw
+                half_kw.append(np.outer([COVERAGES[row] for row in rows], self.outlook.median_kw[leads]))
+        return half_kw[0] if len(half_kw) == 1 else np.concatenate(half_kw, axis=1)
+
+    def said_of_next_kw(self) -> Floats:
+        """Return what each rung has said of the next reading, (rungs, grid leads), NaN where nothing."""
+        at, slot = self.history.index(self.outlook.last_step + 1), self.outlook.last_step % self._resolution.day + 1
+        said_kw: Floats = self.intervals.issued_for(np.array((slot,)))[0]
+        said_kw[ladder.WEATHER] = self.history.series[WEATHER, at]
+        said_kw[CLIMATOLOGY] = self.climatology.usual_kw[self._features.kind(at), slot % self._resolution.day]
+        return said_kw
 
     def why(self, span: Span) -> str | None:
         """Return why a span is not answered by the best rung, and what it had to do without; None where all is well."""
@@ -200,6 +219,13 @@ class DemandFold:
         self.intervals.next_day()
         self.climatology.refresh()
         self._features.turn_to(self.history.today)
+        self._plan = None
+        self.outlook.largest_kw = self.history.largest_kw(self.outlook.last_step)
+
+    def freeze(self) -> None:
+        """Keep the weights as they are as those of the rung ``frozen``."""
+        self.regression.freeze()
+        self._plan = None
 
     def _judge(self, load_kw: float, expected_kw: float | None) -> str:
         """Return why the reading is not believed, empty where it is.
@@ -234,7 +260,6 @@ class DemandFold:
     def _learn(self, step: int, at: int, load_kw: float) -> None:
         """Learn from a good reading what can be learned at once."""
         slot, outlook = step % self._resolution.day, self.outlook
-        self.ladder.learn(slot, self.intervals.learn(slot, self._features.hour(at), load_kw))
         self.climatology.learn(self._features.kind(at), slot, load_kw)
         if not self.history.has_day(step):
             self.climatology.refresh()
@@ -249,14 +274,25 @@ class DemandFold:
         self.history.rescale(onset, ratio, step)
         self.intervals.rescale(ratio)
         self.climatology.rescale(ratio)
+        self.outlook.largest_kw = self.history.largest_kw(step)
+
+    def _score(self, slot: int, at: int) -> None:
+        """Score all rungs over the block that ends at the step."""
+        block = slice(at + 1 - self._block, at + 1)
+        load_kw = np.where(self.history.filled[block], np.nan, self.history.series[LOAD, block])
+        told_kw = {ladder.WEATHER: self.history.series[WEATHER, block], CLIMATOLOGY: self.outlook.usual_kw}
+        self.ladder.learn(self.intervals.learn(slot + 1 - self._block, load_kw, told_kw))
 
     def _held(self, step: int, at: int, weather_kw: float) -> float:
         """Return what the weather says, or for some hours what it said last."""
-        if isfinite(weather_kw):
-            self.outlook.weather_step = step
+        outlook = self.outlook
+        if 0.0 <= weather_kw <= self._most_kw():
+            outlook.weather_step = step
             return weather_kw
-        held = self.outlook.weather_step >= 0 and step - self.outlook.weather_step <= self._weather_held
-        return float(self.history.series[WEATHER, at + self._resolution.day - 1]) if held else np.nan
+        if outlook.weather_step >= 0 and step - outlook.weather_step <= self._weather_held:
+            return float(self.history.series[WEATHER, at + self._resolution.day - 1])
+        outlook.dark_step = step
+        return np.nan
 
     def _learn_day_before(self, at: int) -> None:
         """Learn from the origins of yesterday, now that today ends and the loads of all their targets are known."""
@@ -264,7 +300,7 @@ class DemandFold:
         if history.has_week(self.outlook.last_step - day):
             origins = np.arange(at - 2 * day + 1, at - day + 1)
             self.regression.fold(
-                features.origin_rows(history, origins),
+                features.origin_rows(history, origins, self.regression.limit),
                 features.lead_rows(history, origins),
                 features.labels(history, origins),
                 features.untouched(history, origins),
@@ -275,44 +311,43 @@ class DemandFold:
         """Forecast all leads from the step by every rung, choose, and remember what each has said."""
         outlook, slot = self.outlook, step % self._resolution.day
         base, rest = self._features.base(self.history, at), self._rest(step, at)
-        said = self._said(step, at, base, rest)
-        computable = self._computable(at, said)
-        self.ladder.choose(slot, computable)
+        grid_kw = base[self._grid]
+        fitted_kw = np.maximum(rest + grid_kw, 0.0)
+        self.ladder.choose(self._computable(step, fitted_kw))
         if step - outlook.good_step <= self._lenient:
-            self.intervals.issue(slot, said)
-        self.intervals.feel(slot)
+            self.intervals.issue(slot, ADAPTED, fitted_kw[ADAPTED])
+            self.intervals.issue(slot, FROZEN, fitted_kw[FROZEN])
+            if self.history.has_day(step):
+                self.intervals.issue(slot, ANALOGUE, grid_kw)
         outlook.median_kw = self._chosen_kw(step, at, base, rest)
         if not outlook.reason or outlook.expected_kw(step + 1) is None:
             outlook.trusted_kw, outlook.trusted_step = outlook.median_kw, step
 
     def _rest(self, step: int, at: int) -> Floats:
         """Return what the regression adds to the base, (adapted and frozen, grid leads); NaN where it cannot answer."""
-        features, history = self._features, self.history
+        regression, history = self.regression, self.history
         filled = history.filled_steps(at, _MODEL_DAYS)
-        if not self.regression.learned or not history.has_week(step) or 2 * filled > _MODEL_DAYS * self._resolution.day:
+        if not regression.learned or not history.has_week(step) or 2 * filled > _MODEL_DAYS * self._resolution.day:
             return np.full((2, len(self._leads)), np.nan)
-        origin = np.array((at,))
-        return self.regression.predict(features.origin_rows(history, origin)[0], features.lead_rows(history, origin)[0])
+        if self._plan is None:
+            self._plan = self._features.plan(regression.beta, regression.gamma, regression.limit)
+        return self._features.answer(self._plan, history, at)
 
-    def _said(self, step: int, at: int, base: Floats, rest: Floats) -> Floats:
-        """Return what every rung says, (rungs, grid leads); NaN where it cannot answer."""
-        grid = self._grid
-        said = np.empty((len(NAMES), len(grid)))
-        np.add(rest, base[grid], out=said[ADAPTED : FROZEN + 1])
-        said[ladder.WEATHER] = self._weather_kw(at)[grid]
-        said[ANALOGUE] = base[grid] if self.history.has_day(step) else np.nan
-        said[CLIMATOLOGY] = self._usual_kw(step, at, self._leads)
-        return np.maximum(said, 0.0, out=said)
-
-    def _computable(self, at: int, said: Floats) -> list[bool]:
+    def _computable(self, step: int, fitted_kw: Floats) -> list[bool]:
         """Tell which rungs can answer: all leads, and what was fitted only with intervals and within reason."""
-        largest_kw = _WITHIN_REASON * float(self.history.series[LOAD, : at + 1].max())
-        worst = np.maximum.reduce(said, axis=1).tolist()
-        computable = [not isnan(kw) for kw in worst]
-        computable[ladder.WEATHER] = not isnan(np.add.reduce(self._weather_kw(at)))
-        for rung in (ADAPTED, FROZEN, ladder.WEATHER):
-            computable[rung] &= worst[rung] <= largest_kw and self.intervals.calibrated(rung)
-        return computable
+        limit_kw, calibrated = self._most_kw(), self.intervals.calibrated
+        adapted_kw, frozen_kw = np.maximum.reduce(fitted_kw, axis=1).tolist()
+        return [  # NaN is below no limit
+            adapted_kw <= limit_kw and calibrated(ADAPTED),
+            frozen_kw <= limit_kw and calibrated(FROZEN),
+            step - self.outlook.dark_step >= len(self._horizon) and calibrated(ladder.WEATHER),
+            self.history.has_day(step),
+            True,
+        ]
+
+    def _most_kw(self) -> float:
+        """Return what no forecast should exceed, from the loads of the last days."""
+        return _WITHIN_REASON * self.outlook.largest_kw or inf
 
     def _chosen_kw(self, step: int, at: int, base: Floats, rest: Floats) -> Floats:
         """Return what the chosen rungs say, (horizon,)."""

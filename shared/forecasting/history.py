@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import InitVar, dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ class Resolution:
         if self.step_minutes < 1 or 60 % self.step_minutes:
             raise ValueError(f"step_minutes is {self.step_minutes}: use a divisor of 60 like 5, 10, 15, 30 or 60")
 
-    @property
+    @cached_property
     def day(self) -> int:
         """Steps a day."""
         return 1440 // self.step_minutes
@@ -102,6 +103,10 @@ class History:
         """Return the load there, zero before the first reading."""
         return float(self.series[LOAD, at])
 
+    def largest_kw(self, step: int) -> float:
+        """Return the largest load up to the step, zero before the first reading."""
+        return float(self.series[LOAD, : self.index(step) + 1].max())
+
     def next_day(self) -> None:
         """Move the window on by a day."""
         day = self.resolution.day
@@ -119,10 +124,10 @@ class History:
         load[at] = load_kw
         self.filled[at] = filled
         days = min((step - self.first_step) // day + 1, _WEEK)
-        week = load[at - (days - 1) * day : at + 1 : day]
-        mean = np.add.reduce(week) / days
+        week: list[float] = load[at - (days - 1) * day : at + 1 : day].tolist()
+        mean = sum(week) / days
         self.series[MEAN, at + day] = mean
-        self.series[LATE_MEAN, at + 2 * day] = np.add.reduce(week[1:]) / (days - 1) if days > 1 else mean
+        self.series[LATE_MEAN, at + 2 * day] = sum(week[1:]) / (days - 1) if days > 1 else mean
         self.series[BLEND, at + day] = _BLEND_DAY * load_kw + _BLEND_WEEK * week[0] + _BLEND_MEAN * mean
         if step - self.first_step == _WEEK * day - 1:
             self._repeat_first_week(at)

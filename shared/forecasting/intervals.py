@@ -2,7 +2,7 @@
 
 An adaptive form of split conformal prediction. The error of a lead, divided by the size to expect of it, is a
 nonconformity score; the interval is the forecast plus and minus the right quantile of the scores of the last eight
-weeks, times the size to expect. That is the usual one at that hour of the day, times a power of how restless the last
+weeks, times the size to expect. That is the usual one at that time of the day, times a power of how restless the last
 day was: errors come in clusters, and a wild day is mostly followed by another. The errors are those of forecasts that
 were issued before their target was known, so nothing needs to be held out, and a moving window follows what
 exchangeability does not cover. All quantiles are of the same scores, so that the intervals of different coverage never
@@ -20,24 +20,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import ceil, isnan
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from shared.forecasting.history import Resolution
 
-__all__ = ["COVERAGES", "Intervals"]
+__all__ = ["BLOCK_MINUTES", "COVERAGES", "Intervals"]
 
 Floats = NDArray[np.float64]
+Slots = TypeVar("Slots", int, NDArray[np.int64])
 
 COVERAGES = (0.5, 0.8, 0.9, 0.95)
+BLOCK_MINUTES = 120
+"""Errors are taken a block at a time: neighbouring ones say nearly the same."""
+
 _SCALE_HALF_LIFE_DAYS = 28
 _SCORE_DAYS = 56
-_SCORE_MINUTES = 120  # neighbouring errors say the same: one score in two hours is enough
 _FEWEST_SCORES = 24
-_FEWEST_UPDATES = 3  # of a scale, before an error is measured by it
+_FEWEST_ERRORS = 3  # behind a scale, before an error is measured by it
 _UNREST_HALF_LIFE_DAYS = 1
 _UNREST_POWER = 0.2
 _UNREST_LIMITS = (0.5, 3.0)
@@ -49,91 +54,120 @@ _SMALLEST_KW = 1e-3  # a scale of zero would make any error infinite
 class Intervals:
     """The errors of the last weeks, per rung and lead of the grid.
 
-    ``issued_kw`` holds the forecasts whose target lies within today or tomorrow, NaN where there is none.
+    A block is two hours of the day (UTC). ``issued_kw`` holds the forecasts of yesterday and today, NaN where there is
+    none.
     """
 
     resolution: Resolution
     rungs: int
     leads: NDArray[np.int64]
     spread: Floats  # (horizon, leads), the interpolation over leads
-    issued_kw: NDArray[np.float32] = field(init=False)  # (two days of targets, rungs, leads)
-    scale_kw: Floats = field(init=False)  # (hours, rungs, leads): usual size of the error
-    usual_error_kw: float = field(init=False, default=0.0)  # of the first rung's first lead, over all hours of the day
-    updates: NDArray[np.int64] = field(init=False)  # (hours, rungs)
+    issued_kw: NDArray[np.float32] = field(init=False)  # (two days of origins, rungs, leads)
+    scale_kw: Floats = field(init=False)  # (rungs, blocks, leads): usual size of the error
+    usual_error_kw: float = field(init=False, default=0.0)  # of the first rung's first lead, over all of the day
+    updates: NDArray[np.int64] = field(init=False)  # (rungs, blocks)
     unrest: Floats = field(init=False)  # (rungs, leads): mean of the last errors, as shares of their usual sizes
-    restless: NDArray[np.float16] = field(init=False)  # (day, rungs, leads), a ring: the factor at each origin
+    restless: NDArray[np.float16] = field(init=False)  # (blocks, rungs, leads), a ring: the factor after each block
     scores: NDArray[np.float16] = field(init=False)  # (rungs, leads, window), a ring
     scored: NDArray[np.int64] = field(init=False)  # (rungs,)
     quantile: Floats = field(init=False)  # (rungs, leads, coverages)
 
     def __post_init__(self) -> None:
         grid, day, rungs = len(self.leads), self.resolution.day, self.rungs
-        self._every = self.resolution.steps(_SCORE_MINUTES)[0]
-        hour = self.resolution.steps(60)[0]
-        self._fewest = max(_FEWEST_UPDATES, hour)
-        self._newest = 1.0 - 0.5 ** (1.0 / (_SCALE_HALF_LIFE_DAYS * hour))
-        self._calmer = 1.0 - 0.5 ** (1.0 / (_UNREST_HALF_LIFE_DAYS * day))
+        self._block = self.resolution.steps(BLOCK_MINUTES)[0]
+        self._blocks = blocks = day // self._block
+        self._fewest = -(-_FEWEST_ERRORS // self._block)
+        self._newest = 1.0 - 0.5 ** (1.0 / _SCALE_HALF_LIFE_DAYS)
+        self._calmer = 1.0 - 0.5 ** (1.0 / (blocks * _UNREST_HALF_LIFE_DAYS))
         self._columns = np.arange(grid)
+        self._within = np.arange(self._block)
+        self._lead = np.arange(len(self.spread))
+        self._row = np.arange(2 * day) % day // self._block * len(self.spread)
+        self._widths: dict[int, Floats] = {}
         self.issued_kw = np.full((2 * day, rungs, grid), np.nan, dtype=np.float32)
-        self.scale_kw = np.zeros((24, rungs, grid))
-        self.updates = np.zeros((24, rungs), dtype=np.int64)
+        self.scale_kw = np.zeros((rungs, blocks, grid))
+        self.updates = np.zeros((rungs, blocks), dtype=np.int64)
         self.unrest = np.ones((rungs, grid))
-        self.restless = np.ones((day, rungs, grid), dtype=np.float16)
-        self.scores = np.zeros((rungs, grid, _SCORE_DAYS * day // self._every), dtype=np.float16)
+        self.restless = np.ones((blocks, rungs, grid), dtype=np.float16)
+        self.scores = np.zeros((rungs, grid, _SCORE_DAYS * blocks), dtype=np.float16)
         self.scored = np.zeros(rungs, dtype=np.int64)
         self.quantile = np.full((rungs, grid, len(COVERAGES)), np.nan)
 
     def next_day(self) -> None:
-        """Move on to the targets of the next two days."""
+        """Move on by a day."""
         day = self.resolution.day
         self.issued_kw[:day] = self.issued_kw[day:]
         self.issued_kw[day:] = np.nan
 
-    def issue(self, slot: int, forecast_kw: Floats) -> None:
-        """Remember what each rung forecast, (rungs, leads), from the origin at this step of the day; NaN: nothing."""
-        self.issued_kw[slot + self.leads, :, self._columns] = forecast_kw.T
+    def issue(self, slot: int, rung: int, forecast_kw: Floats) -> None:
+        """Remember what a rung forecasts, (leads,), from the origin at this step of the day; NaN: nothing."""
+        self.issued_kw[self.resolution.day + slot, rung] = forecast_kw
 
-    def feel(self, slot: int) -> None:
-        """Note how restless it is at the origin at this step of the day."""
-        low, high = _UNREST_LIMITS
-        np.power(
-            np.minimum(np.maximum(self.unrest, low), high), _UNREST_POWER, out=self.restless[slot], casting="same_kind"
-        )
+    def issued_for(self, slots: NDArray[np.int64]) -> Floats:
+        """Return what was issued for these steps of the day, (steps, rungs, leads), NaN where nothing."""
+        origins = self.resolution.day + slots[:, None] - self.leads
+        issued_kw: Floats = self.issued_kw[origins, :, self._columns].swapaxes(1, 2).astype(np.float64)
+        return issued_kw
 
-    def learn(self, slot: int, hour: int, load_kw: float) -> Floats:
-        """Score the forecasts for this step of the day, which lies in this local hour, once its load is known.
+    def learn(self, slot: int, load_kw: Floats, told_kw: Mapping[int, Floats]) -> Floats:
+        """Score the forecasts for the block that begins at this step of the day, once it is over.
 
-        Returns the absolute errors in kW, (rungs, leads), NaN for a rung that has not answered at every lead.
+        Parameters
+        ----------
+        load_kw
+            The loads, (steps,), NaN where there was no good reading.
+        told_kw
+            What the rungs that say the same at all leads had said of them, (steps,).
+
+        Returns
+        -------
+        The absolute errors at the first step in kW, (rungs, leads), NaN for a rung without any, or not at every lead.
         """
-        error: Floats = np.abs(self.issued_kw[slot].astype(np.float64) - load_kw)
-        error += 0.0 * np.add.reduce(error, axis=1)[:, None]
-        known = error[:, 0] == error[:, 0]  # NaN differs from itself
-        scale, updates = self.scale_kw[hour], self.updates[hour]
-        share = error / np.maximum(scale, _SMALLEST_KW)
-        scored = known & (updates >= self._fewest)
-        if slot % self._every == 0:
-            self._score(slot, share, scored)
-        np.add(self.unrest, (share - self.unrest) * self._calmer, out=self.unrest, where=scored[:, None])
-        updates += known
+        self._widths.clear()
+        block = slot // self._block
+        error = self.issued_for(slot + self._within)
+        for rung, kw in told_kw.items():
+            error[:, rung] = kw[:, None]
+        np.abs(error - load_kw[:, None, None], out=error)
+        error += 0.0 * np.add.reduce(error, axis=2, keepdims=True)
+        known = error[:, :, 0] == error[:, :, 0]  # NaN differs from itself
+        answers = np.add.reduce(known, axis=0)
+        answered = answers > 0
+        mean = np.add.reduce(np.where(known[:, :, None], error, 0.0), axis=0) / np.maximum(answers, 1)[:, None]
+        scale, updates = self.scale_kw[:, block], self.updates[:, block]
+        usable, size = updates >= self._fewest, np.maximum(scale, _SMALLEST_KW)
+        self._score(block, error[0] / size, np.flatnonzero(usable & known[0]))
+        updates += answered
         rate = np.maximum(1.0 / np.maximum(updates, 1), self._newest)[:, None]
-        np.add(scale, (error - scale) * rate, out=scale, where=known[:, None])
-        return error
+        np.add(scale, (mean - scale) * rate, out=scale, where=answered[:, None])
+        self._feel(block, mean / size, (answered & usable)[:, None])
+        first: Floats = error[0]
+        return first
 
-    def _score(self, slot: int, share: Floats, usable: NDArray[np.bool_]) -> None:
-        """Keep the scores of the rungs that have any: errors as shares of what was to be expected at their origins."""
-        expected = self.restless[(slot - self.leads) % len(self.restless), :, self._columns].T
-        for rung in np.flatnonzero(usable):
-            self.scores[rung, :, self.scored[rung] % self.scores.shape[2]] = np.minimum(
-                share[rung] / expected[rung], _LARGEST_SCORE
-            )
-            self.scored[rung] += 1
+    def _score(self, block: int, share: Floats, rungs: NDArray[np.intp]) -> None:
+        """Keep scores of these rungs: errors as shares of what was to be expected at their origins."""
+        expected = self.restless[self._after(block * self._block - self.leads), :, self._columns].T
+        newest = self.scored[rungs] % self.scores.shape[2]
+        self.scores[rungs, :, newest] = np.minimum(share[rungs] / expected[rungs], _LARGEST_SCORE)
+        self.scored[rungs] += 1
+
+    def _feel(self, block: int, share: Floats, scored: NDArray[np.bool_]) -> None:
+        """Note how restless the block was, and what that means for the origins after it."""
+        np.add(self.unrest, (share - self.unrest) * self._calmer, out=self.unrest, where=scored)
+        low, high = _UNREST_LIMITS
+        self.restless[block] = np.minimum(np.maximum(self.unrest, low), high) ** _UNREST_POWER
+
+    def _after(self, slot: Slots) -> Slots:
+        """Return the last block that was over at the origin at this step of the day."""
+        return ((slot + 1) // self._block - 1) % self._blocks
 
     def refresh(self, today: int) -> None:
         """Take the quantiles anew: the smallest score that at least such a share of n + 1 scores do not exceed.
 
         The first rung, which answers nearly always, has its turn every day, the others one after the other.
         """
-        self.usual_error_kw = float(self.scale_kw[:, 0, 0].mean())
+        self.usual_error_kw = float(self.scale_kw[0, :, 0].mean())
+        self._widths.clear()
         turns = {0, 1 + today % (self.rungs - 1)}
         for rung in range(self.rungs):
             if rung in turns or not self.calibrated(rung):
@@ -151,23 +185,34 @@ class Intervals:
         """Whether a day of errors has been scored, of every lead."""
         return not isnan(self.quantile[rung, 0, 0])
 
-    def half_width_kw(self, rung: int, slot: int, hours: NDArray[np.int64], leads: NDArray[np.int64]) -> Floats:
-        """Return half the width of each interval from the origin at this step of the day, (coverages, targets).
+    def half_width_kw(self, rung: int, slot: int, leads: slice, stale: int, rows: Sequence[int]) -> Floats:
+        """Return half the width of the intervals from the origin at this step of the day, (rows, leads).
 
-        The targets lie in these local hours at these leads. A lead beyond the horizon is as wide as the longest, and
-        wider with the square root of time, as the error of a random walk is. NaN while the rung is not calibrated.
+        ``leads`` counts from 0 for the first, ``rows`` says which of ``COVERAGES`` are wanted. Where the origin is
+        ``stale``, so many steps after the last good reading, a lead counts from that reading: beyond the horizon it is
+        as wide as the longest, and wider with the square root of time, as the error of a random walk is. NaN while the
+        rung is not calibrated.
         """
-        horizon = len(self.spread)
-        usual = leads[0] == 1 and leads[-1] == horizon  # spares copying the rows of all leads
-        spread = self.spread if usual else self.spread.take(np.minimum(leads, horizon) - 1, axis=0)
-        scale = self.scale_kw[:, rung].take(hours, axis=0) * spread
-        half_kw: Floats = (scale @ (self.quantile[rung] * self.restless[slot, rung][:, None])).T
-        if leads[-1] > horizon:
-            half_kw *= np.sqrt(np.maximum(leads / horizon, 1.0))
+        if rung not in self._widths:
+            self._widths[rung] = self._all_widths(rung, self._after(slot))
+        counted = self._lead[leads] + stale
+        column = np.minimum(counted, len(self.spread) - 1) if stale else counted
+        places = self._row[slot + 1 + leads.start : slot + 1 + leads.stop] + column
+        half_kw = np.stack([self._widths[rung][row].take(places) for row in rows])
+        if stale:
+            half_kw *= np.sqrt(np.maximum((counted + 1) / len(self.spread), 1.0))
         return half_kw
+
+    def _all_widths(self, rung: int, block: int) -> Floats:
+        """Return half the widths of the intervals in every block of the day at every lead, (coverages, both)."""
+        quantile = self.quantile[rung] * self.restless[block, rung][:, None]
+        scaled = quantile.T[:, None, :] * self.scale_kw[rung]
+        widths: Floats = scaled @ self.spread.T
+        return widths.reshape(len(COVERAGES), -1)
 
     def rescale(self, ratio: float) -> None:
         """Follow a lasting shift: larger loads have larger errors, and what was issued before it tells nothing."""
         self.scale_kw *= ratio
         self.usual_error_kw *= ratio
         self.issued_kw[:] = np.nan
+        self._widths.clear()

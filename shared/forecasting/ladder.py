@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.forecasting.intervals import BLOCK_MINUTES
+
 if TYPE_CHECKING:
     from shared.forecasting.history import Resolution
 
@@ -31,7 +33,6 @@ ADAPTED, FROZEN, WEATHER, ANALOGUE, CLIMATOLOGY = range(len(NAMES))
 _GROUP_MINUTES = (60, 360, 720, 1440)  # leads up to and including
 _HALF_LIFE_DAYS = 4
 _BETTER = 0.7**2  # of the squared error
-_ERROR_MINUTES = 60  # neighbouring errors say the same: one an hour is enough
 _FEWEST_ERRORS = 24
 _NEGLIGIBLE_KW2 = 1.0
 
@@ -56,6 +57,7 @@ class Ladder:
     chosen: NDArray[np.int64] = field(init=False)  # (groups,)
     first: int = field(init=False, default=CLIMATOLOGY)  # the highest rung that could be chosen then
     computable: NDArray[np.bool_] = field(init=False)  # (rungs,): which could be computed then
+    due: bool = field(init=False, default=False)  # whether errors were taken since then
 
     def __post_init__(self) -> None:
         horizon = int(self.leads[-1])
@@ -63,18 +65,18 @@ class Ladder:
         starts = np.searchsorted(self.leads, self._ends[:-1], side="right")
         self._starts = np.concatenate(([0], starts))
         self._sizes = np.diff(np.append(self._starts, len(self.leads)))
-        self._every = self.resolution.steps(_ERROR_MINUTES)[0]
-        self._newest = 1.0 - 0.5 ** (self._every / (_HALF_LIFE_DAYS * self.resolution.day))
+        block = self.resolution.steps(BLOCK_MINUTES)[0]
+        self._newest = 1.0 - 0.5 ** (block / (_HALF_LIFE_DAYS * self.resolution.day))
+        self._spans: list[Span] | None = None
         self.square_kw2 = np.zeros((len(NAMES), len(self._ends)))
         self.joint_kw2 = np.zeros((2, len(NAMES), len(self._ends)))
         self.errors = np.zeros((2, len(NAMES)), dtype=np.int64)
         self.chosen = np.full(len(self._ends), CLIMATOLOGY, dtype=np.int64)
         self.computable = np.zeros(len(NAMES), dtype=np.bool_)
 
-    def learn(self, slot: int, error_kw: Floats) -> None:
-        """Take the absolute errors of a target at this step of the day, (rungs, leads), NaN for a rung without any."""
-        if slot % self._every:
-            return
+    def learn(self, error_kw: Floats) -> None:
+        """Take the absolute errors of one target a block, (rungs, leads), NaN for a rung without any."""
+        self.due = True
         square = np.add.reduceat(error_kw * error_kw, self._starts, axis=1) / self._sizes
         known = square[:, 0] == square[:, 0]  # NaN differs from itself
         self.errors[0] += known
@@ -85,11 +87,13 @@ class Ladder:
             pair = np.stack((square, np.broadcast_to(square[ADAPTED], square.shape)))
             np.add(self.joint_kw2, (pair - self.joint_kw2) * joint, out=self.joint_kw2, where=known[:, None])
 
-    def choose(self, slot: int, computable: list[bool]) -> None:
-        """Choose the rung of each group, once an hour and whenever another set can be computed; the last always can."""
-        if slot % self._every == 0 or computable != self.computable.tolist():
+    def choose(self, computable: list[bool]) -> None:
+        """Choose the rung of each group, after every block and whenever another set can be computed; the last can."""
+        if self.due or computable != self.computable.tolist():
+            self.due = False
             self.computable[:] = computable
             self.chosen[:] = self._choice(computable)
+            self._spans = None
 
     def _choice(self, computable: list[bool]) -> list[int]:
         proven = (self.errors >= _FEWEST_ERRORS).tolist()
@@ -109,8 +113,11 @@ class Ladder:
 
     def spans(self) -> list[Span]:
         """Return which rung answers which leads, neighbours with the same rung together."""
-        if (self.chosen == self.chosen[0]).all():
-            return [Span(1, self._ends[-1], int(self.chosen[0]))]
+        if self._spans is None:
+            self._spans = self._joined()
+        return self._spans
+
+    def _joined(self) -> list[Span]:
         starts = [1, *(end + 1 for end in self._ends[:-1])]
         groups = zip(starts, self._ends, self.chosen.tolist(), strict=True)
         same = (list(members) for _, members in groupby(groups, key=lambda group: group[2]))

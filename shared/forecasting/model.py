@@ -61,13 +61,14 @@ class Answer(NamedTuple):
 class ZoneForecast:
     """One answer: the demand at ``origin_step + h`` stands at index ``h - 1`` of the arrays, (leads,), in kW.
 
-    ``low_kw`` and ``high_kw``, (coverages, leads), bound an interval for each of ``COVERAGES``, the wider ones around
+    ``low_kw`` and ``high_kw``, (coverages, leads), bound an interval for each of ``coverages``, the wider ones around
     the narrower: ``0 <= low_kw <= median_kw <= high_kw``. ``reason`` says why the load at the origin is not the
     meter's, None where it is.
     """
 
     origin_step: int
     median_kw: Floats
+    coverages: tuple[float, ...]
     low_kw: Floats
     high_kw: Floats
     answers: tuple[Answer, ...]
@@ -75,9 +76,7 @@ class ZoneForecast:
 
     def bounds_kw(self, coverage: float) -> tuple[Floats, Floats]:
         """Return low and high ends of one interval, (leads,); raises ``ValueError`` where there is no such one."""
-        if coverage not in COVERAGES:
-            raise ValueError(f"coverage {coverage} is none of {', '.join(map(str, COVERAGES))}")
-        row = COVERAGES.index(coverage)
+        row = _row(coverage, self.coverages)
         return self.low_kw[row], self.high_kw[row]
 
 
@@ -169,17 +168,27 @@ class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is publis
         """
         if self.fold_ is None or not self.fold_.regression.learned:
             raise NotFittedError("zone-demand has learned nothing yet: feed it about two weeks of readings")
-        self.fold_.regression.freeze()
+        self.fold_.freeze()
         return self
 
-    def predict(self) -> ZoneForecast:
-        """Return the forecast from the last reading; raises ``NotFittedError`` before the first good one."""
+    def predict(self, coverages: tuple[float, ...] = COVERAGES) -> ZoneForecast:
+        """Return the forecast from the last reading, with these intervals.
+
+        Raises
+        ------
+        NotFittedError
+            Before the first good reading.
+        ValueError
+            If a coverage is none of ``COVERAGES``.
+        """
         if self.fold_ is None or not self.fold_.ready:
             raise NotFittedError("zone-demand answers from its first good reading on: feed it one")
-        fold, outlook, half_kw = self.fold_, self.fold_.outlook, self.fold_.half_width_kw()
+        fold, outlook = self.fold_, self.fold_.outlook
+        half_kw = fold.half_width_kw([_row(coverage, COVERAGES) for coverage in coverages])
         return ZoneForecast(
             origin_step=outlook.last_step,
             median_kw=outlook.median_kw.copy(),
+            coverages=coverages,
             low_kw=np.maximum(outlook.median_kw - half_kw, 0.0),
             high_kw=outlook.median_kw + half_kw,
             answers=tuple(
@@ -213,6 +222,12 @@ class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is publis
     def _empty_fold(self, first_step: int) -> DemandFold:
         resolution = Resolution(self.step_minutes)
         return DemandFold(self.calendar, resolution, self.horizon_steps, self.half_lives_days, first_step)
+
+
+def _row(coverage: float, among: tuple[float, ...]) -> int:
+    if coverage not in among:
+        raise ValueError(f"coverage {coverage} is none of {', '.join(map(str, among))}")
+    return among.index(coverage)
 
 
 def _iso(days: tuple[date, ...]) -> list[str]:

@@ -6,9 +6,9 @@ r = x' beta_h + z' gamma_h. Its normal equations have the blocks
     | A    B_h |   | beta_h  |     | b_h |        A   = sum w x x'     b_h = sum w x r
     | B_h' C_h | * | gamma_h |  =  | c_h | ,      B_h = sum w x z'     c_h = sum w z r      C_h = sum w z z' .
 
-Only B, C, b and c differ between leads, so one factor of A serves all of them: with S = A^-1 [B | b] the Schur
-complement of A gives gamma = (C - B' S_B)^-1 (c - B' S_b) and beta = S_b - S_B gamma. A ridge in proportion to the
-diagonal, rho diag(A) and rho diag(C), makes the shrinkage independent of the units of the columns.
+Only B, C, b and c differ between leads, so one Cholesky factor of A = L L' serves all of them: with W = L^-1 [B | b],
+the Schur complement of A gives gamma = (C - W_B' W_B)^-1 (c - W_B' W_b) and beta = L'^-1 (W_b - W_B gamma). A ridge in
+proportion to the diagonal, rho diag(A) and rho diag(C), makes the shrinkage independent of the units of the columns.
 
 Weights w halve every so many days: recursive least squares with a forgetting factor, here in its information form,
 which is exact, cannot blow up, and costs one solve a day. How fast to forget depends on whether the load has just
@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 
 __all__ = ["ADAPTED", "FROZEN", "LeadRegression"]
 
@@ -47,13 +48,13 @@ class LeadRegression:
 
     The label is kept as one more column of the lead's row, [z | r]: so ``cross`` holds [B | b] of all leads side by
     side, and ``own`` holds [[C, c], [c', sum w r r]] of each. They are kept in single precision, which halves the
-    state, and solved in double.
+    state, and so is the large block W; what is solved is solved in double.
     """
 
     origin_width: int
     lead_width: int
     leads: int
-    load_width: int  # the first columns of an origin's row, which are loads: a wild one is clipped
+    load_width: int  # the first columns of an origin's row, which are loads and have a limit
     rows_a_day: int
     half_lives_days: tuple[float, ...]
     shared: Sums = field(init=False)  # A, (memories, origin_width, origin_width)
@@ -62,7 +63,7 @@ class LeadRegression:
     weight: Floats = field(init=False)  # (memories,): sum of the weights of the rows
     beta: Floats = field(init=False)  # (adapted and frozen, leads, origin_width)
     gamma: Floats = field(init=False)  # (adapted and frozen, leads, lead_width)
-    limit: Floats = field(init=False)  # (origin_width,): eight times the root mean square of a load column
+    limit: Floats = field(init=False)  # (load_width,): eight times the root mean square of a load column
 
     def __post_init__(self) -> None:
         memories = len(self.half_lives_days)
@@ -72,7 +73,7 @@ class LeadRegression:
         self.weight = np.zeros(memories)
         self.beta = np.full((2, self.leads, self.origin_width), np.nan)
         self.gamma = np.full((2, self.leads, self.lead_width), np.nan)
-        self.limit = np.full(self.origin_width, np.inf)
+        self.limit = np.full(self.load_width, np.inf)
 
     @property
     def learned(self) -> bool:
@@ -82,14 +83,6 @@ class LeadRegression:
     def freeze(self) -> None:
         """Keep the weights as they are, beside those that go on adapting."""
         self.beta[FROZEN], self.gamma[FROZEN] = self.beta[ADAPTED], self.gamma[ADAPTED]
-
-    def predict(self, origin_row: Floats, lead_rows: Floats) -> Floats:
-        """Return what the adapted and the frozen weights say of the residual of the base, (2, leads).
-
-        The rows are (origin_width,) and (leads, lead_width); NaN where nothing was learned or frozen.
-        """
-        rest: Floats = self.beta @ self._clipped(origin_row) + np.vecdot(lead_rows, self.gamma)
-        return rest
 
     def fold(self, origin_rows: Floats, lead_rows: Floats, labels: Floats, good: NDArray[np.bool_]) -> None:
         """Learn a day: forget a little, add the good rows of a block, and solve.
@@ -101,17 +94,20 @@ class LeadRegression:
         ----------
         origin_rows, lead_rows, labels
             The origins' rows, (rows, origin_width), their leads', (rows, leads, lead_width), and what the base left
-            unexplained at their targets, (rows, leads), in kW.
+            unexplained at their targets, (rows, leads), in kW. The load columns of the former are within ``limit``.
         good
             Which rows count, (rows,).
         """
         if not good.any():
             return
-        left = self._clipped(origin_rows) * good[:, None]
-        right = np.concatenate((lead_rows, labels[:, :, None]), axis=2) * good[:, None, None]
+        left = (origin_rows * good[:, None]).astype(np.float32)
+        right = np.empty((*labels.shape, self.lead_width + 1), dtype=np.float32)
+        np.multiply(lead_rows, good[:, None, None], out=right[..., :-1], casting="same_kind")
+        np.multiply(labels, good[:, None], out=right[..., -1], casting="same_kind")
         shared = left.T @ left
         cross = left.T @ right.reshape(len(right), -1)
-        own = right.transpose(1, 2, 0) @ right.transpose(1, 0, 2)
+        by_lead = np.ascontiguousarray(right.swapaxes(0, 1))
+        own = by_lead.swapaxes(1, 2) @ by_lead
         kept = 0.5 ** (1.0 / np.array(self.half_lives_days))
         self.weight = kept * self.weight + float(np.count_nonzero(good))
         for memory, share in enumerate(kept.astype(np.float32)):
@@ -125,28 +121,29 @@ class LeadRegression:
         self.beta[ADAPTED] = np.mean([beta for beta, _ in solved], axis=0)
         self.gamma[ADAPTED] = np.mean([gamma for _, gamma in solved], axis=0)
         squares = np.diagonal(self.shared, axis1=1, axis2=2)[:, : self.load_width] / self.weight[:, None]
-        self.limit[: self.load_width] = _CLIP_RMS * np.sqrt(squares.mean(axis=0))
+        self.limit[:] = _CLIP_RMS * np.sqrt(squares.mean(axis=0))
 
     def _solved(self, memory: int) -> tuple[Floats, Floats]:
         """Return beta, (leads, origin_width), and gamma, (leads, lead_width), of one memory."""
         ridge = _RIDGE + _RIDGE_OF_ONE_DAY * (self.rows_a_day / self.weight[memory]) ** 2
-        label, by_lead = self.lead_width, (self.origin_width, self.leads, self.lead_width + 1)
-        shared, cross, own = (sums[memory].astype(np.float64) for sums in (self.shared, self.cross, self.own))
-        solved = np.linalg.solve(shared + _ridge(shared, ridge), cross)
-        solved = solved.reshape(by_lead).transpose(1, 0, 2)
-        explained = cross.reshape(by_lead).transpose(1, 2, 0) @ solved
-        left = own - explained + _ridge(own, ridge)
+        label = self.lead_width
+        shared, own = self.shared[memory].astype(np.float64), self.own[memory].astype(np.float64)
+        _add_ridge(shared, ridge)
+        _add_ridge(own, ridge)
+        factor = np.linalg.cholesky(shared).astype(np.float32)
+        half = solve_triangular(factor, self.cross[memory], lower=True, check_finite=False)
+        by_lead = np.ascontiguousarray(half.reshape(self.origin_width, self.leads, label + 1).swapaxes(0, 1))
+        left = own - by_lead.swapaxes(1, 2) @ by_lead
         gamma = np.linalg.solve(left[:, :label, :label], left[:, :label, label:])[:, :, 0]
-        return solved[:, :, label] - np.matvec(solved[:, :, :label], gamma), gamma
+        rest = by_lead[:, :, label] - np.matvec(by_lead[:, :, :label], gamma)
+        beta = solve_triangular(factor, rest.T, lower=True, trans="T", check_finite=False).T
+        return beta, gamma
 
-    def _clipped(self, origin_rows: Floats) -> Floats:
-        return np.minimum(np.maximum(origin_rows, -self.limit), self.limit)
 
-
-def _ridge(gram: Floats, share: float) -> Floats:
-    """Return what to add to the matrices: a share of their diagonals, and one where a column was never seen.
+def _add_ridge(gram: Floats, share: float) -> None:
+    """Add to the matrices a share of their diagonals, and one where a column was never seen.
 
     A column that was seen only where it is zero but for rounding (a cosine at six) was never seen.
     """
-    diagonal = np.diagonal(gram, axis1=-2, axis2=-1)
-    return np.where(diagonal > _NOISE, share * diagonal, 1.0)[..., None] * np.eye(gram.shape[-1])
+    diagonal = np.einsum("...ii->...i", gram)
+    diagonal += np.where(diagonal > _NOISE, share * diagonal, 1.0)

@@ -6,6 +6,7 @@ the new truth: the past is rescaled to it, since every pattern in it (the shape 
 holds on, only larger or smaller. To wait until the old level has left all lags would cost days (M. H. Pesaran and
 A. Timmermann, Selection of estimation window in the presence of breaks, Journal of Econometrics 137, 2007, on what data
 from before a break are worth). For some days, a jump back to the level of before needs less proof: that level is known.
+Where it has come back, load is being switched to and fro, and no shift is believed for two weeks.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _RETURN_MINUTES = 30
 _FEWEST_READINGS = 3
 _SAME_LEVEL = 0.06
 _KNOWN_DAYS = 7  # for so long the level before a shift may come back
+_DISTRUST_DAYS = 14  # after it has come back: then shifts do not last here at present
 _JUMP_ERRORS = 8.0  # of the usual size of the error one step ahead
 _JUMP_SHARE = 0.05  # of the first reading, which may hold only a part of the shift
 _SMALLEST_SHARE = 0.12
@@ -43,6 +45,7 @@ class LevelShift:
     onset_step: int = field(init=False, default=-1)
     last_onset: int = field(init=False, default=-1)  # of the shift that was accepted last
     last_ratio: float = field(init=False, default=1.0)  # of that
+    returned_step: int = field(init=False, default=-1)  # when a load that had shifted was last back
     count: int = field(init=False, default=0)
     ratios: NDArray[np.float64] = field(init=False)  # of the load to the forecast, since the onset
     before_kw: NDArray[np.float64] = field(init=False)  # (horizon,): what was forecast when it had not begun
@@ -61,7 +64,7 @@ class LevelShift:
         Returns the onset of a shift and its ratio at the reading that confirms it, else None; always None where the
         horizon is too short to tell.
         """
-        if self.horizon_steps <= len(self.ratios):
+        if self.horizon_steps <= len(self.ratios) or self._distrusted(step):
             return None
         if self.onset_step < 0:
             expected_kw = float(forecast_kw[0])
@@ -71,6 +74,9 @@ class LevelShift:
             self.onset_step, self.count = step, 0
             self.before_kw[:] = forecast_kw
         return self._follow(step, load_kw)
+
+    def _distrusted(self, step: int) -> bool:
+        return 0 <= self.returned_step > step - _DISTRUST_DAYS * self.resolution.day
 
     def _follow(self, step: int, load_kw: float) -> tuple[int, float] | None:
         since = step - self.onset_step
@@ -93,5 +99,7 @@ class LevelShift:
         self.onset_step = -1
         if not steady or shift < _SMALLEST_SHARE or not 1.0 / _LARGEST_RATIO <= ratio <= _LARGEST_RATIO:
             return None
+        if returning:
+            self.returned_step = step
         self.last_onset, self.last_ratio = onset, 1.0 / self.last_ratio if returning else ratio
         return onset, self.last_ratio

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -15,9 +16,9 @@ def steps_at(*times: datetime, step_minutes: int = 10) -> np.ndarray[tuple[int],
     return np.array([int(time.timestamp()) // (60 * step_minutes) for time in times])
 
 
-def noon(day: date) -> datetime:
-    """Return noon of the day in UTC."""
-    return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+def dates(*days: date) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return the dates in days since 1970-01-01."""
+    return np.array([day.toordinal() - date(1970, 1, 1).toordinal() for day in days])
 
 
 @pytest.mark.parametrize("step_minutes", [5, 10, 15, 30, 60])
@@ -25,38 +26,42 @@ def test_time_and_weekday_are_those_of_the_clock(step_minutes: int) -> None:
     """Thursday, 19 October 2017, 05:00 UTC is minute 300 of weekday 3, whatever the step."""
     steps = steps_at(datetime(2017, 10, 19, 5, 0, tzinfo=UTC), step_minutes=step_minutes)
     calendar = Calendar("MA")
-    assert calendar.minute_of_day(steps, step_minutes).tolist() == [300]
-    assert calendar.weekday(steps, step_minutes).tolist() == [3]
+    assert calendar.clock(steps, step_minutes).minute.tolist() == [300]
+    assert calendar.clock(steps, step_minutes).weekday.tolist() == [3]
 
 
 def test_the_clock_of_the_zone_changes_with_summer_time() -> None:
     """Berlin is one hour ahead of UTC before 26 March 2017 01:00 and two hours from then on."""
     steps = steps_at(datetime(2017, 3, 26, 0, 50, tzinfo=UTC), datetime(2017, 3, 26, 1, 0, tzinfo=UTC))
-    assert Calendar("DE", "Europe/Berlin").minute_of_day(steps, 10).tolist() == [110, 180]
+    assert Calendar("DE", "Europe/Berlin").clock(steps, 10).minute.tolist() == [110, 180]
 
 
 def test_the_local_date_decides_on_weekday_and_holiday() -> None:
     """In Tokyo it is New Year's Day, a Sunday in 2017, while it is still Saturday in UTC."""
     steps = steps_at(datetime(2016, 12, 31, 15, 0, tzinfo=UTC))
     tokyo, utc = Calendar("JP", "Asia/Tokyo"), Calendar("JP")
-    assert (tokyo.weekday(steps, 10)[0], utc.weekday(steps, 10)[0]) == (6, 5)
-    assert (tokyo.holiday(steps, 10)[0], utc.holiday(steps, 10)[0]) == (True, False)
+    clocks = [calendar.clock(steps, 10) for calendar in (tokyo, utc)]
+    assert [int(clock.weekday[0]) for clock in clocks] == [6, 5]
+    assert [bool(tokyo.holiday(clock.date)[0]) for clock in clocks] == [True, False]
 
 
 def test_overrides_add_and_remove_dates() -> None:
     """A date that is added is a holiday, one that is removed is not, and all others stay."""
     listed, extra = date(2017, 6, 25), date(2017, 6, 27)
-    days = steps_at(*(noon(day) for day in (listed, date(2017, 6, 26), extra)))
-    assert Calendar("MA").holiday(days, 10).tolist() == [True, True, False]
-    assert Calendar("MA", add=(extra,), remove=(listed,)).holiday(days, 10).tolist() == [False, True, True]
+    days = dates(listed, date(2017, 6, 26), extra)
+    assert Calendar("MA").holiday(days).tolist() == [True, True, False]
+    assert Calendar("MA", add=(extra,), remove=(listed,)).holiday(days).tolist() == [False, True, True]
 
 
-def test_days_later_looks_from_the_local_date() -> None:
-    """The eve of a holiday has one a day later; the day after it has one a day before."""
-    days = steps_at(*(noon(date(2017, 4, 30)), noon(date(2017, 5, 2))))
-    calendar = Calendar("MA")
-    assert calendar.holiday(days, 10, days_later=1).tolist() == [True, False]
-    assert calendar.holiday(days, 10, days_later=-1).tolist() == [False, True]
+def test_a_clock_that_is_turned_twice_a_year_is_right_at_every_step() -> None:
+    """A year of quarter hours reads as ``zoneinfo`` says, also where the offset is no whole hour (Lord Howe Island)."""
+    begin = int(datetime(2017, 1, 1, tzinfo=UTC).timestamp()) // 900
+    steps = np.arange(begin, begin + 365 * 96)
+    clock = Calendar("AU", "Australia/Lord_Howe").clock(steps, 15)
+    shown = [datetime.fromtimestamp(900 * step, ZoneInfo("Australia/Lord_Howe")) for step in steps.tolist()]
+    assert clock.minute.tolist() == [60 * moment.hour + moment.minute for moment in shown]
+    assert clock.weekday.tolist() == [moment.weekday() for moment in shown]
+    assert clock.date.tolist() == [moment.toordinal() - date(1970, 1, 1).toordinal() for moment in shown]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 RESOLUTION = Resolution(10)
 DAY = RESOLUTION.day
 YESTERDAY = (DAYS_BACK - 1) * DAY + np.arange(DAY)
+NO_LIMIT = np.full(36, np.inf)
 
 
 def taken(first_step: int, load_kw: NDArray[np.float64]) -> History:
@@ -61,15 +62,15 @@ def test_interpolation_is_linear_and_exact_on_the_grid() -> None:
 
 def test_widths_are_those_of_the_design(features: Features, history: History) -> None:
     """Ninety-three columns for an origin, thirty-six for each of its leads."""
-    assert features.origin_rows(history, YESTERDAY).shape == (DAY, 93)
+    assert features.origin_rows(history, YESTERDAY, NO_LIMIT).shape == (DAY, 93)
     assert features.lead_rows(history, YESTERDAY).shape == (DAY, 14, 36)
 
 
 def test_one_row_is_a_row_of_the_block(features: Features, history: History) -> None:
     """What is learned from a block of origins is what is forecast from one."""
     at = YESTERDAY[37:38]
-    rows, leads = features.origin_rows(history, YESTERDAY), features.lead_rows(history, YESTERDAY)
-    np.testing.assert_allclose(features.origin_rows(history, at)[0], rows[37], rtol=1e-9, atol=1e-6)
+    rows, leads = features.origin_rows(history, YESTERDAY, NO_LIMIT), features.lead_rows(history, YESTERDAY)
+    np.testing.assert_allclose(features.origin_rows(history, at, NO_LIMIT)[0], rows[37], rtol=1e-9, atol=1e-6)
     np.testing.assert_allclose(features.lead_rows(history, at)[0], leads[37], rtol=1e-9, atol=1e-6)
 
 
@@ -79,7 +80,9 @@ def test_the_level_of_the_load_never_enters(
     """Rows, labels and the change of the base stay the same when every load is 5 MW higher."""
     first_step, load_kw = synthetic(20, step_minutes=10)
     higher = taken(first_step, load_kw + 5_000.0)
-    for rows in (features.origin_rows, features.lead_rows, features.labels):
+    one, other = (features.origin_rows(loads, YESTERDAY, NO_LIMIT) for loads in (higher, history))
+    np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-5)
+    for rows in (features.lead_rows, features.labels):
         np.testing.assert_allclose(rows(higher, YESTERDAY), rows(history, YESTERDAY), rtol=1e-7, atol=1e-5)
 
 
@@ -93,13 +96,36 @@ def test_base_and_label_make_up_the_load(features: Features, history: History) -
 def test_rows_look_at_the_past_and_labels_no_further_than_the_last_lead(features: Features, history: History) -> None:
     """Loads after the origin change no row of it; loads after the last target change no label."""
     at = YESTERDAY[:1]
-    rows = features.origin_rows(history, at), features.lead_rows(history, at)
+    rows = features.origin_rows(history, at, NO_LIMIT), features.lead_rows(history, at)
     labels = features.labels(history, at)
     history.series[LOAD, at[0] + DAY + 1 :] = np.nan
     np.testing.assert_array_equal(features.labels(history, at), labels)
     history.series[LOAD, at[0] + 1 :] = np.nan
-    np.testing.assert_array_equal(features.origin_rows(history, at), rows[0])
+    np.testing.assert_array_equal(features.origin_rows(history, at, NO_LIMIT), rows[0])
     np.testing.assert_array_equal(features.lead_rows(history, at), rows[1])
+
+
+def test_a_wild_load_is_clipped_and_the_calendar_is_not(features: Features, history: History) -> None:
+    """A difference of loads counts at most its limit, alone and with a harmonic; the calendar counts as it is."""
+    free = features.origin_rows(history, YESTERDAY, NO_LIMIT)
+    limited = features.origin_rows(history, YESTERDAY, np.full(36, 200.0))
+    assert np.abs(free[:, :60]).max() > 1_000.0
+    np.testing.assert_array_equal(limited[:, :36], np.clip(free[:, :36], -200.0, 200.0))
+    assert np.abs(limited[:, 36:60]).max() <= 200.0
+    np.testing.assert_array_equal(limited[:, 60:], free[:, 60:])
+
+
+@pytest.mark.parametrize("limit_kw", [np.inf, 200.0])
+def test_a_plan_answers_what_the_rows_say(features: Features, history: History, limit_kw: float) -> None:
+    """What was worked out for the day beforehand gives the scalar products with the rows, at every origin of it."""
+    random, today = np.random.default_rng(1), YESTERDAY + DAY
+    beta, gamma = random.normal(size=(2, 14, 93)), random.normal(size=(2, 14, 36))
+    limit = np.full(36, limit_kw)
+    origins, leads = features.origin_rows(history, today, limit), features.lead_rows(history, today)
+    plan = features.plan(beta, gamma, limit)
+    for slot in (0, 1, 70, DAY - 1):
+        expected = beta @ origins[slot] + np.vecdot(leads[slot], gamma)
+        np.testing.assert_allclose(features.answer(plan, history, int(today[slot])), expected, rtol=1e-9, atol=1e-6)
 
 
 @pytest.mark.parametrize("lag", [0, -1, -36, -DAY])

@@ -9,9 +9,10 @@ from shared.forecasting.features import interpolation
 from shared.forecasting.history import Resolution
 from shared.forecasting.intervals import COVERAGES, Intervals
 
-DAY = 24
+DAY, BLOCK = 24, 2
 LEADS = np.array([1, 2, 6])
 HORIZON = np.arange(1, 7)
+ALL, EVERY = slice(0, 6), range(len(COVERAGES))
 MEDIAN_KW = np.full((2, len(LEADS)), 1000.0)
 NORMAL_QUANTILES = np.array([0.674, 1.282, 1.645, 1.960])  # of the absolute value, at the four coverages
 
@@ -27,9 +28,11 @@ def stream(intervals: Intervals, days: int, size_kw: np.ndarray, issued_kw: np.n
     random = np.random.default_rng(3)
     for day in range(days):
         for slot in range(DAY):
-            intervals.learn(slot, slot, 1000.0 + float(random.normal(0.0, size_kw[slot])))
-            intervals.issue(slot, issued_kw)
-            intervals.feel(slot)
+            for rung, forecast_kw in enumerate(issued_kw):
+                intervals.issue(slot, rung, forecast_kw)
+            if slot % BLOCK == BLOCK - 1:
+                block = slice(slot + 1 - BLOCK, slot + 1)
+                intervals.learn(block.start, 1000.0 + random.normal(0.0, size_kw[block]), {})
         intervals.refresh(day)
         intervals.next_day()
 
@@ -38,9 +41,8 @@ def test_the_width_follows_the_size_of_the_errors_at_that_hour(intervals: Interv
     """Half the width tends to the normal quantiles of standard deviations that differ by the hour of the target."""
     size_kw = np.where(np.arange(DAY) < 12, 10.0, 50.0)
     stream(intervals, 120, size_kw)
-    hours = np.array([3, 4, 5, 12, 13, 14])
-    half_kw = intervals.half_width_kw(0, DAY - 1, hours, HORIZON)
-    np.testing.assert_allclose(half_kw, NORMAL_QUANTILES[:, None] * size_kw[hours], rtol=0.25)
+    half_kw = intervals.half_width_kw(0, 8, ALL, 0, EVERY)
+    np.testing.assert_allclose(half_kw, NORMAL_QUANTILES[:, None] * size_kw[8 + HORIZON], rtol=0.25)
 
 
 def test_the_intervals_of_one_forecast_never_cross(intervals: Intervals) -> None:
@@ -48,16 +50,15 @@ def test_the_intervals_of_one_forecast_never_cross(intervals: Intervals) -> None
     stream(intervals, 40, np.full(DAY, 10.0))
     assert len(COVERAGES) == 4
     for slot in range(DAY):
-        half_kw = intervals.half_width_kw(0, slot, (slot + HORIZON) % DAY, HORIZON)
+        half_kw = intervals.half_width_kw(0, slot, ALL, 0, EVERY)
         assert (np.diff(half_kw, axis=0) >= 0.0).all()
 
 
 def test_each_rung_is_as_wide_as_its_own_errors(intervals: Intervals) -> None:
     """A rung that is always off by 100 kW more is wider by that; one that never answers is never calibrated."""
     stream(intervals, 60, np.full(DAY, 1.0), np.array([[1000.0] * 3, [1100.0] * 3]))
-    hours = HORIZON % DAY
-    assert (intervals.half_width_kw(0, 0, hours, HORIZON) < 5.0).all()
-    np.testing.assert_allclose(intervals.half_width_kw(1, 0, hours, HORIZON), 100.0, rtol=0.05)
+    assert (intervals.half_width_kw(0, 0, ALL, 0, EVERY) < 5.0).all()
+    np.testing.assert_allclose(intervals.half_width_kw(1, 0, ALL, 0, EVERY), 100.0, rtol=0.05)
     silent = Intervals(Resolution(60), 2, LEADS, interpolation(LEADS, len(HORIZON)))
     stream(silent, 10, np.full(DAY, 1.0), np.array([[1000.0] * 3, [np.nan] * 3]))
     assert silent.calibrated(0)
@@ -75,37 +76,55 @@ def test_it_is_calibrated_after_two_days_of_scores(intervals: Intervals) -> None
 def test_a_restless_day_widens_what_follows(intervals: Intervals) -> None:
     """After a day with errors three times their usual size, the interval is wider at every hour."""
     stream(intervals, 60, np.full(DAY, 10.0))
-    hours = HORIZON % DAY
-    calm_kw = intervals.half_width_kw(0, DAY - 1, hours, HORIZON)
+    calm_kw = intervals.half_width_kw(0, DAY - 1, ALL, 0, EVERY)
     stream(intervals, 1, np.full(DAY, 30.0))
-    assert (intervals.half_width_kw(0, DAY - 1, hours, HORIZON) > 1.1 * calm_kw).all()
+    assert (intervals.half_width_kw(0, DAY - 1, ALL, 0, EVERY) > 1.1 * calm_kw).all()
 
 
 def test_beyond_the_horizon_it_grows_with_the_root_of_time(intervals: Intervals) -> None:
-    """Four times the horizon is twice as wide as the horizon."""
+    """Four times the horizon after the last good reading it is twice as wide as at the horizon."""
     stream(intervals, 60, np.full(DAY, 10.0))
-    hours = np.zeros(1, dtype=np.int64)
-    last, four_times = (intervals.half_width_kw(0, 0, hours, np.array([lead])) for lead in (6, 24))
+    last, four_times = (intervals.half_width_kw(0, 0, slice(5, 6), stale, EVERY) for stale in (0, 18))
     np.testing.assert_allclose(four_times, 2.0 * last)
+
+
+def test_only_the_wanted_coverages_are_worked_out(intervals: Intervals) -> None:
+    """The rows stand in the order in which they were asked for."""
+    stream(intervals, 40, np.full(DAY, 10.0))
+    every = intervals.half_width_kw(0, 0, ALL, 0, EVERY)
+    np.testing.assert_array_equal(intervals.half_width_kw(0, 0, slice(2, 5), 0, [3, 1]), every[[3, 1], 2:5])
 
 
 def test_a_forecast_is_scored_at_its_own_target_only(intervals: Intervals) -> None:
     """What was issued for one step says nothing about another: without all leads there is no score."""
-    intervals.issue(0, MEDIAN_KW)
-    for slot in (1, 2, 6):
-        assert np.isnan(intervals.learn(slot, slot, 5000.0)).all()
+    intervals.issue(0, 0, MEDIAN_KW[0])
+    for slot in (0, 2, 6):
+        assert np.isnan(intervals.learn(slot, np.full(BLOCK, 5000.0), {})).all()
     assert not intervals.updates.any()
+    for slot in range(1, 6):
+        intervals.issue(slot, 0, MEDIAN_KW[0])
+    error_kw = intervals.learn(6, np.full(BLOCK, 5000.0), {})
+    assert (error_kw[0] == 4000.0).all()
+    assert np.isnan(error_kw[1]).all()
+
+
+def test_a_rung_that_says_the_same_at_all_leads_is_told_with_the_load(intervals: Intervals) -> None:
+    """It needs no forecast issued, and is scored for every step that has a load."""
+    error_kw = intervals.learn(4, np.array([np.nan, 1000.0]), {1: np.array([900.0, 900.0])})
+    assert np.isnan(error_kw).all()
+    np.testing.assert_array_equal(intervals.scale_kw[1, 2], 100.0)
+    assert intervals.updates.sum() == 1
 
 
 def test_no_error_at_all_gives_no_width(intervals: Intervals) -> None:
     """A load that is always as forecast ends in an interval of width zero, not in a division by zero."""
     stream(intervals, 10, np.zeros(DAY))
-    np.testing.assert_array_equal(intervals.half_width_kw(0, 0, HORIZON % DAY, HORIZON), np.zeros((4, 6)))
+    np.testing.assert_array_equal(intervals.half_width_kw(0, 0, ALL, 0, EVERY), np.zeros((4, 6)))
 
 
 def test_the_oldest_scores_are_overwritten(intervals: Intervals) -> None:
     """After more than eight weeks only the last eight count: a wild start is forgotten."""
     stream(intervals, 5, np.full(DAY, 1000.0))
     stream(intervals, 400, np.full(DAY, 10.0))
-    half_kw = intervals.half_width_kw(0, DAY - 1, HORIZON % DAY, HORIZON)
+    half_kw = intervals.half_width_kw(0, DAY - 1, ALL, 0, EVERY)
     np.testing.assert_allclose(half_kw[2], 16.45, rtol=0.25)

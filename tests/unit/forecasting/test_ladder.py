@@ -18,10 +18,10 @@ def ladder() -> Ladder:
     return Ladder(Resolution(60), LEADS)
 
 
-def learn(ladder: Ladder, hours: int, *size_kw: float) -> None:
+def learn(ladder: Ladder, blocks: int, *size_kw: float) -> None:
     """Let every rung err by its size at all leads, NaN where it does not answer."""
-    for hour in range(hours):
-        ladder.learn(hour % 24, np.repeat(np.array(size_kw)[:, None], len(LEADS), axis=1))
+    for _ in range(blocks):
+        ladder.learn(np.repeat(np.array(size_kw)[:, None], len(LEADS), axis=1))
 
 
 def test_the_highest_rung_that_can_be_computed_answers(ladder: Ladder) -> None:
@@ -34,40 +34,40 @@ def test_the_highest_rung_that_can_be_computed_answers(ladder: Ladder) -> None:
         ([False, False, False, True, True], ANALOGUE),
         ([False, False, False, False, True], CLIMATOLOGY),
     ):
-        ladder.choose(1, computable)
+        ladder.choose(computable)
         assert ladder.spans() == [Span(1, 24, rung)]
 
 
 def test_a_fitted_rung_must_have_shown_its_worth(ladder: Ladder) -> None:
     """Until a day of its errors is known a rule answers in its place."""
     learn(ladder, 48, np.nan, np.nan, np.nan, 200.0, 300.0)
-    ladder.choose(0, ALL)
+    ladder.choose(ALL)
     assert ladder.spans() == [Span(1, 24, ANALOGUE)]
     learn(ladder, 24, 100.0, np.nan, np.nan, 200.0, 300.0)
-    ladder.choose(0, ALL)
+    ladder.choose(ALL)
     assert ladder.spans() == [Span(1, 24, ADAPTED)]
 
 
 def test_what_is_clearly_better_takes_over_and_gives_back(ladder: Ladder) -> None:
     """Below seven tenths of the error it takes over; it stays as long as it is better at all, and no longer."""
     learn(ladder, 240, 100.0, 60.0, 300.0, 300.0, 300.0)
-    ladder.choose(0, ALL)
+    ladder.choose(ALL)
     assert ladder.spans() == [Span(1, 24, FROZEN)]
     learn(ladder, 1000, 100.0, 90.0, 300.0, 300.0, 300.0)
-    ladder.choose(0, ALL)
+    ladder.choose(ALL)
     assert ladder.spans() == [Span(1, 24, FROZEN)]
     learn(ladder, 1000, 100.0, 110.0, 300.0, 300.0, 300.0)
-    ladder.choose(0, ALL)
+    ladder.choose(ALL)
     assert ladder.spans() == [Span(1, 24, ADAPTED)]
 
 
 def test_the_choice_is_made_for_each_group_of_leads(ladder: Ladder) -> None:
     """A rung that is better beyond six hours answers those leads alone."""
-    for hour in range(48):
+    for _ in range(48):
         error_kw = np.full((5, len(LEADS)), 100.0)
         error_kw[ANALOGUE, 3:] = 10.0
-        ladder.learn(hour % 24, error_kw)
-    ladder.choose(0, ALL)
+        ladder.learn(error_kw)
+    ladder.choose(ALL)
     assert ladder.spans() == [Span(1, 6, ADAPTED), Span(7, 24, ANALOGUE)]
     assert ladder.lately_kw(Span(7, 24, ANALOGUE)) == pytest.approx((10.0, 100.0))
 
@@ -76,12 +76,12 @@ def test_rungs_are_compared_over_the_same_targets(ladder: Ladder) -> None:
     """A rung that only came when the wild days were over is not better for it."""
     learn(ladder, 240, 1000.0, np.nan, np.nan, 1000.0, 1000.0)
     learn(ladder, 48, 100.0, 100.0, np.nan, 100.0, 100.0)
-    ladder.choose(0, ALL)
+    ladder.choose(ALL)
     assert ladder.spans() == [Span(1, 24, ADAPTED)]
 
 
 def test_errors_of_nothing_decide_nothing(ladder: Ladder) -> None:
     """Where all are right within a kW, the highest rung answers."""
     learn(ladder, 48, 0.1, 0.0, 0.0, 0.0, 0.0)
-    ladder.choose(0, ALL)
+    ladder.choose(ALL)
     assert ladder.spans() == [Span(1, 24, ADAPTED)]

@@ -62,11 +62,18 @@ def test_a_shift_within_a_reading_is_seen_whole(shift: LevelShift) -> None:
 
 
 def test_the_way_back_needs_half_an_hour(shift: LevelShift) -> None:
-    """A jump to the level of before is believed after three readings, by exactly the inverse ratio; so is the next."""
+    """A jump to the level of before is believed after three readings, by exactly the inverse ratio."""
     up = watched(shift, [1.25] * FIVE_HOURS)[-1]
     assert up is not None
     assert watched(shift, [0.80, 0.79, 0.81], first=500)[1:] == [None, (500, 1.0 / up[1])]
-    assert watched(shift, [1.25] * 3, first=900)[-1] == (900, up[1])
+
+
+def test_a_load_that_is_switched_to_and_fro_has_no_level(shift: LevelShift) -> None:
+    """After a way back no shift is believed for two weeks, and then again."""
+    assert watched(shift, [1.25] * FIVE_HOURS)[-1] is not None
+    assert watched(shift, [0.80] * 3, first=500)[-1] is not None
+    assert watched(shift, [1.25] * FIVE_HOURS, first=900) == [None] * FIVE_HOURS
+    assert watched(shift, [1.25] * FIVE_HOURS, first=503 + 14 * DAY)[-1] is not None
 
 
 def test_after_a_week_a_way_back_is_a_shift_like_any(shift: LevelShift) -> None:
