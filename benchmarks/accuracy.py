@@ -1,7 +1,8 @@
 """What the forecasts are worth: on the stream as it is, rung by rung, after a cold start, and when the meter fails.
 
 ``python -m benchmarks.accuracy [--zones 2] [--only window,rungs,cold,disturbed] [--json FILE]`` takes the year of the
-settings (TETOUAN_DATA). Every reading is answered before the next is seen. No weather is fed: its rung stays silent.
+settings (TETOUAN_DATA). Every reading is answered before the next is seen. No weather is fed: its rung stays silent,
+and what weather and calendar alone say has a line of its own.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from cli.provision import steps_shown, year_for
 from services.trainer.history import History
 from shared.forecasting.ladder import ADAPTED, FROZEN, NAMES
 from shared.forecasting.scores import grouped, step_of, to_kw
+from shared.forecasting.weather import WeatherDemand
 from shared.runtime.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -65,6 +67,24 @@ class Part(Protocol):
         """Return the figures for people."""
 
 
+class WeatherEstimate(NamedTuple):
+    """What weather and calendar alone say, corrected with labels a day old.
+
+    The error is that of the estimates of now. The CPU time is that of one reading, alone in its batch: estimates of
+    now and of a day later, and learning the label.
+    """
+
+    rmse_kw: float
+    cpu_us: float
+
+    def to_json(self) -> dict[str, float]:
+        """Return the figures for machines."""
+        return {"rmse_kw": self.rmse_kw, "cpu_us_per_reading": round(self.cpu_us, 1)}
+
+    def __str__(self) -> str:
+        return f"weather estimate: RMSE {self.rmse_kw:,.1f} kW, {self.cpu_us:.0f} us of CPU a reading"
+
+
 @dataclass(frozen=True)
 class Stream:
     """The last fifth of the year, answered by weights that go on adapting, with those of its start beside them.
@@ -79,12 +99,15 @@ class Stream:
         CPU time of taking and answering one reading.
     state_bytes
         Size of the saved state.
+    weather
+        None where no reading has weather and load.
     """
 
     table: ScoreTable
     rungs_kw: Mapping[str, Mapping[int, float]]
     cpu_us: float
     state_bytes: int
+    weather: WeatherEstimate | None
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures for machines."""
@@ -94,6 +117,7 @@ class Stream:
             "best_naive": {lead: self.table.best_naive[lead - 1] for lead in LEADS.tolist()},
             "cpu_us_per_reading": round(self.cpu_us, 1),
             "state_bytes": self.state_bytes,
+            "weather_estimate": self.weather and self.weather.to_json(),
         }
         return {"window": window, "rungs": {"rmse_kw": self.rungs_kw, "adapted_beats_frozen": self.adapting()}}
 
@@ -108,7 +132,7 @@ class Stream:
         beaten = {True: "beats", False: "does not beat"}
         adapting = (f"lead {lead}: adapted {beaten[better]} frozen" for lead, better in self.adapting().items())
         return {
-            "window": (self.table, f"best naive rule at {rules}", cost),
+            "window": (self.table, f"best naive rule at {rules}", cost, str(self.weather or "no weather")),
             "rungs": (rungs, ", ".join(adapting)),
         }
 
@@ -140,7 +164,30 @@ def stream(history: History, tell: Tell) -> Stream:
         rungs_kw=rung_errors_kw(np.where(early, np.nan, said_kw)[:-1], load_kw),
         cpu_us=1e6 * spent_s / len(load_kw),
         state_bytes=_state_bytes(model),
+        weather=weather_estimate(history),
     )
+
+
+def weather_estimate(history: History) -> WeatherEstimate | None:
+    """Fit on what has been seen and estimate the rows that follow, as the forecaster does; None without weather."""
+    whole = np.isfinite(history.weather).all(axis=1) & np.isfinite(history.demand_kw)
+    if not whole[: history.seen].any():
+        return None
+    seen = slice(history.seen)
+    model = WeatherDemand(step_minutes=history.site.step_minutes)
+    model.fit(history.steps[seen], history.weather[seen], history.demand_kw[seen])
+    estimate_kw, spent_s = np.full(len(whole), np.nan), 0.0
+    for row in range(history.seen, len(whole)):
+        step, demand_kw = history.first_step + row, float(history.demand_kw[row])
+        now_and_tomorrow = np.array((step, step + DAY)), history.weather[[row, row]]
+        started_s = process_time()
+        now_kw, tomorrow_kw = model.predict(*now_and_tomorrow).tolist()
+        estimate_kw[row] = model.correct(step, now_kw)
+        model.correct(step + DAY, tomorrow_kw)
+        model.partial_fit(step, now_kw, demand_kw)
+        spent_s += process_time() - started_s
+    rmse_kw = float(np.sqrt(np.nanmean((estimate_kw - history.demand_kw) ** 2)))
+    return WeatherEstimate(rmse_kw, 1e6 * spent_s / (len(whole) - history.seen))
 
 
 def said_of_next_kw(model: ZoneDemand) -> Floats:

@@ -29,6 +29,7 @@ from benchmarks.accuracy import (
     rung_errors_kw,
     said_of_next_kw,
     stream,
+    weather_estimate,
 )
 from benchmarks.streaming import empty_model
 from shared.data.sites import site
@@ -56,6 +57,19 @@ class TestStream:
         assert window["leads"]["144"]["rmse_kw"] < window["best_naive_rmse_kw"]["144"]
         assert window["state_bytes"] > 100_000
         assert window["cpu_us_per_reading"] > 0
+        assert window["weather_estimate"] is None  # none of these readings has weather
+
+    def test_the_weather_estimate_is_scored_on_the_rows_that_were_not_seen(self) -> None:
+        """A load that repeats itself is met but for a few times its noise; the row without weather is left out."""
+        history = history_of(28, seen_days=20)
+        history.weather[:] = 15.0
+        history.weather[21 * DAY, 0] = np.nan  # this one has no estimate
+        estimate = weather_estimate(history)
+        assert estimate is not None
+        assert 100.0 < estimate.rmse_kw < 500.0
+        assert estimate.cpu_us > 0
+        assert estimate.to_json().keys() == {"rmse_kw", "cpu_us_per_reading"}
+        assert str(estimate).startswith(f"weather estimate: RMSE {estimate.rmse_kw:,.1f} kW")
 
     def test_a_rung_is_scored_over_the_same_stream(self, streamed: Stream) -> None:
         """Where the best rung answers all along, its errors are those of what was sent, at each lead."""

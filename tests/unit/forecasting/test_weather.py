@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 import skops.io
 from sklearn.base import clone
+from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from shared.forecasting.weather import COLUMNS, Correction, WeatherDemand, WeatherFeatures
+from shared.forecasting.weather import COLUMNS, Correction, Forest, WeatherDemand, WeatherFeatures
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,9 +28,9 @@ STEP_MINUTES = 30
 DAY = 48
 FIRST = int(datetime(2017, 1, 1, tzinfo=UTC).timestamp()) // (60 * STEP_MINUTES)
 ROWS = 20 * DAY
-MUST_RMSE_KW = 2964
-GOAL_CORRECTED_RMSE_KW = 1150
-MUST_CORRECTED_R2 = 0.90
+MUST_RMSE_KW = 3214
+MUST_CORRECTED_RMSE_KW = 1060
+MUST_CORRECTED_R2 = 0.96
 
 
 def _weather(rows: int) -> NDArray[np.float64]:
@@ -56,7 +57,7 @@ def fitted() -> WeatherDemand:
 def unseen(fitted: WeatherDemand) -> WeatherDemand:
     """Return the same model without any residual and with nothing learned from them."""
     model: WeatherDemand = clone(fitted)
-    model.pipeline_ = fitted.pipeline_
+    model.pipeline_, model.forest_ = fitted.pipeline_, fitted.forest_
     model.last_step_ = fitted.last_step_
     model.correction_ = Correction(STEP_MINUTES)
     return model
@@ -151,6 +152,31 @@ def test_a_row_does_not_depend_on_its_neighbours(fitted: WeatherDemand) -> None:
     assert fitted.predict(steps[::-1], weather[::-1])[::-1].tobytes() == at_once.tobytes()
 
 
+def _booster(depth: int) -> GradientBoostingRegressor:
+    features = _weather(700)
+    booster = GradientBoostingRegressor(n_estimators=9, max_depth=depth, min_samples_leaf=20, random_state=1)
+    return booster.fit(features, _demand_kw(_steps(700), features))
+
+
+@pytest.mark.parametrize("depth", [1, 5, 12])
+def test_flat_trees_answer_as_those_they_were_taken_from(depth: int) -> None:
+    """Whatever the depth, and with leaves at every depth, the numbers are scikit-learn's own, but for rounding."""
+    booster, features = _booster(depth), _weather(500)
+    assert Forest.of(booster).predict(features) == pytest.approx(booster.predict(features), rel=1e-12)
+
+
+def test_flat_trees_agree_with_scikit_learn_on_which_side_a_threshold_is() -> None:
+    """Rows that lie on a threshold, or as near as single precision tells, go where scikit-learn sends them."""
+    booster = _booster(depth=3)
+    forest = Forest.of(booster)
+    columns, thresholds = (np.concatenate(parts) for parts in zip(*forest.levels, strict=True))
+    inner = np.isfinite(thresholds)
+    near = np.concatenate([np.nextafter(thresholds[inner], to) for to in (-np.inf, np.inf)] + [thresholds[inner]])
+    features = _weather(len(near))
+    features[np.arange(len(near)), np.tile(columns[inner], 3)] = near
+    assert forest.predict(features) == pytest.approx(booster.predict(features), rel=1e-12)
+
+
 def test_missing_weather_gives_nan_for_its_row_alone(fitted: WeatherDemand) -> None:
     """A NaN among the weather of one row makes that estimate NaN and changes no other."""
     steps, weather = _steps(5), _weather(5)
@@ -203,6 +229,20 @@ def test_correction_learns_what_comes_back_every_week(unseen: WeatherDemand) -> 
     assert np.sqrt(np.mean(error_kw[last] ** 2)) < 0.1 * np.sqrt(np.mean(day_old_error_kw[last] ** 2))
 
 
+def test_of_ten_minutes_one_label_of_each_half_hour_is_learned() -> None:
+    """The weights move at every third step and stay to the bit at the others, whichever step came first."""
+    correction, day = Correction(10), 144
+    for step in range(FIRST, FIRST + 9 * day):
+        correction.remember(step, 20_000.0, 20_000.0 + step % 7)
+    moved = []
+    for step in range(FIRST + 8 * day + 1, FIRST + 8 * day + 10):
+        before = correction.state()["regression._eta_arr"].tobytes()
+        correction.learn(step)
+        if correction.state()["regression._eta_arr"].tobytes() != before:
+            moved.append(step)
+    assert [step % 3 for step in moved] == [0, 0, 0]
+
+
 def test_nothing_is_left_of_a_shift_that_stays(unseen: WeatherDemand) -> None:
     """From the ninth day after a shift of 5 MW the estimates are as good as before it: no level has been learned."""
     shift_kw = np.repeat([0.0, 5000.0], [60 * DAY, 30 * DAY])
@@ -234,7 +274,8 @@ def test_missing_labels_teach_nothing(fitted: WeatherDemand) -> None:
     _feed(model, np.zeros(DAY))
     now = model.correction_.state()
     names = [name for name in now if name.startswith("regression.")]
-    assert all((now[name] == learned[name]).all() for name in names if name != "regression._m_arr")  # a mere cache
+    assert names
+    assert all((now[name] == learned[name]).all() for name in names)
 
 
 def test_an_estimate_comes_out_whatever_labels_are_missing(fitted: WeatherDemand) -> None:
@@ -326,7 +367,9 @@ def test_artefact_with_a_foreign_type_is_refused(fitted: WeatherDemand, tmp_path
     fitted.save(tmp_path)
     foreign = Pipeline([("features", FunctionTransformer(np.linalg.inv)), ("booster", Ridge())])
     skops.io.dump(foreign, tmp_path / "pipeline.skops")
-    with pytest.raises(ValueError, match=r"pipeline\.skops holds numpy\.linalg.*inv, which we do not trust"):
+    with pytest.raises(
+        ValueError, match=r"pipeline\.skops .*numpy\.linalg.*inv is nothing that we trust.*; run `tetouan train`"
+    ):
         WeatherDemand.load(tmp_path)
 
 
@@ -357,12 +400,12 @@ def test_an_absurd_weather_value_is_no_weather(fitted: WeatherDemand, absurd: fl
     assert np.isnan(fitted.predict(steps, weather)).tolist() == [False, True, False]
 
 
-@pytest.mark.parametrize("other", [1, 99])
+@pytest.mark.parametrize("other", [2, 99])
 def test_artefact_of_another_format_is_refused(fitted: WeatherDemand, tmp_path: Path, other: int) -> None:
     """A format that we do not read, older or newer, is named, and what to do about it."""
     fitted.save(tmp_path)
     np.savez(tmp_path / "state.npz", format=other)
-    with pytest.raises(ValueError, match=f"format {other} is not 2; run `tetouan train`"):
+    with pytest.raises(ValueError, match=rf"state\.npz .*format {other} is not 3.*; run `tetouan train`"):
         WeatherDemand.load(tmp_path)
 
 
@@ -376,9 +419,43 @@ def test_artefact_without_a_part_of_what_was_learned_is_refused(fitted: WeatherD
         WeatherDemand.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("regression._ss_arr", np.eye(8)),
+        ("regression._eta_arr", np.zeros((16, 1))),
+        ("residual_kw", np.zeros(144)),
+        ("steps", np.zeros(9 * DAY)),
+        ("last_step", np.zeros(2)),
+        ("parameters", np.array("[")),
+    ],
+)
+def test_artefact_with_a_part_of_another_shape_or_kind_is_refused(
+    fitted: WeatherDemand, tmp_path: Path, name: str, wrong: NDArray[np.float64]
+) -> None:
+    """What could only fail at some reading is refused when it is read: the error names the file and what to do."""
+    fitted.save(tmp_path)
+    with np.load(tmp_path / "state.npz") as stored:
+        state = {key: stored[key] for key in stored.files}
+    assert name in state
+    np.savez(tmp_path / "state.npz", allow_pickle=False, **state | {name: wrong})
+    with pytest.raises(ValueError, match=r"state\.npz holds no whole weather-demand state .*; run `tetouan train`"):
+        WeatherDemand.load(tmp_path)
+
+
+def test_artefact_with_another_regressor_is_refused(fitted: WeatherDemand, tmp_path: Path) -> None:
+    """A pipeline without boosted trees, be all its types trusted, is named, and what to do about it."""
+    fitted.save(tmp_path)
+    skops.io.dump(Pipeline([("features", WeatherFeatures()), ("booster", Ridge())]), tmp_path / "pipeline.skops")
+    with pytest.raises(
+        ValueError, match=r"pipeline\.skops holds no whole weather-demand state .*; run `tetouan train`"
+    ):
+        WeatherDemand.load(tmp_path)
+
+
 @pytest.mark.real_data
 def test_accuracy_on_the_last_fifth_of_the_year(real_data_path: Path) -> None:
-    """Zone 2, fitted on the first 80 %: uncorrected RMSE <= 2964 kW, with labels a day old <= 1150 kW, R2 >= 0.90."""
+    """Zone 2, fitted on the first 80 %: uncorrected RMSE <= 3214 kW, with labels a day old <= 1060 kW, R2 >= 0.96."""
     table = pd.read_csv(real_data_path)
     steps = (
         pd.to_datetime(table["DateTime"], format="%m/%d/%Y %H:%M").to_numpy().astype("datetime64[s]").astype(np.int64)
@@ -396,5 +473,5 @@ def test_accuracy_on_the_last_fifth_of_the_year(real_data_path: Path) -> None:
         model.partial_fit(step, estimate_kw, label_kw)
     assert np.sqrt(np.mean((uncorrected_kw - demand_kw[seen:]) ** 2)) <= MUST_RMSE_KW
     mse = np.mean((np.array(corrected_kw) - demand_kw[seen:]) ** 2)
-    assert np.sqrt(mse) <= GOAL_CORRECTED_RMSE_KW
+    assert np.sqrt(mse) <= MUST_CORRECTED_RMSE_KW
     assert 1 - mse / demand_kw[seen:].var() >= MUST_CORRECTED_R2
