@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="tetouan",
-    help="Real-time electricity demand forecasts for the zones of Tetouan, streamed over Kafka.",
+    help="Real-time electricity demand forecasts for the zones of Tetouan, or of your own site, streamed over Kafka.",
+    epilog=(
+        "Settings are environment variables, listed in the README: TETOUAN_SITES=FILE.toml TETOUAN_SITE=NAME "
+        "TETOUAN_ZONES=1,2 for a site of your own."
+    ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -59,7 +63,9 @@ def _moment(text: str) -> datetime:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
-Data = Annotated[str | None, typer.Option(help="A CSV file like the published year, or `synthetic`.", metavar="PATH")]
+Data = Annotated[
+    str | None, typer.Option(help="A CSV file with the columns of the site, or `synthetic`.", metavar="PATH")
+]
 JsonFile = Annotated[
     Path | None,
     typer.Option("--json", parser=_writable, help="Write the result to this file.", metavar="FILE"),

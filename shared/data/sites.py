@@ -1,40 +1,110 @@
-"""The sites whose readings we know: what their meters publish, and where they stand."""
+"""The sites whose readings we know: what their meters publish, and where they stand.
+
+Those of the package stand in ``sites.toml`` beside this module; a file of a user's own adds others, or changes these.
+"""
 
 from __future__ import annotations
 
+import re
 import tomllib
-from datetime import date  # noqa: TC003 - pydantic reads the annotation at run time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-__all__ = ["Site", "site"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+__all__ = ["BUILT_IN", "WEATHER", "Site", "choose", "known_sites", "site"]
+
+BUILT_IN = "tetouan"
+WEATHER = ("temperature_c", "humidity_pct", "wind_speed_ms", "general_diffuse_flows_wm2", "diffuse_flows_wm2")
+"""The fields of a clean reading beside the loads; a site may lack any of them."""
+
+LOAD = re.compile(r"zone_[1-9][0-9]*_kw")
+YEARS = range(2000, 2051)
+"""The years whose holidays of a subdivision are known."""
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Dates = Annotated[tuple[date, ...], Field(strict=False)]  # an array of TOML is a list
+Limits = Annotated[tuple[float, float], Field(strict=False)]
 
 
 class Overrides(BaseModel):
     """Dates that are holidays for the load although the country's calendar does not say so, and the other way round."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    add: tuple[date, ...] = ()
-    remove: tuple[date, ...] = ()
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    add: Dates = ()
+    remove: Dates = ()
+
+    @field_validator("remove")
+    @classmethod
+    def _not_added(cls, remove: Dates, info: ValidationInfo) -> Dates:
+        if both := set(remove) & set(info.data.get("add", ())):
+            raise ValueError(f"{min(both)} is added too: keep one of the two")
+        return remove
 
 
 class Site(BaseModel):
     """What one site publishes; ``columns`` maps published names to the fields of a clean reading, in their order.
 
-    ``limits`` are the lowest and highest value that a field can have, in the unit that ends its name.
+    A field is the load of a zone, ``zone_1_kw``, or one of ``WEATHER``. ``limits`` are the lowest and highest value
+    that it can have, in the unit that ends its name. ``time_zone`` is that of times without an offset, and of the
+    calendar. ``holidays`` holds what sets the site apart from its country, that of the ``subdivision`` included.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    name: str
-    step_minutes: int = Field(gt=0)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    name: Name
+    step_minutes: Literal[5, 10, 15, 30, 60]
     country: str
+    subdivision: str | None = None
     time_zone: str
     time_column: str
     columns: dict[str, str]
-    limits: dict[str, tuple[float, float]] = {}
+    limits: dict[str, Limits] = {}
     holidays: Overrides = Overrides()
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_time_zone(cls, time_zone: str) -> str:
+        try:
+            return ZoneInfo(time_zone).key
+        except (ZoneInfoNotFoundError, OSError, ValueError):
+            raise ValueError("no such time zone: use an IANA name like Europe/Madrid") from None
+
+    @field_validator("columns")
+    @classmethod
+    def _fields_of_a_reading(cls, columns: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        loads = [field for field in columns.values() if field not in WEATHER]
+        if unknown := [field for field in loads if not LOAD.fullmatch(field)]:
+            raise ValueError(f"no field {unknown[0]!r}: use zone_1_kw, zone_2_kw, ... or {', '.join(WEATHER)}")
+        if not loads:
+            raise ValueError("no load: name a column zone_1_kw")
+        (field, times), *_ = Counter(columns.values()).most_common(1)
+        if times > 1:
+            raise ValueError(f"{field} stands for {times} columns: keep one of them")
+        if taken := {"site", info.data.get("time_column")} & columns.keys():
+            raise ValueError(f"{taken.pop()!r} is no load and no weather: take it out of the columns")
+        return columns
+
+    @field_validator("limits")
+    @classmethod
+    def _limits_of_fields(cls, limits: dict[str, Limits], info: ValidationInfo) -> dict[str, Limits]:
+        fields = info.data.get("columns", {}).values()
+        for field, (low, high) in limits.items():
+            if fields and field not in fields:
+                raise ValueError(f"no column is {field!r}: use {', '.join(fields)}")
+            if not low < high:
+                raise ValueError(f"{field} from {low:g} to {high:g} lets nothing through: give the lower one first")
+        return limits
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -47,10 +117,116 @@ class Site(BaseModel):
         return tuple(int(field.split("_")[1]) for field in self.fields if field.startswith("zone_"))
 
 
+@dataclass
+class _Chosen:
+    """The file and the site of this process, set once, when its settings are read."""
+
+    name: str = BUILT_IN
+    file: Path | None = None
+
+
+_chosen = _Chosen()
+
+
+def choose(name: str, file: Path | None = None) -> None:
+    """Let this process know the sites of a file of one's own too, and serve the one of that name.
+
+    Raises ``ValueError`` as `known_sites` and `site` do.
+    """
+    _find(name, known_sites(file))
+    _chosen.name, _chosen.file = name, file
+
+
+def site(name: str | None = None) -> Site:
+    """Return the site of that name, by default the one that is served; raises ``ValueError`` that lists the known."""
+    return _find(name or _chosen.name, known_sites(_chosen.file))
+
+
 @cache
-def site(name: str) -> Site:
-    """Return the site of that name; raises ``ValueError`` that lists the known ones."""
-    known = tomllib.loads(files(__package__).joinpath("sites.toml").read_text(encoding="utf-8"))
+def known_sites(file: Path | None = None) -> Mapping[str, Site]:
+    """Return the sites of the package by name, and those of a TOML file with one table a site.
+
+    A table of a known name replaces what it gives, key by key, and leaves the rest as it is. What was read once holds
+    as long as the process lives.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read or a site is not one: one line that names field and value and says what to change.
+    """
+    tables = _tables(files(__package__).joinpath("sites.toml").read_bytes())
+    own = _tables(_read(file)) if file else {}
+    known = {name: _site(name, table) for name, table in tables.items() if name not in own}
+    return known | {name: _in_its_country(_site(name, tables.get(name, {}) | table)) for name, table in own.items()}
+
+
+def _find(name: str, known: Mapping[str, Site]) -> Site:
     if name not in known:
         raise ValueError(f"site {name!r} is not known: choose one of {', '.join(known)}")
-    return Site(name=name, **known[name])
+    return known[name]
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{error.strerror}: give the path of a TOML file that can be read") from None
+
+
+def _tables(raw: bytes) -> dict[str, dict[str, Any]]:
+    try:
+        tables = tomllib.loads(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"no UTF-8 at byte {error.start}: save the file as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"no TOML: {error}: mend it there") from None
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise ValueError(f"{name} = {_shown(table)} belongs to no site: write [NAME], its name, above it")  # noqa: TRY004 - a file is at fault, no caller
+    return tables
+
+
+def _site(name: str, table: dict[str, Any]) -> Site:
+    try:
+        return Site(**{"name": name, **table})
+    except ValidationError as error:
+        _refuse(name, error.errors(include_url=False)[0])
+
+
+def _refuse(name: str, error: ErrorDetails) -> NoReturn:
+    """Raise what is wrong with the site of that name as one line."""
+    *above, field = error["loc"]
+    path = ".".join(str(part) for part in (name, *above, field))
+    if error["type"] == "missing":
+        raise ValueError(f"{path} is missing: give it")
+    if error["type"] == "extra_forbidden":
+        known = Overrides if above else Site
+        raise ValueError(f"{path} is no field: use one of {', '.join(known.model_fields)}")
+    raise ValueError(f"{path} = {_shown(error['input'])}: {error['msg'].removeprefix('Value error, ')}")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _in_its_country(place: Site) -> Site:
+    """Return the site with the holidays of its subdivision; raises ``ValueError`` where its country is not known."""
+    import holidays  # noqa: PLC0415 - it takes a third of a second, which the sites of the package need not wait for
+
+    try:
+        known = holidays.country_holidays(place.country).subdivisions
+    except NotImplementedError:
+        advice = "no holidays are known of it: use an ISO 3166-1 code like ES"
+        raise ValueError(f"{place.name}.country = {_shown(place.country)}: {advice}") from None
+    if place.subdivision is None:
+        return place
+    if place.subdivision not in known:
+        advice = f"no part of {place.country}: " + (f"use one of {', '.join(known)}" if known else "leave it out")
+        raise ValueError(f"{place.name}.subdivision = {_shown(place.subdivision)}: {advice}")
+    national, regional = (
+        set(holidays.country_holidays(place.country, subdiv=part, years=YEARS)) for part in (None, place.subdivision)
+    )
+    add, remove = set(place.holidays.add), set(place.holidays.remove)
+    add, remove = add | (regional - national - remove), remove | (national - regional - add)
+    return place.model_copy(update={"holidays": Overrides(add=tuple(sorted(add)), remove=tuple(sorted(remove)))})

@@ -21,6 +21,8 @@ PUBLISHED_SHA256 = "d5f8e1062bbc30c0f4855d61d33103f5185ad4e70ed0e5a42393975d536d
 MEMBER = "Tetuan City power consumption.csv"
 LIMIT_BYTES = 256 * 2**20
 TIME_FORMAT = "%m/%d/%Y %H:%M"
+OFFSET = r"(?:Z|[+-]\d\d(?::?\d\d)?)"
+ISO_TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?"
 # what zipfile lets through when bytes of an archive are wrong
 BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError)
 
@@ -83,13 +85,28 @@ def parse(table: bytes, site: Site, name: str) -> pd.DataFrame:
 
 
 def times(rows: pd.DataFrame, site: Site, name: str) -> pd.DatetimeIndex:
-    """Return the time of each row in UTC, NaT where its text is no readable time; raises `DataError` if none is."""
+    """Return the time of each row in UTC, NaT where its text is no readable time; raises `DataError` if none is.
+
+    A time without an offset is in the site's time zone. NaT is also one that its clock shows twice or never, when
+    summer time ends and begins.
+    """
     written = rows[site.time_column].str.strip()
-    local = pd.DatetimeIndex(pd.to_datetime(written, format=TIME_FORMAT, errors="coerce"))
-    if local.isna().all():
+    bare, aware = (
+        written.where(written.str.fullmatch(ISO_TIME)),
+        written.where(written.str.fullmatch(ISO_TIME + OFFSET)),
+    )
+    local = _read_times(written, TIME_FORMAT).fillna(_read_times(bare, "ISO8601"))
+    shown = pd.DatetimeIndex(local).tz_localize(site.time_zone, ambiguous="NaT", nonexistent="NaT").tz_convert("UTC")
+    known = shown.to_series().reset_index(drop=True).fillna(_read_times(aware, "ISO8601").dt.tz_localize("UTC"))
+    if local.isna().all() and known.isna().all():
         found = f"{name}: {site.time_column} {written.iloc[0]!r} is no time"
-        raise DataError(f"{found}: write month/day/year hour:minute, as in 1/31/2018 0:10")
-    return local.tz_localize(site.time_zone, ambiguous="NaT", nonexistent="NaT").tz_convert("UTC")
+        raise DataError(f"{found}: write month/day/year hour:minute, as in 1/31/2018 0:10, or ISO 8601")
+    return pd.DatetimeIndex(known)
+
+
+def _read_times(written: pd.Series[str], layout: str) -> pd.Series[pd.Timestamp]:
+    """Return the naive times, in UTC where they have an offset, and NaT where the text is none."""
+    return pd.to_datetime(written, format=layout, errors="coerce", utc=True).dt.tz_localize(None)
 
 
 def _check_columns(rows: pd.DataFrame, site: Site, name: str) -> None:

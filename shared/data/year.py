@@ -12,7 +12,7 @@ import pandas as pd
 
 from shared.data.cells import value_of
 from shared.data.download import PUBLISHED_URL, UnreachableError, download
-from shared.data.sites import Site, site
+from shared.data.sites import BUILT_IN, known_sites, site
 from shared.data.synthetic import YEAR, synthetic_csv
 from shared.data.table import DataError, identity, is_published, parse, table_bytes, times
 
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shared.data.download import Progress
+    from shared.data.sites import Site
 
 __all__ = ["DataError", "Source", "Year", "find_year"]
 
-SITE = "tetouan"
 CACHED_NAME = "tetouan-power-2017.csv"
 SYNTHETIC = "synthetic"
+TABLE = ("name", "step_minutes", "time_zone", "time_column", "columns")  # what decides on the table of a site
 
 Source = Literal["uci", "file", "synthetic"]
 
@@ -87,14 +88,19 @@ class Year:
         return self.values(f"zone_{zone}_kw")
 
     def values(self, field: str) -> NDArray[np.float64]:
-        """Return a field of the clean readings, one number a row, as on the wire; NaN where it would be null."""
+        """Return a field of the clean readings, one number a row, as on the wire.
+
+        NaN where it would be null, and everywhere where the site does not publish it.
+        """
         published = {name: column for column, name in self.site.columns.items()}
+        if field not in published:
+            return np.full(len(self.rows), np.nan)
         read = (value_of(text, field, self.site)[0] for text in self.rows[published[field]])
         return np.array([np.nan if value is None else value for value in read])
 
 
 def find_year(data: str | None, cache_dir: Path, *, url: str = PUBLISHED_URL, progress: Progress | None = None) -> Year:
-    """Return the year to work with.
+    """Return the year of the served site to work with.
 
     Parameters
     ----------
@@ -111,12 +117,13 @@ def find_year(data: str | None, cache_dir: Path, *, url: str = PUBLISHED_URL, pr
     Raises
     ------
     DataError
-        The data that was asked for, cached or downloaded cannot be used.
+        The data that was asked for, cached or downloaded cannot be used; or none was, and the site publishes none.
     """
-    if data == SYNTHETIC:
-        return _synthetic(reason=None)
-    if data is not None:
+    if data is not None and data != SYNTHETIC:
         return _of_file(Path(data).expanduser())
+    _check_published(site())
+    if data is not None:
+        return _synthetic(reason=None)
     cached = cache_dir / CACHED_NAME
     if cached.exists():
         return _of_cache(cached)
@@ -125,6 +132,13 @@ def find_year(data: str | None, cache_dir: Path, *, url: str = PUBLISHED_URL, pr
     except UnreachableError as error:
         return _synthetic(reason=f"the published year could not be downloaded ({error}); give a file with --data")
     return _of_table(table, str(cached))
+
+
+def _check_published(place: Site) -> None:
+    """Raise where the published year, and the synthetic one in its likeness, are not the table of the site."""
+    published = known_sites()[BUILT_IN]
+    if any(getattr(place, name) != getattr(published, name) for name in TABLE):
+        raise DataError(f"no year of {place.name} is published: give its readings, a CSV file, with --data")
 
 
 def _of_file(path: Path) -> Year:
@@ -146,11 +160,11 @@ def _of_table(table: bytes, name: str) -> Year:
 
 def _synthetic(reason: str | None) -> Year:
     label = f"SYNTHETIC year {YEAR}"
-    return _year(synthetic_csv(site(SITE)), label, "synthetic", label, reason)
+    return _year(synthetic_csv(site()), label, "synthetic", label, reason)
 
 
 def _year(table: bytes, name: str, source: Source, label: str, reason: str | None = None) -> Year:
-    known = site(SITE)
+    known = site()
     rows = parse(table, known, name)
     return Year(known, rows, times(rows, known, name), identity(table), source, label, reason)
 

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.contracts import topics
-from shared.data.sites import site
+from shared.data.sites import BUILT_IN, choose, known_sites
 from shared.forecasting.intervals import COVERAGES
 
 __all__ = ["PREFIX", "Refused", "Settings", "load", "unwritable"]
@@ -45,8 +45,13 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9._-]*$",
         description="put before the names of topics and consumer groups, so that installations can share brokers",
     )
-    site: str = Field(default="tetouan", description="the site whose readings are streamed")
-    zones: Annotated[tuple[int, ...], NoDecode] = Field(default=(2,), description="zones to forecast, such as 1,2,3")
+    sites: Path | None = Field(
+        default=None, description="a TOML file with sites of your own, or with changes to the one that is built in"
+    )
+    site: str = Field(default=BUILT_IN, description="the site whose readings are streamed")
+    zones: Annotated[tuple[int, ...], NoDecode] = Field(
+        default=(2,), validate_default=True, description="zones to forecast, such as 1,2,3"
+    )
     coverages: Annotated[tuple[float, ...], NoDecode] = Field(
         default=(0.8, 0.9), description="intervals of each forecast: some of 0.5, 0.8, 0.9, 0.95, always 0.9"
     )
@@ -108,15 +113,24 @@ class Settings(BaseSettings):
             raise ValueError(f"choose of the consumer groups {', '.join(known)}")
         return groups
 
+    @field_validator("sites")
+    @classmethod
+    def _readable_sites(cls, file: Path | None) -> Path | None:
+        known_sites(file := file and file.expanduser())
+        return file
+
     @field_validator("site")
     @classmethod
-    def _known_site(cls, name: str) -> str:
-        return site(name).name
+    def _known_site(cls, name: str, info: ValidationInfo) -> str:
+        if "sites" in info.data and name not in (known := known_sites(info.data["sites"])):
+            raise ValueError(f"site {name!r} is not known: choose one of {', '.join(known)}")
+        return name
 
     @field_validator("zones")
     @classmethod
     def _published_zones(cls, zones: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
-        known = site(info.data["site"]).zones if "site" in info.data else zones
+        sites_are_known = {"sites", "site"} <= info.data.keys()
+        known = known_sites(info.data["sites"])[info.data["site"]].zones if sites_are_known else zones
         if not zones or len(set(zones)) < len(zones) or not set(zones) <= set(known):
             raise ValueError(f"name one or more different zones of {', '.join(map(str, known))}")
         return zones
@@ -150,15 +164,20 @@ class Settings(BaseSettings):
 
 
 def load(kind: type[S], **overrides: object) -> S:
-    """Return the settings from the environment; raises ``Refused`` that names the first bad one."""
+    """Return the settings from the environment, and serve the site that they name.
+
+    Raises ``Refused`` that names the first bad one.
+    """
     known = {PREFIX + name.upper() for name in Settings.model_fields} | {PREFIX + "TEST_KAFKA"}
     for name in sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known):
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]}?" if close else "see the settings table of the README"
         raise Refused(f"{name} is no setting: {hint}")
     try:
-        return kind(**overrides)  # type: ignore[arg-type]  # pydantic validates what mypy cannot know of a dict
+        settings = kind(**overrides)  # type: ignore[arg-type]  # pydantic validates what mypy cannot know of a dict
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         reason = first["msg"].removeprefix("Value error, ")
         raise Refused(f"{PREFIX}{str(first['loc'][0]).upper()}={first['input']!r}: {reason}") from None
+    choose(settings.site, settings.sites)
+    return settings

@@ -91,6 +91,22 @@ def test_times_are_utc_and_nat_where_unreadable(table: bytes, tetouan: Site) -> 
     assert read.isna().tolist() == [False, True, False, False, False]
 
 
+def test_an_offset_tells_apart_the_hour_that_comes_twice(tetouan: Site) -> None:
+    """ISO 8601 with an offset is exact; without one, what the clock shows twice or never is no readable time."""
+    madrid = tetouan.model_copy(update={"time_zone": "Europe/Madrid"})
+    written = {
+        "2019-10-27T02:15+02:00": "2019-10-27T00:15Z",
+        "2019-10-27 02:15:00+0100": "2019-10-27T01:15Z",
+        "2019-10-27T01:15Z": "2019-10-27T01:15Z",
+        "2019-10-27T03:15": "2019-10-27T02:15Z",
+        "10/27/2019 3:15": "2019-10-27T02:15Z",
+    }
+    unreadable = ["2019-10-27T02:15", "10/27/2019 2:15", "3/31/2019 2:15", "2019-10-27", "2019-13-27T02:15Z"]
+    read = times(pd.DataFrame({"DateTime": [*written, *unreadable]}), madrid, "t.csv")
+    assert read[: len(written)].tolist() == pd.DatetimeIndex(list(written.values())).tolist()
+    assert read[len(written) :].isna().all()
+
+
 def test_a_table_with_no_readable_time_is_refused(table: bytes, tetouan: Site) -> None:
     """The line shows a time as found and one as it should be."""
     rows = parse(table.replace(b"3/", b"2019-03-"), tetouan, "t.csv")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from shared.data.sites import BUILT_IN, choose
 from shared.data.year import DataError, Year, find_year
 from tests.unit.data.archive import zipped
 
@@ -89,6 +90,30 @@ def test_demand_is_rounded_as_on_the_wire(table: bytes, tmp_path: Path) -> None:
     demand_kw = year_of(broken, tmp_path).demand(1)
     np.testing.assert_array_equal(demand_kw, [25012.0, np.nan, np.nan, np.nan, round(25012.45, 1)])
     assert demand_kw.dtype == np.float64
+
+
+def test_what_a_site_does_not_publish_is_missing(table: bytes, tmp_path: Path) -> None:
+    """A field without a column is NaN in every row, as it is null in every reading."""
+    assert np.isnan(year_of(table, tmp_path).demand(4)).all()
+
+
+@pytest.mark.parametrize("data", [None, "synthetic"])
+@pytest.mark.parametrize("name", ["alcala", "tetouan"])
+def test_no_year_is_made_up_for_another_site(tmp_path: Path, data: str | None, name: str) -> None:
+    """Neither the published year nor the synthetic one stands in where the table is another: a file is asked for."""
+    sites = tmp_path / "sites.toml"
+    sites.write_text(
+        f"[{name}]\n"
+        'country = "ES"\nstep_minutes = 15\ntime_zone = "Europe/Madrid"\ntime_column = "time"\n'
+        'limits = {}\ncolumns = {"Load" = "zone_1_kw"}\n',
+        encoding="utf-8",
+    )
+    choose(name, sites)
+    try:
+        with pytest.raises(DataError, match=f"no year of {name} is published: give its readings, a CSV file"):
+            find_year(data, tmp_path)
+    finally:
+        choose(BUILT_IN)
 
 
 def test_the_test_starts_at_the_last_fifth_of_the_readable_rows(table: bytes, tmp_path: Path) -> None:

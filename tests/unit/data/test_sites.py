@@ -1,0 +1,204 @@
+"""The sites of the package and of a file of one's own."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import holidays
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.data.sites import BUILT_IN, WEATHER, Site, choose, known_sites, site
+from shared.forecasting.weather import COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+README = Path(__file__).parents[3] / "README.md"
+
+TETOUAN = Site(
+    name="tetouan",
+    step_minutes=10,
+    country="MA",
+    time_zone="UTC",
+    time_column="DateTime",
+    columns={
+        "Temperature": "temperature_c",
+        "Humidity": "humidity_pct",
+        "Wind Speed": "wind_speed_ms",
+        "general diffuse flows": "general_diffuse_flows_wm2",
+        "diffuse flows": "diffuse_flows_wm2",
+        "Zone 1 Power Consumption": "zone_1_kw",
+        "Zone 2  Power Consumption": "zone_2_kw",
+        "Zone 3  Power Consumption": "zone_3_kw",
+    },
+    limits={
+        "temperature_c": (-30, 60),
+        "humidity_pct": (0, 100),
+        "wind_speed_ms": (0, 75),
+        "general_diffuse_flows_wm2": (-10, 1500),
+        "diffuse_flows_wm2": (-10, 1500),
+        "zone_1_kw": (0, 150_000),
+        "zone_2_kw": (0, 150_000),
+        "zone_3_kw": (0, 150_000),
+    },
+    holidays={  # type: ignore[arg-type]  # pydantic makes the model of it
+        "add": (date(2017, 6, 27), date(2017, 9, 22), date(2017, 12, 2)),
+        "remove": (date(2017, 6, 25), date(2017, 9, 21), date(2017, 11, 30)),
+    },
+)
+
+ALCALA = """
+[alcala]
+step_minutes = 15
+country = "ES"
+time_zone = "Europe/Madrid"
+time_column = "time"
+columns = {"Load" = "zone_1_kw", "Outdoor" = "temperature_c"}
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str], Path]:
+    """Write a file of sites and return its path."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "sites.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def _unchosen() -> Iterator[None]:
+    """Let the process serve what is built in again afterwards."""
+    yield
+    choose(BUILT_IN)
+
+
+def test_the_site_of_the_package_is_a_file_like_any_other() -> None:
+    """What the file beside the module says of Tetouan, to the last number; it is the only site that is built in."""
+    assert known_sites() == {BUILT_IN: TETOUAN}
+    assert site() == site(BUILT_IN) == TETOUAN
+    assert (TETOUAN.fields[:5], TETOUAN.zones) == (WEATHER, (1, 2, 3))
+
+
+def test_the_weather_of_a_site_is_what_the_weather_model_reads() -> None:
+    """Both rooms name the same fields, in one order."""
+    assert WEATHER == COLUMNS
+
+
+def test_a_file_adds_sites_and_leaves_what_is_built_in(written: Callable[[str], Path]) -> None:
+    """A site of another country and step stands beside that of the package, with all that may be left out empty."""
+    known = known_sites(written(ALCALA))
+    assert known[BUILT_IN] == TETOUAN
+    alcala = known["alcala"]
+    assert (alcala.country, alcala.time_zone, alcala.step_minutes, alcala.zones) == ("ES", "Europe/Madrid", 15, (1,))
+    assert (alcala.limits, alcala.holidays.add, alcala.holidays.remove) == ({}, (), ())
+
+
+def test_a_file_changes_what_is_built_in_key_by_key(written: Callable[[str], Path]) -> None:
+    """New holidays replace the old ones whole, and nothing else changes."""
+    changed = known_sites(written("[tetouan.holidays]\nadd = [2018-06-16]"))[BUILT_IN]
+    assert (changed.holidays.add, changed.holidays.remove) == ((date(2018, 6, 16),), ())
+    assert changed.model_copy(update={"holidays": TETOUAN.holidays}) == TETOUAN
+
+
+def test_a_subdivision_brings_its_own_holidays(written: Callable[[str], Path]) -> None:
+    """Madrid's 2 May is added to Spain's holidays, and what the file removes stays removed."""
+    text = ALCALA.replace('"ES"', '"ES"\nsubdivision = "MD"') + "holidays = {add = [2019-08-06], remove = [2020-05-02]}"
+    own = known_sites(written(text))["alcala"].holidays
+    spain = holidays.country_holidays("ES", years=2019)
+    madrid = holidays.country_holidays("ES", subdiv="MD", years=2019)
+    assert date(2019, 5, 2) in own.add
+    assert date(2020, 5, 2) not in own.add
+    of_2019 = {day for day in own.add if day.year == 2019}
+    assert of_2019 | set(spain) == set(madrid) | {date(2019, 8, 6)}
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[alcala", "no TOML: Expected ']' at the end of a table declaration (at end of document): mend it there"),
+        ('country = "ES"', "country = 'ES' belongs to no site: write [NAME], its name, above it"),
+        ("[alcala]", "alcala.step_minutes is missing: give it"),
+        (ALCALA.replace("15", "20"), "alcala.step_minutes = 20: Input should be 5, 10, 15, 30 or 60"),
+        (ALCALA.replace("15", '"15"'), "alcala.step_minutes = '15': Input should be 5, 10, 15, 30 or 60"),
+        (ALCALA.replace("ES", "es"), "alcala.country = 'es': no holidays are known of it: use an ISO 3166-1 code"),
+        (ALCALA + 'subdivision = "XX"', "alcala.subdivision = 'XX': no part of ES: use one of AN, AR, "),
+        (
+            ALCALA.replace("ES", "MA") + 'subdivision = "XX"',
+            "alcala.subdivision = 'XX': no part of MA: leave it out",
+        ),
+        (ALCALA.replace("Europe/", ""), "alcala.time_zone = 'Madrid': no such time zone: use an IANA name"),
+        (ALCALA.replace("Europe/Madrid", "../x"), "alcala.time_zone = '../x': no such time zone"),
+        (ALCALA.replace("time_zone", "timezone"), "alcala.time_zone is missing: give it"),
+        (ALCALA + "horizon = 96", "alcala.horizon is no field: use one of name, step_minutes, "),
+        (ALCALA + "holidays = {added = []}", "alcala.holidays.added is no field: use one of add, remove"),
+        (ALCALA + 'holidays = {add = ["2019-08-06"]}', "alcala.holidays.add.0 = '2019-08-06': Input should be a valid"),
+        (
+            ALCALA + "holidays = {add = [2019-08-06], remove = [2019-08-06]}",
+            "alcala.holidays.remove = [datetime.date(2019, 8, 6)]: 2019-08-06 is added too: keep one of the two",
+        ),
+        (ALCALA.replace("zone_1_kw", "zone_0_kw"), "no field 'zone_0_kw': use zone_1_kw, zone_2_kw, ... or temp"),
+        (ALCALA.replace("zone_1_kw", "humidity_pct"), "no load: name a column zone_1_kw"),
+        (ALCALA.replace("temperature_c", "zone_1_kw"), "zone_1_kw stands for 2 columns: keep one of them"),
+        (ALCALA.replace("Outdoor", "site"), "'site' is no load and no weather: take it out of the columns"),
+        (ALCALA.replace("Outdoor", "time"), "'time' is no load and no weather: take it out of the columns"),
+        (ALCALA + "limits = {zone_2_kw = [0, 1]}", "no column is 'zone_2_kw': use zone_1_kw, temperature_c"),
+        (ALCALA + "limits = {zone_1_kw = [9, 1]}", "zone_1_kw from 9 to 1 lets nothing through: give the lower one"),
+        (ALCALA + "limits = {zone_1_kw = [nan, 1]}", "zone_1_kw from nan to 1 lets nothing through"),
+        (ALCALA.replace("[alcala]", '["al calá"]'), "al calá.name = 'al calá': String should match pattern"),
+    ],
+)
+def test_a_bad_file_is_refused_in_one_line(written: Callable[[str], Path], text: str, line: str) -> None:
+    """The line names site, field and value, and says what would do."""
+    with pytest.raises(ValueError, match=re.escape(line)) as refusal:
+        known_sites(written(text))
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
+    """Neither a missing path, nor a folder, nor bytes that are no text."""
+    with pytest.raises(ValueError, match=r"No such file .*: give the path of a TOML file"):
+        known_sites(tmp_path / "none.toml")
+    with pytest.raises(ValueError, match=r"Is a directory: give the path of a TOML file"):
+        known_sites(tmp_path)
+    (tmp_path / "latin.toml").write_bytes('# Alcalá\n"'.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"no UTF-8 at byte 7: save the file as UTF-8"):
+        known_sites(tmp_path / "latin.toml")
+
+
+@given(st.text(max_size=40))
+def test_no_text_does_more_than_be_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    """Whatever stands in the file, the site of the package is there or one line says why not."""
+    path = tmp_path_factory.mktemp("any") / "sites.toml"
+    path.write_text(text, encoding="utf-8", errors="replace")
+    with suppress(ValueError):
+        assert BUILT_IN in known_sites(path)
+
+
+@pytest.mark.usefixtures("_unchosen")
+def test_a_process_serves_the_site_that_it_has_chosen(written: Callable[[str], Path]) -> None:
+    """It is the one without a name, the others are known by theirs; an unknown one changes nothing."""
+    path = written(ALCALA)
+    choose("alcala", path)
+    assert (site().name, site("alcala").name, site(BUILT_IN)) == ("alcala", "alcala", TETOUAN)
+    with pytest.raises(ValueError, match="site 'atlantis' is not known: choose one of tetouan, alcala"):
+        choose("atlantis", path)
+    assert site().name == "alcala"
+
+
+def test_the_example_of_the_readme_is_a_site(written: Callable[[str], Path]) -> None:
+    """What a reader copies works as it stands: another country, another step, a clock with summer time."""
+    (example,) = re.findall(r"^```toml\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    (name,) = known_sites(written(example)).keys() - {BUILT_IN}
+    place = known_sites(written(example))[name]
+    assert (place.step_minutes, place.country, place.time_zone) == (15, "ES", "Europe/Madrid")
+    assert set(WEATHER) < set(place.fields)
