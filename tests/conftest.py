@@ -22,16 +22,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Have a worker of pytest-xdist run a file as a whole, and one of them all that need brokers.
-
-    So what a file or the integration tests share is made once, and at no time do two of their streams compete for the
-    processors, while what they wait for leaves these to the other worker.
-    """
+    """Keep a file on one worker of pytest-xdist, and on one all that share a Kafka: what they share is made once."""
     if not config.pluginmanager.hasplugin("xdist"):
         return
     for item in items:
-        part, *_ = path = item.path.relative_to(TESTS).with_suffix("").parts
-        item.add_marker(pytest.mark.xdist_group(part if part == "integration" else "/".join(path)))
+        shares_kafka = {"broker", "real_broker"} & set(getattr(item, "fixturenames", ()))
+        file = item.path.relative_to(TESTS).with_suffix("").as_posix()
+        item.add_marker(pytest.mark.xdist_group("kafka" if shares_kafka else file))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
