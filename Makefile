@@ -19,7 +19,7 @@ demo: $(READY)  ## stream the last 20 % of the year on this machine: ARGS='--day
 	@$(BIN)/tetouan demo $(ARGS)
 
 test: $(READY)  ## all tests, on two processors: on the embedded broker, and on Kafka in a container or in TETOUAN_TEST_KAFKA
-	@$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY)  ## lint, format, types, architecture
 	@$(BIN)/ruff check .

@@ -11,24 +11,11 @@ import pytest
 
 from tests.used import BROKERS, note
 
-TESTS = Path(__file__).parent
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let children be interrupted: a shell has its background jobs ignore SIGINT, and they would inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[BROKERS] = {}
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep a file on one worker of pytest-xdist, and on one all that share a Kafka: what they share is made once."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        shares_kafka = {"broker", "real_broker"} & set(getattr(item, "fixturenames", ()))
-        file = item.path.relative_to(TESTS).with_suffix("").as_posix()
-        item.add_marker(pytest.mark.xdist_group("kafka" if shares_kafka else file))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
