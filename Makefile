@@ -18,8 +18,8 @@ help:  ## this list
 demo: $(READY)  ## stream the last 20 % of the year on this machine: ARGS='--days 14 --speed 0 --headless'
 	@$(BIN)/tetouan demo $(ARGS)
 
-test: $(READY)  ## all tests: on the embedded broker, and on Kafka in a container or in TETOUAN_TEST_KAFKA
-	@$(BIN)/pytest $(ARGS)
+test: $(READY)  ## all tests, on two processors: on the embedded broker, and on Kafka in a container or in TETOUAN_TEST_KAFKA
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY)  ## lint, format, types, architecture
 	@$(BIN)/ruff check .

@@ -1,17 +1,43 @@
-"""Fixtures that every suite shares."""
+"""Fixtures that every suite shares, and the line at the end that says which brokers were used."""
 
 from __future__ import annotations
 
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.used import BROKERS, note
 
-def pytest_configure() -> None:
+
+def pytest_configure(config: pytest.Config) -> None:
     """Let children be interrupted: a shell has its background jobs ignore SIGINT, and they would inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    config.stash[BROKERS] = {}
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the brokers over, where this is a worker of pytest-xdist."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["brokers"] = session.config.stash[BROKERS]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the brokers over from a worker of pytest-xdist; one that has crashed says nothing."""
+    for name, reasons in getattr(node, "workeroutput", {}).get("brokers", {}).items():
+        for why in reasons:
+            note(node.config, name, why)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say in one line which brokers were used and why."""
+    used = config.stash[BROKERS]
+    if used:
+        told = (f"{name}: {' and '.join(reasons)}" for name, reasons in used.items())
+        terminalreporter.write_line("brokers: " + "; ".join(told))
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.integration.brokers import until
+from tests.integration.brokers import PATIENCE_S, until
 from tests.integration.kafka import KafkaMissingError, engine, missing
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Compose:
         """Return the lines that an example prints on this machine."""
         bootstrap = f"127.0.0.1:{self.env['KAFKA_PORT']}"
         command = [sys.executable, str(ROOT / "examples" / example), "--bootstrap", bootstrap, "--count", str(count)]
-        done = subprocess.run([*command, *args], capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run([*command, *args], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
 

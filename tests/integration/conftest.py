@@ -15,27 +15,16 @@ from shared.data.year import Year, find_year
 from shared.runtime import embedded
 from shared.runtime.kafka import ensure_topics
 from tests.integration.brokers import Broker
-from tests.integration.february import fit_models
+from tests.integration.february import expected_forecasts, fit_models
 from tests.integration.kafka import Kafka, KafkaMissingError, kafka_container, missing, real_kafka
+from tests.used import note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-USED = pytest.StashKey[dict[str, str]]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Note down which brokers the tests use."""
-    config.stash[USED] = {}
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say in one line which brokers were used and why."""
-    used = config.stash[USED]
-    if used:
-        terminalreporter.write_line("brokers: " + "; ".join(f"{name}: {why}" for name, why in used.items()))
+    from shared.contracts.messages import Forecast
 
 
 @pytest.hookimpl(wrapper=True)
@@ -53,7 +42,7 @@ def pytest_runtest_makereport(
 @pytest.fixture
 def embedded_broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     """An embedded broker of this test's own."""
-    request.config.stash[USED]["embedded"] = "librdkafka's mock cluster, always"
+    note(request.config, "embedded", "librdkafka's mock cluster, always")
     with embedded.start() as broker:
         yield Broker("embedded", broker.bootstrap, "")
 
@@ -63,7 +52,7 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[Kafka]:
     """Apache Kafka for the session, or a skip that says how to provide it."""
     with ExitStack() as stack:
         kafka = _provided(stack, real_kafka())
-        request.config.stash[USED]["Apache Kafka"] = f"{kafka.bootstrap}, {kafka.why}"
+        note(request.config, "Apache Kafka", f"{kafka.bootstrap}, {kafka.why}")
         yield kafka
 
 
@@ -72,7 +61,7 @@ def mortal_kafka(request: pytest.FixtureRequest) -> Iterator[Kafka]:
     """A Kafka container of a module's own, to be frozen, stopped and started."""
     with ExitStack() as stack:
         kafka = _provided(stack, kafka_container(_free_port()))
-        request.config.stash[USED]["Apache Kafka to be stopped"] = kafka.why
+        note(request.config, "Apache Kafka to be stopped", kafka.why)
         yield kafka
 
 
@@ -127,3 +116,9 @@ def state_dir(year: Year, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("state")
     fit_models(year, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def expected(year: Year, state_dir: Path) -> list[Forecast]:
+    """What the backtest issues for the two days with those models."""
+    return expected_forecasts(year, state_dir)

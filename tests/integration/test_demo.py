@@ -8,37 +8,47 @@ import re
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cli.runs import current
 from shared.contracts import topics
-from tests.integration.brokers import Broker, until
+from tests.integration.brokers import PATIENCE_S, Broker, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    Command = Callable[..., subprocess.Popen[str]]
 
 WINDOW = ("--data", "synthetic", "--from", "2018-02-01")
 DEMO = ("demo", *WINDOW, "--speed", "0", "--headless")
 
 
-def tetouan(*args: str, state_dir: Path, **settings: str) -> subprocess.Popen[str]:
-    """Start the command with a state folder of its own."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("TETOUAN_")}
-    env |= {"TETOUAN_STATE_DIR": str(state_dir), "TETOUAN_DATA_URL": "http://127.0.0.1:1/", **settings}
-    return subprocess.Popen(
-        [sys.executable, "-m", "cli", *args], env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+@pytest.fixture
+def tetouan() -> Iterator[Command]:
+    """Starts the command with the state folder; what a failed test leaves running is told to end."""
+    with ExitStack() as stack:
+
+        def start(*args: str, state_dir: Path, **settings: str) -> subprocess.Popen[str]:
+            env = {name: value for name, value in os.environ.items() if not name.startswith("TETOUAN_")}
+            env |= {"TETOUAN_STATE_DIR": str(state_dir), "TETOUAN_DATA_URL": "http://127.0.0.1:1/", **settings}
+            command = [sys.executable, "-m", "cli", *args]
+            pipe = subprocess.PIPE
+            process = stack.enter_context(subprocess.Popen(command, env=env, stderr=pipe, stdout=pipe, text=True))
+            stack.callback(process.terminate)
+            return process
+
+        yield start
 
 
-def result_of(*args: str, state_dir: Path) -> dict[str, Any]:
+def result_of(tetouan: Command, *args: str, state_dir: Path) -> dict[str, Any]:
     """Run the command to its end and return what it wrote with --json."""
-    file = state_dir.parent / f"{state_dir.name}.json"
+    file = state_dir.parent / f"{state_dir.name}-{args[0]}.json"
     process = tetouan(*args, "--json", str(file), state_dir=state_dir)
-    _, said = process.communicate(timeout=180)
+    _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, said
     assert "SYNTHETIC" in said
     result: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
@@ -47,15 +57,17 @@ def result_of(*args: str, state_dir: Path) -> dict[str, Any]:
 
 def announced_by_now(state_dir: Path) -> dict[str, Any]:
     """Return the addresses of the demo once it announces them."""
-    until(lambda: current(state_dir) is not None, "the demo to announce its addresses", patience_s=120)
+    until(lambda: current(state_dir) is not None, "the demo to announce its addresses")
     running = current(state_dir)
     assert running is not None
     return running
 
 
-def test_two_days_are_answered_once_the_same_from_any_fresh_state_and_as_the_backtest_says(tmp_path: Path) -> None:
+def test_two_days_are_answered_once_the_same_from_any_fresh_state_and_as_the_backtest_says(
+    tetouan: Command, tmp_path: Path
+) -> None:
     """The books balance, two runs publish identical bytes, and the scores are those of `tetouan backtest`."""
-    first = result_of(*DEMO, "--days", "2", state_dir=tmp_path / "first")
+    first = result_of(tetouan, *DEMO, "--days", "2", state_dir=tmp_path / "first")
     assert first["readings_sent"] == first["accepted"] == first["forecasts"] == 288
     assert (first["rejected"], first["merged"], first["missing_forecasts"], first["duplicate_forecasts"]) == (
         0,
@@ -67,18 +79,18 @@ def test_two_days_are_answered_once_the_same_from_any_fresh_state_and_as_the_bac
     assert first["rungs"] == {"adapted": 288}
     assert first["unmatured"] == 144 * 145 // 2
 
-    second = result_of(*DEMO, "--days", "2", state_dir=tmp_path / "second")
+    second = result_of(tetouan, *DEMO, "--days", "2", state_dir=tmp_path / "second")
     assert second["forecasts_sha256"] == first["forecasts_sha256"]
 
-    backtest = result_of("backtest", *WINDOW, "--until", "2018-02-03", state_dir=tmp_path / "third")
+    backtest = result_of(tetouan, "backtest", *WINDOW, "--until", "2018-02-03", state_dir=tmp_path / "second")
     assert {group: {"rmse_kw": figures["rmse_kw"]} for group, figures in backtest["leads"].items()} == first["leads"]
 
 
-def test_two_demos_at_once_do_not_disturb_each_other(state_dir: Path, tmp_path: Path) -> None:
+def test_two_demos_at_once_do_not_disturb_each_other(tetouan: Command, state_dir: Path, tmp_path: Path) -> None:
     """Started together beneath one state folder, each balances its books, and none is announced at the end."""
     files = [tmp_path / "first.json", tmp_path / "second.json"]
     processes = [tetouan(*DEMO, "--days", "1", "--json", str(file), state_dir=state_dir) for file in files]
-    said = [process.communicate(timeout=240)[1] for process in processes]
+    said = [process.communicate(timeout=PATIENCE_S)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
     first, second = (json.loads(file.read_text(encoding="utf-8")) for file in files)
     assert first["accepted"] == second["accepted"] == 144
@@ -100,14 +112,15 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
                 filler.write(bytes(4096))
         yield place
     finally:
-        subprocess.run(["umount", str(place)], check=True)  # noqa: S607 - the system's own
+        # lazily: who still has a file open there must not keep it from going
+        subprocess.run(["umount", "--lazy", str(place)], check=True)  # noqa: S607 - the system's own
 
 
 @pytest.mark.parametrize("command", [DEMO, ("train", "--data", "synthetic", "--until", "2018-02-01")])
-def test_a_full_disk_is_said_in_one_line(full_disk: Path, command: tuple[str, ...]) -> None:
+def test_a_full_disk_is_said_in_one_line(full_disk: Path, tetouan: Command, command: tuple[str, ...]) -> None:
     """What cannot write its state ends with code 2 and a line that names the folder and the setting."""
     process = tetouan(*command, state_dir=full_disk)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 2, said
     line = said.strip().splitlines()[-1]
     assert "No space left on device" in line or "disk is full" in line
@@ -115,19 +128,19 @@ def test_a_full_disk_is_said_in_one_line(full_disk: Path, command: tuple[str, ..
     assert "Traceback" not in said
 
 
-def test_ctrl_c_ends_everything_and_still_says_what_was_seen(state_dir: Path) -> None:
+def test_ctrl_c_ends_everything_and_still_says_what_was_seen(tetouan: Command, state_dir: Path) -> None:
     """After an interrupt the summary is printed, no child is left, and no demo is announced any more."""
     process = tetouan(*DEMO[:-3], "--speed", "50", "--headless", state_dir=state_dir)
     broker = Broker("embedded", announced_by_now(state_dir)["kafka_bootstrap"], "")
     assert broker.read(topics.FORECASTS, 1)
     process.send_signal(signal.SIGINT)
-    shown, said = process.communicate(timeout=30)
+    shown, said = process.communicate(timeout=PATIENCE_S)
     assert "forecasts" in shown
     assert process.returncode == 0, said
     assert current(state_dir) is None
 
 
-def test_a_service_that_dies_ends_the_demo_with_its_last_log_lines(state_dir: Path) -> None:
+def test_a_service_that_dies_ends_the_demo_with_its_last_log_lines(tetouan: Command, state_dir: Path) -> None:
     """Somebody kills the ingestor: the demo stops, names it, and shows the end of its log."""
     process = tetouan(*DEMO[:-3], "--speed", "20", "--headless", state_dir=state_dir)
     announced_by_now(state_dir)
@@ -135,7 +148,7 @@ def test_a_service_that_dies_ends_the_demo_with_its_last_log_lines(state_dir: Pa
     pid = re.search(r"pid=(\d+)", ingestor_log.read_text(encoding="utf-8"))
     assert pid is not None
     os.kill(int(pid[1]), signal.SIGKILL)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 2
     assert "ingestor has died with exit code -9" in said
     assert "listening" in said
@@ -154,11 +167,11 @@ def test_a_service_that_dies_ends_the_demo_with_its_last_log_lines(state_dir: Pa
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(
-    tmp_path: Path, args: tuple[str, ...], settings: dict[str, str], line: str
+    tetouan: Command, tmp_path: Path, args: tuple[str, ...], settings: dict[str, str], line: str
 ) -> None:
     """The exit code is 2 and the last line says what to change; no traceback."""
     process = tetouan(*args, state_dir=tmp_path / "state", **settings)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 2, said
     assert line in said.strip().splitlines()[-1]
     assert "Traceback" not in said

@@ -20,15 +20,17 @@ from services.monitor.verification import Monitor
 from shared.contracts import topics
 from shared.contracts.messages import Forecast, Scores
 from shared.runtime.clock import monotonic_s
-from tests.integration.brokers import Broker, ServiceProcess, service, until
-from tests.integration.february import READINGS, START, UNTIL, expected_forecasts, raw_rows
+from tests.integration.brokers import PATIENCE_S, Broker, ServiceProcess, service, until
+from tests.integration.february import READINGS, START, UNTIL, raw_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from confluent_kafka import Message
 
+    from shared.contracts.topics import Topic
     from shared.data.year import Year
     from tests.integration.kafka import Kafka
 
@@ -82,13 +84,19 @@ class Stream:
         """Tell whether every service says that the broker does not answer."""
         return all("does not answer" in (running.waiting_for("broker") or "") for running in self.services.values())
 
-    def origins(self) -> int:
-        """Return how many different origins have a forecast."""
-        return len({Forecast.from_bytes(m.value() or b"").origin for m in self.broker.everything(topics.FORECASTS)})
+    def answered(self, readings: int) -> bool:
+        """Tell whether so many different origins have a forecast."""
+        return self._has(topics.FORECASTS, readings, lambda raw: Forecast.from_bytes(raw).origin)
 
-    def scored(self) -> int:
-        """Return how many different hours have scores."""
-        return len({Scores.from_bytes(m.value() or b"").time for m in self.broker.everything(topics.SCORES)})
+    def scored(self, hours: int) -> bool:
+        """Tell whether so many different hours have scores."""
+        return self._has(topics.SCORES, hours, lambda raw: Scores.from_bytes(raw).time)
+
+    def _has(self, topic: Topic, count: int, time_of: Callable[[bytes], datetime]) -> bool:
+        # what is asked for again and again must not cost what it waits for its processor: count first, read then
+        if self.broker.held(topic) < count:
+            return False
+        return len({time_of(message.value() or b"") for message in self.broker.everything(topic)}) >= count
 
 
 @contextmanager
@@ -107,11 +115,10 @@ def streaming(
         stream.stop()
 
 
-def assert_nothing_lost(broker: Broker, year: Year, state_dir: Path) -> None:
+def assert_nothing_lost(broker: Broker, year: Year, expected: list[Forecast]) -> None:
     """Every reading is there once, every forecast and score as undisturbed; what is doubled has identical bytes."""
     readings = [reading.to_bytes() for reading in judged(year, START, UNTIL)]
     assert [m.value() for m in broker.everything(topics.CLEAN)] == readings
-    expected = expected_forecasts(year, state_dir)
     assert by_time(broker.everything(topics.FORECASTS), lambda raw: Forecast.from_bytes(raw).origin.isoformat()) == {
         forecast.origin.isoformat(): {forecast.to_bytes()} for forecast in expected
     }
@@ -134,19 +141,25 @@ def by_time(messages: list[Message], time_of: Callable[[bytes], str]) -> dict[st
 
 @pytest.mark.parametrize("victim", NAMES)
 def test_a_killed_service_goes_on_where_it_was(
-    victim: str, real_broker: Broker, year: Year, state_dir: Path, tmp_path: Path, free_port: Callable[[], int]
+    victim: str,
+    real_broker: Broker,
+    year: Year,
+    state_dir: Path,
+    expected: list[Forecast],
+    tmp_path: Path,
+    free_port: Callable[[], int],
 ) -> None:
     """SIGKILL in the middle of the stream, then a start: it ends as if nothing had happened."""
     rows = raw_rows(year)
     with streaming(real_broker, tmp_path, state_dir, free_port) as stream:
         real_broker.send(topics.RAW, rows[:150])
-        until(lambda: stream.origins() > 20, "the first forecasts")
+        until(lambda: stream.answered(21), "the first forecasts")
         stream.kill(victim)
         real_broker.send(topics.RAW, rows[150:])
         stream.start(victim)
-        until(lambda: stream.origins() == READINGS, "every reading to be answered")
-        until(lambda: stream.scored() == HOURS, "every hour to be scored")
-    assert_nothing_lost(real_broker, year, state_dir)
+        until(lambda: stream.answered(READINGS), "every reading to be answered")
+        until(lambda: stream.scored(HOURS), "every hour to be scored")
+    assert_nothing_lost(real_broker, year, expected)
 
 
 def test_a_broker_that_comes_late_is_waited_for(
@@ -162,7 +175,7 @@ def test_a_broker_that_comes_late_is_waited_for(
     with services:
         until(lambda: all(running.ready() for running in stream.services.values()), "all services to be ready")
         broker.send(topics.RAW, raw_rows(year)[:10])
-        until(lambda: stream.origins() == 10, "ten forecasts")
+        until(lambda: stream.answered(10), "ten forecasts")
 
 
 @pytest.mark.parametrize("blow", ["frozen", "restarted"])
@@ -171,6 +184,7 @@ def test_a_broker_that_goes_is_waited_for_and_nothing_is_lost(
     mortal_kafka: Kafka,
     year: Year,
     state_dir: Path,
+    expected: list[Forecast],
     tmp_path: Path,
     free_port: Callable[[], int],
 ) -> None:
@@ -181,24 +195,29 @@ def test_a_broker_that_goes_is_waited_for_and_nothing_is_lost(
         window = ["--from", START.isoformat(), "--until", UNTIL.isoformat()]
         replay = subprocess.Popen([sys.executable, *command, *window], env={**os.environ, **broker.env})
         try:
-            until(lambda: stream.origins() > 20, "the first forecasts")
+            until(lambda: stream.answered(21), "the first forecasts")
             with mortal_kafka.gone(blow):
                 gone_s = monotonic_s()
                 until(stream.misses_broker, "all services to miss the broker")
                 assert replay.poll() is None
                 until(lambda: not stream.live() or monotonic_s() - gone_s > OUTAGE_S, "the outage to end")
                 assert stream.live()
-            assert replay.wait(timeout=120) == 0
-            until(lambda: stream.origins() == READINGS, "every reading to be answered")
-            until(lambda: stream.scored() == HOURS, "every hour to be scored")
+            assert replay.wait(timeout=PATIENCE_S) == 0
+            until(lambda: stream.answered(READINGS), "every reading to be answered")
+            until(lambda: stream.scored(HOURS), "every hour to be scored")
         finally:
             replay.kill()
             replay.wait()
-    assert_nothing_lost(broker, year, state_dir)
+    assert_nothing_lost(broker, year, expected)
 
 
 def test_a_forecaster_that_was_asleep_catches_up(
-    real_broker: Broker, year: Year, state_dir: Path, tmp_path: Path, free_port: Callable[[], int]
+    real_broker: Broker,
+    year: Year,
+    state_dir: Path,
+    expected: list[Forecast],
+    tmp_path: Path,
+    free_port: Callable[[], int],
 ) -> None:
     """Frozen until its group has given it up, it is behind by every reading; awake again it answers each of them."""
     admin = AdminClient({"bootstrap.servers": real_broker.bootstrap, "log_level": 0})
@@ -217,5 +236,5 @@ def test_a_forecaster_that_was_asleep_catches_up(
         until(lambda: members() == 0, "the group to give the member up")
         stream.services["forecaster"].process.send_signal(signal.SIGCONT)
         until(lambda: backlog.lags()[0].records == 0, "the lag to be gone")
-        until(lambda: stream.scored() == HOURS, "every hour to be scored")
-    assert_nothing_lost(real_broker, year, state_dir)
+        until(lambda: stream.scored(HOURS), "every hour to be scored")
+    assert_nothing_lost(real_broker, year, expected)

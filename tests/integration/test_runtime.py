@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from shared.contracts import topics
+from tests.integration.brokers import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,14 +29,14 @@ def test_a_bug_ends_the_service_and_its_batch_is_not_committed(broker: Broker, f
         )
 
     failing = toy("two")
-    _, said = failing.communicate(timeout=60)
+    _, said = failing.communicate(timeout=PATIENCE_S)
     assert failing.returncode == 1
     assert "a bug of ours" in said
 
     mended = toy("nothing")
     answers = [message.value() for message in broker.read(topics.CLEAN, 3)]
     mended.terminate()
-    mended.communicate(timeout=15)
+    mended.communicate(timeout=PATIENCE_S)
     assert [value for value in values if value in answers] == values
 
 
@@ -49,7 +50,7 @@ def test_a_taken_port_stops_the_start_with_one_line(free_port: Callable[[], int]
             env=env,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_S,
             check=False,
         )
     assert refused.returncode == 2

@@ -15,7 +15,7 @@ from shared.contracts import topics
 from shared.contracts.messages import Forecast, Scores
 from shared.runtime.settings import Settings, load
 from tests.integration.brokers import Broker, letter_of, service, until
-from tests.integration.february import READINGS, START, UNTIL, expected_forecasts, raw_rows
+from tests.integration.february import READINGS, START, UNTIL, raw_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 
 
 def test_the_stream_publishes_what_the_backtest_says(
-    broker: Broker, year: Year, state_dir: Path, tmp_path: Path, free_port: Callable[[], int]
+    broker: Broker,
+    year: Year,
+    state_dir: Path,
+    expected: list[Forecast],
+    tmp_path: Path,
+    free_port: Callable[[], int],
 ) -> None:
     """One forecast a reading, equal to the backtest's byte for byte, and scores equal to those of its table."""
-    expected = expected_forecasts(year, state_dir)
     with (
         service("ingestor", broker, tmp_path, free_port()),
         service("monitor", broker, tmp_path, free_port()) as monitor,
