@@ -226,6 +226,7 @@ class Pipeline:
             acks="all",
             enable_idempotence=True,
             max_request_size=topics.MAX_RECORD_BYTES + topics.HEADROOM_BYTES,
+            max_batch_size=topics.MAX_RECORD_BYTES,  # all that answers a batch of readings goes in one request
         )
         try:
             await producer.start()
