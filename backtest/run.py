@@ -89,7 +89,7 @@ def issued(year: Year, models: ZoneModels, readings: Sequence[CleanReading]) -> 
     """Yield the forecasts that answer the readings."""
     issuer = Issuer(year.site, (models,))
     for begin in range(0, len(readings), BATCH):
-        yield from issuer.answer(readings[begin : begin + BATCH])
+        yield from (issue.message() for issue in issuer.answer(readings[begin : begin + BATCH]))
 
 
 def uncorrected_estimate(

@@ -2,24 +2,30 @@
 
 ``python -m benchmarks.stream [--json FILE]`` runs the real forecaster process, with a model fitted on the synthetic
 year, on the embedded broker or on the Kafka in TETOUAN_TEST_KAFKA. Three loads in one run, so that a slow machine slows
-all of them: readings by the hundred, readings one by one (the baseline: what micro-batches save), and 100 readings a
-second. The pure step (fold, forecast, intervals, guard) is measured in this process over the same readings.
+all of them: a backlog sent by the hundred, readings one by one (the baseline: what micro-batches save), and 100
+readings a second. Between the rounds of the backlog its readings go through the forecaster's own parts in this process,
+so that what the process needs beside them was measured in the same minutes: Kafka, commits, metrics.
+
+The embedded broker lets an empty fetch wait to its end, be there news or not: latencies on it are some milliseconds
+longer than on Kafka, and one fetch returns what was sent at once, not all there is.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import sleep
-from typing import TYPE_CHECKING
+from time import process_time, sleep
+from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
 import httpx
@@ -31,6 +37,7 @@ from threadpoolctl import threadpool_limits
 
 from backtest.run import judged, seconds_per_forecast
 from services.forecaster.app import load_models
+from services.forecaster.issuing import Issuer
 from services.forecaster.settings import ForecasterSettings
 from services.trainer.training import ensure
 from shared.contracts import topics
@@ -45,11 +52,17 @@ from shared.runtime.settings import load
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from services.forecaster.issuing import ZoneModels
+    from shared.data.sites import Site
+
 START = datetime(2018, 3, 1, tzinfo=UTC)
-WARM_UP, BATCHED, SINGLE, PACED = 400, 6000, 400, 1500  # readings of each phase
+WARM_UP, ROUNDS, ROUND, SINGLE, PACED = 400, 4, 1500, 400, 1500  # readings of each phase
+HUNDRED = 100
 IN_FLIGHT = 400
 RATE_PER_S = 100
+FLUSH_S = 10.0
 PATIENCE_S = 120.0
+FETCH_WAIT_MS = 2
 RECEIVE_S = 0.001  # the client waits this long for more once a record is there: it adds to each latency
 PORT = 18702
 
@@ -60,13 +73,24 @@ class Phase:
 
     name: str
     forecasts: int
+    batches: float
     cpu_s: float
     latency_ms: list[float]
+
+    def __add__(self, other: Self) -> Phase:
+        """Return both as one."""
+        sums = (getattr(self, name) + getattr(other, name) for name in ("forecasts", "batches", "cpu_s", "latency_ms"))
+        return Phase(self.name, *sums)
 
     @property
     def per_cpu_second(self) -> float:
         """Forecasts a second of CPU."""
         return self.forecasts / self.cpu_s
+
+    @property
+    def per_batch(self) -> float:
+        """Readings that the forecaster took at once."""
+        return self.forecasts / self.batches
 
     def percentile_ms(self, share: float) -> float:
         """Return the latency that so many in a hundred stay below."""
@@ -80,33 +104,48 @@ class Line:
         self._clean = prefix + topics.CLEAN.name
         self._address = address
         self._producer = Producer(
-            {"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "linger.ms": 0, "log_level": 0}
+            {
+                "bootstrap.servers": bootstrap,
+                "partitioner": "murmur2_random",
+                "linger.ms": 1000,  # a batch goes when it is full, or flushed
+                "batch.num.messages": HUNDRED,
+                "log_level": 0,
+            }
         )
         self._consumer = Consumer(
-            {"bootstrap.servers": bootstrap, "group.id": "bench", "fetch.wait.max.ms": 5, "log_level": 0}
+            {"bootstrap.servers": bootstrap, "group.id": "bench", "fetch.wait.max.ms": FETCH_WAIT_MS, "log_level": 0}
         )
         name = prefix + topics.FORECASTS.name
         self._consumer.assign([TopicPartition(name, number, 0) for number in range(topics.PARTITIONS)])
         self._sent_s: dict[datetime, float] = {}
 
-    def run(self, name: str, readings: list[CleanReading], *, in_flight: int, rate_per_s: float = 0.0) -> Phase:
-        """Send the readings, at most so many ahead of their forecasts, and wait for all of these."""
-        cpu_s, started_s = self._cpu_s(), monotonic_s()
+    def run(
+        self, name: str, readings: list[CleanReading], *, at_once: int = 1, in_flight: int, rate_per_s: float = 0.0
+    ) -> Phase:
+        """Send the readings, so many at once, so many ahead of their forecasts, and wait for all of these."""
+        batches, cpu_s = self._spent()
+        started_s = monotonic_s()
         latency_ms: list[float] = []
-        for n, reading in enumerate(readings):
+        for n in range(0, len(readings), at_once):
             while rate_per_s and monotonic_s() < started_s + n / rate_per_s:
                 latency_ms += self._receive(RECEIVE_S)
-            while n - len(latency_ms) >= in_flight:
+            while n + at_once - len(latency_ms) > in_flight:
                 latency_ms += self._receive(RECEIVE_S)
-            self._sent_s[reading.time] = monotonic_s()
-            self._producer.produce(self._clean, reading.to_bytes(), key=reading.site.encode())
-            self._producer.poll(0)
+            self._send(readings[n : n + at_once])
         deadline_s = monotonic_s() + PATIENCE_S
         while len(latency_ms) < len(readings):
             latency_ms += self._receive(RECEIVE_S)
             if monotonic_s() > deadline_s:
                 raise TimeoutError(f"{name}: {len(latency_ms)} of {len(readings)} forecasts after {PATIENCE_S:.0f} s")
-        return Phase(name, len(readings), self._cpu_s() - cpu_s, latency_ms)
+        batches_after, cpu_after_s = self._spent()
+        return Phase(name, len(readings), batches_after - batches, cpu_after_s - cpu_s, latency_ms)
+
+    def _send(self, readings: list[CleanReading]) -> None:
+        for reading in readings:
+            self._sent_s[reading.time] = monotonic_s()
+            self._producer.produce(self._clean, reading.to_bytes(), key=reading.site.encode())
+        if self._producer.flush(FLUSH_S):
+            raise TimeoutError(f"the broker does not take readings within {FLUSH_S:.0f} s")
 
     def _receive(self, wait_s: float) -> list[float]:
         messages = self._consumer.consume(500, wait_s)
@@ -114,10 +153,48 @@ class Line:
         origins = (Forecast.from_bytes(m.value() or b"").origin for m in messages if m.error() is None)
         return [1000 * (seen_s - self._sent_s.pop(origin)) for origin in origins]
 
-    def _cpu_s(self) -> float:
+    def _spent(self) -> tuple[float, float]:
+        """Return how many batches the process has answered, and its CPU seconds."""
         lines = httpx.get(self._address + "/metrics", timeout=10).text.splitlines()
-        (line,) = (line for line in lines if line.startswith("process_cpu_seconds_total "))
-        return float(line.split()[1])
+        names = ("tetouan_batch_records_count ", "process_cpu_seconds_total ")
+        batches, cpu_s = (float(line.split()[1]) for name in names for line in lines if line.startswith(name))
+        return batches, cpu_s
+
+
+class Inside:
+    """The forecaster's own parts in this process, without a broker; ``cpu_s`` holds what each has cost."""
+
+    def __init__(self, models: ZoneModels, place: Site) -> None:
+        self._demand = deepcopy(models.demand)
+        self._zone = models.zone
+        self._issuer = Issuer(place, (models,))
+        self.readings = 0
+        self.cpu_s = {"step": 0.0, "weather": 0.0, "decode": 0.0, "encode": 0.0}
+
+    def run(self, readings: list[CleanReading]) -> None:
+        """Send the readings through by the hundred."""
+        self.readings += len(readings)
+        for n in range(0, len(readings), HUNDRED):
+            self._run(readings[n : n + HUNDRED])
+
+    def _run(self, readings: list[CleanReading]) -> None:
+        step_s = len(readings) * seconds_per_forecast(self._demand, self._zone, readings)
+        raw = [reading.to_bytes() for reading in readings]
+        times_s = [process_time()]
+        decoded = [CleanReading.from_bytes(value) for value in raw]
+        times_s.append(process_time())
+        issues = self._issuer.answer(decoded)
+        times_s.append(process_time())
+        for issue in issues:
+            issue.to_bytes()
+        times_s.append(process_time())
+        decode_s, answer_s, encode_s = np.diff(times_s).tolist()
+        for part, cost_s in zip(self.cpu_s, (step_s, answer_s - step_s, decode_s, encode_s), strict=True):
+            self.cpu_s[part] += cost_s
+
+    def us_per_forecast(self) -> dict[str, float]:
+        """Return what each part costs, in microseconds of CPU."""
+        return {part: 1e6 * cost_s / self.readings for part, cost_s in self.cpu_s.items()}
 
 
 def main() -> None:
@@ -130,39 +207,59 @@ def main() -> None:
         stack.enter_context(threadpool_limits(1))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         console.print("fitting a model on two months of the synthetic year")
-        readings, step_s = _prepare(folder)
+        readings, inside = _prepare(folder)
         bootstrap, prefix, kind = stack.enter_context(_broker())
         address = stack.enter_context(_forecaster(folder, bootstrap, prefix))
         line = Line(bootstrap, prefix, address)
         feed = iter(readings)
-        line.run("warm-up", _take(feed, WARM_UP), in_flight=IN_FLIGHT)
-        batched = line.run("by the hundred", _take(feed, BATCHED), in_flight=IN_FLIGHT)
+        gc.freeze()  # a full collection of what MLflow has left here would pause the clock of the latencies
+        line.run("warm-up", _take(feed, WARM_UP), at_once=HUNDRED, in_flight=IN_FLIGHT)
+        batched = _backlog(line, inside, feed)
         single = line.run("one by one", _take(feed, SINGLE), in_flight=1)
         paced = line.run(f"{RATE_PER_S} a second", _take(feed, PACED), in_flight=IN_FLIGHT, rate_per_s=RATE_PER_S)
-    console.print(_table((batched, single, paced), step_s, kind))
+    parts_us = inside.us_per_forecast()
+    total_us = 1e6 / batched.per_cpu_second
+    around_us = total_us - parts_us["step"] - parts_us["weather"]
+    console.print(_table((batched, single, paced), kind))
+    console.print(_parts_table(parts_us, around_us, total_us))
     result = {
         "broker": kind,
         "forecasts_per_cpu_second": batched.per_cpu_second,
-        "overhead_us_per_forecast": 1e6 * (1 / batched.per_cpu_second - step_s),
+        "overhead_us_per_forecast": around_us,
         "p99_latency_ms": paced.percentile_ms(99),
-        "step_us_per_forecast": 1e6 * step_s,
+        "readings_per_batch": batched.per_batch,
+        **{f"{part}_us_per_forecast": cost_us for part, cost_us in parts_us.items()},
         "baseline_one_by_one_forecasts_per_cpu_second": single.per_cpu_second,
     }
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
-def _prepare(folder: Path) -> tuple[list[CleanReading], float]:
-    """Fit and register the models; return the readings to stream and the CPU seconds of the pure step."""
+def _backlog(line: Line, inside: Inside, feed: Iterator[CleanReading]) -> Phase:
+    """Send readings by the hundred, several hundreds ahead; each round of them goes through the parts, too."""
+    phases = []
+    for _ in range(ROUNDS):
+        readings = _take(feed, ROUND)
+        phases.append(line.run("by the hundred", readings, at_once=HUNDRED, in_flight=IN_FLIGHT))
+        inside.run(readings)
+    first, *others = phases
+    return sum(others, start=first)
+
+
+def _prepare(folder: Path) -> tuple[list[CleanReading], Inside]:
+    """Fit and register the models; return the readings to stream, and the parts after the warm-up."""
     settings = load(ForecasterSettings, state_dir=folder)
     year = find_year("synthetic", folder)
     registry = Registry(settings.registry_uri, settings.artifact_root)
     for version in ensure(year, START, (2,), registry, lambda *_: None).values():
         registry.promote(version)
-    total = WARM_UP + BATCHED + SINGLE + PACED
+    total = WARM_UP + ROUNDS * ROUND + SINGLE + PACED
     readings = judged(year, START, START + timedelta(minutes=10 * total))
     (models,) = load_models(settings, year.site)
-    return readings, seconds_per_forecast(models.demand, 2, readings[: WARM_UP + BATCHED])
+    inside = Inside(models, year.site)
+    inside.run(readings[:WARM_UP])
+    inside.readings, inside.cpu_s = 0, dict.fromkeys(inside.cpu_s, 0.0)
+    return readings, inside
 
 
 def _take(feed: Iterator[CleanReading], count: int) -> list[CleanReading]:
@@ -214,15 +311,34 @@ def _ready(address: str) -> bool:
         return False
 
 
-def _table(phases: tuple[Phase, ...], step_s: float, kind: str) -> Table:
+def _table(phases: tuple[Phase, ...], kind: str) -> Table:
     table = Table(
-        "load", "forecasts", "per CPU s", "us CPU each", "p50 ms", "p99 ms", title=f"forecaster on the {kind}"
+        "load",
+        "forecasts",
+        "a batch",
+        "per CPU s",
+        "us CPU each",
+        "p50 ms",
+        "p99 ms",
+        title=f"forecaster on the {kind}",
     )
     for phase in phases:
         cpu_us = 1e6 / phase.per_cpu_second
-        latencies = (f"{phase.percentile_ms(share):.1f}" for share in (50, 99))
-        table.add_row(phase.name, f"{phase.forecasts:,}", f"{phase.per_cpu_second:,.0f}", f"{cpu_us:.0f}", *latencies)
-    table.add_row("pure step, no broker", "", f"{1 / step_s:,.0f}", f"{1e6 * step_s:.0f}", "", "")
+        counts = (f"{phase.forecasts:,}", f"{phase.per_batch:.0f}", f"{phase.per_cpu_second:,.0f}", f"{cpu_us:.0f}")
+        table.add_row(phase.name, *counts, *(f"{phase.percentile_ms(share):.1f}" for share in (50, 99)))
+    return table
+
+
+def _parts_table(parts_us: dict[str, float], around_us: float, total_us: float) -> Table:
+    table = Table("part, by the hundred", "us CPU each", title="what a forecast costs")
+    table.add_row("step: fold, forecast, intervals, guard", f"{parts_us['step']:.0f}")
+    table.add_row("weather: estimate and correction", f"{parts_us['weather']:.0f}")
+    table.add_row("around: decode", f"{parts_us['decode']:.0f}")
+    table.add_row("around: encode", f"{parts_us['encode']:.0f}")
+    rest_us = around_us - parts_us["decode"] - parts_us["encode"]
+    table.add_row("around: Kafka, commits, metrics", f"{rest_us:.0f}")
+    table.add_row("around, together", f"{around_us:.0f}")
+    table.add_row("all", f"{total_us:.0f}")
     return table
 
 

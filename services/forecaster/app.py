@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from services.forecaster.issue import Issue
     from services.forecaster.settings import ForecasterSettings
-    from shared.contracts.messages import Forecast
     from shared.runtime.records import Record
 
 __all__ = ["ForecasterCore", "build", "load_models"]
@@ -190,7 +190,7 @@ class ForecasterCore:
             return "too_far_ahead", "time", f"{reading.time.isoformat()} is {advice}"
         return None
 
-    def _account(self, readings: Sequence[CleanReading], issues: Sequence[Forecast], duration_s: float) -> None:
+    def _account(self, readings: Sequence[CleanReading], issues: Sequence[Issue], duration_s: float) -> None:
         answered = {issue.origin for issue in issues}
         ignored = [reading for reading in readings if reading.time not in answered]
         if ignored:
@@ -200,8 +200,7 @@ class ForecasterCore:
         if "origin" not in self._health.notes:
             self._note_gap(issues[0].origin)
         self._metrics.step_s.observe(duration_s / len(answered))
-        for issue in issues:
-            self._metrics.count(issue)
+        self._metrics.count(issues)
         for issue in {issue.zone: issue for issue in issues}.values():
             self._metrics.show(issue)
         self._health.notes["origin"] = issues[-1].origin.isoformat()

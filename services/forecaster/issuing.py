@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from shared.contracts.messages import Forecast, Interval, ModelNames, RungSpan
+from services.forecaster.issue import Issue
+from shared.contracts.messages import ModelNames
 from shared.forecasting.calendar import Calendar
 from shared.forecasting.history import Resolution
 from shared.forecasting.model import ZoneDemand
@@ -75,7 +76,7 @@ class Issuer:
         self._zones = zones
         self._coverages = coverages
 
-    def answer(self, readings: Sequence[CleanReading]) -> list[Forecast]:
+    def answer(self, readings: Sequence[CleanReading]) -> list[Issue]:
         """Fold readings of rising time into the state; returns their forecasts, by reading and then by zone.
 
         A reading that a zone's state already holds (up to ``as_of``, or sent twice) is not answered again.
@@ -96,7 +97,7 @@ class Issuer:
         readings: Sequence[CleanReading],
         steps: NDArray[np.int64],
         weather: NDArray[np.float64],
-    ) -> list[Forecast | None]:
+    ) -> list[Issue | None]:
         # one call for the batch: a row's number does not depend on its neighbours, the cost of a call does
         now_kw = tomorrow_kw = [math.nan] * len(readings)
         if models.weather is not None:
@@ -107,7 +108,7 @@ class Issuer:
 
     def _answer_one(
         self, models: ZoneModels, reading: CleanReading, step: int, now_kw: float, tomorrow_kw: float
-    ) -> Forecast | None:
+    ) -> Issue | None:
         """Answer one reading; the estimates of the weather model, for now and for a day later, are uncorrected."""
         seen = models.demand.last_step_
         if seen is not None and step <= seen:
@@ -127,28 +128,18 @@ class Issuer:
             models.weather.partial_fit(step, now_kw, label_kw)
         return self._message(models, reading, issue, estimate_kw)
 
-    def _message(self, models: ZoneModels, reading: CleanReading, issue: ZoneForecast, estimate_kw: float) -> Forecast:
-        return Forecast(
+    def _message(self, models: ZoneModels, reading: CleanReading, issue: ZoneForecast, estimate_kw: float) -> Issue:
+        return Issue(
             site=self._site,
             zone=models.zone,
             origin=reading.time,
             step_minutes=self._step_minutes,
-            median_kw=_wire(issue.median_kw),
-            intervals=tuple(_interval(issue, coverage) for coverage in self._coverages),
-            rungs=tuple(RungSpan(**answer._asdict()) for answer in issue.answers),
-            weather_estimate_kw=None if math.isnan(estimate_kw) else round(estimate_kw, 1),
+            forecast=issue,
+            coverages=self._coverages,
+            estimate_kw=estimate_kw,
             models=models.names,
         )
 
 
 def _number(value: float | None) -> float:
     return math.nan if value is None else value
-
-
-def _interval(issue: ZoneForecast, coverage: float) -> Interval:
-    low_kw, high_kw = issue.bounds_kw(coverage)
-    return Interval(coverage=coverage, low_kw=_wire(low_kw), high_kw=_wire(high_kw))
-
-
-def _wire(demand_kw: NDArray[np.float64]) -> tuple[float, ...]:
-    return tuple(np.round(demand_kw, 1).tolist())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counts
 from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge, Histogram
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from prometheus_client import CollectorRegistry
 
-    from shared.contracts.messages import Forecast
+    from services.forecaster.issue import Issue
 
 __all__ = ["ForecasterMetrics"]
 
@@ -61,15 +64,23 @@ class ForecasterMetrics:
             "tetouan_model_info", "1 for each model version in force.", ["model", "version"], registry=registry
         )
 
-    def count(self, issue: Forecast) -> None:
-        """Count a forecast by what answered it."""
-        zone = str(issue.zone)
-        self._forecasts.labels(issue.site, zone, issue.rungs[0].rung).inc()
-        self._lower_rungs.labels(issue.site, zone).inc(any(span.rung != "adapted" for span in issue.rungs))
+    def count(self, issues: Sequence[Issue]) -> None:
+        """Count forecasts by what answered them."""
+        by_zone_and_rung = Counts((issue.site, str(issue.zone), issue.forecast.answers[0].rung) for issue in issues)
+        for labels, number in by_zone_and_rung.items():
+            self._forecasts.labels(*labels).inc(number)
+        lower = Counts((issue.site, str(issue.zone)) for issue in issues if _on_lower_rungs(issue))
+        for site, zone in {(issue.site, str(issue.zone)) for issue in issues}:
+            self._lower_rungs.labels(site, zone).inc(lower[site, zone])
 
-    def show(self, issue: Forecast) -> None:
+    def show(self, issue: Issue) -> None:
         """Set the gauges to the newest forecast of a zone."""
         self.origin_s.labels(issue.site).set(issue.origin.timestamp())
+        median_kw = issue.forecast.median_kw
         for lead in SHOWN_LEADS:
-            if lead <= len(issue.median_kw):
-                self.demand_kw.labels(issue.site, str(issue.zone), str(lead)).set(issue.median_kw[lead - 1])
+            if lead <= len(median_kw):
+                self.demand_kw.labels(issue.site, str(issue.zone), str(lead)).set(median_kw[lead - 1])
+
+
+def _on_lower_rungs(issue: Issue) -> bool:
+    return any(answer.rung != "adapted" for answer in issue.forecast.answers)

@@ -1,11 +1,11 @@
-"""The one place that reads the wall clock."""
+"""The one place that reads the clocks."""
 
 from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
 
-__all__ = ["monotonic_s", "now"]
+__all__ = ["cpu_s", "monotonic_s", "now"]
 
 
 def now() -> datetime:
@@ -16,3 +16,8 @@ def now() -> datetime:
 def monotonic_s() -> float:
     """Return seconds of a clock that never goes back; only differences mean something."""
     return time.monotonic()
+
+
+def cpu_s() -> float:
+    """Return the CPU seconds of this thread; only differences mean something."""
+    return time.thread_time()

@@ -39,6 +39,11 @@ class PipelineMetrics:
         self.batch_records = Histogram(
             "tetouan_batch_records", "Records in a batch.", buckets=BATCH_RECORDS, registry=registry
         )
+        self.core_cpu_s = Counter(
+            "tetouan_core_cpu_seconds",
+            "CPU seconds of the service's own work on its records; the rest of the process is Kafka, HTTP and metrics.",
+            registry=registry,
+        )
         self.lag = Gauge(
             "tetouan_consumer_lag_records", "Records not yet consumed.", ["topic", "partition"], registry=registry
         )

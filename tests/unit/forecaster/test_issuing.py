@@ -12,17 +12,23 @@ from shared.data.sites import site
 from tests.unit.forecaster.conftest import START, STEP, fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from shared.contracts.messages import CleanReading
+    from services.forecaster.issue import Issue
+    from shared.contracts.messages import CleanReading, Forecast
 
     Reading = Callable[..., CleanReading]
     Models = tuple[ZoneModels, ZoneModels]
 
 
+def messages(issues: Iterable[Issue]) -> list[Forecast]:
+    """Return what a reader of the topic gets."""
+    return [issue.message() for issue in issues]
+
+
 def test_every_reading_is_answered_for_every_zone(models: Models, reading: Reading) -> None:
     """Forecasts come by reading and then by zone, each with all leads, an interval around them, and its models."""
-    issues = Issuer(site("tetouan"), models).answer([reading(0), reading(1)])
+    issues = messages(Issuer(site("tetouan"), models).answer([reading(0), reading(1)]))
     assert [(issue.origin, issue.zone) for issue in issues] == [
         (START + n * STEP, zone) for n in range(2) for zone in (1, 2)
     ]
@@ -56,14 +62,15 @@ def test_a_reading_that_the_state_holds_is_not_answered_again(models: Models, re
 
 def test_a_missing_load_is_answered_with_its_reason(models: Models, reading: Reading) -> None:
     """A forecast always comes out, and says that the load at its origin is not the meter's."""
-    first, second = Issuer(site("tetouan"), models).answer([reading(0, zone_2_kw=None)])
+    first, second = messages(Issuer(site("tetouan"), models).answer([reading(0, zone_2_kw=None)]))
     assert first.rungs[0].reason is None
     assert second.rungs[0].reason
 
 
 def test_missing_weather_leaves_only_the_estimate_open(models: Models, reading: Reading) -> None:
     """Without weather there is no virtual meter, but a forecast."""
-    without, with_weather = Issuer(site("tetouan"), models[:1]).answer([reading(0, humidity_pct=None), reading(1)])
+    issuer = Issuer(site("tetouan"), models[:1])
+    without, with_weather = messages(issuer.answer([reading(0, humidity_pct=None), reading(1)]))
     assert without.weather_estimate_kw is None
     assert with_weather.weather_estimate_kw is not None
 
@@ -87,7 +94,7 @@ def test_a_zone_without_champions_is_forecast_from_its_first_reading(reading: Re
     """Nothing can be said before the first load; then there is a forecast that names no model, by the lowest rung."""
     tetouan = site("tetouan")
     issuer = Issuer(tetouan, (ZoneModels.cold(tetouan, 2),))
-    (issue,) = issuer.answer([reading(0, zone_2_kw=None), reading(1)])
+    (issue,) = messages(issuer.answer([reading(0, zone_2_kw=None), reading(1)]))
     assert issue.origin == START + STEP
     assert [(span.from_lead, span.to_lead, span.rung) for span in issue.rungs] == [(1, 144, "climatology")]
     assert issue.rungs[0].reason == "the model has too little history: it answers after about two weeks"
@@ -100,5 +107,21 @@ def test_a_zone_without_champions_is_forecast_from_its_first_reading(reading: Re
 
 def test_the_message_carries_the_intervals_that_are_asked_for(models: Models, reading: Reading) -> None:
     """Each of them, in the order given."""
-    (issue,) = Issuer(site("tetouan"), models[:1], (0.5, 0.9, 0.95)).answer([reading(0)])
+    (issue,) = messages(Issuer(site("tetouan"), models[:1], (0.5, 0.9, 0.95)).answer([reading(0)]))
     assert [interval.coverage for interval in issue.intervals] == [0.5, 0.9, 0.95]
+
+
+def test_what_is_sent_is_the_message_byte_for_byte(models: Models, reading: Reading) -> None:
+    """The shortcut from arrays to the wire writes what the message's own model writes."""
+    readings = [reading(0), reading(1, humidity_pct=None), reading(2, zone_2_kw=None)]
+    issues = Issuer(site("tetouan"), models, (0.5, 0.8, 0.9, 0.95)).answer(readings)
+    assert len(issues) == 6
+    assert [issue.to_bytes() for issue in issues] == [issue.message().to_bytes() for issue in issues]
+
+
+def test_a_number_that_is_none_is_not_sent(models: Models, reading: Reading) -> None:
+    """JSON has no NaN: a forecast that holds one is a bug, and ends the service."""
+    (issue,) = Issuer(site("tetouan"), models[:1]).answer([reading(0)])
+    issue.forecast.low_kw[1, 7] = float("nan")
+    with pytest.raises(ValueError, match=r"zone 1, 2018-03-01T00:00:00\+00:00: a number of the forecast is not finite"):
+        issue.to_bytes()

@@ -1,0 +1,80 @@
+"""A forecast on its way out: rows of numbers, written to the wire without becoming Python's numbers on the way.
+
+Making and validating a message of 720 numbers would cost more than all else around the model. What is written here is
+a `Forecast`, byte for byte.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite, isnan
+from typing import TYPE_CHECKING
+
+import numpy as np
+import orjson
+
+from shared.contracts.messages import Forecast
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from shared.contracts.messages import ModelNames
+    from shared.forecasting.model import ZoneForecast
+
+__all__ = ["Issue"]
+
+_FORMAT = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z
+
+
+@dataclass(frozen=True)
+class Issue:
+    """One forecast for one zone, as its model gave it.
+
+    Parameters
+    ----------
+    site, zone, origin, step_minutes
+        What it is for; ``origin`` is aware and in UTC.
+    forecast
+        What the model says.
+    coverages
+        The intervals that the message carries, of ``shared.forecasting.intervals.COVERAGES``.
+    estimate_kw
+        What weather and calendar alone say of the origin, NaN where nothing.
+    models
+        Their names in the registry.
+    """
+
+    site: str
+    zone: int
+    origin: datetime
+    step_minutes: int
+    forecast: ZoneForecast
+    coverages: tuple[float, ...]
+    estimate_kw: float
+    models: ModelNames
+
+    def to_bytes(self) -> bytes:
+        """Return the wire form; raises ``ValueError`` where a number is not finite."""
+        ends_kw = (end_kw for coverage in self.coverages for end_kw in self.forecast.bounds_kw(coverage))
+        rows_kw = np.round(np.stack((self.forecast.median_kw, *ends_kw)), 1)
+        if not isfinite(np.add.reduce(rows_kw, axis=None)):
+            raise ValueError(f"zone {self.zone}, {self.origin.isoformat()}: a number of the forecast is not finite")
+        median_kw, *bounds_kw = rows_kw
+        intervals = zip(self.coverages, bounds_kw[::2], bounds_kw[1::2], strict=True)
+        message = {
+            "schema_version": 1,
+            "site": self.site,
+            "zone": self.zone,
+            "origin": self.origin,
+            "step_minutes": self.step_minutes,
+            "median_kw": median_kw,
+            "intervals": [{"coverage": share, "low_kw": low, "high_kw": high} for share, low, high in intervals],
+            "rungs": [answer._asdict() for answer in self.forecast.answers],
+            "weather_estimate_kw": None if isnan(self.estimate_kw) else round(self.estimate_kw, 1),
+            "models": {"demand": self.models.demand, "weather": self.models.weather},
+        }
+        return orjson.dumps(message, option=_FORMAT)
+
+    def message(self) -> Forecast:
+        """Return the message that a reader of the wire form gets."""
+        return Forecast.from_bytes(self.to_bytes())
