@@ -30,6 +30,6 @@ ENV PATH=/opt/venv/bin:$PATH \
     TETOUAN_LOG_FORMAT=json
 VOLUME /state
 EXPOSE 8000
-HEALTHCHECK --interval=5s --timeout=4s --start-period=240s --start-interval=1s --retries=3 \
+HEALTHCHECK --interval=5s --timeout=4s --start-period=600s --start-interval=1s --retries=3 \
     CMD python -c "from urllib.request import urlopen; urlopen('http://127.0.0.1:$TETOUAN_HTTP_PORT/readyz', timeout=3)"
 ENTRYPOINT ["python", "-m", "cli"]

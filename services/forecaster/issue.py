@@ -35,9 +35,7 @@ class Issue:
     site, zone, origin, step_minutes
         What it is for; ``origin`` is aware and in UTC.
     forecast
-        What the model says.
-    coverages
-        The intervals that the message carries, of ``shared.forecasting.intervals.COVERAGES``.
+        What the model says, with the intervals that the message carries.
     estimate_kw
         What weather and calendar alone say of the origin, NaN where nothing.
     models
@@ -49,27 +47,26 @@ class Issue:
     origin: datetime
     step_minutes: int
     forecast: ZoneForecast
-    coverages: tuple[float, ...]
     estimate_kw: float
     models: ModelNames
 
     def to_bytes(self) -> bytes:
         """Return the wire form; raises ``ValueError`` where a number is not finite."""
-        ends_kw = (end_kw for coverage in self.coverages for end_kw in self.forecast.bounds_kw(coverage))
-        rows_kw = np.round(np.stack((self.forecast.median_kw, *ends_kw)), 1)
+        forecast = self.forecast
+        rows_kw = np.round(np.vstack((forecast.median_kw, forecast.low_kw, forecast.high_kw)), 1)
         if not isfinite(np.add.reduce(rows_kw, axis=None)):
             raise ValueError(f"zone {self.zone}, {self.origin.isoformat()}: a number of the forecast is not finite")
-        median_kw, *bounds_kw = rows_kw
-        intervals = zip(self.coverages, bounds_kw[::2], bounds_kw[1::2], strict=True)
+        highs = 1 + len(forecast.coverages)
+        intervals = zip(forecast.coverages, rows_kw[1:highs], rows_kw[highs:], strict=True)
         message = {
             "schema_version": 1,
             "site": self.site,
             "zone": self.zone,
             "origin": self.origin,
             "step_minutes": self.step_minutes,
-            "median_kw": median_kw,
+            "median_kw": rows_kw[0],
             "intervals": [{"coverage": share, "low_kw": low, "high_kw": high} for share, low, high in intervals],
-            "rungs": [answer._asdict() for answer in self.forecast.answers],
+            "rungs": [answer._asdict() for answer in forecast.answers],
             "weather_estimate_kw": None if isnan(self.estimate_kw) else round(self.estimate_kw, 1),
             "models": {"demand": self.models.demand, "weather": self.models.weather},
         }

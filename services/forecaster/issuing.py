@@ -135,7 +135,6 @@ class Issuer:
             origin=reading.time,
             step_minutes=self._step_minutes,
             forecast=issue,
-            coverages=self._coverages,
             estimate_kw=estimate_kw,
             models=models.names,
         )

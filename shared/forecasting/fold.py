@@ -281,7 +281,8 @@ class DemandFold:
         block = slice(at + 1 - self._block, at + 1)
         load_kw = np.where(self.history.filled[block], np.nan, self.history.series[LOAD, block])
         told_kw = {ladder.WEATHER: self.history.series[WEATHER, block], CLIMATOLOGY: self.outlook.usual_kw}
-        self.ladder.learn(self.intervals.learn(slot + 1 - self._block, load_kw, told_kw))
+        sample = self.history.today % self._block
+        self.ladder.learn(self.intervals.learn(slot + 1 - self._block, load_kw, told_kw, sample))
 
     def _held(self, step: int, at: int, weather_kw: float) -> float:
         """Return what the weather says, or for some hours what it said last."""

@@ -39,13 +39,13 @@ COVERAGES = (0.5, 0.8, 0.9, 0.95)
 BLOCK_MINUTES = 120
 """Errors are taken a block at a time: neighbouring ones say nearly the same."""
 
-_SCALE_HALF_LIFE_DAYS = 28
+_SCALE_HALF_LIFE_DAYS = 40
 _SCORE_DAYS = 56
 _FEWEST_SCORES = 24
 _FEWEST_ERRORS = 3  # behind a scale, before an error is measured by it
 _UNREST_HALF_LIFE_DAYS = 1
-_UNREST_POWER = 0.2
-_UNREST_LIMITS = (0.5, 3.0)
+_UNREST_POWER = 0.4
+_UNREST_LIMITS = (0.8, 3.0)
 _LARGEST_SCORE = 6e4  # half precision holds no more
 _SMALLEST_KW = 1e-3  # a scale of zero would make any error infinite
 
@@ -109,7 +109,7 @@ class Intervals:
         issued_kw: Floats = self.issued_kw[origins, :, self._columns].swapaxes(1, 2).astype(np.float64)
         return issued_kw
 
-    def learn(self, slot: int, load_kw: Floats, told_kw: Mapping[int, Floats]) -> Floats:
+    def learn(self, slot: int, load_kw: Floats, told_kw: Mapping[int, Floats], sample: int = 0) -> Floats:
         """Score the forecasts for the block that begins at this step of the day, once it is over.
 
         Parameters
@@ -118,10 +118,12 @@ class Intervals:
             The loads, (steps,), NaN where there was no good reading.
         told_kw
             What the rungs that say the same at all leads had said of them, (steps,).
+        sample
+            Which of the steps gives a score: another one every day, as some are harder to foresee than others.
 
         Returns
         -------
-        The absolute errors at the first step in kW, (rungs, leads), NaN for a rung without any, or not at every lead.
+        The absolute errors at that step in kW, (rungs, leads), NaN for a rung without any, or not at every lead.
         """
         self._widths.clear()
         block = slot // self._block
@@ -136,17 +138,17 @@ class Intervals:
         mean = np.add.reduce(np.where(known[:, :, None], error, 0.0), axis=0) / np.maximum(answers, 1)[:, None]
         scale, updates = self.scale_kw[:, block], self.updates[:, block]
         usable, size = updates >= self._fewest, np.maximum(scale, _SMALLEST_KW)
-        self._score(block, error[0] / size, np.flatnonzero(usable & known[0]))
+        self._score(slot + sample, error[sample] / size, np.flatnonzero(usable & known[sample]))
         updates += answered
         rate = np.maximum(1.0 / np.maximum(updates, 1), self._newest)[:, None]
         np.add(scale, (mean - scale) * rate, out=scale, where=answered[:, None])
         self._feel(block, mean / size, (answered & usable)[:, None])
-        first: Floats = error[0]
-        return first
+        sampled: Floats = error[sample]
+        return sampled
 
-    def _score(self, block: int, share: Floats, rungs: NDArray[np.intp]) -> None:
+    def _score(self, slot: int, share: Floats, rungs: NDArray[np.intp]) -> None:
         """Keep scores of these rungs: errors as shares of what was to be expected at their origins."""
-        expected = self.restless[self._after(block * self._block - self.leads), :, self._columns].T
+        expected = self.restless[self._after(slot - self.leads), :, self._columns].T
         newest = self.scored[rungs] % self.scores.shape[2]
         self.scores[rungs, :, newest] = np.minimum(share[rungs] / expected[rungs], _LARGEST_SCORE)
         self.scored[rungs] += 1

@@ -80,7 +80,7 @@ def readings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[CleanRea
 @pytest.fixture(scope="module")
 def issues(alcala: Site, readings: list[CleanReading]) -> list[Forecast]:
     """The forecasts that answer the readings."""
-    return Issuer(alcala, (ZoneModels.cold(alcala, 1),)).answer(readings)
+    return [issue.message() for issue in Issuer(alcala, (ZoneModels.cold(alcala, 1),)).answer(readings)]
 
 
 def test_the_hour_that_comes_twice_is_read_twice(readings: list[CleanReading]) -> None:

@@ -122,6 +122,17 @@ def test_no_error_at_all_gives_no_width(intervals: Intervals) -> None:
     np.testing.assert_array_equal(intervals.half_width_kw(0, 0, ALL, 0, EVERY), np.zeros((4, 6)))
 
 
+def test_another_step_is_sampled_every_day(intervals: Intervals) -> None:
+    """The score and the errors returned are those of the step that is asked for."""
+    stream(intervals, 10, np.full(DAY, 10.0))
+    before = intervals.scores[0, 0, : intervals.scored[0]].copy()
+    for slot in range(8):
+        intervals.issue(slot, 0, MEDIAN_KW[0])
+    error_kw = intervals.learn(6, np.array([1010.0, 1500.0]), {}, sample=1)
+    assert (error_kw[0] == 500.0).all()
+    assert intervals.scores[0, 0, intervals.scored[0] - 1] > before.max()
+
+
 def test_the_oldest_scores_are_overwritten(intervals: Intervals) -> None:
     """After more than eight weeks only the last eight count: a wild start is forgotten."""
     stream(intervals, 5, np.full(DAY, 1000.0))

@@ -11,7 +11,7 @@ from shared.forecasting.shift import LevelShift
 DAY = 144
 FORECAST_KW = 20_000.0 + 3_000.0 * np.sin(2 * np.pi * np.arange(DAY) / DAY)
 USUAL_ERROR_KW = 150.0
-FIVE_HOURS = 30
+EIGHT_HOURS = 48
 
 
 @pytest.fixture
@@ -29,9 +29,9 @@ def watched(shift: LevelShift, ratios: list[float], first: int = 1) -> list[tupl
 
 
 def test_a_steady_jump_is_accepted_after_five_hours(shift: LevelShift) -> None:
-    """The reading that completes five hours names the onset and the ratio, and none before it."""
-    said = watched(shift, [1.0] * 5 + [1.2] * FIVE_HOURS)
-    assert said[:-1] == [None] * (4 + FIVE_HOURS)
+    """The reading that completes eight hours names the onset and the ratio, and none before it."""
+    said = watched(shift, [1.0] * 5 + [1.2] * EIGHT_HOURS)
+    assert said[:-1] == [None] * (4 + EIGHT_HOURS)
     assert said[-1] is not None
     onset, ratio = said[-1]
     assert onset == 6
@@ -55,39 +55,39 @@ def test_what_is_no_lasting_shift(shift: LevelShift, ratios: list[float]) -> Non
 
 def test_a_shift_within_a_reading_is_seen_whole(shift: LevelShift) -> None:
     """The reading in which it happens holds only a part of it, which does not count."""
-    said = watched(shift, [1.1] + [1.25] * FIVE_HOURS)
-    accepted = said[FIVE_HOURS - 1]
+    said = watched(shift, [1.1] + [1.25] * EIGHT_HOURS)
+    accepted = said[EIGHT_HOURS - 1]
     assert accepted is not None
     assert accepted[1] == pytest.approx(1.25)
 
 
 def test_the_way_back_needs_half_an_hour(shift: LevelShift) -> None:
     """A jump to the level of before is believed after three readings, by exactly the inverse ratio."""
-    up = watched(shift, [1.25] * FIVE_HOURS)[-1]
+    up = watched(shift, [1.25] * EIGHT_HOURS)[-1]
     assert up is not None
     assert watched(shift, [0.80, 0.79, 0.81], first=500)[1:] == [None, (500, 1.0 / up[1])]
 
 
 def test_a_load_that_is_switched_to_and_fro_has_no_level(shift: LevelShift) -> None:
     """After a way back no shift is believed for two weeks, and then again."""
-    assert watched(shift, [1.25] * FIVE_HOURS)[-1] is not None
+    assert watched(shift, [1.25] * EIGHT_HOURS)[-1] is not None
     assert watched(shift, [0.80] * 3, first=500)[-1] is not None
-    assert watched(shift, [1.25] * FIVE_HOURS, first=900) == [None] * FIVE_HOURS
-    assert watched(shift, [1.25] * FIVE_HOURS, first=503 + 14 * DAY)[-1] is not None
+    assert watched(shift, [1.25] * EIGHT_HOURS, first=900) == [None] * EIGHT_HOURS
+    assert watched(shift, [1.25] * EIGHT_HOURS, first=503 + 14 * DAY)[-1] is not None
 
 
 def test_after_a_week_a_way_back_is_a_shift_like_any(shift: LevelShift) -> None:
     """An hour at the former level is nothing then."""
-    assert watched(shift, [1.25] * FIVE_HOURS)[-1] is not None
+    assert watched(shift, [1.25] * EIGHT_HOURS)[-1] is not None
     assert watched(shift, [0.80] * 6 + [1.0] * 20, first=8 * DAY) == [None] * 26
 
 
 def test_a_few_readings_prove_nothing() -> None:
-    """At an hour a step three are needed for the way back; a horizon below five hours never sees a shift."""
+    """At an hour a step three are needed for the way back; a horizon below eight hours never sees a shift."""
     hourly = LevelShift(Resolution(60), 24)
     forecast_kw = np.full(24, 1000.0)
-    said = [hourly.watch(step, 1250.0, forecast_kw, 1.0) for step in range(5)]
-    assert said == [None] * 4 + [(0, 1.25)]
+    said = [hourly.watch(step, 1250.0, forecast_kw, 1.0) for step in range(8)]
+    assert said == [None] * 7 + [(0, 1.25)]
     assert [hourly.watch(30 + step, 800.0, forecast_kw, 1.0) for step in range(3)] == [None, None, (30, 0.8)]
     short = LevelShift(Resolution(60), 1)
     assert [short.watch(step, 1250.0, forecast_kw[:1], 1.0) for step in range(20)] == [None] * 20
