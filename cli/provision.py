@@ -33,6 +33,7 @@ def year_for(data: str | None, settings: Settings, console: Console) -> Year:
             year = find_year(
                 data,
                 settings.cache_dir,
+                place=settings.place,
                 url=settings.data_url or PUBLISHED_URL,
                 progress=lambda done, total: bar.update(task, completed=done, total=total, visible=True),
             )

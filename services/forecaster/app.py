@@ -14,7 +14,6 @@ from services.forecaster.issuing import Issuer, ZoneModels
 from services.forecaster.metrics import ForecasterMetrics
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, ModelNames
-from shared.data.sites import Site, site
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.weather import WeatherDemand
 from shared.runtime.clock import monotonic_s
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
     from services.forecaster.issue import Issue
     from services.forecaster.settings import ForecasterSettings
+    from shared.data.sites import Site
     from shared.runtime.records import Record
 
 __all__ = ["ForecasterCore", "build", "load_models"]
@@ -43,7 +43,7 @@ log = structlog.get_logger()
 
 def build(settings: ForecasterSettings) -> Service:
     """Return the forecaster, which waits for its models for some minutes."""
-    place = site(settings.site)
+    place = settings.place
     metrics, health = new_registry(), Health()
 
     async def make_core() -> ForecasterCore:
@@ -130,7 +130,7 @@ class ForecasterCore:
         letters: DeadLetters,
         health: Health,
     ) -> None:
-        self._site = site(settings.site)
+        self._site = settings.place
         self._max_gap = timedelta(days=settings.max_gap_days)
         self._issuer = Issuer(self._site, zones, settings.coverages)
         self._metrics = metrics

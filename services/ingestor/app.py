@@ -12,7 +12,6 @@ from services.ingestor.judging import Accepted, Ingestor, Merged
 from services.ingestor.metrics import IngestorMetrics
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading
-from shared.data.sites import site
 from shared.runtime.clock import now
 from shared.runtime.health import Health
 from shared.runtime.kafka import DeadLetters
@@ -32,7 +31,7 @@ __all__ = ["IngestorCore", "build"]
 def build(settings: IngestorSettings) -> Service:
     """Return the ingestor of the configured site."""
     metrics, health = new_registry(), Health()
-    ingestor = Ingestor([site(settings.site)], timedelta(days=settings.max_gap_days), now)
+    ingestor = Ingestor([settings.place], timedelta(days=settings.max_gap_days), now)
 
     async def make_core() -> IngestorCore:
         return IngestorCore(ingestor, IngestorMetrics(metrics), DeadLetters(metrics))

@@ -12,7 +12,6 @@ from services.monitor.reports.page import report_routes
 from services.monitor.verification import Monitor
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, Forecast, Scores
-from shared.data.sites import site
 from shared.runtime.clock import monotonic_s
 from shared.runtime.health import Health
 from shared.runtime.kafka import DeadLetters
@@ -37,7 +36,7 @@ CONSUMES = (topics.CLEAN, topics.FORECASTS)
 def build(settings: MonitorSettings) -> Service:
     """Return the monitor of the configured zones."""
     metrics, health = new_registry(), Health()
-    place = site(settings.site)
+    place = settings.place
     desk = ReportDesk(settings, place.step_minutes, ReportMetrics(metrics))
 
     async def make_core() -> MonitorCore:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-__all__ = ["BUILT_IN", "WEATHER", "Site", "choose", "known_sites", "site"]
+__all__ = ["BUILT_IN", "WEATHER", "Site", "known_sites", "site"]
 
 BUILT_IN = "tetouan"
 WEATHER = ("temperature_c", "humidity_pct", "wind_speed_ms", "general_diffuse_flows_wm2", "diffuse_flows_wm2")
@@ -117,29 +116,12 @@ class Site(BaseModel):
         return tuple(int(field.split("_")[1]) for field in self.fields if field.startswith("zone_"))
 
 
-@dataclass
-class _Chosen:
-    """The file and the site of this process, set once, when its settings are read."""
-
-    name: str = BUILT_IN
-    file: Path | None = None
-
-
-_chosen = _Chosen()
-
-
-def choose(name: str, file: Path | None = None) -> None:
-    """Let this process know the sites of a file of one's own too, and serve the one of that name.
-
-    Raises ``ValueError`` as `known_sites` and `site` do.
-    """
-    _find(name, known_sites(file))
-    _chosen.name, _chosen.file = name, file
-
-
-def site(name: str | None = None) -> Site:
-    """Return the site of that name, by default the one that is served; raises ``ValueError`` that lists the known."""
-    return _find(name or _chosen.name, known_sites(_chosen.file))
+def site(name: str, file: Path | None = None) -> Site:
+    """Return the site of that name; raises ``ValueError`` that lists the known ones, and as `known_sites` does."""
+    known = known_sites(file)
+    if name not in known:
+        raise ValueError(f"site {name!r} is not known: choose one of {', '.join(known)}")
+    return known[name]
 
 
 @cache
@@ -158,12 +140,6 @@ def known_sites(file: Path | None = None) -> Mapping[str, Site]:
     own = _tables(_read(file)) if file else {}
     known = {name: _site(name, table) for name, table in tables.items() if name not in own}
     return known | {name: _in_its_country(_site(name, tables.get(name, {}) | table)) for name, table in own.items()}
-
-
-def _find(name: str, known: Mapping[str, Site]) -> Site:
-    if name not in known:
-        raise ValueError(f"site {name!r} is not known: choose one of {', '.join(known)}")
-    return known[name]
 
 
 def _read(file: Path) -> bytes:

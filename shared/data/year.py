@@ -99,8 +99,15 @@ class Year:
         return np.array([np.nan if value is None else value for value in read])
 
 
-def find_year(data: str | None, cache_dir: Path, *, url: str = PUBLISHED_URL, progress: Progress | None = None) -> Year:
-    """Return the year of the served site to work with.
+def find_year(
+    data: str | None,
+    cache_dir: Path,
+    *,
+    place: Site | None = None,
+    url: str = PUBLISHED_URL,
+    progress: Progress | None = None,
+) -> Year:
+    """Return the year of a site to work with.
 
     Parameters
     ----------
@@ -109,6 +116,8 @@ def find_year(data: str | None, cache_dir: Path, *, url: str = PUBLISHED_URL, pr
         synthetic year, which says in its ``reason`` why.
     cache_dir
         Where a download is kept.
+    place
+        Whose year it is; the built-in site where none is given.
     url
         Where the published zip or CSV is downloaded from.
     progress
@@ -119,19 +128,21 @@ def find_year(data: str | None, cache_dir: Path, *, url: str = PUBLISHED_URL, pr
     DataError
         The data that was asked for, cached or downloaded cannot be used; or none was, and the site publishes none.
     """
+    place = place or site(BUILT_IN)
     if data is not None and data != SYNTHETIC:
-        return _of_file(Path(data).expanduser())
-    _check_published(site())
+        return _of_file(place, Path(data).expanduser())
+    _check_published(place)
     if data is not None:
-        return _synthetic(reason=None)
+        return _synthetic(place, reason=None)
     cached = cache_dir / CACHED_NAME
     if cached.exists():
-        return _of_cache(cached)
+        return _of_cache(place, cached)
     try:
         table = download(url, cached, progress or _untold)
     except UnreachableError as error:
-        return _synthetic(reason=f"the published year could not be downloaded ({error}); give a file with --data")
-    return _of_table(table, str(cached))
+        reason = f"the published year could not be downloaded ({error}); give a file with --data"
+        return _synthetic(place, reason=reason)
+    return _of_table(place, table, str(cached))
 
 
 def _check_published(place: Site) -> None:
@@ -141,32 +152,31 @@ def _check_published(place: Site) -> None:
         raise DataError(f"no year of {place.name} is published: give its readings, a CSV file, with --data")
 
 
-def _of_file(path: Path) -> Year:
-    return _of_table(table_bytes(_read(path), str(path)), str(path))
+def _of_file(place: Site, path: Path) -> Year:
+    return _of_table(place, table_bytes(_read(path), str(path)), str(path))
 
 
-def _of_cache(cached: Path) -> Year:
+def _of_cache(place: Site, cached: Path) -> Year:
     table = _read(cached)
     if not is_published(table):
         raise DataError(f"{cached}: the cached year has been changed: delete it, and it is downloaded anew")
-    return _of_table(table, str(cached))
+    return _of_table(place, table, str(cached))
 
 
-def _of_table(table: bytes, name: str) -> Year:
+def _of_table(place: Site, table: bytes, name: str) -> Year:
     if is_published(table):
-        return _year(table, name, "uci", "UCI Tetouan 2017")
-    return _year(table, name, "file", f"file {Path(name).name}")
+        return _year(place, table, name, "uci", "UCI Tetouan 2017")
+    return _year(place, table, name, "file", f"file {Path(name).name}")
 
 
-def _synthetic(reason: str | None) -> Year:
+def _synthetic(place: Site, reason: str | None) -> Year:
     label = f"SYNTHETIC year {YEAR}"
-    return _year(synthetic_csv(site()), label, "synthetic", label, reason)
+    return _year(place, synthetic_csv(place), label, "synthetic", label, reason)
 
 
-def _year(table: bytes, name: str, source: Source, label: str, reason: str | None = None) -> Year:
-    known = site()
-    rows = parse(table, known, name)
-    return Year(known, rows, times(rows, known, name), identity(table), source, label, reason)
+def _year(place: Site, table: bytes, name: str, source: Source, label: str, reason: str | None = None) -> Year:
+    rows = parse(table, place, name)
+    return Year(place, rows, times(rows, place, name), identity(table), source, label, reason)
 
 
 def _read(path: Path) -> bytes:

@@ -10,11 +10,20 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from shared.forecasting.climatology import HOLIDAY
-from shared.forecasting.history import BLEND, DAYS_BACK, LATE_MEAN, LOAD, MEAN, History, Resolution, window_steps
+from shared.forecasting.history import (
+    BLEND,
+    DAYS_BACK,
+    DEVIATION,
+    LATE_MEAN,
+    LOAD,
+    MEAN,
+    History,
+    Resolution,
+    window_steps,
+)
 
 if TYPE_CHECKING:
     from shared.forecasting.calendar import Calendar
@@ -129,6 +138,7 @@ class Features:
         deviation_lags = np.array((0, *resolution.steps(*_DEVIATION_MINUTES)))
         anchors = np.array((MEAN * row, LOAD * row - 7 * day, LOAD * row - day))
         half_hour, hour = resolution.steps(30)[0], resolution.steps(60)[0]
+        widths = resolution.steps(*_AVERAGE_MINUTES)
         around = LATE_MEAN * row + np.array((-hour, -half_hour, 0, half_hour, hour))
 
         # a tap is where a number stands in the flattened series, relative to the origin in the first row
@@ -137,23 +147,20 @@ class Features:
             LOAD * row - lags,
             LOAD * row - deviation_lags,
             np.subtract.outer(anchors, deviation_lags).ravel(),
+            DEVIATION * row - np.array((0, *widths)),
         )
         target_taps = np.add.outer(leads, np.concatenate((anchors, around))).ravel()
         self._origin_taps = np.concatenate(origin_taps)
         self._target_taps = np.concatenate((target_taps, anchors))
         self._taps = np.concatenate((self._origin_taps, self._target_taps))
-        self._differences = _differences(len(lags), len(deviation_lags))
-        self._averages = np.stack(
-            [np.repeat((0.0, 1.0 / width), (day - width, width)) for width in resolution.steps(*_AVERAGE_MINUTES)]
-        )
+        self._differences = _differences(len(lags), len(deviation_lags), widths)
         self._reach = np.concatenate(((0,), leads))
 
         # columns of an origin's row: those that a harmonic multiplies, and where each group of columns ends
-        self._mean = len(lags)
-        day_ago, week_ago = self._mean - 4, self._mean - 2
-        mean_hour_ago = self._mean + int(np.searchsorted(deviation_lags, hour))
-        self._driving = np.array((0, self._mean, self._mean + 1, mean_hour_ago, day_ago, week_ago))
-        self.load_width = len(self._differences) + len(self._averages)
+        mean, day_ago, week_ago = len(lags), len(lags) - 4, len(lags) - 2
+        mean_hour_ago = mean + int(np.searchsorted(deviation_lags, hour))
+        self._driving = np.array((0, mean, mean + 1, mean_hour_ago, day_ago, week_ago))
+        self.load_width = len(self._differences)
         self._products_end = self.load_width + _HARMONICS * len(self._driving)
         self.origin_width = self._products_end + _ORIGIN_CALENDAR
         self.lead_width = _LEAD_LOADS + _TARGET_CALENDAR
@@ -199,18 +206,9 @@ class Features:
         ``limit``, (load_width,), bounds the size of each difference of loads.
         """
         calendar = self._table.origin[at[0] - self._table_start :][: len(at)]
-        loads = self._loads(history, at)
+        loads = history.series.take(at[:, None] + self._origin_taps) @ self._differences.T
         np.minimum(np.maximum(loads, -limit, out=loads), limit, out=loads)
         return np.hstack((loads, _products(loads[:, self._driving], calendar[:, 1 : 1 + _HARMONICS]), calendar))
-
-    def _loads(self, history: History, at: Steps) -> Floats:
-        """Return the differences of loads of the consecutive origins, (origins, load_width)."""
-        taps = history.series.take(at[:, None] + self._origin_taps)
-        past = slice(at[0] - self._resolution.day + 1, at[-1] + 1)
-        deviation = history.series[LOAD, past] - history.series[MEAN, past]
-        differences = taps @ self._differences.T
-        averages = sliding_window_view(deviation, self._resolution.day) @ self._averages.T
-        return np.hstack((differences, averages - differences[:, self._mean, None]))
 
     def lead_rows(self, history: History, at: Steps) -> Floats:
         """Return one row for each lead of the consecutive origins ``at``, (origins, leads, lead_width)."""
@@ -269,13 +267,10 @@ class Features:
         The rows x and z are those of :meth:`origin_rows` and :meth:`lead_rows`, never written out.
         """
         day, slot = self._resolution.day, at - self._today
-        past, split = slice(at + 1 - day, at + 1), len(self._differences)
         taps = history.series.take(self._taps + at)
         row = np.empty(self._products_end)
         loads, products = row[: self.load_width], row[self.load_width :]
-        self._differences.dot(taps[: len(self._origin_taps)], out=loads[:split])
-        averages = self._averages.dot(history.series[LOAD, past] - history.series[MEAN, past])
-        np.subtract(averages, loads[self._mean], out=loads[split:])
+        self._differences.dot(taps[: len(self._origin_taps)], out=loads)
         np.minimum(np.maximum(loads, plan.low, out=loads), plan.high, out=loads)
         harmonics = self._table.harmonics[day + slot]
         np.multiply(loads.take(self._driving)[:, None], harmonics, out=products.reshape(-1, _HARMONICS))
@@ -287,13 +282,16 @@ class Features:
         return answer
 
 
-def _differences(lags: int, deviation_lags: int) -> Floats:
+def _differences(lags: int, deviation_lags: int, widths: tuple[int, ...]) -> Floats:
     """Return the matrix that makes differences of loads from the taps of an origin.
 
-    The taps are the load, its lags, and the load and its three anchors at each lag of a deviation (the first is 0).
+    The taps are the load, its lags, the load and its three anchors at each lag of a deviation (the first is 0), and the
+    sums of deviations up to now and up to as many steps ago as each average is wide.
     """
-    taps = np.eye(1 + lags + 4 * deviation_lags)
-    load, lagged, rest = taps[:1], taps[1 : 1 + lags], taps[1 + lags :].reshape(4, deviation_lags, -1)
-    deviations = rest[0] - rest[1:]
+    taps = np.eye(1 + lags + 4 * deviation_lags + 1 + len(widths))
+    load, lagged, rest = taps[:1], taps[1 : 1 + lags], taps[1 + lags :]
+    levels, sums = rest[: 4 * deviation_lags].reshape(4, deviation_lags, -1), rest[4 * deviation_lags :]
+    deviations = levels[0] - levels[1:]
     changes = deviations[:, :1] - deviations[:, 1:]
-    return np.concatenate((load - lagged, deviations[0, :1], changes.reshape(-1, len(taps))))
+    averages = (sums[:1] - sums[1:]) / np.array(widths)[:, None] - deviations[0, :1]
+    return np.concatenate((load - lagged, deviations[0, :1], changes.reshape(-1, len(taps)), averages))

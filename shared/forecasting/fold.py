@@ -362,7 +362,7 @@ class DemandFold:
             return base
         if rung == CLIMATOLOGY:
             return self._usual_kw(step, at, self._horizon)
-        return self._weather_kw(at) if rung == ladder.WEATHER else base + self._spread @ rest[rung]
+        return self._weather_kw(at) if rung == ladder.WEATHER else base + self._spread.dot(rest[rung])
 
     def _weather_kw(self, at: int) -> Floats:
         """Return what the weather says of all targets of the origin, (horizon,)."""

@@ -12,6 +12,7 @@ __all__ = [
     "BLEND",
     "DAYS_AHEAD",
     "DAYS_BACK",
+    "DEVIATION",
     "LATE_MEAN",
     "LOAD",
     "MEAN",
@@ -26,7 +27,7 @@ Floats = NDArray[np.float64]
 DAYS_BACK = 15  # a row of the day before looks back a fortnight
 DAYS_AHEAD = 2  # the late mean is known two days ahead
 
-LOAD, MEAN, LATE_MEAN, BLEND, WEATHER = range(5)
+LOAD, MEAN, LATE_MEAN, BLEND, DEVIATION, WEATHER = range(6)
 _WEEK = 7
 _BLEND_DAY, _BLEND_WEEK, _BLEND_MEAN = 0.25, 0.25, 0.5
 
@@ -60,12 +61,13 @@ def window_steps(resolution: Resolution) -> int:
 class History:
     """A window of whole days around today that moves on at midnight (UTC), so that a lag is a plain index.
 
-    ``series`` has five rows over 15 days back, today and two days ahead:
+    ``series`` has six rows over 15 days back, today and two days ahead:
 
     - ``LOAD``: the load in kW, up to the last reading;
     - ``MEAN``: the mean of the same time on the seven days before, known up to a day ahead;
     - ``LATE_MEAN``: the same without the last of them, known up to two days ahead;
     - ``BLEND``: .25 same time yesterday + .25 same time last week + .5 ``MEAN``: the shape of the day to come;
+    - ``DEVIATION``: the sum of all deviations from ``MEAN`` so far: the difference of two is a sum between them;
     - ``WEATHER``: what weather and calendar alone say, known up to a day ahead, NaN where there is none.
 
     In the first week the days that there are stand in for the seven; when it is over, it stands in for those before it.
@@ -83,7 +85,7 @@ class History:
     def __post_init__(self, start: int) -> None:
         self.first_step, self.today = start, start // self.resolution.day
         steps = window_steps(self.resolution)
-        self.series = np.zeros((5, steps))
+        self.series = np.zeros((6, steps))
         self.series[WEATHER] = np.nan
         self.filled = np.ones(steps, dtype=np.bool_)
 
@@ -122,6 +124,7 @@ class History:
         day, at = self.resolution.day, self.index(step)
         load = self.series[LOAD]
         load[at] = load_kw
+        self.series[DEVIATION, at] = self.series[DEVIATION, at - 1] + load_kw - self.series[MEAN, at]
         self.filled[at] = filled
         days = min((step - self.first_step) // day + 1, _WEEK)
         week: list[float] = load[at - (days - 1) * day : at + 1 : day].tolist()
@@ -165,4 +168,5 @@ class History:
         mean, last = week.mean(axis=0), load[first : at + 1]
         self.series[MEAN, first + day : at + 1 + day] = mean
         self.series[LATE_MEAN, first + 2 * day : at + 1 + 2 * day] = week[1:].mean(axis=0)
+        self.series[DEVIATION, : at + 1] = np.add.accumulate(load[: at + 1] - self.series[MEAN, : at + 1])
         self.series[BLEND, first + day : at + 1 + day] = _BLEND_DAY * last + _BLEND_WEEK * week[0] + _BLEND_MEAN * mean

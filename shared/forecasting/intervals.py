@@ -197,12 +197,15 @@ class Intervals:
         """
         if rung not in self._widths:
             self._widths[rung] = self._all_widths(rung, self._after(slot))
-        counted = self._lead[leads] + stale
-        column = np.minimum(counted, len(self.spread) - 1) if stale else counted
-        places = self._row[slot + 1 + leads.start : slot + 1 + leads.stop] + column
-        half_kw = np.stack([self._widths[rung][row].take(places) for row in rows])
+        widths, column = self._widths[rung], self._lead[leads]
         if stale:
-            half_kw *= np.sqrt(np.maximum((counted + 1) / len(self.spread), 1.0))
+            column = np.minimum(column + stale, len(self.spread) - 1)
+        places = self._row[slot + 1 + leads.start : slot + 1 + leads.stop] + column
+        half_kw = np.empty((len(rows), len(places)))
+        for half, row in zip(half_kw, rows, strict=True):
+            widths[row].take(places, out=half, mode="clip")  # which spares a copy, and nothing lies outside
+        if stale:
+            half_kw *= np.sqrt(np.maximum((self._lead[leads] + 1 + stale) / len(self.spread), 1.0))
         return half_kw
 
     def _all_widths(self, rung: int, block: int) -> Floats:

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.contracts import topics
-from shared.data.sites import BUILT_IN, choose, known_sites
+from shared.data.sites import BUILT_IN, Site, known_sites
 from shared.forecasting.intervals import COVERAGES
 
 __all__ = ["PREFIX", "Refused", "Settings", "load", "unwritable"]
@@ -143,6 +143,11 @@ class Settings(BaseSettings):
         return tuple(sorted(set(coverages)))
 
     @property
+    def place(self) -> Site:
+        """The site whose readings are streamed."""
+        return known_sites(self.sites)[self.site]
+
+    @property
     def cache_dir(self) -> Path:
         """Where downloaded data is kept."""
         return self.state_dir / "cache"
@@ -164,20 +169,15 @@ class Settings(BaseSettings):
 
 
 def load(kind: type[S], **overrides: object) -> S:
-    """Return the settings from the environment, and serve the site that they name.
-
-    Raises ``Refused`` that names the first bad one.
-    """
+    """Return the settings from the environment; raises ``Refused`` that names the first bad one."""
     known = {PREFIX + name.upper() for name in Settings.model_fields} | {PREFIX + "TEST_KAFKA"}
     for name in sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known):
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]}?" if close else "see the settings table of the README"
         raise Refused(f"{name} is no setting: {hint}")
     try:
-        settings = kind(**overrides)  # type: ignore[arg-type]  # pydantic validates what mypy cannot know of a dict
+        return kind(**overrides)  # type: ignore[arg-type]  # pydantic validates what mypy cannot know of a dict
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         reason = first["msg"].removeprefix("Value error, ")
         raise Refused(f"{PREFIX}{str(first['loc'][0]).upper()}={first['input']!r}: {reason}") from None
-    choose(settings.site, settings.sites)
-    return settings

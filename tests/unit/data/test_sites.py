@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.data.sites import BUILT_IN, WEATHER, Site, choose, known_sites, site
+from shared.data.sites import BUILT_IN, WEATHER, Site, known_sites, site
 from shared.forecasting.weather import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 README = Path(__file__).parents[3] / "README.md"
 
@@ -75,17 +75,10 @@ def written(tmp_path: Path) -> Callable[[str], Path]:
     return write
 
 
-@pytest.fixture
-def _unchosen() -> Iterator[None]:
-    """Let the process serve what is built in again afterwards."""
-    yield
-    choose(BUILT_IN)
-
-
 def test_the_site_of_the_package_is_a_file_like_any_other() -> None:
     """What the file beside the module says of Tetouan, to the last number; it is the only site that is built in."""
     assert known_sites() == {BUILT_IN: TETOUAN}
-    assert site() == site(BUILT_IN) == TETOUAN
+    assert site(BUILT_IN) == TETOUAN
     assert (TETOUAN.fields[:5], TETOUAN.zones) == (WEATHER, (1, 2, 3))
 
 
@@ -184,15 +177,12 @@ def test_no_text_does_more_than_be_refused(tmp_path_factory: pytest.TempPathFact
         assert BUILT_IN in known_sites(path)
 
 
-@pytest.mark.usefixtures("_unchosen")
-def test_a_process_serves_the_site_that_it_has_chosen(written: Callable[[str], Path]) -> None:
-    """It is the one without a name, the others are known by theirs; an unknown one changes nothing."""
+def test_a_site_is_found_by_its_name(written: Callable[[str], Path]) -> None:
+    """Those of the file beside those of the package; for an unknown one the known ones are listed."""
     path = written(ALCALA)
-    choose("alcala", path)
-    assert (site().name, site("alcala").name, site(BUILT_IN)) == ("alcala", "alcala", TETOUAN)
+    assert (site("alcala", path).name, site(BUILT_IN, path)) == ("alcala", TETOUAN)
     with pytest.raises(ValueError, match="site 'atlantis' is not known: choose one of tetouan, alcala"):
-        choose("atlantis", path)
-    assert site().name == "alcala"
+        site("atlantis", path)
 
 
 def test_the_example_of_the_readme_is_a_site(written: Callable[[str], Path]) -> None:

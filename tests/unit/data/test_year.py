@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from shared.data.sites import BUILT_IN, choose
+from shared.data.sites import site
 from shared.data.year import DataError, Year, find_year
 from tests.unit.data.archive import zipped
 
@@ -108,12 +108,8 @@ def test_no_year_is_made_up_for_another_site(tmp_path: Path, data: str | None, n
         'limits = {}\ncolumns = {"Load" = "zone_1_kw"}\n',
         encoding="utf-8",
     )
-    choose(name, sites)
-    try:
-        with pytest.raises(DataError, match=f"no year of {name} is published: give its readings, a CSV file"):
-            find_year(data, tmp_path)
-    finally:
-        choose(BUILT_IN)
+    with pytest.raises(DataError, match=f"no year of {name} is published: give its readings, a CSV file"):
+        find_year(data, tmp_path, place=site(name, sites))
 
 
 def test_the_test_starts_at_the_last_fifth_of_the_readable_rows(table: bytes, tmp_path: Path) -> None:

@@ -52,6 +52,16 @@ def test_the_batch_does_not_matter(fresh: Models, reading: Reading, size: int) -
     assert [issue.to_bytes() for issue in parts] == [issue.to_bytes() for issue in at_once]
 
 
+def test_neighbours_change_nothing(fresh: Models, reading: Reading) -> None:
+    """A zone that is answered among a hundred others says what it says alone, to the byte."""
+    readings, (other, ours) = [reading(n) for n in range(12)], fresh
+    crowd = [deepcopy(other) for _ in range(99)]
+    among = (*crowd[:50], deepcopy(ours), *crowd[50:])
+    answers = Issuer(site("tetouan"), among).answer(readings)
+    alone = Issuer(site("tetouan"), (deepcopy(ours),)).answer(readings)
+    assert [issue.to_bytes() for issue in answers if issue.zone == ours.zone] == [issue.to_bytes() for issue in alone]
+
+
 def test_a_reading_that_the_state_holds_is_not_answered_again(models: Models, reading: Reading) -> None:
     """Neither one from before as_of nor one that is sent twice."""
     issuer = Issuer(site("tetouan"), models)

@@ -13,12 +13,11 @@ import pytest
 
 from services.forecaster.issuing import Issuer, ZoneModels
 from services.ingestor.judging import Accepted, Ingestor
-from shared.data.sites import Site, choose, known_sites
+from shared.data.sites import Site, site
 from shared.data.year import find_year
 from shared.forecasting.model import ZoneDemand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from shared.contracts.messages import CleanReading, Forecast
@@ -58,23 +57,21 @@ def alcala(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """The site as a file describes it."""
     path = tmp_path_factory.mktemp("sites") / "sites.toml"
     path.write_text(SITES, encoding="utf-8")
-    return known_sites(path)["alcala"]
+    return site("alcala", path)
 
 
 @pytest.fixture(scope="module")
-def readings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[CleanReading]]:
+def readings(tmp_path_factory: pytest.TempPathFactory) -> list[CleanReading]:
     """What the ingestor makes of a file whose times are those of the wall clock, with their offsets."""
     folder = tmp_path_factory.mktemp("readings")
     (folder / "sites.toml").write_text(SITES, encoding="utf-8")
     times = [START + n * STEP for n in range(DAYS * DAY)]
     rows = (f"{t.astimezone(MADRID).isoformat()},{kw:.1f}\n" for t, kw in zip(times, measured_kw(), strict=True))
     (folder / "load.csv").write_text("time,Load\n" + "".join(rows), encoding="utf-8")
-    choose("alcala", folder / "sites.toml")
-    year = find_year(str(folder / "load.csv"), folder)
+    year = find_year(str(folder / "load.csv"), folder, place=site("alcala", folder / "sites.toml"))
     ingestor = Ingestor([year.site], timedelta(days=1), lambda: times[-1])
     outcomes = [ingestor.judge(raw) for _, raw in year.raw_messages(times[0], times[-1] + STEP)]
-    yield [outcome.reading for outcome in outcomes if isinstance(outcome, Accepted)]
-    choose("tetouan")
+    return [outcome.reading for outcome in outcomes if isinstance(outcome, Accepted)]
 
 
 @pytest.fixture(scope="module")

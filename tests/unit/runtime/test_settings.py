@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.data.sites import BUILT_IN, choose, site
+from shared.data.sites import BUILT_IN
 from shared.runtime.settings import PREFIX, Refused, Settings, load
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 README = Path(__file__).parents[3] / "README.md"
 
@@ -53,30 +49,28 @@ columns = {"Load" = "zone_1_kw"}
 
 
 @pytest.fixture
-def own_sites(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """A file with a site of one zone, named by the environment; afterwards the process serves what is built in."""
+def own_sites(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A file with a site of one zone, named by the environment."""
     path = tmp_path / "sites.toml"
     path.write_text(SITES, encoding="utf-8")
     monkeypatch.setenv(PREFIX + "SITES", str(path))
-    yield path
-    choose(BUILT_IN)
+    return path
 
 
 def test_a_site_of_ones_own_is_served(monkeypatch: pytest.MonkeyPatch, own_sites: Path) -> None:
-    """With its file, its name and its zone set, whoever asks for the site gets it, by name or not."""
+    """With its file, its name and its zone set, the settings hold it."""
     monkeypatch.setenv(PREFIX + "SITE", "alcala")
     monkeypatch.setenv(PREFIX + "ZONES", "1")
     settings = load(Settings)
     assert (settings.sites, settings.site, settings.zones) == (own_sites, "alcala", (1,))
-    assert site().name == "alcala"
-    assert site("alcala").step_minutes == 15
+    assert (settings.place.name, settings.place.step_minutes) == ("alcala", 15)
 
 
 def test_the_file_alone_changes_nothing(own_sites: Path) -> None:
     """The site that is built in stays the default, with its own zones."""
     settings = load(Settings)
     assert (settings.sites, settings.site, settings.zones) == (own_sites, BUILT_IN, (2,))
-    assert site().name == BUILT_IN
+    assert settings.place.name == BUILT_IN
 
 
 @pytest.mark.parametrize(
@@ -98,14 +92,13 @@ def test_a_site_of_ones_own_is_asked_for_by_its_name_and_zones(
 
 
 def test_a_mistake_in_the_file_stops_the_start_in_one_line(monkeypatch: pytest.MonkeyPatch, own_sites: Path) -> None:
-    """The line names the setting, the file, the field and its value, and no other process-wide choice is made."""
+    """The line names the setting, the file, the field and its value."""
     own_sites.write_text(SITES.replace("Madrid", "Madird"), encoding="utf-8")
     monkeypatch.setenv(PREFIX + "SITE", "alcala")
     with pytest.raises(Refused) as refusal:
         load(Settings)
     advice = "no such time zone: use an IANA name like Europe/Madrid"
     assert str(refusal.value) == f"TETOUAN_SITES={str(own_sites)!r}: alcala.time_zone = 'Europe/Madird': {advice}"
-    assert site().name == BUILT_IN
 
 
 def test_lists_are_read_from_commas(monkeypatch: pytest.MonkeyPatch) -> None:
