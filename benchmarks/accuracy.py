@@ -27,6 +27,7 @@ from rich.table import Column, Table
 from benchmarks.streaming import answer, empty_model, in_parallel, scored, take, tenths_of
 from cli.provision import steps_shown, year_for
 from services.trainer.history import History
+from shared.forecasting.history import Resolution
 from shared.forecasting.ladder import ADAPTED, FROZEN, NAMES
 from shared.forecasting.scores import grouped, step_of, to_kw
 from shared.forecasting.weather import WeatherDemand
@@ -176,14 +177,14 @@ def weather_estimate(history: History) -> WeatherEstimate | None:
     seen = slice(history.seen)
     model = WeatherDemand(step_minutes=history.site.step_minutes)
     model.fit(history.steps[seen], history.weather[seen], history.demand_kw[seen])
-    estimate_kw, spent_s = np.full(len(whole), np.nan), 0.0
+    day, estimate_kw, spent_s = Resolution(history.site.step_minutes).day, np.full(len(whole), np.nan), 0.0
     for row in range(history.seen, len(whole)):
         step, demand_kw = history.first_step + row, float(history.demand_kw[row])
-        now_and_tomorrow = np.array((step, step + DAY)), history.weather[[row, row]]
+        now_and_tomorrow = np.array((step, step + day)), history.weather[[row, row]]
         started_s = process_time()
         now_kw, tomorrow_kw = model.predict(*now_and_tomorrow).tolist()
         estimate_kw[row] = model.correct(step, now_kw)
-        model.correct(step + DAY, tomorrow_kw)
+        model.correct(step + day, tomorrow_kw)
         model.partial_fit(step, now_kw, demand_kw)
         spent_s += process_time() - started_s
     rmse_kw = float(np.sqrt(np.nanmean((estimate_kw - history.demand_kw) ** 2)))

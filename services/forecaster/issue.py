@@ -55,7 +55,10 @@ class Issue:
         forecast = self.forecast
         rows_kw = np.round(np.vstack((forecast.median_kw, forecast.low_kw, forecast.high_kw)), 1)
         if not isfinite(np.add.reduce(rows_kw, axis=None)):
-            raise ValueError(f"zone {self.zone}, {self.origin.isoformat()}: a number of the forecast is not finite")
+            raise ValueError(
+                f"zone {self.zone}, {self.origin.isoformat()}: a number of the forecast is not finite: "
+                "start from models trained anew (tetouan train), and report the readings before it"
+            )
         highs = 1 + len(forecast.coverages)
         intervals = zip(forecast.coverages, rows_kw[1:highs], rows_kw[highs:], strict=True)
         message = {

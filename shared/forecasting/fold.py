@@ -1,15 +1,16 @@
 """A forecaster's state as a fold over its readings: judge, remember, score, learn, look ahead, choose.
 
-A reading is judged, taken into the history, used to score the forecasts that were made for it, and answered by every
-rung of the ladder. At the last reading of a day (UTC) the origins of the day before are learned: by then the loads of
-all their targets are known, and none later than the reading is used. Each step is a matrix-vector product and each day
-a block of one shape, so that the state is the same to the bit however the readings arrive.
+A reading is judged, taken into the history, and answered by every rung of the ladder; after every two hours the
+forecasts that were made for them are scored. After the last reading of a day (UTC) the origins of the day before are
+learned: by then the loads of all their targets are known, and none later than the reading is used. Each step is a
+matrix-vector product and each day a block of one shape, so that the state is the same to the bit however the readings
+arrive.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import inf, isfinite
+from math import inf, isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +40,7 @@ _MOST_REFUSED = 6
 _WILD_RATIO = 3.0  # a load so far from the forecast is more likely in another unit than true
 _WILD_MINUTES = 360
 _MODEL_DAYS = 2  # where more than half of them is filled, the model would forecast from its own forecasts
+_LARGEST_KW = 1e9  # no load: what stands for none in some files, and would drown the sums
 _WITHIN_REASON = 3.0  # times the largest load of the last days
 _LENIENT_MINUTES = 60  # for so long a forecast from a filled reading is as good as any
 _WEATHER_HELD_MINUTES = 360
@@ -143,18 +145,22 @@ class DemandFold:
 
     @property
     def adapted(self) -> bool:
-        """Whether the model has learned a day and a day of its errors was scored."""
+        """Whether the model has learned a day and two days of its errors were scored."""
         return self.regression.learned and self.intervals.calibrated(ADAPTED)
 
     def take(self, step: int, load_kw: float, weather_kw: float = np.nan) -> None:
-        """Take the reading of the next step, and what its weather says of the same time tomorrow; NaN for missing."""
+        """Take the reading of the next step, and what its weather says of the same time tomorrow; NaN for missing.
+
+        A load that no zone has, a million MW or more, counts as missing.
+        """
         day, outlook, history = self._resolution.day, self.outlook, self.history
         if step // day > history.today:
             self._next_day()
         slot, at = step % day, history.index(step)
         history.foresee(step, self._held(step, at, weather_kw))
         outlook.usual_kw[slot % self._block] = self.climatology.usual_kw[self._features.kind(at), slot]
-        if not self.ready and not isfinite(load_kw):
+        load_kw = load_kw if abs(load_kw) < _LARGEST_KW else np.nan
+        if not self.ready and isnan(load_kw):
             history.first_step, outlook.last_step = step + 1, step  # the past begins with the first reading
             return
         expected_kw = outlook.expected_kw(step)
@@ -222,6 +228,10 @@ class DemandFold:
         self._plan = None
         self.outlook.largest_kw = self.history.largest_kw(self.outlook.last_step)
 
+    def resume(self) -> None:
+        """Take up where a state that was restored left off."""
+        self._features.turn_to(self.history.today)
+
     def freeze(self) -> None:
         """Keep the weights as they are as those of the rung ``frozen``."""
         self.regression.freeze()
@@ -233,7 +243,7 @@ class DemandFold:
         A reading far from the forecast neither teaches nor misleads; after six in a row the next is the new truth, and
         after six hours also one that is so far off as if it were in another unit.
         """
-        if not isfinite(load_kw):
+        if isnan(load_kw):
             return "the reading is missing: filled with the forecast"
         outlook = self.outlook
         if expected_kw is None or self._plausible(load_kw, expected_kw) or self._insists(load_kw, expected_kw):
@@ -281,8 +291,8 @@ class DemandFold:
         block = slice(at + 1 - self._block, at + 1)
         load_kw = np.where(self.history.filled[block], np.nan, self.history.series[LOAD, block])
         told_kw = {ladder.WEATHER: self.history.series[WEATHER, block], CLIMATOLOGY: self.outlook.usual_kw}
-        sample = self.history.today % self._block
-        self.ladder.learn(self.intervals.learn(slot + 1 - self._block, load_kw, told_kw, sample))
+        first = slot + 1 - self._block
+        self.ladder.learn(self.intervals.learn(self.history.today, first, load_kw, told_kw))
 
     def _held(self, step: int, at: int, weather_kw: float) -> float:
         """Return what the weather says, or for some hours what it said last."""
@@ -341,7 +351,7 @@ class DemandFold:
         return [  # NaN is below no limit
             adapted_kw <= limit_kw and calibrated(ADAPTED),
             frozen_kw <= limit_kw and calibrated(FROZEN),
-            step - self.outlook.dark_step >= len(self._horizon) and calibrated(ladder.WEATHER),
+            step - self.outlook.dark_step >= self._resolution.day and calibrated(ladder.WEATHER),
             self.history.has_day(step),
             True,
         ]

@@ -116,6 +116,8 @@ class History:
         self.series[:, :-day] = self.series[:, day:]
         self.series[:WEATHER, -day:] = 0.0
         self.series[WEATHER, -day:] = np.nan
+        past = slice(DAYS_BACK * day)  # begun anew, that no sum grows for ever
+        self.series[DEVIATION, past] = np.add.accumulate(self.series[LOAD, past] - self.series[MEAN, past])
         self.filled[:-day] = self.filled[day:]
         self.filled[-day:] = True
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import ceil, isnan
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["BLOCK_MINUTES", "COVERAGES", "Intervals"]
 
 Floats = NDArray[np.float64]
-Slots = TypeVar("Slots", int, NDArray[np.int64])
 
 COVERAGES = (0.5, 0.8, 0.9, 0.95)
 BLOCK_MINUTES = 120
@@ -42,7 +41,7 @@ BLOCK_MINUTES = 120
 _SCALE_HALF_LIFE_DAYS = 40
 _SCORE_DAYS = 56
 _FEWEST_SCORES = 24
-_FEWEST_ERRORS = 3  # behind a scale, before an error is measured by it
+_FEWEST_ERRORS = 3  # behind a scale, where none is missing, before an error is measured by it
 _UNREST_HALF_LIFE_DAYS = 1
 _UNREST_POWER = 0.4
 _UNREST_LIMITS = (0.8, 3.0)
@@ -67,7 +66,7 @@ class Intervals:
     usual_error_kw: float = field(init=False, default=0.0)  # of the first rung's first lead, over all of the day
     updates: NDArray[np.int64] = field(init=False)  # (rungs, blocks)
     unrest: Floats = field(init=False)  # (rungs, leads): mean of the last errors, as shares of their usual sizes
-    restless: NDArray[np.float16] = field(init=False)  # (blocks, rungs, leads), a ring: the factor after each block
+    restless: NDArray[np.float16] = field(init=False)  # (a day of blocks and one, rungs, leads), a ring
     scores: NDArray[np.float16] = field(init=False)  # (rungs, leads, window), a ring
     scored: NDArray[np.int64] = field(init=False)  # (rungs,)
     quantile: Floats = field(init=False)  # (rungs, leads, coverages)
@@ -75,7 +74,7 @@ class Intervals:
     def __post_init__(self) -> None:
         grid, day, rungs = len(self.leads), self.resolution.day, self.rungs
         self._block = self.resolution.steps(BLOCK_MINUTES)[0]
-        self._blocks = blocks = day // self._block
+        blocks = day // self._block
         self._fewest = -(-_FEWEST_ERRORS // self._block)
         self._newest = 1.0 - 0.5 ** (1.0 / _SCALE_HALF_LIFE_DAYS)
         self._calmer = 1.0 - 0.5 ** (1.0 / (blocks * _UNREST_HALF_LIFE_DAYS))
@@ -88,7 +87,7 @@ class Intervals:
         self.scale_kw = np.zeros((rungs, blocks, grid))
         self.updates = np.zeros((rungs, blocks), dtype=np.int64)
         self.unrest = np.ones((rungs, grid))
-        self.restless = np.ones((blocks, rungs, grid), dtype=np.float16)
+        self.restless = np.ones((blocks + 1, rungs, grid), dtype=np.float16)
         self.scores = np.zeros((rungs, grid, _SCORE_DAYS * blocks), dtype=np.float16)
         self.scored = np.zeros(rungs, dtype=np.int64)
         self.quantile = np.full((rungs, grid, len(COVERAGES)), np.nan)
@@ -109,24 +108,26 @@ class Intervals:
         issued_kw: Floats = self.issued_kw[origins, :, self._columns].swapaxes(1, 2).astype(np.float64)
         return issued_kw
 
-    def learn(self, slot: int, load_kw: Floats, told_kw: Mapping[int, Floats], sample: int = 0) -> Floats:
-        """Score the forecasts for the block that begins at this step of the day, once it is over.
+    def learn(self, today: int, slot: int, load_kw: Floats, told_kw: Mapping[int, Floats]) -> Floats:
+        """Score the forecasts for the block that begins at this step of today, once it is over.
+
+        One of its steps gives a score, another one every day, as some are harder to foresee than others.
 
         Parameters
         ----------
+        today
+            Days since the epoch.
         load_kw
             The loads, (steps,), NaN where there was no good reading.
         told_kw
             What the rungs that say the same at all leads had said of them, (steps,).
-        sample
-            Which of the steps gives a score: another one every day, as some are harder to foresee than others.
 
         Returns
         -------
         The absolute errors at that step in kW, (rungs, leads), NaN for a rung without any, or not at every lead.
         """
         self._widths.clear()
-        block = slot // self._block
+        block, sample, start = slot // self._block, today % self._block, today * self.resolution.day + slot
         error = self.issued_for(slot + self._within)
         for rung, kw in told_kw.items():
             error[:, rung] = kw[:, None]
@@ -138,17 +139,18 @@ class Intervals:
         mean = np.add.reduce(np.where(known[:, :, None], error, 0.0), axis=0) / np.maximum(answers, 1)[:, None]
         scale, updates = self.scale_kw[:, block], self.updates[:, block]
         usable, size = updates >= self._fewest, np.maximum(scale, _SMALLEST_KW)
-        self._score(slot + sample, error[sample] / size, np.flatnonzero(usable & known[sample]))
+        self._score(start + sample, error[sample] / size, np.flatnonzero(usable & known[sample]))
         updates += answered
         rate = np.maximum(1.0 / np.maximum(updates, 1), self._newest)[:, None]
         np.add(scale, (mean - scale) * rate, out=scale, where=answered[:, None])
-        self._feel(block, mean / size, (answered & usable)[:, None])
+        self._feel(start // self._block, mean / size, (answered & usable)[:, None])
         sampled: Floats = error[sample]
         return sampled
 
-    def _score(self, slot: int, share: Floats, rungs: NDArray[np.intp]) -> None:
+    def _score(self, step: int, share: Floats, rungs: NDArray[np.intp]) -> None:
         """Keep scores of these rungs: errors as shares of what was to be expected at their origins."""
-        expected = self.restless[self._after(slot - self.leads), :, self._columns].T
+        over = (step - self.leads + 1) // self._block - 1  # the last block that was over at each origin
+        expected = self.restless[over % len(self.restless), :, self._columns].T
         newest = self.scored[rungs] % self.scores.shape[2]
         self.scores[rungs, :, newest] = np.minimum(share[rungs] / expected[rungs], _LARGEST_SCORE)
         self.scored[rungs] += 1
@@ -156,12 +158,13 @@ class Intervals:
     def _feel(self, block: int, share: Floats, scored: NDArray[np.bool_]) -> None:
         """Note how restless the block was, and what that means for the origins after it."""
         np.add(self.unrest, (share - self.unrest) * self._calmer, out=self.unrest, where=scored)
-        low, high = _UNREST_LIMITS
-        self.restless[block] = np.minimum(np.maximum(self.unrest, low), high) ** _UNREST_POWER
+        self.restless[block % len(self.restless)] = self._factor()
 
-    def _after(self, slot: Slots) -> Slots:
-        """Return the last block that was over at the origin at this step of the day."""
-        return ((slot + 1) // self._block - 1) % self._blocks
+    def _factor(self) -> Floats:
+        """Return by how much errors are larger than usual after days like the last one, (rungs, leads)."""
+        low, high = _UNREST_LIMITS
+        factor: Floats = np.minimum(np.maximum(self.unrest, low), high) ** _UNREST_POWER
+        return factor
 
     def refresh(self, today: int) -> None:
         """Take the quantiles anew: the smallest score that at least such a share of n + 1 scores do not exceed.
@@ -169,7 +172,6 @@ class Intervals:
         The first rung, which answers nearly always, has its turn every day, the others one after the other.
         """
         self.usual_error_kw = float(self.scale_kw[0, :, 0].mean())
-        self._widths.clear()
         turns = {0, 1 + today % (self.rungs - 1)}
         for rung in range(self.rungs):
             if rung in turns or not self.calibrated(rung):
@@ -184,7 +186,7 @@ class Intervals:
         self.quantile[rung] = np.partition(scores, ranks, axis=1)[:, ranks]
 
     def calibrated(self, rung: int) -> bool:
-        """Whether a day of errors has been scored, of every lead."""
+        """Whether two days of errors have been scored, of every lead."""
         return not isnan(self.quantile[rung, 0, 0])
 
     def half_width_kw(self, rung: int, slot: int, leads: slice, stale: int, rows: Sequence[int]) -> Floats:
@@ -196,7 +198,7 @@ class Intervals:
         rung is not calibrated.
         """
         if rung not in self._widths:
-            self._widths[rung] = self._all_widths(rung, self._after(slot))
+            self._widths[rung] = self._all_widths(rung)
         widths, column = self._widths[rung], self._lead[leads]
         if stale:
             column = np.minimum(column + stale, len(self.spread) - 1)
@@ -208,9 +210,9 @@ class Intervals:
             half_kw *= np.sqrt(np.maximum((self._lead[leads] + 1 + stale) / len(self.spread), 1.0))
         return half_kw
 
-    def _all_widths(self, rung: int, block: int) -> Floats:
+    def _all_widths(self, rung: int) -> Floats:
         """Return half the widths of the intervals in every block of the day at every lead, (coverages, both)."""
-        quantile = self.quantile[rung] * self.restless[block, rung][:, None]
+        quantile = self.quantile[rung] * self._factor()[rung][:, None]
         scaled = quantile.T[:, None, :] * self.scale_kw[rung]
         widths: Floats = scaled @ self.spread.T
         return widths.reshape(len(COVERAGES), -1)

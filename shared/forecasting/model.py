@@ -217,6 +217,7 @@ class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is publis
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} has parameters that this program cannot use ({error}): fit it anew") from error
         artefact.restore(path, fold.parts, arrays)
+        fold.resume()
         return model
 
     def _empty_fold(self, first_step: int) -> DemandFold:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
+from shared.forecasting.history import LOAD
 from shared.forecasting.model import ZoneDemand
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def test_when_the_model_would_feed_on_itself_a_lower_rung_answers(model: ZoneDem
 
 
 def test_a_load_that_shifts_for_good_is_forecast_the_same_day(model: ZoneDemand, synthetic: Series) -> None:
-    """Nine hours after a rise by a quarter the forecast of the whole day is back to its usual error, and says why."""
+    """Nine hours after a rise by a quarter the day ahead is back to its usual error, all but the first hour adapted."""
     first_step, load_kw = synthetic(24)
     load_kw[20 * DAY :] *= 1.25
     model.fit(first_step, load_kw[: 20 * DAY + 18])
@@ -166,6 +167,7 @@ def test_a_load_that_shifts_for_good_is_forecast_the_same_day(model: ZoneDemand,
     error_kw = np.abs(forecast.median_kw - load_kw[20 * DAY + 18 :][:DAY])
     assert error_kw.mean() < 250.0
     answer = forecast.answers[-1]
+    assert answer.from_lead <= 3
     assert (answer.rung, answer.to_lead) == ("adapted", DAY)
     assert re.fullmatch(r"the load has shifted for good to 1\.2\d of what it was", str(answer.reason))
 
@@ -185,3 +187,29 @@ def test_readings_that_are_missing_here_and_there_do_little_harm(
     assert np.abs(model.fold_.regression.beta[0]).max() < 1e4
     assert forecast.answers[0].rung == "adapted"
     assert (forecast.high_kw[2] - forecast.low_kw[2]).mean() < 2_000.0
+
+
+@pytest.mark.parametrize("sentinel_kw", [3.4e38, -1e20, np.inf])
+def test_what_stands_for_no_load_is_a_missing_reading(
+    calendar: Calendar, synthetic: Series, sentinel_kw: float
+) -> None:
+    """In the first week, when nothing is refused yet, it does not drown what is learned."""
+    first_step, load_kw = synthetic(30, step_minutes=60)
+    load_kw[100] = sentinel_kw
+    model = ZoneDemand(calendar=calendar, step_minutes=60, horizon_steps=24).fit(first_step, load_kw)
+    assert model.adapted
+    assert model.fold_ is not None
+    assert np.isfinite(model.fold_.regression.own).all()
+    assert np.abs(model.fold_.history.series[LOAD]).max() < 1e5
+
+
+@pytest.mark.parametrize("horizon_steps", [5, 24])
+def test_weather_that_was_out_leaves_no_hole(calendar: Calendar, synthetic: Series, horizon_steps: int) -> None:
+    """When weather and meter are out one after the other, every forecast is a number, whatever the horizon."""
+    first_step, load_kw = synthetic(40, step_minutes=60)
+    weather_kw = np.concatenate((load_kw[24:], load_kw[-24:]))
+    weather_kw[30 * 24 : 30 * 24 + 14] = np.nan
+    load_kw[30 * 24 + 6 : 33 * 24] = np.nan
+    model = ZoneDemand(calendar=calendar, step_minutes=60, horizon_steps=horizon_steps)
+    for step, (load, weather) in enumerate(zip(load_kw.tolist(), weather_kw.tolist(), strict=True), first_step):
+        assert np.isfinite(model.partial_fit(step, load, weather).predict().median_kw).all()

@@ -32,7 +32,7 @@ def stream(intervals: Intervals, days: int, size_kw: np.ndarray, issued_kw: np.n
                 intervals.issue(slot, rung, forecast_kw)
             if slot % BLOCK == BLOCK - 1:
                 block = slice(slot + 1 - BLOCK, slot + 1)
-                intervals.learn(block.start, 1000.0 + random.normal(0.0, size_kw[block]), {})
+                intervals.learn(day, block.start, 1000.0 + random.normal(0.0, size_kw[block]), {})
         intervals.refresh(day)
         intervals.next_day()
 
@@ -99,18 +99,18 @@ def test_a_forecast_is_scored_at_its_own_target_only(intervals: Intervals) -> No
     """What was issued for one step says nothing about another: without all leads there is no score."""
     intervals.issue(0, 0, MEDIAN_KW[0])
     for slot in (0, 2, 6):
-        assert np.isnan(intervals.learn(slot, np.full(BLOCK, 5000.0), {})).all()
+        assert np.isnan(intervals.learn(0, slot, np.full(BLOCK, 5000.0), {})).all()
     assert not intervals.updates.any()
     for slot in range(1, 6):
         intervals.issue(slot, 0, MEDIAN_KW[0])
-    error_kw = intervals.learn(6, np.full(BLOCK, 5000.0), {})
+    error_kw = intervals.learn(0, 6, np.full(BLOCK, 5000.0), {})
     assert (error_kw[0] == 4000.0).all()
     assert np.isnan(error_kw[1]).all()
 
 
 def test_a_rung_that_says_the_same_at_all_leads_is_told_with_the_load(intervals: Intervals) -> None:
     """It needs no forecast issued, and is scored for every step that has a load."""
-    error_kw = intervals.learn(4, np.array([np.nan, 1000.0]), {1: np.array([900.0, 900.0])})
+    error_kw = intervals.learn(0, 4, np.array([np.nan, 1000.0]), {1: np.array([900.0, 900.0])})
     assert np.isnan(error_kw).all()
     np.testing.assert_array_equal(intervals.scale_kw[1, 2], 100.0)
     assert intervals.updates.sum() == 1
@@ -123,14 +123,15 @@ def test_no_error_at_all_gives_no_width(intervals: Intervals) -> None:
 
 
 def test_another_step_is_sampled_every_day(intervals: Intervals) -> None:
-    """The score and the errors returned are those of the step that is asked for."""
+    """The score and the errors returned are those of another step of the block on the next day."""
     stream(intervals, 10, np.full(DAY, 10.0))
     before = intervals.scores[0, 0, : intervals.scored[0]].copy()
     for slot in range(8):
         intervals.issue(slot, 0, MEDIAN_KW[0])
-    error_kw = intervals.learn(6, np.array([1010.0, 1500.0]), {}, sample=1)
+    error_kw = intervals.learn(11, 6, np.array([1010.0, 1500.0]), {})
     assert (error_kw[0] == 500.0).all()
     assert intervals.scores[0, 0, intervals.scored[0] - 1] > before.max()
+    assert (intervals.learn(12, 6, np.array([1010.0, 1500.0]), {})[0] == 10.0).all()
 
 
 def test_the_oldest_scores_are_overwritten(intervals: Intervals) -> None:

@@ -39,7 +39,7 @@ def test_the_highest_rung_that_can_be_computed_answers(ladder: Ladder) -> None:
 
 
 def test_a_fitted_rung_must_have_shown_its_worth(ladder: Ladder) -> None:
-    """Until a day of its errors is known a rule answers in its place."""
+    """Until two days of its errors are known a rule answers in its place."""
     learn(ladder, 48, np.nan, np.nan, np.nan, 200.0, 300.0)
     ladder.choose(ALL)
     assert ladder.spans() == [Span(1, 24, ANALOGUE)]

@@ -61,6 +61,33 @@ def test_blocks_and_saved_states_change_no_bit(
     assert_same(model.predict(), whole.predict())
 
 
+@pytest.mark.parametrize("horizon_steps", [5, DAY])
+def test_a_forecast_knows_nothing_of_saves_and_loads(
+    calendar: Calendar, synthetic: Series, tmp_path: Path, horizon_steps: int
+) -> None:
+    """Asked after every reading, a model that is saved and loaded at odd times says the same to the bit.
+
+    The stream has all that the state must carry over: weather that goes out, a shift, gaps, weights frozen at noon.
+    """
+    first_step, load_kw = synthetic(26)
+    weather_kw = 1.02 * np.concatenate((load_kw[DAY:], load_kw[-DAY:]))
+    weather_kw[21 * DAY : 21 * DAY + 30] = np.nan
+    load_kw[22 * DAY + 11 :] *= 1.25
+    load_kw[[300, 301, 900, 1020, 1021]] = np.nan
+    whole, path = ZoneDemand(calendar=calendar, step_minutes=30, horizon_steps=horizon_steps), tmp_path / "state.npz"
+    parted = clone(whole)
+    for row, (load, weather) in enumerate(zip(load_kw.tolist(), weather_kw.tolist(), strict=True)):
+        for model in (whole, parted):
+            model.partial_fit(first_step + row, load, weather)
+            if row == 20 * DAY + DAY // 2:
+                model.freeze()
+        if (row > 18 * DAY and row % 7 == 0) or row > 22 * DAY:
+            parted.save(path)
+            parted = ZoneDemand.load(path)
+        assert_same(parted.predict(), whole.predict())
+    assert state(parted, tmp_path) == state(whole, tmp_path)
+
+
 def test_the_future_does_not_change_the_past(model: ZoneDemand, synthetic: Series) -> None:
     """Two loads that part after a reading have the same forecasts up to it, and others after it."""
     first_step, load_kw = synthetic(24)

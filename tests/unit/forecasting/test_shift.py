@@ -28,7 +28,7 @@ def watched(shift: LevelShift, ratios: list[float], first: int = 1) -> list[tupl
     ]
 
 
-def test_a_steady_jump_is_accepted_after_five_hours(shift: LevelShift) -> None:
+def test_a_steady_jump_is_accepted_after_eight_hours(shift: LevelShift) -> None:
     """The reading that completes eight hours names the onset and the ratio, and none before it."""
     said = watched(shift, [1.0] * 5 + [1.2] * EIGHT_HOURS)
     assert said[:-1] == [None] * (4 + EIGHT_HOURS)
