@@ -371,7 +371,7 @@ class DemandFold:
         if rung == ANALOGUE:
             return base
         if rung == CLIMATOLOGY:
-            return self._usual_kw(step, at, self._horizon)
+            return self._usual_kw(step, at)
         return self._weather_kw(at) if rung == ladder.WEATHER else base + self._spread.dot(rest[rung])
 
     def _weather_kw(self, at: int) -> Floats:
@@ -379,9 +379,8 @@ class DemandFold:
         ahead: Floats = self.history.series[WEATHER, at + 1 : at + 1 + len(self._horizon)]
         return ahead
 
-    def _usual_kw(self, step: int, at: int, leads: NDArray[np.int64]) -> Floats:
-        """Return the climatology of the targets at these leads."""
-        usual: Floats = self.climatology.usual_kw[
-            self._features.kinds(at + leads), (step + leads) % self._resolution.day
-        ]
+    def _usual_kw(self, step: int, at: int) -> Floats:
+        """Return the climatology of all targets of the origin, (horizon,)."""
+        slots = (step + self._horizon) % self._resolution.day
+        usual: Floats = self.climatology.usual_kw[self._features.kinds(at + self._horizon), slots]
         return usual

@@ -57,7 +57,6 @@ class Ladder:
     chosen: NDArray[np.int64] = field(init=False)  # (groups,)
     first: int = field(init=False, default=CLIMATOLOGY)  # the highest rung that could be chosen then
     computable: NDArray[np.bool_] = field(init=False)  # (rungs,): which could be computed then
-    due: bool = field(init=False, default=False)  # whether errors were taken since then
 
     def __post_init__(self) -> None:
         horizon = int(self.leads[-1])
@@ -68,6 +67,7 @@ class Ladder:
         block = self.resolution.steps(BLOCK_MINUTES)[0]
         self._newest = 1.0 - 0.5 ** (block / (_HALF_LIFE_DAYS * self.resolution.day))
         self._spans: list[Span] | None = None
+        self._due = False  # errors are taken and a choice is made at the same reading: no state stands between them
         self.square_kw2 = np.zeros((len(NAMES), len(self._ends)))
         self.joint_kw2 = np.zeros((2, len(NAMES), len(self._ends)))
         self.errors = np.zeros((2, len(NAMES)), dtype=np.int64)
@@ -76,7 +76,7 @@ class Ladder:
 
     def learn(self, error_kw: Floats) -> None:
         """Take the absolute errors of one target a block, (rungs, leads), NaN for a rung without any."""
-        self.due = True
+        self._due = True
         square = np.add.reduceat(error_kw * error_kw, self._starts, axis=1) / self._sizes
         known = square[:, 0] == square[:, 0]  # NaN differs from itself
         self.errors[0] += known
@@ -89,8 +89,8 @@ class Ladder:
 
     def choose(self, computable: list[bool]) -> None:
         """Choose the rung of each group, after every block and whenever another set can be computed; the last can."""
-        if self.due or computable != self.computable.tolist():
-            self.due = False
+        if self._due or computable != self.computable.tolist():
+            self._due = False
             self.computable[:] = computable
             self.chosen[:] = self._choice(computable)
             self._spans = None
