@@ -23,6 +23,7 @@ from prometheus_client import Counter
 
 from shared.contracts import topics
 from shared.contracts.messages import DeadLetter
+from shared.runtime import hooks
 from shared.runtime.clock import cpu_s, monotonic_s, now
 from shared.runtime.records import Outgoing
 from shared.runtime.restoring import Foldable, Past
@@ -264,6 +265,7 @@ class Pipeline:
         try:
             outgoing = self._answer(core, records)
             await publish(self._producer, self._prefix, outgoing)
+            hooks.reach("after_send")
             await self._commit(message.consumer, records)
         except Exception as error:
             self._health.fail(error)
@@ -279,6 +281,7 @@ class Pipeline:
 
     async def _commit(self, consumer: AIOKafkaConsumer, records: Iterable[Record]) -> None:
         offsets = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}
+        hooks.reach("before_commit")
         try:
             await consumer.commit(offsets)
         except KafkaError as error:  # the next commit covers it; after a rebalance the new owner repeats the batch

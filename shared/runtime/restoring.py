@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.contracts import topics
+from shared.runtime import hooks
 from shared.runtime.retries import patiently
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ async def _fold(consumer: AIOKafkaConsumer, spans: Spans, core: Foldable, health
             past = [record for record in records if record.offset < spans[partition][1]]
             core.restore(past)
             folded += len(past)
+            hooks.reach("in_restore")
             await asyncio.sleep(0)  # what is buffered comes without a pause: heartbeats and health answers need one
         for partition, (_, end) in list(left.items()):
             if await consumer.position(partition) >= end:
