@@ -20,7 +20,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-ANSWER_S = 5.0
+ANSWER_S = 10.0  # then nobody is there
+BUSY_S = 60.0  # a broker that is there may still be slow
 LEADS_MINUTES = {"+10 min": 10, "+1 h": 60, "+24 h": 1440}
 
 
@@ -58,7 +59,7 @@ def assign(consumer: Consumer, topic: str, *, from_start: bool) -> None:
         raise KafkaException(found.error)
     partitions = [TopicPartition(topic, number) for number in found.partitions]
     for partition in partitions:
-        oldest, end = consumer.get_watermark_offsets(partition, timeout=ANSWER_S)
+        oldest, end = consumer.get_watermark_offsets(partition, timeout=BUSY_S)
         partition.offset = oldest if from_start else end
     consumer.assign(partitions)
 

@@ -23,7 +23,7 @@ from faststream import AckPolicy, ExceptionMiddleware, FastStream
 from faststream.kafka import KafkaBroker
 from pydantic import BaseModel, ValidationError
 
-ANSWER_S = 5.0
+ANSWER_S = 10.0
 LEADS_MINUTES = {"+10 min": 10, "+1 h": 60, "+24 h": 1440}
 
 

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+import tenacity
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from shared.contracts import topics
 from shared.data.year import Year, find_year
 from shared.runtime import embedded
 from shared.runtime.kafka import ensure_topics
-from tests.integration.brokers import Broker
+from tests.integration.brokers import PATIENCE_S, Broker
 from tests.integration.february import expected_forecasts, fit_models
 from tests.integration.kafka import Kafka, KafkaMissingError, kafka_container, missing, real_kafka
 from tests.used import note
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.contracts.messages import Forecast
+
+BUSY = tenacity.Retrying(  # a broker that shares its processor with tests may be slow to answer
+    retry=tenacity.retry_if_exception_type(KafkaException),
+    stop=tenacity.stop_after_delay(PATIENCE_S),
+    reraise=True,
+)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -76,7 +84,9 @@ def _provided(stack: ExitStack, kafka: AbstractContextManager[Kafka]) -> Kafka:
 def real_broker(kafka: Kafka) -> Iterator[Broker]:
     """Apache Kafka with topics of this test's own."""
     prefix = f"test-{uuid4().hex[:8]}."
-    ensure_topics(kafka.bootstrap, prefix)
+    for attempt in BUSY:
+        with attempt:
+            ensure_topics(kafka.bootstrap, prefix)
     yield Broker("kafka", kafka.bootstrap, prefix)
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
     for done in admin.delete_topics([prefix + topic.name for topic in topics.ALL]).values():
