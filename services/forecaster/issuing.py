@@ -18,7 +18,7 @@ from shared.forecasting.scores import step_of
 from shared.forecasting.weather import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -103,30 +103,54 @@ class Issuer:
         if models.weather is not None:
             both = np.concatenate((steps, steps + self._day)), np.concatenate((weather, weather))
             now_kw, tomorrow_kw = models.weather.predict(*both).reshape(2, -1).tolist()
-        rows = zip(readings, steps.tolist(), now_kw, tomorrow_kw, strict=True)
-        return [self._answer_one(models, *row) for row in rows]
+        demand_kw = np.array([_number(reading.values.get(f"zone_{models.zone}_kw")) for reading in readings])
+        rows = zip(readings, steps.tolist(), demand_kw.tolist(), now_kw, tomorrow_kw, strict=True)
+        forecasts = self._forecasts(models.demand, steps, demand_kw)
+        return [self._issue(models, forecast, *row) for forecast, row in zip(forecasts, rows, strict=True)]
 
-    def _answer_one(
-        self, models: ZoneModels, reading: CleanReading, step: int, now_kw: float, tomorrow_kw: float
+    def _forecasts(
+        self, demand: ZoneDemand, steps: NDArray[np.int64], demand_kw: NDArray[np.float64]
+    ) -> Iterator[ZoneForecast | None]:
+        """Yield the forecast from each reading, None where its step is known or nothing was ever read.
+
+        Readings of consecutive steps are answered together; what the weather says of them is noted between two calls.
+        """
+        first = 0
+        while first < len(steps):
+            seen = demand.last_step_
+            if seen is not None and steps[first] <= seen:
+                first += 1
+                yield None
+                continue
+            forecasts = demand.answer(int(steps[first]), demand_kw[first : _gap(steps, first)], self._coverages)
+            first += len(forecasts)
+            yield from forecasts
+
+    def _issue(
+        self,
+        models: ZoneModels,
+        forecast: ZoneForecast | None,
+        reading: CleanReading,
+        step: int,
+        demand_kw: float,
+        now_kw: float,
+        tomorrow_kw: float,
     ) -> Issue | None:
-        """Answer one reading; the estimates of the weather model, for now and for a day later, are uncorrected."""
-        seen = models.demand.last_step_
-        if seen is not None and step <= seen:
+        """Return the answer to a reading, and let the weather model learn from it.
+
+        Its estimates, for now and for a day later, are uncorrected.
+        """
+        if forecast is None:
             return None
-        demand_kw = _number(reading.values.get(f"zone_{models.zone}_kw"))
-        estimate_kw, ahead_kw = now_kw, tomorrow_kw
+        estimate_kw = now_kw
         if models.weather is not None:
             estimate_kw = models.weather.correct(step, now_kw)
-            ahead_kw = models.weather.correct(step + self._day, tomorrow_kw)
-        demand = models.demand.partial_fit(step, demand_kw, ahead_kw)
-        if not demand.ready:
-            return None  # nothing was ever read: there is nothing to say
-        issue = demand.predict(self._coverages)
-        # the two champions of a zone may be of different ages
-        if models.weather is not None and step > models.weather.last_step_:
-            label_kw = demand_kw if issue.reason is None else math.nan  # what the guard refused teaches nobody
-            models.weather.partial_fit(step, now_kw, label_kw)
-        return self._message(models, reading, issue, estimate_kw)
+            # the two champions of a zone may be of different ages
+            if step > models.weather.last_step_:
+                label_kw = demand_kw if forecast.reason is None else math.nan  # what the guard refused teaches nobody
+                models.weather.partial_fit(step, now_kw, label_kw)
+            models.demand.foresee(step, models.weather.correct(step + self._day, tomorrow_kw))
+        return self._message(models, reading, forecast, estimate_kw)
 
     def _message(self, models: ZoneModels, reading: CleanReading, issue: ZoneForecast, estimate_kw: float) -> Issue:
         return Issue(
@@ -138,6 +162,13 @@ class Issuer:
             estimate_kw=estimate_kw,
             models=models.names,
         )
+
+
+def _gap(steps: NDArray[np.int64], first: int) -> int:
+    """Return where the consecutive steps that begin there end."""
+    following = steps[first:]
+    whole = following == following[0] + np.arange(len(following))
+    return first + (len(following) if whole.all() else int(whole.argmin()))
 
 
 def _number(value: float | None) -> float:

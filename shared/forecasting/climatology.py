@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["HOLIDAY", "Climatology"]
 
 Floats = NDArray[np.float64]
+Steps = NDArray[np.int64]
 
 HOLIDAY = 7  # the kind of day beside the weekdays 0 (Monday) to 6
 _MEMORY_DAYS = 6  # of its kind: about six weeks
@@ -38,13 +39,14 @@ class Climatology:
         self.days = np.zeros(shape, dtype=np.int16)
         self.usual_kw = np.full(shape, np.nan)
 
-    def learn(self, kind: int, slot: int, load_kw: float) -> None:
-        """Take a good reading of this kind of day and step of the day."""
-        known = int(self.days[kind, slot]) + 1
-        self.days[kind, slot] = known
-        before_kw = 0.0 if known == 1 else float(self.mean_kw[kind, slot])
-        self.mean_kw[kind, slot] = before_kw + (load_kw - before_kw) / min(known, _MEMORY_DAYS)
-        self.usual_kw[kind, slot] = self.mean_kw[kind, slot]
+    def learn(self, kinds: Steps, slots: Steps, loads_kw: Floats) -> None:
+        """Take good readings of these kinds of day and steps of the day, no two of which are the same."""
+        cells, days, means_kw = kinds * self.resolution.day + slots, self.days.reshape(-1), self.mean_kw.reshape(-1)
+        known = days.take(cells) + 1
+        before_kw = np.where(known == 1, 0.0, means_kw.take(cells))
+        days[cells] = known
+        means_kw[cells] = before_kw + (loads_kw - before_kw) / np.minimum(known, _MEMORY_DAYS)
+        self.usual_kw.reshape(-1)[cells] = means_kw[cells]
 
     def refresh(self) -> None:
         """Let the cells that were never seen borrow anew."""

@@ -130,7 +130,8 @@ class Features:
     """
 
     def __init__(self, calendar: Calendar, resolution: Resolution, leads: Steps, horizon_steps: int) -> None:
-        self._calendar, self._resolution, self._leads, self._horizon = calendar, resolution, leads, horizon_steps
+        self._calendar, self._resolution, self._leads = calendar, resolution, leads
+        self._ahead = np.arange(1, horizon_steps + 1)
         day, row = resolution.day, window_steps(resolution)
         self._table_start = (DAYS_BACK - 1) * day
         self._today = DAYS_BACK * day
@@ -179,10 +180,14 @@ class Features:
         kinds: Steps = self._table.kind[at - self._table_start]
         return kinds
 
-    def base(self, history: History, at: int) -> Floats:
-        """Return what the shape of the last days alone foretells for all leads of the origin, (horizon,)."""
-        shape = history.series[BLEND]
-        base: Floats = shape[at + 1 : at + 1 + self._horizon] + (history.series[LOAD, at] - shape[at])
+    def base(self, history: History, at: int, count: int) -> Floats:
+        """Return what the shape of the last days alone foretells for all leads of the origins, (count, horizon).
+
+        They are the origin at ``at`` and those that follow it.
+        """
+        shape, load = history.series[BLEND], history.series[LOAD]
+        base: Floats = shape.take(np.arange(at, at + count)[:, None] + self._ahead)
+        base += (load[at : at + count] - shape[at : at + count])[:, None]
         return base
 
     def labels(self, history: History, at: Steps) -> Floats:
@@ -261,24 +266,26 @@ class Features:
             high=limit.copy(),
         )
 
-    def answer(self, plan: DayPlan, history: History, at: int) -> Floats:
-        """Return what the weights of the plan say of an origin of its day, (weights, leads): x' beta + z' gamma.
+    def answer(self, plan: DayPlan, history: History, at: int, count: int) -> Floats:
+        """Return what the weights of the plan say of origins of its day, (count, weights, leads): x' beta + z' gamma.
 
-        The rows x and z are those of :meth:`origin_rows` and :meth:`lead_rows`, never written out.
+        The rows x and z are those of :meth:`origin_rows` and :meth:`lead_rows`, never written out. An origin's numbers
+        do not depend on how many are answered with it.
         """
-        day, slot = self._resolution.day, at - self._today
-        taps = history.series.take(self._taps + at)
-        row = np.empty(self._products_end)
-        loads, products = row[: self.load_width], row[self.load_width :]
-        self._differences.dot(taps[: len(self._origin_taps)], out=loads)
+        slot, origin_taps = at - self._today, len(self._origin_taps)
+        now = slice(slot, slot + count)
+        taps = history.series.take(np.arange(at, at + count)[:, None] + self._taps)
+        row = np.empty((count, self._products_end))
+        loads, products = row[:, : self.load_width], row[:, self.load_width :]
+        np.matvec(self._differences, taps[:, :origin_taps], out=loads)
         np.minimum(np.maximum(loads, plan.low, out=loads), plan.high, out=loads)
-        harmonics = self._table.harmonics[day + slot]
-        np.multiply(loads.take(self._driving)[:, None], harmonics, out=products.reshape(-1, _HARMONICS))
-        around = taps[len(self._origin_taps) : -3].reshape(len(self._leads), -1)
-        around[:, :3] -= taps[-3:]
-        answer: Floats = plan.of_loads.dot(row).reshape(plan.constant.shape[1:])
-        answer += np.vecdot(plan.of_taps[slot], around)
-        answer += plan.constant[slot]
+        harmonics = self._table.harmonics[self._resolution.day :][now]
+        products[:] = _products(loads.take(self._driving, axis=1), harmonics)
+        around = taps[:, origin_taps:-3].reshape(count, 1, len(self._leads), -1)
+        around[..., :3] -= taps[:, None, None, -3:]
+        answer: Floats = np.matvec(plan.of_loads, row).reshape(count, *plan.constant.shape[1:])
+        answer += np.vecdot(plan.of_taps[now], around)
+        answer += plan.constant[now]
         return answer
 
 

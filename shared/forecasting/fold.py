@@ -23,7 +23,7 @@ from shared.forecasting.history import LOAD, WEATHER, History, Resolution
 from shared.forecasting.intervals import BLOCK_MINUTES, COVERAGES, Intervals
 from shared.forecasting.ladder import ADAPTED, ANALOGUE, CLIMATOLOGY, FROZEN, NAMES, Ladder, Span
 from shared.forecasting.regression import LeadRegression
-from shared.forecasting.shift import LevelShift
+from shared.forecasting.shift import LevelShift, jumps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,50 +148,77 @@ class DemandFold:
         """Whether the model has learned a day and two days of its errors were scored."""
         return self.regression.learned and self.intervals.calibrated(ADAPTED)
 
-    def take(self, step: int, load_kw: float, weather_kw: float = np.nan) -> None:
-        """Take the reading of the next step, and what its weather says of the same time tomorrow; NaN for missing.
+    def take(self, step: int, loads_kw: Floats) -> Floats:
+        """Take the reading of the next step, and those after it that can be answered along with it.
 
-        A load that no zone has, a million MW or more, counts as missing.
+        Readings are answered together as long as nothing that they say changes how the next one is answered: within a
+        block, while all of them are good and are forecast by the rungs that need nothing but loads. All arithmetic
+        treats an origin alike, however many are answered with it.
+
+        Parameters
+        ----------
+        loads_kw
+            Readings of consecutive steps in kW, NaN where missing. One that no zone has, a million MW or more, counts
+            as missing.
+
+        Returns
+        -------
+        The forecasts of all leads, (readings taken, horizon), at least of one reading; NaN before the first good one.
         """
         day, outlook, history = self._resolution.day, self.outlook, self.history
         if step // day > history.today:
             self._next_day()
         slot, at = step % day, history.index(step)
-        history.foresee(step, self._held(step, at, weather_kw))
+        loads_kw = loads_kw[: self._until_block(slot)]
+        loads_kw = np.where(np.abs(loads_kw) < _LARGEST_KW, loads_kw, np.nan)
         outlook.usual_kw[slot % self._block] = self.climatology.usual_kw[self._features.kind(at), slot]
-        load_kw = load_kw if abs(load_kw) < _LARGEST_KW else np.nan
-        if not self.ready and isnan(load_kw):
+        self._hold_weather(step, slot)
+        if not self.ready and isnan(loads_kw[0]):
             history.first_step, outlook.last_step = step + 1, step  # the past begins with the first reading
-            return
-        expected_kw = outlook.expected_kw(step)
-        outlook.last_step, outlook.reason = step, self._judge(load_kw, expected_kw)
-        if outlook.reason:
-            history.append(step, history.load_kw(at - 1) if expected_kw is None else expected_kw, filled=True)
-        else:
-            history.append(step, load_kw, filled=False)
-            self._learn(step, at, load_kw)
-        outlook.largest_kw = max(outlook.largest_kw, history.load_kw(at))
+            return outlook.median_kw[None]
+        self._judge_and_learn(step, at, loads_kw[:1])
         if (slot + 1) % self._block == 0:
             self._score(slot, at)
-        self._look_ahead(step, at)
-        if slot == day - 1:
+        alike = self._alike(step, at, loads_kw[1:])
+        median_kw = self._look_ahead(step, at, alike)
+        if slot + len(median_kw) == day:
             self._learn_day_before(at)
+        return median_kw
 
-    def half_width_kw(self, rows: Sequence[int]) -> Floats:
-        """Return half the width of intervals around the median, (rows, horizon), for these of ``COVERAGES``.
+    def foresee(self, step: int, weather_kw: float) -> None:
+        """Note what weather and calendar say, at a step that was taken, of the same time tomorrow; NaN for nothing."""
+        if 0.0 <= weather_kw < _LARGEST_KW:
+            self.outlook.weather_step = step
+            self.history.foresee(step, weather_kw)
+        elif step > self.outlook.dark_step:
+            self.history.foresee(step, self.history.foreseen_kw(step - 1))
+
+    def half_width_kw(self, median_kw: Floats, rows: Sequence[int]) -> Floats:
+        """Return half the width of intervals around what was taken last, for these of ``COVERAGES``.
 
         Without a good reading for a while, a lead counts from the last one. A rung that is not calibrated yet is as
         uncertain as the load is large.
+
+        Parameters
+        ----------
+        median_kw
+            What :meth:`take` has returned, (origins, horizon).
+
+        Returns
+        -------
+        Array in kW, (origins, rows, horizon).
         """
-        slot, stale = self.outlook.last_step % self._resolution.day, self.outlook.last_step - self.outlook.good_step
+        count, stale = len(median_kw), self.outlook.last_step - self.outlook.good_step
+        slot = (self.outlook.last_step + 1 - count) % self._resolution.day
         half_kw = []
         for span in self.ladder.spans():
             leads = slice(span.first - 1, span.last)
             if self.intervals.calibrated(span.rung):
-                half_kw.append(self.intervals.half_width_kw(span.rung, slot, leads, stale, rows))
+                half_kw.append(self.intervals.half_width_kw(span.rung, slot, count, leads, stale, rows))
             else:
-                half_kw.append(np.outer([COVERAGES[row] for row in rows], self.outlook.median_kw[leads]))
-        return half_kw[0] if len(half_kw) == 1 else np.concatenate(half_kw, axis=1)
+                shares = np.array([COVERAGES[row] for row in rows])
+                half_kw.append(shares[:, None] * median_kw[:, None, leads])
+        return half_kw[0] if len(half_kw) == 1 else np.concatenate(half_kw, axis=2)
 
     def said_of_next_kw(self) -> Floats:
         """Return what each rung has said of the next reading, (rungs, grid leads), NaN where nothing."""
@@ -201,15 +228,18 @@ class DemandFold:
         said_kw[CLIMATOLOGY] = self.climatology.usual_kw[self._features.kind(at), slot % self._resolution.day]
         return said_kw
 
-    def why(self, span: Span) -> str | None:
-        """Return why a span is not answered by the best rung, and what it had to do without; None where all is well."""
-        reasons = (self._why_lower(span) if span.rung != ADAPTED else self._shifted(), self.outlook.reason)
+    def why(self, span: Span, step: int) -> str | None:
+        """Return why the best rung does not answer a span, and what it had to do without; None where all is well.
+
+        The step is one of those that were taken last.
+        """
+        reasons = (self._why_lower(span) if span.rung != ADAPTED else self._shifted(step), self.outlook.reason)
         return "; ".join(reason for reason in reasons if reason) or None
 
-    def _shifted(self) -> str:
+    def _shifted(self, step: int) -> str:
         """Return that the load has shifted, for a day."""
         onset = self.shift.last_onset
-        if onset < 0 or self.outlook.last_step - onset >= self._resolution.day:
+        if onset < 0 or step - onset >= self._resolution.day:
             return ""
         return f"the load has shifted for good to {self.shift.last_ratio:.2f} of what it was"
 
@@ -236,6 +266,40 @@ class DemandFold:
         """Keep the weights as they are as those of the rung ``frozen``."""
         self.regression.freeze()
         self._plan = None
+
+    def _until_block(self, slot: int) -> int:
+        """Return how many steps there are before the next that ends a block, of which this one may be, or the day."""
+        within = (slot + 1) % self._block
+        return min(self._block - within, self._resolution.day - slot)
+
+    def _hold_weather(self, step: int, slot: int) -> None:
+        """Let what the weather said last stand for the time a day after the step; after some hours, nothing does.
+
+        Whether it is so is decided at the end of a block and holds for the next: until then nothing that a weather says
+        changes which rungs can answer.
+        """
+        outlook = self.outlook
+        if (slot + 1) % self._block == 0:
+            dark = outlook.weather_step < 0 or step - outlook.weather_step > self._weather_held
+        else:
+            dark = outlook.dark_step == step - 1
+        if dark:
+            outlook.dark_step = step
+        else:
+            self.history.foresee(step, self.history.foreseen_kw(step - 1))
+
+    def _judge_and_learn(self, step: int, at: int, load_kw: Floats) -> None:
+        """Take a reading, (1,), into the history: itself, or what was expected where it is not believed."""
+        outlook, history = self.outlook, self.history
+        expected_kw = outlook.expected_kw(step)
+        outlook.last_step, outlook.reason = step, self._judge(load_kw.item(), expected_kw)
+        if outlook.reason:
+            filler_kw = history.load_kw(at - 1) if expected_kw is None else expected_kw
+            history.append(step, np.array((filler_kw,)), filled=True)
+        else:
+            history.append(step, load_kw, filled=False)
+            self._learn(step, at, load_kw)
+        outlook.largest_kw = max(outlook.largest_kw, history.load_kw(at))
 
     def _judge(self, load_kw: float, expected_kw: float | None) -> str:
         """Return why the reading is not believed, empty where it is.
@@ -267,17 +331,16 @@ class DemandFold:
             return True
         return abs(load_kw - expected_kw) <= _GUARD_ERRORS * self.intervals.usual_error_kw
 
-    def _learn(self, step: int, at: int, load_kw: float) -> None:
-        """Learn from a good reading what can be learned at once."""
-        slot, outlook = step % self._resolution.day, self.outlook
-        self.climatology.learn(self._features.kind(at), slot, load_kw)
+    def _learn(self, step: int, at: int, load_kw: Floats) -> None:
+        """Learn from a good reading, (1,), what can be learned at once."""
+        self.climatology.learn(self._features.kinds(np.array((at,))), np.array((step % self._resolution.day,)), load_kw)
         if not self.history.has_day(step):
             self.climatology.refresh()
         if self.adapted and (
-            shift := self.shift.watch(step, load_kw, outlook.median_kw, self.intervals.usual_error_kw)
+            shift := self.shift.watch(step, load_kw.item(), self.outlook.median_kw, self.intervals.usual_error_kw)
         ):
             self._accept(step, *shift)
-        outlook.good_step = step
+        self.outlook.good_step = step
 
     def _accept(self, step: int, onset: int, ratio: float) -> None:
         """Carry the state over to a load that has shifted for good."""
@@ -294,17 +357,6 @@ class DemandFold:
         first = slot + 1 - self._block
         self.ladder.learn(self.intervals.learn(self.history.today, first, load_kw, told_kw))
 
-    def _held(self, step: int, at: int, weather_kw: float) -> float:
-        """Return what the weather says, or for some hours what it said last."""
-        outlook = self.outlook
-        if 0.0 <= weather_kw <= self._most_kw():
-            outlook.weather_step = step
-            return weather_kw
-        if outlook.weather_step >= 0 and step - outlook.weather_step <= self._weather_held:
-            return float(self.history.series[WEATHER, at + self._resolution.day - 1])
-        outlook.dark_step = step
-        return np.nan
-
     def _learn_day_before(self, at: int) -> None:
         """Learn from the origins of yesterday, now that today ends and the loads of all their targets are known."""
         features, history, day = self._features, self.history, self._resolution.day
@@ -318,69 +370,137 @@ class DemandFold:
             )
         self.intervals.refresh(history.today)
 
-    def _look_ahead(self, step: int, at: int) -> None:
-        """Forecast all leads from the step by every rung, choose, and remember what each has said."""
-        outlook, slot = self.outlook, step % self._resolution.day
-        base, rest = self._features.base(self.history, at), self._rest(step, at)
-        grid_kw = base[self._grid]
-        fitted_kw = np.maximum(rest + grid_kw, 0.0)
-        self.ladder.choose(self._computable(step, fitted_kw))
-        if step - outlook.good_step <= self._lenient:
-            self.intervals.issue(slot, ADAPTED, fitted_kw[ADAPTED])
-            self.intervals.issue(slot, FROZEN, fitted_kw[FROZEN])
+    def _alike(self, step: int, at: int, loads_kw: Floats) -> Floats:
+        """Return those of the following readings that may be answered along with the one at the step.
+
+        They are written into the history at once: an origin does not see what lies after it, and whatever proves to be
+        something else is written over when it has its turn.
+        """
+        settled = self.adapted and not self.outlook.reason and self.shift.onset_step < 0
+        if not settled or not self._fits(step, at) or not len(loads_kw):
+            return loads_kw[:0]
+        alike_kw = loads_kw[: _run(~np.isnan(loads_kw))]
+        self.history.append(step + 1, alike_kw, filled=False)
+        return alike_kw
+
+    def _look_ahead(self, step: int, at: int, alike_kw: Floats) -> Floats:
+        """Forecast all leads by every rung, choose, and remember what each has said.
+
+        From the step, and from those after it whose readings are as good as ``alike_kw`` supposes. Returns what the
+        chosen rungs say of these origins, (origins, horizon).
+        """
+        outlook, count = self.outlook, 1 + len(alike_kw)
+        base, rest = self._features.base(self.history, at, count), self._rest(step, at, count)
+        grid_kw = base[:, self._grid]
+        fitted_kw = np.maximum(rest + grid_kw[:, None], 0.0)
+        largest_kw = np.full(count, outlook.largest_kw)
+        largest_kw[1:] = np.maximum(np.maximum.accumulate(alike_kw), outlook.largest_kw)
+        fits = self._within_reason(fitted_kw, largest_kw)
+        self.ladder.choose(self._computable(step, *fits[0].tolist()))
+        median_kw = self._chosen_kw(step, at, base, rest)
+        if len(median_kw) > 1:
+            good = self._believed(alike_kw, median_kw) & (fits[1:] == fits[0]).all(axis=1)
+            count = 1 + _run(good)
+            self._learn_alike(step, at, alike_kw[: count - 1], float(largest_kw[count - 1]))
+            median_kw = median_kw[:count]
+        self._issue(step, fitted_kw[: len(median_kw)], grid_kw[: len(median_kw)])
+        outlook.median_kw = median_kw[-1].copy()  # what is returned is the caller's
+        if not outlook.reason or outlook.expected_kw(outlook.last_step + 1) is None:
+            outlook.trusted_kw, outlook.trusted_step = outlook.median_kw, outlook.last_step
+        return median_kw
+
+    def _issue(self, step: int, fitted_kw: Floats, grid_kw: Floats) -> None:
+        """Remember what the rungs have said from the step on, to be scored; nothing where it was filled for long."""
+        slot = step % self._resolution.day
+        if step - self.outlook.good_step <= self._lenient:
+            self.intervals.issue(slot, ADAPTED, fitted_kw[:, ADAPTED])
+            self.intervals.issue(slot, FROZEN, fitted_kw[:, FROZEN])
             if self.history.has_day(step):
                 self.intervals.issue(slot, ANALOGUE, grid_kw)
-        outlook.median_kw = self._chosen_kw(step, at, base, rest)
-        if not outlook.reason or outlook.expected_kw(step + 1) is None:
-            outlook.trusted_kw, outlook.trusted_step = outlook.median_kw, step
 
-    def _rest(self, step: int, at: int) -> Floats:
-        """Return what the regression adds to the base, (adapted and frozen, grid leads); NaN where it cannot answer."""
-        regression, history = self.regression, self.history
-        filled = history.filled_steps(at, _MODEL_DAYS)
-        if not regression.learned or not history.has_week(step) or 2 * filled > _MODEL_DAYS * self._resolution.day:
-            return np.full((2, len(self._leads)), np.nan)
+    def _believed(self, loads_kw: Floats, median_kw: Floats) -> NDArray[np.bool_]:
+        """Tell which loads, (n,), :meth:`_judge` believes after these forecasts, and none may begin a shift."""
+        expected_kw, usual_kw = median_kw[:-1, 0], self.intervals.usual_error_kw
+        near = (expected_kw / _GUARD_RATIO <= loads_kw) & (loads_kw <= expected_kw * _GUARD_RATIO)
+        near |= np.abs(loads_kw - expected_kw) <= _GUARD_ERRORS * usual_kw
+        believed: NDArray[np.bool_] = near & ~jumps(loads_kw, expected_kw, usual_kw)
+        return believed
+
+    def _learn_alike(self, step: int, at: int, loads_kw: Floats, largest_kw: float) -> None:
+        """Learn from the good readings after the one at the step what can be learned at once."""
+        outlook, count, slot = self.outlook, len(loads_kw), step % self._resolution.day + 1
+        steps, within = np.arange(count), slot % self._block
+        kinds = self._features.kinds(at + 1 + steps)
+        outlook.usual_kw[within : within + count] = self.climatology.usual_kw[kinds, slot + steps]
+        self.climatology.learn(kinds, slot + steps, loads_kw)
+        if outlook.dark_step == step:
+            outlook.dark_step += count
+        else:
+            self.history.foresee(step + 1, self.history.foreseen_kw(step), count)
+        outlook.last_step = outlook.good_step = step + count
+        outlook.largest_kw = largest_kw
+
+    def _fits(self, step: int, at: int) -> bool:
+        """Tell whether the regression can answer: it has learned, and does not look at its own forecasts."""
+        filled = self.history.filled_steps(at, _MODEL_DAYS)
+        known = self.regression.learned and self.history.has_week(step)
+        return known and 2 * filled <= _MODEL_DAYS * self._resolution.day
+
+    def _rest(self, step: int, at: int, count: int) -> Floats:
+        """Return what the regression adds to the base, (origins, adapted and frozen, grid leads), NaN where nothing."""
+        if not self._fits(step, at):
+            return np.full((count, 2, len(self._leads)), np.nan)
         if self._plan is None:
+            regression = self.regression
             self._plan = self._features.plan(regression.beta, regression.gamma, regression.limit)
-        return self._features.answer(self._plan, history, at)
+        return self._features.answer(self._plan, self.history, at, count)
 
-    def _computable(self, step: int, fitted_kw: Floats) -> list[bool]:
+    def _within_reason(self, fitted_kw: Floats, largest_kw: Floats) -> NDArray[np.bool_]:
+        """Tell what of the fitted rungs is within reason, (origins, adapted and frozen); NaN is below no limit."""
+        limit_kw = np.where(largest_kw > 0.0, _WITHIN_REASON * largest_kw, inf)
+        within: NDArray[np.bool_] = np.maximum.reduce(fitted_kw, axis=2) <= limit_kw[:, None]
+        return within
+
+    def _computable(self, step: int, adapted: bool, frozen: bool) -> list[bool]:  # noqa: FBT001  # two of a list
         """Tell which rungs can answer: all leads, and what was fitted only with intervals and within reason."""
-        limit_kw, calibrated = self._most_kw(), self.intervals.calibrated
-        adapted_kw, frozen_kw = np.maximum.reduce(fitted_kw, axis=1).tolist()
-        return [  # NaN is below no limit
-            adapted_kw <= limit_kw and calibrated(ADAPTED),
-            frozen_kw <= limit_kw and calibrated(FROZEN),
-            step - self.outlook.dark_step >= self._resolution.day and calibrated(ladder.WEATHER),
+        calibrated = self.intervals.calibrated
+        return [
+            adapted and calibrated(ADAPTED),
+            frozen and calibrated(FROZEN),
+            step - self.outlook.dark_step > self._resolution.day and calibrated(ladder.WEATHER),
             self.history.has_day(step),
             True,
         ]
 
-    def _most_kw(self) -> float:
-        """Return what no forecast should exceed, from the loads of the last days."""
-        return _WITHIN_REASON * self.outlook.largest_kw or inf
-
     def _chosen_kw(self, step: int, at: int, base: Floats, rest: Floats) -> Floats:
-        """Return what the chosen rungs say, (horizon,)."""
+        """Return what the chosen rungs say, (origins, horizon); of the first origin where one of them needs more."""
         spans = self.ladder.spans()
-        curves = [self._curve_kw(span.rung, step, at, base, rest)[span.first - 1 : span.last] for span in spans]
-        return np.maximum(curves[0] if len(curves) == 1 else np.concatenate(curves), 0.0)
+        if any(span.rung in (ladder.WEATHER, CLIMATOLOGY) for span in spans):
+            base, rest = base[:1], rest[:1]
+        curves = [self._curve_kw(span.rung, step, at, base, rest)[:, span.first - 1 : span.last] for span in spans]
+        return np.maximum(curves[0] if len(curves) == 1 else np.concatenate(curves, axis=1), 0.0)
 
     def _curve_kw(self, rung: int, step: int, at: int, base: Floats, rest: Floats) -> Floats:
-        """Return what one rung says, (horizon,)."""
+        """Return what one rung says, (origins, horizon)."""
         if rung == ANALOGUE:
             return base
         if rung == CLIMATOLOGY:
-            return self._usual_kw(step, at)
-        return self._weather_kw(at) if rung == ladder.WEATHER else base + self._spread.dot(rest[rung])
+            return self._usual_kw(step, at)[None]
+        return self._weather_kw(at)[None] if rung == ladder.WEATHER else base + np.matvec(self._spread, rest[:, rung])
 
     def _weather_kw(self, at: int) -> Floats:
-        """Return what the weather says of all targets of the origin, (horizon,)."""
-        ahead: Floats = self.history.series[WEATHER, at + 1 : at + 1 + len(self._horizon)]
-        return ahead
+        """Return what the weather says of all targets of the origin, within reason, (horizon,)."""
+        ahead = self.history.series[WEATHER, at + 1 : at + 1 + len(self._horizon)]
+        within: Floats = np.minimum(ahead, _WITHIN_REASON * self.outlook.largest_kw or inf)
+        return within
 
     def _usual_kw(self, step: int, at: int) -> Floats:
         """Return the climatology of all targets of the origin, (horizon,)."""
         slots = (step + self._horizon) % self._resolution.day
         usual: Floats = self.climatology.usual_kw[self._features.kinds(at + self._horizon), slots]
         return usual
+
+
+def _run(good: NDArray[np.bool_]) -> int:
+    """Return how many are true before the first that is not."""
+    return len(good) if good.all() else int(good.argmin())

@@ -85,6 +85,7 @@ class History:
     def __post_init__(self, start: int) -> None:
         self.first_step, self.today = start, start // self.resolution.day
         steps = window_steps(self.resolution)
+        self._week = -self.resolution.day * np.arange(_WEEK - 1, -1, -1)[:, None]
         self.series = np.zeros((6, steps))
         self.series[WEATHER] = np.nan
         self.filled = np.ones(steps, dtype=np.bool_)
@@ -121,19 +122,27 @@ class History:
         self.filled[:-day] = self.filled[day:]
         self.filled[-day:] = True
 
-    def append(self, step: int, load_kw: float, *, filled: bool) -> None:
-        """Take the load of the step, which lies within today, and write what it says about tomorrow."""
-        day, at = self.resolution.day, self.index(step)
-        load = self.series[LOAD]
-        load[at] = load_kw
-        self.series[DEVIATION, at] = self.series[DEVIATION, at - 1] + load_kw - self.series[MEAN, at]
-        self.filled[at] = filled
+    def append(self, step: int, loads_kw: Floats, *, filled: bool) -> None:
+        """Take the loads from the step on, which lie within today, and write what they say about tomorrow.
+
+        Of the first week and the reading after it, one at a time.
+        """
+        day, at, count = self.resolution.day, self.index(step), len(loads_kw)
+        now, load = slice(at, at + count), self.series[LOAD]
+        load[now] = loads_kw
+        changes = self.series[DEVIATION, at - 1 : at + count]
+        changes[1:] = loads_kw - self.series[MEAN, now]
+        np.add.accumulate(changes, out=changes)
+        self.filled[now] = filled
         days = min((step - self.first_step) // day + 1, _WEEK)
-        week: list[float] = load[at - (days - 1) * day : at + 1 : day].tolist()
-        mean = sum(week) / days
-        self.series[MEAN, at + day] = mean
-        self.series[LATE_MEAN, at + 2 * day] = sum(week[1:]) / (days - 1) if days > 1 else mean
-        self.series[BLEND, at + day] = _BLEND_DAY * load_kw + _BLEND_WEEK * week[0] + _BLEND_MEAN * mean
+        week = load.take(self._week[-days:] + np.arange(at, at + count))
+        # an accumulated sum adds in the same order, however many columns there are
+        mean = np.add.accumulate(week)[-1] / days
+        tomorrow = slice(at + day, at + day + count)
+        self.series[MEAN, tomorrow] = mean
+        late = np.add.accumulate(week[1:])[-1] / (days - 1) if days > 1 else mean
+        self.series[LATE_MEAN, at + 2 * day : at + 2 * day + count] = late
+        self.series[BLEND, tomorrow] = _BLEND_DAY * loads_kw + _BLEND_WEEK * week[0] + _BLEND_MEAN * mean
         if step - self.first_step == _WEEK * day - 1:
             self._repeat_first_week(at)
 
@@ -141,9 +150,14 @@ class History:
         """Return how many of the readings of so many days up to there are none."""
         return int(np.count_nonzero(self.filled[at + 1 - days * self.resolution.day : at + 1]))
 
-    def foresee(self, step: int, weather_kw: float) -> None:
-        """Note what weather and calendar say of the time a day after the step, NaN where they say nothing."""
-        self.series[WEATHER, self.index(step) + self.resolution.day] = weather_kw
+    def foresee(self, step: int, weather_kw: float, count: int = 1) -> None:
+        """Note what weather and calendar say of the time a day after the step, and of as many from there on."""
+        tomorrow = self.index(step) + self.resolution.day
+        self.series[WEATHER, tomorrow : tomorrow + count] = weather_kw
+
+    def foreseen_kw(self, step: int) -> float:
+        """Return what weather and calendar say of the time a day after the step, NaN where nothing."""
+        return float(self.series[WEATHER, self.index(step) + self.resolution.day])
 
     def rescale(self, step: int, ratio: float, until: int) -> None:
         """Carry all before the step over to a new level of the load; ``until`` is the last reading."""

@@ -23,6 +23,7 @@ from math import ceil, isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ class Intervals:
         self._columns = np.arange(grid)
         self._within = np.arange(self._block)
         self._lead = np.arange(len(self.spread))
-        self._row = np.arange(2 * day) % day // self._block * len(self.spread)
+        row = np.arange(2 * day) % day // self._block * len(self.spread)
+        self._rows = sliding_window_view(row, len(self.spread))
         self._widths: dict[int, Floats] = {}
         self.issued_kw = np.full((2 * day, rungs, grid), np.nan, dtype=np.float32)
         self.scale_kw = np.zeros((rungs, blocks, grid))
@@ -99,8 +101,9 @@ class Intervals:
         self.issued_kw[day:] = np.nan
 
     def issue(self, slot: int, rung: int, forecast_kw: Floats) -> None:
-        """Remember what a rung forecasts, (leads,), from the origin at this step of the day; NaN: nothing."""
-        self.issued_kw[self.resolution.day + slot, rung] = forecast_kw
+        """Remember what a rung forecasts, (origins, leads), from this step of the day on; NaN: nothing."""
+        first = self.resolution.day + slot
+        self.issued_kw[first : first + len(forecast_kw), rung] = forecast_kw
 
     def issued_for(self, slots: NDArray[np.int64]) -> Floats:
         """Return what was issued for these steps of the day, (steps, rungs, leads), NaN where nothing."""
@@ -189,23 +192,24 @@ class Intervals:
         """Whether two days of errors have been scored, of every lead."""
         return not isnan(self.quantile[rung, 0, 0])
 
-    def half_width_kw(self, rung: int, slot: int, leads: slice, stale: int, rows: Sequence[int]) -> Floats:
-        """Return half the width of the intervals from the origin at this step of the day, (rows, leads).
+    def half_width_kw(self, rung: int, slot: int, count: int, leads: slice, stale: int, rows: Sequence[int]) -> Floats:
+        """Return half the width of the intervals from so many origins, (count, rows, leads).
 
-        ``leads`` counts from 0 for the first, ``rows`` says which of ``COVERAGES`` are wanted. Where the origin is
-        ``stale``, so many steps after the last good reading, a lead counts from that reading: beyond the horizon it is
-        as wide as the longest, and wider with the square root of time, as the error of a random walk is. NaN while the
-        rung is not calibrated.
+        The first of them is at this step of the day, and none but that lies before the end of a block. ``leads`` counts
+        from 0 for the first, ``rows`` says which of ``COVERAGES`` are wanted. Where the origin is ``stale``, so many
+        steps after the last good reading, a lead counts from that reading: beyond the horizon it is as wide as the
+        longest, and wider with the square root of time, as the error of a random walk is. NaN while the rung is not
+        calibrated.
         """
         if rung not in self._widths:
             self._widths[rung] = self._all_widths(rung)
         widths, column = self._widths[rung], self._lead[leads]
         if stale:
             column = np.minimum(column + stale, len(self.spread) - 1)
-        places = self._row[slot + 1 + leads.start : slot + 1 + leads.stop] + column
-        half_kw = np.empty((len(rows), len(places)))
-        for half, row in zip(half_kw, rows, strict=True):
-            widths[row].take(places, out=half, mode="clip")  # which spares a copy, and nothing lies outside
+        places = self._rows[slot + 1 : slot + 1 + count, leads] + column
+        half_kw = np.empty((count, len(rows), len(column)))
+        for place, row in enumerate(rows):
+            half_kw[:, place] = widths[row].take(places)
         if stale:
             half_kw *= np.sqrt(np.maximum((self._lead[leads] + 1 + stale) / len(self.spread), 1.0))
         return half_kw

@@ -38,6 +38,7 @@ from shared.forecasting.intervals import COVERAGES
 from shared.forecasting.ladder import NAMES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["HALF_LIVES_DAYS", "Answer", "ZoneDemand", "ZoneForecast"]
@@ -117,33 +118,65 @@ class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is publis
     def fit(self, first_step: int, demand_kw: Floats) -> Self:
         """Start anew and take equally spaced readings, in kW, NaN where missing; the same as taking them one by one."""
         fold = self.fold_ = self._empty_fold(first_step)
-        for step, load_kw in enumerate(np.asarray(demand_kw, dtype=np.float64).tolist(), first_step):
-            fold.take(step, load_kw)
+        loads_kw, taken = np.asarray(demand_kw, dtype=np.float64), 0
+        while taken < len(loads_kw):
+            taken += len(fold.take(first_step + taken, loads_kw[taken:]))
         return self
 
-    def partial_fit(self, step: int, demand_kw: float, weather_kw: float = np.nan) -> Self:
+    def partial_fit(self, step: int, demand_kw: float) -> Self:
         """Take one reading, in kW, NaN where missing; steps left out since the last one are filled like missing ones.
+
+        Raises ``ValueError`` where the step is not after the last one.
+        """
+        self._take(step, np.array((demand_kw,), dtype=np.float64))
+        return self
+
+    def answer(
+        self, step: int, demand_kw: Floats, coverages: tuple[float, ...] = COVERAGES
+    ) -> list[ZoneForecast | None]:
+        """Take the reading of a step and, where they can be answered together, some of those that follow it.
+
+        It is the same as :meth:`partial_fit` and :meth:`predict` of one after the other, for a part of the price.
 
         Parameters
         ----------
-        weather_kw
-            What weather and calendar alone say of the time a day after the step, in kW: the rung ``weather``.
+        demand_kw
+            The readings of consecutive steps in kW, (n,), NaN where missing.
+
+        Returns
+        -------
+        The forecasts from the readings that were taken, at least from one; None before the first good reading.
 
         Raises
         ------
         ValueError
-            If the step is not after the last one.
+            If the step is not after the last one, or a coverage is none of ``COVERAGES``.
         """
-        if self.fold_ is None:
-            self.fold_ = self._empty_fold(step)
-        last_step = self.fold_.outlook.last_step
+        rows = [_row(coverage, COVERAGES) for coverage in coverages]
+        fold, median_kw = self._take(step, demand_kw)
+        return list(_forecasts(fold, median_kw, coverages, rows)) if fold.ready else [None]
+
+    def _take(self, step: int, demand_kw: Floats) -> tuple[DemandFold, Floats]:
+        fold = self.fold_
+        if fold is None:
+            fold = self.fold_ = self._empty_fold(step)
+        last_step = fold.outlook.last_step
         if step <= last_step:
             raise ValueError(
                 f"step {step} is not after the last one, {last_step}: feed the readings in order, each once"
             )
         for missing in range(last_step + 1, step):
-            self.fold_.take(missing, np.nan)
-        self.fold_.take(step, float(demand_kw), float(weather_kw))
+            fold.take(missing, np.array((np.nan,)))
+        return fold, fold.take(step, demand_kw)
+
+    def foresee(self, step: int, weather_kw: float) -> Self:
+        """Note what weather and calendar alone say of the time a day after a step that was taken, for the next ones.
+
+        That is the rung ``weather``. In kW; NaN says nothing. Raises ``NotFittedError`` before the first reading.
+        """
+        if self.fold_ is None:
+            raise NotFittedError("zone-demand has taken no reading yet: feed it one")
+        self.fold_.foresee(step, weather_kw)
         return self
 
     @property
@@ -183,19 +216,9 @@ class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is publis
         """
         if self.fold_ is None or not self.fold_.ready:
             raise NotFittedError("zone-demand answers from its first good reading on: feed it one")
-        fold, outlook = self.fold_, self.fold_.outlook
-        half_kw = fold.half_width_kw([_row(coverage, COVERAGES) for coverage in coverages])
-        return ZoneForecast(
-            origin_step=outlook.last_step,
-            median_kw=outlook.median_kw.copy(),
-            coverages=coverages,
-            low_kw=np.maximum(outlook.median_kw - half_kw, 0.0),
-            high_kw=outlook.median_kw + half_kw,
-            answers=tuple(
-                Answer(span.first, span.last, NAMES[span.rung], fold.why(span)) for span in fold.ladder.spans()
-            ),
-            reason=outlook.reason or None,
-        )
+        rows = [_row(coverage, COVERAGES) for coverage in coverages]
+        (forecast,) = _forecasts(self.fold_, self.fold_.outlook.median_kw[None].copy(), coverages, rows)
+        return forecast
 
     def save(self, path: Path) -> None:
         """Write parameters and state to one file (``.npz``); raises ``NotFittedError`` where there is no state."""
@@ -223,6 +246,18 @@ class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is publis
     def _empty_fold(self, first_step: int) -> DemandFold:
         resolution = Resolution(self.step_minutes)
         return DemandFold(self.calendar, resolution, self.horizon_steps, self.half_lives_days, first_step)
+
+
+def _forecasts(
+    fold: DemandFold, median_kw: Floats, coverages: tuple[float, ...], rows: list[int]
+) -> Iterator[ZoneForecast]:
+    """Yield the forecasts from the origins that the fold has taken last, (origins, horizon)."""
+    half_kw = fold.half_width_kw(median_kw, rows)
+    low_kw, high_kw = np.maximum(median_kw[:, None] - half_kw, 0.0), median_kw[:, None] + half_kw
+    spans, reason = fold.ladder.spans(), fold.outlook.reason or None
+    for row, step in enumerate(range(fold.outlook.last_step + 1 - len(median_kw), fold.outlook.last_step + 1)):
+        answers = tuple(Answer(span.first, span.last, NAMES[span.rung], fold.why(span, step)) for span in spans)
+        yield ZoneForecast(step, median_kw[row], coverages, low_kw[row], high_kw[row], answers, reason)
 
 
 def _row(coverage: float, among: tuple[float, ...]) -> int:

@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from shared.forecasting.history import Resolution
 
-__all__ = ["LevelShift"]
+__all__ = ["LevelShift", "jumps"]
+
+Floats = NDArray[np.float64]
 
 _CONFIRM_MINUTES = 480
 _RETURN_MINUTES = 30
@@ -34,6 +35,13 @@ _JUMP_SHARE = 0.05  # of the first reading, which may hold only a part of the sh
 _SMALLEST_SHARE = 0.12
 _STEADINESS = 0.35  # how far a ratio may lie from the mean one, as a share of the shift
 _LARGEST_RATIO = 3.0  # beyond it, it is more likely another unit
+
+
+def jumps(load_kw: Floats, expected_kw: Floats, usual_error_kw: float) -> NDArray[np.bool_]:
+    """Tell of which loads that lie so far from what was expected that a shift may begin there."""
+    off_kw = np.abs(load_kw - expected_kw)
+    jump: NDArray[np.bool_] = (off_kw > _JUMP_SHARE * expected_kw) & (off_kw > _JUMP_ERRORS * usual_error_kw)
+    return jump
 
 
 @dataclass
@@ -67,9 +75,7 @@ class LevelShift:
         if self.horizon_steps <= len(self.ratios) or self._distrusted(step):
             return None
         if self.onset_step < 0:
-            expected_kw = float(forecast_kw[0])
-            off_kw = abs(load_kw - expected_kw)
-            if off_kw <= _JUMP_SHARE * expected_kw or off_kw <= _JUMP_ERRORS * usual_error_kw:
+            if not jumps(np.array(load_kw), forecast_kw[0], usual_error_kw):
                 return None
             self.onset_step, self.count = step, 0
             self.before_kw[:] = forecast_kw

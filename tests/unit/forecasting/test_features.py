@@ -29,7 +29,7 @@ def taken(first_step: int, load_kw: NDArray[np.float64]) -> History:
     for step, load in enumerate(load_kw.tolist(), first_step):
         if step // DAY > history.today:
             history.next_day()
-        history.append(step, load, filled=False)
+        history.append(step, np.array((load,)), filled=False)
     return history
 
 
@@ -89,7 +89,7 @@ def test_the_level_of_the_load_never_enters(
 def test_base_and_label_make_up_the_load(features: Features, history: History) -> None:
     """The label is exactly what the base misses at the target."""
     leads, at = grid_leads(RESOLUTION, DAY), int(YESTERDAY[50])
-    base, label = features.base(history, at)[leads - 1], features.labels(history, YESTERDAY)[50]
+    base, label = features.base(history, at, 1)[0, leads - 1], features.labels(history, YESTERDAY)[50]
     np.testing.assert_allclose(base + label, history.series[LOAD, at + leads])
 
 
@@ -125,7 +125,21 @@ def test_a_plan_answers_what_the_rows_say(features: Features, history: History, 
     plan = features.plan(beta, gamma, limit)
     for slot in (0, 1, 70, DAY - 1):
         expected = beta @ origins[slot] + np.vecdot(leads[slot], gamma)
-        np.testing.assert_allclose(features.answer(plan, history, int(today[slot])), expected, rtol=1e-9, atol=1e-6)
+        np.testing.assert_allclose(
+            features.answer(plan, history, int(today[slot]), 1)[0], expected, rtol=1e-9, atol=1e-6
+        )
+
+
+def test_an_origin_does_not_see_its_neighbours(features: Features, history: History) -> None:
+    """Answered alone, or with any others before and after it, its numbers are the same to the bit."""
+    random, noon = np.random.default_rng(1), int(YESTERDAY[DAY // 2]) + DAY
+    plan = features.plan(random.normal(size=(2, 14, 93)), random.normal(size=(2, 14, 36)), np.full(36, 500.0))
+    together = features.answer(plan, history, noon, 12)
+    bases = features.base(history, noon, 12)
+    for first, count in ((0, 1), (5, 1), (1, 7), (4, 8)):
+        part = slice(first, first + count)
+        np.testing.assert_array_equal(features.answer(plan, history, noon + first, count), together[part])
+        np.testing.assert_array_equal(features.base(history, noon + first, count), bases[part])
 
 
 @pytest.mark.parametrize("lag", [0, -1, -36, -DAY])

@@ -212,4 +212,4 @@ def test_weather_that_was_out_leaves_no_hole(calendar: Calendar, synthetic: Seri
     load_kw[30 * 24 + 6 : 33 * 24] = np.nan
     model = ZoneDemand(calendar=calendar, step_minutes=60, horizon_steps=horizon_steps)
     for step, (load, weather) in enumerate(zip(load_kw.tolist(), weather_kw.tolist(), strict=True), first_step):
-        assert np.isfinite(model.partial_fit(step, load, weather).predict().median_kw).all()
+        assert np.isfinite(model.partial_fit(step, load).foresee(step, weather).predict().median_kw).all()

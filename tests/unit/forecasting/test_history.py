@@ -18,7 +18,7 @@ def taken(days: int) -> tuple[History, np.ndarray[tuple[int], np.dtype[np.float6
     for step, load_kw in enumerate(load.tolist(), START):
         if step // DAY > window.today:
             window.next_day()
-        window.append(step, load_kw, filled=False)
+        window.append(step, np.array((load_kw,)), filled=False)
     return window, load
 
 
@@ -95,3 +95,16 @@ def test_a_step_divides_an_hour(step_minutes: int) -> None:
     """Any other step is refused and named."""
     with pytest.raises(ValueError, match=f"step_minutes is {step_minutes}"):
         Resolution(step_minutes)
+
+
+def test_loads_taken_together_leave_the_same_history() -> None:
+    """After the first week, any number of loads of a day at once, to the bit."""
+    window, load = taken(12)
+    together, _ = taken(10)
+    for first, count in ((0, 1), (1, 11), (12, 12), (24, 5), (29, 19)):
+        step = START + 10 * DAY + first
+        if step // DAY > together.today:
+            together.next_day()
+        together.append(step, load[10 * DAY + first :][:count], filled=False)
+    np.testing.assert_array_equal(together.series, window.series)
+    np.testing.assert_array_equal(together.filled, window.filled)

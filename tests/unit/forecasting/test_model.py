@@ -78,7 +78,7 @@ def test_a_forecast_knows_nothing_of_saves_and_loads(
     parted = clone(whole)
     for row, (load, weather) in enumerate(zip(load_kw.tolist(), weather_kw.tolist(), strict=True)):
         for model in (whole, parted):
-            model.partial_fit(first_step + row, load, weather)
+            model.partial_fit(first_step + row, load).foresee(first_step + row, weather)
             if row == 20 * DAY + DAY // 2:
                 model.freeze()
         if (row > 18 * DAY and row % 7 == 0) or row > 22 * DAY:
@@ -86,6 +86,38 @@ def test_a_forecast_knows_nothing_of_saves_and_loads(
             parted = ZoneDemand.load(path)
         assert_same(parted.predict(), whole.predict())
     assert state(parted, tmp_path) == state(whole, tmp_path)
+
+
+def test_readings_answered_together_are_answered_as_alone(
+    calendar: Calendar, synthetic: Series, tmp_path: Path
+) -> None:
+    """In handfuls of any size, through all that parts them, every forecast and the state are the same to the bit.
+
+    There are gaps, wild readings, a shift and a lasting jump; weather goes out; and most are answered in company.
+    """
+    first_step, load_kw = synthetic(32, step_minutes=10)
+    weather_kw = 1.02 * np.concatenate((load_kw[144:], load_kw[-144:]))
+    weather_kw[23 * 144 : 23 * 144 + 80] = np.nan
+    load_kw[24 * 144 + 17 :] *= 1.25
+    load_kw[27 * 144 + 30 : 27 * 144 + 45] *= 3.0
+    load_kw[29 * 144 + 60 : 30 * 144] = 10.0
+    load_kw[[300, 301, 900, 2020, 2021, 3000, 3605, 3606]] = np.nan
+    alone, random = ZoneDemand(calendar=calendar), np.random.default_rng(1)
+    together, row, handfuls = clone(alone), 0, 0
+    while row < len(load_kw):
+        answers = together.answer(first_step + row, load_kw[row : row + int(random.integers(1, 40))])
+        for forecast, load, weather in zip(answers, load_kw[row:].tolist(), weather_kw[row:].tolist(), strict=False):
+            step, row = first_step + row, row + 1
+            alone.partial_fit(step, load)
+            if alone.ready:
+                assert forecast is not None
+                assert_same(forecast, alone.predict())
+            for model in (alone, together):
+                model.foresee(step, weather)
+        handfuls += 1
+    assert state(together, tmp_path) == state(alone, tmp_path)
+    cold = 16 * 144  # for so long each is answered alone
+    assert handfuls - cold < (len(load_kw) - cold) / 3
 
 
 def test_the_future_does_not_change_the_past(model: ZoneDemand, synthetic: Series) -> None:
