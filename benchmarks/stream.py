@@ -21,7 +21,7 @@ import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import process_time, sleep
@@ -69,18 +69,23 @@ PORT = 18702
 
 @dataclass(frozen=True)
 class Phase:
-    """What one load cost: CPU of the forecaster process, and the time from a reading sent to its forecast seen."""
+    """What one load cost: CPU of the forecaster process, and of its core alone, and the time to a forecast.
+
+    The core decodes, answers and encodes. The time is from a reading sent to its forecast seen.
+    """
 
     name: str
     forecasts: int
     batches: float
     cpu_s: float
+    core_cpu_s: float
     latency_ms: list[float]
 
     def __add__(self, other: Self) -> Phase:
         """Return both as one."""
-        sums = (getattr(self, name) + getattr(other, name) for name in ("forecasts", "batches", "cpu_s", "latency_ms"))
-        return Phase(self.name, *sums)
+        return Phase(
+            self.name, *(mine + theirs for mine, theirs in zip(astuple(self)[1:], astuple(other)[1:], strict=True))
+        )
 
     @property
     def per_cpu_second(self) -> float:
@@ -123,7 +128,7 @@ class Line:
         self, name: str, readings: list[CleanReading], *, at_once: int = 1, in_flight: int, rate_per_s: float = 0.0
     ) -> Phase:
         """Send the readings, so many at once, so many ahead of their forecasts, and wait for all of these."""
-        batches, cpu_s = self._spent()
+        before = self._spent()
         started_s = monotonic_s()
         latency_ms: list[float] = []
         for n in range(0, len(readings), at_once):
@@ -137,8 +142,8 @@ class Line:
             latency_ms += self._receive(RECEIVE_S)
             if monotonic_s() > deadline_s:
                 raise TimeoutError(f"{name}: {len(latency_ms)} of {len(readings)} forecasts after {PATIENCE_S:.0f} s")
-        batches_after, cpu_after_s = self._spent()
-        return Phase(name, len(readings), batches_after - batches, cpu_after_s - cpu_s, latency_ms)
+        batches, cpu_s, core_s = (after - begun for after, begun in zip(self._spent(), before, strict=True))
+        return Phase(name, len(readings), batches, cpu_s, core_s, latency_ms)
 
     def _send(self, readings: list[CleanReading]) -> None:
         for reading in readings:
@@ -153,12 +158,12 @@ class Line:
         origins = (Forecast.from_bytes(m.value() or b"").origin for m in messages if m.error() is None)
         return [1000 * (seen_s - self._sent_s.pop(origin)) for origin in origins]
 
-    def _spent(self) -> tuple[float, float]:
-        """Return how many batches the process has answered, and its CPU seconds."""
+    def _spent(self) -> tuple[float, float, float]:
+        """Return how many batches the process has answered, its CPU seconds and those of its core."""
         lines = httpx.get(self._address + "/metrics", timeout=10).text.splitlines()
-        names = ("tetouan_batch_records_count ", "process_cpu_seconds_total ")
-        batches, cpu_s = (float(line.split()[1]) for name in names for line in lines if line.startswith(name))
-        return batches, cpu_s
+        names = ("tetouan_batch_records_count ", "process_cpu_seconds_total ", "tetouan_core_cpu_seconds_total ")
+        batches, cpu_s, core_s = (float(line.split()[1]) for name in names for line in lines if line.startswith(name))
+        return batches, cpu_s, core_s
 
 
 class Inside:
@@ -219,7 +224,8 @@ def main() -> None:
         paced = line.run(f"{RATE_PER_S} a second", _take(feed, PACED), in_flight=IN_FLIGHT, rate_per_s=RATE_PER_S)
     parts_us = inside.us_per_forecast()
     total_us = 1e6 / batched.per_cpu_second
-    around_us = total_us - parts_us["step"] - parts_us["weather"]
+    rest_us = 1e6 * (batched.cpu_s - batched.core_cpu_s) / batched.forecasts
+    around_us = rest_us + parts_us["decode"] + parts_us["encode"]
     console.print(_table((batched, single, paced), kind))
     console.print(_parts_table(parts_us, around_us, total_us))
     result = {
@@ -333,6 +339,7 @@ def _parts_table(parts_us: dict[str, float], around_us: float, total_us: float) 
     table = Table("part, by the hundred", "us CPU each", title="what a forecast costs")
     table.add_row("step: fold, forecast, intervals, guard", f"{parts_us['step']:.0f}")
     table.add_row("weather: estimate and correction", f"{parts_us['weather']:.0f}")
+    table.add_row("both, within the service", f"{total_us - around_us:.0f}")
     table.add_row("around: decode", f"{parts_us['decode']:.0f}")
     table.add_row("around: encode", f"{parts_us['encode']:.0f}")
     rest_us = around_us - parts_us["decode"] - parts_us["encode"]

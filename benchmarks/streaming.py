@@ -16,7 +16,7 @@ from shared.forecasting.model import HALF_LIVES_DAYS
 from shared.forecasting.scores import ABSENT, to_tenths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from multiprocessing.sharedctypes import Synchronized
 
     from numpy.typing import NDArray
@@ -46,10 +46,11 @@ def empty_model(site: Site, half_lives_days: tuple[float, ...] = HALF_LIVES_DAYS
 
 def take(model: ZoneDemand, history: History, rows: range, tell: Tell) -> None:
     """Let the model take the rows; ``tell`` hears how many it has taken since it last heard."""
-    for row in rows:
-        model.partial_fit(history.first_step + row, float(history.demand_kw[row]))
-        if (row + 1) % _TOLD_EVERY == 0:
-            tell(_TOLD_EVERY)
+    for part in _parts(rows):
+        row = part.start
+        while row < part.stop:
+            row += len(model.answer(history.first_step + row, history.demand_kw[row : part.stop]))
+        tell(len(part))
 
 
 def answer(model: ZoneDemand, first_step: int, demand_kw: NDArray[np.float64], tell: Tell) -> NDArray[np.int32]:
@@ -59,13 +60,21 @@ def answer(model: ZoneDemand, first_step: int, demand_kw: NDArray[np.float64], t
     the first good reading.
     """
     issued = np.full((len(demand_kw), 3, model.horizon_steps), ABSENT, np.int32)
-    for row, load_kw in enumerate(demand_kw.tolist()):
-        model.partial_fit(first_step + row, load_kw)
-        if model.ready:
-            issued[row] = tenths_of(model.predict())
-        if (row + 1) % _TOLD_EVERY == 0:
-            tell(_TOLD_EVERY)
+    for part in _parts(range(len(demand_kw))):
+        row = part.start
+        while row < part.stop:
+            for forecast in model.answer(first_step + row, demand_kw[row : part.stop]):
+                if forecast is not None:
+                    issued[row] = tenths_of(forecast)
+                row += 1
+        tell(len(part))
     return issued
+
+
+def _parts(rows: range) -> Iterator[range]:
+    """Yield the rows in parts after which to tell."""
+    for first in range(rows.start, rows.stop, _TOLD_EVERY):
+        yield range(first, min(first + _TOLD_EVERY, rows.stop))
 
 
 def tenths_of(forecast: ZoneForecast) -> NDArray[np.int32]:

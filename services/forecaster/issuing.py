@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from shared.forecasting.model import ZoneForecast
     from shared.forecasting.weather import WeatherDemand
 
-__all__ = ["Issuer", "ZoneModels"]
+__all__ = ["Issuer", "ZoneModels", "end_of_run"]
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Issuer:
                 first += 1
                 yield None
                 continue
-            forecasts = demand.answer(int(steps[first]), demand_kw[first : _gap(steps, first)], self._coverages)
+            forecasts = demand.answer(int(steps[first]), demand_kw[first : end_of_run(steps, first)], self._coverages)
             first += len(forecasts)
             yield from forecasts
 
@@ -164,8 +164,8 @@ class Issuer:
         )
 
 
-def _gap(steps: NDArray[np.int64], first: int) -> int:
-    """Return where the consecutive steps that begin there end."""
+def end_of_run(steps: NDArray[np.int64], first: int) -> int:
+    """Return where the consecutive steps that begin at an index end."""
     following = steps[first:]
     whole = following == following[0] + np.arange(len(following))
     return first + (len(following) if whole.all() else int(whole.argmin()))

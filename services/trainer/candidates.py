@@ -16,15 +16,17 @@ from shared.forecasting.weather import COLUMNS, WeatherDemand
 from shared.runtime.registry import Signature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from services.trainer.history import History
+    from shared.forecasting.model import ZoneForecast
 
 __all__ = ["CANDIDATES", "Candidate", "WeatherCandidate", "ZoneCandidate"]
 
+_COVERAGES = (0.9,)  # of what is scored
 _SHOWN = ("rmse_kw", "mae_kw", "mape", "bias_kw")
 
 
@@ -80,16 +82,19 @@ class ZoneCandidate:
 
     @classmethod
     def fit(cls, history: History, progress: Callable[[float], None]) -> Self:
-        """Feed the readings one by one, which is the same as at once; raises ``DataError`` where they are too few."""
+        """Answer every reading as if it had just come; raises ``DataError`` where they are too few."""
         site = history.site
         calendar = Calendar(site.country, site.time_zone, site.holidays.add, site.holidays.remove)
         day = 24 * 60 // site.step_minutes
         model = ZoneDemand(calendar=calendar, step_minutes=site.step_minutes, horizon_steps=day)
         issued = _Issued(history, reference.leads(day))
-        for row, demand_kw in enumerate(history.demand_kw[: history.seen].tolist()):
-            model.partial_fit(history.first_step + row, demand_kw)
-            issued.note(row, model)
-            if row % day == 0:
+        row = 0
+        while row < history.seen:
+            forecasts = model.answer(history.first_step + row, history.demand_kw[row : history.seen], _COVERAGES)
+            if model.adapted:
+                issued.note(row, forecasts)
+            row += len(forecasts)
+            if row % day < len(forecasts):
                 progress(row / history.seen)
         if not model.adapted:
             raise DataError(
@@ -136,13 +141,15 @@ class ZoneCandidate:
         assert model.last_step_ is not None  # noqa: S101 - a fitted model has seen a step; this tells the type checker
         rows = len(history.demand_kw) - history.seen
         issued = np.full((rows, 3, model.horizon_steps), ABSENT, np.int32)
-        unseen = range(model.last_step_ + 1 - history.first_step, len(history.demand_kw))
-        for row, demand_kw in zip(unseen, history.demand_kw[unseen.start :].tolist(), strict=True):
-            model.partial_fit(history.first_step + row, demand_kw)
-            if row >= history.seen:
-                forecast = model.predict()
-                issued[row - history.seen] = to_tenths((forecast.median_kw, *forecast.bounds_kw(0.9)))
-                progress((row - history.seen) / rows)
+        row = model.last_step_ + 1 - history.first_step
+        while row < len(history.demand_kw):
+            for forecast in model.answer(history.first_step + row, history.demand_kw[row:], _COVERAGES):
+                if row >= history.seen and forecast is not None:
+                    issued[row - history.seen] = to_tenths(
+                        (forecast.median_kw, forecast.low_kw[0], forecast.high_kw[0])
+                    )
+                row += 1
+            progress(max(row - history.seen, 0) / rows)
         return issued
 
 
@@ -155,14 +162,12 @@ class _Issued:
         self._first = max(0, history.seen - reference.FORECAST_DAYS * 24 * 60 // history.site.step_minutes)
         self._kw = np.full((history.seen, len(leads)), np.nan)
 
-    def note(self, origin: int, model: ZoneDemand) -> None:
-        """Keep what the model that stands at row ``origin`` says of the rows to come."""
-        if origin + self._leads[-1] < self._first or not model.adapted:
-            return
-        median_kw = model.predict().median_kw
-        for column, lead in enumerate(self._leads):
-            if self._first <= origin + lead < len(self._kw):
-                self._kw[origin + lead, column] = median_kw[lead - 1]
+    def note(self, first: int, forecasts: Sequence[ZoneForecast | None]) -> None:
+        """Keep what was said of the rows to come, from row ``first`` and those after it."""
+        for origin, forecast in enumerate(forecasts, first):
+            for column, lead in enumerate(self._leads):
+                if forecast is not None and self._first <= origin + lead < len(self._kw):
+                    self._kw[origin + lead, column] = forecast.median_kw[lead - 1]
 
     def beside_the_readings(self) -> pd.DataFrame:
         """Return the full hours of the rows that have been seen, forecasts rounded as on the wire."""

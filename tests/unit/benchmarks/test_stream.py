@@ -12,8 +12,9 @@ from shared.data.sites import site
 
 def test_rounds_of_one_load_are_figures_of_all() -> None:
     """Two rounds give one rate, weighted by what each has cost, and one distribution of latencies."""
-    both = Phase("load", 300, 3, 0.1, [1.0, 2.0]) + Phase("load", 100, 1, 0.3, [3.0])
+    both = Phase("load", 300, 3, 0.1, 0.05, [1.0, 2.0]) + Phase("load", 100, 1, 0.3, 0.2, [3.0])
     assert (both.name, both.per_cpu_second, both.per_batch, both.percentile_ms(50)) == ("load", 1000, 100, 2.0)
+    assert both.core_cpu_s == 0.25
 
 
 def test_each_part_has_its_cost() -> None:
