@@ -1,130 +1,212 @@
-"""How fast to forget: the memories of the regression, chosen on what came before the last fifth of the year.
+"""The constants of the forecast, chosen on what came before the last fifth of the year, and checked against it.
 
-``python -m benchmarks.choose [--zone 2] [--json FILE]`` takes the year of the settings (TETOUAN_DATA). Every
-combination of memories runs as a stream over the readings before the last 20 %, each answered before the next is seen;
-the criterion is the RMSE over the origins and targets in rows 60-80 % of the year, in the mean over all leads.
+``python -m benchmarks.choose [--only regression,blend,...] [--zones 1 2 3] [--json FILE]`` takes the year of the
+settings (TETOUAN_DATA). One constant at a time takes the values of a small grid, the others as they are; each value is
+run as a stream over the readings before the last 20 %, in every zone, and judged on rows 60-80 % of the year. A value
+is chosen in place of the present one where it is better by more than noise; the constants after it in its group are
+then chosen beside it. What is in the file is not run again: a run that was stopped goes on where it was. Delete the
+file after a change of the code. All of it takes about three quarters of an hour on one processor.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import partial
-from itertools import product
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
+from threadpoolctl import threadpool_limits
 
-from benchmarks.streaming import answer, empty_model, in_parallel, scored, take
+from benchmarks.constants import GROUPS, patched, values
+from benchmarks.criteria import CRITERIA, Validation
 from cli.provision import steps_shown, year_for
 from services.trainer.history import History
-from shared.forecasting.model import HALF_LIVES_DAYS
-from shared.forecasting.scores import grouped
 from shared.runtime.settings import Settings, load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from benchmarks.streaming import Tell
-    from shared.contracts.messages import LeadGroup
-    from shared.data.year import Year
+    from benchmarks.constants import Constant, Value
+    from benchmarks.criteria import Criterion, Figures
 
-    Memories = tuple[float, ...]
-    Errors = Mapping[LeadGroup, float | None]
+    Scores = Mapping[int, float]  # by zone
+    Judge = Callable[[Mapping[Constant, Value]], Scores]
 
-SHORT_DAYS = (15.0, 30.0, 60.0)
-LONG_DAYS = (120.0, 240.0, 960.0)
-GRID: tuple[Memories, ...] = (*product(SHORT_DAYS, LONG_DAYS), (60.0,))
+NOISE = 0.003
+"""A difference below it, as a share, says nothing."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The RMSE in kW of each combination of memories, at leads 1, 6, 36, 144 and in the mean over all leads."""
+    """What each candidate for a constant was worth, by zone, and which one that makes the choice."""
 
-    zone: int
-    rmse_kw: Mapping[Memories, Errors]
+    constant: str
+    present: Value
+    scores: Mapping[Value, Scores]
+
+    def of(self, value: Value) -> float:
+        """Return the score of a value over all zones, their geometric mean; infinite where it cannot be computed."""
+        score = float(np.exp(np.mean(np.log(list(self.scores[value].values())))))
+        return score if np.isfinite(score) else np.inf
 
     @property
-    def best(self) -> Memories:
-        """The combination with the lowest mean; one without a mean is never it."""
-        return min(self.rmse_kw, key=lambda memories: self.rmse_kw[memories]["mean"] or float("inf"))
+    def best(self) -> Value:
+        """The value with the lowest score."""
+        return min(self.scores, key=self.of)
+
+    @property
+    def within_noise(self) -> bool:
+        """Whether the present value is as good as the best one."""
+        return self.of(self.present) * (1 - NOISE) <= self.of(self.best)
+
+    @property
+    def chosen(self) -> Value:
+        """The present value where it is as good as the best one, else that."""
+        return self.present if self.within_noise else self.best
 
     @property
     def verdict(self) -> str:
-        """Whether it is what the model is built with."""
-        if self.best == HALF_LIVES_DAYS:
-            return f"chosen: {_days(self.best)}, which is what shared.forecasting.model.HALF_LIVES_DAYS says"
-        return f"chosen: {_days(self.best)}, but shared.forecasting.model.HALF_LIVES_DAYS says {_days(HALF_LIVES_DAYS)}"
+        """What to do about it."""
+        if self.within_noise:
+            return f"{self.constant} stays {_shown(self.present)}"
+        gain = 1 - self.of(self.best) / self.of(self.present)
+        return f"{self.constant} is {_shown(self.present)}: {_shown(self.best)} is {gain:.1%} better, more than noise"
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures for machines."""
-        return {
-            "zone": self.zone,
-            "combinations": [{"half_lives_days": memories, "rmse_kw": by} for memories, by in self.rmse_kw.items()],
-            "chosen_half_lives_days": self.best,
-            "model_half_lives_days": HALF_LIVES_DAYS,
-            "same": self.best == HALF_LIVES_DAYS,
-        }
-
-    def table(self, title: str) -> Table:
-        """Return the figures for people."""
-        groups: tuple[LeadGroup, ...] = ("1", "6", "36", "144", "mean")
-        numbers = (Column(group, justify="right") for group in groups)
-        table = Table(Column("half-lives, days", no_wrap=True), *numbers, "", title=title)
-        for memories, by in self.rmse_kw.items():
-            mark = "chosen" if memories == self.best else ""
-            table.add_row(_days(memories), *("-" if (e := by[group]) is None else f"{e:.1f}" for group in groups), mark)
-        return table
+        candidates = [
+            {"value": value, "score": self.of(value), "by_zone": dict(by_zone)}
+            for value, by_zone in self.scores.items()
+        ]
+        chosen = {"present": self.present, "best": self.best, "chosen": self.chosen, "within_noise": self.within_noise}
+        return {"constant": self.constant, "candidates": candidates, **chosen}
 
 
-def validation(history: History) -> tuple[History, range]:
-    """Return the history without its last rows, those that have not been seen, and the last quarter of what remains."""
-    before = replace(history, demand_kw=history.demand_kw[: history.seen], weather=history.weather[: history.seen])
-    return before, range(history.seen * 3 // 4, history.seen)
+def choose(constants: Iterable[Constant], judge: Judge) -> list[Choice]:
+    """Try the candidates for one constant after the other, each beside what was chosen for those before it."""
+    setting: dict[Constant, Value] = {}
+    choices = []
+    for constant in constants:
+        tried = dict.fromkeys((*constant.candidates, constant.value))
+        scores = {value: judge({**setting, constant: value}) for value in tried}
+        choices.append(Choice(constant.label, constant.value, scores))
+        setting[constant] = choices[-1].chosen
+    return choices
 
 
-def validated(before: History, rows: range, half_lives_days: Memories, tell: Tell) -> Errors:
-    """Return the RMSE in kW over the rows, each answered by a model that has seen no later one."""
-    model = empty_model(before.site, half_lives_days)
-    take(model, before, range(rows.start), tell)
-    issued = answer(model, before.first_step + rows.start, before.demand_kw[rows.start : rows.stop], tell)
-    return grouped(scored(before, rows, issued).per_lead["rmse_kw"])
+@dataclass
+class Results:
+    """What has been measured, in a file if there is one: by data, zone, criterion, and what all constants were."""
+
+    data_sha256: str
+    path: Path | None = None
+    figures: dict[str, dict[str, Any]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.path and self.path.exists():
+            self.figures = json.loads(self.path.read_text(encoding="utf-8"))["measured"]
+
+    def figures_of(self, measure: str, zone: int, run: Callable[[], Figures]) -> Figures:
+        """Return what was measured under the constants as they are now; run it where it has not been."""
+        name = json.dumps([self.data_sha256, measure, zone, values()])
+        key = sha256(name.encode()).hexdigest()[:16]
+        if key not in self.figures:
+            self.figures[key] = {"measure": measure, "zone": zone, "constants": values(), "figures": run()}
+            self.write({})
+        found: Figures = self.figures[key]["figures"]
+        return found
+
+    def write(self, chosen: dict[str, Any]) -> None:
+        """Write the file, whole or not at all."""
+        if self.path:
+            beside = self.path.with_name(self.path.name + ".new")
+            beside.write_text(json.dumps({**chosen, "measured": self.figures}, indent=1) + "\n", encoding="utf-8")
+            beside.replace(self.path)
 
 
-def choose(year: Year, zone: int, grid: tuple[Memories, ...], show: Callable[[float], None]) -> Choice:
-    """Run every combination of the grid; ``show`` is told the share of the work that is done, 0..1."""
-    before, rows = validation(History.of(year, zone, year.test_start))
-    jobs = {_days(memories): partial(validated, before, rows, memories) for memories in grid}
-    found = in_parallel(jobs, rows.stop * len(grid), show)
-    return Choice(zone, {memories: found[_days(memories)] for memories in grid})
+def judge_of(
+    criterion: Criterion, validations: Iterable[Validation], results: Results, show: Callable[[float], None], most: int
+) -> Judge:
+    """Return what judges a setting in all zones; ``show`` is told the share of at ``most`` so many settings."""
+    zones = {validation.history.zone: validation for validation in validations}
+    total, done = most * sum(map(criterion.readings, zones.values())), 0
+
+    def tell(readings: int) -> None:
+        nonlocal done
+        done += readings
+        show(min(1.0, done / total))
+
+    def judge(setting: Mapping[Constant, Value]) -> Scores:
+        with patched(setting):
+            return {
+                zone: criterion.score(
+                    results.figures_of(criterion.measure.__name__, zone, partial(criterion.measure, validation, tell))
+                )
+                for zone, validation in zones.items()
+            }
+
+    return judge
 
 
-def _days(memories: Memories) -> str:
-    return " and ".join(f"{days:g}" for days in memories)
+def table(choices: Iterable[Choice], title: str) -> Table:
+    """Return the figures for people: in percent of the present value's, by zone."""
+    table = Table("constant", "value", Column("score", justify="right"), "by zone", "", title=title, box=SIMPLE)
+    for choice in choices:
+        for value in choice.scores:
+            marks = ["present"] * (value == choice.present) + ["chosen"] * (value == choice.chosen)
+            by_zone = (
+                f"{choice.scores[value][zone] / present - 1:+.1%}"
+                for zone, present in choice.scores[choice.present].items()
+            )
+            table.add_row(
+                choice.constant, _shown(value), f"{choice.of(value):.1f}", " ".join(by_zone), ", ".join(marks)
+            )
+    return table
+
+
+def _shown(value: Value) -> str:
+    return " and ".join(f"{number:g}" for number in (value if isinstance(value, tuple) else (value,)))
+
+
+def _groups(text: str) -> tuple[str, ...]:
+    groups = tuple(text.split(","))
+    if odd := sorted(set(groups) - set(GROUPS)):
+        raise argparse.ArgumentTypeError(f"no group {', '.join(odd)}: choose some of {','.join(GROUPS)}")
+    return groups
 
 
 def main() -> None:
-    """Print the table, and write the JSON where a file is named."""
+    """Print the tables, and write the JSON where a file is named."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--zone", type=int, default=2, help="the zone whose load decides")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--only", type=_groups, default=tuple(GROUPS), help=f"some of {','.join(GROUPS)}")
+    parser.add_argument("--zones", type=int, nargs="+", help="the zones whose load decides, all if none is named")
+    parser.add_argument("--json", type=Path, help="write the figures to this file, and go on where it stopped")
     arguments = parser.parse_args()
     console, settings = Console(), load(Settings)
     year = year_for(settings.data, settings, console)
-    if arguments.zone not in year.site.zones:
-        parser.error(
-            f"--zone: {year.site.name} has no zone {arguments.zone}, only {', '.join(map(str, year.site.zones))}"
-        )
-    with steps_shown(console) as progress:
-        choice = choose(year, arguments.zone, GRID, partial(progress, f"{len(GRID)} combinations"))
-    console.print(choice.table(f"RMSE in kW by lead, zone {choice.zone} of the {year.label}, rows 60-80 %"))
-    console.print(choice.verdict, highlight=False)
-    if arguments.json:
-        result = {"data": year.label, "synthetic": year.synthetic, **choice.to_json()}
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    chosen_zones = dict.fromkeys(arguments.zones or year.site.zones)
+    if odd := set(chosen_zones) - set(year.site.zones):
+        parser.error(f"--zones: {year.site.name} has no zone {odd.pop()}, only {', '.join(map(str, year.site.zones))}")
+    validations = [Validation.of(History.of(year, zone, year.test_start)) for zone in chosen_zones]
+    results = Results(year.sha256, arguments.json)
+    found: dict[str, list[Choice]] = {}
+    with threadpool_limits(1), steps_shown(console) as progress:
+        for group in arguments.only:
+            settings_tried = sum(len({*constant.candidates, constant.value}) for constant in GROUPS[group])
+            show = partial(progress, f"{group}: {settings_tried} settings")
+            found[group] = choose(GROUPS[group], judge_of(CRITERIA[group], validations, results, show, settings_tried))
+    for group, choices in found.items():
+        console.print(table(choices, f"{group}: {CRITERIA[group].title}, {year.label}, rows 60-80 %"))
+        console.print(*(choice.verdict for choice in choices), sep="\n", highlight=False)
+    chosen = {group: [choice.to_json() for choice in choices] for group, choices in found.items()}
+    results.write({"data": year.label, "synthetic": year.synthetic, "zones": list(chosen_zones), "chosen": chosen})
 
 
 if __name__ == "__main__":

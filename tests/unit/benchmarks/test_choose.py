@@ -1,55 +1,107 @@
-"""The memories are chosen on what came before the last fifth, by the mean error over all leads."""
+"""A constant is chosen by its scores in all zones, changed only for more than noise, and never measured twice."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+import argparse
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
-from benchmarks.choose import GRID, Choice, validated, validation
-from shared.forecasting.model import HALF_LIVES_DAYS
-from tests.unit.benchmarks.histories import DAY, history_of
+from benchmarks.choose import Choice, Results, _groups, choose, judge_of, table
+from benchmarks.constants import Constant, patched
+from benchmarks.criteria import Criterion, Validation
+from tests.unit.benchmarks.histories import history_of
 
 if TYPE_CHECKING:
-    from benchmarks.choose import Errors
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from benchmarks.constants import Value
+    from benchmarks.criteria import Figures
+    from benchmarks.streaming import Tell
 
 
-def errors(mean_kw: float | None) -> Errors:
-    """Return errors with such a mean."""
-    return {"1": 1.0, "6": 2.0, "36": 3.0, "144": 4.0, "mean": mean_kw}
+def constant_of(label: str, value: float) -> Constant:
+    """Return a constant that may be 1, 2 or 3."""
+    return Constant(label, {label: value}, (label,), (1.0, 2.0, 3.0))
 
 
-def test_the_last_fifth_is_neither_seen_nor_scored() -> None:
-    """Whatever comes after the rows that have been seen, the history to choose on and its rows are the same."""
-    history = history_of(20, seen_days=16)
-    before, rows = validation(history)
-    assert rows == range(12 * DAY, 16 * DAY)
-    assert len(before.demand_kw) == len(before.weather) == 16 * DAY
-    other_kw = np.concatenate((history.demand_kw[: 16 * DAY], np.full(4 * DAY, 1.0)))
-    np.testing.assert_array_equal(validation(replace(history, demand_kw=other_kw))[0].demand_kw, before.demand_kw)
+def test_each_is_chosen_beside_what_was_chosen_before() -> None:
+    """What is better by more than noise is taken on for the next ones; what is better by less is left."""
+    first, second = constant_of("first", 1.0), constant_of("second", 1.0)
+    seen: list[dict[str, Value]] = []
+
+    def judge(setting: Mapping[Constant, Value]) -> dict[int, float]:
+        named = {constant.label: value for constant, value in setting.items()}
+        seen.append(named)
+        better = 0.1 * (named["first"] == 2.0) + 0.001 * (named.get("second") == 3.0)
+        return {1: 100 * (1 - better), 2: 9 * (1 - better)}
+
+    one, other = choose((first, second), judge)
+    assert (one.best, one.chosen) == (2.0, 2.0)
+    assert (other.best, other.chosen) == (3.0, 1.0)
+    assert all(named["first"] == 2.0 for named in seen if "second" in named)
+    assert len(seen) == 6
 
 
-def test_memories_are_judged_by_a_stream() -> None:
-    """A combination has an error at every lead, which grows with the noise, and its memories matter."""
-    quiet, loud = (history_of(20, seen_days=20, noise_kw=noise_kw) for noise_kw in (20.0, 200.0))
-    found = validated(*validation(quiet), (15.0, 960.0), lambda _: None)
-    assert set(found) == {"1", "6", "36", "144", "mean"}
-    louder = validated(*validation(loud), (15.0, 960.0), lambda _: None)
-    assert (louder["mean"] or 0.0) > 2 * (found["mean"] or np.inf)
-    assert validated(*validation(quiet), (1.0,), lambda _: None) != found
+@pytest.mark.parametrize(("score", "stays"), [(99.8, True), (99.0, False), (float("nan"), True)])
+def test_the_verdict_is_plain(score: float, *, stays: bool) -> None:
+    """Less than noise below, or nothing to compare with, the present value stays; and the table marks what is what."""
+    choice = Choice("memory", 1.0, {1.0: {1: 100.0, 2: 50.0}, (2.0, 3.0): {1: score, 2: score / 2}})
+    assert choice.within_noise is stays
+    assert choice.chosen == (1.0 if stays else (2.0, 3.0))
+    assert ("stays 1" in choice.verdict) is stays
+    assert ("2 and 3 is 1.0% better" in choice.verdict) is not stays
+    marks = list(table([choice], "memories").columns[-1].cells)
+    assert marks == (["present, chosen", ""] if stays else ["present", "chosen"])
+    assert choice.to_json()["within_noise"] is stays
 
 
-@pytest.mark.parametrize("best", [HALF_LIVES_DAYS, (60.0,)])
-def test_the_lowest_mean_is_chosen_and_compared_with_the_model(best: tuple[float, ...]) -> None:
-    """The combination with the lowest mean is marked, one that could not be scored never, and the verdict is plain."""
-    rmse_kw = {memories: errors(900.0) for memories in GRID} | {GRID[0]: errors(None), best: errors(800.0)}
-    choice = Choice(2, rmse_kw)
-    assert choice.best == best
-    same = best == HALF_LIVES_DAYS
-    assert choice.to_json()["same"] is same
-    assert ("which is what" in choice.verdict) is same
-    table = choice.table("zone 2")
-    (marked,) = (row for row, mark in enumerate(table.columns[-1].cells) if mark)
-    assert list(table.columns[-2].cells)[marked] == "800.0"
+def test_zones_count_by_their_shares() -> None:
+    """A percent of a small zone weighs as much as a percent of a large one."""
+    choice = Choice("memory", 1.0, {1.0: {1: 1000.0, 2: 10.0}, 2.0: {1: 1010.0, 2: 10 / 1.01}})
+    assert choice.of(1.0) == pytest.approx(choice.of(2.0)) == pytest.approx(100.0)
+
+
+def test_what_is_in_the_file_is_not_run_again(tmp_path: Path) -> None:
+    """A run that starts anew measures only what is missing, and anew what is under another constant."""
+    path = tmp_path / "choose.json"
+    runs: list[int] = []
+
+    def run() -> Figures:
+        runs.append(1)
+        return {"rmse_kw": 7.0}
+
+    Results("data", path).figures_of("streamed", 2, run)
+    again = Results("data", path)
+    assert again.figures_of("streamed", 2, run) == {"rmse_kw": 7.0}
+    assert len(runs) == 1
+    again.figures_of("streamed", 3, run)
+    Results("other data", path).figures_of("streamed", 2, run)
+    assert len(runs) == 3
+
+
+def test_a_setting_is_judged_in_every_zone() -> None:
+    """The criterion is measured while the constants are as the setting says; the progress reaches the whole."""
+    history = history_of(4, seen_days=4)
+    shown: list[float] = []
+    held: dict[str, Any] = {"_HELD": 1.0}
+    constant = Constant("held", held, ("_HELD",), (1.0, 2.0))
+
+    def measure(_: Validation, tell: Tell) -> Figures:
+        tell(10)
+        return {"rmse_kw": held["_HELD"]}
+
+    criterion = Criterion(measure, lambda _: 10, lambda figures: 3 * figures["rmse_kw"], "held")
+    judge = judge_of(criterion, [Validation.of(history)], Results("data"), shown.append, 2)
+    assert judge({constant: 2.0}) == {2: 6.0}
+    assert shown == [0.5]
+    with patched({constant: 5.0}):
+        assert held["_HELD"] == 5.0
+
+
+def test_an_unknown_group_is_named() -> None:
+    """The message says which groups there are."""
+    assert _groups("guard,blend") == ("guard", "blend")
+    with pytest.raises(argparse.ArgumentTypeError, match=r"no group gard: choose some of regression,blend"):
+        _groups("gard")

@@ -1,0 +1,261 @@
+"""What a setting of the constants is judged by: figures on the part of the year before its last fifth.
+
+Everything runs as a stream, each reading answered before the next is seen, and is scored on rows 60-80 % of the year.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.accuracy import DAY, DISTURBANCES, Disturbance, mean_rmse_kw, weather_estimate
+from benchmarks.streaming import empty_model, take
+from shared.forecasting import model as demand_model
+from shared.forecasting.intervals import COVERAGES
+from shared.forecasting.weather import WeatherDemand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from benchmarks.streaming import Tell
+    from services.trainer.history import History
+    from shared.forecasting.model import ZoneDemand
+
+__all__ = ["CRITERIA", "Criterion", "Validation", "cases", "disturbed", "estimated", "pinball_kw", "streamed"]
+
+Floats = NDArray[np.float64]
+Figures = dict[str, float]
+
+HOUR = DAY // 24
+ONSETS, FIRST_ONSET, ONSET_EVERY = 6, 432, 1507  # rows: each at another time of day
+FOLLOWED, FOLLOWED_SWITCHING = 3 * DAY, 5 * DAY
+SPELLS = (1, 3, 6, 12, 18, 36)  # steps
+SWITCHED_HOURS = (1, 2, 4, 6, 10, 14)
+RATIOS = (1.08, 0.9, 1.15, 0.85, 1.3, 0.6)  # of the load for good to that of before
+NIGHT_HOURS, NIGHTS = 10, 3
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """A zone's year without its last fifth, of which nothing is seen, and the last quarter of what remains."""
+
+    history: History
+    rows: range
+
+    @classmethod
+    def of(cls, history: History) -> Self:
+        """Cut off the rows that have not been seen."""
+        seen = slice(history.seen)
+        before = replace(history, demand_kw=history.demand_kw[seen], weather=history.weather[seen])
+        return cls(before, range(history.seen * 3 // 4, history.seen))
+
+    @property
+    def first_step(self) -> int:
+        """The step of the first row that is judged."""
+        return self.history.first_step + self.rows.start
+
+    @property
+    def load_kw(self) -> Floats:
+        """The loads of the rows that are judged."""
+        return self.history.demand_kw[self.rows.start : self.rows.stop]
+
+    @property
+    def split(self) -> History:
+        """The history of which only what comes before the rows has been seen."""
+        return replace(self.history, seen=self.rows.start)
+
+    @cached_property
+    def ahead_kw(self) -> Floats:
+        """What the weather says at each of the rows of the same time tomorrow, (rows,), NaN without weather."""
+        seen, steps = slice(self.rows.start), self.history.steps
+        ahead_kw = np.full(len(self.rows), np.nan)
+        if not (np.isfinite(self.history.weather[seen]).all(axis=1) & np.isfinite(self.history.demand_kw[seen])).any():
+            return ahead_kw
+        model = WeatherDemand(step_minutes=self.history.site.step_minutes)
+        model.fit(steps[seen], self.history.weather[seen], self.history.demand_kw[seen])
+        own, weather = steps[self.rows.start :], self.history.weather[self.rows.start :]
+        now_kw, tomorrow_kw = model.predict(own, weather).tolist(), model.predict(own + DAY, weather).tolist()
+        for row, (step, load_kw) in enumerate(zip(own.tolist(), self.load_kw.tolist(), strict=True)):
+            ahead_kw[row] = model.correct(step + DAY, tomorrow_kw[row])
+            model.partial_fit(step, now_kw[row], load_kw)
+        return ahead_kw
+
+    def model(self, tell: Tell) -> ZoneDemand:
+        """Return a forecaster that has seen what comes before the rows, its weights then frozen beside the others."""
+        model = empty_model(self.history.site, demand_model.HALF_LIVES_DAYS)
+        take(model, self.history, range(self.rows.start), tell)
+        return model.freeze()
+
+
+def streamed(validation: Validation, tell: Tell) -> Figures:
+    """Return RMSE, and mean pinball loss at the ends of all intervals, both in kW in the mean over all leads."""
+    model, load_kw = validation.model(tell), validation.load_kw
+    median_kw = np.full((len(load_kw), DAY), np.nan)
+    ends_kw = np.full((len(load_kw), 2, len(COVERAGES), DAY), np.nan, np.float32)
+    for row, (own_kw, ahead_kw) in enumerate(zip(load_kw.tolist(), validation.ahead_kw.tolist(), strict=True)):
+        forecast = model.partial_fit(validation.first_step + row, own_kw, ahead_kw).predict()
+        median_kw[row], ends_kw[row] = forecast.median_kw, (forecast.low_kw, forecast.high_kw)
+    tell(len(load_kw))
+    targets_kw = _targets(load_kw)
+    return {"rmse_kw": mean_rmse_kw(median_kw - targets_kw), "pinball_kw": pinball_kw(ends_kw, targets_kw)}
+
+
+def pinball_kw(ends_kw: NDArray[np.floating], targets_kw: Floats) -> float:
+    """Return the mean pinball loss at both ends of the intervals of ``COVERAGES``; NaN is left out.
+
+    That is proper for all of them together: each end is a quantile, and the mean is a weighted interval score (J.
+    Bracher et al., Evaluating epidemic forecasts in an interval format, PLoS Computational Biology 17, 2021).
+
+    Parameters
+    ----------
+    ends_kw
+        (origins, low and high, coverages, leads).
+    targets_kw
+        (origins, leads).
+    """
+    losses = []
+    for column, coverage in enumerate(COVERAGES):
+        for end, quantile in enumerate(((1 - coverage) / 2, (1 + coverage) / 2)):
+            over_kw = targets_kw - ends_kw[:, end, column]
+            losses.append(float(np.nanmean(np.maximum(quantile * over_kw, (quantile - 1) * over_kw))))
+    return float(np.mean(losses))
+
+
+def cases(onset: int) -> dict[str, Disturbance]:
+    """Return what is done to the readings from the n-th onset on.
+
+    How long a fault of the meter lasts, and how long a change of the load, nobody knows beforehand: both are short and
+    long, small and large in turn. To believe the first and to refuse the second is what costs.
+    """
+    spell, switched, ratio = SPELLS[onset % 6], SWITCHED_HOURS[onset % 6] * HOUR, RATIOS[onset % 6]
+    known = ("6 h stuck", "24 h missing", "18 values x10", "+20 % for good")
+    return {
+        **{name: DISTURBANCES[name] for name in known},
+        "a spell x2": Disturbance(spell, lambda load_kw, _: 2.0 * load_kw),
+        "a spell at 60 %, true": Disturbance(spell, _during(slice(spell), 0.6), lasting=True),
+        "+20 % for hours": Disturbance(switched, _during(slice(switched), 1.2), lasting=True),
+        "8 to 40 % for good": Disturbance(DAY, lambda load_kw, _: ratio * load_kw, lasting=True),
+        "+20 % to and fro": Disturbance(NIGHTS * DAY, _switched, lasting=True),
+    }
+
+
+def disturbed(validation: Validation, tell: Tell) -> Figures:
+    """Return the RMSE in the mean over all leads, in kW, undisturbed and in each of the `cases`.
+
+    The former is over all rows, the latter over the origins of the three days from each onset on, and of five where
+    the load is switched to and fro, in the mean over the onsets; a copy of the forecaster is disturbed at each.
+    """
+    model, load_kw, first_step = validation.model(tell), validation.load_kw, validation.first_step
+    longest = FOLLOWED_SWITCHING + DAY
+    onsets = [at for n in range(ONSETS) if (at := FIRST_ONSET + n * ONSET_EVERY) + longest <= len(load_kw)]
+    clean_kw, found = [], []
+    for n, (start, stop) in enumerate(zip((0, *onsets), (*onsets, len(load_kw)), strict=True)):
+        clean_kw.append(_medians(model, first_step + start, load_kw[start:stop], tell))
+        if n < len(onsets):
+            before_kw, after_kw = float(load_kw[stop - 1]), load_kw[stop : stop + longest]
+            found.append(
+                {
+                    name: _disturbed_rmse_kw(model, first_step + stop, case, (after_kw, before_kw), tell)
+                    for name, case in cases(n).items()
+                }
+            )
+    undisturbed_kw = mean_rmse_kw(np.concatenate(clean_kw) - _targets(load_kw))
+    return {"undisturbed": undisturbed_kw, **{name: float(np.mean([one[name] for one in found])) for name in cases(0)}}
+
+
+def estimated(validation: Validation, tell: Tell) -> Figures:
+    """Return the RMSE in kW of what weather and calendar alone say of the moment, corrected with labels a day old."""
+    estimate = weather_estimate(validation.split)
+    tell(len(validation.history.demand_kw))
+    return {"rmse_kw": np.nan if estimate is None else estimate.rmse_kw}
+
+
+def everyday_and_disturbed(figures: Mapping[str, float]) -> float:
+    """Return the geometric mean of the undisturbed error and of the geometric mean of the disturbed ones."""
+    undisturbed, *others = np.log(list(figures.values()))
+    return float(np.exp((undisturbed + np.mean(others)) / 2))
+
+
+class Criterion(NamedTuple):
+    """How figures are found for a zone, how many readings that takes, and the one number, lower is better, they make.
+
+    Zones are put together by the geometric mean, so that a percent of one counts as much as a percent of another.
+    """
+
+    measure: Callable[[Validation, Tell], Figures]
+    readings: Callable[[Validation], int]
+    score: Callable[[Mapping[str, float]], float]
+    title: str
+
+
+def _all_rows(validation: Validation) -> int:
+    return len(validation.history.demand_kw)
+
+
+def _with_onsets(validation: Validation) -> int:
+    return _all_rows(validation) + ONSETS * ((len(cases(0)) - 1) * FOLLOWED + FOLLOWED_SWITCHING)
+
+
+_RMSE = Criterion(streamed, _all_rows, lambda figures: figures["rmse_kw"], "mean RMSE of all leads, kW")
+_PINBALL = _RMSE._replace(score=lambda figures: figures["pinball_kw"], title="mean pinball loss of all intervals, kW")
+_DISTURBED = Criterion(disturbed, _with_onsets, everyday_and_disturbed, "mean RMSE, undisturbed and disturbed, kW")
+_WEATHER = Criterion(estimated, _all_rows, lambda figures: figures["rmse_kw"], "RMSE of the weather estimate, kW")
+
+CRITERIA: dict[str, Criterion] = {
+    "regression": _RMSE,
+    "blend": _RMSE,
+    "intervals": _PINBALL,
+    "ladder": _RMSE,
+    "shift": _DISTURBED,
+    "guard": _DISTURBED,
+    "weather": _WEATHER,
+}
+"""By the groups of constants."""
+
+
+def _during(steps: slice, ratio: float) -> Callable[[Floats, float], Floats]:
+    def meter(load_kw: Floats, _: float) -> Floats:
+        changed_kw = load_kw.copy()
+        changed_kw[steps] *= ratio
+        return changed_kw
+
+    return meter
+
+
+def _switched(load_kw: Floats, _: float) -> Floats:
+    """Return a load that is larger for ten hours of each of three days, and from the fourth on for good."""
+    step = np.arange(len(load_kw))
+    return np.where((step % DAY < NIGHT_HOURS * HOUR) | (step >= NIGHTS * DAY), 1.2 * load_kw, load_kw)
+
+
+def _disturbed_rmse_kw(
+    model: ZoneDemand, first_step: int, case: Disturbance, loads_kw: tuple[Floats, float], tell: Tell
+) -> float:
+    """Return the error after a disturbance, of the loads from its onset on and the one before it."""
+    followed = FOLLOWED if case.steps <= DAY else FOLLOWED_SWITCHING
+    fed_kw, true_kw = (of(*loads_kw)[: followed + DAY] for of in (case.fed_kw, case.true_kw))
+    medians_kw = _medians(deepcopy(model), first_step, fed_kw[:followed], tell)
+    return mean_rmse_kw(medians_kw - _targets(true_kw)[:followed])
+
+
+def _medians(model: ZoneDemand, first_step: int, load_kw: Floats, tell: Tell) -> Floats:
+    """Let the model take the readings; returns what it forecasts from each, (readings, leads)."""
+    medians_kw = np.empty((len(load_kw), DAY))
+    for row, own_kw in enumerate(load_kw.tolist()):
+        model.partial_fit(first_step + row, own_kw)
+        assert model.fold_ is not None  # noqa: S101 - a model that has read tells the type checker
+        medians_kw[row] = model.fold_.outlook.median_kw
+    tell(len(load_kw))
+    return medians_kw
+
+
+def _targets(load_kw: Floats) -> Floats:
+    """Return the loads that the forecasts from each of them are about, (origins, leads), NaN beyond the last."""
+    ahead_kw = np.concatenate((load_kw[1:], np.full(DAY, np.nan)))
+    targets_kw: Floats = np.lib.stride_tricks.sliding_window_view(ahead_kw, DAY)
+    return targets_kw

@@ -1,0 +1,90 @@
+"""Settings are judged on what came before the last fifth, by proper scores, undisturbed and disturbed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from benchmarks.criteria import CRITERIA, Validation, cases, disturbed, estimated, pinball_kw, streamed
+from shared.forecasting.intervals import COVERAGES
+from shared.forecasting.weather import COLUMNS
+from tests.unit.benchmarks.histories import DAY, history_of
+
+
+def test_the_last_fifth_is_neither_seen_nor_scored() -> None:
+    """Whatever comes after the rows that have been seen, the history to choose on and its rows are the same."""
+    history = history_of(20, seen_days=16)
+    validation = Validation.of(history)
+    assert validation.rows == range(12 * DAY, 16 * DAY)
+    assert validation.split.seen == validation.rows.start
+    assert len(validation.history.demand_kw) == len(validation.history.weather) == 16 * DAY
+    other_kw = np.concatenate((history.demand_kw[: 16 * DAY], np.full(4 * DAY, 1.0)))
+    again = Validation.of(replace(history, demand_kw=other_kw))
+    np.testing.assert_array_equal(again.history.demand_kw, validation.history.demand_kw)
+
+
+def test_a_stream_is_judged_by_its_errors() -> None:
+    """Both figures grow with the noise of the load, and the stream tells of every reading."""
+    told: list[int] = []
+    quiet, loud = (
+        streamed(Validation.of(history_of(24, seen_days=24, noise_kw=noise_kw)), told.append)
+        for noise_kw in (20.0, 200.0)
+    )
+    assert loud["rmse_kw"] > 2 * quiet["rmse_kw"]
+    assert loud["pinball_kw"] > 1.2 * quiet["pinball_kw"]
+    assert sum(told) == 2 * 24 * DAY
+
+
+def test_the_pinball_loss_is_that_of_both_ends() -> None:
+    """A target inside costs the tail times the distance to each end, one beyond an end the rest; NaN costs nothing."""
+    ends_kw = np.empty((2, 2, len(COVERAGES), 2))
+    ends_kw[:, 0], ends_kw[:, 1] = 90.0, 110.0
+    targets_kw = np.array([[100.0, 120.0], [np.nan, np.nan]])
+    tails = (1 - np.array(COVERAGES)) / 2
+    inside, beyond = (tails * 10 + tails * 10) / 2, (tails * 30 + (1 - tails) * 10) / 2
+    assert pinball_kw(ends_kw, targets_kw) == pytest.approx(np.mean((inside + beyond) / 2))
+
+
+def test_what_the_weather_says_of_tomorrow_is_of_the_past() -> None:
+    """No later load or weather changes it; without weather it says nothing."""
+    history = history_of(12, seen_days=12)
+    assert np.isnan(Validation.of(history).ahead_kw).all()
+    weather = np.random.default_rng(3).normal(10, 3, (12 * DAY, len(COLUMNS)))
+    known, rows = replace(history, weather=weather), DAY
+    later = replace(known, weather=weather.copy(), demand_kw=known.demand_kw.copy())
+    later.weather[9 * DAY + rows :] += 5.0
+    later.demand_kw[9 * DAY + rows :] += 500.0
+    one, other = (Validation.of(each).ahead_kw for each in (known, later))
+    np.testing.assert_array_equal(one[:rows], other[:rows])
+    assert np.isfinite(one).all()
+    assert not np.array_equal(one[rows:], other[rows:])
+    assert estimated(Validation.of(known), lambda _: None)["rmse_kw"] > 0.0
+
+
+def test_faults_and_changes_of_the_load_are_short_and_long() -> None:
+    """A fault leaves the truth alone, a change is the truth; both last otherwise at each onset."""
+    load_kw = np.full(6 * DAY, 100.0)
+    fault, change = cases(1)["a spell x2"], cases(1)["a spell at 60 %, true"]
+    np.testing.assert_array_equal(fault.true_kw(load_kw, 100.0), load_kw)
+    assert np.flatnonzero(fault.fed_kw(load_kw, 100.0) == 200.0).tolist() == [0, 1, 2]
+    assert np.flatnonzero(change.true_kw(load_kw, 100.0) == 60.0).tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(change.true_kw(load_kw, 100.0), change.fed_kw(load_kw, 100.0))
+    assert len({cases(n)["a spell x2"].steps for n in range(6)}) == 6
+    assert len({cases(n)["8 to 40 % for good"].true_kw(load_kw, 100.0)[0] for n in range(6)}) == 6
+    switched_kw = cases(0)["+20 % to and fro"].true_kw(load_kw, 100.0)
+    by_day = (switched_kw.reshape(6, DAY) == 120.0).sum(axis=1).tolist()
+    assert by_day == [60, 60, 60, DAY, DAY, DAY]
+
+
+def test_a_disturbance_costs() -> None:
+    """Every case has an error, a lasting shift and a silent day a larger one than none; the score lies between."""
+    figures = disturbed(Validation.of(history_of(40, seen_days=40)), lambda _: None)
+    assert list(figures) == ["undisturbed", *cases(0)]
+    assert figures["+20 % for good"] > 1.5 * figures["undisturbed"]
+    assert figures["24 h missing"] > figures["undisturbed"]
+    score = CRITERIA["guard"].score
+    assert figures["undisturbed"] < score(figures) < max(figures.values())
+    assert score({"undisturbed": 4.0, "one": 2.0, "other": 8.0}) == pytest.approx(4.0)
+    assert score({"undisturbed": 1.0, "one": 4.0, "other": 4.0}) == pytest.approx(2.0)
