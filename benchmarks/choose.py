@@ -3,9 +3,10 @@
 ``python -m benchmarks.choose [--only regression,blend,...] [--zones 1 2 3] [--json FILE]`` takes the year of the
 settings (TETOUAN_DATA). One constant at a time takes the values of a small grid, the others as they are; each value is
 run as a stream over the readings before the last 20 %, in every zone, and judged on rows 60-80 % of the year. A value
-is chosen in place of the present one where it is better by more than noise; the constants after it in its group are
-then chosen beside it. What is in the file is not run again: a run that was stopped goes on where it was. Delete the
-file after a change of the code. All of it takes about three quarters of an hour on one processor.
+is chosen in place of the present one where it is better by more than noise, and in no zone worse by more; the
+constants after it in its group are then chosen beside it. What is in the file is not run again: a run that was stopped
+goes on where it was. Delete the file after a change of the code. All of it takes about three quarters of an hour on
+one processor.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ class Choice:
 
     @property
     def best(self) -> Value:
-        """The value with the lowest score."""
-        return min(self.scores, key=self.of)
+        """The value with the lowest score among those that no zone loses by more than noise."""
+        return min((value for value in self.scores if self._harmless(value)), key=self.of)
 
     @property
     def within_noise(self) -> bool:
@@ -70,6 +71,12 @@ class Choice:
     def chosen(self) -> Value:
         """The present value where it is as good as the best one, else that."""
         return self.present if self.within_noise else self.best
+
+    def _harmless(self, value: Value) -> bool:
+        present = self.scores[self.present]
+        return value == self.present or all(
+            score <= present[zone] * (1 + NOISE) for zone, score in self.scores[value].items()
+        )
 
     @property
     def verdict(self) -> str:

@@ -64,8 +64,8 @@ def patched(setting: Mapping[Constant, Value]) -> Iterator[None]:
 
 
 def values() -> dict[str, Value]:
-    """Return what all of them are now, by label."""
-    return {constant.label: constant.value for constants in GROUPS.values() for constant in constants}
+    """Return what all of them are now, by group and label."""
+    return {f"{group}: {one.label}": one.value for group, constants in GROUPS.items() for one in constants}
 
 
 def _of(place: dict[str, Any], name: str, *candidates: Value) -> Constant:
@@ -92,14 +92,17 @@ GROUPS: dict[str, tuple[Constant, ...]] = {
             "_BLEND_DAY, _BLEND_WEEK, _BLEND_MEAN",
             vars(history),
             _BLEND,
-            ((0.25, 0.25, 0.5), (0.0, 0.0, 1.0), (0.5, 0.0, 0.5), (0.0, 0.5, 0.5), (0.4, 0.2, 0.4), (0.2, 0.4, 0.4)),
+            (
+                *((0.25, 0.25, 0.5), (0.4, 0.2, 0.4), (0.2, 0.4, 0.4), (0.0, 0.5, 0.5)),
+                *((0.0, 0.0, 1.0), (0.3, 0.0, 0.7), (0.5, 0.0, 0.5), (0.7, 0.0, 0.3)),
+            ),
         ),
     ),
     "intervals": (
         _of(_INTERVALS, "_SCALE_HALF_LIFE_DAYS", 20, 28, 40, 56),
-        _of(_INTERVALS, "_SCORE_DAYS", 28, 42, 56, 84),
-        _of(_INTERVALS, "_UNREST_HALF_LIFE_DAYS", 0.5, 1, 2),
-        _of(_INTERVALS, "_UNREST_POWER", 0.2, 0.3, 0.4, 0.5, 0.6),
+        _of(_INTERVALS, "_SCORE_DAYS", 21, 28, 42, 56, 84),
+        _of(_INTERVALS, "_UNREST_HALF_LIFE_DAYS", 0.25, 0.5, 1, 2),
+        _of(_INTERVALS, "_UNREST_POWER", 0.2, 0.3, 0.4, 0.5, 0.6, 0.8),
         _of(_INTERVALS, "_UNREST_LIMITS", (0.5, 3.0), (0.8, 2.0), (0.8, 3.0), (0.8, 4.5), (1.0, 3.0)),
     ),
     "ladder": (

@@ -63,6 +63,12 @@ def test_zones_count_by_their_shares() -> None:
     assert choice.of(1.0) == pytest.approx(choice.of(2.0)) == pytest.approx(100.0)
 
 
+def test_no_zone_pays_for_another() -> None:
+    """A value that one zone loses by more than noise is not chosen, whatever the others gain; the next best one is."""
+    scores = {1.0: {1: 100.0, 2: 100.0}, 2.0: {1: 80.0, 2: 101.0}, 3.0: {1: 99.0, 2: 100.1}}
+    assert Choice("memory", 1.0, scores).chosen == 3.0
+
+
 def test_what_is_in_the_file_is_not_run_again(tmp_path: Path) -> None:
     """A run that starts anew measures only what is missing, and anew what is under another constant."""
     path = tmp_path / "choose.json"

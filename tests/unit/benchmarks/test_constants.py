@@ -26,6 +26,15 @@ def test_a_constant_is_tried_beside_what_it_is(constant: Constant) -> None:
     assert constant.value == before
 
 
+def test_constants_of_one_name_are_told_apart() -> None:
+    """What has been measured is kept by what all constants were: each of them counts, whatever its name."""
+    before = values()
+    assert len(before) == sum(map(len, GROUPS.values()))
+    for constant in (constant for constants in GROUPS.values() for constant in constants):
+        with patched({constant: next(value for value in constant.candidates if value != constant.value)}):
+            assert sum(values()[name] != value for name, value in before.items()) == 1
+
+
 def test_what_is_built_meanwhile_goes_by_it() -> None:
     """A module's constant and a default argument are both looked up when they are used; an error puts them back."""
     before = values()
