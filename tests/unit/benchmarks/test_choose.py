@@ -65,7 +65,11 @@ def test_zones_count_by_their_shares() -> None:
 
 def test_no_zone_pays_for_another() -> None:
     """A value that one zone loses by more than noise is not chosen, whatever the others gain; the next best one is."""
-    scores = {1.0: {1: 100.0, 2: 100.0}, 2.0: {1: 80.0, 2: 101.0}, 3.0: {1: 99.0, 2: 100.1}}
+    scores: dict[Value, dict[int, float]] = {
+        1.0: {1: 100.0, 2: 100.0},
+        2.0: {1: 80.0, 2: 101.0},
+        3.0: {1: 99.0, 2: 100.1},
+    }
     assert Choice("memory", 1.0, scores).chosen == 3.0
 
 
