@@ -97,9 +97,13 @@ def streamed(validation: Validation, tell: Tell) -> Figures:
     model, load_kw = validation.model(tell), validation.load_kw
     median_kw = np.full((len(load_kw), DAY), np.nan)
     ends_kw = np.full((len(load_kw), 2, len(COVERAGES), DAY), np.nan, np.float32)
-    for row, (own_kw, ahead_kw) in enumerate(zip(load_kw.tolist(), validation.ahead_kw.tolist(), strict=True)):
-        forecast = model.partial_fit(validation.first_step + row, own_kw, ahead_kw).predict()
-        median_kw[row], ends_kw[row] = forecast.median_kw, (forecast.low_kw, forecast.high_kw)
+    row = 0
+    while row < len(load_kw):
+        for forecast in model.answer(validation.first_step + row, load_kw[row:]):
+            if forecast is not None:
+                median_kw[row], ends_kw[row] = forecast.median_kw, (forecast.low_kw, forecast.high_kw)
+            model.foresee(validation.first_step + row, float(validation.ahead_kw[row]))
+            row += 1
     tell(len(load_kw))
     targets_kw = _targets(load_kw)
     return {"rmse_kw": mean_rmse_kw(median_kw - targets_kw), "pinball_kw": pinball_kw(ends_kw, targets_kw)}
