@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from shared.contracts import topics
 from shared.data.sites import BUILT_IN, Site, known_sites
 from shared.forecasting.intervals import COVERAGES
+from shared.runtime import hooks
 
 __all__ = ["PREFIX", "Refused", "Settings", "load", "unwritable"]
 
@@ -170,7 +171,7 @@ class Settings(BaseSettings):
 
 def load(kind: type[S], **overrides: object) -> S:
     """Return the settings from the environment; raises ``Refused`` that names the first bad one."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | {PREFIX + "TEST_KAFKA"}
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {PREFIX + "TEST_KAFKA", hooks.VARIABLE}
     for name in sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known):
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]}?" if close else "see the settings table of the README"
