@@ -29,7 +29,7 @@ DAYS_AHEAD = 2  # the late mean is known two days ahead
 
 LOAD, MEAN, LATE_MEAN, BLEND, DEVIATION, WEATHER = range(6)
 _WEEK = 7
-_BLEND_DAY, _BLEND_WEEK, _BLEND_MEAN = 0.35, 0.0, 0.65
+_BLEND_DAY, _BLEND_WEEK, _BLEND_MEAN = 0.25, 0.25, 0.5
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class History:
     - ``LOAD``: the load in kW, up to the last reading;
     - ``MEAN``: the mean of the same time on the seven days before, known up to a day ahead;
     - ``LATE_MEAN``: the same without the last of them, known up to two days ahead;
-    - ``BLEND``: .35 same time yesterday + .65 ``MEAN`` (a week ago may weigh, too): the shape of the day to come;
+    - ``BLEND``: .25 same time yesterday + .25 same time last week + .5 ``MEAN``: the shape of the day to come;
     - ``DEVIATION``: the sum of all deviations from ``MEAN`` so far: the difference of two is a sum between them;
     - ``WEATHER``: what weather and calendar alone say, known up to a day ahead, NaN where there is none.
 

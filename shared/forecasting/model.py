@@ -4,7 +4,7 @@ The forecast for lead h at origin t is a shape that the last days foretell, plus
 
     y(t) + [s(t + h) - s(t)] + x(t)' beta_h + z(t, h)' gamma_h,
 
-where s blends the same time yesterday and the mean of the last seven days. Forecasting a difference makes
+where s blends the same time yesterday, a week ago, and the mean of the last seven days. Forecasting a difference makes
 the level of the load drop out, so that it may move for good without harm. All weights come from one recursion
 (:mod:`shared.forecasting.regression`), the intervals from the forecaster's own past errors
 (:mod:`shared.forecasting.intervals`). That is the best rung of a ladder (:mod:`shared.forecasting.ladder`); where it

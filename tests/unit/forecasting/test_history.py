@@ -50,7 +50,7 @@ def test_the_means_are_those_of_the_same_time_on_the_days_before(
     mean = days[3:].mean(axis=0)
     np.testing.assert_allclose(window.series[MEAN, span], mean)
     np.testing.assert_allclose(window.series[LATE_MEAN, span], days[3:9].mean(axis=0))
-    np.testing.assert_allclose(window.series[BLEND, span], 0.35 * days[9] + 0.65 * mean)
+    np.testing.assert_allclose(window.series[BLEND, span], 0.25 * days[9] + 0.25 * days[3] + 0.5 * mean)
 
 
 def test_in_the_first_week_the_days_that_there_are_make_the_mean() -> None:
