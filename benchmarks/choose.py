@@ -5,8 +5,7 @@ settings (TETOUAN_DATA). One constant at a time takes the values of a small grid
 run as a stream over the readings before the last 20 %, in every zone, and judged on rows 60-80 % of the year. A value
 is chosen in place of the present one where it is better by more than noise, and in no zone worse by more; the
 constants after it in its group are then chosen beside it. What is in the file is not run again: a run that was stopped
-goes on where it was. Delete the file after a change of the code. All of it takes about three quarters of an hour on
-one processor.
+goes on where it was. Delete the file after a change of the code.
 """
 
 from __future__ import annotations
