@@ -18,10 +18,9 @@ import sys
 from datetime import datetime
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, TopicPartition
 
 ANSWER_S = 10.0  # then nobody is there
-BUSY_S = 60.0  # a broker that is there may still be slow
 LEADS_MINUTES = {"+10 min": 10, "+1 h": 60, "+24 h": 1440}
 
 
@@ -57,11 +56,8 @@ def assign(consumer: Consumer, topic: str, *, from_start: bool) -> None:
     found = consumer.list_topics(topic, timeout=ANSWER_S).topics[topic]
     if found.error is not None:
         raise KafkaException(found.error)
-    partitions = [TopicPartition(topic, number) for number in found.partitions]
-    for partition in partitions:
-        oldest, end = consumer.get_watermark_offsets(partition, timeout=BUSY_S)
-        partition.offset = oldest if from_start else end
-    consumer.assign(partitions)
+    begin = OFFSET_BEGINNING if from_start else OFFSET_END  # the client finds them, however long a leader is sought
+    consumer.assign([TopicPartition(topic, number, begin) for number in found.partitions])
 
 
 def print_forecasts(consumer: Consumer, count: int | None) -> None:

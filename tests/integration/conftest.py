@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -90,7 +90,8 @@ def real_broker(kafka: Kafka) -> Iterator[Broker]:
     yield Broker("kafka", kafka.bootstrap, prefix)
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
     for done in admin.delete_topics([prefix + topic.name for topic in topics.ALL]).values():
-        done.result()
+        with suppress(KafkaException):  # of a broker too busy: topics left behind are in nobody's way
+            done.result()
 
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.real_kafka)])
