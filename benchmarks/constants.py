@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from shared.forecasting import fold, history, intervals, ladder, model, regression, shift, weather
+from shared.forecasting import combination, fold, history, intervals, ladder, model, regression, shift, weather
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -75,6 +75,7 @@ def _of(place: dict[str, Any], name: str, *candidates: Value) -> Constant:
 _REGRESSION, _INTERVALS, _LADDER, _SHIFT = vars(regression), vars(intervals), vars(ladder), vars(shift)
 _TREES = cast("dict[str, Any]", weather.WeatherDemand.__init__.__kwdefaults__)  # it has defaults
 _BLEND = ("_BLEND_DAY", "_BLEND_WEEK", "_BLEND_MEAN")
+_RECENT = ("_RECENT_DAY", "_RECENT_MEAN")
 
 GROUPS: dict[str, tuple[Constant, ...]] = {
     "regression": (
@@ -97,6 +98,16 @@ GROUPS: dict[str, tuple[Constant, ...]] = {
                 *((0.0, 0.0, 1.0), (0.3, 0.0, 0.7), (0.5, 0.0, 0.5), (0.7, 0.0, 0.3)),
             ),
         ),
+    ),
+    "combination": (
+        Constant(
+            "_RECENT_DAY, _RECENT_MEAN",
+            vars(history),
+            _RECENT,
+            ((0.5, 0.5), (0.35, 0.65), (0.65, 0.35), (0.0, 1.0), (1.0, 0.0)),
+        ),
+        _of(vars(combination), "_HALF_LIFE_DAYS", 8, 15, 30, 60),
+        _of(vars(combination), "_LARGEST_SHARE", 0.0, 0.3, 0.5, 0.8),
     ),
     "intervals": (
         _of(_INTERVALS, "_SCALE_HALF_LIFE_DAYS", 20, 28, 40, 56),

@@ -213,6 +213,7 @@ _WEATHER = Criterion(estimated, _all_rows, lambda figures: figures["rmse_kw"], "
 CRITERIA: dict[str, Criterion] = {
     "regression": _RMSE,
     "blend": _RMSE,
+    "combination": _RMSE,
     "intervals": _PINBALL,
     "ladder": _RMSE,
     "shift": _DISTURBED,

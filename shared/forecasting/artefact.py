@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read", "restore", "write"]
 
-_FORMAT, _VERSION = "zone-demand", 3
+_FORMAT, _VERSION = "zone-demand", 4
 _HEADER = "header"
 
 # what numpy, zipfile and json raise on a file that is torn, damaged, or something else

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from shared.forecasting import ladder
 from shared.forecasting.climatology import Climatology
+from shared.forecasting.combination import Combination
 from shared.forecasting.features import DayPlan, Features, grid_leads, interpolation
 from shared.forecasting.history import LOAD, WEATHER, History, Resolution
 from shared.forecasting.intervals import BLOCK_MINUTES, COVERAGES, Intervals
@@ -55,6 +56,7 @@ class Outlook:
     last_step: int = field(init=False, default=-1)
     good_step: int = field(init=False, default=-1)  # of the last good reading
     median_kw: Floats = field(init=False)  # from last_step
+    carried_kw: Floats = field(init=False)  # the same with the level of the last load carried on: tells a shift
     trusted_step: int = field(init=False, default=-1)  # the last good origin, or a later one where that has run out
     trusted_kw: Floats = field(init=False)  # from trusted_step: fills what is missing
     refused: int = field(init=False, default=0)  # readings in a row that were not believed
@@ -66,6 +68,7 @@ class Outlook:
 
     def __post_init__(self) -> None:
         self.median_kw = np.full(self.horizon_steps, np.nan)
+        self.carried_kw = np.full(self.horizon_steps, np.nan)
         self.trusted_kw = np.full(self.horizon_steps, np.nan)
         self.usual_kw = np.full(self.block_steps, np.nan)
 
@@ -113,6 +116,7 @@ class DemandFold:
         self.intervals = Intervals(resolution, len(NAMES), self._leads, self._spread)
         self.ladder = Ladder(resolution, self._leads)
         self.climatology = Climatology(resolution)
+        self.combination = Combination(self._leads, day // self._block)
         self.shift = LevelShift(resolution, horizon_steps)
         self.regression = LeadRegression(
             origin_width=self._features.origin_width,
@@ -130,6 +134,7 @@ class DemandFold:
         """What the state consists of, by name; all else follows from the parameters."""
         return {
             "climatology": self.climatology,
+            "combination": self.combination,
             "history": self.history,
             "intervals": self.intervals,
             "ladder": self.ladder,
@@ -254,6 +259,7 @@ class DemandFold:
         self.history.next_day()
         self.intervals.next_day()
         self.climatology.refresh()
+        self.combination.next_day()
         self._features.turn_to(self.history.today)
         self._plan = None
         self.outlook.largest_kw = self.history.largest_kw(self.outlook.last_step)
@@ -337,7 +343,7 @@ class DemandFold:
         if not self.history.has_day(step):
             self.climatology.refresh()
         if self.adapted and (
-            shift := self.shift.watch(step, load_kw.item(), self.outlook.median_kw, self.intervals.usual_error_kw)
+            shift := self.shift.watch(step, load_kw.item(), self.outlook.carried_kw, self.intervals.usual_error_kw)
         ):
             self._accept(step, *shift)
         self.outlook.good_step = step
@@ -347,15 +353,17 @@ class DemandFold:
         self.history.rescale(onset, ratio, step)
         self.intervals.rescale(ratio)
         self.climatology.rescale(ratio)
+        self.combination.rescale(ratio)
         self.outlook.largest_kw = self.history.largest_kw(step)
 
     def _score(self, slot: int, at: int) -> None:
         """Score all rungs over the block that ends at the step."""
-        block = slice(at + 1 - self._block, at + 1)
+        block, slots = np.arange(at + 1 - self._block, at + 1), np.arange(slot + 1 - self._block, slot + 1)
         load_kw = np.where(self.history.filled[block], np.nan, self.history.series[LOAD, block])
+        issued_kw = self.intervals.issued_for(slots)[:, ADAPTED]
+        self.combination.learn(slots, issued_kw, self.history.recent_kw(block), load_kw)
         told_kw = {ladder.WEATHER: self.history.series[WEATHER, block], CLIMATOLOGY: self.outlook.usual_kw}
-        first = slot + 1 - self._block
-        self.ladder.learn(self.intervals.learn(self.history.today, first, load_kw, told_kw))
+        self.ladder.learn(self.intervals.learn(self.history.today, int(slots[0]), load_kw, told_kw))
 
     def _learn_day_before(self, at: int) -> None:
         """Learn from the origins of yesterday, now that today ends and the loads of all their targets are known."""
@@ -392,6 +400,8 @@ class DemandFold:
         outlook, count = self.outlook, 1 + len(alike_kw)
         base, rest = self._features.base(self.history, at, count), self._rest(step, at, count)
         grid_kw = base[:, self._grid]
+        recent = self._recent(at, grid_kw + rest[:, ADAPTED])
+        rest[:, ADAPTED] += recent
         fitted_kw = np.maximum(rest + grid_kw[:, None], 0.0)
         largest_kw = np.full(count, outlook.largest_kw)
         largest_kw[1:] = np.maximum(np.maximum.accumulate(alike_kw), outlook.largest_kw)
@@ -399,12 +409,14 @@ class DemandFold:
         self.ladder.choose(self._computable(step, *fits[0].tolist()))
         median_kw = self._chosen_kw(step, at, base, rest)
         if len(median_kw) > 1:
-            good = self._believed(alike_kw, median_kw) & (fits[1:] == fits[0]).all(axis=1)
+            carried_kw = median_kw[:-1, 0] - recent[: len(alike_kw), 0] * (self.ladder.chosen[0] == ADAPTED)
+            good = self._believed(alike_kw, median_kw[:-1, 0], carried_kw) & (fits[1:] == fits[0]).all(axis=1)
             count = 1 + _run(good)
             self._learn_alike(step, at, alike_kw[: count - 1], float(largest_kw[count - 1]))
             median_kw = median_kw[:count]
         self._issue(step, fitted_kw[: len(median_kw)], grid_kw[: len(median_kw)])
         outlook.median_kw = median_kw[-1].copy()  # what is returned is the caller's
+        outlook.carried_kw = self._carried_kw(outlook.median_kw, recent[len(median_kw) - 1])
         if not outlook.reason or outlook.expected_kw(outlook.last_step + 1) is None:
             outlook.trusted_kw, outlook.trusted_step = outlook.median_kw, outlook.last_step
         return median_kw
@@ -418,12 +430,12 @@ class DemandFold:
             if self.history.has_day(step):
                 self.intervals.issue(slot, ANALOGUE, grid_kw)
 
-    def _believed(self, loads_kw: Floats, median_kw: Floats) -> NDArray[np.bool_]:
+    def _believed(self, loads_kw: Floats, expected_kw: Floats, carried_kw: Floats) -> NDArray[np.bool_]:
         """Tell which loads, (n,), :meth:`_judge` believes after these forecasts, and none may begin a shift."""
-        expected_kw, usual_kw = median_kw[:-1, 0], self.intervals.usual_error_kw
+        usual_kw = self.intervals.usual_error_kw
         near = (expected_kw / _GUARD_RATIO <= loads_kw) & (loads_kw <= expected_kw * _GUARD_RATIO)
         near |= np.abs(loads_kw - expected_kw) <= _GUARD_ERRORS * usual_kw
-        believed: NDArray[np.bool_] = near & ~jumps(loads_kw, expected_kw, usual_kw)
+        believed: NDArray[np.bool_] = near & ~jumps(loads_kw, carried_kw, usual_kw)
         return believed
 
     def _learn_alike(self, step: int, at: int, loads_kw: Floats, largest_kw: float) -> None:
@@ -454,6 +466,20 @@ class DemandFold:
             regression = self.regression
             self._plan = self._features.plan(regression.beta, regression.gamma, regression.limit)
         return self._features.answer(self._plan, self.history, at, count)
+
+    def _recent(self, at: int, fitted_kw: Floats) -> Floats:
+        """Return what the recent load adds to the regression's forecasts, (origins, grid leads)."""
+        targets = np.arange(at, at + len(fitted_kw))[:, None] + self._leads
+        added: Floats = self.combination.share[1] * (self.history.recent_kw(targets) - fitted_kw)
+        return added
+
+    def _carried_kw(self, median_kw: Floats, recent: Floats) -> Floats:
+        """Return the forecast of one origin, (horizon,), without what the recent load has added, (grid leads,)."""
+        carried_kw, added = median_kw.copy(), self._spread @ recent
+        for span in self.ladder.spans():
+            if span.rung == ADAPTED:
+                carried_kw[span.first - 1 : span.last] -= added[span.first - 1 : span.last]
+        return carried_kw
 
     def _within_reason(self, fitted_kw: Floats, largest_kw: Floats) -> NDArray[np.bool_]:
         """Tell what of the fitted rungs is within reason, (origins, adapted and frozen); NaN is below no limit."""

@@ -108,8 +108,8 @@ def test_nothing_is_unpickled(saved: Path) -> None:
 
 def test_a_newer_format_asks_for_an_update(saved: Path) -> None:
     """A version that this program does not read is named."""
-    rewritten(saved, header=header(saved, version=4))
-    with pytest.raises(ValueError, match=r"zone-demand\.npz has format version 4, this program reads 3: update it"):
+    rewritten(saved, header=header(saved, version=5))
+    with pytest.raises(ValueError, match=r"zone-demand\.npz has format version 5, this program reads 4: update it"):
         ZoneDemand.load(saved)
 
 
