@@ -75,7 +75,6 @@ def _of(place: dict[str, Any], name: str, *candidates: Value) -> Constant:
 _REGRESSION, _INTERVALS, _LADDER, _SHIFT = vars(regression), vars(intervals), vars(ladder), vars(shift)
 _TREES = cast("dict[str, Any]", weather.WeatherDemand.__init__.__kwdefaults__)  # it has defaults
 _BLEND = ("_BLEND_DAY", "_BLEND_WEEK", "_BLEND_MEAN")
-_RECENT = ("_RECENT_DAY", "_RECENT_MEAN")
 
 GROUPS: dict[str, tuple[Constant, ...]] = {
     "regression": (
@@ -100,12 +99,6 @@ GROUPS: dict[str, tuple[Constant, ...]] = {
         ),
     ),
     "combination": (
-        Constant(
-            "_RECENT_DAY, _RECENT_MEAN",
-            vars(history),
-            _RECENT,
-            ((0.5, 0.5), (0.35, 0.65), (0.65, 0.35), (0.0, 1.0), (1.0, 0.0)),
-        ),
         _of(vars(combination), "_HALF_LIFE_DAYS", 8, 15, 30, 60),
         _of(vars(combination), "_LARGEST_SHARE", 0.0, 0.3, 0.5, 0.8),
     ),

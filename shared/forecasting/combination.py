@@ -1,14 +1,13 @@
-"""How much of the last days is in a forecast: two forecasts combined by what each has been worth lately.
+"""How much of the day before is in a forecast: two forecasts combined by what each has been worth lately.
 
-The regression starts from the last load and carries its level on. The recent load of a time, half that of the day
-before and half the mean of the week before it, knows nothing of this morning. Where a level does not last, far ahead
-and in a season that drifts, a mean of the two is better than either. Its weight is that of least squares over past
-targets,
+The regression starts from the last load and carries its level on. The load of the day before at the time of the target
+knows nothing of this morning. Where a level does not last, far ahead and in a season that drifts, a mean of the two is
+better than either. Its weight is that of least squares over past targets,
 
     w = sum (y - f) (r - f) / sum (r - f)^2,
 
-for the load y, the regression's forecast f and the recent load r, with a half-life of 15 days: for every lead on its
-own, and none where the regression needs no help.
+for the load y, the regression's forecast f and the load r of the day before, with a half-life of 15 days: for every
+lead on its own, and none where the regression needs no help.
 
 References
 ----------
@@ -34,12 +33,12 @@ _SMALLEST_KW2 = 1e-6
 
 @dataclass
 class Combination:
-    """The share of the recent load in the forecasts that are made today, and in those that were made yesterday."""
+    """The share of the day before in the forecasts that are made today, and in those that were made yesterday."""
 
     leads: NDArray[np.int64]
     blocks: int  # a day
     share: Floats = field(init=False)  # (yesterday and today, leads)
-    gain_kw2: Floats = field(init=False)  # (leads,): errors of the regression times its distances from the recent load
+    gain_kw2: Floats = field(init=False)  # (leads,): errors of the regression times its distances from the day before
     distance_kw2: Floats = field(init=False)  # (leads,): the squares of these distances
     learned: int = field(init=False, default=0)  # blocks
 
@@ -56,7 +55,7 @@ class Combination:
             best = self.gain_kw2 / np.maximum(self.distance_kw2, _SMALLEST_KW2)
             self.share[1] = np.minimum(np.maximum(best, 0.0), _LARGEST_SHARE)
 
-    def learn(self, slots: NDArray[np.int64], issued_kw: Floats, recent_kw: Floats, load_kw: Floats) -> None:
+    def learn(self, slots: NDArray[np.int64], issued_kw: Floats, day_before_kw: Floats, load_kw: Floats) -> None:
         """Learn from the forecasts for a block that is over.
 
         Parameters
@@ -64,14 +63,14 @@ class Combination:
         slots
             The steps of today that it is made of, (steps,).
         issued_kw
-            What was issued for them, the recent load in it, (steps, leads), NaN where nothing.
-        recent_kw, load_kw
-            The recent loads and the loads of these steps, (steps,); NaN where there was no good reading.
+            What was issued for them, the day before in it, (steps, leads), NaN where nothing.
+        day_before_kw, load_kw
+            The loads of the day before and of these steps, (steps,); NaN where there was no good reading.
         """
         own = 1.0 - np.where(slots[:, None] < self.leads, self.share[0], self.share[1])
-        distance_kw = (recent_kw[:, None] - issued_kw) / own
+        distance_kw = (day_before_kw[:, None] - issued_kw) / own
         # y - f = (y - r) + (r - f)
-        error_kw = (load_kw - recent_kw)[:, None] + distance_kw
+        error_kw = (load_kw - day_before_kw)[:, None] + distance_kw
         known = np.isfinite(error_kw)
         if not known.any():
             return

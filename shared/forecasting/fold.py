@@ -361,7 +361,7 @@ class DemandFold:
         block, slots = np.arange(at + 1 - self._block, at + 1), np.arange(slot + 1 - self._block, slot + 1)
         load_kw = np.where(self.history.filled[block], np.nan, self.history.series[LOAD, block])
         issued_kw = self.intervals.issued_for(slots)[:, ADAPTED]
-        self.combination.learn(slots, issued_kw, self.history.recent_kw(block), load_kw)
+        self.combination.learn(slots, issued_kw, self.history.day_before_kw(block), load_kw)
         told_kw = {ladder.WEATHER: self.history.series[WEATHER, block], CLIMATOLOGY: self.outlook.usual_kw}
         self.ladder.learn(self.intervals.learn(self.history.today, int(slots[0]), load_kw, told_kw))
 
@@ -400,8 +400,8 @@ class DemandFold:
         outlook, count = self.outlook, 1 + len(alike_kw)
         base, rest = self._features.base(self.history, at, count), self._rest(step, at, count)
         grid_kw = base[:, self._grid]
-        recent = self._recent(at, grid_kw + rest[:, ADAPTED])
-        rest[:, ADAPTED] += recent
+        combined = self._combined(at, grid_kw + rest[:, ADAPTED])
+        rest[:, ADAPTED] += combined
         fitted_kw = np.maximum(rest + grid_kw[:, None], 0.0)
         largest_kw = np.full(count, outlook.largest_kw)
         largest_kw[1:] = np.maximum(np.maximum.accumulate(alike_kw), outlook.largest_kw)
@@ -409,14 +409,14 @@ class DemandFold:
         self.ladder.choose(self._computable(step, *fits[0].tolist()))
         median_kw = self._chosen_kw(step, at, base, rest)
         if len(median_kw) > 1:
-            carried_kw = median_kw[:-1, 0] - recent[: len(alike_kw), 0] * (self.ladder.chosen[0] == ADAPTED)
+            carried_kw = median_kw[:-1, 0] - combined[: len(alike_kw), 0] * (self.ladder.chosen[0] == ADAPTED)
             good = self._believed(alike_kw, median_kw[:-1, 0], carried_kw) & (fits[1:] == fits[0]).all(axis=1)
             count = 1 + _run(good)
             self._learn_alike(step, at, alike_kw[: count - 1], float(largest_kw[count - 1]))
             median_kw = median_kw[:count]
         self._issue(step, fitted_kw[: len(median_kw)], grid_kw[: len(median_kw)])
         outlook.median_kw = median_kw[-1].copy()  # what is returned is the caller's
-        outlook.carried_kw = self._carried_kw(outlook.median_kw, recent[len(median_kw) - 1])
+        outlook.carried_kw = self._carried_kw(outlook.median_kw, combined[len(median_kw) - 1])
         if not outlook.reason or outlook.expected_kw(outlook.last_step + 1) is None:
             outlook.trusted_kw, outlook.trusted_step = outlook.median_kw, outlook.last_step
         return median_kw
@@ -467,15 +467,15 @@ class DemandFold:
             self._plan = self._features.plan(regression.beta, regression.gamma, regression.limit)
         return self._features.answer(self._plan, self.history, at, count)
 
-    def _recent(self, at: int, fitted_kw: Floats) -> Floats:
-        """Return what the recent load adds to the regression's forecasts, (origins, grid leads)."""
+    def _combined(self, at: int, fitted_kw: Floats) -> Floats:
+        """Return what the loads of the day before add to the regression's forecasts, (origins, grid leads)."""
         targets = np.arange(at, at + len(fitted_kw))[:, None] + self._leads
-        added: Floats = self.combination.share[1] * (self.history.recent_kw(targets) - fitted_kw)
+        added: Floats = self.combination.share[1] * (self.history.day_before_kw(targets) - fitted_kw)
         return added
 
-    def _carried_kw(self, median_kw: Floats, recent: Floats) -> Floats:
-        """Return the forecast of one origin, (horizon,), without what the recent load has added, (grid leads,)."""
-        carried_kw, added = median_kw.copy(), self._spread @ recent
+    def _carried_kw(self, median_kw: Floats, combined: Floats) -> Floats:
+        """Return the forecast of one origin, (horizon,), without what the day before has added, (grid leads,)."""
+        carried_kw, added = median_kw.copy(), self._spread @ combined
         for span in self.ladder.spans():
             if span.rung == ADAPTED:
                 carried_kw[span.first - 1 : span.last] -= added[span.first - 1 : span.last]

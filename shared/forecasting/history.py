@@ -31,7 +31,6 @@ DAYS_AHEAD = 2  # the late mean is known two days ahead
 LOAD, MEAN, LATE_MEAN, BLEND, DEVIATION, WEATHER = range(6)
 _WEEK = 7
 _BLEND_DAY, _BLEND_WEEK, _BLEND_MEAN = 0.25, 0.25, 0.5
-_RECENT_DAY, _RECENT_MEAN = 0.5, 0.5
 
 
 @dataclass(frozen=True)
@@ -148,11 +147,10 @@ class History:
         if step - self.first_step == _WEEK * day - 1:
             self._repeat_first_week(at)
 
-    def recent_kw(self, at: Steps) -> Floats:
-        """Return the recent load of a time, half that of yesterday and half ``MEAN``, at these places."""
-        recent: Floats = _RECENT_DAY * self.series[LOAD].take(at - self.resolution.day)
-        recent += _RECENT_MEAN * self.series[MEAN].take(at)
-        return recent
+    def day_before_kw(self, at: Steps) -> Floats:
+        """Return the loads of a day before these places."""
+        loads: Floats = self.series[LOAD].take(at - self.resolution.day)
+        return loads
 
     def filled_steps(self, at: int, days: int) -> int:
         """Return how many of the readings of so many days up to there are none."""

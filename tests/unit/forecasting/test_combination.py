@@ -1,4 +1,4 @@
-"""How much of the recent load is in a forecast follows what it has been worth."""
+"""How much of the day before is in a forecast follows what it has been worth."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 def live(combination: Combination, days: int, helpful: Floats, *, unseen: slice = slice(0)) -> None:
-    """Live through days in which the best share of the recent load is ``helpful``, (leads,), in what is sent."""
+    """Live through days in which the best share of the day before is ``helpful``, (leads,), in what is sent."""
     noise = np.random.default_rng(5)
     for _ in range(days):
         combination.next_day()
         for block in range(BLOCKS):
             slots = block * BLOCK + np.arange(BLOCK)
-            fitted_kw, recent_kw = noise.normal(100, 10, (BLOCK, len(LEADS))), noise.normal(100, 10, BLOCK)
-            best_kw = fitted_kw + helpful * (recent_kw[:, None] - fitted_kw)
+            fitted_kw, day_before_kw = noise.normal(100, 10, (BLOCK, len(LEADS))), noise.normal(100, 10, BLOCK)
+            best_kw = fitted_kw + helpful * (day_before_kw[:, None] - fitted_kw)
             for lead in range(len(LEADS)):
                 share = np.where(slots < LEADS[lead], combination.share[0, lead], combination.share[1, lead])
                 issued_kw = np.full((BLOCK, len(LEADS)), np.nan)
-                issued_kw[:, lead] = fitted_kw[:, lead] + share * (recent_kw - fitted_kw[:, lead])
+                issued_kw[:, lead] = fitted_kw[:, lead] + share * (day_before_kw - fitted_kw[:, lead])
                 issued_kw[unseen] = np.nan
-                combination.learn(slots, issued_kw, recent_kw, best_kw[:, lead])
+                combination.learn(slots, issued_kw, day_before_kw, best_kw[:, lead])
 
 
 def test_the_share_is_found_though_it_is_in_what_was_issued() -> None:
@@ -42,7 +42,7 @@ def test_the_share_is_found_though_it_is_in_what_was_issued() -> None:
 
 @pytest.mark.parametrize(("helpful", "share"), [(-0.3, 0.0), (0.9, 0.5)])
 def test_the_share_is_within_its_limits(helpful: float, share: float) -> None:
-    """None where the recent load misleads, and never more than half."""
+    """None where the day before misleads, and never more than half."""
     combination = Combination(LEADS, BLOCKS)
     live(combination, 16, np.full(2, helpful))
     np.testing.assert_allclose(combination.share, share)

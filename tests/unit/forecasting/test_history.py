@@ -42,7 +42,7 @@ def test_the_window_holds_the_last_days(
 def test_the_means_are_those_of_the_same_time_on_the_days_before(
     history: tuple[History, np.ndarray[tuple[int], np.dtype[np.float64]]],
 ) -> None:
-    """A day ahead the mean covers seven days, two days ahead the late mean six; the mixtures weigh as told."""
+    """A day ahead the mean covers seven days, two days ahead the late mean six, and the blend weighs as documented."""
     window, load = history
     days = load.reshape(10, DAY)
     tomorrow = window.index(START + 10 * DAY)
@@ -51,7 +51,7 @@ def test_the_means_are_those_of_the_same_time_on_the_days_before(
     np.testing.assert_allclose(window.series[MEAN, span], mean)
     np.testing.assert_allclose(window.series[LATE_MEAN, span], days[3:9].mean(axis=0))
     np.testing.assert_allclose(window.series[BLEND, span], 0.25 * days[9] + 0.25 * days[3] + 0.5 * mean)
-    np.testing.assert_allclose(window.recent_kw(np.arange(span.start, span.stop)), 0.5 * days[9] + 0.5 * mean)
+    np.testing.assert_allclose(window.day_before_kw(np.arange(span.start, span.stop)), days[9])
 
 
 def test_in_the_first_week_the_days_that_there_are_make_the_mean() -> None:
