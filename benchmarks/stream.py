@@ -293,6 +293,7 @@ def _forecaster(folder: Path, bootstrap: str, prefix: str) -> Iterator[str]:
         "TETOUAN_STATE_DIR": str(folder),
         "TETOUAN_KAFKA_BOOTSTRAP": bootstrap,
         "TETOUAN_TOPIC_PREFIX": prefix,
+        "TETOUAN_TRANSACTIONS": os.environ.get("TETOUAN_TRANSACTIONS", str("TETOUAN_TEST_KAFKA" in os.environ)),
         "TETOUAN_HTTP_PORT": str(PORT),
         "OPENBLAS_NUM_THREADS": "1",
     }

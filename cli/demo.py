@@ -107,7 +107,9 @@ class _Demo:
         self._env = {
             PREFIX + "KAFKA_BOOTSTRAP": broker.bootstrap,
             PREFIX + "TOPIC_PREFIX": "",
+            PREFIX + "TRANSACTIONS": "false",  # the embedded broker takes them and honours none
             PREFIX + "STATE_DIR": str(settings.state_dir.absolute()),
+            PREFIX + "SNAPSHOTS": str(run_dir.absolute() / "snapshots"),
             PREFIX + "REPORT_DIR": str(run_dir.absolute() / "reports"),
             PREFIX + "LOG_FORMAT": "console",
             PREFIX + "MAX_LAG": str(MAX_LAG),

@@ -85,8 +85,9 @@ class Backlog:
     def lags(self) -> list[Lag]:
         """Return the lag of each group on each of its topics.
 
-        Upstream topics are read first, and of each topic the commits before the ends: a record that moves on
-        meanwhile is counted twice rather than not at all. Raises ``KafkaException`` where the broker does not answer.
+        The end of each transaction counts as a record, so that one may remain where all is read. Upstream topics are
+        read first, and of each topic the commits before the ends: a record that moves on meanwhile is counted twice
+        rather than not at all. Raises ``KafkaException`` where the broker does not answer.
         """
         return [
             Lag(group, topic.name, self._lag(consumer, self._prefix + topic.name))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import structlog
 import tenacity
 from pydantic import ValidationError
 
 from services.forecaster.issuing import Issuer, ZoneModels
 from services.forecaster.metrics import ForecasterMetrics
+from services.forecaster.state import identity_of, resume_zones, state_of
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, ModelNames
 from shared.forecasting.model import ZoneDemand
@@ -26,8 +28,9 @@ from shared.runtime.service import Service
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from services.forecaster.issue import Issue
     from services.forecaster.settings import ForecasterSettings
@@ -44,13 +47,16 @@ log = structlog.get_logger()
 def build(settings: ForecasterSettings) -> Service:
     """Return the forecaster, which waits for its models for some minutes."""
     place = settings.place
-    metrics, health = new_registry(), Health()
+    registry, health = new_registry(), Health()
+    metrics, letters = ForecasterMetrics(registry), DeadLetters(registry)
 
     async def make_core() -> ForecasterCore:
         zones = await _await_models(settings, place, health)
-        return ForecasterCore(settings, zones, ForecasterMetrics(metrics), DeadLetters(metrics), health)
+        return ForecasterCore(settings, zones, metrics, letters, health)
 
-    return Service("forecaster", (topics.CLEAN,), make_core, metrics, health, max_records=200, restores=(topics.CLEAN,))
+    return Service(
+        "forecaster", (topics.CLEAN,), make_core, registry, health, max_records=200, restores=(topics.CLEAN,)
+    )
 
 
 async def _await_models(settings: ForecasterSettings, place: Site, health: Health) -> tuple[ZoneModels, ...]:
@@ -132,6 +138,7 @@ class ForecasterCore:
     ) -> None:
         self._site = settings.place
         self._max_gap = timedelta(days=settings.max_gap_days)
+        self._zones = zones
         self._issuer = Issuer(self._site, zones, settings.coverages)
         self._metrics = metrics
         self._letters = letters
@@ -148,6 +155,25 @@ class ForecasterCore:
         self._metrics.model_info.labels(model, version).set(1)
         self._health.notes[model] = version
         log.info("running", model=model, version=version, as_of=str(self._as_of))
+
+    def identity(self) -> dict[str, str]:
+        """Return what the state belongs to: the site, its zones and their models."""
+        return identity_of(self._site, self._zones)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return every array of the state by name; a copy."""
+        newest_s = -1 if self._newest is None else int(self._newest.timestamp())
+        return {"newest_s": np.array(newest_s), **state_of(self._zones)}
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `state` returned; raises ``ValueError``, and stays as it was, where it does not fit."""
+        zones = dict(state)
+        newest_s = zones.pop("newest_s", None)
+        if newest_s is None or newest_s.shape != () or newest_s.dtype.kind != "i":
+            raise ValueError("newest_s: the state needs one whole number")
+        resume_zones(self._zones, zones)
+        self._newest = None if newest_s < 0 else datetime.fromtimestamp(int(newest_s), UTC)
+        self._as_of = self._newest
 
     def restore(self, records: Sequence[Record]) -> None:
         """Fold clean readings that were answered before; their forecasts are on the topic."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -12,6 +12,7 @@ from services.ingestor.judging import Accepted, Ingestor, Merged
 from services.ingestor.metrics import IngestorMetrics
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading
+from shared.forecasting.state import refuse_misfit
 from shared.runtime.clock import now
 from shared.runtime.health import Health
 from shared.runtime.kafka import DeadLetters
@@ -20,38 +21,66 @@ from shared.runtime.records import Outgoing
 from shared.runtime.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from services.ingestor.settings import IngestorSettings
+    from shared.data.sites import Site
     from shared.runtime.records import Record
 
 __all__ = ["IngestorCore", "build"]
 
+FORMAT = "1"
+"""Of the state; it goes up when an array of the same name and shape comes to mean something else."""
+
 
 def build(settings: IngestorSettings) -> Service:
     """Return the ingestor of the configured site."""
-    metrics, health = new_registry(), Health()
-    ingestor = Ingestor([settings.place], timedelta(days=settings.max_gap_days), now)
+    registry, health = new_registry(), Health()
+    metrics, letters = IngestorMetrics(registry), DeadLetters(registry)
+    place, max_gap = settings.place, timedelta(days=settings.max_gap_days)
 
     async def make_core() -> IngestorCore:
-        return IngestorCore(ingestor, IngestorMetrics(metrics), DeadLetters(metrics))
+        return IngestorCore(place, Ingestor([place], max_gap, now), metrics, letters)
 
-    return Service("ingestor", (topics.RAW,), make_core, metrics, health, restores=(topics.CLEAN,))
+    return Service("ingestor", (topics.RAW,), make_core, registry, health, restores=(topics.CLEAN,))
 
 
 class IngestorCore:
     """Gives each raw record its outcome: a clean reading, a dead letter, or merged and counted."""
 
-    def __init__(self, ingestor: Ingestor, metrics: IngestorMetrics, letters: DeadLetters) -> None:
+    def __init__(self, place: Site, ingestor: Ingestor, metrics: IngestorMetrics, letters: DeadLetters) -> None:
+        self._site = place
         self._letters = letters
         self._ingestor = ingestor
         self._metrics = metrics
 
+    def identity(self) -> dict[str, str]:
+        """Return what the state belongs to."""
+        return {"format": FORMAT, "site": self._site.name, "step_minutes": str(self._site.step_minutes)}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return copies of the arrays that hold all that is known, by name."""
+        return self._ingestor.state()
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what :meth:`state` returned; only of a core that has folded nothing.
+
+        Raises ``ValueError`` that names what does not fit; then nothing has changed.
+        """
+        refuse_misfit(state, self.state())
+        self._ingestor.resume(state)
+
     def restore(self, records: Sequence[Record]) -> None:
-        """Remember the readings that were published."""
+        """Judge raw records again, whose outcomes are known, and remember clean readings, which were published."""
         for record in records:
+            value = record.value or b""
+            if record.topic.endswith(topics.RAW.name):
+                self._ingestor.judge(value)
+                continue
             with suppress(ValidationError):  # somebody else's, refused by those who read it
-                self._ingestor.remember(CleanReading.from_bytes(record.value or b""))
+                self._ingestor.remember(CleanReading.from_bytes(value))
 
     def handle(self, records: Sequence[Record]) -> list[Outgoing]:
         """Judge each record of the batch in turn."""

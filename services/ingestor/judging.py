@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from services.ingestor.ordering import Timeline
 from services.ingestor.validation import EPOCH, Rejected, validate
+from shared.forecasting.state import resume_parts, states_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
+
+    from numpy.typing import NDArray
 
     from shared.contracts.messages import CleanReading
     from shared.data.sites import Site
@@ -71,6 +74,14 @@ class Ingestor:
         timeline = self._timelines.get(reading.site)
         if timeline is not None and reading.step_minutes == self._sites[reading.site].step_minutes:
             timeline.remember(_step(reading))
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays of each site's timeline, by the name of the site and their own."""
+        return states_of(self._timelines)
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what :meth:`state` returned."""
+        resume_parts(self._timelines, state)
 
     def _in_order(self, reading: CleanReading) -> Outcome:
         site, timeline, step = self._sites[reading.site], self._timelines[reading.site], _step(reading)

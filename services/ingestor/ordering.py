@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from shared.forecasting.state import known, whole_number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
 __all__ = ["Place", "Timeline"]
 
@@ -58,3 +67,18 @@ class Timeline:
         self._published = kept | 1
         self._last = step
         self._ahead = []
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return the last step, the published ones as bits back from it, and the run of refused ones, by name."""
+        bits = self._published.to_bytes(-(-self._window // 8), "little")
+        return {
+            "last": whole_number(self._last),
+            "published": np.frombuffer(bits, np.uint8),
+            "ahead": np.array(self._ahead, np.int64),
+        }
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what :meth:`state` returned."""
+        self._last = known(state["last"])
+        self._published = int.from_bytes(state["published"].tobytes(), "little")
+        self._ahead = state["ahead"].tolist()

@@ -11,15 +11,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from math import isnan, nan
 from statistics import NormalDist, fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from shared.drift.episodes import Episodes, Subject
 from shared.forecasting.scores import ABSENT
+from shared.forecasting.state import known, resume_parts, states_of, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from shared.contracts.messages import DriftEvent
@@ -102,3 +104,21 @@ class ErrorWatch:
         if detector.update(self.error):
             return episodes.found(time, detector.score, detector.threshold)
         return episodes.pass_to(time)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return copies of the arrays that hold all that is known, by name."""
+        return {
+            "error": np.array(self.error),
+            "hour_end": whole_number(self._hour_end),
+            "errors": np.array(self._errors, np.float64),
+            **states_of(self.detectors),
+            **states_of(self.episodes),
+        }
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what :meth:`state` returned."""
+        self.error = float(state["error"])
+        self._hour_end = known(state["hour_end"])
+        self._errors = state["errors"].tolist()
+        resume_parts(self.detectors, state)
+        resume_parts(self.episodes, state)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shared.forecasting.state import known, whole_number
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Recent"]
@@ -28,7 +32,7 @@ class Recent:
     Attributes
     ----------
     model
-        ``name/version`` of the model whose forecast came last, None before the first. A version that takes over shows
+        ``name/version`` of the model of the newest forecast, None before the first. A version that takes over shows
         here as soon as its first forecast is seen, which may be minutes before the reading at that origin is scored.
     """
 
@@ -62,3 +66,19 @@ class Recent:
         rows = self._rows[steps % len(self._rows)]
         rows[(steps > self._last) | (steps <= self._last - len(self._rows))] = np.nan
         return rows
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return copies of the arrays that hold all that is known, by name."""
+        return {
+            "model": np.array(self.model or ""),
+            "rows": self._rows.copy(),
+            "first": whole_number(self._first),
+            "last": np.array(self._last),
+        }
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what :meth:`state` returned."""
+        self.model = str(state["model"]) or None
+        self._rows[:] = state["rows"]
+        self._first = known(state["first"])
+        self._last = int(state["last"])

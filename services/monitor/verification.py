@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import UTC, datetime, timedelta
 from math import nan
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from shared.forecasting.scores import (
     step_of,
     to_kw,
 )
+from shared.forecasting.state import resume_parts, states_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shared.drift.detectors import Detector
+    from shared.forecasting.state import Part
 
 __all__ = ["Finding", "Monitor"]
 
@@ -85,8 +87,8 @@ class Monitor:
         weather: tuple[str, ...] = (),
     ) -> None:
         self._detectors = detectors
-        self._weather = weather
-        self._zones = zones
+        self.weather = weather
+        self.zones = zones
         self._windows_days = windows_days
         self._patience = patience
         self._silence = _Silence(silence_s, now_s)
@@ -126,8 +128,8 @@ class Monitor:
         Raises ``ValueError`` where the site lacks one of the zones or changes its ``step_minutes``.
         """
         step = step_of(reading.time, reading.step_minutes)
-        weather = tuple(_value(reading, field) for field in self._weather)
-        due = [(self._zone(reading, number), actual_tenths(reading, number)) for number in self._zones]
+        weather = tuple(_value(reading, field) for field in self.weather)
+        due = [(self._zone(reading, number), actual_tenths(reading, number)) for number in self.zones]
         return [finding for zone, actual in due for finding in zone.on_reading(step, actual, weather)]
 
     def on_forecast(self, forecast: Forecast) -> list[Finding]:
@@ -135,21 +137,34 @@ class Monitor:
 
         Raises ``ValueError`` where it lacks the 90 % interval or a lead, or changes the site's ``step_minutes``.
         """
-        if forecast.zone not in self._zones:
+        if forecast.zone not in self.zones:
             return []
         issued, zone = forecast_tenths(forecast), self._zone(forecast, forecast.zone)
-        zone.recent.model = forecast.models.demand or zone.recent.model
-        return zone.on_forecast(step_of(forecast.origin, forecast.step_minutes), issued)
+        return zone.on_forecast(step_of(forecast.origin, forecast.step_minutes), issued, forecast.models.demand)
+
+    def expect(self, site: str, step_minutes: int) -> None:
+        """Begin the zones of a site, as its first message would: so its state has all arrays from the start."""
+        for number in self.zones:
+            self._scored.setdefault((site, number), self._begun(site, number, step_minutes))
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return copies of the arrays that hold all that is known, by ``SITE.zoneN.`` and their own names."""
+        return states_of({_name(*key): zone for key, zone in self._scored.items()})
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what :meth:`state` returned, of the zones that have begun; silence begins anew.
+
+        Where it raises nothing has changed.
+        """
+        zones = {key: self._begun(*key, zone.step_minutes) for key, zone in self._scored.items()}
+        resume_parts({_name(*key): zone for key, zone in zones.items()}, state)
+        self._scored = zones
+        self.be_patient()
 
     def _zone(self, message: CleanReading | Forecast, number: int) -> _ZoneScores:
         key = message.site, number
         if key not in self._scored:
-            watch = ErrorWatch(*key, message.step_minutes, self._detectors())
-            day = Resolution(message.step_minutes).day
-            recent = Recent((*self._weather, load_column(number), *map(forecast_column, leads(day))), day)
-            self._scored[key] = _ZoneScores(
-                watch, recent, message.step_minutes, self._windows_days, self._patience, self._silence
-            )
+            self._scored[key] = self._begun(*key, message.step_minutes)
         zone = self._scored[key]
         if message.step_minutes != zone.step_minutes:
             raise ValueError(
@@ -157,6 +172,16 @@ class Monitor:
                 " give the changed meter a site name of its own"
             )
         return zone
+
+    def _begun(self, site: str, number: int, step_minutes: int) -> _ZoneScores:
+        watch = ErrorWatch(site, number, step_minutes, self._detectors())
+        day = Resolution(step_minutes).day
+        recent = Recent((*self.weather, load_column(number), *map(forecast_column, leads(day))), day)
+        return _ZoneScores(watch, recent, step_minutes, self._windows_days, self._patience, self._silence)
+
+
+def _name(site: str, number: int) -> str:
+    return f"{site}.zone{number}"
 
 
 def _value(reading: CleanReading, field: str) -> float:
@@ -203,18 +228,40 @@ class _ZoneScores:
         self._patience_steps = patience // timedelta(minutes=step_minutes)
         self._silence = silence
         self._last_origin = -1
+        self._parts: dict[str, Part] = {"scores": self.rolling, "recent": self.recent, "errors": self.watch}
+        self._weather_fields = len(recent.columns) - 1 - len(self._leads)  # beside the load and its forecasts
 
     def on_reading(self, step: int, actual: int, weather: tuple[float, ...]) -> list[Finding]:
+        newest = self.waiting[-1][0] if self.waiting else self.rolling.clock
+        if newest is not None and step <= newest:
+            self.rolling.repeated_readings += 1
+            return self._release()
         if not self.waiting:  # until then nobody was due to say anything
             self._silence.broken()
         self.waiting.append((step, actual, weather))
         return self._release()
 
-    def on_forecast(self, origin: int, issued: NDArray[np.int32]) -> list[Finding]:
+    def on_forecast(self, origin: int, issued: NDArray[np.int32], model: str | None) -> list[Finding]:
         self._silence.broken()
         self.rolling.on_forecast(origin, issued)
-        self._last_origin = max(self._last_origin, origin)
+        if origin > self._last_origin:
+            self._last_origin = origin
+            self.recent.model = model or self.recent.model
         return self._release()
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return copies of the arrays by name; a waiting reading is a row: step, load in tenths of kW, weather."""
+        waiting = [(step, actual, *weather) for step, actual, weather in self.waiting]
+        return {
+            "waiting": np.array(waiting, np.float64).reshape(-1, 2 + self._weather_fields),
+            "last_origin": np.array(self._last_origin),
+            **states_of(self._parts),
+        }
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        self.waiting.extend((int(step), int(actual), tuple(rest)) for step, actual, *rest in state["waiting"].tolist())
+        self._last_origin = int(state["last_origin"])
+        resume_parts(self._parts, state)
 
     def _release(self) -> list[Finding]:
         released: list[Finding] = []

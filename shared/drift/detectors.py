@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from array import array
-from math import isfinite, log
-from typing import Protocol
+from dataclasses import astuple, dataclass
+from math import inf, isfinite, log
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from river.drift import ADWIN, PageHinkley
+from river.drift import ADWIN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
 __all__ = ["AdaptiveWindow", "Detector", "MeanShift", "forecast_error_detectors"]
 
@@ -30,12 +36,31 @@ class Detector(Protocol):
     def update(self, value: float) -> bool:
         """Take the next number; tell whether a change is detected at it."""
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return copies of the arrays that hold all it knows, by name."""
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what :meth:`state` returned."""
+
+
+@dataclass(slots=True)
+class _Sums:
+    """The sums of the test since it began, in units of the numbers."""
+
+    count: float = 0.0
+    mean: float = 0.0
+    increase: float = 0.0
+    decrease: float = 0.0
+    lowest_increase: float = inf
+    highest_decrease: float = -1.0  # as in River, whose results these are to the bit
+
 
 class MeanShift:
     """The Page-Hinkley test, in both directions, on numbers whose standard deviation is about 1.
 
-    River's default forgets a ten-thousandth of its sums at every number, which eats up half of ``delta`` in a quiet
-    year; here nothing is forgotten, so that the test is as sharp after a year as after a month.
+    The sums are those of River's ``PageHinkley`` to the bit, whose state has no form but pickle. Its default forgets a
+    ten-thousandth of the sums at every number, which eats up half of ``delta`` in a quiet year; here nothing is
+    forgotten, so that the test is as sharp after a year as after a month.
 
     Parameters
     ----------
@@ -57,27 +82,46 @@ class MeanShift:
         self, delta: float = 0.5, threshold: float = 12.0, min_instances: int = 12, alpha: float = 1.0
     ) -> None:
         self.threshold = threshold
-        self._test = PageHinkley(min_instances=min_instances, delta=delta, threshold=threshold, alpha=alpha)
-        self._seen = False
+        self._delta = delta
+        self._min_instances = min_instances
+        self._alpha = alpha
+        self._sums = _Sums()
 
     @property
     def score(self) -> float:
         """The larger of the sums of deviations in the two directions, in units of the numbers."""
-        if not self._seen:
+        sums = self._sums
+        if not sums.count:
             return 0.0
-        test = self._test
-        # River publishes no statistic
-        up = test._sum_increase - test._min_increase  # noqa: SLF001
-        down = test._max_decrease - test._sum_decrease  # noqa: SLF001
-        return float(max(up, down))
+        return max(sums.increase - sums.lowest_increase, sums.highest_decrease - sums.decrease)
 
     def update(self, value: float) -> bool:
         """Take the next number; tell whether a change is detected at it."""
         if not isfinite(value):
             return False
-        self._seen = True
-        self._test.update(value)  # type: ignore[no-untyped-call]  # River annotates only in part
-        return self._test.drift_detected
+        if self._detected:
+            self._sums = _Sums()
+        sums = self._sums
+        sums.count += 1
+        sums.mean += 1 / sums.count * (value - sums.mean)  # a quotient first: River's order, and its last bit
+        deviation = value - sums.mean
+        sums.increase = self._alpha * sums.increase + deviation - self._delta
+        sums.decrease = self._alpha * sums.decrease + deviation + self._delta
+        sums.lowest_increase = min(sums.lowest_increase, sums.increase)
+        sums.highest_decrease = max(sums.highest_decrease, sums.decrease)
+        return self._detected
+
+    @property
+    def _detected(self) -> bool:
+        return self._sums.count >= self._min_instances and self.score > self.threshold
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return the sums: count, mean, and those of the two directions with their extremes, (6,)."""
+        return {"sums": np.array(astuple(self._sums))}
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what :meth:`state` returned."""
+        self._sums = _Sums(*state["sums"].tolist())
 
 
 class AdaptiveWindow:
@@ -99,7 +143,11 @@ class AdaptiveWindow:
 
     def __init__(self, delta: float = 0.02, clock: int = 1) -> None:
         self._delta = delta
-        self._adwin = ADWIN(delta, clock=clock)  # type: ignore[no-untyped-call]  # River annotates only in part
+        self._clock = clock
+        self._begin()
+
+    def _begin(self) -> None:
+        self._adwin = ADWIN(self._delta, clock=self._clock)  # type: ignore[no-untyped-call]  # River annotates in part
         self._values = array("d")  # 70 kB a year without a detection
 
     @property
@@ -131,6 +179,16 @@ class AdaptiveWindow:
         self._values.append(value)
         self._adwin.update(value)  # type: ignore[no-untyped-call]  # River annotates only in part
         return self._adwin.drift_detected
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return the numbers since the last change, (n,)."""
+        return {"values": np.array(self._values)}
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what :meth:`state` returned: River's window has no form but pickle, so it is fed them again."""
+        self._begin()
+        for value in state["values"].tolist():
+            self.update(value)
 
 
 def forecast_error_detectors() -> dict[str, Detector]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from datetime import UTC, datetime, timedelta
+from math import isnan, nan
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from shared.contracts.messages import DriftEvent
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
 __all__ = ["QUIET", "Episodes", "Subject"]
 
@@ -60,6 +65,22 @@ class Episodes:
             self.open = self.open.model_copy(update={"score": max(score, self.open.score)})
         self._ends = time + QUIET
         return [*ended, self.open]
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return start and end (seconds since 1970), score and threshold of the open episode, NaN without one, (4,)."""
+        episode = (nan,) * 4
+        if self.open is not None and self._ends is not None:
+            episode = self.open.started.timestamp(), self._ends.timestamp(), self.open.score, self.open.threshold
+        return {"open": np.array(episode)}
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what :meth:`state` returned."""
+        started_s, ends_s, score, threshold = state["open"].tolist()
+        if isnan(started_s):
+            self.open = self._ends = None
+        else:
+            self.open = self._opened(datetime.fromtimestamp(started_s, UTC), score, threshold)
+            self._ends = datetime.fromtimestamp(ends_s, UTC)
 
     def _opened(self, time: datetime, score: float, threshold: float) -> DriftEvent:
         subject = self.subject

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
+
+from shared.forecasting.state import below, fields_of, give, joined, refuse_misfit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["read", "restore", "write"]
+__all__ = ["VERSION", "gather", "read", "restore", "write"]
 
-_FORMAT, _VERSION = "zone-demand", 4
+_FORMAT, VERSION = "zone-demand", 4
 _HEADER = "header"
 
 # what numpy, zipfile and json raise on a file that is torn, damaged, or something else
@@ -27,13 +28,15 @@ _BROKEN = (AttributeError, BadZipFile, EOFError, KeyError, OSError, RuntimeError
 
 def write(path: Path, parameters: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
     """Write the parameters, as JSON, and the state of each part: its dataclass fields with ``init=False``."""
-    header = json.dumps({"format": _FORMAT, "version": _VERSION, "parameters": parameters}, sort_keys=True)
+    header = json.dumps({"format": _FORMAT, "version": VERSION, "parameters": parameters}, sort_keys=True)
     arrays = {_HEADER: np.frombuffer(header.encode(), dtype=np.uint8)}
-    arrays |= {
-        f"{name}.{state}": np.asarray(getattr(part, state)) for name, part in parts.items() for state in _states(part)
-    }
     with path.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        np.savez(file, allow_pickle=False, **arrays, **gather(parts))
+
+
+def gather(parts: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """Return the state of each part, its dataclass fields with ``init=False``, as ``part.field``; a copy."""
+    return joined({name: fields_of(part) for name, part in parts.items()})
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -48,25 +51,16 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             raise ValueError(f"{path} is no whole {_FORMAT} state: fit it anew or restore it from a backup") from error
     if form != _FORMAT:
         raise ValueError(f"{path} holds a {form!r}, not a {_FORMAT} state: choose another file")
-    if version != _VERSION:
-        raise ValueError(f"{path} has format version {version!r}, this program reads {_VERSION}: update it or fit anew")
+    if version != VERSION:
+        raise ValueError(f"{path} has format version {version!r}, this program reads {VERSION}: update it or fit anew")
     return parameters, arrays
 
 
-def restore(path: Path, parts: Mapping[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-    """Give the parts the state that was read from the file; raises ``ValueError`` where it does not fit them."""
-    expected = {f"{name}.{state}": (part, state) for name, part in parts.items() for state in _states(part)}
-    if odd := sorted(expected.keys() ^ arrays.keys()):
-        raise ValueError(f"{path} lacks or adds {', '.join(odd)}: fit it anew or restore it from a backup")
-    for name, (part, state) in expected.items():
-        fresh, stored = getattr(part, state), arrays[name]
-        blank = np.asarray(fresh)
-        if stored.shape != blank.shape or stored.dtype.kind != blank.dtype.kind:
-            raise ValueError(
-                f"{path}: {name} is {stored.dtype} {stored.shape}, expected {blank.dtype} {blank.shape}: fit it anew",
-            )
-        setattr(part, state, stored.astype(blank.dtype, order="C") if isinstance(fresh, np.ndarray) else stored.item())
-
-
-def _states(part: Any) -> list[str]:
-    return [field.name for field in fields(part) if not field.init]
+def restore(path: object, parts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Give the parts the state that `gather` returned; raises ``ValueError``, naming ``path``, where it is none."""
+    try:
+        refuse_misfit(arrays, gather(parts))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}: fit it anew or restore it from a backup") from None
+    for name, part in parts.items():
+        give(part, below(arrays, name))

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ from shared.forecasting.intervals import COVERAGES
 from shared.forecasting.ladder import NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 __all__ = ["HALF_LIVES_DAYS", "Answer", "ZoneDemand", "ZoneForecast"]
@@ -242,6 +242,22 @@ class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is publis
         artefact.restore(path, fold.parts, arrays)
         fold.resume()
         return model
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return the state of the fold as arrays by name, a copy; nothing before the first reading."""
+        return {} if self.fold_ is None else artefact.gather(self.fold_.parts)
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `state` returned; raises ``ValueError``, and stays as it was, where it does not fit."""
+        if not state:
+            self.fold_ = None
+            return
+        if "outlook.last_step" not in state:
+            raise ValueError("the state lacks outlook.last_step: fit it anew or restore it from a backup")
+        fold = self._empty_fold(int(state["outlook.last_step"]))
+        artefact.restore("the state", fold.parts, state)
+        fold.resume()
+        self.fold_ = fold
 
     def _empty_fold(self, first_step: int) -> DemandFold:
         resolution = Resolution(self.step_minutes)

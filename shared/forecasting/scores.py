@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import math
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from shared.contracts.messages import Score
 from shared.forecasting.history import Resolution
+from shared.forecasting.state import known, whole_number
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from numpy.typing import ArrayLike, NDArray
@@ -303,6 +305,32 @@ class RollingScores:
             for group in groups["rmse_kw"][0]
             for window, days in enumerate(self._windows_days)
         )
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return copies of the arrays that hold all that is known, by name.
+
+        A forecast whose origin has no reading yet is a row of ``ahead``: origin, medians, low ends, high ends.
+        """
+        ahead = [[origin, *issued.ravel().tolist()] for origin, issued in sorted(self._ahead.items())]
+        return {
+            "clock": whole_number(self.clock),
+            "repeated_forecasts": np.array(self.repeated_forecasts),
+            "repeated_readings": np.array(self.repeated_readings),
+            "by_target": self._by_target.copy(),
+            "actuals": self._actuals.copy(),
+            "sums": self.sums.copy(),
+            "ahead": np.array(ahead, np.int64).reshape(-1, 1 + 3 * self._leads),
+        }
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what :meth:`state` returned."""
+        self.clock = known(state["clock"])
+        self.repeated_forecasts = int(state["repeated_forecasts"])
+        self.repeated_readings = int(state["repeated_readings"])
+        self._by_target[:] = state["by_target"]
+        self._actuals[:] = state["actuals"]
+        self.sums[:] = state["sums"]
+        self._ahead = {int(row[0]): row[1:].reshape(3, -1).astype(np.int32) for row in state["ahead"]}
 
     def _tick(self, step: int, actual: int) -> None:
         """Move the clock by one: the targets of ``step`` enter every window, one target leaves each."""

@@ -33,7 +33,7 @@ COLUMNS = ("temperature_c", "humidity_pct", "wind_speed_ms", "general_diffuse_fl
 TRUSTED = ("shared.forecasting.weather.WeatherFeatures", "sklearn.tree._tree.Tree")
 """The types beyond those that skops trusts by itself that a saved pipeline may hold."""
 
-_FORMAT = 3
+FORMAT = 3
 _DAY_MINUTES = 1440
 _WEEK_DAYS = 7
 _LARGEST = 1e9
@@ -466,11 +466,24 @@ class WeatherDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is pub
         self.last_step_ = step
         return self
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return what has been learned since the fit, and the last days, as arrays by name; a copy."""
+        learned = {name: value.copy() for name, value in self.correction_.state().items()}
+        return {"last_step": np.array(self.last_step_), **learned}
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `state` returned; raises ``ValueError``, and stays as it was, where it does not fit."""
+        correction = Correction(self.step_minutes)
+        if odd := sorted(state.keys() ^ {"last_step", *correction.state()}):
+            raise ValueError(f"the state of the weather model lacks or adds {', '.join(odd)}")
+        correction.restore({name: value.copy() for name, value in state.items()})
+        self.correction_, self.last_step_ = correction, int(state["last_step"])
+
     def save(self, folder: Path) -> None:
         """Write ``pipeline.skops`` and ``state.npz`` into an existing folder."""
         skops.io.dump(self.pipeline_, folder / "pipeline.skops", compression=ZIP_DEFLATED)
         arrays = {
-            "format": np.array(_FORMAT),
+            "format": np.array(FORMAT),
             "parameters": np.array(json.dumps(self.get_params())),
             "last_step": np.array(self.last_step_),
         }
@@ -489,8 +502,8 @@ class WeatherDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is pub
         with _readable(folder / "state.npz") as path:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 state = {name: stored[name] for name in stored.files}
-            if state["format"] != _FORMAT:
-                raise ValueError(f"format {state['format']} is not {_FORMAT}")
+            if state["format"] != FORMAT:
+                raise ValueError(f"format {state['format']} is not {FORMAT}")
             parameters: dict[str, Any] = json.loads(str(state["parameters"]))
             model = cls(**parameters)
             model.last_step_ = int(state["last_step"])

@@ -21,9 +21,11 @@ from shared.runtime.settings import Refused
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["EmbeddedBroker", "EmbeddedBrokerError", "start"]
+__all__ = ["CLUSTER", "EmbeddedBroker", "EmbeddedBrokerError", "start"]
 
 METADATA_S = 10.0
+CLUSTER = "mockCluster"
+"""So begins the name that librdkafka gives to its mock clusters."""
 
 
 class EmbeddedBrokerError(Refused):

@@ -1,21 +1,21 @@
 """What every service does with Kafka: wait for the broker, make the topics, consume batches, publish, commit.
 
-Delivery is at least once: the outputs of a batch are confirmed before its offsets are committed, each partition on its
-own. FastStream's own acknowledgement is not used, since it commits whatever the consumer's position is, past failures.
+How a batch is answered and committed says `shared.runtime.publishing`. FastStream's own acknowledgement is not used,
+since it commits whatever the consumer's position is, past failures.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 import structlog
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import IllegalStateError, KafkaError, KafkaTimeoutError
-from confluent_kafka import KafkaException
+from aiokafka.errors import IllegalStateError, KafkaError
+from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it is public, its stub forgets it
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
@@ -23,28 +23,29 @@ from prometheus_client import Counter
 
 from shared.contracts import topics
 from shared.contracts.messages import DeadLetter
-from shared.runtime import hooks
+from shared.runtime import embedded
 from shared.runtime.clock import cpu_s, monotonic_s, now
+from shared.runtime.publishing import Plain, Transactional
 from shared.runtime.records import Outgoing
-from shared.runtime.restoring import Foldable, Past
 from shared.runtime.retries import patiently
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
     from concurrent.futures import Future
 
     from aiokafka import AIOKafkaConsumer
-    from aiokafka.structs import RecordMetadata
     from faststream.kafka.subscriber.usecase import BatchSubscriber
     from prometheus_client import CollectorRegistry
 
     from shared.contracts.topics import Topic
     from shared.runtime.health import Health
     from shared.runtime.metrics import PipelineMetrics
+    from shared.runtime.publishing import Sender
     from shared.runtime.records import Record
     from shared.runtime.settings import Settings
+    from shared.runtime.state import Core, ServiceState
 
-__all__ = ["Core", "DeadLetters", "Pipeline", "ensure_topics", "publish"]
+__all__ = ["DeadLetters", "Pipeline", "ensure_topics"]
 
 JOINING = "no partition is assigned: the consumer group is joining"
 REBUILDING = "the state is being rebuilt"
@@ -55,15 +56,9 @@ ADMIN_S = 5.0
 BATCH_STOP_S = 5.0  # for the batch in hand; what follows it has the rest of ten seconds
 STOP_S = 8.0
 REQUEST_S = 5.0
+TRANSACTION_S = 300.0  # longer than brokers are usually away; the next producer of the name ends it at once
 
 log = structlog.get_logger()
-
-
-class Core(Foldable, Protocol):
-    """The pure heart of a service: a batch of records in, the records that answer it out, in order."""
-
-    def handle(self, records: Sequence[Record]) -> list[Outgoing]:
-        """Fold the batch into the state and return the answers; any exception is a bug and ends the service."""
 
 
 class DeadLetters:
@@ -120,31 +115,12 @@ def _new_topic(topic: Topic, prefix: str) -> NewTopic:
     return NewTopic(prefix + topic.name, num_partitions=topics.PARTITIONS, replication_factor=-1, config=config)
 
 
-async def publish(producer: AIOKafkaProducer, prefix: str, outgoing: Sequence[Outgoing]) -> None:
-    """Hand over all without waiting for each, then wait until all are confirmed.
-
-    The idempotent producer sends again by itself, in order, for as long as the broker is away; what it gives up after
-    it has taken it cannot be mended by sending it once more, so that error is raised.
-    """
-    handed_over = [await _hand_over(producer, prefix + record.topic, record) for record in outgoing]
-    await asyncio.gather(*handed_over)
-
-
-async def _hand_over(producer: AIOKafkaProducer, topic: str, record: Outgoing) -> asyncio.Future[RecordMetadata]:
-    """Hand over one record; where the producer's buffer stays full it has taken nothing, so it is offered again."""
-    while True:
-        try:
-            future: asyncio.Future[RecordMetadata] = await producer.send(
-                topic, record.value, key=record.key, headers=list(record.headers)
-            )
-        except KafkaTimeoutError:
-            log.warning("the Kafka broker takes nothing more, waiting for it", topic=topic)
-        else:
-            return future
-
-
 class Pipeline:
-    """The consume loop of one service: batches from its topics through its core to the broker."""
+    """The consume loop of one service: batches from its topics through its core to the broker.
+
+    A partition that is assigned is paused until the state is where its commits are; only then its batches are answered.
+    A batch and its commit, a take-over and the copy of a snapshot each hold the lock: none sees half of another.
+    """
 
     def __init__(
         self,
@@ -152,7 +128,7 @@ class Pipeline:
         settings: Settings,
         consumes: tuple[Topic, ...],
         *,
-        restores: tuple[Topic, ...],
+        state: ServiceState,
         metrics: PipelineMetrics,
         health: Health,
         max_records: int = 500,
@@ -160,12 +136,19 @@ class Pipeline:
         self._name = name
         self._bootstrap = settings.kafka_bootstrap
         self._prefix = settings.topic_prefix
-        self._core: asyncio.Future[Core] | None = None
-        self._past = Past(settings.kafka_bootstrap, settings.topic_prefix, name, consumes, restores)
+        self._snapshot_every_s = settings.snapshot_every_s
+        self._group = self._prefix + name
         self._metrics = metrics
         self._health = health
+        self._state = state
+        self._rebuilt = asyncio.Event()
+        self._lock = asyncio.Lock()
+        self._open: frozenset[TopicPartition] = frozenset()  # to be answered
+        self._transactions = settings.transactions
         self._producer: AIOKafkaProducer | None = None
-        self._watcher: asyncio.Task[None] | None = None
+        self._sender: Sender | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._taking_over: asyncio.Task[None] | None = None
         self._in_hand = 0
         self._broker = KafkaBroker(
             self._bootstrap,
@@ -178,7 +161,8 @@ class Pipeline:
         )
         self._subscriber: BatchSubscriber = self._broker.subscriber(
             *(self._prefix + topic.name for topic in consumes),
-            group_id=self._prefix + name,
+            group_id=self._group,
+            group_instance_id=settings.group_instance_id,
             batch=True,
             max_records=max_records,
             batch_timeout_ms=POLL_MS,
@@ -187,106 +171,188 @@ class Pipeline:
             isolation_level="read_committed",
             ack_policy=AckPolicy.MANUAL,
             partition_assignment_strategy=(RangePartitionAssignor,),  # both topics of one site go to one member
+            listener=_Listener(self._revoked, self._assigned),
             decoder=_as_it_is,
         )
         self._subscriber(self._handle)
         health.waiting_for["assignment"] = JOINING
         health.waiting_for["state"] = REBUILDING
 
-    async def start(self, core: Awaitable[Core]) -> None:
-        """Wait for the broker as long as it takes, make the topics, and consume once the core is made and restored."""
-        self._core = asyncio.get_running_loop().create_future()
+    async def start(self) -> None:
+        """Wait for the broker as long as it takes, make the topics, join the group, and rebuild the state meanwhile."""
+        core = asyncio.ensure_future(self._state.make_core())  # it needs no broker
         try:
-            await self._connect()
-            self._core.set_result(await self._restored(await core))
+            await asyncio.gather(core, self._begin(core))
         finally:
-            self._core.cancel()  # without a core no batch can be answered
+            core.cancel()
         log.info("consuming", bootstrap=self._bootstrap, topics=self._subscriber.topic_names_for_subscribe)
+
+    async def _begin(self, core: asyncio.Future[Core]) -> None:
+        await self._connect()
+        async with self._lock:
+            await self._state.rebuild(core)
+        self._rebuilt.set()
 
     async def _connect(self) -> None:
         """Wait for the broker, make the topics, and join the group."""
         async for attempt in patiently("the Kafka broker does not answer", bootstrap=self._bootstrap):
             with attempt:
                 await asyncio.to_thread(ensure_topics, self._bootstrap, self._prefix)
+                self._state.broker_identity = await asyncio.to_thread(
+                    _identity, self._bootstrap, self._group, self._subscriber.topic_names_for_subscribe
+                )
                 self._producer = await self._started_producer()
+        self._sender = self._new_sender(self._producer)
         self._health.broker_up = True
         await self._broker.start()
-        self._watcher = asyncio.create_task(self._watch(self._producer))
-        self._watcher.add_done_callback(self._watched)
+        self._run(self._watch(self._producer))
+        self._run(self._keep())
 
-    async def _restored(self, core: Core) -> Core:
-        """Fold the past into the core."""
-        started_s = monotonic_s()
-        folded = await self._past.fold_into(core, self._health)
-        gc.collect()
-        gc.freeze()  # what is there by now stays: a full collection of it takes a quarter of a second
-        del self._health.waiting_for["state"]
-        log.info("state rebuilt", records=folded, seconds=round(monotonic_s() - started_s, 1))
-        return core
+    def _new_sender(self, producer: AIOKafkaProducer) -> Sender:
+        if self._transactions:
+            return Transactional(
+                self._group, self._prefix, self._started_producer, self._state.committed, self._metrics
+            )
+        return Plain(producer, self._prefix, self._metrics)
 
-    async def _started_producer(self) -> AIOKafkaProducer:
+    async def _started_producer(self, transactional_id: str | None = None) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
             bootstrap_servers=self._bootstrap,
             client_id=self._name,
             acks="all",
+            transactional_id=transactional_id,
+            transaction_timeout_ms=int(1000 * TRANSACTION_S),
             enable_idempotence=True,
             max_request_size=topics.MAX_RECORD_BYTES + topics.HEADROOM_BYTES,
             max_batch_size=topics.MAX_RECORD_BYTES,  # all that answers a batch of readings goes in one request
         )
         try:
             await producer.start()
-        except KafkaError:
+        except BaseException:  # told to stop while it waits for the broker, it must not leave its connections open
             await producer.stop()
             raise
         return producer
 
     async def stop(self) -> None:
-        """Finish and commit the batch in hand, then leave the group; give up after eight seconds.
+        """Finish and commit the batch in hand, keep the state, then leave the group; give up after eight seconds.
 
         What was not confirmed by then is not committed either: whoever comes next answers it again.
         """
-        if self._watcher is not None:
-            self._watcher.cancel()
+        self._open = frozenset()
+        for task in self._tasks:
+            task.cancel()
         try:
             async with asyncio.timeout(STOP_S):
+                await self._keep_last()
                 await self._broker.stop()
-                if self._producer is not None:
-                    await self._producer.stop()
+                for opened in (self._sender, self._producer):
+                    if opened is not None:
+                        await opened.stop()
         except TimeoutError:
             log.warning("left without a goodbye: the broker does not answer", records_in_hand=self._in_hand)
 
-    async def _handle(self, message: KafkaMessage) -> None:
-        if self._core is None or self._producer is None or self._health.failure is not None:
-            return  # what follows a failed batch must not be committed
-        records = message.raw_message
-        self._in_hand = len(records)
-        core = await self._core
-        started_s = monotonic_s()
+    async def _keep_last(self) -> None:
+        """Keep the state as it is after the batch in hand, if that can be committed in time."""
         try:
-            outgoing = self._answer(core, records)
-            await publish(self._producer, self._prefix, outgoing)
-            hooks.reach("after_send")
-            await self._commit(message.consumer, records)
-        except Exception as error:
-            self._health.fail(error)
-            raise
-        self._in_hand = 0
+            async with asyncio.timeout(BATCH_STOP_S), self._lock:
+                snapshot = self._state.snapshot() if self._health.failure is None else None
+        except TimeoutError:
+            return
+        if snapshot is not None:
+            await self._state.keep(snapshot)
+
+    async def _keep(self) -> None:
+        """Keep the state now and then, if something was committed since."""
+        while True:
+            await asyncio.sleep(self._snapshot_every_s)
+            async with self._lock:
+                snapshot = self._state.snapshot()
+            if snapshot is not None:
+                await self._state.keep(snapshot)
+
+    def _assigned(self, partitions: set[TopicPartition]) -> None:
+        """Pause what is assigned before anything is fetched, and take it over in the background.
+
+        The group waits for this call, and nothing may wait for the group's heartbeats here.
+        """
+        consumer = self._subscriber.consumer
+        if consumer is None or not partitions:
+            return
+        consumer.pause(*partitions)
+        self._taking_over = self._run(self._take_over(consumer, partitions))
+
+    async def _revoked(self) -> None:
+        """Let the batch in hand be committed, for as long as the group waits for that."""
+        self._open = frozenset()
+        if self._taking_over is not None:
+            self._taking_over.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BATCH_STOP_S), self._lock:
+                pass
+
+    async def _take_over(self, consumer: AIOKafkaConsumer, partitions: set[TopicPartition]) -> None:
+        self._health.waiting_for["state"] = REBUILDING
+        await self._rebuilt.wait()
+        async with self._lock:
+            if self._sender is not None:
+                await self._sender.take_over(partitions)
+            offsets = await self._state.catch_up(partitions)
+        with suppress(IllegalStateError):  # taken away meanwhile: whoever has it takes it over
+            for partition, offset in offsets.items():
+                if offset:
+                    consumer.seek(partition, offset)  # what was fetched before this is fetched again
+                else:
+                    await consumer.seek_to_beginning(partition)
+            consumer.resume(*partitions)
+            self._open = frozenset(partitions)
+        self._health.waiting_for.pop("state", None)
+
+    async def _handle(self, message: KafkaMessage) -> None:
+        open_when_fetched = self._open
+        async with self._lock:
+            if open_when_fetched is not self._open:
+                return  # given back meanwhile: the position that it was fetched from need not be that of the state
+            for records in self._batches(message.raw_message):
+                self._in_hand = len(records)
+                try:
+                    await self._answer(message.consumer, records)
+                except Exception as error:
+                    self._health.fail(error)
+                    raise
+                self._in_hand = 0
+
+    def _batches(self, records: Sequence[Record]) -> Iterator[list[Record]]:
+        """Return what is to be answered and committed together.
+
+        What follows a failed batch must not be committed, nor what comes before its past is folded.
+        """
+        apart = self._sender is not None and self._sender.partition_by_partition
+        for _, batch in groupby(records, _partition if apart else _all_of_them):
+            to_answer = [record for record in batch if _partition(record) in self._open]
+            if to_answer and self._health.failure is None:
+                yield to_answer
+
+    async def _answer(self, consumer: AIOKafkaConsumer, records: Sequence[Record]) -> None:
+        if self._sender is None:
+            raise RuntimeError("a batch came before there was a producer: report it")
+        started_s, started_cpu_s = monotonic_s(), cpu_s()
+        outgoing, offsets = self._state.handle(records)
+        self._metrics.core_cpu_s.inc(cpu_s() - started_cpu_s)
+        if await self._sender.send(consumer, offsets, outgoing):
+            self._state.settle(offsets)
         self._account(records, outgoing, monotonic_s() - started_s)
 
-    def _answer(self, core: Core, records: Sequence[Record]) -> list[Outgoing]:
-        started_s = cpu_s()
-        outgoing = core.handle(records)
-        self._metrics.core_cpu_s.inc(cpu_s() - started_s)
-        return outgoing
+    def _run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run something beside the consume loop; where it fails, the service ends."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
 
-    async def _commit(self, consumer: AIOKafkaConsumer, records: Iterable[Record]) -> None:
-        offsets = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}
-        hooks.reach("before_commit")
-        try:
-            await consumer.commit(offsets)
-        except KafkaError as error:  # the next commit covers it; after a rebalance the new owner repeats the batch
-            self._metrics.commit_failures.inc()
-            log.warning("the broker refused a commit, the next one will cover it", error=str(error))
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._health.fail(error)
 
     def _account(self, records: Sequence[Record], outgoing: Sequence[Outgoing], duration_s: float) -> None:
         self._health.progressed()
@@ -296,11 +362,6 @@ class Pipeline:
             self._metrics.consumed.labels(topic).inc(sum(record.topic == topic for record in records))
         for topic in {record.topic for record in outgoing}:
             self._metrics.published.labels(topic).inc(sum(record.topic == topic for record in outgoing))
-
-    def _watched(self, watcher: asyncio.Task[None]) -> None:
-        """End the service where the look-out has failed: nobody would know its health any more."""
-        if not watcher.cancelled() and (error := watcher.exception()) is not None:
-            self._health.fail(error)
 
     async def _watch(self, producer: AIOKafkaProducer) -> None:
         """Once a second: does the broker answer, is anything assigned, how far behind are we."""
@@ -336,6 +397,45 @@ class Pipeline:
         self._health.lag_records = total
         if total == 0:
             self._health.progressed()
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is published without types
+    """Tells the pipeline what its group gives it and takes from it."""
+
+    def __init__(self, revoked: Callable[[], Awaitable[None]], assigned: Callable[[set[TopicPartition]], None]) -> None:
+        self._revoked = revoked
+        self._assigned = assigned
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Before the group is joined again, all that was assigned is given back."""
+        if revoked:
+            await self._revoked()
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """After the group was joined; fetching goes on while this runs."""
+        self._assigned(assigned)
+
+
+def _all_of_them(_: Record) -> None:
+    return None
+
+
+def _partition(record: Record) -> TopicPartition:
+    return TopicPartition(record.topic, record.partition)
+
+
+def _identity(bootstrap: str, group: str, names: Sequence[str]) -> dict[str, str]:
+    """Return what offsets belong to: cluster, group and topics, which may have been deleted and made again.
+
+    Raises ``KafkaException`` where the broker does not answer within five seconds.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    cluster = str(admin.list_topics(timeout=ADMIN_S).cluster_id)
+    identity = {"cluster": cluster, "group": group}
+    if cluster.startswith(embedded.CLUSTER):  # it knows no identities of topics, and none outlives it
+        return identity
+    described = admin.describe_topics(TopicCollection(list(names)), request_timeout=ADMIN_S)
+    return identity | {f"topic {name}": str(topic.result().topic_id) for name, topic in described.items()}
 
 
 async def _as_it_is(message: KafkaMessage) -> KafkaMessage:

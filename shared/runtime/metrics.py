@@ -51,3 +51,18 @@ class PipelineMetrics:
             "tetouan_commit_failures", "Offset commits that the broker refused.", registry=registry
         )
         self.broker_up = Gauge("tetouan_broker_up", "1 while the Kafka broker answers, else 0.", registry=registry)
+        self.snapshot_time_s = Gauge(
+            "tetouan_snapshot_time_seconds",
+            "Unix time of the last snapshot of the state, 0 before the first.",
+            registry=registry,
+        )
+        self.snapshot_bytes = Gauge("tetouan_snapshot_bytes", "Size of the last snapshot.", registry=registry)
+        self.snapshot_failures = Counter(
+            "tetouan_snapshot_failures", "Snapshots that could not be written.", registry=registry
+        )
+        self.snapshots_refused = Counter(
+            "tetouan_snapshots_refused", "Snapshots that were not used, by reason.", ["reason"], registry=registry
+        )
+        self.restore_s = Gauge(
+            "tetouan_restore_seconds", "How long the state took to be restored the last time.", registry=registry
+        )

@@ -1,4 +1,4 @@
-"""Rebuilds the state of a service at its start: what was answered before is folded again, and nothing is sent.
+"""What stands on the topics of a service before it goes on: what was answered is folded again, and nothing is sent.
 
 A topic that the service consumes is read up to the offsets that its group has committed, any other one (an ingestor
 remembers by what it has published) to its end. So a service that was killed goes on with the state it would have had:
@@ -9,6 +9,7 @@ monitor's detectors begin with the oldest forecasts there are, thirty days back.
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -18,17 +19,18 @@ from shared.runtime import hooks
 from shared.runtime.retries import patiently
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from shared.contracts.topics import Topic
     from shared.runtime.health import Health
     from shared.runtime.records import Record
 
-__all__ = ["Foldable", "Past"]
+__all__ = ["Foldable", "Offsets", "Past"]
 
 MAX_RECORDS = 500
 POLL_MS = 200
 
+Offsets = dict[TopicPartition, int]  # of the next record
 Spans = dict[TopicPartition, tuple[int, int]]  # first and past-the-last offset
 
 
@@ -49,33 +51,65 @@ class Past:
     group
         The consumer group whose committed offsets end the past of the topics in ``consumes``.
     reads
-        The topics to fold.
+        The topics from which a state is rebuilt that nobody has kept.
+    health
+        Is told how far it is.
     """
 
     def __init__(
-        self, bootstrap: str, prefix: str, group: str, consumes: Iterable[Topic], reads: Iterable[Topic]
+        self, bootstrap: str, prefix: str, group: str, consumes: Iterable[Topic], reads: Iterable[Topic], health: Health
     ) -> None:
         self._bootstrap = bootstrap
         self._group = prefix + group
-        self._consumes = {prefix + topic.name for topic in consumes}
-        self._partitions = [
-            TopicPartition(prefix + topic.name, number) for topic in reads for number in range(topics.PARTITIONS)
-        ]
+        self._consumes = _partitions(prefix, consumes)
+        self._reads = _partitions(prefix, reads)
+        self._health = health
 
-    async def fold_into(self, core: Foldable, health: Health) -> int:
-        """Hand the past to the core batch by batch, in the order of each partition; returns the number of records.
+    async def committed(self) -> Offsets:
+        """Return what the group has committed, for each partition of the consumed topics, 0 where nothing."""
+        async with self._consumer() as consumer:
+            return await self._committed(consumer)
+
+    async def rebuild(self, core: Foldable) -> tuple[Offsets, int]:
+        """Fold the whole past into a fresh core; returns how far, and the number of records.
 
         A broker that does not answer is waited for.
         """
+        async with self._consumer() as consumer:
+            committed = await self._committed(consumer)  # before the ends: what is committed until then has its answers
+            ends = await consumer.end_offsets(self._reads) | committed
+            spans = await _spans(consumer, dict.fromkeys(self._reads, 0), ends)
+            return committed, await self._fold(consumer, spans, core, lambda _partition, _offset: None)
+
+    async def catch_up(
+        self,
+        core: Foldable,
+        start: Mapping[TopicPartition, int],
+        end: Offsets,
+        note: Callable[[TopicPartition, int], None],
+    ) -> int:
+        """Fold what stands between ``start`` and ``end``; returns the number of records.
+
+        ``note`` is told the next offset of a partition as soon as what is before it has been folded.
+        """
+        if all(start.get(partition, 0) >= offset for partition, offset in end.items()):
+            return 0
+        async with self._consumer() as consumer:
+            spans = await _spans(consumer, {partition: start.get(partition, 0) for partition in end}, end)
+            return await self._fold(consumer, spans, core, note)
+
+    @asynccontextmanager
+    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
+        """Return a consumer beside the group, of all the partitions; a broker that does not answer is waited for."""
         async for attempt in patiently("the past cannot be read", group=self._group):
             with attempt:
-                consumer, spans = await self._open()
+                consumer = await self._started()
         try:
-            return await _fold(consumer, spans, core, health)
+            yield consumer
         finally:
             await consumer.stop()
 
-    async def _open(self) -> tuple[AIOKafkaConsumer, Spans]:
+    async def _started(self) -> AIOKafkaConsumer:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap,
             group_id=self._group,
@@ -86,40 +120,51 @@ class Past:
         )
         try:
             await consumer.start()
-            consumer.assign(self._partitions)
-            return consumer, await self._spans(consumer)
         except BaseException:
             await consumer.stop()
             raise
+        # a second assign() can meet aiokafka's coordinator on its way to the first one, which it takes for an error
+        consumer.assign({*self._consumes, *self._reads})
+        consumer.pause(*consumer.assignment())
+        return consumer
 
-    async def _spans(self, consumer: AIOKafkaConsumer) -> Spans:
-        """Return first and past-the-last offset of each partition that has a past."""
-        starts = await consumer.beginning_offsets(self._partitions)
-        ends = await consumer.end_offsets(self._partitions)
-        for partition in self._partitions:
-            if partition.topic in self._consumes:
-                ends[partition] = min(ends[partition], await consumer.committed(partition) or 0)
-        return {part: (starts[part], ends[part]) for part in self._partitions if starts[part] < ends[part]}
+    async def _committed(self, consumer: AIOKafkaConsumer) -> Offsets:
+        return {partition: await consumer.committed(partition) or 0 for partition in self._consumes}
+
+    async def _fold(
+        self, consumer: AIOKafkaConsumer, spans: Spans, core: Foldable, note: Callable[[TopicPartition, int], None]
+    ) -> int:
+        left = dict(spans)
+        total, folded = sum(end - start for start, end in spans.values()), 0
+        for partition, (start, _) in spans.items():
+            consumer.seek(partition, start)
+            consumer.resume(partition)
+        while left:
+            for partition, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
+                past = [record for record in records if record.offset < spans[partition][1]]
+                core.restore(past)
+                folded += len(past)
+                if past:
+                    note(partition, past[-1].offset + 1)
+                hooks.reach("in_restore")
+                await asyncio.sleep(0)  # what is buffered comes without a pause: heartbeats and health need one
+            for partition, (_, end) in list(left.items()):
+                if await consumer.position(partition) >= end:
+                    del left[partition]
+                    consumer.pause(partition)
+                    note(partition, end)
+            self._health.progressed()
+            self._health.waiting_for["state"] = f"the state is being rebuilt: {folded} of {total} records"
+        return folded
 
 
-async def _fold(consumer: AIOKafkaConsumer, spans: Spans, core: Foldable, health: Health) -> int:
-    left = dict(spans)
-    total, folded = sum(end - start for start, end in spans.values()), 0
-    # a second assign() can meet aiokafka's coordinator on its way to the first one, which it takes for an error
-    consumer.pause(*consumer.assignment() - spans.keys())
-    for partition, (start, _) in spans.items():
-        consumer.seek(partition, start)
-    while left:
-        for partition, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
-            past = [record for record in records if record.offset < spans[partition][1]]
-            core.restore(past)
-            folded += len(past)
-            hooks.reach("in_restore")
-            await asyncio.sleep(0)  # what is buffered comes without a pause: heartbeats and health answers need one
-        for partition, (_, end) in list(left.items()):
-            if await consumer.position(partition) >= end:
-                del left[partition]
-                consumer.pause(partition)
-        health.progressed()
-        health.waiting_for["state"] = f"the state is being rebuilt: {folded} of {total} records"
-    return folded
+def _partitions(prefix: str, of: Iterable[Topic]) -> list[TopicPartition]:
+    return [TopicPartition(prefix + topic.name, number) for topic in of for number in range(topics.PARTITIONS)]
+
+
+async def _spans(consumer: AIOKafkaConsumer, starts: Offsets, ends: Offsets) -> Spans:
+    """Return first and past-the-last offset of each partition that has a past."""
+    held_from = await consumer.beginning_offsets(list(starts))
+    held_to = await consumer.end_offsets(list(starts))
+    spans = {part: (max(start, held_from[part]), min(ends[part], held_to[part])) for part, start in starts.items()}
+    return {partition: span for partition, span in spans.items() if span[0] < span[1]}

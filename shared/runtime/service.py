@@ -20,9 +20,13 @@ from starlette.routing import Route
 from threadpoolctl import threadpool_limits
 
 from shared.runtime import logs
-from shared.runtime.kafka import Core, Pipeline
+from shared.runtime.kafka import Pipeline
 from shared.runtime.metrics import PipelineMetrics
+from shared.runtime.publishing import Superseded
+from shared.runtime.restoring import Past
 from shared.runtime.settings import Refused, Settings, load
+from shared.runtime.snapshots import Snapshots
+from shared.runtime.state import ServiceState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 
     from shared.contracts.topics import Topic
     from shared.runtime.health import Health
+    from shared.runtime.state import Core
 
 __all__ = ["Service", "main", "run"]
 
@@ -45,8 +50,9 @@ S = TypeVar("S", bound=Settings)
 class Service:
     """What makes one service: its name (also its consumer group), its topics, how to make its core, and its metrics.
 
-    The core is made while the service already answers `/healthz` and joins its group; ``Refused`` ends the start.
-    ``restores`` are the topics from which the core's state is rebuilt first (`shared.runtime.restoring`).
+    The core is made while the service already answers `/healthz` and joins its group, and made anew where its state has
+    to go back (`shared.runtime.state`); ``Refused`` ends the start. ``restores`` are the topics from which its state is
+    rebuilt where no snapshot is (`shared.runtime.restoring`).
     ``companions`` run beside the consume loop until the service stops: one that fails ends it. ``routes`` stand beside
     `/healthz`, `/readyz` and `/metrics`.
     """
@@ -75,14 +81,16 @@ def main(name: str, kind: type[S], build: Callable[[S], Service]) -> int:
 
 
 def run(service: Service, settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT: 0 after a clean stop, 1 after a failure; ``Refused`` where the port is taken."""
+    """Serve until SIGTERM or SIGINT: 0 after a clean stop, 1 after a failure; ``Refused`` where it cannot start."""
+    metrics = PipelineMetrics(service.registry)
+    state = _state(service, settings, metrics)
     listener = _listener(settings)
     pipeline = Pipeline(
         service.name,
         settings,
         service.consumes,
-        restores=service.restores,
-        metrics=PipelineMetrics(service.registry),
+        state=state,
+        metrics=metrics,
         health=service.health,
         max_records=service.max_records,
     )
@@ -108,11 +116,20 @@ def run(service: Service, settings: Settings) -> int:
         server.run(sockets=[listener])
     if isinstance(service.health.failure, Refused):
         raise service.health.failure
+    if isinstance(service.health.failure, Superseded):
+        log.error(str(service.health.failure))
+        return 1
     if service.health.failure is not None:
         log.error("ended by a failure", error=repr(service.health.failure), exc_info=service.health.failure)
         return 1
     log.info("stopped")
     return 0
+
+
+def _state(service: Service, settings: Settings, metrics: PipelineMetrics) -> ServiceState:
+    prefix, name = settings.topic_prefix, service.name
+    past = Past(settings.kafka_bootstrap, prefix, name, service.consumes, service.restores, service.health)
+    return ServiceState(service.make_core, past, Snapshots(settings.snapshots_place, prefix + name), metrics)
 
 
 def _listener(settings: Settings) -> socket.socket:
@@ -169,11 +186,8 @@ async def _accompany(companion: Callable[[], Coroutine[Any, Any, None]], service
 
 async def _start(pipeline: Pipeline, service: Service) -> None:
     """Start in the background, so that the health answers come while broker or models do not."""
-    core = asyncio.create_task(service.make_core())
     try:
-        await asyncio.gather(pipeline.start(core), core)
+        await pipeline.start()
     except Exception as error:
         service.health.fail(error)
         raise
-    finally:
-        core.cancel()

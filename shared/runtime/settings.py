@@ -46,6 +46,15 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9._-]*$",
         description="put before the names of topics and consumer groups, so that installations can share brokers",
     )
+    transactions: bool = Field(
+        default=True,
+        description="answers and offsets in one transaction; the embedded broker has none, and the demo turns it off",
+    )
+    group_instance_id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="a name of its own for each replica, so that one that was killed rejoins its group at once",
+    )
     sites: Path | None = Field(
         default=None, description="a TOML file with sites of your own, or with changes to the one that is built in"
     )
@@ -66,6 +75,13 @@ class Settings(BaseSettings):
         default=None, description="address of the published year (zip); default: the UCI repository"
     )
     state_dir: Path = Field(default=Path(".tetouan"), description="where cache, registry and results of demos lie")
+    snapshots: str | None = Field(
+        default=None,
+        description="where states are kept: a folder, or a place that `fsspec` knows; default: in the state folder",
+    )
+    snapshot_every_s: float = Field(
+        default=10.0, ge=0.1, le=86400, description="seconds between two snapshots of the state while readings come in"
+    )
     mlflow_uri: str | None = Field(
         default=None, description="MLflow tracking address; default: SQLite in the state folder"
     )
@@ -157,6 +173,11 @@ class Settings(BaseSettings):
     def reports_dir(self) -> Path:
         """Where reports are written, absolute."""
         return (self.report_dir or self.state_dir / "reports").absolute()
+
+    @property
+    def snapshots_place(self) -> str:
+        """Where states are kept."""
+        return self.snapshots or str((self.state_dir / "snapshots").absolute())
 
     @property
     def registry_uri(self) -> str:

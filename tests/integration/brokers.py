@@ -11,7 +11,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 import httpx
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from shared.contracts import topics
 from shared.contracts.messages import DeadLetter
@@ -53,7 +53,11 @@ class Broker:
     @property
     def env(self) -> dict[str, str]:
         """The settings that lead a service here."""
-        return {"TETOUAN_KAFKA_BOOTSTRAP": self.bootstrap, "TETOUAN_TOPIC_PREFIX": self.prefix}
+        return {
+            "TETOUAN_KAFKA_BOOTSTRAP": self.bootstrap,
+            "TETOUAN_TOPIC_PREFIX": self.prefix,
+            "TETOUAN_TRANSACTIONS": str(self.kind != "embedded"),
+        }
 
     def send(self, topic: Topic, values: Sequence[bytes | None], key: bytes = b"tetouan") -> None:
         """Publish the values and wait until the broker has confirmed them."""
@@ -78,7 +82,7 @@ class Broker:
         return found
 
     def held(self, topic: Topic) -> int:
-        """Return how many records the topic holds."""
+        """Return how many records the topic holds, the end of each transaction counted as one more."""
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "test-reader", "log_level": 0})
         name = self.prefix + topic.name
         partitions = [TopicPartition(name, number, 0) for number in range(topics.PARTITIONS)]
@@ -87,8 +91,22 @@ class Broker:
         return sum(high - low for low, high in ends)
 
     def everything(self, topic: Topic) -> list[Message]:
-        """Return every record that the topic holds."""
-        return self.read(topic, self.held(topic))
+        """Return every record of the topic that is committed, partition by partition."""
+        config = {"bootstrap.servers": self.bootstrap, "group.id": "test-reader", "log_level": 0}
+        consumer = Consumer({**config, "enable.partition.eof": True})
+        name = self.prefix + topic.name
+        consumer.assign([TopicPartition(name, number, 0) for number in range(topics.PARTITIONS)])
+        found: list[Message] = []
+        ended: set[int | None] = set()
+        deadline_s = monotonic_s() + PATIENCE_S
+        while len(ended) < topics.PARTITIONS and monotonic_s() < deadline_s:
+            for message in consumer.consume(500, POLL_S):
+                if (error := message.error()) is None:
+                    found.append(message)
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public name for it
+                    ended.add(message.partition())
+        consumer.close()
+        return found
 
 
 def letter_of(message: Message) -> DeadLetter:

@@ -100,6 +100,8 @@ def kafka_container(port: int | None = None) -> Iterator[Kafka]:
     """Run Kafka in a container, on a port of the host that stays the same when it is restarted, if one is given."""
     address = engine()
     container = KafkaContainer(IMAGE).with_kraft()
+    for name in ("REPLICATION_FACTOR", "MIN_ISR"):  # three brokers are its default, and no transaction begins on one
+        container.with_env(f"KAFKA_TRANSACTION_STATE_LOG_{name}", "1")
     if port is not None:
         container.with_bind_ports(container.port, port)
     with ExitStack() as stack:

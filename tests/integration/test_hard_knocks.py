@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import defaultdict
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
 
@@ -20,99 +20,23 @@ from services.monitor.verification import Monitor
 from shared.contracts import topics
 from shared.contracts.messages import Forecast, Scores
 from shared.runtime.clock import monotonic_s
-from tests.integration.brokers import PATIENCE_S, Broker, ServiceProcess, service, until
+from tests.integration.brokers import PATIENCE_S, Broker, until
 from tests.integration.february import READINGS, START, UNTIL, raw_rows
+from tests.integration.streaming import streaming
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import datetime
+    from collections.abc import Callable
     from pathlib import Path
 
     from confluent_kafka import Message
 
-    from shared.contracts.topics import Topic
     from shared.data.year import Year
     from tests.integration.kafka import Kafka
 
 pytestmark = pytest.mark.real_kafka
 
-NAMES = ("ingestor", "monitor", "forecaster")
 OUTAGE_S = 30.0
 HOURS = 48
-
-
-class Stream:
-    """The three services on one broker, each of which can be killed and started again."""
-
-    def __init__(self, broker: Broker, folder: Path, state_dir: Path, port: Callable[[], int]) -> None:
-        self.broker = broker
-        self._folder = folder
-        self._state_dir = state_dir
-        self._ports = {name: port() for name in NAMES}
-        self._stacks = {name: ExitStack() for name in NAMES}
-        self.services: dict[str, ServiceProcess] = {}
-
-    def start(self, name: str, *, ready: bool = True) -> None:
-        """Start a service on its port."""
-        running = service(
-            name,
-            self.broker,
-            self._folder,
-            self._ports[name],
-            ready=ready,
-            TETOUAN_STATE_DIR=str(self._state_dir),
-            TETOUAN_REPORT_EVERY_HOURS="0",
-        )
-        self.services[name] = self._stacks[name].enter_context(running)
-
-    def kill(self, name: str) -> None:
-        """Kill a service without a warning."""
-        self.services[name].process.kill()
-        self._stacks[name].close()
-
-    def stop(self) -> None:
-        """End all services."""
-        with ExitStack() as all_of_them:
-            for stack in self._stacks.values():
-                all_of_them.enter_context(stack)
-
-    def live(self) -> bool:
-        """Tell whether every service says that it is alive."""
-        return all(running.process.poll() is None and running.live() for running in self.services.values())
-
-    def misses_broker(self) -> bool:
-        """Tell whether every service says that the broker does not answer."""
-        return all("does not answer" in (running.waiting_for("broker") or "") for running in self.services.values())
-
-    def answered(self, readings: int) -> bool:
-        """Tell whether so many different origins have a forecast."""
-        return self._has(topics.FORECASTS, readings, lambda raw: Forecast.from_bytes(raw).origin)
-
-    def scored(self, hours: int) -> bool:
-        """Tell whether so many different hours have scores."""
-        return self._has(topics.SCORES, hours, lambda raw: Scores.from_bytes(raw).time)
-
-    def _has(self, topic: Topic, count: int, time_of: Callable[[bytes], datetime]) -> bool:
-        # what is asked for again and again must not cost what it waits for its processor: count first, read then
-        if self.broker.held(topic) < count:
-            return False
-        return len({time_of(message.value() or b"") for message in self.broker.everything(topic)}) >= count
-
-
-@contextmanager
-def streaming(
-    broker: Broker, folder: Path, state_dir: Path, port: Callable[[], int], *, ready: bool = True
-) -> Iterator[Stream]:
-    """Run the three services until the block ends."""
-    stream = Stream(broker, folder, state_dir, port)
-    try:
-        for name in NAMES:
-            stream.start(name, ready=False)
-        if ready:
-            until(lambda: all(running.ready() for running in stream.services.values()), "all services to be ready")
-        yield stream
-    finally:
-        stream.stop()
 
 
 def assert_nothing_lost(broker: Broker, year: Year, expected: list[Forecast]) -> None:
@@ -137,29 +61,6 @@ def by_time(messages: list[Message], time_of: Callable[[bytes], str]) -> dict[st
         raw = message.value() or b""
         found[time_of(raw)].add(raw)
     return dict(found)
-
-
-@pytest.mark.parametrize("victim", NAMES)
-def test_a_killed_service_goes_on_where_it_was(
-    victim: str,
-    real_broker: Broker,
-    year: Year,
-    state_dir: Path,
-    expected: list[Forecast],
-    tmp_path: Path,
-    free_port: Callable[[], int],
-) -> None:
-    """SIGKILL in the middle of the stream, then a start: it ends as if nothing had happened."""
-    rows = raw_rows(year)
-    with streaming(real_broker, tmp_path, state_dir, free_port) as stream:
-        real_broker.send(topics.RAW, rows[:150])
-        until(lambda: stream.answered(21), "the first forecasts")
-        stream.kill(victim)
-        real_broker.send(topics.RAW, rows[150:])
-        stream.start(victim)
-        until(lambda: stream.answered(READINGS), "every reading to be answered")
-        until(lambda: stream.scored(HOURS), "every hour to be scored")
-    assert_nothing_lost(real_broker, year, expected)
 
 
 def test_a_broker_that_comes_late_is_waited_for(
@@ -232,9 +133,9 @@ def test_a_forecaster_that_was_asleep_catches_up(
     ):
         stream.services["forecaster"].process.send_signal(signal.SIGSTOP)
         real_broker.send(topics.RAW, raw_rows(year))
-        until(lambda: backlog.lags()[0].records == READINGS, "the lag to show every reading")
+        until(lambda: backlog.lags()[0].records >= READINGS, "the lag to show every reading")
         until(lambda: members() == 0, "the group to give the member up")
         stream.services["forecaster"].process.send_signal(signal.SIGCONT)
-        until(lambda: backlog.lags()[0].records == 0, "the lag to be gone")
+        until(lambda: backlog.lags()[0].records <= 1, "the lag to be gone")  # the end of a transaction counts as one
         until(lambda: stream.scored(HOURS), "every hour to be scored")
     assert_nothing_lost(real_broker, year, expected)

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from services.monitor.reports.order import WINDOWS_DAYS, Answer, Calendar, Order
+from services.monitor.reports.order import Answer, Order
 from shared.forecasting.scores import step_of
 from shared.runtime.clock import monotonic_s
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from services.monitor.recent import Recent
     from services.monitor.reports.metrics import ReportMetrics
     from services.monitor.settings import MonitorSettings
@@ -38,12 +40,12 @@ log = structlog.get_logger()
 
 
 class ReportDesk:
-    """Says which reports are due and has them made.
+    """Has the reports made that are due.
 
     Parameters
     ----------
     settings
-        Where models, and reports, lie, and how often a report is due.
+        Where models, and reports, lie.
     step_minutes
         Minutes between the readings of the site.
     metrics
@@ -54,23 +56,14 @@ class ReportDesk:
         self._settings = settings
         self._step_minutes = step_minutes
         self._metrics = metrics
-        self._calendar = Calendar(settings.report_every_hours)
         self._waiting: dict[tuple[str, int, int], Order] = {}
         self._ordered = asyncio.Event()
         self._reporting = _Reporting()
 
-    def on_scores(self, scores: Scores, recent: Recent) -> None:
-        """Order what is due at the hour of these scores: the one thing here that the consume loop waits for."""
+    def on_scores(self, scores: Scores, due: Sequence[int], recent: Recent) -> None:
+        """Order the windows that are due at the hour of these scores: all that the consume loop waits for."""
         started_s = monotonic_s()
         self._metrics.pass_to(scores.site, scores.zone, scores.time)
-        until = step_of(scores.time, self._step_minutes)
-        due = [
-            days
-            for days in WINDOWS_DAYS
-            if recent.model is not None
-            and recent.reaches(until, days)
-            and self._calendar.is_due(scores.site, scores.zone, days, scores.time)
-        ]
         for days in due:
             self._place(scores, days, recent)
         if due:

@@ -10,9 +10,13 @@ import numpy as np
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
+
+    from services.monitor.recent import Recent
+    from shared.contracts.messages import Scores
 
 __all__ = ["WINDOWS_DAYS", "Answer", "Calendar", "Figures", "Order", "Quality", "Report", "change"]
 
@@ -135,6 +139,33 @@ class Calendar:
             return False
         self._made[key] = period
         return True
+
+    def due(self, scores: Scores, until: int, recent: Recent) -> list[int]:
+        """Return the windows in days that are due at the hour of these scores, which is step ``until``."""
+        return [
+            days
+            for days in WINDOWS_DAYS
+            if recent.model is not None
+            and recent.reaches(until, days)
+            and self.is_due(scores.site, scores.zone, days, scores.time)
+        ]
+
+    def made_s(self, site: str, zones: Sequence[int]) -> NDArray[np.int64]:
+        """Return when the periods of the last reports began, in seconds since 1970, (zones, windows); -1 where none.
+
+        They are times, so that what they say outlives a period of another length.
+        """
+        made = [[self._made.get((site, zone, days)) for days in WINDOWS_DAYS] for zone in zones]
+        return np.array([[-1 if one is None else one * self._period_s for one in row] for row in made], np.int64)
+
+    def resume(self, made_s: NDArray[np.int64], site: str, zones: Sequence[int]) -> None:
+        """Go on from what :meth:`made_s` returned."""
+        self._made = {
+            (site, zone, days): began_s // self._period_s
+            for zone, row in zip(zones, made_s.tolist(), strict=True)
+            for days, began_s in zip(WINDOWS_DAYS, row, strict=True)
+            if self._period_s and began_s >= 0
+        }
 
 
 def change(current: Figures, reference: Figures) -> Figures:

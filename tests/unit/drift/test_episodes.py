@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from shared.drift.episodes import QUIET, Episodes, Subject
+from tests.unit.states import assert_same
 
 START = datetime(2020, 2, 29, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -56,3 +57,17 @@ def test_what_has_no_zone_is_named_by_its_feature() -> None:
     """The id of a weather event tells it from those of other features."""
     (event,) = Episodes(Subject("tetouan", None, "data", "temperature_c", "w", "info")).found(START, 2.0, 1.0)
     assert event.id == "tetouan-temperature_c-w-2020-02-29T05:00:00Z"
+
+
+def test_it_goes_on_from_its_arrays() -> None:
+    """An open episode grows and ends as the same bytes after a stop; one that has ended does not come back."""
+    old, new = Episodes(SUBJECT), Episodes(SUBJECT)
+    old.found(START, 15.25, 12.0)
+    for time in (START + HOUR, START + 30 * HOUR, START + 90 * HOUR):
+        new.resume(old.state())
+        assert new.pass_to(time) == old.pass_to(time)
+        new.resume(old.state())
+        assert new.found(time, 14.0, 12.0) == old.found(time, 14.0, 12.0)
+        assert_same(new.state(), old.state())
+    old.pass_to(START + 200 * HOUR)
+    assert_same(old.state(), Episodes(SUBJECT).state())

@@ -6,6 +6,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from services.forecaster.app import ForecasterCore
@@ -39,6 +40,18 @@ class Consumed:
     offset: int = 0
     key: bytes | None = b"tetouan"
     headers: Sequence[tuple[str, bytes]] = ()
+
+
+def started(zones: tuple[ZoneModels, ...]) -> ForecasterCore:
+    """Return a forecaster that begins with copies of these models."""
+    registry = new_registry()
+    metrics, letters = ForecasterMetrics(registry), DeadLetters(registry)
+    return ForecasterCore(load(ForecasterSettings), deepcopy(zones), metrics, letters, Health())
+
+
+def arrays_of(core: ForecasterCore) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
+    """Return every array of the state to the bit."""
+    return {name: (str(array.dtype), array.shape, array.tobytes()) for name, array in core.state().items()}
 
 
 @pytest.fixture
@@ -95,16 +108,78 @@ def test_a_restored_forecaster_answers_as_one_that_never_stopped(
     """What was answered before is folded in silence, garbage passed over; what follows gets the same bytes."""
     raw = [reading(n).to_bytes() for n in range(6)]
 
-    def started() -> ForecasterCore:
-        registry = new_registry()
-        metrics, letters = ForecasterMetrics(registry), DeadLetters(registry)
-        return ForecasterCore(load(ForecasterSettings), deepcopy(fresh), metrics, letters, Health())
-
-    undisturbed, restored = started(), started()
+    undisturbed, restored = started(fresh), started(fresh)
     undisturbed.handle([Consumed(value) for value in raw[:5]])
     restored.restore([Consumed(value) for value in [b"garbage", None, *raw[:5]]])
     assert restored.handle([Consumed(raw[5])]) == undisturbed.handle([Consumed(raw[5])])
     assert restored.handle([Consumed(raw[4])]) == []
+
+
+@pytest.mark.parametrize("at", [1, 40, 150])
+def test_a_state_that_is_taken_up_goes_on_to_the_bit(
+    at: int, fresh: tuple[ZoneModels, ZoneModels], reading: Reading
+) -> None:
+    """Wherever the stream is cut: the same answers, and at the end the same arrays, as without the cut."""
+    raw = [reading(n).to_bytes() for n in range(at + 20)]
+    whole, first, second = (started(fresh) for _ in range(3))
+    undisturbed = whole.handle([Consumed(value) for value in raw])
+    answers = first.handle([Consumed(value) for value in raw[:at]])
+    second.resume(first.state())
+    assert arrays_of(second) == arrays_of(first)
+    assert answers + second.handle([Consumed(value) for value in raw[at:]]) == undisturbed
+    assert arrays_of(second) == arrays_of(whole)
+
+
+def test_a_state_does_not_move_with_the_forecaster(fresh: tuple[ZoneModels, ZoneModels], reading: Reading) -> None:
+    """It is written later, and taken up by others: it must stay what it was."""
+    core = started(fresh)
+    state = core.state()
+    before = {name: array.tobytes() for name, array in state.items()}
+    core.resume(state)
+    core.handle([Consumed(reading(n).to_bytes()) for n in range(150)])
+    assert {name: array.tobytes() for name, array in state.items()} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "why"),
+    [
+        ("zone2.demand.history.series", None, "zone 2, demand: .*history.series"),
+        ("zone2.demand.history.series", np.zeros(3), "zone 2, demand: .*history.series"),
+        ("zone2.weather.steps", None, "zone 2, weather: .*steps"),
+        ("zone2.weather.steps", np.zeros(3), "zone 2, weather: steps"),
+        ("zone3.demand.history.series", np.zeros(3), "adds zone3.demand.history.series"),
+        ("zone2.demand.outlook.last_step", None, "zone 2, demand: .*outlook.last_step"),
+        ("newest_s", None, "newest_s"),
+        ("newest_s", np.array("noon"), "newest_s"),
+    ],
+)
+def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(
+    name: str, array: np.ndarray | None, why: str, fresh: tuple[ZoneModels, ZoneModels], reading: Reading
+) -> None:
+    """The line names what is missing, added or of another shape; the forecaster stays as it was made."""
+    other, core = started(fresh), started(fresh)
+    other.handle([Consumed(reading(n).to_bytes()) for n in range(3)])
+    state = {key: value for key, value in other.state().items() if key != name}
+    before = arrays_of(core)
+    with pytest.raises(ValueError, match=why):
+        core.resume(state if array is None else {**state, name: array})
+    assert arrays_of(core) == before
+
+
+def test_the_state_before_the_first_reading_is_taken_up_too(reading: Reading) -> None:
+    """A forecaster without champions has nothing to keep yet, and says so."""
+    cold = (ZoneModels.cold(site("tetouan"), 2),)
+    first, second = started(cold), started(cold)
+    second.handle([Consumed(reading(0).to_bytes())])
+    second.resume(first.state())
+    assert arrays_of(second) == arrays_of(first)
+
+
+def test_the_identity_names_site_and_models(core: ForecasterCore) -> None:
+    """So that the state of other champions is not taken for theirs."""
+    identity = core.identity()
+    assert identity["site"] == "tetouan"
+    assert identity["zone 1"].startswith("zone-demand-tetouan-1/1 with weather-demand-tetouan-1/1")
 
 
 def test_a_forecaster_without_champions_answers_and_learns(reading: Reading, health: Health) -> None:

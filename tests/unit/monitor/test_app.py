@@ -12,6 +12,7 @@ from services.monitor.app import MonitorCore
 from services.monitor.metrics import MonitorMetrics
 from services.monitor.reports.desk import ReportDesk
 from services.monitor.reports.metrics import ReportMetrics
+from services.monitor.reports.order import Calendar
 from services.monitor.settings import MonitorSettings
 from services.monitor.verification import Monitor
 from shared.contracts import topics
@@ -65,7 +66,8 @@ def core_with(registry: CollectorRegistry, tmp_path: Path) -> MonitorCore:
     """Return the core of a monitor whose site is read every half hour."""
     place = site("tetouan").model_copy(update={"step_minutes": 30})
     desk = ReportDesk(load(MonitorSettings, state_dir=tmp_path), place.step_minutes, ReportMetrics(registry))
-    return MonitorCore(place, Monitor((2,)), MonitorMetrics(registry), DeadLetters(registry), desk)
+    metrics, letters = MonitorMetrics(registry), DeadLetters(registry)
+    return MonitorCore(place, Monitor((2,)), metrics, letters, desk, Calendar(24))
 
 
 STREAM = records(in_turn(loads(errors(6), 1.15, BROKEN_AT)))

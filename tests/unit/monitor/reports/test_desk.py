@@ -17,6 +17,7 @@ from services.monitor.recent import Recent
 from services.monitor.reports import desk as desk_module
 from services.monitor.reports.desk import ReportDesk
 from services.monitor.reports.metrics import ReportMetrics
+from services.monitor.reports.order import Calendar
 from services.monitor.settings import MonitorSettings
 from shared.contracts.messages import Scores
 from shared.runtime.clock import monotonic_s
@@ -68,6 +69,7 @@ class Desk:
         self.registry = CollectorRegistry()
         self.metrics = Watched(self.registry)
         self.desk = ReportDesk(load(MonitorSettings, state_dir=tmp_path), 10, self.metrics)
+        self.calendar = Calendar(24)
         self.recent = Recent(("zone_2_kw",), 144)
         self.recent.model = "zone-demand-tetouan-2/1"
         for step in range(int((MIDNIGHT - 8 * DAY).timestamp()) // STEP_S, int(MIDNIGHT.timestamp()) // STEP_S + 1):
@@ -76,7 +78,9 @@ class Desk:
     def order(self, zone: int, days: int = 0) -> None:
         """Show the desk the scores of a midnight."""
         time = MIDNIGHT + days * DAY
-        self.desk.on_scores(Scores(site="tetouan", zone=zone, time=time, scores=()), self.recent)
+        scores = Scores(site="tetouan", zone=zone, time=time, scores=())
+        due = self.calendar.due(scores, int(time.timestamp()) // STEP_S, self.recent)
+        self.desk.on_scores(scores, due, self.recent)
 
     def counted(self) -> dict[str, float]:
         """Return how many reports had each outcome, without those that had none."""

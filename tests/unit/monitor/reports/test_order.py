@@ -47,6 +47,17 @@ class TestCalendar:
         assert all(calendar.is_due(*key, MIDNIGHT) for key in keys)
         assert not any(calendar.is_due(*key, MIDNIGHT + HOUR) for key in keys)
 
+    def test_it_goes_on_where_it_was(self) -> None:
+        """What was made before a stop is not due again in its period, also where that has another length since."""
+        old = Calendar(24)
+        assert due(old, range(5, 6)) == [5]
+        made_s = old.made_s("tetouan", (1, 2))
+        assert made_s.tolist() == [[-1, -1], [MIDNIGHT.timestamp(), -1]]
+        for hours, expected in ((24, [24]), (6, [6, 12, 18, 24]), (0, [])):
+            new = Calendar(hours)
+            new.resume(made_s, "tetouan", (1, 2))
+            assert due(new, range(5 if hours == 24 else 6, 25)) == expected
+
 
 def test_an_order_survives_the_pipe(tmp_path: Path) -> None:
     """The rows arrive bit by bit as they were sent, missing values among them."""

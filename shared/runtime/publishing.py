@@ -1,0 +1,195 @@
+"""How a batch is answered: its answers reach the broker, each once and in order, and then its offsets are committed.
+
+Where the broker can, both are one transaction: a reader of what is committed sees all of a batch or nothing of it, and
+a process that was taken for dead cannot add to what its successor has written. Elsewhere answers are confirmed first
+and offsets committed then; what is repeated after a crash has the same key and the same bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerFenced
+
+from shared.runtime import hooks
+from shared.runtime.retries import patiently
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Sequence
+
+    from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+    from aiokafka.structs import RecordMetadata
+
+    from shared.runtime.metrics import PipelineMetrics
+    from shared.runtime.records import Outgoing
+    from shared.runtime.restoring import Offsets
+
+__all__ = ["Plain", "Sender", "Superseded", "Transactional", "publish"]
+
+TRIES = 5
+GOODBYE_S = 2.0
+
+log = structlog.get_logger()
+
+
+class Superseded(Exception):  # noqa: N818 - no error: another process does the work
+    """Somebody else has this service's partitions; the message is one line that says what to do."""
+
+
+class Sender(Protocol):
+    """Sends what answers a batch, and commits the batch."""
+
+    partition_by_partition: bool
+    """Whether a batch must be of one partition."""
+
+    async def take_over(self, partitions: Collection[TopicPartition]) -> None:
+        """Shut out whoever had these before; to be called before their committed offsets are read."""
+
+    async def send(self, consumer: AIOKafkaConsumer, offsets: Offsets, outgoing: Sequence[Outgoing]) -> bool:
+        """Send the answers and commit the offsets of their batch; returns whether these are committed."""
+
+    async def stop(self) -> None:
+        """Close what was opened."""
+
+
+class Plain:
+    """At least once: answers first, offsets when they are confirmed."""
+
+    partition_by_partition = False
+
+    def __init__(self, producer: AIOKafkaProducer, prefix: str, metrics: PipelineMetrics) -> None:
+        self._producer = producer
+        self._prefix = prefix
+        self._metrics = metrics
+
+    async def take_over(self, partitions: Collection[TopicPartition]) -> None:
+        """Do nothing: the group refuses the commits of a member that it has given up."""
+
+    async def send(self, consumer: AIOKafkaConsumer, offsets: Offsets, outgoing: Sequence[Outgoing]) -> bool:
+        """Publish and commit; a refused commit is covered by the next one, or the new owner repeats the batch."""
+        await publish(self._producer, self._prefix, outgoing)
+        hooks.reach("after_send")
+        hooks.reach("before_commit")
+        try:
+            await consumer.commit(offsets)
+        except KafkaError as error:
+            self._metrics.commit_failures.inc()
+            log.warning("the broker refused a commit, the next one will cover it", error=str(error))
+            return False
+        return True
+
+    async def stop(self) -> None:
+        """Do nothing: the producer is closed by who has made it."""
+
+
+class Transactional:
+    """Exactly once: the answers of a batch and its offsets are one transaction, of one producer for each partition.
+
+    Its name is that of group, topic and partition: a new producer of that name ends what the last one has left open and
+    shuts it out.
+    """
+
+    partition_by_partition = True
+
+    def __init__(
+        self,
+        group: str,
+        prefix: str,
+        started: Callable[[str], Awaitable[AIOKafkaProducer]],
+        committed: Callable[[], Awaitable[Offsets]],
+        metrics: PipelineMetrics,
+    ) -> None:
+        self._group = group
+        self._prefix = prefix
+        self._started = started
+        self._committed = committed
+        self._metrics = metrics
+        self._producers: dict[TopicPartition, AIOKafkaProducer] = {}
+
+    async def take_over(self, partitions: Collection[TopicPartition]) -> None:
+        """Start a producer for each partition, all at once."""
+        await asyncio.gather(*(self._renew(partition) for partition in partitions))
+
+    async def send(self, consumer: AIOKafkaConsumer, offsets: Offsets, outgoing: Sequence[Outgoing]) -> bool:  # noqa: ARG002 - the producer commits
+        """Send answers and offsets in one transaction, again with the same bytes where that fails for a passing reason.
+
+        Raises
+        ------
+        Superseded
+            If another process has taken the partition over.
+        """
+        ((partition, offset),) = offsets.items()
+        for attempt in range(1, TRIES + 1):
+            try:
+                await self._transact(self._producers[partition], offsets, outgoing)
+            except ProducerFenced:
+                raise Superseded(
+                    f"another process answers {partition.topic}-{partition.partition}, or the broker was away for too "
+                    "long: ending, nothing is lost; start again"
+                ) from None
+            except KafkaError as error:
+                self._metrics.commit_failures.inc()
+                log.warning("a transaction failed, it is done again", attempt=attempt, error=str(error))
+                if attempt == TRIES:
+                    raise
+                await self._renew(partition)  # ends what is open
+                if (await self._committed())[partition] >= offset:
+                    return True  # all that had failed was to hear of it
+            else:
+                break
+        return True
+
+    async def _transact(self, producer: AIOKafkaProducer, offsets: Offsets, outgoing: Sequence[Outgoing]) -> None:
+        await producer.begin_transaction()
+        await publish(producer, self._prefix, outgoing)
+        hooks.reach("after_send")
+        await producer.send_offsets_to_transaction(offsets, self._group)
+        hooks.reach("before_commit")
+        await producer.commit_transaction()
+
+    async def _renew(self, partition: TopicPartition) -> None:
+        if (former := self._producers.pop(partition, None)) is not None:
+            await _close(former)
+        name = f"{self._group}-{partition.topic}-{partition.partition}"
+        async for attempt in patiently("no transaction can be begun", transactional_id=name):
+            with attempt:
+                self._producers[partition] = await self._started(name)
+
+    async def stop(self) -> None:
+        """Close the producers; a transaction that is open is ended by the next one of its name."""
+        producers = tuple(self._producers.values())
+        self._producers.clear()
+        await asyncio.gather(*(_close(producer) for producer in producers))
+
+
+async def _close(producer: AIOKafkaProducer) -> None:
+    """Close a producer that may have failed, or may have no broker to say goodbye to."""
+    with suppress(KafkaError, TimeoutError):
+        async with asyncio.timeout(GOODBYE_S):
+            await producer.stop()
+
+
+async def publish(producer: AIOKafkaProducer, prefix: str, outgoing: Sequence[Outgoing]) -> None:
+    """Hand over all without waiting for each, then wait until all are confirmed.
+
+    The idempotent producer sends again by itself, in order, for as long as the broker is away; what it gives up after
+    it has taken it cannot be mended by sending it once more, so that error is raised.
+    """
+    handed_over = [await _hand_over(producer, prefix + record.topic, record) for record in outgoing]
+    await asyncio.gather(*handed_over)
+
+
+async def _hand_over(producer: AIOKafkaProducer, topic: str, record: Outgoing) -> asyncio.Future[RecordMetadata]:
+    """Hand over one record; where the producer's buffer stays full it has taken nothing, so it is offered again."""
+    while True:
+        try:
+            future: asyncio.Future[RecordMetadata] = await producer.send(
+                topic, record.value, key=record.key, headers=list(record.headers)
+            )
+        except KafkaTimeoutError:
+            log.warning("the Kafka broker takes nothing more, waiting for it", topic=topic)
+        else:
+            return future

@@ -1,0 +1,212 @@
+"""Snapshots: the state of a service with the offsets up to which it has folded its topics, so that a start is fast.
+
+A snapshot is one file: a line of JSON that says whose state it is, then the arrays in NumPy's own format. Its checksum
+covers both. It is written beside its place, synced and renamed, so that a file under its name is whole; whatever else
+is found there (a torn disk, another cluster's state, a newer program's) is refused, and the state is rebuilt from the
+topics, which hold the truth.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zlib
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
+from zipfile import BadZipFile
+
+import fsspec
+import numpy as np
+from fsspec.implementations.local import LocalFileSystem
+
+from shared.runtime import hooks
+from shared.runtime.settings import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+__all__ = ["Reason", "Snapshot", "SnapshotRefused", "Snapshots"]
+
+FORMAT = 1
+KEPT = 2
+SUFFIX, BESIDE = ".snapshot", ".part"
+
+Reason = Literal["torn", "format", "foreign", "ahead", "unfit", "unreadable"]
+"""Damaged; of another format; of another cluster, group or model; beyond what is committed; not what the core takes."""
+
+# what json, numpy and zipfile raise on bytes that nobody wrote
+_BROKEN = (AttributeError, BadZipFile, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, zlib.error)
+
+
+class SnapshotRefused(Exception):  # noqa: N818 - no error of ours: there is a way without it
+    """A snapshot is not used; the message says why, ``reason`` in one word."""
+
+    def __init__(self, reason: Reason, why: str) -> None:
+        super().__init__(why)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state of a service.
+
+    Parameters
+    ----------
+    offsets
+        By topic and partition, the offset of the next record to fold.
+    identity
+        What the state belongs to: cluster, group, topics, site, models.
+    arrays
+        The state itself by name, without objects.
+    """
+
+    offsets: Mapping[tuple[str, int], int]
+    identity: Mapping[str, str]
+    arrays: Mapping[str, NDArray[Any]]
+
+    def to_bytes(self) -> bytes:
+        """Return the file; raises ``ValueError`` where an array holds objects."""
+        payload = BytesIO()
+        np.savez(payload, allow_pickle=False, **self.arrays)
+        header = {
+            "format": FORMAT,
+            "identity": dict(self.identity),
+            "offsets": [[topic, partition, offset] for (topic, partition), offset in sorted(self.offsets.items())],
+        }
+        checksum = _checksum(header, payload.getvalue())
+        return json.dumps({**header, "sha256": checksum}).encode() + b"\n" + payload.getvalue()
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Snapshot:
+        """Read what :meth:`to_bytes` returned; raises ``SnapshotRefused`` where it is anything else."""
+        line, _, payload = raw.partition(b"\n")
+        try:
+            header = json.loads(line)
+            version, checksum = header["format"], header.pop("sha256")
+        except _BROKEN:
+            raise SnapshotRefused("torn", "it is damaged: its first line is no header") from None
+        if version != FORMAT:
+            raise SnapshotRefused("format", f"it has format {version!r}, this program reads {FORMAT}")
+        if checksum != _checksum(header, payload):
+            raise SnapshotRefused("torn", "it is damaged: its checksum is another")
+        try:
+            offsets = {(str(topic), int(partition)): int(offset) for topic, partition, offset in header["offsets"]}
+            with np.load(BytesIO(payload), allow_pickle=False) as stored:
+                return cls(offsets, header["identity"], {name: stored[name] for name in stored.files})
+        except _BROKEN as error:
+            raise SnapshotRefused("torn", f"it holds something else than a state ({error})") from error
+
+    def check_identity(self, identity: Mapping[str, str]) -> None:
+        """Raise ``SnapshotRefused`` where the state belongs to something else."""
+        odd = sorted(name for name in identity.keys() | self.identity if identity.get(name) != self.identity.get(name))
+        if odd:
+            name = odd[0]
+            raise SnapshotRefused(
+                "foreign", f"it is of {name} {self.identity.get(name)!r}, this is {name} {identity.get(name)!r}"
+            )
+
+
+def _checksum(header: Mapping[str, object], payload: bytes) -> str:
+    return hashlib.sha256(json.dumps(header, sort_keys=True).encode() + b"\n" + payload).hexdigest()
+
+
+class Snapshots:
+    """The last two snapshots of one consumer group, in a folder or any other place that ``fsspec`` knows.
+
+    Raises
+    ------
+    Refused
+        If the place is of a kind that is not installed or does not exist.
+    """
+
+    def __init__(self, place: str, group: str) -> None:
+        try:
+            self._fs, root = fsspec.url_to_fs(place)
+        except (ImportError, ValueError) as error:
+            raise Refused(
+                f"TETOUAN_SNAPSHOTS={place!r} cannot be used ({error}): install what it needs, or name a folder"
+            ) from error
+        self._local = isinstance(self._fs, LocalFileSystem)
+        self._folder = f"{str(root).rstrip('/')}/{group}"
+        self._writing = Lock()
+
+    @property
+    def place(self) -> str:
+        """Where they lie."""
+        return self._folder
+
+    def names(self) -> list[str]:
+        """Return the names of the snapshots, the newest first; raises ``OSError`` where the place does not answer."""
+        return sorted((name for name in self._listed() if name.endswith(SUFFIX)), reverse=True)
+
+    def read(self, name: str) -> Snapshot:
+        """Return a snapshot; raises ``SnapshotRefused`` where it cannot be read, is damaged or of another format."""
+        try:
+            raw = self._fs.cat_file(f"{self._folder}/{name}")
+        except OSError as error:
+            raise SnapshotRefused("unreadable", f"it cannot be read ({error})") from error
+        return Snapshot.from_bytes(raw)
+
+    def save(self, snapshot: Snapshot) -> int:
+        """Write a snapshot as the newest and forget all but the last two; returns its size in bytes.
+
+        Raises ``OSError`` where it cannot be written; then those that are there stay.
+        """
+        raw = snapshot.to_bytes()
+        with self._writing:
+            self._fs.makedirs(self._folder, exist_ok=True)
+            names = self.names()
+            number = 1 + (int(names[0].removesuffix(SUFFIX)) if names else 0)
+            self._write(f"{number:012d}{SUFFIX}", raw)
+            for name in names[KEPT - 1 :]:
+                self._forget(name)
+        return len(raw)
+
+    def tidy(self) -> None:
+        """Remove what a process that was killed has left half written."""
+        for name in self._listed():
+            if name.endswith(BESIDE):
+                self._forget(name)
+
+    def _listed(self) -> list[str]:
+        self._fs.invalidate_cache()
+        try:
+            return [str(path).rsplit("/", 1)[-1] for path in self._fs.ls(self._folder, detail=False)]
+        except FileNotFoundError:
+            return []
+
+    def _write(self, name: str, raw: bytes) -> None:
+        beside = f"{self._folder}/{name}.{uuid4().hex}{BESIDE}"
+        half = len(raw) // 2
+        with self._fs.open(beside, "wb") as file:
+            file.write(raw[:half])
+            hooks.reach("in_snapshot")
+            file.write(raw[half:])
+            if self._local:
+                file.flush()
+                os.fsync(file.fileno())
+        self._fs.mv(beside, f"{self._folder}/{name}")
+        if self._local:
+            _sync_folder(Path(self._folder))
+
+    def _forget(self, name: str) -> None:
+        try:
+            self._fs.rm_file(f"{self._folder}/{name}")
+        except FileNotFoundError:  # another replica was faster
+            return
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename last: the name stands in the folder, not in the file."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,227 @@
+"""What services outlive: ``python -m tests.integration.crash`` strikes them at random and at named points.
+
+Every scenario streams the same days through processes of its own on Apache Kafka and is compared with the cores of the
+services in one process, which nothing has disturbed: each record, and each array of the last snapshots. Kafka is a
+container where a Docker engine answers, else the one in TETOUAN_TEST_KAFKA. It takes about an hour.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import socket
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from rich.console import Console
+from rich.table import Table
+
+from shared.data.year import find_year
+from shared.runtime.clock import monotonic_s
+from shared.runtime.hooks import POINTS
+from shared.runtime.kafka import ensure_topics
+from tests.integration.blows import Blow, Rig, Run, divided, random_blows, rig, troubled_rows, undisturbed_run
+from tests.integration.brokers import Broker, until
+from tests.integration.february import fit_models
+from tests.integration.kafka import KafkaMissingError, real_kafka
+from tests.integration.outcome import compare, compare_states, last_state
+from tests.integration.streaming import NAMES, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.integration.outcome import Outcome, States
+
+    Act = Callable[[Rig, "Lab"], tuple[Outcome, States]]
+
+FROZEN_S = 60.0
+ON, OFF = {"TETOUAN_TRANSACTIONS": "true"}, {"TETOUAN_TRANSACTIONS": "false"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one scenario."""
+
+    scenario: str
+    blows: int
+    lost: int
+    different: int
+    added: int
+    doubled: int
+    arrays_unlike: int
+    arrays: int
+    slowest_ready_s: float
+    passed: bool
+    first: str
+
+    @property
+    def verdict(self) -> str:
+        """What a person wants to know of it."""
+        return "as undisturbed" if self.passed else self.first or "doubled in spite of transactions"
+
+
+class Lab:
+    """One Kafka, one set of rows and models, and what nothing has disturbed."""
+
+    def __init__(self, bootstrap: str, folder: Path, days: int) -> None:
+        self._bootstrap = bootstrap
+        self._folder = folder
+        year = find_year("synthetic", folder / "cache")
+        self.models_dir = folder / "models"
+        fit_models(year, self.models_dir)
+        self.rows = troubled_rows(year, days)
+        self._undisturbed: Run = undisturbed_run(self.models_dir, [self.rows])
+
+    def run(self, scenario: Scenario) -> Result:
+        """Stream the rows through services that are struck, and compare what they have left behind."""
+        broker = Broker("kafka", self._bootstrap, f"crash-{uuid4().hex[:8]}.")
+        ensure_topics(broker.bootstrap, broker.prefix)
+        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        with rig(broker, folder, self.models_dir, free_port, scenario.env) as running:
+            found, states = scenario.act(running, self)
+            ready_s = max(running.ready_s, default=0.0)
+        return self._judged(scenario, found, states, ready_s)
+
+    def _judged(self, scenario: Scenario, found: Outcome, states: States, ready_s: float) -> Result:
+        expected = self._undisturbed.states
+        unlike = compare_states(expected, states)
+        differences = compare(self._undisturbed.whole, found)
+        doubled = sum(difference.doubled for difference in differences)
+        wrong = [str(difference) for difference in differences if difference.wrong] + unlike
+        return Result(
+            scenario.name,
+            scenario.blows,
+            lost=sum(difference.lost for difference in differences),
+            different=sum(difference.different for difference in differences),
+            added=sum(difference.added for difference in differences),
+            doubled=doubled,
+            arrays_unlike=len(unlike),
+            arrays=sum(map(len, expected.values())),
+            slowest_ready_s=round(ready_s, 1),
+            passed=not wrong and (scenario.env == OFF or not any(each.doubled for each in differences if each.once)),
+            first="".join(wrong[:1]),
+        )
+
+
+def at_random(blows: list[tuple[int, Blow]]) -> Act:
+    """Return what strikes after certain numbers of rows."""
+    return lambda running, lab: (running.random_part(lab.rows, blows), running.states())
+
+
+def at_points(blows: list[Blow]) -> Act:
+    """Return what has services die at named points, one after the other."""
+    return lambda running, lab: (running.part(lab.rows, *blows), running.states())
+
+
+def with_zombie(victim: str) -> Act:
+    """Return what freezes a service for a minute, while a second replica does its work, and lets it go on."""
+
+    def act(running: Rig, lab: Lab) -> tuple[Outcome, States]:
+        first, meanwhile, rest = divided(lab.rows, 3)
+        stream = running.stream
+        running.send(first)
+        with ExitStack() as stack:
+            frozen_s = monotonic_s()
+            running.freeze(victim)
+            second = Stream(stream.broker, stream.state_dir("second"), lab.models_dir, free_port, stream.settings)
+            second.state_dir(victim).mkdir(parents=True)
+            stack.callback(second.stop)
+            second.start(victim, TETOUAN_GROUP_INSTANCE_ID=f"{victim}-2")
+            running.send(meanwhile)
+            until(lambda: monotonic_s() - frozen_s >= FROZEN_S, "the time of the zombie to come")
+            stream.services[victim].process.send_signal(signal.SIGCONT)
+            running.send(rest)
+            found = running.follower.settle()
+        states = running.states()
+        newer = last_state(second.state_dir(victim), stream.state_dir(victim))
+        return found, states if newer is None else {**states, victim: newer}
+
+    return act
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A row of the table: its name, how often it strikes, how, and the settings of the services."""
+
+    name: str
+    blows: int
+    act: Act
+    env: dict[str, str]
+
+
+def scenarios(kills: int, seeds: list[int], rows: int) -> list[Scenario]:
+    """Return all of them; those that strike at random for each of the seeds."""
+    found = [Scenario("undisturbed processes", 0, at_random([]), ON)]
+    found += [Scenario(str(blow), 1, at_points([blow]), ON) for blow in (Blow(v, p) for p in POINTS for v in NAMES)]
+    found += [Scenario(f"{name} is a zombie", 1, with_zombie(name), ON) for name in ("ingestor", "forecaster")]
+    for seed in seeds:
+        for name in NAMES:
+            blows = random_blows(seed, [name], kills, rows)
+            found.append(Scenario(f"{name} at random, seed {seed}", kills, at_random(blows), ON))
+        blows = random_blows(seed, NAMES, kills, rows)
+        found.append(Scenario(f"all in turn, no transactions, seed {seed}", kills, at_random(blows), OFF))
+    return found
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def main() -> int:
+    """Run the scenarios and print the table; 1 where one has failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--days", type=int, default=30, help="days to stream")
+    parser.add_argument("--kills", type=int, default=20, help="random blows in a scenario")
+    parser.add_argument("--seeds", default="1", help="seeds of the random scenarios: 1,2,3")
+    parser.add_argument("--only", default="", help="scenarios whose name holds this")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
+    arguments = parser.parse_args()
+    console = Console()
+    results: list[Result] = []
+    seeds = [int(seed) for seed in arguments.seeds.split(",")]
+    with ExitStack() as stack:
+        try:
+            kafka = stack.enter_context(real_kafka())
+        except KafkaMissingError as error:
+            console.print(str(error))
+            return 2
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        lab = Lab(kafka.bootstrap, folder, arguments.days)
+        for scenario in scenarios(arguments.kills, seeds, len(lab.rows)):
+            if arguments.only in scenario.name:
+                results.append(_run(scenario, lab))
+                console.print(f"{scenario.name}: {results[-1].verdict}", highlight=False, markup=False)
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(row) for row in results], indent=1) + "\n", encoding="utf-8")
+    console.print(_table(results))
+    return int(not all(result.passed for result in results))
+
+
+def _run(scenario: Scenario, lab: Lab) -> Result:
+    """Run a scenario; one that comes to no end is a row of the table, too."""
+    try:
+        return lab.run(scenario)
+    except AssertionError as error:
+        return Result(scenario.name, scenario.blows, 0, 0, 0, 0, 0, 0, 0.0, passed=False, first=str(error)[-500:])
+
+
+def _table(results: list[Result]) -> Table:
+    table = Table("scenario", "blows", "lost", "different", "doubled", "arrays unlike", "slowest ready s", "")
+    for row in results:
+        counts = (row.blows, row.lost, row.different + row.added, row.doubled)
+        unlike = f"{row.arrays_unlike} of {row.arrays}"
+        table.add_row(row.scenario, *map(str, counts), unlike, f"{row.slowest_ready_s:.1f}", row.verdict)
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Services that are killed in the middle of their work: what they have said in the end is what they say undisturbed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from tests.integration.blows import Blow, divided, rig, troubled_rows, undisturbed_run
+from tests.integration.outcome import Fact, compare, compare_states
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from shared.data.year import Year
+    from tests.integration.brokers import Broker
+
+DAYS = 2
+# a blow at a named point begins with a SIGKILL in the middle of the work
+BLOWS = (
+    Blow("ingestor", "before_commit"),
+    Blow("forecaster", "after_send"),
+    Blow("monitor", "in_restore"),
+    Blow("forecaster", "in_snapshot"),
+)
+
+
+@pytest.mark.real_kafka
+def test_services_killed_at_their_work_end_as_undisturbed(
+    real_broker: Broker, year: Year, state_dir: Path, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """Each is killed and dies at a named point when it is back: none lost, different or doubled, states to the bit."""
+    parts = divided(troubled_rows(year, DAYS), len(BLOWS))
+    undisturbed = undisturbed_run(state_dir, parts)
+    wrong: list[str] = []
+    before: set[Fact] = set()
+    with rig(real_broker, tmp_path, state_dir, free_port) as running:
+        for rows, expected, blow in zip(parts, undisturbed.parts, BLOWS, strict=True):
+            found = running.part(rows, blow)
+            unlike = compare(expected, found, before)
+            wrong += [f"{blow}: {each}" for each in unlike if each.wrong or (each.once and each.doubled)]
+            before.update(said for facts in found.values() for said in facts)
+        wrong += compare_states(undisturbed.states, running.states())
+    assert undisturbed.states
+    assert not wrong
+
+
+def test_the_troubled_rows_have_every_outcome(year: Year, state_dir: Path) -> None:
+    """Accepted, repeated, late, unreadable and too far ahead: the ingestor's whole state is at stake."""
+    rows = troubled_rows(year, DAYS)
+    outcome = undisturbed_run(state_dir, [rows]).whole
+    reasons = {fact.body.partition(b'"reason": "')[2].partition(b'"')[0] for fact in outcome["readings.rejected.v1"]}
+    merged = len(rows) - len(outcome["readings.clean.v1"]) - len(outcome["readings.rejected.v1"])
+    assert merged > 0
+    assert {b"too_late", b"too_far_ahead"} < reasons
+    assert len(outcome["forecasts.v1"]) == len(outcome["readings.clean.v1"])
+    assert len(outcome["scores.v1"]) == DAYS * 24 + 1
+
+
+FACTS = [Fact("a", b'{"x": [1, 2]}'), Fact("b", b'{"x": [3]}'), Fact("c", b'{"x": []}')]
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        ([*FACTS, FACTS[0]], "0 lost, 0 different, 0 added, 1 doubled"),
+        (FACTS[:2], "1 lost, 0 different, 0 added, 0 doubled; c is lost"),
+        ([FACTS[0], Fact("b", b'{"x": [4]}'), FACTS[2]], "0 lost, 1 different, 0 added, 0 doubled; b: x[0] is 4, und"),
+        ([*FACTS, Fact("d", b"{}")], "0 lost, 0 different, 1 added, 0 doubled; d was never said undisturbed"),
+        ([*FACTS, Fact("b", b'{"x": [4]}')], "0 lost, 0 different, 1 added, 0 doubled; b was never said undisturbed"),
+        ([FACTS[1], FACTS[0], FACTS[2]], "0 lost, 0 different, 0 added, 0 doubled, in another order"),
+    ],
+)
+def test_the_comparison_tells_what_differs(found: list[Fact], says: str) -> None:
+    """Only identical repeats are not wrong; the line names the first difference."""
+    (difference,) = compare({"t": FACTS}, {"t": found})
+    assert str(difference).startswith(f"t: {says}")
+    assert difference.wrong == (found[:3] != FACTS or len(set(found)) > 3)
+
+
+def test_what_was_said_before_is_doubled() -> None:
+    """A record of an earlier part that comes again is an identical repeat."""
+    (difference,) = compare({"t": FACTS[1:]}, {"t": FACTS}, before={FACTS[0]})
+    assert (difference.wrong, difference.doubled) == (False, 1)
+
+
+def test_states_are_compared_to_the_bit() -> None:
+    """A sign of zero is a difference, a NaN is none; what is missing, surplus or misshapen is named."""
+    expected = {"a": np.array([0.0, np.nan]), "b": np.zeros(2), "c": np.zeros(1)}
+    found = {"a": np.array([-0.0, np.nan]), "b": np.zeros(3), "d": np.zeros(1)}
+    assert compare_states({"s": expected}, {"s": dict(expected)}) == []
+    assert compare_states({"s": expected}, {"s": found}) == [
+        "s: a: 1 of 2 differ, first at [0]: -0.0 is 0.0 undisturbed",
+        "s: b is float64(3,), undisturbed float64(2,)",
+        "s: c is there only undisturbed",
+        "s: d is there only disturbed",
+    ]

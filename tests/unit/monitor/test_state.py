@@ -1,0 +1,209 @@
+"""The monitor's state: it survives a stop anywhere, and what is repeated changes nothing in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+
+from services.monitor.app import MonitorCore
+from services.monitor.metrics import MonitorMetrics
+from services.monitor.reports.desk import ReportDesk
+from services.monitor.reports.metrics import ReportMetrics
+from services.monitor.reports.order import Calendar
+from services.monitor.settings import MonitorSettings
+from services.monitor.verification import Monitor
+from shared.contracts.messages import CleanReading, ModelNames
+from shared.data.sites import site
+from shared.runtime.kafka import DeadLetters
+from shared.runtime.settings import load
+from tests.unit.monitor.test_app import Consumed, records
+from tests.unit.monitor.test_forecast_error import BROKEN_AT, DAY, errors, forecast, loads, reading
+from tests.unit.states import assert_misfits_are_refused, assert_same, assert_writable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.runtime.records import Outgoing
+
+WEATHER = ("temperature_c",)
+LOADS_KW = [None if step % 17 in {1, 2} else load for step, load in enumerate(loads(errors(9), 1.15, BROKEN_AT))]
+MISSING = range(2 * DAY + 5, 2 * DAY + 12)
+
+
+def warm(one: CleanReading) -> CleanReading:
+    """Return the reading with a temperature."""
+    return one.model_copy(update={"values": {**one.values, "temperature_c": one.time.hour / 3}})
+
+
+STEPS = [step for step in range(len(LOADS_KW)) if step not in MISSING]
+READINGS = records([warm(reading(step, LOADS_KW[step])) for step in STEPS])
+FORECASTS = records(
+    [
+        forecast(step).model_copy(update={"models": ModelNames(demand=f"zone-demand/{step // 100}", weather=None)})
+        for step in STEPS
+    ]
+)
+
+
+def core(registry: CollectorRegistry | None = None) -> MonitorCore:
+    """Return the core of a monitor that has seen nothing, of a site that is read every half hour."""
+    registry = registry or CollectorRegistry()
+    place = site("tetouan").model_copy(update={"step_minutes": 30})
+    desk = ReportDesk(load(MonitorSettings), place.step_minutes, ReportMetrics(registry))
+    monitor = Monitor((2,), (1, 3), weather=WEATHER, silence_s=1.0)
+    return MonitorCore(place, monitor, MonitorMetrics(registry), DeadLetters(registry), desk, Calendar(24))
+
+
+@st.composite
+def races(draw: st.DrawFn) -> list[Consumed]:
+    """Draw an order of the two topics with readings at most 40 ahead, of which some records are delivered again."""
+    stream, readings, forecasts = list[Consumed](), 0, 0
+    runs = draw(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 60), st.integers(0, 9)), max_size=12))
+    for more_readings, more_forecasts, again in [*runs, *[(40, 40, 0)] * (len(READINGS) // 40 + 1)]:
+        end = min(readings + more_readings, len(READINGS), forecasts + 40)
+        stream += READINGS[readings:end]
+        readings = max(readings, end)
+        end = min(forecasts + more_forecasts, len(FORECASTS))
+        stream += [*FORECASTS[forecasts:end], *stream[len(stream) - again :]]
+        forecasts = end
+    return stream
+
+
+def values(sent: Sequence[Outgoing]) -> list[tuple[str, bytes]]:
+    """Return topic and bytes of the answers."""
+    return [(one.topic, one.value) for one in sent]
+
+
+@settings(max_examples=12, derandomize=True, deadline=None)
+@given(races(), st.data())
+def test_cut_anywhere_it_goes_on_as_if_it_had_not_stopped(stream: list[Consumed], data: st.DataObject) -> None:
+    """A snapshot, what was committed after it folded in silence, then the rest: same bytes, same arrays."""
+    kept, committed = sorted(data.draw(st.tuples(*[st.integers(0, len(stream))] * 2)))
+    old, new = core(), core()
+    old.handle(stream[:kept])
+    state = old.state()
+    new.resume(state)
+    assert_same(new.state(), state)
+    old.handle(stream[kept:committed])
+    new.restore(stream[kept:committed])
+    assert values(new.handle(stream[committed:])) == values(old.handle(stream[committed:]))
+    assert_same(new.state(), old.state())
+    assert_writable(state)
+
+
+@pytest.fixture(scope="module")
+def stream() -> list[Consumed]:
+    """Return the stream as it is published, each reading before its forecast."""
+    return [record for pair in zip(READINGS, FORECASTS, strict=True) for record in pair]
+
+
+@pytest.fixture(scope="module")
+def used(stream: list[Consumed]) -> MonitorCore:
+    """Return a monitor with an episode open, a report made, readings that wait and forecasts that came early."""
+    one = core()
+    one.handle([*stream, *records([warm(reading(len(LOADS_KW) + step, 1.0)) for step in (0, 1, 2)])])
+    return one
+
+
+def test_the_state_under_test_has_something_in_every_array(used: MonitorCore) -> None:
+    """Whatever can be open, made, waited for or counted is."""
+    state = used.state()
+    zone = "tetouan.zone2"
+    assert state["reports.made_s"][0, 0] > 0
+    assert state[f"{zone}.waiting"].shape == (2, 3)
+    assert str(state[f"{zone}.recent.model"]) == "zone-demand/4"
+    assert any(state[f"{zone}.errors.{name}.open"][0] > 0 for name in ("page_hinkley_1h", "adwin_1h"))
+
+
+def test_a_fold_over_the_same_records_has_the_same_state(stream: list[Consumed]) -> None:
+    """Rebuilt from the topics, whichever of them is read first, the state is that of the run that never stopped."""
+    old, new = core(), core()
+    old.handle(stream)
+    half = len(READINGS) // 2
+    for part in (READINGS[:half], FORECASTS[: half + 20], READINGS[half:], FORECASTS[half + 20 :]):
+        new.restore(part)
+    assert_same(new.state(), old.state())
+
+
+@pytest.mark.parametrize(
+    "repeated", [slice(-1, None), slice(-2, -1), slice(10, 11), slice(-99, -98), slice(-200, None)]
+)
+def test_what_is_repeated_changes_nothing(stream: list[Consumed], repeated: slice) -> None:
+    """The last forecast or reading, an old one, a whole batch again after a stop: no answer, no array but counts."""
+    old, new = core(), core()
+    old.handle(stream)
+    new.resume(old.state())
+    again = stream[repeated]
+    assert new.handle(again) == []
+    before, after = old.state(), new.state()
+    counts = [f"tetouan.zone2.scores.repeated_{kind}" for kind in ("readings", "forecasts")]
+    assert sum(int(after.pop(name)) - int(before.pop(name)) for name in counts) == len(again)
+    assert_same(after, before)
+
+
+def test_a_reading_that_waits_is_not_taken_twice() -> None:
+    """Delivered again before its forecast has come, it waits once."""
+    once, twice = core(), core()
+    once.handle([*READINGS[:9]])
+    twice.handle([*READINGS[:9], *READINGS[3:9]])
+    name = "tetouan.zone2.waiting"
+    assert_same({name: once.state()[name]}, {name: twice.state()[name]})
+
+
+def test_the_forecast_of_an_older_model_does_not_bring_it_back() -> None:
+    """Delivered again after the next version took over, it says nothing about which model is in force."""
+    one = core()
+    one.handle([*FORECASTS[98:102], FORECASTS[98]])
+    assert str(one.state()["tetouan.zone2.recent.model"]) == "zone-demand/1"
+
+
+def test_what_is_folded_in_silence_is_not_counted(stream: list[Consumed]) -> None:
+    """Detections, reports and dead letters of the past leave every series as it was."""
+    registry = CollectorRegistry()
+    one = core(registry)
+    blank = [sample for metric in registry.collect() for sample in metric.samples if "created" not in sample.name]
+    one.restore([*stream, Consumed(b"{}", stream[0].topic)])
+    assert [
+        sample for metric in registry.collect() for sample in metric.samples if "created" not in sample.name
+    ] == blank
+
+
+def test_what_does_not_fit_is_refused_by_name(used: MonitorCore) -> None:
+    """An array that is missing, foreign or misshapen is named, and the core is as it was."""
+    assert_misfits_are_refused(core(), used.state())
+
+
+def test_a_value_that_cannot_be_used_leaves_the_core_as_it_was(used: MonitorCore) -> None:
+    """An episode at a time that no calendar has is refused after other parts were read, and none of them is taken."""
+    fresh, state = core(), used.state()
+    blank = fresh.state()
+    state["tetouan.zone2.errors.adwin_1h.open"] = np.full(4, 1e18)
+    with pytest.raises(ValueError, match="adwin_1h"):
+        fresh.resume(state)
+    assert_same(fresh.state(), blank)
+
+
+def test_the_state_is_a_copy(stream: list[Consumed]) -> None:
+    """It can be written while the monitor goes on."""
+    one = core()
+    one.handle(stream[:200])
+    state = one.state()
+    kept = {name: array.copy() for name, array in state.items()}
+    one.handle(stream[200:])
+    assert_same(state, kept)
+
+
+def test_the_state_belongs_to_a_site_and_its_zones() -> None:
+    """Other zones or another site are another state."""
+    assert core().identity() == {
+        "format": "1",
+        "site": "tetouan",
+        "step_minutes": "30",
+        "zones": "2",
+        "weather": "temperature_c",
+    }

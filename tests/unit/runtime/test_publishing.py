@@ -1,0 +1,156 @@
+"""How a batch is answered: each record once and in order, its offsets with it, and never by two processes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, ProducerFenced
+
+from shared.runtime.metrics import PipelineMetrics, new_registry
+from shared.runtime.publishing import TRIES, Superseded, Transactional, publish
+from shared.runtime.records import Outgoing
+
+PARTITION = TopicPartition("in", 3)
+RECORDS = [Outgoing("out", b"key", value) for value in (b"one", b"two", b"three")]
+
+
+class Producer:
+    """A producer that takes records, after failing as it is told to."""
+
+    def __init__(self, *failures: Exception | None) -> None:
+        self.failures = list(failures)
+        self.taken: list[tuple[str, bytes]] = []
+
+    async def send(self, topic: str, value: bytes, **_: object) -> asyncio.Future[None]:
+        """Take a record, or raise the next failure."""
+        failure = self.failures.pop(0) if self.failures else None
+        if failure is not None:
+            raise failure
+        self.taken.append((topic, value))
+        future = asyncio.get_running_loop().create_future()
+        future.set_result(None)
+        return future
+
+
+def test_a_full_buffer_delays_and_doubles_nothing() -> None:
+    """While the broker is away the producer takes nothing more: the same record is offered until it does."""
+    producer = Producer(None, KafkaTimeoutError(), KafkaTimeoutError())
+    asyncio.run(publish(producer, "prefix.", RECORDS))
+    assert producer.taken == [("prefix.out", b"one"), ("prefix.out", b"two"), ("prefix.out", b"three")]
+
+
+def test_what_the_producer_refuses_for_good_is_raised() -> None:
+    """No second try for what cannot get better: the batch stays uncommitted and the service ends."""
+    producer = Producer(None, MessageSizeTooLargeError())
+    with pytest.raises(MessageSizeTooLargeError):
+        asyncio.run(publish(producer, "", RECORDS))
+    assert producer.taken == [("out", b"one")]
+
+
+@dataclass
+class Broker:
+    """What a broker with transactions has seen: what is committed, and by which producer."""
+
+    failures: list[Exception] = field(default_factory=list)
+    committed: list[bytes] = field(default_factory=list)
+    offset: int = 0
+    started: list[str] = field(default_factory=list)
+    deaf: bool = False
+    """Whether the failure comes after the commit: only the answer is lost."""
+
+    async def producer(self, name: str) -> TransactionalProducer:
+        """Start a producer of this name."""
+        self.started.append(name)
+        return TransactionalProducer(self)
+
+    async def offsets(self) -> dict[TopicPartition, int]:
+        """Return what is committed."""
+        return {PARTITION: self.offset}
+
+    def sender(self) -> Transactional:
+        """Return a sender on this broker."""
+        return Transactional("group", "", self.producer, self.offsets, PipelineMetrics(new_registry()))
+
+
+class TransactionalProducer(Producer):
+    """A producer whose commit fails as its broker is told to."""
+
+    def __init__(self, broker: Broker) -> None:
+        super().__init__()
+        self._broker = broker
+        self._offset = 0
+
+    async def begin_transaction(self) -> None:
+        """Begin with nothing."""
+        self.taken.clear()
+
+    async def send_offsets_to_transaction(self, offsets: dict[TopicPartition, int], group: str) -> None:
+        """Take the offsets."""
+        assert group == "group"
+        self._offset = offsets[PARTITION]
+
+    async def commit_transaction(self) -> None:
+        """Commit what was taken, or fail."""
+        failure = self._broker.failures.pop(0) if self._broker.failures else None
+        if failure is None or self._broker.deaf:
+            self._broker.committed += [value for _, value in self.taken]
+            self._broker.offset = self._offset
+        if failure is not None:
+            raise failure
+
+    async def stop(self) -> None:
+        """Leave."""
+
+
+def answered(broker: Broker) -> None:
+    """Answer one batch on the broker."""
+
+    async def run() -> None:
+        sender = broker.sender()
+        await sender.take_over([PARTITION])
+        assert await sender.send(None, {PARTITION: 7}, RECORDS)
+        await sender.stop()
+
+    asyncio.run(run())
+
+
+def test_answers_and_offsets_are_committed_together() -> None:
+    """By a producer that is named after group, topic and partition."""
+    broker = Broker()
+    answered(broker)
+    assert (broker.committed, broker.offset) == ([b"one", b"two", b"three"], 7)
+    assert broker.started == ["group-in-3"]
+
+
+def test_a_transaction_that_fails_is_done_again_with_the_same_bytes() -> None:
+    """A new producer of the name ends what is open; what was not committed does not count."""
+    broker = Broker([KafkaError(), KafkaTimeoutError()])
+    answered(broker)
+    assert (broker.committed, broker.offset) == ([b"one", b"two", b"three"], 7)
+    assert broker.started == ["group-in-3"] * 3
+
+
+def test_a_commit_whose_answer_is_lost_is_not_repeated() -> None:
+    """Whether it was committed says the broker, not the error."""
+    broker = Broker([KafkaError()], deaf=True)
+    answered(broker)
+    assert broker.committed == [b"one", b"two", b"three"]
+
+
+def test_who_is_fenced_ends_at_once() -> None:
+    """No second try: a new producer of the name would shut out its successor."""
+    broker = Broker([ProducerFenced()])
+    with pytest.raises(Superseded, match="another process answers in-3"):
+        answered(broker)
+    assert (broker.committed, broker.started) == ([], ["group-in-3"])
+
+
+def test_what_fails_again_and_again_is_raised() -> None:
+    """The service ends then, and the next one answers the batch."""
+    broker = Broker([KafkaError()] * TRIES)
+    with pytest.raises(KafkaError):
+        answered(broker)
+    assert broker.committed == []

@@ -1,0 +1,144 @@
+"""Snapshots: what is written comes back to the bit, the last two are kept, and all else is refused with its reason."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import numpy as np
+import pytest
+
+from shared.runtime import hooks
+from shared.runtime.settings import Refused
+from shared.runtime.snapshots import Snapshot, SnapshotRefused, Snapshots
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+IDENTITY = {"cluster": "one", "group": "forecaster", "site": "tetouan"}
+ARRAYS = {"history.series": np.array([1.0, np.nan, -0.0]), "step": np.array(7), "label": np.array("zone-demand/3")}
+
+
+def taken(offset: int = 5) -> Snapshot:
+    """Return a small snapshot at this offset."""
+    return Snapshot({("readings.clean.v1", 2): offset}, IDENTITY, ARRAYS)
+
+
+def test_what_is_written_comes_back_to_the_bit(tmp_path: Path) -> None:
+    """Offsets, identity, shapes, types and the very bytes of each array."""
+    store = Snapshots(str(tmp_path), "forecaster")
+    assert store.save(taken()) == len(taken().to_bytes())
+    (name,) = store.names()
+    found = store.read(name)
+    assert (found.offsets, found.identity) == (taken().offsets, IDENTITY)
+    assert {key: (a.dtype, a.shape, a.tobytes()) for key, a in found.arrays.items()} == {
+        key: (a.dtype, a.shape, a.tobytes()) for key, a in ARRAYS.items()
+    }
+
+
+def test_the_last_two_are_kept_newest_first(tmp_path: Path) -> None:
+    """Of three the first is gone; nothing else lies in the folder."""
+    store = Snapshots(str(tmp_path), "prefix.forecaster")
+    for offset in (1, 2, 3):
+        store.save(taken(offset))
+    assert [store.read(name).offsets["readings.clean.v1", 2] for name in store.names()] == [3, 2]
+    assert len(list((tmp_path / "prefix.forecaster").iterdir())) == 2
+
+
+def test_a_file_torn_anywhere_is_refused() -> None:
+    """However much of the end is missing."""
+    raw = taken().to_bytes()
+    for end in range(len(raw)):
+        with pytest.raises(SnapshotRefused, match="damaged") as refusal:
+            Snapshot.from_bytes(raw[:end])
+        assert refusal.value.reason == "torn"
+
+
+def test_a_flipped_byte_anywhere_is_refused() -> None:
+    """In the header as in the arrays: nothing of a damaged file is believed."""
+    raw = taken().to_bytes()
+    for at in range(len(raw)):
+        flipped = bytearray(raw)
+        flipped[at] ^= 1
+        with pytest.raises(SnapshotRefused) as refusal:
+            Snapshot.from_bytes(bytes(flipped))
+        assert refusal.value.reason in {"torn", "format"}
+
+
+@pytest.mark.parametrize("raw", [b"", b"\n", b"null\n", b"[]\n", b"{}\n", b"\xff\xfe\n", b'{"format": 1}\n'])
+def test_what_nobody_wrote_is_refused(raw: bytes) -> None:
+    """Whatever lies under the name of a snapshot, it ends in a refusal."""
+    with pytest.raises(SnapshotRefused):
+        Snapshot.from_bytes(raw)
+
+
+def test_a_newer_format_is_refused_by_its_number() -> None:
+    """The line says which format it has and which one this program reads."""
+    line, _, payload = taken().to_bytes().partition(b"\n")
+    newer = json.dumps({**json.loads(line), "format": 2}).encode() + b"\n" + payload
+    with pytest.raises(SnapshotRefused, match="format 2, this program reads 1") as refusal:
+        Snapshot.from_bytes(newer)
+    assert refusal.value.reason == "format"
+
+
+@pytest.mark.parametrize(
+    ("other", "names"),
+    [
+        ({"cluster": "two"}, "cluster 'one', this is cluster 'two'"),
+        ({"group": "monitor"}, "group 'forecaster', this is group 'monitor'"),
+        ({"zone 2": "zone-demand/4"}, "zone 2 None, this is zone 2 'zone-demand/4'"),
+    ],
+)
+def test_a_foreign_state_is_refused_by_what_differs(other: dict[str, str], names: str) -> None:
+    """Another cluster, group or model, or one more: each is named."""
+    with pytest.raises(SnapshotRefused, match=names) as refusal:
+        taken().check_identity({**IDENTITY, **other})
+    assert refusal.value.reason == "foreign"
+    taken().check_identity(IDENTITY)
+
+
+def test_objects_are_not_written(tmp_path: Path) -> None:
+    """Nothing that would have to be unpickled comes to lie there."""
+    store = Snapshots(str(tmp_path), "forecaster")
+    with pytest.raises(ValueError, match="allow_pickle"):
+        store.save(Snapshot({}, IDENTITY, {"bad": np.array([object()])}))
+    assert store.names() == []
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a file never stands under the name of a snapshot; the rest of it is swept away at the next start."""
+    store = Snapshots(str(tmp_path), "forecaster")
+    store.save(taken())
+
+    def full(_: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(hooks, "reach", full)
+    with pytest.raises(OSError, match="No space left"):
+        store.save(taken(9))
+    assert [store.read(name).offsets["readings.clean.v1", 2] for name in store.names()] == [5]
+    store.tidy()
+    assert len(list((tmp_path / "forecaster").iterdir())) == 1
+
+
+def test_any_place_of_fsspec_will_do() -> None:
+    """Two are kept there as well, and read back."""
+    store = Snapshots(f"memory://{uuid4().hex}", "forecaster")
+    assert store.names() == []
+    for offset in (1, 2, 3):
+        store.save(taken(offset))
+    assert [store.read(name).offsets["readings.clean.v1", 2] for name in store.names()] == [3, 2]
+
+
+def test_a_place_of_an_unknown_kind_is_one_line() -> None:
+    """It names the setting, the value and what to do."""
+    with pytest.raises(Refused, match=r"TETOUAN_SNAPSHOTS='pigeon://loft' cannot be used .*name a folder"):
+        Snapshots("pigeon://loft", "forecaster")
+
+
+def test_a_snapshot_that_vanishes_is_refused(tmp_path: Path) -> None:
+    """Another replica may have forgotten it in the meantime."""
+    with pytest.raises(SnapshotRefused) as refusal:
+        Snapshots(str(tmp_path), "forecaster").read("000000000001.snapshot")
+    assert refusal.value.reason == "unreadable"

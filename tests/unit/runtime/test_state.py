@@ -1,0 +1,276 @@
+"""The state of a service: it is where its commits are, wherever it comes from."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pytest
+from aiokafka import TopicPartition
+
+from shared.runtime.metrics import PipelineMetrics, new_registry
+from shared.runtime.snapshots import Snapshots
+from shared.runtime.state import ServiceState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from prometheus_client import CollectorRegistry
+
+    from shared.runtime.records import Outgoing, Record
+    from shared.runtime.restoring import Offsets, Past
+
+ZERO = TopicPartition("in", 0)
+
+
+@dataclass
+class Consumed:
+    """A record as a broker hands it over."""
+
+    offset: int
+    topic: str = "in"
+    partition: int = 0
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+@dataclass
+class Core:
+    """Remembers what it has folded."""
+
+    model: str = "one"
+    folded: list[int] = field(default_factory=list)
+
+    def restore(self, records: Sequence[Record]) -> None:
+        """Remember."""
+        self.folded += [record.offset for record in records]
+
+    def handle(self, records: Sequence[Record]) -> list[Outgoing]:
+        """Remember."""
+        self.restore(records)
+        return []
+
+    def identity(self) -> dict[str, str]:
+        """Return the model."""
+        return {"model": self.model}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return what is remembered."""
+        return {"folded": np.array(self.folded)}
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Remember what is remembered."""
+        if len(state["folded"]) == 13:
+            raise ValueError("folded: thirteen are too many")
+        self.folded = state["folded"].tolist()
+
+
+@dataclass
+class Topic:
+    """One partition, of which so much is committed."""
+
+    committed_to: int
+
+    async def committed(self) -> Offsets:
+        """Return what the group has committed."""
+        return {ZERO: self.committed_to}
+
+    async def rebuild(self, core: Core) -> tuple[Offsets, int]:
+        """Fold all of it."""
+        core.restore([Consumed(offset) for offset in range(self.committed_to)])
+        return {ZERO: self.committed_to}, self.committed_to
+
+    async def catch_up(
+        self, core: Core, start: Offsets, end: Offsets, note: Callable[[TopicPartition, int], None]
+    ) -> int:
+        """Fold a part of it."""
+        for offset in range(start.get(ZERO, 0), end[ZERO]):
+            core.restore([Consumed(offset)])
+            note(ZERO, offset + 1)
+        return max(0, end[ZERO] - start.get(ZERO, 0))
+
+
+class Setting:
+    """A service on a topic, with snapshots in a folder; it can be started again and again."""
+
+    def __init__(self, folder: Path, committed: int) -> None:
+        self.topic = Topic(committed)
+        self.model = "one"
+        self.cores: list[Core] = []
+        self.store = Snapshots(str(folder), "group")
+        self.registry: CollectorRegistry = new_registry()
+
+    def started(self) -> ServiceState:
+        """Return a state as a process begins with it."""
+
+        async def make_core() -> Core:
+            self.cores.append(Core(self.model))
+            return self.cores[-1]
+
+        self.registry = new_registry()
+        return ServiceState(make_core, cast("Past", self.topic), self.store, PipelineMetrics(self.registry))
+
+    @property
+    def folded(self) -> list[int]:
+        """What the newest core holds."""
+        return self.cores[-1].folded
+
+    def refused(self, reason: str) -> float | None:
+        """Return how many snapshots were refused."""
+        return self.registry.get_sample_value("tetouan_snapshots_refused_total", {"reason": reason})
+
+
+def committed(state: ServiceState, topic: Topic, *offsets: int) -> None:
+    """Answer records and commit them."""
+    _, ends = state.handle([Consumed(offset) for offset in offsets])
+    topic.committed_to = offsets[-1] + 1
+    state.settle(ends)
+
+
+async def kept(state: ServiceState) -> None:
+    """Keep the state."""
+    snapshot = state.snapshot()
+    assert snapshot is not None
+    await state.keep(snapshot)
+
+
+@pytest.fixture
+def setting(tmp_path: Path) -> Setting:
+    """A topic of which five records are committed."""
+    return Setting(tmp_path, 5)
+
+
+def test_without_a_snapshot_the_topics_are_folded(setting: Setting) -> None:
+    """All that is committed, each record once."""
+
+    async def run() -> None:
+        state = setting.started()
+        await state.rebuild()
+        assert await state.catch_up({ZERO}) == {ZERO: 5}
+
+    asyncio.run(run())
+    assert setting.folded == [0, 1, 2, 3, 4]
+
+
+def test_a_snapshot_is_taken_up_and_what_follows_is_folded(setting: Setting) -> None:
+    """A process that dies after its last snapshot: the next one ends where it was."""
+
+    async def run() -> None:
+        state = setting.started()
+        await state.rebuild()
+        await kept(state)
+        committed(state, setting.topic, 5, 6)
+        again = setting.started()
+        await again.rebuild()
+        assert setting.folded == [0, 1, 2, 3, 4]
+        assert await again.catch_up({ZERO}) == {ZERO: 7}
+
+    asyncio.run(run())
+    assert setting.folded == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_a_replica_catches_up_with_what_another_has_answered(setting: Setting) -> None:
+    """It goes on where it stopped folding, in the same core."""
+
+    async def run() -> None:
+        state = setting.started()
+        await state.rebuild()
+        setting.topic.committed_to = 8
+        assert await state.catch_up({ZERO}) == {ZERO: 8}
+
+    asyncio.run(run())
+    assert len(setting.cores) == 1
+    assert setting.folded == list(range(8))
+
+
+def test_who_is_beyond_the_commits_goes_back(setting: Setting) -> None:
+    """A batch that was folded and never committed is not in the state when it comes again."""
+
+    async def run() -> None:
+        state = setting.started()
+        await state.rebuild()
+        state.handle([Consumed(5), Consumed(6)])
+        assert await state.catch_up({ZERO}) == {ZERO: 5}
+
+    asyncio.run(run())
+    assert len(setting.cores) == 2
+    assert setting.folded == [0, 1, 2, 3, 4]
+
+
+def test_nothing_is_kept_that_is_not_committed(setting: Setting) -> None:
+    """Between a batch and its commit there is nothing to keep, nor where nothing has changed."""
+
+    async def run() -> None:
+        state = setting.started()
+        await state.rebuild()
+        await kept(state)
+        assert state.snapshot() is None
+        _, ends = state.handle([Consumed(5)])
+        assert state.snapshot() is None
+        state.settle(ends)
+        snapshot = state.snapshot()
+        assert snapshot is not None
+        assert snapshot.offsets == {("in", 0): 6}
+
+    asyncio.run(run())
+
+
+def test_of_two_snapshots_the_one_that_is_torn_is_passed_over(setting: Setting, tmp_path: Path) -> None:
+    """The one before it is taken, and what follows is folded."""
+
+    async def run() -> None:
+        state = setting.started()
+        await state.rebuild()
+        await kept(state)
+        committed(state, setting.topic, 5, 6)
+        await kept(state)
+        newest = tmp_path / "group" / setting.store.names()[0]
+        newest.write_bytes(newest.read_bytes()[:-9])
+        again = setting.started()
+        await again.rebuild()
+        assert setting.folded == [0, 1, 2, 3, 4]
+        await again.catch_up({ZERO})
+
+    asyncio.run(run())
+    assert setting.folded == [0, 1, 2, 3, 4, 5, 6]
+    assert setting.refused("torn") == 1
+
+
+@pytest.mark.parametrize("reason", ["foreign", "ahead", "unfit"])
+def test_a_snapshot_that_is_not_ours_is_refused_and_the_topics_are_folded(reason: str, setting: Setting) -> None:
+    """Of another model, beyond what is committed, or not what the core takes: counted, and done without."""
+
+    async def run() -> None:
+        if reason == "unfit":
+            setting.topic.committed_to = 13
+        state = setting.started()
+        await state.rebuild()
+        await kept(state)
+        if reason == "foreign":
+            setting.model = "two"
+        if reason == "ahead":
+            setting.topic.committed_to = 3
+        await setting.started().rebuild()
+
+    asyncio.run(run())
+    assert setting.refused(reason) == 1
+    assert setting.folded == list(range(setting.topic.committed_to))
+
+
+def test_a_place_that_cannot_be_written_costs_the_snapshot_alone(setting: Setting, tmp_path: Path) -> None:
+    """It is counted, and tried again with the next one."""
+
+    async def run() -> None:
+        state = setting.started()
+        await state.rebuild()
+        (tmp_path / "group").write_bytes(b"in the way")
+        await kept(state)
+        assert state.snapshot() is not None
+
+    asyncio.run(run())
+    assert setting.registry.get_sample_value("tetouan_snapshot_failures_total") == 1
