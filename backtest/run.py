@@ -80,8 +80,8 @@ def fitted(year: Year, zone: int, until: datetime, progress: Progress) -> ZoneMo
 def judged(year: Year, start: datetime, until: datetime) -> list[CleanReading]:
     """Return the clean readings that an ingestor makes of the rows in [start, until)."""
     # whatever the clock of this machine says, the rows are history
-    ingestor = Ingestor([year.site], MAX_GAP, lambda: END_OF_TIME)
-    outcomes = (ingestor.judge(raw) for _, raw in year.raw_messages(start, until))
+    ingestor = Ingestor([year.site], MAX_GAP)
+    outcomes = (ingestor.judge(raw, END_OF_TIME) for _, raw in year.raw_messages(start, until))
     return [outcome.reading for outcome in outcomes if isinstance(outcome, Accepted)]
 
 

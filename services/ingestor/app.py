@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from services.ingestor.judging import Accepted, Ingestor, Merged
 from services.ingestor.metrics import IngestorMetrics
+from services.ingestor.validation import EPOCH
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading
 from shared.forecasting.state import refuse_misfit
@@ -22,6 +23,7 @@ from shared.runtime.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from numpy.typing import NDArray
 
@@ -42,7 +44,7 @@ def build(settings: IngestorSettings) -> Service:
     place, max_gap = settings.place, timedelta(days=settings.max_gap_days)
 
     async def make_core() -> IngestorCore:
-        return IngestorCore(place, Ingestor([place], max_gap, now), metrics, letters)
+        return IngestorCore(place, Ingestor([place], max_gap), metrics, letters)
 
     return Service("ingestor", (topics.RAW,), make_core, registry, health, restores=(topics.CLEAN,))
 
@@ -77,7 +79,7 @@ class IngestorCore:
         for record in records:
             value = record.value or b""
             if record.topic.endswith(topics.RAW.name):
-                self._ingestor.judge(value)
+                self._ingestor.judge(value, _came(record))
                 continue
             with suppress(ValidationError):  # somebody else's, refused by those who read it
                 self._ingestor.remember(CleanReading.from_bytes(value))
@@ -88,7 +90,7 @@ class IngestorCore:
         return [answer for answer in answers if answer is not None]
 
     def _answer(self, record: Record) -> Outgoing | None:
-        outcome = self._ingestor.judge(record.value or b"")
+        outcome = self._ingestor.judge(record.value or b"", _came(record))
         if isinstance(outcome, Accepted):
             self._account(outcome.reading)
             return Outgoing(topics.CLEAN.name, outcome.reading.site.encode(), outcome.reading.to_bytes())
@@ -105,3 +107,14 @@ class IngestorCore:
         for field, value in reading.values.items():
             if value is not None:
                 self._metrics.value.labels(reading.site, field).set(value)
+
+
+def _came(record: Record) -> datetime:
+    """Return when the record came: by its own time, so that a second fold comes to what the first one said.
+
+    Whoever sent it is not believed that it comes from the future.
+    """
+    wall_clock = now()
+    if 0 <= record.timestamp < (wall_clock - EPOCH) / timedelta(milliseconds=1):  # -1 where the sender writes none
+        return EPOCH + timedelta(milliseconds=record.timestamp)
+    return wall_clock

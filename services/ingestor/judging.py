@@ -11,7 +11,7 @@ from services.ingestor.validation import EPOCH, Rejected, validate
 from shared.forecasting.state import resume_parts, states_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -52,22 +52,27 @@ class Ingestor:
     max_gap : timedelta
         How long after a site's last reading the next one may be stamped. When six in a row come from beyond it, in
         order and no further apart, they are the new truth: the meter was away for long, or its clock was wrong.
-    now : Callable[[], datetime]
-        The wall clock, aware: no meter reads more than an hour ahead of it.
     """
 
-    def __init__(self, sites: Iterable[Site], max_gap: timedelta, now: Callable[[], datetime]) -> None:
+    def __init__(self, sites: Iterable[Site], max_gap: timedelta) -> None:
         self._sites = {site.name: site for site in sites}
         self._max_gap = max_gap
-        self._now = now
         self._timelines = {
             name: Timeline(WINDOW // _step_of(site), max_gap // _step_of(site)) for name, site in self._sites.items()
         }
 
-    def judge(self, raw: bytes) -> Outcome:
-        """Return what becomes of the record; no bytes make it raise."""
+    def judge(self, raw: bytes, came: datetime) -> Outcome:
+        """Return what becomes of the record; no bytes make it raise.
+
+        Parameters
+        ----------
+        raw : bytes
+            What the meter has sent.
+        came : datetime
+            When it came, aware: no meter reads more than an hour ahead of that.
+        """
         reading = validate(raw, self._sites)
-        return reading if isinstance(reading, Rejected) else self._in_order(reading)
+        return reading if isinstance(reading, Rejected) else self._in_order(reading, came)
 
     def remember(self, reading: CleanReading) -> None:
         """Take note of a reading that was published before; one of an unknown site or out of order says nothing."""
@@ -83,10 +88,10 @@ class Ingestor:
         """Go on from what :meth:`state` returned."""
         resume_parts(self._timelines, state)
 
-    def _in_order(self, reading: CleanReading) -> Outcome:
+    def _in_order(self, reading: CleanReading, came: datetime) -> Outcome:
         site, timeline, step = self._sites[reading.site], self._timelines[reading.site], _step(reading)
         stamp = reading.time.isoformat()
-        if reading.time > self._now() + AHEAD:
+        if reading.time > came + AHEAD:
             return Rejected("in_the_future", site.time_column, stamp)
         match timeline.place(step):
             case "next":

@@ -20,6 +20,8 @@ class Record(Protocol):
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes]]
+    timestamp: int
+    """When it was sent or appended, in ms since 1970; -1 where nobody says."""
 
 
 @dataclass(frozen=True)

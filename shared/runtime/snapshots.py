@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import zlib
 from dataclasses import dataclass
 from io import BytesIO
@@ -36,7 +37,8 @@ __all__ = ["Reason", "Snapshot", "SnapshotRefused", "Snapshots"]
 
 FORMAT = 1
 KEPT = 2
-SUFFIX, BESIDE = ".snapshot", ".part"
+NUMBERED = re.compile(r"(\d+)\.snapshot", re.ASCII)
+BESIDE = ".part"
 
 Reason = Literal["torn", "format", "foreign", "ahead", "unfit", "unreadable"]
 """Damaged; of another format; of another cluster, group or model; beyond what is committed; not what the core takes."""
@@ -143,8 +145,11 @@ class Snapshots:
         return self._folder
 
     def names(self) -> list[str]:
-        """Return the names of the snapshots, the newest first; raises ``OSError`` where the place does not answer."""
-        return sorted((name for name in self._listed() if name.endswith(SUFFIX)), reverse=True)
+        """Return the names of the snapshots, the newest first; raises ``OSError`` where the place does not answer.
+
+        A file of any other name is somebody else's: it is neither read nor removed.
+        """
+        return sorted((name for name in self._listed() if NUMBERED.fullmatch(name)), key=_number, reverse=True)
 
     def read(self, name: str) -> Snapshot:
         """Return a snapshot; raises ``SnapshotRefused`` where it cannot be read, is damaged or of another format."""
@@ -163,8 +168,8 @@ class Snapshots:
         with self._writing:
             self._fs.makedirs(self._folder, exist_ok=True)
             names = self.names()
-            number = 1 + (int(names[0].removesuffix(SUFFIX)) if names else 0)
-            self._write(f"{number:012d}{SUFFIX}", raw)
+            number = 1 + (_number(names[0]) if names else 0)
+            self._write(f"{number:012d}.snapshot", raw)
             for name in names[KEPT - 1 :]:
                 self._forget(name)
         return len(raw)
@@ -201,6 +206,10 @@ class Snapshots:
             self._fs.rm_file(f"{self._folder}/{name}")
         except FileNotFoundError:  # another replica was faster
             return
+
+
+def _number(name: str) -> int:
+    return int(name.partition(".")[0])
 
 
 def _sync_folder(folder: Path) -> None:

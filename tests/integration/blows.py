@@ -235,6 +235,7 @@ class _Record:
     value: bytes | None
     headers: Sequence[tuple[str, bytes]]
     partition: int = 0
+    timestamp: int = -1
 
 
 class _Undisturbed:

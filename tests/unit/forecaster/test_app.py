@@ -40,6 +40,7 @@ class Consumed:
     offset: int = 0
     key: bytes | None = b"tetouan"
     headers: Sequence[tuple[str, bytes]] = ()
+    timestamp: int = -1
 
 
 def started(zones: tuple[ZoneModels, ...]) -> ForecasterCore:

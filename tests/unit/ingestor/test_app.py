@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from shared.runtime.records import Outgoing
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+MARCH_MS = int(1000 * datetime(2020, 3, 1, tzinfo=UTC).timestamp())
 
 
 @dataclass
@@ -38,12 +40,13 @@ class Consumed:
     offset: int = 0
     key: bytes | None = b"tetouan"
     headers: Sequence[tuple[str, bytes]] = ()
+    timestamp: int = int(1000 * NOW.timestamp())
 
 
 def core(registry: CollectorRegistry | None = None) -> IngestorCore:
     """Return the core of an ingestor that has seen nothing."""
     registry = registry or CollectorRegistry()
-    ingestor = Ingestor([site("tetouan")], timedelta(days=3), lambda: NOW)
+    ingestor = Ingestor([site("tetouan")], timedelta(days=3))
     return IngestorCore(site("tetouan"), ingestor, IngestorMetrics(registry), DeadLetters(registry))
 
 
@@ -88,6 +91,25 @@ def test_a_run_of_refused_readings_goes_on() -> None:
     old.handle(before)
     new.resume(old.state())
     assert [one.topic for one in new.handle(sixth)] == [topics.CLEAN.name]
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "reading"),
+    [(MARCH_MS, "accepted"), (MARCH_MS - 1, "refused"), (-1, "accepted"), (2**63 - 1, "accepted")],
+)
+def test_a_reading_is_in_the_future_of_its_own_record(timestamp: int, reading: str) -> None:
+    """However late it is judged; where the record has no time, or one that has not come yet, by the wall clock."""
+    (sent,) = core().handle([Consumed(raw("3/1/2020 1:00"), timestamp=timestamp)])
+    assert sent.topic == {"accepted": topics.CLEAN, "refused": topics.REJECTED}[reading].name
+
+
+def test_what_was_in_the_future_stays_so_when_it_is_folded_again() -> None:
+    """Years later the refused reading is the past: it is still refused, and the one before it is in order."""
+    stream = [Consumed(raw("3/1/2020 5:00"), timestamp=MARCH_MS), Consumed(raw("3/1/2020 0:10"), timestamp=MARCH_MS)]
+    old, new = core(), core()
+    assert [one.topic for one in old.handle(stream)] == [topics.REJECTED.name, topics.CLEAN.name]
+    new.restore(stream)
+    assert_same(new.state(), old.state())
 
 
 def test_what_is_folded_in_silence_is_not_counted() -> None:

@@ -22,8 +22,8 @@ MONTH = timedelta(days=30)
 
 def judged(*messages: bytes, max_gap: timedelta = MONTH) -> list[Outcome]:
     """Return the outcomes of the messages, in their order."""
-    ingestor = Ingestor([site("tetouan")], max_gap, lambda: NOW)
-    return [ingestor.judge(message) for message in messages]
+    ingestor = Ingestor([site("tetouan")], max_gap)
+    return [ingestor.judge(message, NOW) for message in messages]
 
 
 def test_readings_in_order_are_accepted() -> None:
@@ -79,9 +79,9 @@ def test_a_refused_record_leaves_no_trace() -> None:
 def test_sites_have_their_own_order() -> None:
     """What one site published is neither late nor merged at another."""
     other = site("tetouan").model_copy(update={"name": "tangier"})
-    ingestor = Ingestor([site("tetouan"), other], MONTH, lambda: NOW)
+    ingestor = Ingestor([site("tetouan"), other], MONTH)
     messages = [raw(MIDNIGHT), raw(MIDNIGHT).replace(b'"tetouan"', b'"tangier"')]
-    assert [type(ingestor.judge(message)) for message in messages] == [Accepted, Accepted]
+    assert [type(ingestor.judge(message, NOW)) for message in messages] == [Accepted, Accepted]
 
 
 def test_a_clock_ahead_of_ours_is_refused() -> None:

@@ -46,6 +46,20 @@ def test_the_last_two_are_kept_newest_first(tmp_path: Path) -> None:
     assert len(list((tmp_path / "prefix.forecaster").iterdir())) == 2
 
 
+def test_somebody_elses_files_are_left_alone(tmp_path: Path) -> None:
+    """A file that is no number is neither read nor removed, and saving goes on beside it, by number, not by letter."""
+    store = Snapshots(str(tmp_path), "forecaster")
+    store.save(taken(1))
+    others = ["x.snapshot", "notes.txt", "\u0661.snapshot", "1.snapshot.old"]
+    for name in others:
+        (tmp_path / "forecaster" / name).write_bytes(b"mine")
+    (tmp_path / "forecaster" / "9999999999999.snapshot").write_bytes(b"ours, and broken")
+    for offset in (2, 3):
+        store.save(taken(offset))
+    assert [store.read(name).offsets["readings.clean.v1", 2] for name in store.names()] == [3, 2]
+    assert all((tmp_path / "forecaster" / name).read_bytes() == b"mine" for name in others)
+
+
 def test_a_file_torn_anywhere_is_refused() -> None:
     """However much of the end is missing."""
     raw = taken().to_bytes()

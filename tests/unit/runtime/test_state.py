@@ -37,6 +37,7 @@ class Consumed:
     key: bytes | None = None
     value: bytes | None = None
     headers: Sequence[tuple[str, bytes]] = ()
+    timestamp: int = -1
 
 
 @dataclass
