@@ -211,7 +211,7 @@ class Pipeline:
     def _new_sender(self, producer: AIOKafkaProducer) -> Sender:
         if self._transactions:
             return Transactional(
-                self._group, self._prefix, self._started_producer, self._state.committed, self._metrics
+                self._group, self._prefix, self._started_producer, self._state.committed, self._metrics, self._health
             )
         return Plain(producer, self._prefix, self._metrics)
 

@@ -8,7 +8,7 @@ and offsets committed then; what is repeated after a crash has the same key and 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -18,11 +18,12 @@ from shared.runtime import hooks
 from shared.runtime.retries import patiently
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 
     from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
     from aiokafka.structs import RecordMetadata
 
+    from shared.runtime.health import Health
     from shared.runtime.metrics import PipelineMetrics
     from shared.runtime.records import Outgoing
     from shared.runtime.restoring import Offsets
@@ -30,7 +31,13 @@ if TYPE_CHECKING:
 __all__ = ["Plain", "Sender", "Superseded", "Transactional", "publish"]
 
 TRIES = 5
+BEGIN_S = 10.0
+TRANSACT_S = 30.0  # for what a broker does in 10 ms; aiokafka itself would wait for ever
 GOODBYE_S = 2.0
+WAITS = (
+    "no transaction can be begun on the Kafka broker: if it answers, see that its transaction log has its replicas "
+    "(transaction.state.log.replication.factor, transaction.state.log.min.isr), or set TETOUAN_TRANSACTIONS=false"
+)
 
 log = structlog.get_logger()
 
@@ -101,17 +108,21 @@ class Transactional:
         started: Callable[[str], Awaitable[AIOKafkaProducer]],
         committed: Callable[[], Awaitable[Offsets]],
         metrics: PipelineMetrics,
+        health: Health,
     ) -> None:
         self._group = group
         self._prefix = prefix
         self._started = started
         self._committed = committed
         self._metrics = metrics
+        self._health = health
         self._producers: dict[TopicPartition, AIOKafkaProducer] = {}
 
     async def take_over(self, partitions: Collection[TopicPartition]) -> None:
-        """Start a producer for each partition, all at once."""
+        """Start a producer for each partition, all at once; for as long as none can be, the service is not ready."""
+        self._health.waiting_for["transactions"] = WAITS
         await asyncio.gather(*(self._renew(partition) for partition in partitions))
+        self._health.waiting_for.pop("transactions", None)
 
     async def send(self, consumer: AIOKafkaConsumer, offsets: Offsets, outgoing: Sequence[Outgoing]) -> bool:  # noqa: ARG002 - the producer commits
         """Send answers and offsets in one transaction, again with the same bytes where that fails for a passing reason.
@@ -135,7 +146,7 @@ class Transactional:
                 log.warning("a transaction failed, it is done again", attempt=attempt, error=str(error))
                 if attempt == TRIES:
                     raise
-                await self._renew(partition)  # ends what is open
+                await self.take_over([partition])  # ends what is open
                 if (await self._committed())[partition] >= offset:
                     return True  # all that had failed was to hear of it
             else:
@@ -143,20 +154,22 @@ class Transactional:
         return True
 
     async def _transact(self, producer: AIOKafkaProducer, offsets: Offsets, outgoing: Sequence[Outgoing]) -> None:
-        await producer.begin_transaction()
-        await publish(producer, self._prefix, outgoing)
-        hooks.reach("after_send")
-        await producer.send_offsets_to_transaction(offsets, self._group)
-        hooks.reach("before_commit")
-        await producer.commit_transaction()
+        async with _at_most(TRANSACT_S, "the transaction was not committed"):
+            await producer.begin_transaction()
+            await publish(producer, self._prefix, outgoing)
+            hooks.reach("after_send")
+            await producer.send_offsets_to_transaction(offsets, self._group)
+            hooks.reach("before_commit")
+            await producer.commit_transaction()
 
     async def _renew(self, partition: TopicPartition) -> None:
         if (former := self._producers.pop(partition, None)) is not None:
             await _close(former)
         name = f"{self._group}-{partition.topic}-{partition.partition}"
-        async for attempt in patiently("no transaction can be begun", transactional_id=name):
+        async for attempt in patiently(WAITS, transactional_id=name):
             with attempt:
-                self._producers[partition] = await self._started(name)
+                async with _at_most(BEGIN_S, "it was not begun"):
+                    self._producers[partition] = await self._started(name)
 
     async def stop(self) -> None:
         """Close the producers; a transaction that is open is ended by the next one of its name."""
@@ -165,11 +178,24 @@ class Transactional:
         await asyncio.gather(*(_close(producer) for producer in producers))
 
 
+@asynccontextmanager
+async def _at_most(seconds: float, what: str) -> AsyncIterator[None]:
+    """Raise ``KafkaTimeoutError``, which is tried again, where the block does not end in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise KafkaTimeoutError(f"{what} within {seconds:.0f} s") from None
+
+
 async def _close(producer: AIOKafkaProducer) -> None:
     """Close a producer that may have failed, or may have no broker to say goodbye to."""
-    with suppress(KafkaError, TimeoutError):
-        async with asyncio.timeout(GOODBYE_S):
-            await producer.stop()
+    with suppress(KafkaError):
+        try:
+            async with asyncio.timeout(GOODBYE_S):
+                await producer.stop()
+        except TimeoutError:  # it waits for records that nobody confirms
+            await producer.client.close()
 
 
 async def publish(producer: AIOKafkaProducer, prefix: str, outgoing: Sequence[Outgoing]) -> None:

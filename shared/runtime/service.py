@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Service", "main", "run"]
 
+STOP_S = 9.0  # the pipeline gives up before
+
 log = structlog.get_logger()
 
 S = TypeVar("S", bound=Settings)
@@ -163,7 +165,8 @@ def _application(service: Service, pipeline: Pipeline) -> Starlette:
         yield
         for task in tasks:
             task.cancel()
-        await asyncio.gather(pipeline.stop(), *tasks, return_exceptions=True)
+        # what a broker that does not answer holds up, even as it is cancelled, must not hold up the end
+        await asyncio.wait([asyncio.create_task(pipeline.stop()), *tasks], timeout=STOP_S)
 
     return Starlette(
         routes=[

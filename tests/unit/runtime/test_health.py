@@ -34,6 +34,14 @@ def test_idleness_and_a_missing_broker_are_no_reason_for_a_restart(
     assert state.live()[0]
 
 
+def test_a_wait_for_transactions_is_no_reason_for_a_restart(request: pytest.FixtureRequest) -> None:
+    """Whoever is started in its place would wait as well."""
+    state = Health(lag_records=5, broker_up=True, waiting_for={"transactions": "none can be begun"})
+    request.getfixturevalue("later")
+    assert state.live()[0]
+    assert not state.ready()[0]
+
+
 def test_a_failure_is_not_live_and_ends_the_service() -> None:
     """A failed batch is told to whoever runs the service."""
     told: list[str] = []

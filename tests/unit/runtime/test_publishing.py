@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, ProducerFenced
 
+from shared.runtime import publishing
+from shared.runtime.health import Health
 from shared.runtime.metrics import PipelineMetrics, new_registry
 from shared.runtime.publishing import TRIES, Superseded, Transactional, publish
 from shared.runtime.records import Outgoing
@@ -60,10 +64,18 @@ class Broker:
     started: list[str] = field(default_factory=list)
     deaf: bool = False
     """Whether the failure comes after the commit: only the answer is lost."""
+    stuck: bool = False
+    """Whether nothing that needs the transaction log ends."""
+    third_try: asyncio.Event = field(default_factory=asyncio.Event)
+    health: Health = field(default_factory=lambda: Health(broker_up=True))
 
     async def producer(self, name: str) -> TransactionalProducer:
         """Start a producer of this name."""
         self.started.append(name)
+        if len(self.started) == 3:
+            self.third_try.set()
+        if self.stuck:
+            await asyncio.Event().wait()
         return TransactionalProducer(self)
 
     async def offsets(self) -> dict[TopicPartition, int]:
@@ -72,7 +84,7 @@ class Broker:
 
     def sender(self) -> Transactional:
         """Return a sender on this broker."""
-        return Transactional("group", "", self.producer, self.offsets, PipelineMetrics(new_registry()))
+        return Transactional("group", "", self.producer, self.offsets, PipelineMetrics(new_registry()), self.health)
 
 
 class TransactionalProducer(Producer):
@@ -94,6 +106,8 @@ class TransactionalProducer(Producer):
 
     async def commit_transaction(self) -> None:
         """Commit what was taken, or fail."""
+        if self._broker.stuck:
+            await asyncio.Event().wait()
         failure = self._broker.failures.pop(0) if self._broker.failures else None
         if failure is None or self._broker.deaf:
             self._broker.committed += [value for _, value in self.taken]
@@ -154,3 +168,85 @@ def test_what_fails_again_and_again_is_raised() -> None:
     with pytest.raises(KafkaError):
         answered(broker)
     assert broker.committed == []
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for nothing longer than a moment."""
+    for name in ("BEGIN_S", "TRANSACT_S", "GOODBYE_S"):
+        monkeypatch.setattr(publishing, name, 0.01)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_where_no_transaction_can_be_begun_it_says_so_tries_again_and_can_be_stopped(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Not ready, with what to do, in `/readyz` as in the log; cancelled it ends, and it begins when it can."""
+    broker = Broker(stuck=True)
+
+    async def run() -> None:
+        sender = broker.sender()
+        waiting = asyncio.create_task(sender.take_over([PARTITION]))
+        await broker.third_try.wait()
+        ready, evidence = broker.health.ready()
+        assert not ready
+        assert "transaction.state.log.replication.factor" in str(evidence["waiting_for"])
+        waiting.cancel()
+        with suppress(asyncio.CancelledError):
+            await waiting
+        broker.stuck = False
+        await sender.take_over([PARTITION])
+        assert "transactions" not in broker.health.waiting_for
+
+    asyncio.run(run())
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert all(re.search("TETOUAN_TRANSACTIONS=false, trying again", line) for line in lines)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_transaction_that_does_not_end_is_done_again() -> None:
+    """The broker loses its transaction log in the middle of the work: the batch is answered once it is back."""
+    broker = Broker()
+
+    async def run() -> None:
+        sender = broker.sender()
+        await sender.take_over([PARTITION])
+        broker.stuck = True
+        sending = asyncio.create_task(sender.send(None, {PARTITION: 7}, RECORDS))
+        await broker.third_try.wait()
+        assert "transactions" in broker.health.waiting_for
+        broker.stuck = False
+        assert await sending
+
+    asyncio.run(run())
+    assert (broker.committed, broker.offset) == ([b"one", b"two", b"three"], 7)
+    assert broker.health.waiting_for == {}
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_producer_that_cannot_say_goodbye_leaves_no_connection() -> None:
+    """It waits for records that nobody confirms: its connections are closed, and the stop ends."""
+    closed: list[str] = []
+
+    class Client:
+        async def close(self) -> None:
+            closed.append("client")
+
+    class Waiting:
+        client = Client()
+
+        async def stop(self) -> None:
+            await asyncio.Event().wait()
+
+    async def started(_: str) -> Waiting:
+        return Waiting()
+
+    async def run() -> None:
+        broker = Broker()
+        sender = Transactional("g", "", started, broker.offsets, PipelineMetrics(new_registry()), broker.health)
+        await sender.take_over([PARTITION])
+        await sender.stop()
+
+    asyncio.run(run())
+    assert closed == ["client"]
