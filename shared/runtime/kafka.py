@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import IllegalStateError, KafkaConnectionError, KafkaError
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it is public, its stub forgets it
 from faststream import AckPolicy
@@ -228,6 +228,9 @@ class Pipeline:
         )
         try:
             await producer.start()
+        except AssertionError as error:  # aiokafka's word for a broker that has just come back and names none
+            await producer.stop()
+            raise KafkaConnectionError(f"the broker is not ready ({error})") from error
         except BaseException:  # told to stop while it waits for the broker, it must not leave its connections open
             await producer.stop()
             raise

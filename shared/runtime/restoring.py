@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaConnectionError
 
 from shared.contracts import topics
 from shared.runtime import hooks
@@ -120,12 +121,16 @@ class Past:
         )
         try:
             await consumer.start()
+            # a second assign() can meet aiokafka's coordinator on its way to the first one, which it takes for an error
+            consumer.assign({*self._consumes, *self._reads})
+            consumer.pause(*consumer.assignment())
+            await consumer.committed(self._consumes[0])  # whoever answers this can answer all that will be asked
+        except AssertionError as error:  # aiokafka's word for a broker that has just come back and names none
+            await consumer.stop()
+            raise KafkaConnectionError(f"the broker is not ready ({error})") from error
         except BaseException:
             await consumer.stop()
             raise
-        # a second assign() can meet aiokafka's coordinator on its way to the first one, which it takes for an error
-        consumer.assign({*self._consumes, *self._reads})
-        consumer.pause(*consumer.assignment())
         return consumer
 
     async def _committed(self, consumer: AIOKafkaConsumer) -> Offsets:
