@@ -139,9 +139,22 @@ class Rig:
         first, *others = divided(rows, len(blows) + 1)
         self.send(first)
         for blow, after in zip(blows, others, strict=True):
-            until(partial(self.follower.hears, ANSWERS[blow.victim]), f"the {blow.victim} to answer")
+            self._hear([blow])
             self.strike(blow, after)
         return self.follower.settle()
+
+    def part_with_all_at_once(self, rows: Sequence[bytes], blows: Sequence[Blow]) -> Outcome:
+        """Stream the rows, all the blows in the middle of them, and return what has been published in the end."""
+        before, after = divided(rows, 2)
+        self.send(before)
+        self._hear(blows)
+        self.strike_at_points(blows, after)
+        return self.follower.settle()
+
+    def _hear(self, blows: Sequence[Blow]) -> None:
+        """Wait until whoever is to be struck is at work."""
+        for blow in blows:
+            until(partial(self.follower.hears, ANSWERS[blow.victim]), f"the {blow.victim} to answer")
 
     def random_part(self, rows: Sequence[bytes], blows: Sequence[tuple[int, Blow]]) -> Outcome:
         """Stream the rows and strike after certain numbers of them, whatever is being done then."""
@@ -172,22 +185,32 @@ class Rig:
                 self.stream.kill(victim)
                 self.start(victim)
             case _:
-                self._strike_at(blow.how, victim, rows)
+                self.strike_at_points([blow], rows)
                 return
         self.send(rows)
 
-    def _strike_at(self, point: Point, victim: str, rows: Sequence[bytes]) -> None:
-        """Kill a service, have it die once more at a named point when it is back, and start it again."""
-        self.stream.kill(victim)
-        if point == "in_restore":  # which is passed where something is left to restore
-            self.stream.forget(victim)
-        self.stream.start(victim, ready=False, **{VARIABLE: f"{point}:1"})
-        doomed = self.stream.services[victim]
+    def strike_at_points(self, blows: Sequence[Blow], rows: Sequence[bytes]) -> None:
+        """Kill services together, have each die once more at its point when it is back, and start it again."""
+        for blow in blows:
+            self.stream.kill(blow.victim)
+            if blow.how == "in_restore":  # which is passed where something is left to restore
+                self.stream.forget(blow.victim)
+            self.stream.start(blow.victim, ready=False, **{VARIABLE: f"{blow.how}:1"})
         self.send(rows)
-        until(lambda: doomed.process.poll() is not None, f"the {victim} to die {point}")
+        started_s = {}
+        for blow in blows:
+            self._let_die(blow)
+            started_s[blow.victim] = monotonic_s()
+            self.stream.start(blow.victim, ready=False)
+        for victim, since_s in started_s.items():
+            until(self.stream.services[victim].ready, f"the {victim} to be ready")
+            self.ready_s.append(monotonic_s() - since_s)
+
+    def _let_die(self, blow: Blow) -> None:
+        doomed = self.stream.services[blow.victim]
+        until(lambda: doomed.process.poll() is not None, f"the {blow.victim} to die {blow.how}")
         assert doomed.process.returncode == -signal.SIGKILL, doomed.log.read_text()
-        self.stream.kill(victim)
-        self.start(victim)
+        self.stream.kill(blow.victim)
 
     def freeze(self, victim: str) -> None:
         """Stop a service where it is, until its group has given it up."""
