@@ -121,6 +121,17 @@ def test_what_is_folded_in_silence_is_not_counted() -> None:
     assert {sample.name: sample.value for metric in registry.collect() for sample in metric.samples} == blank
 
 
+def test_without_transactions_what_is_published_again_has_the_same_bytes() -> None:
+    """Killed after it has published and before it commits, with a snapshot of what was committed: identical doubles."""
+    before, in_hand = records("3/1/2020 0:00"), records("3/1/2020 0:20", "3/1/2020 0:10", "soon", *AHEAD)
+    killed, successor = core(), core()
+    killed.handle(before)
+    successor.resume(killed.state())
+    published = outcomes(killed.handle(in_hand))
+    assert outcomes(successor.handle(in_hand)) == published
+    assert_same(successor.state(), killed.state())
+
+
 def test_published_readings_are_remembered() -> None:
     """Where nothing was kept, the topic of clean readings says what was published; what is none says nothing."""
     old, new = core(), core()
