@@ -121,7 +121,11 @@ class Transactional:
     async def take_over(self, partitions: Collection[TopicPartition]) -> None:
         """Start a producer for each partition, all at once; for as long as none can be, the service is not ready."""
         self._health.waiting_for["transactions"] = WAITS
-        await asyncio.gather(*(self._renew(partition) for partition in partitions))
+        former = [self._producers.pop(partition) for partition in partitions if partition in self._producers]
+        await asyncio.gather(*map(_close, former))
+        async for attempt in patiently(WAITS, group=self._group):
+            with attempt:
+                await self._begin([partition for partition in partitions if partition not in self._producers])
         self._health.waiting_for.pop("transactions", None)
 
     async def send(self, consumer: AIOKafkaConsumer, offsets: Offsets, outgoing: Sequence[Outgoing]) -> bool:  # noqa: ARG002 - the producer commits
@@ -162,14 +166,17 @@ class Transactional:
             hooks.reach("before_commit")
             await producer.commit_transaction()
 
-    async def _renew(self, partition: TopicPartition) -> None:
-        if (former := self._producers.pop(partition, None)) is not None:
-            await _close(former)
+    async def _begin(self, partitions: Sequence[TopicPartition]) -> None:
+        """Start a producer for each partition, and raise the first error once all have succeeded or failed."""
+        outcomes = await asyncio.gather(*map(self._begin_one, partitions), return_exceptions=True)
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
+
+    async def _begin_one(self, partition: TopicPartition) -> None:
         name = f"{self._group}-{partition.topic}-{partition.partition}"
-        async for attempt in patiently(WAITS, transactional_id=name):
-            with attempt:
-                async with _at_most(BEGIN_S, "it was not begun"):
-                    self._producers[partition] = await self._started(name)
+        async with _at_most(BEGIN_S, f"the first one of {name} was not begun"):
+            self._producers[partition] = await self._started(name)
 
     async def stop(self) -> None:
         """Close the producers; a transaction that is open is ended by the next one of its name."""
