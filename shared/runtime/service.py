@@ -166,7 +166,8 @@ def _application(service: Service, pipeline: Pipeline) -> Starlette:
         for task in tasks:
             task.cancel()
         # what a broker that does not answer holds up, even as it is cancelled, must not hold up the end
-        await asyncio.wait([asyncio.create_task(pipeline.stop()), *tasks], timeout=STOP_S)
+        ended, _held_up = await asyncio.wait([asyncio.create_task(pipeline.stop()), *tasks], timeout=STOP_S)
+        await asyncio.gather(*ended, return_exceptions=True)  # what has failed has been noted
 
     return Starlette(
         routes=[
