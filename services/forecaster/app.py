@@ -139,6 +139,7 @@ class ForecasterCore:
         self._site = settings.place
         self._max_gap = timedelta(days=settings.max_gap_days)
         self._zones = zones
+        self._identity = identity_of(self._site, zones)  # of the models as they were loaded
         self._issuer = Issuer(self._site, zones, settings.coverages)
         self._metrics = metrics
         self._letters = letters
@@ -158,7 +159,7 @@ class ForecasterCore:
 
     def identity(self) -> dict[str, str]:
         """Return what the state belongs to: the site, its zones and their models."""
-        return identity_of(self._site, self._zones)
+        return self._identity
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return every array of the state by name; a copy."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from shared.forecasting import artefact, weather
@@ -22,12 +23,27 @@ State = dict[str, "NDArray[Any]"]
 
 
 def identity_of(site: Site, zones: Iterable[ZoneModels]) -> dict[str, str]:
-    """Return what the state belongs to: the site, and the models of each zone, ``None`` for a cold start."""
+    """Return what the state belongs to: the site, and the models of each zone, ``None`` for a cold start.
+
+    A registry that was made anew counts its versions from one again, so the models are told apart by what they hold,
+    too. To be asked before they learn.
+    """
+    zones = tuple(zones)
     models = {
         f"zone {models.zone}": f"{models.names.demand} with {models.names.weather}, {models.demand.horizon_steps} leads"
         for models in zones
     }
-    return {"site": site.name, "step_minutes": str(site.step_minutes), "state format": FORMAT, **models}
+    held = {f"zone {models.zone} as loaded": _digest(models) for models in zones}
+    return {"site": site.name, "step_minutes": str(site.step_minutes), "state format": FORMAT, **models, **held}
+
+
+def _digest(models: ZoneModels) -> str:
+    """Return what tells models with other parameters or another state from these."""
+    parameters = (models.demand.get_params(), models.weather and models.weather.get_params())
+    digest = sha256(repr(parameters).encode())
+    for name, array in sorted(state_of([models]).items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()[:16]
 
 
 def state_of(zones: Iterable[ZoneModels]) -> State:

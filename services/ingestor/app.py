@@ -112,7 +112,8 @@ class IngestorCore:
 def _came(record: Record) -> datetime:
     """Return when the record came: by its own time, so that a second fold comes to what the first one said.
 
-    Whoever sent it is not believed that it comes from the future.
+    Whoever sent it is not believed that it comes from the future: a record with such a time, or without any, is judged
+    by the clock, which a second fold may see go on.
     """
     wall_clock = now()
     if 0 <= record.timestamp < (wall_clock - EPOCH) / timedelta(milliseconds=1):  # -1 where the sender writes none

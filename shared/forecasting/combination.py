@@ -65,7 +65,7 @@ class Combination:
         issued_kw
             What was issued for them, the day before in it, (steps, leads), NaN where nothing.
         day_before_kw, load_kw
-            The loads of the day before and of these steps, (steps,); NaN where there was no good reading.
+            The loads of the day before and of these steps, (steps,); the latter NaN where there was no good reading.
         """
         own = 1.0 - np.where(slots[:, None] < self.leads, self.share[0], self.share[1])
         distance_kw = (day_before_kw[:, None] - issued_kw) / own

@@ -254,7 +254,7 @@ class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is publis
             return
         if "outlook.last_step" not in state:
             raise ValueError("the state lacks outlook.last_step: fit it anew or restore it from a backup")
-        fold = self._empty_fold(int(state["outlook.last_step"]))
+        fold = self._empty_fold(int(state["outlook.last_step"].item()))
         artefact.restore("the state", fold.parts, state)
         fold.resume()
         self.fold_ = fold

@@ -477,7 +477,7 @@ class WeatherDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is pub
         if odd := sorted(state.keys() ^ {"last_step", *correction.state()}):
             raise ValueError(f"the state of the weather model lacks or adds {', '.join(odd)}")
         correction.restore({name: value.copy() for name, value in state.items()})
-        self.correction_, self.last_step_ = correction, int(state["last_step"])
+        self.correction_, self.last_step_ = correction, int(state["last_step"].item())
 
     def save(self, folder: Path) -> None:
         """Write ``pipeline.skops`` and ``state.npz`` into an existing folder."""

@@ -341,7 +341,7 @@ class Pipeline:
         started_s, started_cpu_s = monotonic_s(), cpu_s()
         outgoing, offsets = self._state.handle(records)
         self._metrics.core_cpu_s.inc(cpu_s() - started_cpu_s)
-        if await self._sender.send(consumer, offsets, outgoing):
+        if await self._sender.send(consumer, records[0].offset, offsets, outgoing):
             self._state.settle(offsets)
         self._account(records, outgoing, monotonic_s() - started_s)
 

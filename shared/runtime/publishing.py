@@ -55,8 +55,13 @@ class Sender(Protocol):
     async def take_over(self, partitions: Collection[TopicPartition]) -> None:
         """Shut out whoever had these before; to be called before their committed offsets are read."""
 
-    async def send(self, consumer: AIOKafkaConsumer, offsets: Offsets, outgoing: Sequence[Outgoing]) -> bool:
-        """Send the answers and commit the offsets of their batch; returns whether these are committed."""
+    async def send(
+        self, consumer: AIOKafkaConsumer, begin: int, offsets: Offsets, outgoing: Sequence[Outgoing]
+    ) -> bool:
+        """Send the answers and commit the offsets of their batch; returns whether these are committed.
+
+        ``begin`` is the offset of the first record of the batch.
+        """
 
     async def stop(self) -> None:
         """Close what was opened."""
@@ -75,7 +80,13 @@ class Plain:
     async def take_over(self, partitions: Collection[TopicPartition]) -> None:
         """Do nothing: the group refuses the commits of a member that it has given up."""
 
-    async def send(self, consumer: AIOKafkaConsumer, offsets: Offsets, outgoing: Sequence[Outgoing]) -> bool:
+    async def send(
+        self,
+        consumer: AIOKafkaConsumer,
+        begin: int,  # noqa: ARG002 - nobody can be told apart here
+        offsets: Offsets,
+        outgoing: Sequence[Outgoing],
+    ) -> bool:
         """Publish and commit; a refused commit is covered by the next one, or the new owner repeats the batch."""
         await publish(self._producer, self._prefix, outgoing)
         hooks.reach("after_send")
@@ -128,31 +139,38 @@ class Transactional:
                 await self._begin([partition for partition in partitions if partition not in self._producers])
         self._health.waiting_for.pop("transactions", None)
 
-    async def send(self, consumer: AIOKafkaConsumer, offsets: Offsets, outgoing: Sequence[Outgoing]) -> bool:  # noqa: ARG002 - the producer commits
+    async def send(
+        self,
+        consumer: AIOKafkaConsumer,  # noqa: ARG002 - the producer commits
+        begin: int,
+        offsets: Offsets,
+        outgoing: Sequence[Outgoing],
+    ) -> bool:
         """Send answers and offsets in one transaction, again with the same bytes where that fails for a passing reason.
 
         Raises
         ------
         Superseded
-            If another process has taken the partition over.
+            If another process has taken the partition over: its producer shuts out ours, or, where ours was away for
+            so long that a new one shuts out its, more is committed than we have.
         """
         ((partition, offset),) = offsets.items()
         for attempt in range(1, TRIES + 1):
             try:
                 await self._transact(self._producers[partition], offsets, outgoing)
             except ProducerFenced:
-                raise Superseded(
-                    f"another process answers {partition.topic}-{partition.partition}, or the broker was away for too "
-                    "long: ending, nothing is lost; start again"
-                ) from None
+                raise _superseded(partition) from None
             except KafkaError as error:
                 self._metrics.commit_failures.inc()
                 log.warning("a transaction failed, it is done again", attempt=attempt, error=str(error))
                 if attempt == TRIES:
                     raise
                 await self.take_over([partition])  # ends what is open
-                if (await self._committed())[partition] >= offset:
+                committed = (await self._committed())[partition]
+                if committed == offset:
                     return True  # all that had failed was to hear of it
+                if committed > begin:
+                    raise _superseded(partition) from None
             else:
                 break
         return True
@@ -183,6 +201,13 @@ class Transactional:
         producers = tuple(self._producers.values())
         self._producers.clear()
         await asyncio.gather(*(_close(producer) for producer in producers))
+
+
+def _superseded(partition: TopicPartition) -> Superseded:
+    return Superseded(
+        f"another process answers {partition.topic}-{partition.partition}, or the broker was away for too long: "
+        "ending, nothing is lost; start again, each process with a TETOUAN_GROUP_INSTANCE_ID of its own, if any"
+    )
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import zlib
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -29,7 +30,7 @@ from shared.runtime import hooks
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -100,8 +101,9 @@ class Snapshot:
             raise SnapshotRefused("torn", "it is damaged: its checksum is another")
         try:
             offsets = {(str(topic), int(partition)): int(offset) for topic, partition, offset in header["offsets"]}
+            identity = {str(name): value for name, value in header["identity"].items()}
             with np.load(BytesIO(payload), allow_pickle=False) as stored:
-                return cls(offsets, header["identity"], {name: stored[name] for name in stored.files})
+                return cls(offsets, identity, {name: stored[name] for name in stored.files})
         except _BROKEN as error:
             raise SnapshotRefused("torn", f"it holds something else than a state ({error})") from error
 
@@ -154,7 +156,8 @@ class Snapshots:
     def read(self, name: str) -> Snapshot:
         """Return a snapshot; raises ``SnapshotRefused`` where it cannot be read, is damaged or of another format."""
         try:
-            raw = self._fs.cat_file(f"{self._folder}/{name}")
+            with _answering():
+                raw = self._fs.cat_file(f"{self._folder}/{name}")
         except OSError as error:
             raise SnapshotRefused("unreadable", f"it cannot be read ({error})") from error
         return Snapshot.from_bytes(raw)
@@ -165,7 +168,7 @@ class Snapshots:
         Raises ``OSError`` where it cannot be written; then those that are there stay.
         """
         raw = snapshot.to_bytes()
-        with self._writing:
+        with self._writing, _answering():
             self._fs.makedirs(self._folder, exist_ok=True)
             names = self.names()
             number = 1 + (_number(names[0]) if names else 0)
@@ -175,37 +178,53 @@ class Snapshots:
         return len(raw)
 
     def tidy(self) -> None:
-        """Remove what a process that was killed has left half written."""
+        """Remove what a process that was killed has left half written; raises ``OSError`` where that cannot be."""
         for name in self._listed():
             if name.endswith(BESIDE):
                 self._forget(name)
 
     def _listed(self) -> list[str]:
         self._fs.invalidate_cache()
-        try:
+        with suppress(FileNotFoundError), _answering():
             return [str(path).rsplit("/", 1)[-1] for path in self._fs.ls(self._folder, detail=False)]
-        except FileNotFoundError:
-            return []
+        return []
 
     def _write(self, name: str, raw: bytes) -> None:
-        beside = f"{self._folder}/{name}.{uuid4().hex}{BESIDE}"
+        beside = f"{name}.{uuid4().hex}{BESIDE}"
+        try:
+            self._write_beside(f"{self._folder}/{beside}", raw)
+            self._fs.mv(f"{self._folder}/{beside}", f"{self._folder}/{name}")
+        except Exception:
+            with suppress(OSError):  # a full disk must not be filled any further
+                self._forget(beside)
+            raise
+        if self._local:
+            _sync_folder(Path(self._folder))
+
+    def _write_beside(self, path: str, raw: bytes) -> None:
         half = len(raw) // 2
-        with self._fs.open(beside, "wb") as file:
+        with self._fs.open(path, "wb") as file:
             file.write(raw[:half])
             hooks.reach("in_snapshot")
             file.write(raw[half:])
             if self._local:
                 file.flush()
                 os.fsync(file.fileno())
-        self._fs.mv(beside, f"{self._folder}/{name}")
-        if self._local:
-            _sync_folder(Path(self._folder))
 
     def _forget(self, name: str) -> None:
-        try:
+        with suppress(FileNotFoundError), _answering():  # another replica was faster
             self._fs.rm_file(f"{self._folder}/{name}")
-        except FileNotFoundError:  # another replica was faster
-            return
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Raise ``OSError`` whatever goes wrong: each kind of place has errors of its own."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
 
 
 def _number(name: str) -> int:

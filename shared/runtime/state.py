@@ -120,10 +120,10 @@ class ServiceState:
         """Answer a batch; returns the answers, and the offsets to commit with them."""
         if self._core is None:
             raise RuntimeError("a batch came before the state was rebuilt: report it")
-        outgoing = self._core.handle(records)
         offsets = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}
+        self._unsettled.update(offsets)  # before the core has them: half a batch must not be kept either
+        outgoing = self._core.handle(records)
         self._folded |= offsets
-        self._unsettled.update(offsets)
         return outgoing, offsets
 
     def settle(self, offsets: Offsets) -> None:

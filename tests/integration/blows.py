@@ -196,7 +196,8 @@ class Rig:
             if blow.how == "in_restore":  # which is passed where something is left to restore
                 self.stream.forget(blow.victim)
             self.stream.start(blow.victim, ready=False, **{VARIABLE: f"{blow.how}:1"})
-        self.send(rows)
+        deadly, rest = rows[: 2 * CHUNK], rows[2 * CHUNK :]  # nobody takes more while they are dead
+        self.send(deadly)
         started_s = {}
         for blow in blows:
             self._let_die(blow)
@@ -205,6 +206,7 @@ class Rig:
         for victim, since_s in started_s.items():
             until(self.stream.services[victim].ready, f"the {victim} to be ready")
             self.ready_s.append(monotonic_s() - since_s)
+        self.send(rest)
 
     def _let_die(self, blow: Blow) -> None:
         doomed = self.stream.services[blow.victim]

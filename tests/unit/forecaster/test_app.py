@@ -183,6 +183,18 @@ def test_the_identity_names_site_and_models(core: ForecasterCore) -> None:
     assert identity["zone 1"].startswith("zone-demand-tetouan-1/1 with weather-demand-tetouan-1/1")
 
 
+def test_the_identity_is_that_of_the_models_as_they_were_loaded(reading: Reading) -> None:
+    """It stays while they learn; models that have seen something else are others, whatever their version."""
+    cold, same = (ZoneModels.cold(site("tetouan"), 2) for _ in range(2))
+    learned = ZoneModels.cold(site("tetouan"), 2)
+    learned.demand.partial_fit(2_472_048, 20_000.0)
+    core = started((cold,))
+    before = core.identity()
+    core.handle([Consumed(reading(0).to_bytes())])
+    assert core.identity() == before == started((same,)).identity()
+    assert started((learned,)).identity() != before
+
+
 def test_a_forecaster_without_champions_answers_and_learns(reading: Reading, health: Health) -> None:
     """From the first reading on, whatever its time; a later start folds what was answered, and goes on."""
     registry = new_registry()

@@ -125,7 +125,7 @@ def answered(broker: Broker) -> None:
     async def run() -> None:
         sender = broker.sender()
         await sender.take_over([PARTITION])
-        assert await sender.send(None, {PARTITION: 7}, RECORDS)
+        assert await sender.send(None, 4, {PARTITION: 7}, RECORDS)
         await sender.stop()
 
     asyncio.run(run())
@@ -152,6 +152,15 @@ def test_a_commit_whose_answer_is_lost_is_not_repeated() -> None:
     broker = Broker([KafkaError()], deaf=True)
     answered(broker)
     assert broker.committed == [b"one", b"two", b"three"]
+
+
+@pytest.mark.parametrize(("theirs", "committed"), [(5, []), (9, []), (4, [b"one", b"two", b"three"])])
+def test_who_was_away_does_not_answer_what_its_successor_has_answered(theirs: int, committed: list[bytes]) -> None:
+    """A transaction that has run out is done again only if no other process has committed meanwhile."""
+    broker = Broker([KafkaTimeoutError()], offset=theirs)
+    with suppress(Superseded) if committed else pytest.raises(Superseded, match="another process answers in-3"):
+        answered(broker)
+    assert broker.committed == committed
 
 
 def test_who_is_fenced_ends_at_once() -> None:
@@ -213,7 +222,7 @@ def test_a_transaction_that_does_not_end_is_done_again() -> None:
         sender = broker.sender()
         await sender.take_over([PARTITION])
         broker.stuck = True
-        sending = asyncio.create_task(sender.send(None, {PARTITION: 7}, RECORDS))
+        sending = asyncio.create_task(sender.send(None, 4, {PARTITION: 7}, RECORDS))
         await broker.third_try.wait()
         assert "transactions" in broker.health.waiting_for
         broker.stuck = False

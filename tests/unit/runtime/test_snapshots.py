@@ -8,8 +8,9 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
-from shared.runtime import hooks
+from shared.runtime import hooks, snapshots
 from shared.runtime.settings import Refused
 from shared.runtime.snapshots import Snapshot, SnapshotRefused, Snapshots
 
@@ -96,6 +97,14 @@ def test_a_newer_format_is_refused_by_its_number() -> None:
     assert refusal.value.reason == "format"
 
 
+def test_an_identity_that_is_none_is_refused() -> None:
+    """Whole, and of no use: the state is rebuilt, the start goes on."""
+    header, payload = {"format": 1, "identity": 7, "offsets": []}, b""
+    whole = json.dumps({**header, "sha256": snapshots._checksum(header, payload)}).encode() + b"\n"  # noqa: SLF001 - nobody writes such a file
+    with pytest.raises(SnapshotRefused, match="something else than a state"):
+        Snapshot.from_bytes(whole)
+
+
 @pytest.mark.parametrize(
     ("other", "names"),
     [
@@ -121,7 +130,7 @@ def test_objects_are_not_written(tmp_path: Path) -> None:
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a file never stands under the name of a snapshot; the rest of it is swept away at the next start."""
+    """Half a file never stands under the name of a snapshot, nor does it stay and fill a disk that is full."""
     store = Snapshots(str(tmp_path), "forecaster")
     store.save(taken())
 
@@ -132,8 +141,33 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: p
     with pytest.raises(OSError, match="No space left"):
         store.save(taken(9))
     assert [store.read(name).offsets["readings.clean.v1", 2] for name in store.names()] == [5]
-    store.tidy()
     assert len(list((tmp_path / "forecaster").iterdir())) == 1
+
+
+def test_what_a_killed_process_has_left_is_swept_away(tmp_path: Path) -> None:
+    """The part of a file that was being written, at the next start; the snapshots stay."""
+    store = Snapshots(str(tmp_path), "forecaster")
+    store.save(taken())
+    (tmp_path / "forecaster" / "000000000002.snapshot.0123.part").write_bytes(b"half")
+    store.tidy()
+    assert [path.name for path in (tmp_path / "forecaster").iterdir()] == store.names()
+
+
+def test_whatever_goes_wrong_at_a_place_is_an_error_of_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Object stores have errors of their own: for whoever keeps snapshots they all are one that passes."""
+    store = Snapshots(f"memory://{uuid4().hex}", "forecaster")
+    store.save(taken())
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise RuntimeError("EndpointConnectionError")
+
+    for name in ("ls", "cat_file", "mv", "open", "rm_file"):
+        monkeypatch.setattr(MemoryFileSystem, name, unreachable)
+    for broken in (store.names, store.tidy, lambda: store.save(taken())):
+        with pytest.raises(OSError, match="RuntimeError: EndpointConnectionError"):
+            broken()
+    with pytest.raises(SnapshotRefused, match="EndpointConnectionError"):
+        store.read("000000000001.snapshot")
 
 
 def test_any_place_of_fsspec_will_do() -> None:

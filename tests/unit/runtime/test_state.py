@@ -221,6 +221,30 @@ def test_nothing_is_kept_that_is_not_committed(setting: Setting) -> None:
     asyncio.run(run())
 
 
+def test_half_a_batch_is_never_kept(setting: Setting) -> None:
+    """A core that fails in the middle of a batch is not where its commits are: the last snapshot stays."""
+
+    class Failing(Core):
+        def handle(self, records: Sequence[Record]) -> list[Outgoing]:
+            self.restore(records)
+            raise ZeroDivisionError
+
+    async def run() -> None:
+        state = setting.started()
+
+        async def failing() -> Core:
+            return Failing()
+
+        state.make_core = failing
+        await state.rebuild()
+        await kept(state)
+        with pytest.raises(ZeroDivisionError):
+            state.handle([Consumed(5)])
+        assert state.snapshot() is None
+
+    asyncio.run(run())
+
+
 def test_of_two_snapshots_the_one_that_is_torn_is_passed_over(setting: Setting, tmp_path: Path) -> None:
     """The one before it is taken, and what follows is folded."""
 
