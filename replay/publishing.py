@@ -26,7 +26,7 @@ CHUNK = 32  # readings between two looks at the consumers
 LINGER_MS = 5
 SLICE_S = 0.1
 ANSWER_S = 5.0
-DELIVERY_S = 60.0
+DELIVERY_S = 240.0  # a broker is restarted within minutes; librdkafka itself gives a record up after five
 STOP_S = 5.0
 
 log = structlog.get_logger()
@@ -101,7 +101,7 @@ class Outlet:
     def settle(self) -> None:
         """Wait until the broker has confirmed everything, or for a stop.
 
-        Raises ``BrokerLostError`` where neither comes within a minute.
+        Raises ``BrokerLostError`` where neither comes within four minutes.
         """
         started_s = self._pauses.now_s()
         while (unconfirmed := self._producer.flush(SLICE_S)) and not self._pauses.stop.is_set():
