@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.choose [--only regression,blend,...] [--zones 1 2 3] [--json FILE]`` takes the year of the
 settings (TETOUAN_DATA). One constant at a time takes the values of a small grid, the others as they are; each value is
-run as a stream over the readings before the last 20 %, in every zone, and judged on rows 60-80 % of the year. A value
+run as a stream over the readings before the last 20 %, in every zone, and judged on rows 20-80 % of the year. A value
 is chosen in place of the present one where it is better by more than noise, and in no zone worse by more; the
 constants after it in its group are then chosen beside it. What is in the file is not run again: a run that was stopped
 goes on where it was. Delete the file after a change of the code.
@@ -209,7 +209,7 @@ def main() -> None:
             show = partial(progress, f"{group}: {settings_tried} settings")
             found[group] = choose(GROUPS[group], judge_of(CRITERIA[group], validations, results, show, settings_tried))
     for group, choices in found.items():
-        console.print(table(choices, f"{group}: {CRITERIA[group].title}, {year.label}, rows 60-80 %"))
+        console.print(table(choices, f"{group}: {CRITERIA[group].title}, {year.label}"))
         console.print(*(choice.verdict for choice in choices), sep="\n", highlight=False)
     chosen = {group: [choice.to_json() for choice in choices] for group, choices in found.items()}
     results.write({"data": year.label, "synthetic": year.synthetic, "zones": list(chosen_zones), "chosen": chosen})

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VERSION", "gather", "read", "restore", "write"]
 
-_FORMAT, VERSION = "zone-demand", 4
+_FORMAT, VERSION = "zone-demand", 5
 _HEADER = "header"
 
 # what numpy, zipfile and json raise on a file that is torn, damaged, or something else

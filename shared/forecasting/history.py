@@ -30,7 +30,7 @@ DAYS_AHEAD = 2  # the late mean is known two days ahead
 
 LOAD, MEAN, LATE_MEAN, BLEND, DEVIATION, WEATHER = range(6)
 _WEEK = 7
-_BLEND_DAY, _BLEND_WEEK, _BLEND_MEAN = 0.25, 0.25, 0.5
+_BLEND_DAY, _BLEND_WEEK, _BLEND_MEAN = 0.3, 0.1, 0.6
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from shared.forecasting import shift
 from shared.forecasting.history import Resolution
 from shared.forecasting.shift import LevelShift
 from shared.forecasting.weather import WeatherDemand
-from tests.unit.benchmarks.histories import history_of
+from tests.unit.benchmarks.histories import DAY, history_of
 
 TREES, BLEND, CONFIRM = (GROUPS[group][0] for group in ("weather", "blend", "shift"))
 
@@ -51,7 +51,7 @@ def test_what_is_built_meanwhile_goes_by_it() -> None:
 @pytest.mark.parametrize(("group", "label"), [("regression", "HALF_LIVES_DAYS"), ("intervals", "_UNREST_POWER")])
 def test_a_stream_feels_it(group: str, label: str) -> None:
     """Other memories change the errors of a stream, other intervals only what their ends cost."""
-    validation = Validation.of(history_of(24, seen_days=24))
+    validation = Validation(history_of(24, seen_days=24), range(18 * DAY, 24 * DAY))
     before = streamed(validation, lambda _: None)
     constant = next(constant for constant in GROUPS[group] if constant.label == label)
     with patched({constant: next(value for value in constant.candidates if value != constant.value)}):

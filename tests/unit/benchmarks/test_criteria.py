@@ -7,7 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.criteria import CRITERIA, Validation, cases, disturbed, estimated, pinball_kw, streamed
+from benchmarks.criteria import (
+    CRITERIA,
+    Validation,
+    begun,
+    cases,
+    disturbed,
+    estimated,
+    pinball_kw,
+    streamed,
+)
 from shared.forecasting.intervals import COVERAGES
 from shared.forecasting.weather import COLUMNS
 from tests.unit.benchmarks.histories import DAY, history_of
@@ -17,8 +26,8 @@ def test_the_last_fifth_is_neither_seen_nor_scored() -> None:
     """Whatever comes after the rows that have been seen, the history to choose on and its rows are the same."""
     history = history_of(20, seen_days=16)
     validation = Validation.of(history)
-    assert validation.rows == range(12 * DAY, 16 * DAY)
-    assert validation.split.seen == validation.rows.start
+    assert validation.rows == range(4 * DAY, 16 * DAY)
+    assert validation.split.seen == 12 * DAY
     assert len(validation.history.demand_kw) == len(validation.history.weather) == 16 * DAY
     other_kw = np.concatenate((history.demand_kw[: 16 * DAY], np.full(4 * DAY, 1.0)))
     again = Validation.of(replace(history, demand_kw=other_kw))
@@ -29,12 +38,21 @@ def test_a_stream_is_judged_by_its_errors() -> None:
     """Both figures grow with the noise of the load, and the stream tells of every reading."""
     told: list[int] = []
     quiet, loud = (
-        streamed(Validation.of(history_of(24, seen_days=24, noise_kw=noise_kw)), told.append)
-        for noise_kw in (20.0, 200.0)
+        streamed(Validation(history_of(24, seen_days=24, noise_kw=noise_kw), range(18 * DAY, 24 * DAY)), told.append)
+        for noise_kw in (20.0, 300.0)
     )
     assert loud["rmse_kw"] > 2 * quiet["rmse_kw"]
     assert loud["pinball_kw"] > 1.2 * quiet["pinball_kw"]
     assert sum(told) == 2 * 24 * DAY
+
+
+def test_who_has_just_begun_is_judged_beside_who_has_run_for_long() -> None:
+    """The first weeks have an error of their own, larger than that of later ones, and the score lies between."""
+    history, told = history_of(40, seen_days=40), list[int]()
+    figures = begun(Validation(history, range(30 * DAY, 40 * DAY)), told.append)
+    assert figures["long"] < figures["begun"]
+    assert figures["long"] < CRITERIA["blend"].score(figures) < figures["begun"]
+    assert sum(told) == (40 + 34) * DAY
 
 
 def test_the_pinball_loss_is_that_of_both_ends() -> None:

@@ -108,8 +108,8 @@ def test_nothing_is_unpickled(saved: Path) -> None:
 
 def test_a_newer_format_asks_for_an_update(saved: Path) -> None:
     """A version that this program does not read is named."""
-    rewritten(saved, header=header(saved, version=5))
-    with pytest.raises(ValueError, match=r"zone-demand\.npz has format version 5, this program reads 4: update it"):
+    rewritten(saved, header=header(saved, version=6))
+    with pytest.raises(ValueError, match=r"zone-demand\.npz has format version 6, this program reads 5: update it"):
         ZoneDemand.load(saved)
 
 

@@ -50,7 +50,7 @@ def test_the_means_are_those_of_the_same_time_on_the_days_before(
     mean = days[3:].mean(axis=0)
     np.testing.assert_allclose(window.series[MEAN, span], mean)
     np.testing.assert_allclose(window.series[LATE_MEAN, span], days[3:9].mean(axis=0))
-    np.testing.assert_allclose(window.series[BLEND, span], 0.25 * days[9] + 0.25 * days[3] + 0.5 * mean)
+    np.testing.assert_allclose(window.series[BLEND, span], 0.3 * days[9] + 0.1 * days[3] + 0.6 * mean)
     np.testing.assert_allclose(window.day_before_kw(np.arange(span.start, span.stop)), days[9])
 
 
