@@ -84,7 +84,7 @@ GROUPS: dict[str, tuple[Constant, ...]] = {
             *((15.0, 120.0), (15.0, 240.0), (15.0, 960.0), (30.0, 240.0), (30.0, 960.0), (60.0, 960.0), (60.0,)),
         ),
         _of(_REGRESSION, "_RIDGE", 0.002, 0.005, 0.0125),
-        _of(_REGRESSION, "_RIDGE_OF_ONE_DAY", 10.0, 30.0, 90.0),
+        _of(_REGRESSION, "_RIDGE_OF_ONE_DAY", 10.0, 20.0, 40.0, 90.0, 270.0),
         _of(_REGRESSION, "_CLIP_RMS", 5.0, 8.0, 13.0),
     ),
     "blend": (

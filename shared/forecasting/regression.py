@@ -37,7 +37,7 @@ Floats = NDArray[np.float64]
 Sums = NDArray[np.float32]
 
 ADAPTED, FROZEN = range(2)  # rows of the weights
-_RIDGE, _RIDGE_OF_ONE_DAY = 0.005, 30.0
+_RIDGE, _RIDGE_OF_ONE_DAY = 0.005, 40.0
 _CLIP_RMS = 8.0
 _NOISE = 1e-9
 
