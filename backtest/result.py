@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from backtest.books import Books
     from backtest.extremes import DayAhead
     from backtest.record import Record
     from shared.data.sites import Site
@@ -52,6 +53,8 @@ class Backtest:
         weather and calendar says of each origin. It never looks at the load, so they are the same for every lead.
     seconds_per_forecast
         CPU seconds of the pure step for one origin.
+    books
+        What became of the rows up to ``until``.
     """
 
     site: Site
@@ -64,9 +67,12 @@ class Backtest:
     days_ahead: tuple[DayAhead, ...]
     weather_alone: Mapping[str, float]
     seconds_per_forecast: float
+    books: Books
 
     @classmethod
-    def of(cls, record: Record, year: Year, uncorrected: NDArray[np.int32], seconds_per_forecast: float) -> Backtest:
+    def of(
+        cls, record: Record, year: Year, uncorrected: NDArray[np.int32], seconds_per_forecast: float, books: Books
+    ) -> Backtest:
         """Score a record of the readings of a year.
 
         Parameters
@@ -92,6 +98,7 @@ class Backtest:
             days_ahead=days_ahead(record, calendar),
             weather_alone=estimate_figures(record.demand[history:], uncorrected),
             seconds_per_forecast=seconds_per_forecast,
+            books=books,
         )
 
     def write_csv(self, folder: Path) -> None:
@@ -106,6 +113,7 @@ class Backtest:
             "seed": open_as_none(self.weather_alone),
             "worst_weeks": self.frames["worst_weeks"].to_dict("records"),
             "data": self.label,
+            "rows": self.books.to_json(),
             "synthetic": self.synthetic,
             "seconds_per_forecast": self.seconds_per_forecast,
         }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from backtest.books import Books
 from backtest.record import Record
 from backtest.result import Backtest
 from services.forecaster.issuing import Issuer, ZoneModels, end_of_run
@@ -20,10 +21,11 @@ from shared.forecasting.scores import ABSENT, step_of, to_tenths
 from shared.forecasting.weather import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from services.ingestor.judging import Outcome
     from shared.contracts.messages import CleanReading, Forecast
     from shared.data.year import Year
     from shared.forecasting.model import ZoneDemand
@@ -56,7 +58,8 @@ def backtest(year: Year, zone: int, start: datetime, until: datetime, progress: 
     models = fitted(year, zone, start, progress)
     first = year.times.min().to_pydatetime()
     record = Record(zone, start, until, year.site.step_minutes, history_from=first)
-    readings = judged(year, first, until)
+    outcomes = list(_outcomes(year, first, until))
+    readings = _accepted(outcomes)
     for reading in readings:
         record.add_reading(reading)
     answered = [reading for reading in readings if reading.time >= start]
@@ -66,7 +69,8 @@ def backtest(year: Year, zone: int, start: datetime, until: datetime, progress: 
         if n % BATCH == 0:
             progress(f"zone {zone}: answering", n / len(answered))
     progress(f"zone {zone}: scoring", 0.0)
-    return Backtest.of(record, year, uncorrected_estimate(models.weather, record, answered), cost_s)
+    books = Books.of(outcomes, zone, timedelta(minutes=year.site.step_minutes))
+    return Backtest.of(record, year, uncorrected_estimate(models.weather, record, answered), cost_s, books)
 
 
 def fitted(year: Year, zone: int, until: datetime, progress: Progress) -> ZoneModels:
@@ -79,9 +83,16 @@ def fitted(year: Year, zone: int, until: datetime, progress: Progress) -> ZoneMo
 
 def judged(year: Year, start: datetime, until: datetime) -> list[CleanReading]:
     """Return the clean readings that an ingestor makes of the rows in [start, until)."""
+    return _accepted(_outcomes(year, start, until))
+
+
+def _outcomes(year: Year, start: datetime, until: datetime) -> Iterator[Outcome]:
     # whatever the clock of this machine says, the rows are history
     ingestor = Ingestor([year.site], MAX_GAP)
-    outcomes = (ingestor.judge(raw, END_OF_TIME) for _, raw in year.raw_messages(start, until))
+    return (ingestor.judge(raw, END_OF_TIME) for _, raw in year.raw_messages(start, until))
+
+
+def _accepted(outcomes: Iterable[Outcome]) -> list[CleanReading]:
     return [outcome.reading for outcome in outcomes if isinstance(outcome, Accepted)]
 
 

@@ -32,6 +32,8 @@ app = typer.Typer(
 def _writable(text: str) -> Path:
     """Return the path of a file that can be written, so that nothing is computed in vain."""
     file = Path(text)
+    if file.is_dir():
+        raise typer.BadParameter(f"{text!r} is a folder: name a file in it")
     try:
         file.touch()
     except OSError as error:
@@ -257,6 +259,8 @@ def backtest(
     from cli.replaying import ReplayWindow
     from shared.runtime.settings import Settings, load
 
+    if json_file is not None and html_file is not None and json_file.resolve() == html_file.resolve():
+        raise typer.BadParameter(f"--json and --html both name {str(html_file)!r}: give each a file of its own")
     window, reports = ReplayWindow(start, until, None), BacktestReports(csv_folder, html_file)
     _write(json_file, run_backtest(data, zone, window, reports, load(Settings), Console(stderr=True)))
 

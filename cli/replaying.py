@@ -43,13 +43,14 @@ class ReplayWindow:
         end = last + timedelta(minutes=year.site.step_minutes)
         start = self.start or year.test_start
         until = self.until or (end if self.days is None else start + timedelta(days=self.days))
+        begins = f"{start:%Y-%m-%d %H:%M}"
         if self.until is not None and self.until <= start:
-            raise Refused(f"--until {self.until:%Y-%m-%d %H:%M} is not after --from {start:%Y-%m-%d %H:%M}: swap them")
+            advice = f"--from {begins}: swap them" if self.start else f"{begins}, the last 20 %: give --from as well"
+            raise Refused(f"--until {self.until:%Y-%m-%d %H:%M} is not after {advice}")
         if not first <= start < min(until, end):
-            raise Refused(
-                f"no reading from {start:%Y-%m-%d %H:%M} on: {year.label} has those from "
-                f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}, choose --from there"
-            )
+            wrong = f"--from {begins} is before the first" if start < first else f"no reading from {begins} on"
+            held = f"{year.label} has those from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}"
+            raise Refused(f"{wrong}: {held}, choose --from there")
         return start, min(until, end)
 
 

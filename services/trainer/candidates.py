@@ -97,10 +97,7 @@ class ZoneCandidate:
             if row % day < len(forecasts):
                 progress(row / history.seen)
         if not model.adapted:
-            raise DataError(
-                f"{history.seen / day:.1f} days of readings up to {history.as_of.isoformat()} are too few for "
-                "zone-demand, which needs about fourteen: choose a later time"
-            )
+            raise _too_few(history, day)
         return cls(model.freeze(), issued.beside_the_readings())
 
     @classmethod
@@ -260,3 +257,18 @@ def _point_figures(name: str, actual_kw: NDArray[np.float64], estimate_kw: NDArr
 
 
 CANDIDATES: tuple[type[Candidate], ...] = (ZoneCandidate, WeatherCandidate)
+
+
+def _too_few(history: History, day: int) -> DataError:
+    """Say why the readings do not suffice for the demand model, and what would help."""
+    loads = int(np.isfinite(history.demand_kw[: history.seen]).sum())
+    if 2 * loads < history.seen:
+        return DataError(
+            f"zone {history.zone} has a load at {loads:,} of the {history.seen:,} steps of "
+            f"{history.site.step_minutes} minutes up to {history.as_of:%Y-%m-%d %H:%M}: mend its column or the times, "
+            "or give a site of your own step_minutes (TETOUAN_SITES)"
+        )
+    return DataError(
+        f"{history.seen / day:.1f} days of readings up to {history.as_of:%Y-%m-%d %H:%M} are too few for zone-demand, "
+        "which needs about fourteen: choose a later time, or give a file of three weeks or more"
+    )

@@ -57,8 +57,8 @@ class History:
         unique, first = np.unique(steps, return_index=True)
         seen_steps = unique[unique < -(-int(until.timestamp()) // step_s)]
         if not seen_steps.size:
-            begins = year.times.min().isoformat()
-            raise DataError(f"no reading before {until.isoformat()}, the data begin at {begins}: choose a later time")
+            begins = f"the data begin at {year.times.min():%Y-%m-%d %H:%M}"
+            raise DataError(f"no reading before {until:%Y-%m-%d %H:%M}, {begins}: choose a later time")
         values = np.column_stack([*(year.values(field) for field in COLUMNS), year.demand(zone)])[usable][first]
         grid = np.full((unique[-1] - unique[0] + 1, values.shape[1]), np.nan)
         grid[unique - unique[0]] = values

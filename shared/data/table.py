@@ -114,9 +114,12 @@ def _check_columns(rows: pd.DataFrame, site: Site, name: str) -> None:
     missing = [column for column in (site.time_column, *site.columns) if column not in rows.columns]
     unknown = [column for column in rows.columns if column not in expected]
     if missing:
-        raise DataError(f"{name}: no column {_quoted(missing)}: name the columns as published, with commas between")
+        found = f", but {_quoted(unknown)}" if unknown else ""
+        advice = "name the columns as published, to the space, with commas between"
+        raise DataError(f"{name}: no column {_quoted(missing)}{found}: {advice}")
     if unknown:
-        raise DataError(f"{name}: unknown column {_quoted(unknown)}: remove it, {site.name} does not publish it")
+        advice = f"remove it, or give it a name in the columns of {site.name} (TETOUAN_SITES)"
+        raise DataError(f"{name}: unknown column {_quoted(unknown)}: {advice}")
     # pandas takes the surplus of a first row that is longer than the header for row names
     if not isinstance(rows.index, pd.RangeIndex):
         raise DataError(f"{name}: line 2 has more cells than the header: remove what follows the last column")

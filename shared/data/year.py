@@ -41,7 +41,8 @@ class Year:
     Attributes
     ----------
     rows
-        One row a reading in file order, columns as published, the time column among them.
+        One row a reading in order of time, those of one time in file order; columns as published, the time column
+        among them.
     times
         Aware UTC, one a row; NaT where the text is no readable time.
     sha256
@@ -72,7 +73,7 @@ class Year:
         return readable[len(readable) * 4 // 5].to_pydatetime()
 
     def raw_messages(self, start: datetime, until: datetime) -> Iterator[tuple[datetime, bytes]]:
-        """Yield time and wire form of each reading in [start, until), in file order.
+        """Yield time and wire form of each reading in [start, until), in order of time.
 
         A row without a readable time goes out with the row before it, for its receiver to refuse.
         """
@@ -176,7 +177,11 @@ def _synthetic(place: Site, reason: str | None) -> Year:
 
 def _year(place: Site, table: bytes, name: str, source: Source, label: str, reason: str | None = None) -> Year:
     rows = parse(table, place, name)
-    return Year(place, rows, times(rows, place, name), identity(table), source, label, reason)
+    known = times(rows, place, name)
+    # a row without a time stays behind the one before it
+    order = known.to_series().ffill().bfill().argsort(kind="stable").to_numpy()
+    rows = rows.iloc[order].reset_index(drop=True)
+    return Year(place, rows, known[order], identity(table), source, label, reason)
 
 
 def _read(path: Path) -> bytes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from backtest.books import Books
 from backtest.record import Record
 from backtest.result import Backtest
 from shared.data.sites import site
@@ -47,4 +48,5 @@ def year(*, label: str = "file year.csv", synthetic: bool = False) -> Year:
 
 def result_of(record: Record, of: Year | None = None) -> Backtest:
     """Return the result of a record for which the weather model alone says 100 kW too much."""
-    return Backtest.of(record, of or year(), np.full(record.rows, 201_000, np.int32), seconds_per_forecast=0.0005)
+    uncorrected, books = np.full(record.rows, 201_000, np.int32), Books(record.demand.size, 0, {"no_time": 2}, 0, 0, 0)
+    return Backtest.of(record, of or year(), uncorrected, seconds_per_forecast=0.0005, books=books)

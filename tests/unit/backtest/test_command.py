@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from cli import backtesting
 from cli.__main__ import app
+from shared.runtime.settings import Refused
 from tests.unit.backtest.records import START, flat_record, result_of, year
 
 if TYPE_CHECKING:
@@ -68,3 +70,58 @@ class TestOptions:
         assert refused.exit_code == 2
         assert "name another" in refused.stderr
         assert computed == []
+
+    def test_a_folder_is_no_file(self, tmp_path: Path, computed: list[str]) -> None:
+        """The message names the option, and nothing is computed."""
+        refused = CliRunner().invoke(app, ["backtest", "--html", str(tmp_path)], terminal_width=300)
+        assert refused.exit_code == 2
+        assert "'--html'" in refused.stderr
+        assert "is a folder: name a file in it" in refused.stderr
+        assert computed == []
+
+    def test_two_outputs_need_two_files(self, tmp_path: Path, computed: list[str]) -> None:
+        """The page and the JSON would write over each other."""
+        one = str(tmp_path / "one")
+        refused = CliRunner().invoke(app, ["backtest", "--html", one, "--json", one], terminal_width=300)
+        assert refused.exit_code == 2
+        assert "give each a file of its own" in refused.stderr
+        assert computed == []
+
+
+class TestWindow:
+    """Which readings to score."""
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (("--from", "2017-11-28"), "--from 2017-11-28 00:00 is before the first"),
+            (("--from", "2018-11-28"), "no reading from 2018-11-28 00:00 on"),
+            (("--from", "2017-11-30", "--until", "2017-11-29"), "is not after --from 2017-11-30 00:00: swap them"),
+            (("--until", "2017-11-29"), "is not after 2017-12-01 09:40, the last 20 %: give --from as well"),
+        ],
+    )
+    def test_a_window_without_readings_is_refused(self, computed: list[str], options: list[str], said: str) -> None:
+        """The line names the option that is at fault."""
+        refused = CliRunner().invoke(app, ["backtest", *options])
+        assert isinstance(refused.exception, Refused)
+        assert said in str(refused.exception)
+        assert computed == []
+
+    def test_nothing_to_score_is_no_success(self, computed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        """One origin has no target in the window: no table of dashes, but what to do."""
+        monkeypatch.setattr(backtesting, "backtest", lambda *_: result_of(flat_record(1 / 144)))
+        refused = CliRunner().invoke(app, ["backtest", "--from", "2017-11-29"])
+        assert isinstance(refused.exception, Refused)
+        assert "nothing to score from 2017-11-29 00:00" in str(refused.exception)
+        assert computed == []
+
+
+def test_what_became_of_the_rows_is_said(computed: list[str], tmp_path: Path) -> None:
+    """On the screen, on the page and in the JSON: rows that were refused do not vanish."""
+    page, result = tmp_path / "page.html", tmp_path / "result.json"
+    options = ["--from", "2017-11-29", "--html", str(page), "--json", str(result)]
+    done = CliRunner().invoke(app, ["backtest", *options], catch_exceptions=False)
+    assert computed
+    assert "2 rows refused (no_time)" in done.stdout
+    assert "2 rows refused (no_time)" in page.read_text(encoding="utf-8")
+    assert json.loads(result.read_text(encoding="utf-8"))["rows"]["refused"] == {"no_time": 2}

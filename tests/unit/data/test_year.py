@@ -84,6 +84,19 @@ def test_a_row_without_a_time_goes_out_with_the_row_before(table: bytes, tmp_pat
     assert [json.loads(raw)["DateTime"] for _, raw in sent] == ["3/3/2019 23:50", "midnight"]
 
 
+def test_rows_come_in_order_of_time(table: bytes, tmp_path: Path) -> None:
+    """An export with the newest row first is the same year; two rows of one time stay as they are in the file."""
+    header, *rows = table.splitlines(keepends=True)
+    again = rows[2].replace(b"25012.25", b"1.0")
+    turned = year_of(b"".join((header, *rows[:1:-1], again, *rows[1::-1])), tmp_path)
+    sent = [json.loads(raw) for _, raw in turned.raw_messages(*ALWAYS)]
+    assert [message["DateTime"] for message in sent] == [
+        *("3/3/2019 23:40", "3/3/2019 23:50", "3/4/2019 0:00", "3/4/2019 0:00", "3/4/2019 0:10", "3/4/2019 0:20")
+    ]
+    assert turned.demand(1).tolist()[2:4] == [25012.2, 1.0]
+    assert turned.times.is_monotonic_increasing
+
+
 def test_demand_is_rounded_as_on_the_wire(table: bytes, tmp_path: Path) -> None:
     """One decimal of a kW by the rule of Python's round; what is no finite number is NaN."""
     broken = table.replace(b"25012.15", b"?").replace(b"25012.25", b"inf").replace(b"25012.35", b"")

@@ -149,7 +149,7 @@ def test_weather_scores_start_after_until(make_year: Callable[..., Year], tmp_pa
 
 def test_too_little_history_is_refused(make_year: Callable[..., Year], registry: Registry) -> None:
     """Where zone-demand could not answer, the training ends with a line that says how much it needs."""
-    with pytest.raises(DataError, match=r"3\.0 days of readings.*about fourteen: choose a later time"):
+    with pytest.raises(DataError, match=r"3\.0 days of readings.*about fourteen: choose a later time, or give a file"):
         train(make_year(4, "short"), START + 3 * DAY, (2,), registry, _quiet)
 
 

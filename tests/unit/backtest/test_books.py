@@ -1,0 +1,58 @@
+"""The books of a file: every row is a reading, repeats one, or is refused, and the books say so."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from backtest.books import Books
+from services.ingestor.judging import Accepted, Merged, Outcome, Rejected
+from shared.contracts.messages import CleanReading, Flag, Flagged
+from tests.unit.backtest.records import START
+
+STEP = timedelta(minutes=10)
+
+
+def reading(row: int, flag: Flag | None = None) -> CleanReading:
+    """Return the reading of that many steps after the start, flagged in zone 2 where a flag is given."""
+    load_kw = None if flag else 20_000.0
+    flags = {"zone_2_kw": Flagged(flag=flag, original="")} if flag else {}
+    return CleanReading(
+        site="tetouan", time=START + row * STEP, step_minutes=10, values={"zone_2_kw": load_kw}, flags=flags
+    )
+
+
+def test_every_row_is_counted_once() -> None:
+    """Readings with and without a load, repeated and refused rows, and the steps between for which there is no row."""
+    outcomes: list[Outcome] = [
+        Accepted(reading(0)),
+        Merged(reading(0)),
+        Accepted(reading(1, "missing")),
+        Rejected("no_time", "DateTime", "noon"),
+        Rejected("no_time", "DateTime", "tea"),
+        Accepted(reading(5, "outlier")),
+    ]
+    books = Books.of(outcomes, 2, STEP)
+    assert books == Books(
+        readings=3,
+        repeated=1,
+        refused={"no_time": 2},
+        load_missing=1,
+        load_outlier=1,
+        steps_without_reading=3,
+    )
+    assert str(books) == (
+        "3 readings, 1 rows repeat a time (the first counts), 2 rows refused (no_time), 1 readings without a load, "
+        "1 with a load that cannot be, 3 steps without a row"
+    )
+    assert books.to_json()["refused"] == {"no_time": 2}
+
+
+def test_where_nothing_is_odd_the_line_says_so() -> None:
+    """A whole file has one short line; the flag of another zone is none of this one's business."""
+    books = Books.of([Accepted(reading(row)) for row in range(3)], 1, STEP)
+    assert str(books) == "3 readings, nothing missing, repeated or refused"
+
+
+def test_a_file_without_a_reading_has_books() -> None:
+    """Nothing was read, and nothing is missing between."""
+    assert str(Books.of([Rejected("no_time", None, None)], 2, STEP)) == "0 readings, 1 rows refused (no_time)"
