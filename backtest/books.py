@@ -30,7 +30,7 @@ class Books:
     load_missing, load_outlier
         Readings whose load of the zone is empty or unreadable, and those in which it cannot be.
     steps_without_reading
-        Steps between the first reading and the last for which there is no row.
+        Steps between the first reading and the last for which none was accepted.
     """
 
     readings: int
@@ -63,8 +63,8 @@ class Books:
             "rows repeat a time (the first counts)": self.repeated,
             **{f"rows refused ({reason})": count for reason, count in sorted(self.refused.items())},
             "readings without a load": self.load_missing,
-            "with a load that cannot be": self.load_outlier,
-            "steps without a row": self.steps_without_reading,
+            "readings with a load that cannot be": self.load_outlier,
+            "steps without a reading": self.steps_without_reading,
         }
         odd = [f"{count:,} {what}" for what, count in counts.items() if count]
         return ", ".join((f"{self.readings:,} readings", *(odd or ["nothing missing, repeated or refused"])))

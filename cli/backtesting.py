@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.console import Console
 
 from backtest.run import backtest
@@ -62,14 +62,14 @@ def run_backtest(
             result = backtest(year, chosen, start, until, progress)
         except DataError as error:
             raise Refused(str(error)) from None
-    if result.table.answered == 0 or math.isnan(result.table.per_lead["rmse_kw"][0]):
+    if result.table.answered == 0 or np.isnan(result.table.per_lead["rmse_kw"]).all():
         raise Refused(
             f"nothing to score from {start:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} ({result.books}): "
             "a forecast and the load that it is about must both lie there, choose another window"
         )
     shown = Console()  # results go to standard output, what leads to them to standard error
     shown.print(result.table)
-    shown.print(f"{year.label}: {result.books}", soft_wrap=True, highlight=False)
+    shown.print(f"{year.label} up to {until:%Y-%m-%d %H:%M}: {result.books}", soft_wrap=True, highlight=False)
     shown.print(f"{year.label}: {1e6 * result.seconds_per_forecast:.0f} us CPU a forecast (all leads)")
     reports.write(result)
     return result.to_json()

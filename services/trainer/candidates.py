@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["CANDIDATES", "Candidate", "WeatherCandidate", "ZoneCandidate"]
 
 _COVERAGES = (0.9,)  # of what is scored
+_ENOUGH_DAYS = 18  # who has learned nothing from so many has gaps, or another step
 _SHOWN = ("rmse_kw", "mae_kw", "mape", "bias_kw")
 
 
@@ -262,7 +263,7 @@ CANDIDATES: tuple[type[Candidate], ...] = (ZoneCandidate, WeatherCandidate)
 def _too_few(history: History, day: int) -> DataError:
     """Say why the readings do not suffice for the demand model, and what would help."""
     loads = int(np.isfinite(history.demand_kw[: history.seen]).sum())
-    if 2 * loads < history.seen:
+    if history.seen > _ENOUGH_DAYS * day:
         return DataError(
             f"zone {history.zone} has a load at {loads:,} of the {history.seen:,} steps of "
             f"{history.site.step_minutes} minutes up to {history.as_of:%Y-%m-%d %H:%M}: mend its column or the times, "

@@ -67,7 +67,7 @@ class History:
     - ``LOAD``: the load in kW, up to the last reading;
     - ``MEAN``: the mean of the same time on the seven days before, known up to a day ahead;
     - ``LATE_MEAN``: the same without the last of them, known up to two days ahead;
-    - ``BLEND``: .25 same time yesterday + .25 same time last week + .5 ``MEAN``: the shape of the day to come;
+    - ``BLEND``: .3 same time yesterday + .1 same time last week + .6 ``MEAN``: the shape of the day to come;
     - ``DEVIATION``: the sum of all deviations from ``MEAN`` so far: the difference of two is a sum between them;
     - ``WEATHER``: what weather and calendar alone say, known up to a day ahead, NaN where there is none.
 

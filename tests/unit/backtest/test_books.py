@@ -22,7 +22,7 @@ def reading(row: int, flag: Flag | None = None) -> CleanReading:
 
 
 def test_every_row_is_counted_once() -> None:
-    """Readings with and without a load, repeated and refused rows, and the steps between for which there is no row."""
+    """Readings with and without a load, repeated and refused rows, and the steps between without a reading."""
     outcomes: list[Outcome] = [
         Accepted(reading(0)),
         Merged(reading(0)),
@@ -42,7 +42,7 @@ def test_every_row_is_counted_once() -> None:
     )
     assert str(books) == (
         "3 readings, 1 rows repeat a time (the first counts), 2 rows refused (no_time), 1 readings without a load, "
-        "1 with a load that cannot be, 3 steps without a row"
+        "1 readings with a load that cannot be, 3 steps without a reading"
     )
     assert books.to_json()["refused"] == {"no_time": 2}
 

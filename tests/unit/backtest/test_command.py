@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from cli import backtesting
 from cli.__main__ import app
+from shared.forecasting.scores import ABSENT
 from shared.runtime.settings import Refused
 from tests.unit.backtest.records import START, flat_record, result_of, year
 
@@ -107,13 +108,24 @@ class TestWindow:
         assert said in str(refused.exception)
         assert computed == []
 
-    def test_nothing_to_score_is_no_success(self, computed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.usefixtures("computed")
+    def test_nothing_to_score_is_no_success(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """One origin has no target in the window: no table of dashes, but what to do."""
         monkeypatch.setattr(backtesting, "backtest", lambda *_: result_of(flat_record(1 / 144)))
         refused = CliRunner().invoke(app, ["backtest", "--from", "2017-11-29"])
         assert isinstance(refused.exception, Refused)
         assert "nothing to score from 2017-11-29 00:00" in str(refused.exception)
-        assert computed == []
+
+    @pytest.mark.usefixtures("computed")
+    def test_a_lead_that_cannot_be_scored_leaves_the_others(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A meter that reports every second step has no target one step ahead, and the other leads are shown."""
+        record = flat_record(3)
+        record.demand[1::2] = ABSENT
+        record.issued[1::2] = ABSENT
+        monkeypatch.setattr(backtesting, "backtest", lambda *_: result_of(record))
+        done = CliRunner().invoke(app, ["backtest", "--from", "2017-11-29"], catch_exceptions=False)
+        assert done.exit_code == 0
+        assert "Zone 2: 216 origins" in done.stdout
 
 
 def test_what_became_of_the_rows_is_said(computed: list[str], tmp_path: Path) -> None:

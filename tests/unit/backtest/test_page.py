@@ -111,7 +111,7 @@ class TestPage:
         """Site, zone, data, window and time zone stand at the top; measured data are not called synthetic."""
         top = " ".join(month.split("At a glance", maxsplit=1)[0].split())
         assert "<h1>Backtest of tetouan, zone 2</h1>" in top
-        assert "file year.csv: 5,472 readings, 2 rows refused (no_time). 4,320 forecasts" in top
+        assert "file year.csv up to 2017-12-29 00:00: 5,472 readings, 2 rows refused (no_time). 4,320 forecasts" in top
         assert "from 2017-11-29 00:00 to 2017-12-29 00:00 UTC" in top
         assert "(UTC)" in top
         assert "SYNTHETIC" not in top

@@ -153,6 +153,15 @@ def test_too_little_history_is_refused(make_year: Callable[..., Year], registry:
         train(make_year(4, "short"), START + 3 * DAY, (2,), registry, _quiet)
 
 
+def test_a_load_at_few_of_many_steps_is_told_from_too_short_a_history(make_year: Callable[..., Year]) -> None:
+    """A month of half-hour loads at ten minutes does not ask for a later time, but for the step."""
+    history = History.of(make_year(30, "sparse"), 2, START + 28 * DAY)
+    half_hours = np.arange(len(history.demand_kw)) % 3 == 0
+    sparse = replace(history, demand_kw=np.where(half_hours, history.demand_kw, np.nan))
+    with pytest.raises(DataError, match=r"a load at 1,344 of the 4,032 steps of 10 minutes.*give a site.*step_minutes"):
+        ZoneCandidate.fit(sparse, lambda _: None)
+
+
 def test_data_without_weather_are_refused(make_year: Callable[..., Year]) -> None:
     """Where no reading has both weather and load, the error names the fields to give."""
     history = History.of(make_year(2, "dry"), 2, START + DAY)
