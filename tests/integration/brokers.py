@@ -11,7 +11,8 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 import httpx
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+import tenacity
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from shared.contracts import topics
 from shared.contracts.messages import DeadLetter
@@ -25,11 +26,25 @@ if TYPE_CHECKING:
 
     from shared.contracts.topics import Topic
 
-__all__ = ["Broker", "ServiceProcess", "letter_of", "service", "until"]
+__all__ = ["Broker", "ServiceProcess", "letter_of", "service", "span_of", "until"]
 
 PATIENCE_S = 300.0  # for a busy machine: what comes sooner is not waited for
 ANSWER_S = 30.0  # likewise
 POLL_S = 0.05
+
+
+@tenacity.retry(
+    retry=tenacity.retry_if_exception_type(KafkaException),  # a broker that has just come back elects its leaders
+    stop=tenacity.stop_after_delay(ANSWER_S),
+    wait=tenacity.wait_fixed(POLL_S),
+    reraise=True,
+)
+def span_of(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
+    """Return the first offset of a partition and the one behind its last."""
+    low, high = consumer.get_watermark_offsets(partition, timeout=PATIENCE_S)
+    return low, high
+
+
 # one client for all, as making one takes the processor for 35 ms (TLS); and no connection outlives its service
 HTTP = httpx.Client(timeout=ANSWER_S, limits=httpx.Limits(max_keepalive_connections=0))
 
@@ -86,7 +101,7 @@ class Broker:
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "test-reader", "log_level": 0})
         name = self.prefix + topic.name
         partitions = [TopicPartition(name, number, 0) for number in range(topics.PARTITIONS)]
-        ends = [consumer.get_watermark_offsets(partition, timeout=PATIENCE_S) for partition in partitions]
+        ends = [span_of(consumer, partition) for partition in partitions]
         consumer.close()
         return sum(high - low for low, high in ends)
 
@@ -99,7 +114,7 @@ class Broker:
         consumer = Consumer({**config, "enable.partition.eof": True})
         name = self.prefix + topic.name
         partitions = [TopicPartition(name, number, 0) for number in range(topics.PARTITIONS)]
-        ends = {part.partition: consumer.get_watermark_offsets(part, timeout=PATIENCE_S)[1] for part in partitions}
+        ends = {part.partition: span_of(consumer, part)[1] for part in partitions}
         consumer.assign(partitions)
         found: list[Message] = []
         ended: set[int | None] = set()

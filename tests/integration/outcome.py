@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 from shared.contracts import topics
 from shared.contracts.messages import DeadLetter
 from shared.runtime.snapshots import Snapshot
-from tests.integration.brokers import PATIENCE_S, until
+from tests.integration.brokers import PATIENCE_S, span_of, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -148,7 +148,7 @@ class Follower:
 
     def _high(self, part: TopicPartition) -> int:
         # asked of a client that does not fetch: an answer would stand in line behind an empty fetch
-        return int(self._client("test-asker").get_watermark_offsets(part, timeout=PATIENCE_S)[1])
+        return span_of(self._client("test-asker"), part)[1]
 
     def _client(self, group: str) -> Consumer:
         if group not in self._clients:
