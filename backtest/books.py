@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from services.ingestor.judging import Accepted, Merged, Rejected
@@ -71,11 +71,4 @@ class Books:
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts for machines."""
-        return {
-            "readings": self.readings,
-            "repeated": self.repeated,
-            "refused": dict(self.refused),
-            "load_missing": self.load_missing,
-            "load_outlier": self.load_outlier,
-            "steps_without_reading": self.steps_without_reading,
-        }
+        return asdict(self)

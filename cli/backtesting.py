@@ -62,7 +62,7 @@ def run_backtest(
             result = backtest(year, chosen, start, until, progress)
         except DataError as error:
             raise Refused(str(error)) from None
-    if result.table.answered == 0 or np.isnan(result.table.per_lead["rmse_kw"]).all():
+    if np.isnan(result.table.per_lead["rmse_kw"]).all():
         raise Refused(
             f"nothing to score from {start:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} ({result.books}): "
             "a forecast and the load that it is about must both lie there, choose another window"
