@@ -27,10 +27,10 @@ from rich.table import Column, Table
 from benchmarks.streaming import answer, empty_model, in_parallel, scored, take, tenths_of
 from cli.provision import steps_shown, year_for
 from services.trainer.history import History
+from shared.forecasting.boosting import Boosting
 from shared.forecasting.history import Resolution
 from shared.forecasting.ladder import ADAPTED, FROZEN, NAMES
 from shared.forecasting.scores import grouped, step_of, to_kw
-from shared.forecasting.weather import WeatherDemand
 from shared.runtime.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -202,8 +202,8 @@ def weather_estimate(history: History) -> WeatherEstimate | None:
     if not whole[: history.seen].any():
         return None
     seen = slice(history.seen)
-    model = WeatherDemand(step_minutes=history.site.step_minutes)
-    model.fit(history.steps[seen], history.weather[seen], history.demand_kw[seen])
+    boosting = Boosting(step_minutes=history.site.step_minutes)
+    model = boosting.fit(history.steps[seen], history.weather[seen], history.demand_kw[seen])
     day, estimate_kw, spent_s = Resolution(history.site.step_minutes).day, np.full(len(whole), np.nan), 0.0
     for row in range(history.seen, len(whole)):
         step, demand_kw = history.first_step + row, float(history.demand_kw[row])
@@ -220,7 +220,7 @@ def weather_estimate(history: History) -> WeatherEstimate | None:
 
 def said_of_next_kw(model: ZoneDemand) -> Floats:
     """Return what each rung has said of the next reading at each of ``LEADS``, (rungs, leads), NaN where nothing."""
-    fold = model.fold_
+    fold = model.fold
     assert fold is not None  # noqa: S101 - a model that has read tells the type checker
     said_kw: Floats = fold.said_of_next_kw()[:, np.searchsorted(fold.intervals.leads, LEADS)]
     return said_kw

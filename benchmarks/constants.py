@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from shared.forecasting import combination, fold, history, intervals, ladder, model, regression, shift, weather
+from shared.forecasting.boosting import Boosting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -73,7 +74,7 @@ def _of(place: dict[str, Any], name: str, *candidates: Value) -> Constant:
 
 
 _REGRESSION, _INTERVALS, _LADDER, _SHIFT = vars(regression), vars(intervals), vars(ladder), vars(shift)
-_TREES = cast("dict[str, Any]", weather.WeatherDemand.__init__.__kwdefaults__)  # it has defaults
+_TREES = cast("dict[str, Any]", Boosting.__init__.__kwdefaults__)  # it has defaults
 _BLEND = ("_BLEND_DAY", "_BLEND_WEEK", "_BLEND_MEAN")
 
 GROUPS: dict[str, tuple[Constant, ...]] = {

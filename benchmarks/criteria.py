@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from benchmarks.accuracy import DAY, DISTURBANCES, Disturbance, mean_rmse_kw, weather_estimate
 from benchmarks.streaming import empty_model, take
 from shared.forecasting import model as demand_model
+from shared.forecasting.boosting import Boosting
 from shared.forecasting.intervals import COVERAGES
-from shared.forecasting.weather import WeatherDemand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -89,8 +89,8 @@ class Validation:
         ahead_kw = np.full(len(self.rows), np.nan)
         if not (np.isfinite(self.history.weather[seen]).all(axis=1) & np.isfinite(self.history.demand_kw[seen])).any():
             return ahead_kw
-        model = WeatherDemand(step_minutes=self.history.site.step_minutes)
-        model.fit(steps[seen], self.history.weather[seen], self.history.demand_kw[seen])
+        boosting = Boosting(step_minutes=self.history.site.step_minutes)
+        model = boosting.fit(steps[seen], self.history.weather[seen], self.history.demand_kw[seen])
         own, weather = steps[self.rows.start :], self.history.weather[self.rows.start :]
         now_kw, tomorrow_kw = model.predict(own, weather).tolist(), model.predict(own + DAY, weather).tolist()
         for row, (step, load_kw) in enumerate(zip(own.tolist(), self.load_kw.tolist(), strict=True)):
@@ -293,8 +293,8 @@ def _medians(model: ZoneDemand, first_step: int, load_kw: Floats, tell: Tell) ->
     medians_kw = np.empty((len(load_kw), DAY))
     for row, own_kw in enumerate(load_kw.tolist()):
         model.partial_fit(first_step + row, own_kw)
-        assert model.fold_ is not None  # noqa: S101 - a model that has read tells the type checker
-        medians_kw[row] = model.fold_.outlook.median_kw
+        assert model.fold is not None  # noqa: S101 - a model that has read tells the type checker
+        medians_kw[row] = model.fold.outlook.median_kw
     tell(len(load_kw))
     return medians_kw
 

@@ -36,7 +36,7 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from backtest.run import judged, seconds_per_forecast
-from services.forecaster.app import load_models
+from services.forecaster.champions import load_models
 from services.forecaster.issuing import Issuer
 from services.forecaster.settings import ForecasterSettings
 from services.trainer.training import ensure

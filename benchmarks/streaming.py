@@ -40,8 +40,7 @@ T = TypeVar("T")
 
 def empty_model(site: Site, half_lives_days: tuple[float, ...] = HALF_LIVES_DAYS) -> ZoneDemand:
     """Return a forecaster of the site's next day that has seen nothing."""
-    model: ZoneDemand = ZoneModels.cold(site, site.zones[0]).demand.set_params(half_lives_days=half_lives_days)
-    return model
+    return ZoneModels.cold(site, site.zones[0]).demand.anew(half_lives_days=half_lives_days)
 
 
 def take(model: ZoneDemand, history: History, rows: range, tell: Tell) -> None:

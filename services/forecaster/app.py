@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import structlog
-import tenacity
 from pydantic import ValidationError
 
-from services.forecaster.issuing import Issuer, ZoneModels
+from services.forecaster.champions import Champions
+from services.forecaster.issuing import Issuer
 from services.forecaster.metrics import ForecasterMetrics
-from services.forecaster.state import identity_of, resume_zones, state_of
+from services.forecaster.state import FORMAT, state_of, zones_of
 from shared.contracts import topics
-from shared.contracts.messages import CleanReading, ModelNames
-from shared.forecasting.model import ZoneDemand
-from shared.forecasting.weather import WeatherDemand
+from shared.contracts.messages import CleanReading
 from shared.runtime.clock import monotonic_s
 from shared.runtime.health import Health
 from shared.runtime.kafka import DeadLetters
 from shared.runtime.metrics import new_registry
 from shared.runtime.records import Outgoing
-from shared.runtime.registry import ModelVersion, Registry, RegistryError
 from shared.runtime.service import Service
-from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,96 +28,34 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from services.forecaster.issue import Issue
+    from services.forecaster.issuing import ZoneModels
     from services.forecaster.settings import ForecasterSettings
-    from shared.data.sites import Site
     from shared.runtime.records import Record
 
-__all__ = ["ForecasterCore", "build", "load_models"]
+__all__ = ["ForecasterCore", "build"]
 
 Refusal = tuple[str, str | None, str]  # reason, field and value of a dead letter
+
+COLD = "forecasting from the readings alone until champions are registered: run `tetouan train`"
 
 log = structlog.get_logger()
 
 
 def build(settings: ForecasterSettings) -> Service:
-    """Return the forecaster, which waits for its models for some minutes."""
-    place = settings.place
+    """Return the forecaster, which goes on with the models that it has kept, or waits for some minutes for others."""
     registry, health = new_registry(), Health()
     metrics, letters = ForecasterMetrics(registry), DeadLetters(registry)
-
-    async def make_core() -> ForecasterCore:
-        zones = await _await_models(settings, place, health)
-        return ForecasterCore(settings, zones, metrics, letters, health)
-
+    champions = Champions(settings, health, metrics.champions_confirmed)
     return Service(
-        "forecaster", (topics.CLEAN,), make_core, registry, health, max_records=200, restores=(topics.CLEAN,)
+        "forecaster",
+        (topics.CLEAN,),
+        lambda: ForecasterCore(settings, champions, metrics, letters, health),
+        registry,
+        health,
+        max_records=200,
+        restores=(topics.CLEAN,),
+        companions=(champions.confirm,),
     )
-
-
-async def _await_models(settings: ForecasterSettings, place: Site, health: Health) -> tuple[ZoneModels, ...]:
-    """Load the models as soon as they are registered; where they are not in time, start without any.
-
-    Raises ``RegistryError`` where versions with certain tags are wanted.
-    """
-
-    def say(state: tenacity.RetryCallState) -> None:
-        why = str(state.outcome.exception()) if state.outcome else ""
-        health.waiting_for["models"] = why
-        health.progressed()
-        log.info("waiting for the models", why=why)
-
-    health.waiting_for["models"] = "the models are being loaded"
-    registered = tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception_type(RegistryError),
-        wait=tenacity.wait_exponential(multiplier=0.5, max=2),
-        stop=tenacity.stop_after_delay(settings.models_wait_s),
-        before_sleep=say,
-        reraise=True,
-    )
-    try:
-        zones: tuple[ZoneModels, ...] = await registered(asyncio.to_thread, load_models, settings, place)
-    except RegistryError as error:
-        if settings.model_tags:
-            raise
-        health.notes["cold"] = f"forecasting from the readings alone, since {error}; then start the forecaster again"
-        log.warning("starting without champions", why=str(error))
-        zones = tuple(ZoneModels.cold(place, zone) for zone in settings.zones)
-    del health.waiting_for["models"]
-    return zones
-
-
-def load_models(settings: ForecasterSettings, place: Site) -> tuple[ZoneModels, ...]:
-    """Return the models of the configured zones: the champions, or the newest with the tags of the settings.
-
-    Raises ``RegistryError`` where one is not registered, ``Refused`` where its files cannot be used.
-    """
-    registry = Registry(settings.registry_uri, settings.artifact_root)
-    tags = dict(tag.split("=", 1) for tag in settings.model_tags)
-    return tuple(_load_zone(registry, tags, place.name, zone) for zone in settings.zones)
-
-
-def _load_zone(registry: Registry, tags: dict[str, str], site_name: str, zone: int) -> ZoneModels:
-    demand, weather = (
-        _version(registry, tags, f"{kind}-{site_name}-{zone}") for kind in ("zone-demand", "weather-demand")
-    )
-    try:
-        return ZoneModels(
-            zone=zone,
-            demand=ZoneDemand.load(registry.fetch(demand) / "state.npz"),
-            weather=WeatherDemand.load(registry.fetch(weather)),
-            names=ModelNames(demand=demand.label, weather=weather.label),
-        )
-    except (OSError, ValueError) as error:
-        raise Refused(f"the files of {demand.label} or {weather.label} cannot be used: {error}") from error
-
-
-def _version(registry: Registry, tags: dict[str, str], name: str) -> ModelVersion:
-    version = registry.find(name, tags) if tags else registry.champion(name)
-    if version is None:
-        wanted = " and ".join(f"{tag}={value}" for tag, value in tags.items())
-        what = f"version of {name} with {wanted}" if tags else f"champion of {name}"
-        raise RegistryError(f"no {what} is registered: run `tetouan train`")
-    return version
 
 
 class ForecasterCore:
@@ -131,24 +64,44 @@ class ForecasterCore:
     def __init__(
         self,
         settings: ForecasterSettings,
-        zones: tuple[ZoneModels, ...],
+        champions: Champions,
         metrics: ForecasterMetrics,
         letters: DeadLetters,
         health: Health,
     ) -> None:
+        self._settings = settings
         self._site = settings.place
         self._max_gap = timedelta(days=settings.max_gap_days)
-        self._zones = zones
-        self._identity = identity_of(self._site, zones)  # of the models as they were loaded
-        self._issuer = Issuer(self._site, zones, settings.coverages)
+        self._champions = champions
         self._metrics = metrics
         self._letters = letters
         self._health = health
-        self._as_of = min((zone.as_of for zone in zones if zone.as_of is not None), default=None)
-        self._newest = self._as_of
+        self._zones: tuple[ZoneModels, ...] = ()
+        self._issuer = Issuer(self._site, ())
+        self._as_of: datetime | None = None
+        self._newest: datetime | None = None
+
+    async def begin(self) -> None:
+        """Begin with the champions as they were registered."""
+        self.adopt(await self._champions.fetch())
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the registry has other champions than those that this core began with."""
+        return self._champions.supersede(self._zones)
+
+    def adopt(self, zones: tuple[ZoneModels, ...]) -> None:
+        """Run these models from now on."""
+        self._zones = zones
+        self._issuer = Issuer(self._site, zones, self._settings.coverages)
+        self._as_of = self._newest = min((zone.as_of for zone in zones if zone.as_of is not None), default=None)
+        self._metrics.model_info.clear()
+        self._health.notes.pop("cold", None)
         for zone in zones:
             for label in (zone.names.demand, zone.names.weather):
-                if label is not None:
+                if label is None:
+                    self._health.notes["cold"] = COLD
+                else:
                     self._announce(label)
 
     def _announce(self, label: str) -> None:
@@ -158,8 +111,14 @@ class ForecasterCore:
         log.info("running", model=model, version=version, as_of=str(self._as_of))
 
     def identity(self) -> dict[str, str]:
-        """Return what the state belongs to: the site, its zones and their models."""
-        return self._identity
+        """Return what the state belongs to: the site and what is asked of it; the models are in the state."""
+        return {
+            "site": self._site.name,
+            "step_minutes": str(self._site.step_minutes),
+            "zones": ",".join(map(str, self._settings.zones)),
+            "tags of the models": ",".join(self._settings.model_tags),
+            "state format": FORMAT,
+        }
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return every array of the state by name; a copy."""
@@ -168,11 +127,14 @@ class ForecasterCore:
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `state` returned; raises ``ValueError``, and stays as it was, where it does not fit."""
-        zones = dict(state)
-        newest_s = zones.pop("newest_s", None)
+        arrays = dict(state)
+        newest_s = arrays.pop("newest_s", None)
         if newest_s is None or newest_s.shape != () or newest_s.dtype.kind != "i":
             raise ValueError("newest_s: the state needs one whole number")
-        resume_zones(self._zones, zones)
+        zones = zones_of(arrays, self._settings.zones)
+        if self._champions.supersede(zones):
+            raise ValueError(f"it is of {_names(zones)}, and other champions are registered")
+        self.adopt(zones)
         self._newest = None if newest_s < 0 else datetime.fromtimestamp(int(newest_s), UTC)
         self._as_of = self._newest
 
@@ -249,3 +211,7 @@ class ForecasterCore:
         if "ignored" not in self._health.notes:
             log.warning("readings ignored", why=note, readings=len(ignored))
         self._health.notes["ignored"] = note
+
+
+def _names(zones: Sequence[ZoneModels]) -> str:
+    return ", ".join(f"{zone.names.demand} with {zone.names.weather}" for zone in zones)

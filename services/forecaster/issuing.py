@@ -32,12 +32,21 @@ __all__ = ["Issuer", "ZoneModels", "end_of_run"]
 
 @dataclass(frozen=True)
 class ZoneModels:
-    """The champions of one zone and their names in the registry; without any, a state that has seen nothing."""
+    """The champions of one zone and their names in the registry; without any, a state that has seen nothing.
+
+    ``digest`` tells champions of the same name that were registered with something else in them.
+    """
 
     zone: int
     demand: ZoneDemand
     weather: WeatherDemand | None
     names: ModelNames
+    digest: str = ""
+
+    @property
+    def origin(self) -> tuple[int, ModelNames, str]:
+        """What they were before they went on learning."""
+        return self.zone, self.names, self.digest
 
     @classmethod
     def cold(cls, site: Site, zone: int) -> Self:
@@ -51,9 +60,9 @@ class ZoneModels:
     @property
     def as_of(self) -> datetime | None:
         """The time of the last reading that the demand model's state holds, None before the first."""
-        if self.demand.last_step_ is None:
+        if self.demand.last_step is None:
             return None
-        return datetime.fromtimestamp(self.demand.last_step_ * 60 * self.demand.step_minutes, UTC)
+        return datetime.fromtimestamp(self.demand.last_step * 60 * self.demand.step_minutes, UTC)
 
 
 class Issuer:
@@ -117,7 +126,7 @@ class Issuer:
         """
         first = 0
         while first < len(steps):
-            seen = demand.last_step_
+            seen = demand.last_step
             if seen is not None and steps[first] <= seen:
                 first += 1
                 yield None
@@ -146,7 +155,7 @@ class Issuer:
         if models.weather is not None:
             estimate_kw = models.weather.correct(step, now_kw)
             # the two champions of a zone may be of different ages
-            if step > models.weather.last_step_:
+            if step > models.weather.last_step:
                 label_kw = demand_kw if forecast.reason is None else math.nan  # what the guard refused teaches nobody
                 models.weather.partial_fit(step, now_kw, label_kw)
             models.demand.foresee(step, models.weather.correct(step + self._day, tomorrow_kw))

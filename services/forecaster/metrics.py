@@ -63,6 +63,11 @@ class ForecasterMetrics:
         self.model_info = Gauge(
             "tetouan_model_info", "1 for each model version in force.", ["model", "version"], registry=registry
         )
+        self.champions_confirmed = Gauge(
+            "tetouan_champions_confirmed",
+            "1 when the registry has said which models are to run, 0 while the forecaster goes on without its word.",
+            registry=registry,
+        )
 
     def count(self, issues: Sequence[Issue]) -> None:
         """Count forecasts by what answered them."""

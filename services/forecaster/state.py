@@ -1,84 +1,89 @@
-"""The state of a forecaster as arrays by name: what its zones have folded, to be kept and taken up again."""
+"""The state of a forecaster as arrays by name: its models as they are by now, to be kept and taken up again.
+
+All of them is in it, parameters and trees too: a forecaster that has kept its state needs nothing else to go on.
+"""
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from shared.forecasting import artefact, weather
+import numpy as np
+
+from services.forecaster.issuing import ZoneModels
+from shared.contracts.messages import ModelNames
+from shared.forecasting import model
+from shared.forecasting import weather as weather_model
+from shared.forecasting.model import ZoneDemand
+from shared.forecasting.state import below, joined
+from shared.forecasting.weather import WeatherDemand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from numpy.typing import NDArray
 
-    from services.forecaster.issuing import ZoneModels
-    from shared.data.sites import Site
+__all__ = ["FORMAT", "digest_of", "state_of", "zones_of"]
 
-__all__ = ["FORMAT", "identity_of", "resume_zones", "state_of"]
-
-FORMAT = f"1/{artefact.VERSION}/{weather.FORMAT}"
+FORMAT = f"2/{model.VERSION}/{weather_model.VERSION}"
 
 State = dict[str, "NDArray[Any]"]
+M = TypeVar("M", ZoneDemand, WeatherDemand)
+
+_PARTS = ("origin", "demand", "weather")
 
 
-def identity_of(site: Site, zones: Iterable[ZoneModels]) -> dict[str, str]:
-    """Return what the state belongs to: the site, and the models of each zone, ``None`` for a cold start.
+def digest_of(models: ZoneModels) -> str:
+    """Return what tells models with other parameters or another state from these.
 
-    A registry that was made anew counts its versions from one again, so the models are told apart by what they hold,
-    too. To be asked before they learn.
+    A registry that was made anew counts its versions from one again. To be asked before they learn.
     """
-    zones = tuple(zones)
-    models = {
-        f"zone {models.zone}": f"{models.names.demand} with {models.names.weather}, {models.demand.horizon_steps} leads"
-        for models in zones
-    }
-    held = {f"zone {models.zone} as loaded": _digest(models) for models in zones}
-    return {"site": site.name, "step_minutes": str(site.step_minutes), "state format": FORMAT, **models, **held}
-
-
-def _digest(models: ZoneModels) -> str:
-    """Return what tells models with other parameters or another state from these."""
-    parameters = (models.demand.get_params(), models.weather and models.weather.get_params())
-    digest = sha256(repr(parameters).encode())
-    for name, array in sorted(state_of([models]).items()):
+    digest = sha256()
+    for name, array in sorted(_arrays_of(models).items()):
         digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
     return digest.hexdigest()[:16]
 
 
 def state_of(zones: Iterable[ZoneModels]) -> State:
     """Return every array of the zones by name, such as ``zone2.demand.history.series``; a copy."""
-    return {
-        f"zone{models.zone}.{part}.{name}": array
-        for models in zones
-        for part, model in (("demand", models.demand), ("weather", models.weather))
-        if model is not None
-        for name, array in model.state().items()
-    }
+    return joined({f"zone{models.zone}": {"origin": _origin_of(models), **_arrays_of(models)} for models in zones})
 
 
-def resume_zones(zones: Iterable[ZoneModels], state: Mapping[str, NDArray[Any]]) -> None:
-    """Give the zones what `state_of` returned; raises ``ValueError``, and leaves them alone, where it does not fit."""
-    zones = tuple(zones)
-    before = state_of(zones)
+def zones_of(state: Mapping[str, NDArray[Any]], zones: Iterable[int]) -> tuple[ZoneModels, ...]:
+    """Return the zones that `state_of` was asked of; raises ``ValueError`` that names what does not fit."""
+    names = tuple(f"zone{zone}" for zone in zones)
+    if odd := sorted(name for name in state if name.partition(".")[0] not in names):
+        raise ValueError(f"the state adds {', '.join(odd)}")
+    return tuple(_zone_of(name, below(state, name)) for name in names)
+
+
+def _zone_of(name: str, state: State) -> ZoneModels:
+    if odd := sorted(array for array in state if array.partition(".")[0] not in _PARTS):
+        raise ValueError(f"the state adds {name}.{odd[0]}")
     try:
-        _resume(zones, state)
-    except ValueError:
-        _resume(zones, before)
-        raise
+        origin = json.loads(state["origin"].tobytes())
+        names, digest = ModelNames(**origin["models"]), str(origin["digest"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{name}.origin does not say of which models the state is") from error
+    demand = _model_of(f"{name}.demand", ZoneDemand.of_state, below(state, "demand"))
+    trees = below(state, "weather")
+    weather = _model_of(f"{name}.weather", WeatherDemand.of_state, trees) if trees else None
+    return ZoneModels(int(name.removeprefix("zone")), demand, weather, names, digest)
 
 
-def _resume(zones: tuple[ZoneModels, ...], state: Mapping[str, NDArray[Any]]) -> None:
-    left = dict(state)
-    for models in zones:
-        for part, model in (("demand", models.demand), ("weather", models.weather)):
-            if model is None:
-                continue
-            prefix = f"zone{models.zone}.{part}."
-            own = {name: left.pop(name) for name in tuple(left) if name.startswith(prefix)}
-            try:
-                model.resume({name.removeprefix(prefix): array for name, array in own.items()})
-            except ValueError as error:
-                raise ValueError(f"zone {models.zone}, {part}: {error}") from error
-    if left:
-        raise ValueError(f"the state adds {', '.join(sorted(left))}")
+def _model_of(name: str, of_state: Callable[[State], M], state: State) -> M:
+    try:
+        return of_state(state)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _origin_of(models: ZoneModels) -> NDArray[np.uint8]:
+    origin = {"models": models.names.model_dump(), "digest": models.digest}
+    return np.frombuffer(json.dumps(origin, sort_keys=True).encode(), dtype=np.uint8)
+
+
+def _arrays_of(models: ZoneModels) -> State:
+    parts = {"demand": models.demand, "weather": models.weather}
+    return joined({name: part.state() for name, part in parts.items() if part is not None})

@@ -43,7 +43,7 @@ def build(settings: IngestorSettings) -> Service:
     metrics, letters = IngestorMetrics(registry), DeadLetters(registry)
     place, max_gap = settings.place, timedelta(days=settings.max_gap_days)
 
-    async def make_core() -> IngestorCore:
+    def make_core() -> IngestorCore:
         return IngestorCore(place, Ingestor([place], max_gap), metrics, letters)
 
     return Service("ingestor", (topics.RAW,), make_core, registry, health, restores=(topics.CLEAN,))

@@ -50,7 +50,7 @@ def build(settings: MonitorSettings) -> Service:
     desk = ReportDesk(settings, place.step_minutes, ReportMetrics(registry))
     metrics, letters = MonitorMetrics(registry), DeadLetters(registry)
 
-    async def make_core() -> MonitorCore:
+    def make_core() -> MonitorCore:
         monitor = Monitor(settings.zones, silence_s=SILENCE_S, now_s=monotonic_s, weather=weather)
         return MonitorCore(place, monitor, metrics, letters, desk, Calendar(settings.report_every_hours))
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from shared.data.year import DataError
 from shared.forecasting import reference
+from shared.forecasting.boosting import Boosting
 from shared.forecasting.calendar import Calendar
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.scores import ABSENT, Term, figures_of, grouped, pair_terms, r2_of, to_kw, to_tenths
@@ -114,8 +115,7 @@ class ZoneCandidate:
     @property
     def parameters(self) -> Mapping[str, object]:
         """The parameters of the model."""
-        parameters: dict[str, object] = self.model.get_params(deep=False)
-        return parameters
+        return self.model.parameters
 
     def score(self, history: History, progress: Callable[[float], None]) -> dict[str, float]:
         """Return RMSE, MAE, MAPE, bias, coverage and pinball loss at leads 1, 6, 36, 144 and their mean over all."""
@@ -136,10 +136,10 @@ class ZoneCandidate:
     def _answer(self, history: History, progress: Callable[[float], None]) -> NDArray[np.int32]:
         """Return median, low and high end in tenths of kW of every row after those seen, shape (rows, 3, leads)."""
         model = self.model
-        assert model.last_step_ is not None  # noqa: S101 - a fitted model has seen a step; this tells the type checker
+        assert model.last_step is not None  # noqa: S101 - a fitted model has seen a step; this tells the type checker
         rows = len(history.demand_kw) - history.seen
         issued = np.full((rows, 3, model.horizon_steps), ABSENT, np.int32)
-        row = model.last_step_ + 1 - history.first_step
+        row = model.last_step + 1 - history.first_step
         while row < len(history.demand_kw):
             for forecast in model.answer(history.first_step + row, history.demand_kw[row:], _COVERAGES):
                 if row >= history.seen and forecast is not None:
@@ -207,32 +207,31 @@ class WeatherCandidate:
                 f"zone {history.zone}: no reading up to {history.as_of.isoformat()} has weather and load: "
                 f"give data with {', '.join(COLUMNS)}"
             )
-        model = WeatherDemand(step_minutes=history.site.step_minutes)
+        boosting = Boosting(step_minutes=history.site.step_minutes)
         try:
-            model.fit(history.steps[seen], history.weather[seen], history.demand_kw[seen], progress=progress)
+            model = boosting.fit(history.steps[seen], history.weather[seen], history.demand_kw[seen], progress=progress)
         except ValueError as error:
             raise DataError(f"zone {history.zone}, up to {history.as_of.isoformat()}: {error}") from error
         return cls(model)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read the pipeline and the state."""
-        return cls(WeatherDemand.load(folder))
+        """Read ``state.npz``."""
+        return cls(WeatherDemand.load(folder / "state.npz"))
 
     def save(self, folder: Path) -> None:
-        """Write the pipeline and the state."""
-        self.model.save(folder)
+        """Write ``state.npz``."""
+        self.model.save(folder / "state.npz")
 
     @property
     def parameters(self) -> Mapping[str, object]:
         """The parameters of the model."""
-        parameters: dict[str, object] = self.model.get_params()
-        return parameters
+        return self.model.parameters
 
     def score(self, history: History, progress: Callable[[float], None]) -> dict[str, float]:
         """Return RMSE, MAE, MAPE, bias and R2, uncorrected and corrected."""
         model = self.model
-        start = model.last_step_ + 1 - history.first_step
+        start = model.last_step + 1 - history.first_step
         steps, labels_kw = history.steps[start:], history.demand_kw[start:]
         uncorrected_kw = model.predict(steps, history.weather[start:])
         corrected_kw = np.full(len(steps), np.nan)

@@ -1,66 +1,67 @@
-"""The state of a forecaster as one file: arrays and numbers in NumPy's own format, nothing that could run."""
+"""The state of a model as one file: arrays and numbers in NumPy's own format, nothing that could run."""
 
 from __future__ import annotations
 
 import json
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
 
-from shared.forecasting.state import below, fields_of, give, joined, refuse_misfit
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-__all__ = ["VERSION", "gather", "read", "restore", "write"]
+__all__ = ["HEADER", "headed", "parameters_of", "read", "write"]
 
-_FORMAT, VERSION = "zone-demand", 5
-_HEADER = "header"
+HEADER = "header"
+"""The array that says what the others are: JSON as bytes."""
 
-# what numpy, zipfile and json raise on a file that is torn, damaged, or something else
+# what numpy, zipfile and json raise on what is torn, damaged, or something else
 _BROKEN = (AttributeError, BadZipFile, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, zlib.error)
 
+T = TypeVar("T")
+State = dict[str, "NDArray[Any]"]
 
-def write(path: Path, parameters: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
-    """Write the parameters, as JSON, and the state of each part: its dataclass fields with ``init=False``."""
-    header = json.dumps({"format": _FORMAT, "version": VERSION, "parameters": parameters}, sort_keys=True)
-    arrays = {_HEADER: np.frombuffer(header.encode(), dtype=np.uint8)}
+
+def headed(kind: str, version: int, parameters: Mapping[str, Any]) -> State:
+    """Return the array by which a state begins: of which kind and version it is, and the parameters, as JSON."""
+    header = json.dumps({"format": kind, "version": version, "parameters": parameters}, sort_keys=True)
+    return {HEADER: np.frombuffer(header.encode(), dtype=np.uint8)}
+
+
+def parameters_of(state: Mapping[str, NDArray[Any]], kind: str, version: int) -> dict[str, Any]:
+    """Return the parameters in the header of a state; raises ``ValueError`` where it is of another kind or version."""
+    try:
+        header = json.loads(state[HEADER].tobytes())
+        form, found, parameters = header["format"], header["version"], dict(header["parameters"])
+    except _BROKEN as error:
+        raise ValueError(f"{HEADER} is none of a {kind} state") from error
+    if form != kind:
+        raise ValueError(f"{HEADER} is that of a {form!r}, not of a {kind} state")
+    if found != version:
+        raise ValueError(f"{HEADER} has format version {found!r}, this program reads {version}")
+    return parameters
+
+
+def write(path: Path, state: Mapping[str, NDArray[Any]]) -> None:
+    """Write the arrays to one file (``.npz``)."""
     with path.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays, **gather(parts))
+        np.savez(file, allow_pickle=False, **state)
 
 
-def gather(parts: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-    """Return the state of each part, its dataclass fields with ``init=False``, as ``part.field``; a copy."""
-    return joined({name: fields_of(part) for name, part in parts.items()})
-
-
-def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Return the parameters and the arrays of a file; raises ``ValueError`` that names it and says what to do."""
+def read(path: Path, kind: str, of_state: Callable[[State], T]) -> T:
+    """Return what ``of_state`` makes of the arrays of a file; raises ``ValueError`` that names it and what to do."""
     with path.open("rb") as file:
         try:
             with np.load(file, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-            header = json.loads(arrays.pop(_HEADER).tobytes())
-            form, version, parameters = header["format"], header["version"], dict(header["parameters"])
+                state = {name: stored[name] for name in stored.files}
         except _BROKEN as error:
-            raise ValueError(f"{path} is no whole {_FORMAT} state: fit it anew or restore it from a backup") from error
-    if form != _FORMAT:
-        raise ValueError(f"{path} holds a {form!r}, not a {_FORMAT} state: choose another file")
-    if version != VERSION:
-        raise ValueError(f"{path} has format version {version!r}, this program reads {VERSION}: update it or fit anew")
-    return parameters, arrays
-
-
-def restore(path: object, parts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Give the parts the state that `gather` returned; raises ``ValueError``, naming ``path``, where it is none."""
+            raise ValueError(f"{path} is no whole {kind} state: run `tetouan train`") from error
     try:
-        refuse_misfit(arrays, gather(parts))
+        return of_state(state)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}: fit it anew or restore it from a backup") from None
-    for name, part in parts.items():
-        give(part, below(arrays, name))
+        raise ValueError(f"{path} is no {kind} state for this program ({error}): run `tetouan train`") from error

@@ -27,8 +27,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
 
 from shared.forecasting import artefact
 from shared.forecasting.calendar import Calendar
@@ -36,17 +34,27 @@ from shared.forecasting.fold import DemandFold
 from shared.forecasting.history import Resolution
 from shared.forecasting.intervals import COVERAGES
 from shared.forecasting.ladder import NAMES
+from shared.forecasting.state import below, fields_of, give, joined, refuse_misfit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["HALF_LIVES_DAYS", "Answer", "ZoneDemand", "ZoneForecast"]
+__all__ = ["HALF_LIVES_DAYS", "VERSION", "Answer", "NotFittedError", "ZoneDemand", "ZoneForecast"]
 
 Floats = NDArray[np.float64]
 
 HALF_LIVES_DAYS = (15.0, 960.0)
 """Chosen by ``python -m benchmarks.choose`` on what came before the last fifth of the year."""
+
+VERSION = 5
+"""Of the state: what an older or newer release wrote is not read."""
+
+_KIND = "zone-demand"
+
+
+class NotFittedError(ValueError):
+    """A model is asked for what it has not seen the readings for; the message says what to feed it."""
 
 
 class Answer(NamedTuple):
@@ -81,7 +89,7 @@ class ZoneForecast:
         return self.low_kw[row], self.high_kw[row]
 
 
-class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is published without types
+class ZoneDemand:
     """Forecasts the load of one zone for all leads from its last reading, and learns from every one.
 
     Time is an integer step index: ``step = epoch_seconds // (60 * step_minutes)``. The state is of fixed size (below
@@ -100,8 +108,6 @@ class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is publis
         A day that is so old weighs half in a memory of the regression; the forecast is the mean of the memories.
     """
 
-    fold_: DemandFold | None = None
-
     def __init__(
         self,
         *,
@@ -114,10 +120,11 @@ class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is publis
         self.step_minutes = step_minutes
         self.horizon_steps = horizon_steps
         self.half_lives_days = half_lives_days
+        self.fold: DemandFold | None = None
 
     def fit(self, first_step: int, demand_kw: Floats) -> Self:
         """Start anew and take equally spaced readings, in kW, NaN where missing; the same as taking them one by one."""
-        fold = self.fold_ = self._empty_fold(first_step)
+        fold = self.fold = self._empty_fold(first_step)
         loads_kw, taken = np.asarray(demand_kw, dtype=np.float64), 0
         while taken < len(loads_kw):
             taken += len(fold.take(first_step + taken, loads_kw[taken:]))
@@ -157,9 +164,9 @@ class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is publis
         return list(_forecasts(fold, median_kw, coverages, rows)) if fold.ready else [None]
 
     def _take(self, step: int, demand_kw: Floats) -> tuple[DemandFold, Floats]:
-        fold = self.fold_
+        fold = self.fold
         if fold is None:
-            fold = self.fold_ = self._empty_fold(step)
+            fold = self.fold = self._empty_fold(step)
         last_step = fold.outlook.last_step
         if step <= last_step:
             raise ValueError(
@@ -174,34 +181,34 @@ class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is publis
 
         That is the rung ``weather``. In kW; NaN says nothing. Raises ``NotFittedError`` before the first reading.
         """
-        if self.fold_ is None:
+        if self.fold is None:
             raise NotFittedError("zone-demand has taken no reading yet: feed it one")
-        self.fold_.foresee(step, weather_kw)
+        self.fold.foresee(step, weather_kw)
         return self
 
     @property
-    def last_step_(self) -> int | None:
+    def last_step(self) -> int | None:
         """Step of the last reading taken, the state's ``as_of``; None before the first."""
-        return None if self.fold_ is None else self.fold_.outlook.last_step
+        return None if self.fold is None else self.fold.outlook.last_step
 
     @property
     def ready(self) -> bool:
         """Whether there was a good reading, from which on there is a forecast."""
-        return self.fold_ is not None and self.fold_.ready
+        return self.fold is not None and self.fold.ready
 
     @property
     def adapted(self) -> bool:
         """Whether the best rung answers, after about two weeks."""
-        return self.fold_ is not None and self.fold_.adapted
+        return self.fold is not None and self.fold.adapted
 
     def freeze(self) -> Self:
         """Keep what was learned so far as the rung ``frozen``, beside what goes on adapting; a batch fit ends with it.
 
         Raises ``NotFittedError`` before anything was learned.
         """
-        if self.fold_ is None or not self.fold_.regression.learned:
+        if self.fold is None or not self.fold.regression.learned:
             raise NotFittedError("zone-demand has learned nothing yet: feed it about two weeks of readings")
-        self.fold_.freeze()
+        self.fold.freeze()
         return self
 
     def predict(self, coverages: tuple[float, ...] = COVERAGES) -> ZoneForecast:
@@ -214,54 +221,69 @@ class ZoneDemand(BaseEstimator):  # type: ignore[misc]  # scikit-learn is publis
         ValueError
             If a coverage is none of ``COVERAGES``.
         """
-        if self.fold_ is None or not self.fold_.ready:
+        if self.fold is None or not self.fold.ready:
             raise NotFittedError("zone-demand answers from its first good reading on: feed it one")
         rows = [_row(coverage, COVERAGES) for coverage in coverages]
-        (forecast,) = _forecasts(self.fold_, self.fold_.outlook.median_kw[None].copy(), coverages, rows)
+        (forecast,) = _forecasts(self.fold, self.fold.outlook.median_kw[None].copy(), coverages, rows)
         return forecast
 
-    def save(self, path: Path) -> None:
-        """Write parameters and state to one file (``.npz``); raises ``NotFittedError`` where there is no state."""
-        if self.fold_ is None:
-            raise NotFittedError("zone-demand has taken no reading yet: fit it before saving it")
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters, by name."""
+        names = ("calendar", "step_minutes", "horizon_steps", "half_lives_days")
+        return {name: getattr(self, name) for name in names}
+
+    def anew(self, **changes: Any) -> Self:
+        """Return one with the same parameters, but for the changes, that has seen nothing."""
+        return type(self)(**{**self.parameters, **changes})
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return all that it is as arrays by name, a copy: parameters and, from the first reading on, the fold."""
         calendar = {**asdict(self.calendar), "add": _iso(self.calendar.add), "remove": _iso(self.calendar.remove)}
-        artefact.write(path, {**self.get_params(deep=False), "calendar": calendar}, self.fold_.parts)
+        header = artefact.headed(_KIND, VERSION, {**self.parameters, "calendar": calendar})
+        return header if self.fold is None else {**header, **_gathered(self.fold)}
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what :meth:`save` wrote; raises ``ValueError`` that names the file where it is anything else."""
-        parameters, arrays = artefact.read(path)
+    def of_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the model that :meth:`state` was asked of; raises ``ValueError`` that names what does not fit."""
+        arrays = dict(state)
+        parameters = artefact.parameters_of(arrays, _KIND, VERSION)
+        arrays.pop(artefact.HEADER)
         try:
             calendar = dict(parameters["calendar"])
             calendar |= {name: tuple(date.fromisoformat(day) for day in calendar[name]) for name in ("add", "remove")}
             memories = tuple(float(days) for days in parameters["half_lives_days"])
             model = cls(**{**parameters, "calendar": Calendar(**calendar), "half_lives_days": memories})
-            fold = model.fold_ = model._empty_fold(int(arrays["outlook.last_step"]))
+            blank = model._empty_fold(0)
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path} has parameters that this program cannot use ({error}): fit it anew") from error
-        artefact.restore(path, fold.parts, arrays)
-        fold.resume()
+            raise ValueError(f"header has parameters that this program cannot use: {error}") from error
+        if arrays:
+            refuse_misfit(arrays, _gathered(blank))
+            fold = model.fold = model._empty_fold(int(arrays["outlook.last_step"]))
+            for name, part in fold.parts.items():
+                give(part, below(arrays, name))
+            fold.resume()
         return model
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Return the state of the fold as arrays by name, a copy; nothing before the first reading."""
-        return {} if self.fold_ is None else artefact.gather(self.fold_.parts)
+    def save(self, path: Path) -> None:
+        """Write the state to one file (``.npz``); raises ``NotFittedError`` where it has seen nothing."""
+        if self.fold is None:
+            raise NotFittedError("zone-demand has taken no reading yet: fit it before saving it")
+        artefact.write(path, self.state())
 
-    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what `state` returned; raises ``ValueError``, and stays as it was, where it does not fit."""
-        if not state:
-            self.fold_ = None
-            return
-        if "outlook.last_step" not in state:
-            raise ValueError("the state lacks outlook.last_step: fit it anew or restore it from a backup")
-        fold = self._empty_fold(int(state["outlook.last_step"].item()))
-        artefact.restore("the state", fold.parts, state)
-        fold.resume()
-        self.fold_ = fold
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what :meth:`save` wrote; raises ``ValueError`` that names the file where it is anything else."""
+        return artefact.read(path, _KIND, cls.of_state)
 
     def _empty_fold(self, first_step: int) -> DemandFold:
         resolution = Resolution(self.step_minutes)
         return DemandFold(self.calendar, resolution, self.horizon_steps, self.half_lives_days, first_step)
+
+
+def _gathered(fold: DemandFold) -> dict[str, NDArray[Any]]:
+    """Return the state of each part of a fold, its dataclass fields with ``init=False``, as ``part.field``; a copy."""
+    return joined({name: fields_of(part) for name, part in fold.parts.items()})
 
 
 def _forecasts(

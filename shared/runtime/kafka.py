@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from shared.runtime.publishing import Sender
     from shared.runtime.records import Record
     from shared.runtime.settings import Settings
-    from shared.runtime.state import Core, ServiceState
+    from shared.runtime.state import ServiceState
 
 __all__ = ["DeadLetters", "Pipeline", "ensure_topics"]
 
@@ -180,18 +180,11 @@ class Pipeline:
 
     async def start(self) -> None:
         """Wait for the broker as long as it takes, make the topics, join the group, and rebuild the state meanwhile."""
-        core = asyncio.ensure_future(self._state.make_core())  # it needs no broker
-        try:
-            await asyncio.gather(core, self._begin(core))
-        finally:
-            core.cancel()
-        log.info("consuming", bootstrap=self._bootstrap, topics=self._subscriber.topic_names_for_subscribe)
-
-    async def _begin(self, core: asyncio.Future[Core]) -> None:
         await self._connect()
         async with self._lock:
-            await self._state.rebuild(core)
+            await self._state.rebuild()
         self._rebuilt.set()
+        log.info("consuming", bootstrap=self._bootstrap, topics=self._subscriber.topic_names_for_subscribe)
 
     async def _connect(self) -> None:
         """Wait for the broker, make the topics, and join the group."""
@@ -293,6 +286,12 @@ class Pipeline:
             async with asyncio.timeout(BATCH_STOP_S), self._lock:
                 pass
 
+    def _begin_anew(self, consumer: AIOKafkaConsumer) -> None:
+        """Take over all that is assigned once more: the state is made anew on the way."""
+        log.info("the state is made anew, it should have begun with something else")
+        self._open = frozenset()
+        self._assigned(set(consumer.assignment()))
+
     async def _take_over(self, consumer: AIOKafkaConsumer, partitions: set[TopicPartition]) -> None:
         self._health.waiting_for["state"] = REBUILDING
         await self._rebuilt.wait()
@@ -375,6 +374,8 @@ class Pipeline:
                 self._health.waiting_for.pop("assignment", None)
                 with suppress(IllegalStateError):  # a partition that is taken away meanwhile has no position
                     await self._measure_lag(consumer)
+                if self._state.outdated and self._taking_over is not None and self._taking_over.done():
+                    self._begin_anew(consumer)
             else:
                 self._health.waiting_for["assignment"] = JOINING
             await asyncio.sleep(WATCH_S)

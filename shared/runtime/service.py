@@ -52,16 +52,16 @@ S = TypeVar("S", bound=Settings)
 class Service:
     """What makes one service: its name (also its consumer group), its topics, how to make its core, and its metrics.
 
-    The core is made while the service already answers `/healthz` and joins its group, and made anew where its state has
-    to go back (`shared.runtime.state`); ``Refused`` ends the start. ``restores`` are the topics from which its state is
-    rebuilt where no snapshot is (`shared.runtime.restoring`).
+    The core is made, and brought to where it has to go on, while the service already answers `/healthz` and joins its
+    group; it is made anew where its state has to go back (`shared.runtime.state`). ``Refused`` ends the start.
+    ``restores`` are the topics from which its state is rebuilt where no snapshot is (`shared.runtime.restoring`).
     ``companions`` run beside the consume loop until the service stops: one that fails ends it. ``routes`` stand beside
     `/healthz`, `/readyz` and `/metrics`.
     """
 
     name: str
     consumes: tuple[Topic, ...]
-    make_core: Callable[[], Coroutine[Any, Any, Core]]
+    make_core: Callable[[], Core]
     registry: CollectorRegistry
     health: Health
     max_records: int = 500

@@ -18,7 +18,7 @@ from shared.runtime.restoring import Foldable
 from shared.runtime.snapshots import Snapshot, SnapshotRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from shared.runtime.restoring import Offsets, Past
     from shared.runtime.snapshots import Snapshots
 
-__all__ = ["Core", "Resumable", "ServiceState"]
+__all__ = ["Core", "Fetching", "Resumable", "ServiceState"]
 
 log = structlog.get_logger()
 
@@ -53,6 +53,18 @@ class Resumable(Protocol):
         """Take over what `state` returned; raises ``ValueError``, and stays as it was, where it does not fit."""
 
 
+@runtime_checkable
+class Fetching(Protocol):
+    """A core that begins with something from elsewhere, such as models, where no snapshot holds it already."""
+
+    async def begin(self) -> None:
+        """Fetch what it begins with, before it folds anything; ``Refused`` ends the start."""
+
+    @property
+    def outdated(self) -> bool:
+        """Whether it should have begun with something else, so that it is to be made anew."""
+
+
 class ServiceState:
     """The core of a service and how far it has folded.
 
@@ -68,9 +80,7 @@ class ServiceState:
         Of the service.
     """
 
-    def __init__(
-        self, make_core: Callable[[], Awaitable[Core]], past: Past, store: Snapshots, metrics: PipelineMetrics
-    ) -> None:
+    def __init__(self, make_core: Callable[[], Core], past: Past, store: Snapshots, metrics: PipelineMetrics) -> None:
         self.make_core = make_core
         self._past = past
         self._store = store
@@ -82,15 +92,23 @@ class ServiceState:
         self.broker_identity: dict[str, str] = {}
         """Cluster, group and topics."""
 
-    async def rebuild(self, fresh: Awaitable[Core] | None = None) -> Core:
+    @property
+    def outdated(self) -> bool:
+        """Whether the core is to be made anew."""
+        core: Core | Fetching | None = self._core
+        return isinstance(core, Fetching) and core.outdated
+
+    async def rebuild(self) -> Core:
         """Give a fresh core the newest snapshot that it can use, or else fold the topics into it; returns the core."""
         started_s = monotonic_s()
         self._core = None  # half a fold must not be taken for one
-        core = await (fresh or self.make_core())
+        core = self.make_core()
         self._unsettled.clear()
         source, folded = await self._resumed(core), 0
         if source is None:
             source = "the topics"
+            if isinstance(core, Fetching):
+                await core.begin()
             self._folded, folded = await self._past.rebuild(core)
             self._kept = {}
         self._core = core
@@ -106,7 +124,9 @@ class ServiceState:
     async def catch_up(self, partitions: Collection[TopicPartition]) -> Offsets:
         """Bring the state to what is committed of these partitions; returns the offsets from which to go on."""
         committed = {part: offset for part, offset in (await self.committed()).items() if part in partitions}
-        core = self._core or await self.rebuild()
+        core = self._core
+        if core is None or self.outdated:
+            core = await self.rebuild()
         if beyond := [part for part, offset in committed.items() if self._folded.get(part, 0) > offset]:
             log.warning("the state is beyond what is committed, it goes back and folds again", topic=beyond[0].topic)
             core = await self.rebuild()

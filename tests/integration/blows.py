@@ -28,6 +28,7 @@ from shared.runtime.clock import monotonic_s
 from shared.runtime.hooks import VARIABLE, Point
 from shared.runtime.records import Outgoing
 from shared.runtime.settings import Settings, load
+from shared.runtime.state import Fetching
 from tests.integration.brokers import until
 from tests.integration.february import START
 from tests.integration.outcome import OUTPUTS, Follower, fact, last_state
@@ -307,7 +308,10 @@ class _Undisturbed:
 
 
 def _core(service: Service) -> Core:
-    return asyncio.run(service.make_core())
+    core = service.make_core()
+    if isinstance(core, Fetching):
+        asyncio.run(core.begin())
+    return core
 
 
 def undisturbed_run(models_dir: Path, parts: Sequence[Sequence[bytes]]) -> Run:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from backtest.run import issued, judged
-from services.forecaster.app import load_models
+from services.forecaster.champions import load_models
 from services.forecaster.settings import ForecasterSettings
 from services.trainer.training import ensure
 from shared.data.sites import site

@@ -14,8 +14,8 @@ from cli.watching import last_reading
 from shared.contracts import topics
 from shared.contracts.messages import Forecast, Scores
 from shared.runtime.settings import Settings, load
-from tests.integration.brokers import Broker, letter_of, service, until
-from tests.integration.february import READINGS, START, UNTIL, raw_rows
+from tests.integration.brokers import Broker, ServiceProcess, letter_of, service, until
+from tests.integration.february import READINGS, START, UNTIL, fit_models, raw_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,18 +108,71 @@ def test_a_forecaster_without_models_waits_for_them_and_says_so(
         assert forecaster.process.wait(timeout=10) == 0
 
 
-def test_a_forecaster_whose_models_do_not_come_starts_without(
-    embedded_broker: Broker, year: Year, tmp_path: Path, free_port: Callable[[], int]
+def test_a_forecaster_whose_models_do_not_come_starts_without_and_takes_them_when_they_do(
+    embedded_broker: Broker, year: Year, expected: list[Forecast], tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
-    """It answers from the readings alone, by a lower rung, and says so in its health."""
-    readings = judged(year, START, START + timedelta(minutes=30))
+    """It answers from the readings alone, by a lower rung, and says so; champions that are registered later take over.
+
+    What has been answered before is folded into them: the next forecast is that of a forecaster that began with them.
+    """
+    *readings, last = judged(year, START, START + timedelta(minutes=40))
     embedded_broker.send(topics.CLEAN, [reading.to_bytes() for reading in readings])
-    with service("forecaster", embedded_broker, tmp_path, free_port(), TETOUAN_MODELS_WAIT_S="0") as forecaster:
+    folder = str(tmp_path / "state")
+    with service(
+        "forecaster",
+        embedded_broker,
+        tmp_path,
+        free_port(),
+        TETOUAN_STATE_DIR=folder,
+        TETOUAN_MODELS_WAIT_S="0",
+    ) as forecaster:
         answers = [Forecast.from_bytes(m.value() or b"") for m in embedded_broker.read(topics.FORECASTS, 3)]
-        notes = forecaster.get("/readyz").json()["notes"]
+        until(lambda: "no champion of zone-demand-tetouan-2 is" in noted(forecaster, "champions"), "the note of why")
+        assert "readings alone" in noted(forecaster, "cold")
+        assert forecaster.metric("tetouan_champions_confirmed") == 0
+        fit_models(year, tmp_path / "state")
+        until(lambda: noted(forecaster, "zone-demand-tetouan-2") == "1" and forecaster.ready(), "the champions to run")
+        assert forecaster.metric("tetouan_champions_confirmed") == 1
+        assert noted(forecaster, "cold") == noted(forecaster, "champions") == ""
+        embedded_broker.send(topics.CLEAN, [last.to_bytes()])
+        *_, newest = embedded_broker.read(topics.FORECASTS, 4)
     assert [answer.origin for answer in answers] == [reading.time for reading in readings]
     assert {answer.rungs[0].rung for answer in answers} == {"climatology"}
-    assert "no champion of zone-demand-tetouan-2 is registered" in notes["cold"]
+    assert newest.value() == expected[3].to_bytes()
+
+
+@pytest.mark.real_kafka
+def test_a_forecaster_goes_on_with_the_models_that_it_has_kept_while_the_registry_is_away(
+    real_broker: Broker,
+    year: Year,
+    state_dir: Path,
+    expected: list[Forecast],
+    tmp_path: Path,
+    free_port: Callable[[], int],
+) -> None:
+    """Started again where no registry answers it is ready, gives the same forecasts as ever, and says what it lacks."""
+    first, second = judged(year, START, START + timedelta(minutes=20))
+    env = {
+        "TETOUAN_STATE_DIR": str(state_dir),
+        "TETOUAN_SNAPSHOTS": str(tmp_path / "snapshots"),
+        "TETOUAN_GROUP_INSTANCE_ID": "only",
+    }
+    with service("forecaster", real_broker, tmp_path, free_port(), ready=True, **env):
+        real_broker.send(topics.CLEAN, [first.to_bytes()])
+        real_broker.read(topics.FORECASTS, 1)
+    env["TETOUAN_MLFLOW_URI"] = f"http://127.0.0.1:{free_port()}"
+    with service("forecaster", real_broker, tmp_path, free_port(), ready=True, **env) as forecaster:
+        real_broker.send(topics.CLEAN, [second.to_bytes()])
+        answers = [m.value() for m in real_broker.read(topics.FORECASTS, 2)]
+        until(lambda: "cannot be used" in noted(forecaster, "champions"), "the note that the registry is away")
+        assert forecaster.metric("tetouan_champions_confirmed") == 0
+        assert forecaster.ready()
+    assert answers == [forecast.to_bytes() for forecast in expected[:2]]
+
+
+def noted(running: ServiceProcess, what: str) -> str:
+    """Return a note of the service's health, empty where it has none."""
+    return str(running.get("/readyz").json()["notes"].get(what, ""))
 
 
 def table_until(hour: datetime, year: Year, forecasts: list[Forecast]) -> ScoreTable:

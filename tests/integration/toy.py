@@ -34,11 +34,7 @@ class Core:
 
 def build(_: Settings) -> Service:
     """Return the service."""
-
-    async def make_core() -> Core:
-        return Core()
-
-    return Service("ingestor", (topics.RAW,), make_core, new_registry(), Health())
+    return Service("ingestor", (topics.RAW,), Core, new_registry(), Health())
 
 
 if __name__ == "__main__":

@@ -6,11 +6,13 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from backtest.run import uncorrected_estimate
 from shared.contracts.messages import CleanReading, Flagged
+from shared.forecasting.forest import Forest
 from shared.forecasting.scores import ABSENT
 from shared.forecasting.weather import COLUMNS, WeatherDemand
 from tests.unit.backtest.records import DAY, START, flat_record, result_of, shift_targets, year
@@ -18,7 +20,6 @@ from tests.unit.backtest.records import DAY, START, flat_record, result_of, shif
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
 NAMES = {"leads", "days", "hours", "weekdays", "seasons", "holidays", "worst_weeks"}
@@ -31,6 +32,11 @@ class WarmDemand(WeatherDemand):
         """Return 1000 kW a degree."""
         assert len(steps) == len(weather)
         return 1000 * weather[:, 0]
+
+
+def warm() -> WarmDemand:
+    """Return one without trees."""
+    return WarmDemand(Forest((), np.zeros(1), 0.0), 0)
 
 
 class TestResult:
@@ -113,9 +119,9 @@ class TestUncorrectedEstimate:
             )
             for row, degrees in ((0, 15.0), (2, None), (3, 17.25))
         ]
-        estimate = uncorrected_estimate(WarmDemand(), record, readings)
+        estimate = uncorrected_estimate(warm(), record, readings)
         assert estimate.tolist() == [150_000, ABSENT, ABSENT, 172_500]
 
     def test_no_reading_gives_no_estimate(self) -> None:
         """All origins are absent."""
-        assert set(uncorrected_estimate(WarmDemand(), flat_record(4 / DAY), []).tolist()) == {ABSENT}
+        assert set(uncorrected_estimate(warm(), flat_record(4 / DAY), []).tolist()) == {ABSENT}

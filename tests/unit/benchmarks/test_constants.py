@@ -7,9 +7,9 @@ import pytest
 from benchmarks.constants import GROUPS, Constant, patched, values
 from benchmarks.criteria import Validation, streamed
 from shared.forecasting import shift
+from shared.forecasting.boosting import Boosting
 from shared.forecasting.history import Resolution
 from shared.forecasting.shift import LevelShift
-from shared.forecasting.weather import WeatherDemand
 from tests.unit.benchmarks.histories import DAY, history_of
 
 TREES, BLEND, CONFIRM = (GROUPS[group][0] for group in ("weather", "blend", "shift"))
@@ -40,7 +40,7 @@ def test_what_is_built_meanwhile_goes_by_it() -> None:
     before = values()
     with patched({CONFIRM: 720, TREES: 7, BLEND: (0.0, 0.0, 1.0)}):
         assert len(LevelShift(Resolution(10), 144).ratios) == 72
-        assert WeatherDemand().n_estimators == 7
+        assert Boosting().n_estimators == 7
         assert BLEND.value == (0.0, 0.0, 1.0)
     with pytest.raises(KeyError), patched({CONFIRM: 720}):
         raise KeyError

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from services.forecaster.app import ForecasterCore
+from services.forecaster.champions import Champions
 from services.forecaster.issuing import ZoneModels
 from services.forecaster.metrics import ForecasterMetrics
 from services.forecaster.settings import ForecasterSettings
@@ -24,6 +25,8 @@ from tests.unit.forecaster.conftest import START, STEP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from prometheus_client import CollectorRegistry
 
     from shared.contracts.messages import CleanReading
 
@@ -45,9 +48,17 @@ class Consumed:
 
 def started(zones: tuple[ZoneModels, ...]) -> ForecasterCore:
     """Return a forecaster that begins with copies of these models."""
-    registry = new_registry()
+    return running(deepcopy(zones), Health(), new_registry())
+
+
+def running(zones: tuple[ZoneModels, ...], health: Health, registry: CollectorRegistry) -> ForecasterCore:
+    """Return a forecaster of these models."""
+    settings = load(ForecasterSettings, zones=tuple(models.zone for models in zones))
     metrics, letters = ForecasterMetrics(registry), DeadLetters(registry)
-    return ForecasterCore(load(ForecasterSettings), deepcopy(zones), metrics, letters, Health())
+    champions = Champions(settings, health, metrics.champions_confirmed)
+    core = ForecasterCore(settings, champions, metrics, letters, health)
+    core.adopt(zones)
+    return core
 
 
 def arrays_of(core: ForecasterCore) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
@@ -64,8 +75,7 @@ def health() -> Health:
 @pytest.fixture
 def core(models: tuple[ZoneModels, ZoneModels], health: Health) -> ForecasterCore:
     """A forecaster of zones 1 and 2."""
-    registry = new_registry()
-    return ForecasterCore(load(ForecasterSettings), models, ForecasterMetrics(registry), DeadLetters(registry), health)
+    return running(models, health, new_registry())
 
 
 def test_readings_are_answered_and_what_is_none_is_a_dead_letter(core: ForecasterCore, reading: Reading) -> None:
@@ -144,12 +154,16 @@ def test_a_state_does_not_move_with_the_forecaster(fresh: tuple[ZoneModels, Zone
 @pytest.mark.parametrize(
     ("name", "array", "why"),
     [
-        ("zone2.demand.history.series", None, "zone 2, demand: .*history.series"),
-        ("zone2.demand.history.series", np.zeros(3), "zone 2, demand: .*history.series"),
-        ("zone2.weather.steps", None, "zone 2, weather: .*steps"),
-        ("zone2.weather.steps", np.zeros(3), "zone 2, weather: steps"),
+        ("zone2.demand.history.series", None, "zone2.demand: .*history.series"),
+        ("zone2.demand.history.series", np.zeros(3), "zone2.demand: history.series"),
+        ("zone2.demand.header", None, "zone2.demand: header"),
+        ("zone2.weather.correction.steps", None, "zone2.weather: .*correction.*steps"),
+        ("zone2.weather.correction.steps", np.zeros(3), "zone2.weather: correction: steps"),
+        ("zone2.colour", np.zeros(3), "adds zone2.colour"),
+        ("zone2.origin", None, "zone2.origin"),
+        ("zone2.origin", np.zeros(3, np.uint8), "zone2.origin"),
         ("zone3.demand.history.series", np.zeros(3), "adds zone3.demand.history.series"),
-        ("zone2.demand.outlook.last_step", None, "zone 2, demand: .*outlook.last_step"),
+        ("zone2.demand.outlook.last_step", None, "zone2.demand: .*outlook.last_step"),
         ("newest_s", None, "newest_s"),
         ("newest_s", np.array("noon"), "newest_s"),
     ],
@@ -176,30 +190,28 @@ def test_the_state_before_the_first_reading_is_taken_up_too(reading: Reading) ->
     assert arrays_of(second) == arrays_of(first)
 
 
-def test_the_identity_names_site_and_models(core: ForecasterCore) -> None:
-    """So that the state of other champions is not taken for theirs."""
+def test_the_identity_names_what_is_asked_of_the_forecaster(core: ForecasterCore) -> None:
+    """So that the state of other zones, or of models with other tags, is not taken up."""
     identity = core.identity()
-    assert identity["site"] == "tetouan"
-    assert identity["zone 1"].startswith("zone-demand-tetouan-1/1 with weather-demand-tetouan-1/1")
+    assert (identity["site"], identity["zones"], identity["tags of the models"]) == ("tetouan", "1,2", "")
 
 
-def test_the_identity_is_that_of_the_models_as_they_were_loaded(reading: Reading) -> None:
-    """It stays while they learn; models that have seen something else are others, whatever their version."""
-    cold, same = (ZoneModels.cold(site("tetouan"), 2) for _ in range(2))
-    learned = ZoneModels.cold(site("tetouan"), 2)
-    learned.demand.partial_fit(2_472_048, 20_000.0)
-    core = started((cold,))
-    before = core.identity()
-    core.handle([Consumed(reading(0).to_bytes())])
-    assert core.identity() == before == started((same,)).identity()
-    assert started((learned,)).identity() != before
+def test_the_state_holds_the_models_themselves(fresh: tuple[ZoneModels, ZoneModels], reading: Reading) -> None:
+    """A forecaster that has none yet goes on from it under their names, and to the bit; nothing else is asked."""
+    first, nothing = started(fresh), started(fresh)
+    nothing.adopt(())
+    first.handle([Consumed(reading(n).to_bytes()) for n in range(3)])
+    nothing.resume(first.state())
+    (answer, _) = (Forecast.from_bytes(o.value) for o in nothing.handle([Consumed(reading(3).to_bytes())]))
+    assert answer.models == fresh[0].names
+    first.handle([Consumed(reading(3).to_bytes())])
+    assert arrays_of(nothing) == arrays_of(first)
 
 
 def test_a_forecaster_without_champions_answers_and_learns(reading: Reading, health: Health) -> None:
     """From the first reading on, whatever its time; a later start folds what was answered, and goes on."""
     registry = new_registry()
-    cold = (ZoneModels.cold(site("tetouan"), 2),)
-    core = ForecasterCore(load(ForecasterSettings), cold, ForecasterMetrics(registry), DeadLetters(registry), health)
+    core = running((ZoneModels.cold(site("tetouan"), 2),), health, registry)
     core.restore([Consumed(reading(n).to_bytes(), offset=n) for n in range(3)])
     outgoing = core.handle([Consumed(reading(n).to_bytes(), offset=n) for n in range(3, 6)])
     assert [Forecast.from_bytes(record.value).origin for record in outgoing] == [START + n * STEP for n in range(3, 6)]

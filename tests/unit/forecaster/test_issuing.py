@@ -88,7 +88,7 @@ def test_missing_weather_leaves_only_the_estimate_open(models: Models, reading: 
 
 def test_champions_of_different_ages_work_together(models: Models, reading: Reading) -> None:
     """A zone that has seen more answers later; a weather model that has seen more does not stop its zone."""
-    start = models[0].demand.last_step_
+    start = models[0].demand.last_step
     assert start is not None
     older, newer = fitted(1, start - 1), models[1]
     mixed = ZoneModels(2, newer.demand, deepcopy(newer.weather), newer.names)

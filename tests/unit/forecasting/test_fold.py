@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from sklearn.base import clone
 
 from shared.forecasting.history import LOAD
 from shared.forecasting.model import ZoneDemand
@@ -29,7 +28,7 @@ def test_a_gap_is_filled_like_missing_readings(model: ZoneDemand, synthetic: Ser
     """Steps left out leave the same state as readings that are NaN."""
     first_step, load_kw = synthetic(20)
     model.fit(first_step, load_kw[: 18 * DAY])
-    other = clone(model).fit(first_step, load_kw[: 18 * DAY])
+    other = model.anew().fit(first_step, load_kw[: 18 * DAY])
     for step in range(18 * DAY, 19 * DAY):
         other.partial_fit(first_step + step, np.nan)
     for step in range(19 * DAY, 20 * DAY):
@@ -48,8 +47,8 @@ def test_a_missing_reading_is_filled_with_the_last_good_forecast(model: ZoneDema
     last_good = model.predict()
     for lead in (1, 2, 3):
         model.partial_fit(first_step + 18 * DAY + lead - 1, np.nan)
-        assert model.fold_ is not None
-        history = model.fold_.history
+        assert model.fold is not None
+        history = model.fold.history
         filled_kw = history.load_kw(history.index(first_step + 18 * DAY + lead - 1))
         assert filled_kw == last_good.median_kw[lead - 1]
         assert model.predict().reason == "the reading is missing: filled with the forecast"
@@ -61,12 +60,12 @@ def test_days_without_readings_leave_a_forecast(model: ZoneDemand, synthetic: Se
     """After three days in the dark the forecast still resembles the load, and nothing of the dark was learned."""
     first_step, load_kw = synthetic(22)
     model.fit(first_step, load_kw[: 18 * DAY])
-    assert model.fold_ is not None
-    learned = model.fold_.regression.weight.copy()
+    assert model.fold is not None
+    learned = model.fold.regression.weight.copy()
     model.partial_fit(first_step + 21 * DAY - 1, np.nan)
     error = np.sqrt(np.mean((model.predict().median_kw - load_kw[21 * DAY :]) ** 2))
     assert error < 1_500.0
-    assert (model.fold_.regression.weight <= learned).all()
+    assert (model.fold.regression.weight <= learned).all()
 
 
 def test_readings_may_begin_with_missing_ones(model: ZoneDemand, synthetic: Series) -> None:
@@ -83,7 +82,7 @@ def test_a_wild_reading_neither_teaches_nor_misleads(model: ZoneDemand, syntheti
     """A reading ten times too high leaves the forecast where a missing one would, and the reason names it."""
     first_step, load_kw = synthetic(19)
     model.fit(first_step, load_kw[: 18 * DAY])
-    missing = clone(model).fit(first_step, load_kw[: 18 * DAY])
+    missing = model.anew().fit(first_step, load_kw[: 18 * DAY])
     model.partial_fit(first_step + 18 * DAY, 10.0 * load_kw[18 * DAY])
     missing.partial_fit(first_step + 18 * DAY, np.nan)
     forecast = model.predict()
@@ -183,8 +182,8 @@ def test_readings_that_are_missing_here_and_there_do_little_harm(
     for step, load in enumerate(known_kw.tolist(), first_step):
         forecast = model.partial_fit(step, load).predict()
         assert forecast.median_kw.max() < 1.5 * load_kw.max()
-    assert model.fold_ is not None
-    assert np.abs(model.fold_.regression.beta[0]).max() < 1e4
+    assert model.fold is not None
+    assert np.abs(model.fold.regression.beta[0]).max() < 1e4
     assert forecast.answers[0].rung == "adapted"
     assert (forecast.high_kw[2] - forecast.low_kw[2]).mean() < 2_000.0
 
@@ -198,9 +197,9 @@ def test_what_stands_for_no_load_is_a_missing_reading(
     load_kw[100] = sentinel_kw
     model = ZoneDemand(calendar=calendar, step_minutes=60, horizon_steps=24).fit(first_step, load_kw)
     assert model.adapted
-    assert model.fold_ is not None
-    assert np.isfinite(model.fold_.regression.own).all()
-    assert np.abs(model.fold_.history.series[LOAD]).max() < 1e5
+    assert model.fold is not None
+    assert np.isfinite(model.fold.regression.own).all()
+    assert np.abs(model.fold.history.series[LOAD]).max() < 1e5
 
 
 @pytest.mark.parametrize("horizon_steps", [5, 24])

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 
 from shared.forecasting.history import LOAD
 from shared.forecasting.intervals import COVERAGES
-from shared.forecasting.model import ZoneDemand, ZoneForecast
+from shared.forecasting.model import NotFittedError, ZoneDemand, ZoneForecast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +47,7 @@ def test_blocks_and_saved_states_change_no_bit(
     """Fed at once, or in blocks with a save and a load after each, the state is the same to the bit."""
     first_step, load_kw = synthetic(22)
     load_kw[[300, 301, 900]] = np.nan
-    whole = clone(model).fit(first_step, load_kw)
+    whole = model.anew().fit(first_step, load_kw)
     path = tmp_path / "block.npz"
     saved_every = max(block, 50)
     for position, load in enumerate(load_kw.tolist(), 1):
@@ -75,7 +73,7 @@ def test_a_forecast_knows_nothing_of_saves_and_loads(
     load_kw[22 * DAY + 11 :] *= 1.25
     load_kw[[300, 301, 900, 1020, 1021]] = np.nan
     whole, path = ZoneDemand(calendar=calendar, step_minutes=30, horizon_steps=horizon_steps), tmp_path / "state.npz"
-    parted = clone(whole)
+    parted = whole.anew()
     for row, (load, weather) in enumerate(zip(load_kw.tolist(), weather_kw.tolist(), strict=True)):
         for model in (whole, parted):
             model.partial_fit(first_step + row, load).foresee(first_step + row, weather)
@@ -103,7 +101,7 @@ def test_readings_answered_together_are_answered_as_alone(
     load_kw[29 * 144 + 60 : 30 * 144] = 10.0
     load_kw[[300, 301, 900, 2020, 2021, 3000, 3605, 3606]] = np.nan
     alone, random = ZoneDemand(calendar=calendar), np.random.default_rng(1)
-    together, row, handfuls = clone(alone), 0, 0
+    together, row, handfuls = alone.anew(), 0, 0
     while row < len(load_kw):
         answers = together.answer(first_step + row, load_kw[row : row + int(random.integers(1, 40))])
         for forecast, load, weather in zip(answers, load_kw[row:].tolist(), weather_kw[row:].tolist(), strict=False):
@@ -125,7 +123,7 @@ def test_the_future_does_not_change_the_past(model: ZoneDemand, synthetic: Serie
     first_step, load_kw = synthetic(24)
     parted = load_kw.copy()
     parted[22 * DAY + 10 :] *= 1.1
-    other = clone(model)
+    other = model.anew()
     same = []
     for step, (load, other_load) in enumerate(zip(load_kw.tolist(), parted.tolist(), strict=True), first_step):
         model.partial_fit(step, load)
@@ -141,14 +139,14 @@ def test_the_future_does_not_change_the_past(model: ZoneDemand, synthetic: Serie
 def test_no_load_after_the_origin_is_read(model: ZoneDemand, synthetic: Series, tmp_path: Path) -> None:
     """What stands in the window after the last reading has no influence: a label is used when it has come."""
     first_step, load_kw = synthetic(20)
-    clean = clone(model).fit(first_step, load_kw)
+    clean = model.anew().fit(first_step, load_kw)
     for step, load in enumerate(load_kw.tolist(), first_step):
         model.partial_fit(step, load)
-        assert model.fold_ is not None
-        history = model.fold_.history
+        assert model.fold is not None
+        history = model.fold.history
         history.series[LOAD, history.index(step) + 1 :] = np.nan
     assert_same(model.predict(), clean.predict())
-    fold = model.fold_
+    fold = model.fold
     assert fold is not None
     fold.history.series[LOAD, fold.history.index(step) + 1 :] = 0.0
     assert state(model, tmp_path) == state(clean, tmp_path)
@@ -156,7 +154,7 @@ def test_no_load_after_the_origin_is_read(model: ZoneDemand, synthetic: Series, 
 
 def test_it_answers_from_the_first_good_reading_on(model: ZoneDemand, synthetic: Series) -> None:
     """Before it there is nothing to say; then what is usual, after a day what is like the last days, then the model."""
-    assert model.last_step_ is None
+    assert model.last_step is None
     with pytest.raises(NotFittedError, match="first good reading"):
         model.predict()
     first_step, load_kw = synthetic(16)
@@ -172,7 +170,7 @@ def test_it_answers_from_the_first_good_reading_on(model: ZoneDemand, synthetic:
     assert [rung for rung, _ in groupby(rungs)] == ["climatology", "analogue", "adapted"]
     assert rungs.index("analogue") == DAY
     assert rungs.index("adapted") < 14 * DAY
-    assert not clone(model).ready
+    assert not model.anew().ready
 
 
 @pytest.mark.parametrize("step_minutes", [5, 10, 15, 30, 60])
@@ -231,14 +229,14 @@ def test_a_step_is_taken_once_and_in_order(model: ZoneDemand) -> None:
 def test_it_is_an_estimator(model: ZoneDemand, calendar: Calendar, synthetic: Series) -> None:
     """Parameters can be read and set, and a clone has the parameters but not the state."""
     model.fit(*synthetic(17))
-    copy = clone(model).set_params(half_lives_days=(30.0,))
-    assert copy.get_params() == {
+    copy = model.anew(half_lives_days=(30.0,))
+    assert copy.parameters == {
         "calendar": calendar,
         "step_minutes": 30,
         "horizon_steps": DAY,
         "half_lives_days": (30.0,),
     }
-    assert copy.last_step_ is None
+    assert copy.last_step is None
     assert model.ready
 
 
@@ -257,7 +255,7 @@ def test_parameters_out_of_range_are_named(model: ZoneDemand, parameters: dict[s
     """A parameter out of its range is refused at the first reading, by name and value."""
     ((name, value),) = parameters.items()
     with pytest.raises(ValueError, match=re.escape(f"{name} is {value}")):
-        model.set_params(**parameters).partial_fit(0, 1.0)
+        model.anew(**parameters).partial_fit(0, 1.0)
 
 
 def test_the_state_stays_below_a_megabyte(calendar: Calendar, tmp_path: Path) -> None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import zipfile
 from copy import deepcopy
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
-from sklearn.base import clone
 from sklearn.ensemble import GradientBoostingRegressor
-from sklearn.linear_model import Ridge
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
 
-from shared.forecasting.weather import COLUMNS, Correction, Forest, WeatherDemand, WeatherFeatures
+from shared.forecasting import artefact
+from shared.forecasting.boosting import Boosting
+from shared.forecasting.forest import Forest
+from shared.forecasting.weather import COLUMNS, Correction, WeatherDemand, features_of
+from tests.unit.states import assert_same
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +27,7 @@ STEP_MINUTES = 30
 DAY = 48
 FIRST = int(datetime(2017, 1, 1, tzinfo=UTC).timestamp()) // (60 * STEP_MINUTES)
 ROWS = 20 * DAY
+BOOSTING = Boosting(step_minutes=STEP_MINUTES, n_estimators=40, learning_rate=0.1)
 MUST_RMSE_KW = 3214
 MUST_CORRECTED_RMSE_KW = 1060
 MUST_CORRECTED_R2 = 0.96
@@ -49,25 +49,20 @@ def _demand_kw(steps: NDArray[np.int64], weather: NDArray[np.float64]) -> NDArra
 def fitted() -> WeatherDemand:
     """Fit a small model on twenty days."""
     steps, weather = _steps(ROWS), _weather(ROWS)
-    model = WeatherDemand(step_minutes=STEP_MINUTES, n_estimators=40, learning_rate=0.1)
-    return model.fit(steps, weather, _demand_kw(steps, weather))
+    return BOOSTING.fit(steps, weather, _demand_kw(steps, weather))
 
 
 @pytest.fixture
 def unseen(fitted: WeatherDemand) -> WeatherDemand:
     """Return the same model without any residual and with nothing learned from them."""
-    model: WeatherDemand = clone(fitted)
-    model.pipeline_, model.forest_ = fitted.pipeline_, fitted.forest_
-    model.last_step_ = fitted.last_step_
-    model.correction_ = Correction(STEP_MINUTES)
-    return model
+    return WeatherDemand(fitted.forest, fitted.last_step, step_minutes=STEP_MINUTES)
 
 
 def _feed(model: WeatherDemand, residual_kw: NDArray[np.float64], uncorrected_kw: float = 20_000.0) -> list[float]:
     """Let the stream go on with these residuals of a constant estimate; returns what it was corrected to."""
     corrected_kw = []
     for kw in residual_kw.tolist():
-        step = model.last_step_ + 1
+        step = model.last_step + 1
         corrected_kw.append(model.correct(step, uncorrected_kw))
         model.partial_fit(step, uncorrected_kw, uncorrected_kw + kw)
     return corrected_kw
@@ -82,21 +77,12 @@ def test_features_are_those_of_the_calendar() -> None:
     times = pd.date_range("2015-12-30", "2017-03-02", freq="7h10min")
     steps = times.to_numpy().astype("datetime64[s]").astype(np.int64) // 600
     weather = _weather(len(steps))
-    features = WeatherFeatures(10).fit_transform(np.column_stack((steps, weather)))
+    features = features_of(steps, weather, 10)
     expected = np.column_stack(
         (times.day, times.month, times.hour, times.minute, times.weekday, times.quarter, times.dayofyear)
     )
     assert (features[:, :5] == weather).all()
     assert (features[:, 5:] == expected).all()
-
-
-def test_constructor_only_stores() -> None:
-    """A clone has the same parameters and no state, as scikit-learn asks."""
-    model = WeatherDemand(step_minutes=STEP_MINUTES, n_estimators=7)
-    copy = clone(model)
-    assert copy.get_params() == model.get_params()
-    assert copy.get_params()["n_estimators"] == 7
-    assert not hasattr(copy, "pipeline_")
 
 
 def test_fit_learns_the_day(fitted: WeatherDemand) -> None:
@@ -113,9 +99,9 @@ def test_rows_with_a_missing_value_are_not_trained_on(fitted: WeatherDemand) -> 
     demand_kw = _demand_kw(steps, weather)
     demand_kw[ROWS] = np.nan
     weather[ROWS + 1, 3] = np.nan
-    model = clone(fitted).fit(steps, weather, demand_kw)
+    model = BOOSTING.fit(steps, weather, demand_kw)
     assert (model.predict(steps[:ROWS], weather[:ROWS]) == fitted.predict(steps[:ROWS], weather[:ROWS])).all()
-    assert model.last_step_ == fitted.last_step_ + 2
+    assert model.last_step == fitted.last_step + 2
 
 
 @pytest.mark.parametrize("whole", [0, 14])
@@ -124,13 +110,13 @@ def test_fit_on_next_to_nothing_is_refused(whole: int) -> None:
     weather = np.full((20, 5), np.nan)
     weather[:whole] = 1.0
     with pytest.raises(ValueError, match=f"weather, demand_kw: {whole} of 20 rows are without a missing value"):
-        WeatherDemand().fit(_steps(20), weather, np.ones(20))
+        Boosting().fit(_steps(20), weather, np.ones(20))
 
 
 def test_fifteen_rows_are_enough_to_fit() -> None:
     """The fewest rows that are not refused give an estimate."""
     steps, weather = _steps(15), _weather(15)
-    model = WeatherDemand(step_minutes=STEP_MINUTES, n_estimators=2).fit(steps, weather, np.ones(15))
+    model = Boosting(step_minutes=STEP_MINUTES, n_estimators=2).fit(steps, weather, np.ones(15))
     assert model.predict(steps, weather) == pytest.approx(np.ones(15))
 
 
@@ -138,7 +124,7 @@ def test_fit_reports_its_progress() -> None:
     """The share done rises to one, by the rows that each tree of the three forests grows on."""
     shares: list[float] = []
     steps, weather = _steps(DAY), _weather(DAY)
-    WeatherDemand(n_estimators=2).fit(steps, weather, _demand_kw(steps, weather), progress=shares.append)
+    Boosting(n_estimators=2).fit(steps, weather, _demand_kw(steps, weather), progress=shares.append)
     assert shares == pytest.approx([1 / 12, 2 / 12, 4 / 12, 6 / 12, 9 / 12, 1.0])
 
 
@@ -191,7 +177,7 @@ def test_missing_weather_gives_nan_for_its_row_alone(fitted: WeatherDemand) -> N
 def test_before_anything_is_learned_the_correction_is_the_residual_of_a_day_before(unseen: WeatherDemand) -> None:
     """The first day leaves estimates as they are; those of the second are shifted by the label a day before."""
     residual_kw = np.arange(1, DAY + 1, dtype=np.float64)
-    first = unseen.last_step_ + 1
+    first = unseen.last_step + 1
     assert _feed(unseen, residual_kw) == [20_000.0] * DAY
     assert [unseen.correct(first + DAY + i, 500.0) for i in range(DAY)] == (500.0 + residual_kw).tolist()
 
@@ -204,7 +190,7 @@ def test_no_label_younger_than_a_day_counts(fitted: WeatherDemand) -> None:
     one, other = deepcopy(fitted), deepcopy(fitted)
     for model in (one, other):
         _feed(model, _noise_kw(9 * DAY, seed=2))
-    ahead_kw = one.correct(one.last_step_ + DAY, 20_000.0)
+    ahead_kw = one.correct(one.last_step + DAY, 20_000.0)
     one_kw, other_kw = _feed(one, _noise_kw(DAY + 1, seed=3)), _feed(other, _noise_kw(DAY + 1, seed=4))
     assert one_kw[:DAY] == other_kw[:DAY]
     assert one_kw[DAY] != other_kw[DAY]
@@ -214,14 +200,14 @@ def test_no_label_younger_than_a_day_counts(fitted: WeatherDemand) -> None:
 def test_an_estimate_for_a_day_ahead_knows_the_label_of_its_origin_and_leaves_no_trace(unseen: WeatherDemand) -> None:
     """At an origin the target a day later is shifted by the origin's own residual, and nothing else has moved."""
     _feed(unseen, np.array([10.0, 70.0]))
-    before = deepcopy(unseen.correction_.state())
-    assert unseen.correct(unseen.last_step_ + DAY, 500.0) == 570.0
-    assert all(before[name].tobytes() == now.tobytes() for name, now in unseen.correction_.state().items())
+    before = deepcopy(unseen.correction.state())
+    assert unseen.correct(unseen.last_step + DAY, 500.0) == 570.0
+    assert all(before[name].tobytes() == now.tobytes() for name, now in unseen.correction.state().items())
 
 
 def test_correction_learns_what_comes_back_every_week(unseen: WeatherDemand) -> None:
     """Weekends that miss 3 MW, which the residual of a day before never foresees, are foreseen after two months."""
-    steps = unseen.last_step_ + 1 + np.arange(63 * DAY)
+    steps = unseen.last_step + 1 + np.arange(63 * DAY)
     residual_kw = np.where((steps // DAY + 3) % 7 >= 5, 3000.0, 0.0).astype(np.float64)
     error_kw = np.array(_feed(unseen, residual_kw)) - 20_000.0 - residual_kw
     day_old_error_kw = residual_kw[:-DAY] - residual_kw[DAY:]
@@ -255,7 +241,7 @@ def test_nothing_is_left_of_a_shift_that_stays(unseen: WeatherDemand) -> None:
 
 def test_without_the_label_of_a_day_before_the_nearest_of_that_time_of_day_is_used(unseen: WeatherDemand) -> None:
     """A gap falls back on the hour before, then on the same time a day earlier, and past a week on nothing."""
-    first = unseen.last_step_ + 1
+    first = unseen.last_step + 1
     _feed(unseen, np.array([10.0, 30.0, np.nan, np.nan]))
     assert unseen.correct(first + 1 + DAY, 50.0) == 80.0
     assert unseen.correct(first + 2 + DAY, 50.0) == 80.0
@@ -268,11 +254,11 @@ def test_missing_labels_teach_nothing(fitted: WeatherDemand) -> None:
     """A label or an estimate that is NaN a day ago, or a reading that never came, leaves all weights as they are."""
     model = deepcopy(fitted)
     _feed(model, np.full(DAY, np.nan))
-    learned = deepcopy(model.correction_.state())
+    learned = deepcopy(model.correction.state())
     _feed(model, np.zeros(DAY), uncorrected_kw=np.nan)
-    model.last_step_ += DAY
+    model.last_step += DAY
     _feed(model, np.zeros(DAY))
-    now = model.correction_.state()
+    now = model.correction.state()
     names = [name for name in now if name.startswith("regression.")]
     assert names
     assert all((now[name] == learned[name]).all() for name in names)
@@ -289,7 +275,7 @@ def test_an_estimate_comes_out_whatever_labels_are_missing(fitted: WeatherDemand
 
 def test_an_estimate_is_never_below_zero_and_nan_stays_nan(unseen: WeatherDemand) -> None:
     """A large negative residual stops at zero; an estimate that is missing stays missing."""
-    step = unseen.last_step_ + 1
+    step = unseen.last_step + 1
     unseen.partial_fit(step, 5000.0, 100.0)
     assert unseen.correct(step + DAY, 3000.0) == 0.0
     assert np.isnan(unseen.correct(step + DAY, np.nan))
@@ -297,7 +283,7 @@ def test_an_estimate_is_never_below_zero_and_nan_stays_nan(unseen: WeatherDemand
 
 def test_a_label_is_learned_once(unseen: WeatherDemand) -> None:
     """A step that has been seen is refused with its number."""
-    step = unseen.last_step_
+    step = unseen.last_step
     with pytest.raises(ValueError, match=f"step {step} is not after {step}"):
         unseen.partial_fit(step, 1.0, 1.0)
 
@@ -307,10 +293,10 @@ def test_fit_leaves_the_residuals_of_its_last_days(fitted: WeatherDemand) -> Non
     steps, weather = _steps(ROWS)[-9 * DAY :], _weather(ROWS)[-9 * DAY :]
     slots = steps % (9 * DAY)
     estimate_kw = fitted.predict(steps, weather)
-    assert fitted.last_step_ == steps[-1]
-    assert (fitted.correction_.steps[slots] == steps).all()
-    assert (fitted.correction_.estimate_kw[slots] == estimate_kw).all()
-    assert (fitted.correction_.residual_kw[slots] == _demand_kw(steps, weather) - estimate_kw).all()
+    assert fitted.last_step == steps[-1]
+    assert (fitted.correction.steps[slots] == steps).all()
+    assert (fitted.correction.estimate_kw[slots] == estimate_kw).all()
+    assert (fitted.correction.residual_kw[slots] == _demand_kw(steps, weather) - estimate_kw).all()
 
 
 def test_fit_teaches_how_far_to_trust_the_trees() -> None:
@@ -320,28 +306,54 @@ def test_fit_teaches_how_far_to_trust_the_trees() -> None:
     """
     steps, weather = _steps(42 * DAY), _weather(42 * DAY)
     demand_kw = 20_000.0 + _noise_kw(42 * DAY, seed=9)
-    model = WeatherDemand(step_minutes=STEP_MINUTES, n_estimators=100).fit(steps, weather, demand_kw)
+    model = Boosting(step_minutes=STEP_MINUTES, n_estimators=100).fit(steps, weather, demand_kw)
     rise_kw = {"estimate_1_day": 1.0}
-    rest_kw = model.correction_.regression.predict_one(rise_kw)  # type: ignore[no-untyped-call]  # River annotates in part
+    rest_kw = model.correction.regression.predict_one(rise_kw)  # type: ignore[no-untyped-call]  # River annotates in part
     assert rest_kw < -1 / 3
 
 
 def test_reloaded_model_is_the_same_to_the_bit(fitted: WeatherDemand, tmp_path: Path) -> None:
-    """A model that went through its artefact estimates, corrects and goes on learning as if it had not."""
+    """A model that went through its file estimates, corrects and goes on learning as if it had not."""
     original = deepcopy(fitted)
     _feed(original, _noise_kw(3 * DAY, seed=6))
-    original.save(tmp_path)
-    loaded = WeatherDemand.load(tmp_path)
+    original.save(tmp_path / "state.npz")
+    loaded = WeatherDemand.load(tmp_path / "state.npz")
     steps, weather = _steps(100) + ROWS, _weather(100)
-    assert loaded.get_params() == original.get_params()
-    assert loaded.last_step_ == original.last_step_
+    assert loaded.parameters == original.parameters == asdict(BOOSTING)
+    assert loaded.last_step == original.last_step
     assert loaded.predict(steps, weather).tobytes() == original.predict(steps, weather).tobytes()
     residual_kw = _noise_kw(10 * DAY, seed=7)
     residual_kw[::7] = np.nan
     assert _feed(loaded, residual_kw) == _feed(original, residual_kw)
-    left, right = loaded.correction_.state(), original.correction_.state()
-    assert left.keys() == right.keys()
-    assert all(left[name].tobytes() == right[name].tobytes() for name in left)
+    assert_same(loaded.state(), original.state())
+
+
+@pytest.mark.parametrize("depth", [1, 5, 12])
+def test_trees_of_any_depth_come_back(depth: int) -> None:
+    """As arrays and back they answer to the bit as before."""
+    forest, features = Forest.of(_booster(depth)), _weather(500)
+    assert Forest.of_state(forest.state()).predict(features).tobytes() == forest.predict(features).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "named"),
+    [
+        ("feature", np.full(62, 12), "feature"),
+        ("feature", np.full(62, -1), "feature"),
+        ("feature", np.zeros(61, np.int64), "leaves_kw"),
+        ("threshold", np.zeros(61), "leaves_kw"),
+        ("leaves_kw", np.zeros(62), "leaves_kw"),
+        ("leaves_kw", np.full(64, np.nan), "leaves_kw"),
+        ("start_kw", np.array(np.inf), "start_kw"),
+    ],
+)
+def test_arrays_that_are_no_trees_are_refused(name: str, wrong: NDArray[np.float64], named: str) -> None:
+    """What would fail, or answer with nonsense, at the first reading is refused by its name."""
+    nodes = {"feature": np.zeros(62, np.int64), "threshold": np.zeros(62)}
+    state = {**nodes, "leaves_kw": np.zeros(64), "start_kw": np.array(0.0)}
+    Forest.of_state(state)
+    with pytest.raises(ValueError, match=named):
+        Forest.of_state({**state, name: wrong})
 
 
 def test_batches_of_any_size_end_alike(fitted: WeatherDemand) -> None:
@@ -357,39 +369,24 @@ def test_batches_of_any_size_end_alike(fitted: WeatherDemand) -> None:
             for row in zip(steps[part].tolist(), estimate_kw.tolist(), labels_kw[part].tolist(), strict=True):
                 corrected_kw.append(model.correct(*row[:2]))
                 model.partial_fit(*row)
-        return corrected_kw, b"".join(array.tobytes() for array in model.correction_.state().values())
+        return corrected_kw, b"".join(array.tobytes() for array in model.correction.state().values())
 
     assert stream(1) == stream(7) == stream(3 * DAY)
 
 
-def test_artefact_with_a_foreign_type_is_refused(fitted: WeatherDemand, tmp_path: Path) -> None:
-    """A pipeline that holds anything but our constant list of types is not loaded; the error names the type."""
-    fitted.save(tmp_path)
-    foreign = Pipeline([("features", FunctionTransformer(np.linalg.inv)), ("booster", Ridge())])
-    skops.io.dump(foreign, tmp_path / "pipeline.skops")
-    with pytest.raises(
-        ValueError, match=r"pipeline\.skops .*numpy\.linalg.*inv is nothing that we trust.*; run `tetouan train`"
-    ):
-        WeatherDemand.load(tmp_path)
+@pytest.fixture
+def saved(fitted: WeatherDemand, tmp_path: Path) -> Path:
+    """Return the file of the small model."""
+    fitted.save(tmp_path / "state.npz")
+    return tmp_path / "state.npz"
 
 
-def test_artefact_holds_no_pickle(fitted: WeatherDemand, tmp_path: Path) -> None:
-    """Everything in the artefact is JSON or an array without objects."""
-    fitted.save(tmp_path)
-    with zipfile.ZipFile(tmp_path / "pipeline.skops") as archive:
-        assert {name.rpartition(".")[2] for name in archive.namelist()} <= {"json", "npy"}
-    with np.load(tmp_path / "state.npz", allow_pickle=False) as state:
-        assert all(state[name].dtype != object for name in state.files)
-
-
-@pytest.mark.parametrize("name", ["state.npz", "pipeline.skops"])
-def test_broken_artefact_is_refused(fitted: WeatherDemand, tmp_path: Path, name: str) -> None:
-    """A file that was cut short is an error that says what to do."""
-    fitted.save(tmp_path)
-    whole = (tmp_path / name).read_bytes()
-    (tmp_path / name).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=r"holds no whole weather-demand state .*; run `tetouan train`"):
-        WeatherDemand.load(tmp_path)
+def test_a_file_that_was_cut_short_is_refused(saved: Path) -> None:
+    """The error names the file and says what to do."""
+    whole = saved.read_bytes()
+    saved.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"state\.npz is no whole weather-demand state: run `tetouan train`"):
+        WeatherDemand.load(saved)
 
 
 @pytest.mark.parametrize("absurd", [1e39, -1e308, np.inf])
@@ -400,57 +397,42 @@ def test_an_absurd_weather_value_is_no_weather(fitted: WeatherDemand, absurd: fl
     assert np.isnan(fitted.predict(steps, weather)).tolist() == [False, True, False]
 
 
-@pytest.mark.parametrize("other", [2, 99])
-def test_artefact_of_another_format_is_refused(fitted: WeatherDemand, tmp_path: Path, other: int) -> None:
+@pytest.mark.parametrize("other", [3, 99])
+def test_a_file_of_another_format_is_refused(saved: Path, fitted: WeatherDemand, other: int) -> None:
     """A format that we do not read, older or newer, is named, and what to do about it."""
-    fitted.save(tmp_path)
-    np.savez(tmp_path / "state.npz", format=other)
-    with pytest.raises(ValueError, match=rf"state\.npz .*format {other} is not 3.*; run `tetouan train`"):
-        WeatherDemand.load(tmp_path)
-
-
-def test_artefact_without_a_part_of_what_was_learned_is_refused(fitted: WeatherDemand, tmp_path: Path) -> None:
-    """A state that lacks an array of the regression names it."""
-    fitted.save(tmp_path)
-    with np.load(tmp_path / "state.npz") as stored:
-        state = {name: stored[name] for name in stored.files if name != "regression._ss_arr"}
-    np.savez(tmp_path / "state.npz", allow_pickle=False, **state)
-    with pytest.raises(ValueError, match=r"holds no whole weather-demand state .*_ss_arr"):
-        WeatherDemand.load(tmp_path)
+    artefact.write(saved, {**fitted.state(), **artefact.headed("weather-demand", other, {})})
+    with pytest.raises(ValueError, match=rf"state\.npz .*format version {other}, .* reads 4.*: run `tetouan train`"):
+        WeatherDemand.load(saved)
 
 
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [
-        ("regression._ss_arr", np.eye(8)),
-        ("regression._eta_arr", np.zeros((16, 1))),
-        ("residual_kw", np.zeros(144)),
-        ("steps", np.zeros(9 * DAY)),
+        ("correction.regression._ss_arr", np.eye(8)),
+        ("correction.regression._eta_arr", np.zeros((16, 1))),
+        ("correction.regression._ss_arr", None),
+        ("correction.residual_kw", np.zeros(144)),
+        ("correction.steps", np.zeros(9 * DAY)),
         ("last_step", np.zeros(2)),
-        ("parameters", np.array("[")),
+        ("last_step", None),
+        ("forest.start_kw", np.array("soon")),
+        ("forest.leaves_kw", None),
+        ("colour", np.zeros(1)),
+        ("header", None),
+        ("header", np.zeros(3, np.uint8)),
+        ("header", artefact.headed("zone-demand", 4, {})["header"]),
+        ("header", artefact.headed("weather-demand", 4, {"step_minutes": 7})["header"]),
     ],
 )
-def test_artefact_with_a_part_of_another_shape_or_kind_is_refused(
-    fitted: WeatherDemand, tmp_path: Path, name: str, wrong: NDArray[np.float64]
+def test_a_state_that_does_not_fit_is_refused(
+    saved: Path, fitted: WeatherDemand, name: str, wrong: NDArray[np.float64] | None
 ) -> None:
-    """What could only fail at some reading is refused when it is read: the error names the file and what to do."""
-    fitted.save(tmp_path)
-    with np.load(tmp_path / "state.npz") as stored:
-        state = {key: stored[key] for key in stored.files}
-    assert name in state
-    np.savez(tmp_path / "state.npz", allow_pickle=False, **state | {name: wrong})
-    with pytest.raises(ValueError, match=r"state\.npz holds no whole weather-demand state .*; run `tetouan train`"):
-        WeatherDemand.load(tmp_path)
-
-
-def test_artefact_with_another_regressor_is_refused(fitted: WeatherDemand, tmp_path: Path) -> None:
-    """A pipeline without boosted trees, be all its types trusted, is named, and what to do about it."""
-    fitted.save(tmp_path)
-    skops.io.dump(Pipeline([("features", WeatherFeatures()), ("booster", Ridge())]), tmp_path / "pipeline.skops")
-    with pytest.raises(
-        ValueError, match=r"pipeline\.skops holds no whole weather-demand state .*; run `tetouan train`"
-    ):
-        WeatherDemand.load(tmp_path)
+    """What could only fail at some reading is refused when it is read: the error names file and array."""
+    state = {key: array for key, array in fitted.state().items() if key != name}
+    artefact.write(saved, state if wrong is None else {**state, name: wrong})
+    part, _, array = name.partition(".")
+    with pytest.raises(ValueError, match=rf"state\.npz is no weather-demand state .*{part}.*{array}"):
+        WeatherDemand.load(saved)
 
 
 @pytest.mark.real_data
@@ -463,7 +445,7 @@ def test_accuracy_on_the_last_fifth_of_the_year(real_data_path: Path) -> None:
     )
     weather, demand_kw = table.iloc[:, 1:6].to_numpy(), table.iloc[:, 7].round(1).to_numpy()
     seen = len(table) * 4 // 5
-    model = WeatherDemand().fit(steps[:seen], weather[:seen], demand_kw[:seen])
+    model = Boosting().fit(steps[:seen], weather[:seen], demand_kw[:seen])
     uncorrected_kw = model.predict(steps[seen:], weather[seen:])
     corrected_kw = []
     for step, estimate_kw, label_kw in zip(

@@ -102,6 +102,7 @@ class Setting:
     def __init__(self, folder: Path, committed: int) -> None:
         self.topic = Topic(committed)
         self.model = "one"
+        self.make: Callable[[], Core] = lambda: Core(self.model)
         self.cores: list[Core] = []
         self.store = Snapshots(str(folder), "group")
         self.registry: CollectorRegistry = new_registry()
@@ -109,8 +110,8 @@ class Setting:
     def started(self) -> ServiceState:
         """Return a state as a process begins with it."""
 
-        async def make_core() -> Core:
-            self.cores.append(Core(self.model))
+        def make_core() -> Core:
+            self.cores.append(self.make())
             return self.cores[-1]
 
         self.registry = new_registry()
@@ -232,10 +233,7 @@ def test_half_a_batch_is_never_kept(setting: Setting) -> None:
     async def run() -> None:
         state = setting.started()
 
-        async def failing() -> Core:
-            return Failing()
-
-        state.make_core = failing
+        state.make_core = Failing
         await state.rebuild()
         await kept(state)
         with pytest.raises(ZeroDivisionError):
@@ -299,3 +297,72 @@ def test_a_place_that_cannot_be_written_costs_the_snapshot_alone(setting: Settin
 
     asyncio.run(run())
     assert setting.registry.get_sample_value("tetouan_snapshot_failures_total") == 1
+
+
+@dataclass
+class Fetcher(Core):
+    """Begins with a model from elsewhere, of which there is a newer one at times."""
+
+    elsewhere: list[str] = field(default_factory=lambda: ["one"])
+    fetched: int = 0
+
+    async def begin(self) -> None:
+        """Take the newest."""
+        self.model = self.elsewhere[-1]
+        self.fetched += 1
+
+    @property
+    def outdated(self) -> bool:
+        """Tell whether there is a newer one."""
+        return self.model != self.elsewhere[-1]
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return what is remembered, and the model."""
+        return {**super().state(), "model": np.array(self.model)}
+
+    def identity(self) -> dict[str, str]:
+        """Return nothing: the state tells its model."""
+        return {}
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Refuse the state of an older model."""
+        if len(self.elsewhere) > 1 and str(state["model"]) != self.elsewhere[-1]:
+            raise ValueError("it is of an older model")
+        super().resume(state)
+
+
+def test_who_has_kept_its_state_fetches_nothing(setting: Setting) -> None:
+    """The models are fetched where no snapshot holds them, and else not asked for."""
+    setting.make = Fetcher
+
+    async def run() -> None:
+        state = setting.started()
+        await state.rebuild()
+        await kept(state)
+        await setting.started().rebuild()
+
+    asyncio.run(run())
+    assert [core.fetched for core in setting.cores if isinstance(core, Fetcher)] == [1, 0]
+
+
+def test_who_should_have_begun_with_something_else_is_made_anew(setting: Setting) -> None:
+    """With the next take-over: the snapshot of the older model is refused, and the topics are folded."""
+    models = ["one"]
+    setting.make = lambda: Fetcher(elsewhere=models)
+
+    async def run() -> None:
+        state = setting.started()
+        await state.rebuild()
+        await kept(state)
+        again = setting.started()
+        await again.rebuild()
+        outdated = [again.outdated]
+        models.append("two")
+        outdated.append(again.outdated)
+        assert await again.catch_up({ZERO}) == {ZERO: 5}
+        assert [*outdated, again.outdated] == [False, True, False]
+
+    asyncio.run(run())
+    assert [core.model for core in setting.cores] == ["one", "one", "two"]
+    assert setting.refused("unfit") == 1
+    assert setting.folded == [0, 1, 2, 3, 4]

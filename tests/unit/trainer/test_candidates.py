@@ -14,7 +14,6 @@ from services.trainer.candidates import ZoneCandidate
 from services.trainer.history import History
 from shared.contracts.messages import CleanReading
 from shared.forecasting import reference
-from shared.forecasting.model import ZoneDemand
 from shared.forecasting.weather import COLUMNS
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def test_the_reference_is_the_full_hours_that_were_seen(candidate: ZoneCandidate
 
 def test_its_forecasts_had_never_seen_their_target(candidate: ZoneCandidate, history: History) -> None:
     """Each is what a model that was fed up to its origin says, as on the wire; before the last day there is none."""
-    model = ZoneDemand(**ZoneCandidate.fit(history, lambda _: None).model.get_params(deep=False))
+    model = ZoneCandidate.fit(history, lambda _: None).model.anew()
     issued_kw = {}
     for row, demand_kw in enumerate(history.demand_kw[: history.seen].tolist()):
         model.partial_fit(history.first_step + row, demand_kw)
@@ -82,7 +81,7 @@ def test_state_and_reference_are_saved_and_loaded_together(candidate: ZoneCandid
     assert {path.name for path in tmp_path.iterdir()} == {"state.npz", "reference.parquet"}
     loaded = ZoneCandidate.load(tmp_path)
     pd.testing.assert_frame_equal(loaded.reference_hours, candidate.reference_hours, check_dtype=False)
-    assert loaded.model.last_step_ == candidate.model.last_step_
+    assert loaded.model.last_step == candidate.model.last_step
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 torn"])

@@ -93,8 +93,8 @@ def test_both_models_are_registered_with_their_state(make_year: Callable[..., Ye
     last_step = int((until.timestamp() - 600) // 600)
     assert (demand.name, weather.name) == ("zone-demand-tetouan-1", "weather-demand-tetouan-1")
     assert [trained.promoted for trained in report.models] == [True, True]
-    assert ZoneDemand.load(registry.fetch(demand) / "state.npz").last_step_ == last_step
-    assert WeatherDemand.load(registry.fetch(weather)).last_step_ == last_step
+    assert ZoneDemand.load(registry.fetch(demand) / "state.npz").last_step == last_step
+    assert WeatherDemand.load(registry.fetch(weather) / "state.npz").last_step == last_step
     assert dict(demand.tags) == {
         "as_of": "2017-03-22T23:50:00+00:00",
         "data_sha256": "both",
@@ -141,7 +141,8 @@ def test_weather_scores_start_after_until(make_year: Callable[..., Year], tmp_pa
     earlier, later = (History.of(year, 2, START + days * DAY) for days in (5, 7))
     WeatherCandidate.fit(earlier, lambda _: None).save(tmp_path)
     scored = WeatherCandidate.load(tmp_path).score(later, lambda _: None)
-    estimate_kw = WeatherDemand.load(tmp_path).predict(later.steps[later.seen :], later.weather[later.seen :])
+    model = WeatherDemand.load(tmp_path / "state.npz")
+    estimate_kw = model.predict(later.steps[later.seen :], later.weather[later.seen :])
     errors_kw = np.round(estimate_kw, 1) - later.demand_kw[later.seen :]
     assert scored["rmse_kw/uncorrected"] == pytest.approx(np.sqrt(np.mean(errors_kw**2)))
     assert scored["rmse_kw/corrected"] != scored["rmse_kw/uncorrected"]
