@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from copy import deepcopy
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import structlog
 import tenacity
-from anyio import to_thread
 
 from services.forecaster.issuing import ZoneModels
 from services.forecaster.state import digest_of
@@ -18,9 +17,10 @@ from shared.forecasting.model import ZoneDemand
 from shared.forecasting.weather import WeatherDemand
 from shared.runtime.registry import ModelVersion, Registry, RegistryError
 from shared.runtime.settings import Refused
+from shared.runtime.threads import beside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from prometheus_client import Gauge
 
@@ -32,8 +32,6 @@ __all__ = ["Champions", "load_models"]
 
 READY_S = 0.5  # between two looks at whether the service is ready
 LONGEST_PAUSE_S = 60.0  # between two questions to a registry that does not answer
-
-T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -96,7 +94,7 @@ class Champions:
             del self._health.notes["champions"]
 
     async def _ask(self, asking: tenacity.AsyncRetrying) -> None:
-        self._registered = await asking(_beside, load_models, self._settings, self._site)
+        self._registered = await asking(beside, None, load_models, self._settings, self._site)
         self._confirmed.set(1)
 
     def _asking(
@@ -114,11 +112,6 @@ class Champions:
             before_sleep=say,
             reraise=True,
         )
-
-
-async def _beside(work: Callable[..., T], *arguments: object) -> T:
-    """Do it in a thread that nobody waits for who is told to stop: a registry may be silent for a minute."""
-    return await to_thread.run_sync(work, *arguments, abandon_on_cancel=True)
 
 
 def load_models(settings: ForecasterSettings, place: Site) -> tuple[ZoneModels, ...]:

@@ -12,6 +12,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
@@ -30,6 +31,9 @@ __all__ = ["Foldable", "Offsets", "Past"]
 
 MAX_RECORDS = 500
 POLL_MS = 200
+UNREADABLE = "the past cannot be read"
+
+log = structlog.get_logger()
 
 Offsets = dict[TopicPartition, int]  # of the next record
 Spans = dict[TopicPartition, tuple[int, int]]  # first and past-the-last offset
@@ -78,7 +82,7 @@ class Past:
         """
         async with self._consumer() as consumer:
             committed = await self._committed(consumer)  # before the ends: what is committed until then has its answers
-            ends = await consumer.end_offsets(self._reads) | committed
+            ends = await patiently(UNREADABLE)(consumer.end_offsets, self._reads) | committed
             spans = await _spans(consumer, dict.fromkeys(self._reads, 0), ends)
             return committed, await self._fold(consumer, spans, core, lambda _partition, _offset: None)
 
@@ -102,7 +106,7 @@ class Past:
     @asynccontextmanager
     async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
         """Return a consumer beside the group, of all the partitions; a broker that does not answer is waited for."""
-        async for attempt in patiently("the past cannot be read", group=self._group):
+        async for attempt in patiently(UNREADABLE, group=self._group):
             with attempt:
                 consumer = await self._started()
         try:
@@ -134,7 +138,8 @@ class Past:
         return consumer
 
     async def _committed(self, consumer: AIOKafkaConsumer) -> Offsets:
-        return {partition: await consumer.committed(partition) or 0 for partition in self._consumes}
+        ask = patiently(UNREADABLE, group=self._group)
+        return {partition: await ask(consumer.committed, partition) or 0 for partition in self._consumes}
 
     async def _fold(
         self, consumer: AIOKafkaConsumer, spans: Spans, core: Foldable, note: Callable[[TopicPartition, int], None]
@@ -169,7 +174,11 @@ def _partitions(prefix: str, of: Iterable[Topic]) -> list[TopicPartition]:
 
 async def _spans(consumer: AIOKafkaConsumer, starts: Offsets, ends: Offsets) -> Spans:
     """Return first and past-the-last offset of each partition that has a past."""
-    held_from = await consumer.beginning_offsets(list(starts))
-    held_to = await consumer.end_offsets(list(starts))
+    held_from: Offsets = await patiently(UNREADABLE)(consumer.beginning_offsets, list(starts))
+    held_to: Offsets = await patiently(UNREADABLE)(consumer.end_offsets, list(starts))
+    for part, start in starts.items():
+        if 0 < start < held_from[part]:
+            gone = f"{held_from[part] - start} records of {part.topic}-{part.partition} are gone"
+            log.warning("the state lacks what its topic has not kept: keep the topic for longer", why=gone)
     spans = {part: (max(start, held_from[part]), min(ends[part], held_to[part])) for part, start in starts.items()}
     return {partition: span for partition, span in spans.items() if span[0] < span[1]}

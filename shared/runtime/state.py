@@ -6,7 +6,6 @@ was kept, rebuilt from the topics, or some of both; and one that is beyond them 
 
 from __future__ import annotations
 
-import asyncio
 import gc
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -16,6 +15,7 @@ from aiokafka import TopicPartition
 from shared.runtime.clock import monotonic_s, now
 from shared.runtime.restoring import Foldable
 from shared.runtime.snapshots import Snapshot, SnapshotRefused
+from shared.runtime.threads import beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from shared.runtime.snapshots import Snapshots
 
 __all__ = ["Core", "Fetching", "Resumable", "ServiceState"]
+
+PLACE_S = 30.0  # for what a place of snapshots does in a second; one that is silent must not hold up the service
 
 log = structlog.get_logger()
 
@@ -163,7 +165,7 @@ class ServiceState:
     async def keep(self, snapshot: Snapshot) -> None:
         """Write a snapshot beside the running service; where that fails the next one will do."""
         try:
-            size = await asyncio.to_thread(self._store.save, snapshot)
+            size = await beside(PLACE_S, self._store.save, snapshot)
         except OSError as error:
             self._metrics.snapshot_failures.inc()
             log.warning(
@@ -183,8 +185,8 @@ class ServiceState:
         identity = {**self.broker_identity, **core.identity()}
         committed = await self.committed()
         try:
-            await asyncio.to_thread(self._store.tidy)
-            names = await asyncio.to_thread(self._store.names)
+            await beside(PLACE_S, self._store.tidy)
+            names = await beside(PLACE_S, self._store.names)
         except OSError as error:
             log.warning("no snapshot can be read, rebuilding the state", place=self._store.place, error=str(error))
             return None
@@ -201,7 +203,7 @@ class ServiceState:
         return None
 
     async def _take(self, core: Resumable, name: str, identity: Mapping[str, str], committed: Offsets) -> Offsets:
-        snapshot = await asyncio.to_thread(self._store.read, name)
+        snapshot = await self._read(name)
         snapshot.check_identity(identity)
         offsets = _offsets(snapshot)
         for partition, offset in offsets.items():
@@ -216,6 +218,12 @@ class ServiceState:
         except ValueError as error:
             raise SnapshotRefused("unfit", str(error)) from error
         return offsets
+
+    async def _read(self, name: str) -> Snapshot:
+        try:
+            return await beside(PLACE_S, self._store.read, name)
+        except TimeoutError as error:
+            raise SnapshotRefused("unreadable", f"it was not read within {PLACE_S:.0f} s") from error
 
     def _account(self, source: str, records: int, started_s: float) -> None:
         seconds = monotonic_s() - started_s

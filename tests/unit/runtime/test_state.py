@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from aiokafka import TopicPartition
 
+from shared.runtime import state as states
 from shared.runtime.metrics import PipelineMetrics, new_registry
 from shared.runtime.snapshots import Snapshots
 from shared.runtime.state import ServiceState
@@ -293,6 +295,44 @@ def test_a_place_that_cannot_be_written_costs_the_snapshot_alone(setting: Settin
         await state.rebuild()
         (tmp_path / "group").write_bytes(b"in the way")
         await kept(state)
+        assert state.snapshot() is not None
+
+    asyncio.run(run())
+    assert setting.registry.get_sample_value("tetouan_snapshot_failures_total") == 1
+
+
+@pytest.mark.parametrize("silent", ["names", "read"])
+def test_a_place_that_is_silent_holds_up_no_start(
+    silent: str, setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it holds is done without, and the topics are folded."""
+    answer = threading.Event()
+
+    async def run() -> None:
+        state = setting.started()
+        await state.rebuild()
+        await kept(state)
+        monkeypatch.setattr(states, "PLACE_S", 0.05)
+        monkeypatch.setattr(setting.store, silent, lambda *_: answer.wait(30))
+        await setting.started().rebuild()
+        answer.set()
+
+    asyncio.run(run())
+    assert setting.folded == [0, 1, 2, 3, 4]
+    assert setting.refused("unreadable") == (1 if silent == "read" else None)
+
+
+def test_a_place_that_is_silent_costs_the_snapshot_alone(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is counted like one that cannot be written."""
+    answer = threading.Event()
+
+    async def run() -> None:
+        state = setting.started()
+        await state.rebuild()
+        monkeypatch.setattr(states, "PLACE_S", 0.05)
+        monkeypatch.setattr(setting.store, "save", lambda *_: answer.wait(30))
+        await kept(state)
+        answer.set()
         assert state.snapshot() is not None
 
     asyncio.run(run())
