@@ -13,6 +13,7 @@ longer than on Kafka, and one fetch returns what was sent at once, not all there
 from __future__ import annotations
 
 import argparse
+import asyncio
 import gc
 import json
 import os
@@ -31,12 +32,13 @@ from uuid import uuid4
 import httpx
 import numpy as np
 from confluent_kafka import Consumer, Producer, TopicPartition
+from prometheus_client import Gauge
 from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from backtest.run import judged, seconds_per_forecast
-from services.forecaster.champions import load_models
+from services.forecaster.champions import Champions
 from services.forecaster.issuing import Issuer
 from services.forecaster.settings import ForecasterSettings
 from services.trainer.training import ensure
@@ -45,6 +47,7 @@ from shared.contracts.messages import CleanReading, Forecast
 from shared.data.year import find_year
 from shared.runtime import embedded
 from shared.runtime.clock import monotonic_s
+from shared.runtime.health import Health
 from shared.runtime.kafka import ensure_topics
 from shared.runtime.registry import Registry
 from shared.runtime.settings import load
@@ -261,7 +264,7 @@ def _prepare(folder: Path) -> tuple[list[CleanReading], Inside]:
         registry.promote(version)
     total = WARM_UP + ROUNDS * ROUND + SINGLE + PACED
     readings = judged(year, START, START + timedelta(minutes=10 * total))
-    (models,) = load_models(settings, year.site)
+    (models,) = asyncio.run(Champions(settings, Health(), Gauge("confirmed", "", registry=None)).fetch())
     inside = Inside(models, year.site)
     inside.run(readings[:WARM_UP])
     inside.readings, inside.cpu_s = 0, dict.fromkeys(inside.cpu_s, 0.0)

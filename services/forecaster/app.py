@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import structlog
 from pydantic import ValidationError
 
 from services.forecaster.champions import Champions
-from services.forecaster.issuing import Issuer
+from services.forecaster.issuing import Issuer, ZoneModels
 from services.forecaster.metrics import ForecasterMetrics
 from services.forecaster.state import FORMAT, state_of, zones_of
 from shared.contracts import topics
@@ -24,11 +23,11 @@ from shared.runtime.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from numpy.typing import NDArray
 
     from services.forecaster.issue import Issue
-    from services.forecaster.issuing import ZoneModels
     from services.forecaster.settings import ForecasterSettings
     from shared.runtime.records import Record
 
@@ -85,24 +84,23 @@ class ForecasterCore:
         """Begin with the champions as they were registered."""
         self.adopt(await self._champions.fetch())
 
-    @property
     def outdated(self) -> bool:
-        """Whether the registry has other champions than those that this core began with."""
+        """Tell whether the registry has other champions than those that this core began with."""
         return self._champions.supersede(self._zones)
 
     def adopt(self, zones: tuple[ZoneModels, ...]) -> None:
         """Run these models from now on."""
-        self._zones = zones
+        as_of = min((zone.as_of for zone in zones if zone.as_of is not None), default=None)
+        self._zones, self._as_of, self._newest = zones, as_of, as_of
         self._issuer = Issuer(self._site, zones, self._settings.coverages)
-        self._as_of = self._newest = min((zone.as_of for zone in zones if zone.as_of is not None), default=None)
         self._metrics.model_info.clear()
-        self._health.notes.pop("cold", None)
-        for zone in zones:
-            for label in (zone.names.demand, zone.names.weather):
-                if label is None:
-                    self._health.notes["cold"] = COLD
-                else:
-                    self._announce(label)
+        for note in ("cold", "gap", "ignored", "origin"):  # of models that ran before
+            self._health.notes.pop(note, None)
+        for label in (label for zone in zones for label in (zone.names.demand, zone.names.weather)):
+            if label is None:
+                self._health.notes["cold"] = COLD
+            else:
+                self._announce(label)
 
     def _announce(self, label: str) -> None:
         model, version = label.rsplit("/", 1)
@@ -122,21 +120,21 @@ class ForecasterCore:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return every array of the state by name; a copy."""
-        newest_s = -1 if self._newest is None else int(self._newest.timestamp())
-        return {"newest_s": np.array(newest_s), **state_of(self._zones)}
+        return state_of(self._zones)
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `state` returned; raises ``ValueError``, and stays as it was, where it does not fit."""
-        arrays = dict(state)
-        newest_s = arrays.pop("newest_s", None)
-        if newest_s is None or newest_s.shape != () or newest_s.dtype.kind != "i":
-            raise ValueError("newest_s: the state needs one whole number")
-        zones = zones_of(arrays, self._settings.zones)
+        zones = zones_of(state, self._settings.zones)
+        for models in zones:
+            if models.names.demand is None and models.demand.parameters != self._cold_parameters(models.zone):
+                raise ValueError(f"zone{models.zone}: the calendar of the site, or its step, was another")
         if self._champions.supersede(zones):
             raise ValueError(f"it is of {_names(zones)}, and other champions are registered")
         self.adopt(zones)
-        self._newest = None if newest_s < 0 else datetime.fromtimestamp(int(newest_s), UTC)
-        self._as_of = self._newest
+        self._champions.kept = all(models.names.demand is not None for models in zones)
+
+    def _cold_parameters(self, zone: int) -> dict[str, Any]:
+        return ZoneModels.cold(self._site, zone).demand.parameters
 
     def restore(self, records: Sequence[Record]) -> None:
         """Fold clean readings that were answered before; their forecasts are on the topic."""

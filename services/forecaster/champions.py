@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from copy import deepcopy
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import structlog
 import tenacity
 
 from services.forecaster.issuing import ZoneModels
+from services.forecaster.registered import DEMAND, FILE, NAMES, WEATHER, Question
 from services.forecaster.state import digest_of
 from shared.contracts.messages import ModelNames
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.weather import WeatherDemand
-from shared.runtime.registry import ModelVersion, Registry, RegistryError
+from shared.runtime.registry import RegistryError
 from shared.runtime.settings import Refused
 from shared.runtime.threads import beside
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from prometheus_client import Gauge
 
     from services.forecaster.settings import ForecasterSettings
-    from shared.data.sites import Site
     from shared.runtime.health import Health
 
-__all__ = ["Champions", "load_models"]
+__all__ = ["Champions", "registered"]
 
 READY_S = 0.5  # between two looks at whether the service is ready
+ANSWER_S = 120.0  # MLflow itself gives up after some twenty seconds, for each thing that it asks
 LONGEST_PAUSE_S = 60.0  # between two questions to a registry that does not answer
+TOO_OLD = "those that are registered end too long before the readings: run `tetouan train` on newer data"
 
 log = structlog.get_logger()
 
@@ -54,15 +61,27 @@ class Champions:
 
     def __init__(self, settings: ForecasterSettings, health: Health, confirmed: Gauge) -> None:
         self._settings = settings
-        self._site = settings.place
         self._health = health
         self._confirmed = confirmed
         self._registered: tuple[ZoneModels, ...] | None = None
+        self.kept = False
+        """Whether the service has begun with models of its own: then it never goes on without any."""
 
     def supersede(self, zones: Sequence[ZoneModels]) -> bool:
         """Tell whether the registry has said that other models than these are to run."""
         registered = self._registered
-        return registered is not None and [zone.origin for zone in zones] != [zone.origin for zone in registered]
+        if registered is None or [zone.origin for zone in zones] == [zone.origin for zone in registered]:
+            return False
+        if any(self._too_old(*pair) for pair in zip(zones, registered, strict=True)):
+            self._health.notes["champions"] = TOO_OLD
+            return False
+        return True
+
+    def _too_old(self, running: ZoneModels, registered: ZoneModels) -> bool:
+        """Tell whether champions could not go on with what a cold start has seen, so that it is the better one."""
+        if running.names.demand is not None or running.began is None or registered.as_of is None:
+            return False
+        return running.began - registered.as_of > timedelta(days=self._settings.max_gap_days)
 
     async def fetch(self) -> tuple[ZoneModels, ...]:
         """Return the models as they were registered, waited for; without any where they are not in time.
@@ -72,78 +91,110 @@ class Champions:
         """
         if self._registered is None:
             self._health.waiting_for["models"] = "the models are being loaded"
-            asking = self._asking(RegistryError, "models", self._health.waiting_for, 2.0)
             try:
-                await self._ask(asking.copy(stop=tenacity.stop_after_delay(self._settings.models_wait_s)))
+                await self._ask_in_time()
             except RegistryError as error:
                 if self._settings.model_tags:
                     raise
                 log.warning("starting without champions", why=str(error))
-            del self._health.waiting_for["models"]
+            finally:
+                self._health.waiting_for.pop("models", None)
         if self._registered is None:
-            return tuple(ZoneModels.cold(self._site, zone) for zone in self._settings.zones)
+            return tuple(ZoneModels.cold(self._settings.place, zone) for zone in self._settings.zones)
         return deepcopy(self._registered)  # who began with them may have to begin again
+
+    async def _ask_in_time(self) -> None:
+        def say(why: str) -> None:
+            self._health.waiting_for["models"] = why
+            self._health.progressed()
+            log.info("waiting for the models", why=why)
+
+        waits_s = self._settings.models_wait_s
+        stop = tenacity.stop_never if self.kept else tenacity.stop_after_delay(waits_s)
+        await self._ask(_asking(RegistryError, say, 2.0).copy(stop=stop))
 
     async def confirm(self) -> None:
         """Once the service is ready, ask until the registry has said what is to run."""
+
+        def say(why: str) -> None:
+            self._health.notes["champions"] = why
+            log.info("the registry has not said which models are to run, asking again", why=why)
+
         while not self._health.ready()[0]:  # noqa: ASYNC110 - no one event makes a service ready
             await asyncio.sleep(READY_S)
         if self._registered is None:
             self._health.notes["champions"] = "the registry is being asked for them"
-            await self._ask(self._asking(Refused, "champions", self._health.notes, LONGEST_PAUSE_S))
-            del self._health.notes["champions"]
+            await self._ask(_asking(Refused, say, LONGEST_PAUSE_S))
+            self._health.notes.pop("champions", None)
 
     async def _ask(self, asking: tenacity.AsyncRetrying) -> None:
-        self._registered = await asking(beside, None, load_models, self._settings, self._site)
+        self._registered = await asking(registered, self._settings)
         self._confirmed.set(1)
 
-    def _asking(
-        self, kind: type[Refused], what: str, say_in: dict[str, str], longest_pause_s: float
-    ) -> tenacity.AsyncRetrying:
-        def say(state: tenacity.RetryCallState) -> None:
-            why = str(state.outcome.exception()) if state.outcome else ""
-            say_in[what] = why
-            self._health.progressed()
-            log.info("waiting for the models", why=why)
 
-        return tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type(kind),
-            wait=tenacity.wait_exponential(multiplier=0.5, max=longest_pause_s),
-            before_sleep=say,
-            reraise=True,
-        )
+def _asking(kind: type[Refused], say: Callable[[str], None], longest_pause_s: float) -> tenacity.AsyncRetrying:
+    def before_sleep(state: tenacity.RetryCallState) -> None:
+        say(str(state.outcome.exception()) if state.outcome else "")
+
+    return tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception_type(kind),
+        wait=tenacity.wait_exponential(multiplier=0.5, max=longest_pause_s),
+        before_sleep=before_sleep,
+        reraise=True,
+    )
 
 
-def load_models(settings: ForecasterSettings, place: Site) -> tuple[ZoneModels, ...]:
+async def registered(settings: ForecasterSettings) -> tuple[ZoneModels, ...]:
     """Return the models of the configured zones: the champions, or the newest with the tags of the settings.
 
-    Raises ``RegistryError`` where one is not registered, ``Refused`` where its files cannot be used.
+    Raises ``RegistryError`` where one is not registered or the registry cannot be used, ``Refused`` where the files of
+    one cannot be.
     """
-    registry = Registry(settings.registry_uri, settings.artifact_root)
-    tags = dict(tag.split("=", 1) for tag in settings.model_tags)
-    return tuple(_load_zone(registry, tags, place.name, zone) for zone in settings.zones)
+    with TemporaryDirectory(prefix="tetouan-models-") as folder:
+        question = Question(
+            registry_uri=settings.registry_uri,
+            artifact_root=settings.artifact_root,
+            tags=dict(tag.split("=", 1) for tag in settings.model_tags),
+            site=settings.place.name,
+            zones=settings.zones,
+            folder=Path(folder),
+        )
+        await _answered(question)
+        return tuple(_zone_in(question.folder / str(zone), zone) for zone in settings.zones)
 
 
-def _load_zone(registry: Registry, tags: dict[str, str], site_name: str, zone: int) -> ZoneModels:
-    demand, weather = (
-        _version(registry, tags, f"{kind}-{site_name}-{zone}") for kind in ("zone-demand", "weather-demand")
-    )
+async def _answered(question: Question) -> None:
+    """Have the question answered by a process of its own, which ends with this call.
+
+    A thread starts it and talks to it: the event loop would fork, which takes long in a process with much memory.
+    """
+    process = await beside(None, _asking_process)
+    try:
+        _, said = await beside(ANSWER_S, process.communicate, question.model_dump_json().encode())
+    except TimeoutError:
+        raise RegistryError(f"the registry did not answer within {ANSWER_S:.0f} s: see that its server runs") from None
+    finally:
+        process.kill()
+        process.wait()
+    if process.returncode:
+        last = said.decode(errors="replace").strip().rpartition("\n")[2]
+        raise RegistryError(last if process.returncode == 2 else f"asking the registry has failed ({last[:200]})")
+
+
+def _asking_process() -> subprocess.Popen[bytes]:
+    command, pipe = [sys.executable, "-m", "services.forecaster.registered"], subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe)
+
+
+def _zone_in(folder: Path, zone: int) -> ZoneModels:
+    names = ModelNames.model_validate_json((folder / NAMES).read_bytes())
     try:
         models = ZoneModels(
             zone=zone,
-            demand=ZoneDemand.load(registry.fetch(demand) / "state.npz"),
-            weather=WeatherDemand.load(registry.fetch(weather) / "state.npz"),
-            names=ModelNames(demand=demand.label, weather=weather.label),
+            demand=ZoneDemand.load(folder / DEMAND / FILE),
+            weather=WeatherDemand.load(folder / WEATHER / FILE),
+            names=names,
         )
     except (OSError, ValueError) as error:
-        raise Refused(f"the files of {demand.label} or {weather.label} cannot be used: {error}") from error
+        raise Refused(f"the files of {names.demand} or {names.weather} cannot be used: {error}") from error
     return replace(models, digest=digest_of(models))
-
-
-def _version(registry: Registry, tags: dict[str, str], name: str) -> ModelVersion:
-    version = registry.find(name, tags) if tags else registry.champion(name)
-    if version is None:
-        wanted = " and ".join(f"{tag}={value}" for tag, value in tags.items())
-        what = f"version of {name} with {wanted}" if tags else f"champion of {name}"
-        raise RegistryError(f"no {what} is registered: run `tetouan train`")
-    return version

@@ -58,11 +58,19 @@ class ZoneModels:
         return cls(zone, demand, None, ModelNames(demand=None, weather=None))
 
     @property
+    def began(self) -> datetime | None:
+        """The time of the first good reading that the demand model's state has seen, None before it."""
+        first_step = self.demand.first_step
+        return None if first_step is None else self._time_of(first_step)
+
+    @property
     def as_of(self) -> datetime | None:
         """The time of the last reading that the demand model's state holds, None before the first."""
-        if self.demand.last_step is None:
-            return None
-        return datetime.fromtimestamp(self.demand.last_step * 60 * self.demand.step_minutes, UTC)
+        last_step = self.demand.last_step
+        return None if last_step is None else self._time_of(last_step)
+
+    def _time_of(self, step: int) -> datetime:
+        return datetime.fromtimestamp(step * 60 * self.demand.step_minutes, UTC)
 
 
 class Issuer:

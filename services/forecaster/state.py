@@ -64,7 +64,7 @@ def _zone_of(name: str, state: State) -> ZoneModels:
     try:
         origin = json.loads(state["origin"].tobytes())
         names, digest = ModelNames(**origin["models"]), str(origin["digest"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"{name}.origin does not say of which models the state is") from error
     demand = _model_of(f"{name}.demand", ZoneDemand.of_state, below(state, "demand"))
     trees = below(state, "weather")
@@ -75,7 +75,7 @@ def _zone_of(name: str, state: State) -> ZoneModels:
 def _model_of(name: str, of_state: Callable[[State], M], state: State) -> M:
     try:
         return of_state(state)
-    except ValueError as error:
+    except (ArithmeticError, LookupError, OSError, TypeError, ValueError) as error:
         raise ValueError(f"{name}: {error}") from error
 
 

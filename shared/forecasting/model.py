@@ -192,6 +192,11 @@ class ZoneDemand:
         return None if self.fold is None else self.fold.outlook.last_step
 
     @property
+    def first_step(self) -> int | None:
+        """Step of the first good reading; None before it."""
+        return self.fold.history.first_step if self.fold is not None and self.fold.ready else None
+
+    @property
     def ready(self) -> bool:
         """Whether there was a good reading, from which on there is a forecast."""
         return self.fold is not None and self.fold.ready

@@ -181,11 +181,12 @@ class Correction:
         return math.nan
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return all that has been remembered and learned as named arrays of numbers, for `restore`."""
-        learned = {f"regression.{name}": value for name, value in self._learned.items()}
-        return {"steps": self.steps, "estimate_kw": self.estimate_kw, "residual_kw": self.residual_kw, **learned}
+        """Return all that has been remembered and learned as arrays by name; a copy."""
+        remembered = {"steps": self.steps, "estimate_kw": self.estimate_kw, "residual_kw": self.residual_kw}
+        arrays = {**remembered, **{f"regression.{name}": value for name, value in self._learned.items()}}
+        return {name: array.copy() for name, array in arrays.items()}
 
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `state` returned; raises ``ValueError`` that names the array that does not fit."""
         own = self.state()
         refuse_misfit(state, own)
@@ -282,11 +283,10 @@ class WeatherDemand:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return all that it is as arrays by name, a copy: parameters, trees, and what it has learned."""
-        learned = {name: value.copy() for name, value in self.correction.state().items()}
         return {
             **artefact.headed(_KIND, VERSION, self.parameters),
             "last_step": np.array(self.last_step),
-            **joined({"forest": self.forest.state(), "correction": learned}),
+            **joined({"forest": self.forest.state(), "correction": self.correction.state()}),
         }
 
     @classmethod
@@ -305,7 +305,7 @@ class WeatherDemand:
             raise ValueError(f"header: step_minutes is {step_minutes!r}, which divides no day")
         model = cls(forest, int(state["last_step"]), step_minutes=step_minutes, grown_with=parameters)
         try:
-            model.correction.restore(below(state, "correction"))
+            model.correction.resume(below(state, "correction"))
         except ValueError as error:
             raise ValueError(f"correction: {error}") from error
         return model

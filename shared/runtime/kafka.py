@@ -31,6 +31,7 @@ from shared.runtime.retries import patiently
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
     from concurrent.futures import Future
 
     from aiokafka import AIOKafkaConsumer
@@ -149,6 +150,7 @@ class Pipeline:
         self._sender: Sender | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._taking_over: asyncio.Task[None] | None = None
+        self._owned: frozenset[TopicPartition] = frozenset()  # what the consumer says is old while a group is joined
         self._in_hand = 0
         self._broker = KafkaBroker(
             self._bootstrap,
@@ -266,7 +268,7 @@ class Pipeline:
             if snapshot is not None:
                 await self._state.keep(snapshot)
 
-    def _assigned(self, partitions: set[TopicPartition]) -> None:
+    def _assigned(self, partitions: AbstractSet[TopicPartition]) -> None:
         """Pause what is assigned before anything is fetched, and take it over in the background.
 
         The group waits for this call, and nothing may wait for the group's heartbeats here.
@@ -274,25 +276,29 @@ class Pipeline:
         consumer = self._subscriber.consumer
         if consumer is None or not partitions:
             return
+        if self._taking_over is not None:
+            self._taking_over.cancel()
         consumer.pause(*partitions)
-        self._taking_over = self._run(self._take_over(consumer, partitions))
+        self._owned = frozenset(partitions)
+        self._taking_over = self._run(self._take_over(consumer, self._owned))
 
     async def _revoked(self) -> None:
         """Let the batch in hand be committed, for as long as the group waits for that."""
-        self._open = frozenset()
+        self._open = self._owned = frozenset()
         if self._taking_over is not None:
             self._taking_over.cancel()
         with suppress(TimeoutError):
             async with asyncio.timeout(BATCH_STOP_S), self._lock:
                 pass
 
-    def _begin_anew(self, consumer: AIOKafkaConsumer) -> None:
-        """Take over all that is assigned once more: the state is made anew on the way."""
-        log.info("the state is made anew, it should have begun with something else")
-        self._open = frozenset()
-        self._assigned(set(consumer.assignment()))
+    def _begin_anew(self) -> None:
+        """Take over once more what is ours: the state is made anew on the way."""
+        if self._owned:
+            log.info("the state is made anew, it should have begun with something else")
+            self._open = frozenset()
+            self._assigned(self._owned)
 
-    async def _take_over(self, consumer: AIOKafkaConsumer, partitions: set[TopicPartition]) -> None:
+    async def _take_over(self, consumer: AIOKafkaConsumer, partitions: frozenset[TopicPartition]) -> None:
         self._health.waiting_for["state"] = REBUILDING
         await self._rebuilt.wait()
         async with self._lock:
@@ -306,7 +312,7 @@ class Pipeline:
                 else:
                     await consumer.seek_to_beginning(partition)
             consumer.resume(*partitions)
-            self._open = frozenset(partitions)
+            self._open = partitions
         self._health.waiting_for.pop("state", None)
 
     async def _handle(self, message: KafkaMessage) -> None:
@@ -374,8 +380,8 @@ class Pipeline:
                 self._health.waiting_for.pop("assignment", None)
                 with suppress(IllegalStateError):  # a partition that is taken away meanwhile has no position
                     await self._measure_lag(consumer)
-                if self._state.outdated and self._taking_over is not None and self._taking_over.done():
-                    self._begin_anew(consumer)
+                if self._state.outdated() and self._taking_over is not None and self._taking_over.done():
+                    self._begin_anew()
             else:
                 self._health.waiting_for["assignment"] = JOINING
             await asyncio.sleep(WATCH_S)
@@ -406,7 +412,9 @@ class Pipeline:
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is published without types
     """Tells the pipeline what its group gives it and takes from it."""
 
-    def __init__(self, revoked: Callable[[], Awaitable[None]], assigned: Callable[[set[TopicPartition]], None]) -> None:
+    def __init__(
+        self, revoked: Callable[[], Awaitable[None]], assigned: Callable[[AbstractSet[TopicPartition]], None]
+    ) -> None:
         self._revoked = revoked
         self._assigned = assigned
 

@@ -151,8 +151,8 @@ class Transactional:
         Raises
         ------
         Superseded
-            If another process has taken the partition over: its producer shuts out ours, or, where ours was away for
-            so long that a new one shuts out its, more is committed than we have.
+            If another process has taken the partition over: its producer shuts out ours, or, where ours was away in the
+            middle of a transaction, more is committed than we have.
         """
         ((partition, offset),) = offsets.items()
         for attempt in range(1, TRIES + 1):
@@ -165,15 +165,20 @@ class Transactional:
                 log.warning("a transaction failed, it is done again", attempt=attempt, error=str(error))
                 if attempt == TRIES:
                     raise
+                await self._refuse_succession(partition, begin, offset)  # first: who has succeeded must not be shut out
                 await self.take_over([partition])  # ends what is open
-                committed = (await self._committed())[partition]
-                if committed == offset:
+                if await self._refuse_succession(partition, begin, offset) == offset:
                     return True  # all that had failed was to hear of it
-                if committed > begin:
-                    raise _superseded(partition) from None
             else:
                 break
         return True
+
+    async def _refuse_succession(self, partition: TopicPartition, begin: int, offset: int) -> int:
+        """Return what is committed; raises ``Superseded`` where it is more than we had, and not our own batch."""
+        committed = (await self._committed())[partition]
+        if begin < committed != offset:
+            raise _superseded(partition) from None
+        return committed
 
     async def _transact(self, producer: AIOKafkaProducer, offsets: Offsets, outgoing: Sequence[Outgoing]) -> None:
         async with _at_most(TRANSACT_S, "the transaction was not committed"):

@@ -42,7 +42,7 @@ NUMBERED = re.compile(r"(\d+)\.snapshot", re.ASCII)
 BESIDE = ".part"
 
 Reason = Literal["torn", "format", "foreign", "ahead", "unfit", "unreadable"]
-"""Damaged; of another format; of another cluster, group or model; beyond what is committed; not what the core takes."""
+"""Damaged; of another format; of another cluster, group or site; beyond what is committed; not what the core takes."""
 
 # what json, numpy and zipfile raise on bytes that nobody wrote
 _BROKEN = (AttributeError, BadZipFile, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, zlib.error)
@@ -65,7 +65,7 @@ class Snapshot:
     offsets
         By topic and partition, the offset of the next record to fold.
     identity
-        What the state belongs to: cluster, group, topics, site, models.
+        What the state belongs to: cluster, group, topics, site.
     arrays
         The state itself by name, without objects.
     """

@@ -46,7 +46,7 @@ class Resumable(Protocol):
     """A core whose state can be kept."""
 
     def identity(self) -> dict[str, str]:
-        """Return what the state belongs to: site, zones, versions of the models, number of its format."""
+        """Return what the state belongs to: site, zones, number of its format."""
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return every array of the state by name, safe to be written later; no objects."""
@@ -62,9 +62,8 @@ class Fetching(Protocol):
     async def begin(self) -> None:
         """Fetch what it begins with, before it folds anything; ``Refused`` ends the start."""
 
-    @property
     def outdated(self) -> bool:
-        """Whether it should have begun with something else, so that it is to be made anew."""
+        """Tell whether it should have begun with something else, so that it is to be made anew."""
 
 
 class ServiceState:
@@ -91,14 +90,14 @@ class ServiceState:
         self._folded: Offsets = {}
         self._unsettled: set[TopicPartition] = set()  # folded, and not committed
         self._kept: Offsets = {}  # by the last snapshot
+        self._copied: Core | None = None  # whose state that is
         self.broker_identity: dict[str, str] = {}
         """Cluster, group and topics."""
 
-    @property
     def outdated(self) -> bool:
-        """Whether the core is to be made anew."""
+        """Tell whether the core is to be made anew."""
         core: Core | Fetching | None = self._core
-        return isinstance(core, Fetching) and core.outdated
+        return isinstance(core, Fetching) and core.outdated()
 
     async def rebuild(self) -> Core:
         """Give a fresh core the newest snapshot that it can use, or else fold the topics into it; returns the core."""
@@ -127,7 +126,7 @@ class ServiceState:
         """Bring the state to what is committed of these partitions; returns the offsets from which to go on."""
         committed = {part: offset for part, offset in (await self.committed()).items() if part in partitions}
         core = self._core
-        if core is None or self.outdated:
+        if core is None or self.outdated():
             core = await self.rebuild()
         if beyond := [part for part, offset in committed.items() if self._folded.get(part, 0) > offset]:
             log.warning("the state is beyond what is committed, it goes back and folds again", topic=beyond[0].topic)
@@ -159,6 +158,7 @@ class ServiceState:
         core: Core | Resumable | None = self._core
         if not isinstance(core, Resumable):
             return None
+        self._copied = self._core
         offsets = {(partition.topic, partition.partition): offset for partition, offset in self._folded.items()}
         return Snapshot(offsets, {**self.broker_identity, **core.identity()}, core.state())
 
@@ -174,7 +174,8 @@ class ServiceState:
                 error=str(error),
             )
             return
-        self._kept = _offsets(snapshot)
+        if self._copied is self._core:  # else there is a new one meanwhile, of which nothing is kept
+            self._kept = _offsets(snapshot)
         self._metrics.snapshot_bytes.set(size)
         self._metrics.snapshot_time_s.set(now().timestamp())
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
+import asyncio
+from concurrent.futures import Future
+from threading import Thread
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
-
-import anyio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,18 @@ T = TypeVar("T")
 async def beside(patience_s: float | None, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Do it beside the event loop; raises ``TimeoutError``, which is an ``OSError``, after ``patience_s``, if any.
 
-    A thread cannot be ended: what it does it may still do later.
+    A thread cannot be ended, and what it does it may still do later. Those of asyncio's pool, and of most others, hold
+    up the end of the process for as long as they take.
     """
-    with anyio.fail_after(patience_s):
-        return await anyio.to_thread.run_sync(partial(work, *args, **kwargs), abandon_on_cancel=True)
+    outcome: Future[T] = Future()
+    outcome.set_running_or_notify_cancel()  # from here on nobody but the thread settles it
+
+    def run() -> None:
+        try:
+            outcome.set_result(work(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to who waits
+            outcome.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    async with asyncio.timeout(patience_s):
+        return await asyncio.wrap_future(outcome)

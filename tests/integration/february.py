@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from backtest.run import issued, judged
-from services.forecaster.champions import load_models
+from services.forecaster.champions import Champions
+from services.forecaster.metrics import ForecasterMetrics
 from services.forecaster.settings import ForecasterSettings
 from services.trainer.training import ensure
-from shared.data.sites import site
+from shared.runtime.health import Health
+from shared.runtime.metrics import new_registry
 from shared.runtime.registry import Registry
 from shared.runtime.settings import Settings, load
 
@@ -41,5 +44,7 @@ def fit_models(year: Year, folder: Path) -> None:
 
 def expected_forecasts(year: Year, state_dir: Path) -> list[Forecast]:
     """Return what the backtest issues for the two days with the champions of the folder."""
-    (models,) = load_models(load(ForecasterSettings, state_dir=state_dir), site("tetouan"))
+    confirmed = ForecasterMetrics(new_registry()).champions_confirmed
+    champions = Champions(load(ForecasterSettings, state_dir=state_dir), Health(), confirmed)
+    (models,) = asyncio.run(champions.fetch())
     return list(issued(year, models, judged(year, START, UNTIL)))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from services.forecaster import champions as champions_module
 from services.forecaster.app import ForecasterCore
 from services.forecaster.champions import Champions
 from services.forecaster.issuing import ZoneModels
@@ -49,6 +51,19 @@ class Consumed:
 def started(zones: tuple[ZoneModels, ...]) -> ForecasterCore:
     """Return a forecaster that begins with copies of these models."""
     return running(deepcopy(zones), Health(), new_registry())
+
+
+def asked(zones: tuple[ZoneModels, ...], monkeypatch: pytest.MonkeyPatch) -> tuple[ForecasterCore, Champions]:
+    """Return a forecaster that has nothing yet, and what has asked a registry that has these models."""
+
+    async def answer(_: ForecasterSettings) -> tuple[ZoneModels, ...]:
+        return zones
+
+    monkeypatch.setattr(champions_module, "registered", answer)
+    registry, settings = new_registry(), load(ForecasterSettings, zones=tuple(models.zone for models in zones))
+    metrics, letters = ForecasterMetrics(registry), DeadLetters(registry)
+    champions = Champions(settings, Health(broker_up=True), metrics.champions_confirmed)
+    return ForecasterCore(settings, champions, metrics, letters, Health()), champions
 
 
 def running(zones: tuple[ZoneModels, ...], health: Health, registry: CollectorRegistry) -> ForecasterCore:
@@ -164,8 +179,7 @@ def test_a_state_does_not_move_with_the_forecaster(fresh: tuple[ZoneModels, Zone
         ("zone2.origin", np.zeros(3, np.uint8), "zone2.origin"),
         ("zone3.demand.history.series", np.zeros(3), "adds zone3.demand.history.series"),
         ("zone2.demand.outlook.last_step", None, "zone2.demand: .*outlook.last_step"),
-        ("newest_s", None, "newest_s"),
-        ("newest_s", np.array("noon"), "newest_s"),
+        ("zone2.demand.outlook.last_step", np.array(2**62), "zone2.demand: "),
     ],
 )
 def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(
@@ -194,6 +208,31 @@ def test_the_identity_names_what_is_asked_of_the_forecaster(core: ForecasterCore
     """So that the state of other zones, or of models with other tags, is not taken up."""
     identity = core.identity()
     assert (identity["site"], identity["zones"], identity["tags of the models"]) == ("tetouan", "1,2", "")
+
+
+def test_a_cold_state_of_another_calendar_is_refused(reading: Reading) -> None:
+    """Nobody trains it anew: it must not go on with holidays that the site no longer has."""
+    other = site("tetouan").model_copy(update={"time_zone": "Europe/Madrid"})
+    first, second = started((ZoneModels.cold(other, 2),)), started((ZoneModels.cold(site("tetouan"), 2),))
+    first.handle([Consumed(reading(0).to_bytes())])
+    with pytest.raises(ValueError, match="zone2: the calendar"):
+        second.resume(first.state())
+
+
+def test_who_runs_others_than_are_registered_is_outdated_and_their_state_is_refused(
+    fresh: tuple[ZoneModels, ZoneModels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line names them. Before the registry has answered, the state is taken up; with its models, it stays."""
+    state = started(fresh).state()
+    core, champions = asked((replace(fresh[0], digest="made anew"), fresh[1]), monkeypatch)
+    core.resume(state)
+    outdated = [core.outdated()]
+    asyncio.run(champions.confirm())
+    with pytest.raises(ValueError, match=r"zone-demand-tetouan-1/1 with .* and other champions are registered"):
+        core.resume(state)
+    outdated.append(core.outdated())
+    asyncio.run(core.begin())
+    assert [*outdated, core.outdated()] == [False, True, False]
 
 
 def test_the_state_holds_the_models_themselves(fresh: tuple[ZoneModels, ZoneModels], reading: Reading) -> None:

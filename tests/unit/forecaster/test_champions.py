@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from services.forecaster import champions as asked
 from services.forecaster.champions import Champions
+from services.forecaster.issuing import ZoneModels
 from services.forecaster.metrics import ForecasterMetrics
 from services.forecaster.settings import ForecasterSettings
+from services.forecaster.state import digest_of
+from shared.contracts.messages import ModelNames
+from shared.data.sites import site
+from shared.forecasting.scores import step_of
+from shared.runtime.clock import monotonic_s
 from shared.runtime.health import Health
 from shared.runtime.metrics import new_registry
 from shared.runtime.registry import RegistryError
 from shared.runtime.settings import load
+from tests.unit.forecaster.conftest import START
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
+    from pathlib import Path
 
-    from services.forecaster.issuing import ZoneModels
+    from prometheus_client import CollectorRegistry
 
 Zones = tuple["ZoneModels", ...]
 Answers = Callable[..., list[RegistryError | Zones]]
@@ -35,13 +45,13 @@ class Setting:
         self.health = Health(broker_up=True)
         self.registry: CollectorRegistry = new_registry()
         self._gauge = ForecasterMetrics(self.registry).champions_confirmed
-        monkeypatch.setattr(asked, "load_models", self._answer)
+        monkeypatch.setattr(asked, "registered", self._answer)
 
     def champions(self, **settings: object) -> Champions:
         """Return what asks it."""
         return Champions(load(ForecasterSettings, zones=(1, 2), **settings), self.health, self._gauge)
 
-    def _answer(self, *_: object) -> Zones:
+    async def _answer(self, _: ForecasterSettings) -> Zones:
         answer = self.answers[min(self.questions, len(self.answers) - 1)]
         self.questions += 1
         if isinstance(answer, RegistryError):
@@ -116,8 +126,10 @@ def test_beside_a_service_that_is_ready_the_registry_is_asked_until_it_answers(s
 
     asyncio.run(run())
     assert (setting.questions, setting.confirmed, notes) == (2, 1, {})
+    one, two = fresh
     assert not champions.supersede(fresh)
-    assert champions.supersede(fresh[:1])
+    assert champions.supersede((one, replace(two, digest="another")))
+    assert champions.supersede((replace(one, names=ModelNames(demand="zone-demand-tetouan-1/2", weather=None)), two))
 
 
 def test_who_has_fetched_them_asks_no_more(setting: Setting, fresh: Zones) -> None:
@@ -131,3 +143,66 @@ def test_who_has_fetched_them_asks_no_more(setting: Setting, fresh: Zones) -> No
 
     asyncio.run(run())
     assert setting.questions == 1
+
+
+@pytest.mark.parametrize(("days", "taken"), [(20, True), (40, False)])
+def test_champions_that_end_too_long_before_the_readings_do_not_take_over(
+    days: int,
+    taken: bool,  # noqa: FBT001 - a parameter of the test
+    setting: Setting,
+    fresh: Zones,
+) -> None:
+    """They could answer nothing, and a cold start answers: it goes on, and health says why."""
+    setting.answers = [fresh]
+    champions, step = setting.champions(), step_of(START, 10) + days * 144
+    cold = tuple(ZoneModels.cold(site("tetouan"), zone) for zone in (1, 2))
+    for models in cold:
+        models.demand.partial_fit(step, 20_000.0)
+    asyncio.run(champions.confirm())
+    assert champions.supersede(cold) is taken
+    assert ("champions" in setting.health.notes) is not taken
+
+
+def test_who_has_begun_with_models_of_its_own_never_goes_on_without(setting: Setting, fresh: Zones) -> None:
+    """Where its state has to go back, and the registry is away just then, it waits."""
+    setting.answers = [NONE, NONE, fresh]
+    champions = setting.champions(models_wait_s=0)
+    champions.kept = True
+    assert [zone.origin for zone in asyncio.run(champions.fetch())] == [zone.origin for zone in fresh]
+    assert setting.health.waiting_for == {}
+
+
+def test_the_digest_tells_models_of_one_name_apart(fresh: Zones) -> None:
+    """By their parameters and by what they have seen; that of the same is the same."""
+    one, other = fresh[0], deepcopy(fresh[0])
+    assert digest_of(one) == digest_of(other)
+    assert other.demand.last_step is not None
+    other.demand.partial_fit(other.demand.last_step + 1, 20_000.0)
+    assert digest_of(one) != digest_of(other)
+    assert digest_of(one) != digest_of(replace(one, demand=one.demand.anew(horizon_steps=6)))
+
+
+def test_a_question_that_cannot_be_answered_is_one_line(tmp_path: Path) -> None:
+    """The process that asks says why; what it could not foresee is told, too, and is the registry's fault."""
+    settings = load(ForecasterSettings, state_dir=tmp_path)
+    none = r"^no champion of zone-demand-tetouan-2 is registered: run `tetouan train`$"
+    with pytest.raises(RegistryError, match=none):
+        asyncio.run(asked.registered(settings))
+    odd = settings.model_copy(update={"model_tags": ("as_of=' OR",)})
+    with pytest.raises(RegistryError, match="registry"):
+        asyncio.run(asked.registered(odd))
+
+
+def test_who_is_told_to_stop_does_not_wait_for_a_registry_that_is_silent() -> None:
+    """A server that takes the question and never answers: the process that asks ends with who has asked."""
+
+    async def stopped(port: int) -> None:
+        settings = load(ForecasterSettings, mlflow_uri=f"http://127.0.0.1:{port}")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await asked.registered(settings)
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        started_s = monotonic_s()
+        asyncio.run(stopped(silent.getsockname()[1]))
+        assert monotonic_s() - started_s < 10

@@ -226,8 +226,8 @@ def test_a_step_is_taken_once_and_in_order(model: ZoneDemand) -> None:
             model.partial_fit(step, 1.0)
 
 
-def test_it_is_an_estimator(model: ZoneDemand, calendar: Calendar, synthetic: Series) -> None:
-    """Parameters can be read and set, and a clone has the parameters but not the state."""
+def test_what_begins_anew_has_only_the_parameters(model: ZoneDemand, calendar: Calendar, synthetic: Series) -> None:
+    """They can be changed on the way; nothing of the state is left."""
     model.fit(*synthetic(17))
     copy = model.anew(half_lives_days=(30.0,))
     assert copy.parameters == {

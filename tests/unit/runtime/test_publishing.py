@@ -156,11 +156,15 @@ def test_a_commit_whose_answer_is_lost_is_not_repeated() -> None:
 
 @pytest.mark.parametrize(("theirs", "committed"), [(5, []), (9, []), (4, [b"one", b"two", b"three"])])
 def test_who_was_away_does_not_answer_what_its_successor_has_answered(theirs: int, committed: list[bytes]) -> None:
-    """A transaction that has run out is done again only if no other process has committed meanwhile."""
+    """A transaction that has run out is done again only if no other process has committed meanwhile.
+
+    That one goes on: no new producer of the name shuts it out.
+    """
     broker = Broker([KafkaTimeoutError()], offset=theirs)
     with suppress(Superseded) if committed else pytest.raises(Superseded, match="another process answers in-3"):
         answered(broker)
     assert broker.committed == committed
+    assert broker.started == ["group-in-3"] * (2 if committed else 1)
 
 
 def test_who_is_fenced_ends_at_once() -> None:

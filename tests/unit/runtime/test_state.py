@@ -351,7 +351,6 @@ class Fetcher(Core):
         self.model = self.elsewhere[-1]
         self.fetched += 1
 
-    @property
     def outdated(self) -> bool:
         """Tell whether there is a newer one."""
         return self.model != self.elsewhere[-1]
@@ -396,11 +395,11 @@ def test_who_should_have_begun_with_something_else_is_made_anew(setting: Setting
         await kept(state)
         again = setting.started()
         await again.rebuild()
-        outdated = [again.outdated]
+        outdated = [again.outdated()]
         models.append("two")
-        outdated.append(again.outdated)
+        outdated.append(again.outdated())
         assert await again.catch_up({ZERO}) == {ZERO: 5}
-        assert [*outdated, again.outdated] == [False, True, False]
+        assert [*outdated, again.outdated()] == [False, True, False]
 
     asyncio.run(run())
     assert [core.model for core in setting.cores] == ["one", "one", "two"]

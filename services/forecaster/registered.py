@@ -1,0 +1,80 @@
+"""Asks the registry which models are to run, in a process of its own: ``python -m services.forecaster.registered``.
+
+The question comes as JSON on standard input; the files of the models, and their names, are put into the folder that it
+names. MLflow takes three seconds and 200 MB to import, may be silent for a minute and cannot be told to stop: none of
+that may stand in the way of the stream.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path  # noqa: TC003 - pydantic reads the annotation at run time
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.contracts.messages import ModelNames
+from shared.runtime.registry import ModelVersion, Registry, RegistryError
+
+__all__ = ["DEMAND", "FILE", "NAMES", "WEATHER", "Question", "collect"]
+
+DEMAND, WEATHER = "zone-demand", "weather-demand"
+FILE, NAMES = "state.npz", "names.json"
+
+
+class Question(BaseModel):
+    """Which models are asked for: of these zones of a site, the champions, or the newest with certain tags."""
+
+    model_config = ConfigDict(frozen=True)
+    registry_uri: str
+    artifact_root: Path | None
+    tags: dict[str, str]
+    site: str
+    zones: tuple[int, ...]
+    folder: Path
+
+
+def collect(question: Question) -> None:
+    """Put files and names of the models of each zone into the folder; raises ``RegistryError`` where one is missing."""
+    registry = Registry(question.registry_uri, question.artifact_root)
+    for zone in question.zones:
+        demand, weather = (_version(registry, question, f"{kind}-{question.site}-{zone}") for kind in (DEMAND, WEATHER))
+        own = question.folder / str(zone)
+        for kind, version in ((DEMAND, demand), (WEATHER, weather)):
+            (own / kind).mkdir(parents=True)
+            _copy(registry, version, own / kind / FILE)
+        names = ModelNames(demand=demand.label, weather=weather.label)
+        (own / NAMES).write_text(names.model_dump_json(), encoding="utf-8")
+
+
+def _copy(registry: Registry, version: ModelVersion, to: Path) -> None:
+    try:
+        shutil.copyfile(registry.fetch(version) / FILE, to)
+    except OSError as error:
+        raise RegistryError(f"{version.label} has no {FILE} that can be read ({error}): run `tetouan train`") from error
+
+
+def _version(registry: Registry, question: Question, name: str) -> ModelVersion:
+    version = registry.find(name, question.tags) if question.tags else registry.champion(name)
+    if version is None:
+        wanted = " and ".join(f"{tag}={value}" for tag, value in question.tags.items())
+        what = f"version of {name} with {wanted}" if question.tags else f"champion of {name}"
+        raise RegistryError(f"no {what} is registered: run `tetouan train`")
+    return version
+
+
+def main() -> int:
+    """Answer the question; 2 and one line on standard error where it cannot be answered."""
+    question = Question.model_validate_json(sys.stdin.buffer.read())
+    tempfile.tempdir = str(question.folder)  # MLflow leaves there what it downloads
+    try:
+        collect(question)
+    except RegistryError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""Work in a thread that nobody has to wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from shared.runtime.threads import beside
+
+LEAVES = """
+import asyncio, time
+from shared.runtime.threads import beside
+async def run():
+    try:
+        await beside(0.1, time.sleep, 60)
+    except TimeoutError:
+        print("left")
+asyncio.run(run())
+"""
+
+
+def test_what_it_returns_or_raises_comes_back() -> None:
+    """As if it had been called."""
+    assert asyncio.run(beside(None, int, "7")) == 7
+    with pytest.raises(ValueError, match="noon"):
+        asyncio.run(beside(10.0, int, "noon"))
+
+
+def test_who_has_waited_long_enough_goes_on_and_what_comes_later_is_nobodys() -> None:
+    """The work ends after its time, and nothing is said of it."""
+    go, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        go.wait(30)
+        done.set()
+
+    async def run() -> None:
+        with pytest.raises(TimeoutError):
+            await beside(0.05, work)
+        go.set()
+        await asyncio.to_thread(done.wait, 30)
+
+    asyncio.run(run())
+    assert done.is_set()
+
+
+def test_the_process_ends_without_it() -> None:
+    """Work that takes a minute does not hold up the end of the process."""
+    ended = subprocess.run([sys.executable, "-c", LEAVES], timeout=30, capture_output=True, check=True)
+    assert ended.stdout.strip() == b"left"
+    assert ended.stderr == b""
