@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 def empty_model(site: Site, half_lives_days: tuple[float, ...] = HALF_LIVES_DAYS) -> ZoneDemand:
     """Return a forecaster of the site's next day that has seen nothing."""
-    return ZoneModels.cold(site, site.zones[0]).demand.anew(half_lives_days=half_lives_days)
+    return ZoneModels.begun_cold(site, site.zones[0]).demand.anew(half_lives_days=half_lives_days)
 
 
 def take(model: ZoneDemand, history: History, rows: range, tell: Tell) -> None:

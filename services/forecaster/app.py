@@ -92,6 +92,7 @@ class ForecasterCore:
         """Run these models from now on."""
         as_of = min((zone.as_of for zone in zones if zone.as_of is not None), default=None)
         self._zones, self._as_of, self._newest = zones, as_of, as_of
+        self._champions.running = zones
         self._issuer = Issuer(self._site, zones, self._settings.coverages)
         self._metrics.model_info.clear()
         for note in ("cold", "gap", "ignored", "origin"):  # of models that ran before
@@ -126,15 +127,14 @@ class ForecasterCore:
         """Take over what `state` returned; raises ``ValueError``, and stays as it was, where it does not fit."""
         zones = zones_of(state, self._settings.zones)
         for models in zones:
-            if models.names.demand is None and models.demand.parameters != self._cold_parameters(models.zone):
+            if models.cold and models.demand.parameters != self._cold_parameters(models.zone):
                 raise ValueError(f"zone{models.zone}: the calendar of the site, or its step, was another")
         if self._champions.supersede(zones):
             raise ValueError(f"it is of {_names(zones)}, and other champions are registered")
         self.adopt(zones)
-        self._champions.kept = all(models.names.demand is not None for models in zones)
 
     def _cold_parameters(self, zone: int) -> dict[str, Any]:
-        return ZoneModels.cold(self._site, zone).demand.parameters
+        return ZoneModels.begun_cold(self._site, zone).demand.parameters
 
     def restore(self, records: Sequence[Record]) -> None:
         """Fold clean readings that were answered before; their forecasts are on the topic."""

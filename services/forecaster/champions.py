@@ -16,29 +16,29 @@ import structlog
 import tenacity
 
 from services.forecaster.issuing import ZoneModels
-from services.forecaster.registered import DEMAND, FILE, NAMES, WEATHER, Question
+from services.forecaster.registered import DEMAND, FILE, NAMES, REFUSED, WEATHER, Question, none_of
 from services.forecaster.state import digest_of
 from shared.contracts.messages import ModelNames
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.weather import WeatherDemand
-from shared.runtime.registry import RegistryError
+from shared.runtime.registry import RegistryError, nobody_has_made
 from shared.runtime.settings import Refused
 from shared.runtime.threads import beside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from prometheus_client import Gauge
 
     from services.forecaster.settings import ForecasterSettings
     from shared.runtime.health import Health
 
-__all__ = ["Champions", "registered"]
+__all__ = ["Champions", "answered", "registered"]
 
 READY_S = 0.5  # between two looks at whether the service is ready
 ANSWER_S = 120.0  # MLflow itself gives up after some twenty seconds, for each thing that it asks
-LONGEST_PAUSE_S = 60.0  # between two questions to a registry that does not answer
-TOO_OLD = "those that are registered end too long before the readings: run `tetouan train` on newer data"
+SHORT_PAUSE_S, LONGEST_PAUSE_S = 10.0, 60.0  # at most, between two questions: each takes five seconds of a processor
+TOO_OLD = "the champions that are registered end too long before the readings: run `tetouan train` on newer data"
 
 log = structlog.get_logger()
 
@@ -64,54 +64,45 @@ class Champions:
         self._health = health
         self._confirmed = confirmed
         self._registered: tuple[ZoneModels, ...] | None = None
-        self.kept = False
-        """Whether the service has begun with models of its own: then it never goes on without any."""
+        self._one_at_a_time = asyncio.Lock()
+        self.running: tuple[ZoneModels, ...] = ()
+        """What the service runs, or has run last."""
 
-    def supersede(self, zones: Sequence[ZoneModels]) -> bool:
+    def supersede(self, zones: tuple[ZoneModels, ...]) -> bool:
         """Tell whether the registry has said that other models than these are to run."""
         registered = self._registered
-        if registered is None or [zone.origin for zone in zones] == [zone.origin for zone in registered]:
-            return False
-        if any(self._too_old(*pair) for pair in zip(zones, registered, strict=True)):
-            self._health.notes["champions"] = TOO_OLD
-            return False
-        return True
-
-    def _too_old(self, running: ZoneModels, registered: ZoneModels) -> bool:
-        """Tell whether champions could not go on with what a cold start has seen, so that it is the better one."""
-        if running.names.demand is not None or running.began is None or registered.as_of is None:
-            return False
-        return running.began - registered.as_of > timedelta(days=self._settings.max_gap_days)
+        return registered is not None and [zone.origin for zone in zones] != [zone.origin for zone in registered]
 
     async def fetch(self) -> tuple[ZoneModels, ...]:
         """Return the models as they were registered, waited for; without any where they are not in time.
 
+        Who has run models of its own never goes on without; who runs without does not wait.
+
         Raises ``RegistryError`` where versions with certain tags are wanted and not there in time, ``Refused`` where
         files cannot be used.
         """
+        self._health.waiting_for["models"] = "the models are being loaded"
+        try:
+            await self._ask_in_time()
+        except RegistryError as error:
+            if self._settings.model_tags:
+                raise
+            log.warning("starting without champions", why=str(error))
+        finally:
+            self._health.waiting_for.pop("models", None)
         if self._registered is None:
-            self._health.waiting_for["models"] = "the models are being loaded"
-            try:
-                await self._ask_in_time()
-            except RegistryError as error:
-                if self._settings.model_tags:
-                    raise
-                log.warning("starting without champions", why=str(error))
-            finally:
-                self._health.waiting_for.pop("models", None)
-        if self._registered is None:
-            return tuple(ZoneModels.cold(self._settings.place, zone) for zone in self._settings.zones)
+            return tuple(ZoneModels.begun_cold(self._settings.place, zone) for zone in self._settings.zones)
         return deepcopy(self._registered)  # who began with them may have to begin again
 
     async def _ask_in_time(self) -> None:
         def say(why: str) -> None:
             self._health.waiting_for["models"] = why
-            self._health.progressed()
             log.info("waiting for the models", why=why)
 
-        waits_s = self._settings.models_wait_s
-        stop = tenacity.stop_never if self.kept else tenacity.stop_after_delay(waits_s)
-        await self._ask(_asking(RegistryError, say, 2.0).copy(stop=stop))
+        waits_s = 0.0 if self.running else self._settings.models_wait_s
+        warm = self.running and not any(zone.cold for zone in self.running)
+        stop = tenacity.stop_never if warm else tenacity.stop_after_delay(waits_s)
+        await self._ask(_asking(RegistryError, say, SHORT_PAUSE_S).copy(stop=stop))
 
     async def confirm(self) -> None:
         """Once the service is ready, ask until the registry has said what is to run."""
@@ -128,8 +119,24 @@ class Champions:
             self._health.notes.pop("champions", None)
 
     async def _ask(self, asking: tenacity.AsyncRetrying) -> None:
-        self._registered = await asking(registered, self._settings)
+        self._registered = await asking(self._said)
         self._confirmed.set(1)
+
+    async def _said(self) -> tuple[ZoneModels, ...]:
+        """Return what the registry says, or has said; raises ``RegistryError`` where the service is better without."""
+        async with self._one_at_a_time:
+            if self._registered is not None:
+                return self._registered
+            found = await registered(self._settings)
+        if any(self._too_old(*pair) for pair in zip(self.running, found, strict=False)):  # nothing runs at first
+            raise RegistryError(TOO_OLD)
+        return found
+
+    def _too_old(self, running: ZoneModels, found: ZoneModels) -> bool:
+        """Tell whether champions could not go on with what a cold start has seen, so that it is the better one."""
+        if not running.cold or running.began is None or found.as_of is None:
+            return False
+        return running.began - found.as_of > timedelta(days=self._settings.max_gap_days)
 
 
 def _asking(kind: type[Refused], say: Callable[[str], None], longest_pause_s: float) -> tenacity.AsyncRetrying:
@@ -150,40 +157,49 @@ async def registered(settings: ForecasterSettings) -> tuple[ZoneModels, ...]:
     Raises ``RegistryError`` where one is not registered or the registry cannot be used, ``Refused`` where the files of
     one cannot be.
     """
-    with TemporaryDirectory(prefix="tetouan-models-") as folder:
-        question = Question(
-            registry_uri=settings.registry_uri,
-            artifact_root=settings.artifact_root,
-            tags=dict(tag.split("=", 1) for tag in settings.model_tags),
-            site=settings.place.name,
-            zones=settings.zones,
-            folder=Path(folder),
-        )
-        await _answered(question)
-        return tuple(_zone_in(question.folder / str(zone), zone) for zone in settings.zones)
-
-
-async def _answered(question: Question) -> None:
-    """Have the question answered by a process of its own, which ends with this call.
-
-    A thread starts it and talks to it: the event loop would fork, which takes long in a process with much memory.
-    """
-    process = await beside(None, _asking_process)
     try:
-        _, said = await beside(ANSWER_S, process.communicate, question.model_dump_json().encode())
+        with TemporaryDirectory(prefix="tetouan-models-") as folder:
+            question = Question(
+                registry_uri=settings.registry_uri,
+                artifact_root=settings.artifact_root,
+                tags=dict(tag.split("=", 1) for tag in settings.model_tags),
+                site=settings.place.name,
+                zones=settings.zones,
+                folder=Path(folder),
+            )
+            if nobody_has_made(question.registry_uri):
+                raise none_of(question, f"{DEMAND}-{question.site}-{question.zones[0]}")
+            await answered(question)
+            return await beside(ANSWER_S, _zones_in, question)
+    except OSError as error:  # no room, no process more: nothing that those who run would have to end for
+        raise RegistryError(f"the registry cannot be asked ({error}): see to the machine's memory and disks") from error
+
+
+async def answered(question: Question) -> None:
+    """Have the question answered by a process of its own, which ends with this call; raises ``RegistryError``."""
+    command = [sys.executable, "-m", "services.forecaster.registered"]
+    text, errors = question.folder / "question.json", question.folder / "errors.txt"
+    text.write_text(question.model_dump_json(), encoding="utf-8")
+    with text.open("rb") as asked, errors.open("wb") as said:
+        process = subprocess.Popen(  # noqa: ASYNC220 - a millisecond; asyncio would fork, which copies our page tables
+            command, stdin=asked, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True
+        )
+    try:
+        await beside(ANSWER_S, process.wait)
     except TimeoutError:
         raise RegistryError(f"the registry did not answer within {ANSWER_S:.0f} s: see that its server runs") from None
     finally:
         process.kill()
         process.wait()
-    if process.returncode:
-        last = said.decode(errors="replace").strip().rpartition("\n")[2]
-        raise RegistryError(last if process.returncode == 2 else f"asking the registry has failed ({last[:200]})")
+    last = errors.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
+    if process.returncode == REFUSED:
+        raise RegistryError(last)
+    if process.returncode:  # of an error that nobody foresaw only the kind: what it says may hold a password
+        raise RegistryError(f"asking the registry has failed ({last.partition(':')[0]}): see whether its server is one")
 
 
-def _asking_process() -> subprocess.Popen[bytes]:
-    command, pipe = [sys.executable, "-m", "services.forecaster.registered"], subprocess.PIPE
-    return subprocess.Popen(command, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe)
+def _zones_in(question: Question) -> tuple[ZoneModels, ...]:
+    return tuple(_zone_in(question.folder / str(zone), zone) for zone in question.zones)
 
 
 def _zone_in(folder: Path, zone: int) -> ZoneModels:

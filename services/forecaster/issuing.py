@@ -44,12 +44,17 @@ class ZoneModels:
     digest: str = ""
 
     @property
+    def cold(self) -> bool:
+        """Whether it has begun without champions."""
+        return self.names.demand is None
+
+    @property
     def origin(self) -> tuple[int, ModelNames, str]:
         """What they were before they went on learning."""
         return self.zone, self.names, self.digest
 
     @classmethod
-    def cold(cls, site: Site, zone: int) -> Self:
+    def begun_cold(cls, site: Site, zone: int) -> Self:
         """Return what a zone begins with that has no champion."""
         calendar = Calendar(site.country, site.time_zone, site.holidays.add, site.holidays.remove)
         demand = ZoneDemand(

@@ -17,10 +17,11 @@ from pydantic import BaseModel, ConfigDict
 from shared.contracts.messages import ModelNames
 from shared.runtime.registry import ModelVersion, Registry, RegistryError
 
-__all__ = ["DEMAND", "FILE", "NAMES", "WEATHER", "Question", "collect"]
+__all__ = ["DEMAND", "FILE", "NAMES", "REFUSED", "WEATHER", "Question", "collect", "none_of"]
 
 DEMAND, WEATHER = "zone-demand", "weather-demand"
 FILE, NAMES = "state.npz", "names.json"
+REFUSED = 2  # the exit code where the last line on standard error says what to do
 
 
 class Question(BaseModel):
@@ -33,6 +34,13 @@ class Question(BaseModel):
     site: str
     zones: tuple[int, ...]
     folder: Path
+
+
+def none_of(question: Question, name: str) -> RegistryError:
+    """Return what is to be said where the registry does not have a model that is asked for."""
+    wanted = " and ".join(f"{tag}={value}" for tag, value in question.tags.items())
+    what = f"version of {name} with {wanted}" if question.tags else f"champion of {name}"
+    return RegistryError(f"no {what} is registered: run `tetouan train`")
 
 
 def collect(question: Question) -> None:
@@ -58,21 +66,19 @@ def _copy(registry: Registry, version: ModelVersion, to: Path) -> None:
 def _version(registry: Registry, question: Question, name: str) -> ModelVersion:
     version = registry.find(name, question.tags) if question.tags else registry.champion(name)
     if version is None:
-        wanted = " and ".join(f"{tag}={value}" for tag, value in question.tags.items())
-        what = f"version of {name} with {wanted}" if question.tags else f"champion of {name}"
-        raise RegistryError(f"no {what} is registered: run `tetouan train`")
+        raise none_of(question, name)
     return version
 
 
 def main() -> int:
-    """Answer the question; 2 and one line on standard error where it cannot be answered."""
+    """Answer the question; ``REFUSED`` and one line on standard error where it cannot be answered."""
     question = Question.model_validate_json(sys.stdin.buffer.read())
     tempfile.tempdir = str(question.folder)  # MLflow leaves there what it downloads
     try:
         collect(question)
     except RegistryError as error:
         sys.stderr.write(f"{error}\n")
-        return 2
+        return REFUSED
     return 0
 
 

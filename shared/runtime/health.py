@@ -47,11 +47,11 @@ class Health:
     def live(self) -> tuple[bool, dict[str, object]]:
         """Return whether work moves on, with the evidence.
 
-        A broker that does not answer, or begins no transaction, is no reason for a restart: the service waits for it
-        and says so in ``/readyz``.
+        A broker that does not answer or begins no transaction, and a registry that has no models, are no reason for a
+        restart: the service waits for them and says so in ``/readyz``.
         """
         idle_s = monotonic_s() - self._progress_s
-        waits = not self.broker_up or "transactions" in self.waiting_for
+        waits = not self.broker_up or not self.waiting_for.keys().isdisjoint(("transactions", "models"))
         stalled = not waits and self.lag_records > 0 and idle_s > STALLED_S
         evidence: dict[str, object] = {"seconds_since_progress": round(idle_s, 1), "lag_records": self.lag_records}
         return not stalled and self.failure is None, evidence

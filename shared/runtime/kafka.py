@@ -242,12 +242,17 @@ class Pipeline:
         try:
             async with asyncio.timeout(STOP_S):
                 await self._keep_last()
-                await self._broker.stop()
-                for opened in (self._sender, self._producer):
+                for opened in (self._broker, self._sender, self._producer):
                     if opened is not None:
-                        await opened.stop()
+                        await self._close(opened)
         except TimeoutError:
             log.warning("left without a goodbye: the broker does not answer", records_in_hand=self._in_hand)
+
+    async def _close(self, opened: KafkaBroker | Sender | AIOKafkaProducer) -> None:
+        try:
+            await opened.stop()
+        except Exception as error:  # noqa: BLE001 - whatever befalls one of them, the others have connections to close
+            log.warning("left without a goodbye", what=type(opened).__name__, error=repr(error))
 
     async def _keep_last(self) -> None:
         """Keep the state as it is after the batch in hand, if that can be committed in time."""

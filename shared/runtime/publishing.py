@@ -8,8 +8,7 @@ and offsets committed then; what is repeated after a crash has the same key and 
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import structlog
 from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerFenced
@@ -18,7 +17,7 @@ from shared.runtime import hooks
 from shared.runtime.retries import patiently
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
     from aiokafka.structs import RecordMetadata
@@ -38,6 +37,8 @@ WAITS = (
     "no transaction can be begun on the Kafka broker: if it answers, see that its transaction log has its replicas "
     "(transaction.state.log.replication.factor, transaction.state.log.min.isr), or set TETOUAN_TRANSACTIONS=false"
 )
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -151,13 +152,15 @@ class Transactional:
         Raises
         ------
         Superseded
-            If another process has taken the partition over: its producer shuts out ours, or, where ours was away in the
-            middle of a transaction, more is committed than we have.
+            If another process has taken the partition over: its producer shuts out ours, or, where we hear of that too
+            late, more is committed than we have. One that has committed nothing yet by then, or just our batch, is shut
+            out by us, and answers nothing twice either.
         """
         ((partition, offset),) = offsets.items()
         for attempt in range(1, TRIES + 1):
             try:
-                await self._transact(self._producers[partition], offsets, outgoing)
+                transaction = self._transact(self._producers[partition], offsets, outgoing)
+                await _at_most(TRANSACT_S, "the transaction was not committed", transaction)
             except ProducerFenced:
                 raise _superseded(partition) from None
             except KafkaError as error:
@@ -165,7 +168,8 @@ class Transactional:
                 log.warning("a transaction failed, it is done again", attempt=attempt, error=str(error))
                 if attempt == TRIES:
                     raise
-                await self._refuse_succession(partition, begin, offset)  # first: who has succeeded must not be shut out
+                self._health.waiting_for["transactions"] = WAITS
+                await self._refuse_succession(partition, begin, offset)  # first: who has gone on must not be shut out
                 await self.take_over([partition])  # ends what is open
                 if await self._refuse_succession(partition, begin, offset) == offset:
                     return True  # all that had failed was to hear of it
@@ -181,13 +185,12 @@ class Transactional:
         return committed
 
     async def _transact(self, producer: AIOKafkaProducer, offsets: Offsets, outgoing: Sequence[Outgoing]) -> None:
-        async with _at_most(TRANSACT_S, "the transaction was not committed"):
-            await producer.begin_transaction()
-            await publish(producer, self._prefix, outgoing)
-            hooks.reach("after_send")
-            await producer.send_offsets_to_transaction(offsets, self._group)
-            hooks.reach("before_commit")
-            await producer.commit_transaction()
+        await producer.begin_transaction()
+        await publish(producer, self._prefix, outgoing)
+        hooks.reach("after_send")
+        await producer.send_offsets_to_transaction(offsets, self._group)
+        hooks.reach("before_commit")
+        await producer.commit_transaction()
 
     async def _begin(self, partitions: Sequence[TopicPartition]) -> None:
         """Start a producer for each partition, and raise the first error once all have succeeded or failed."""
@@ -198,8 +201,8 @@ class Transactional:
 
     async def _begin_one(self, partition: TopicPartition) -> None:
         name = f"{self._group}-{partition.topic}-{partition.partition}"
-        async with _at_most(BEGIN_S, f"the first one of {name} was not begun"):
-            self._producers[partition] = await self._started(name)
+        what = f"the first one of {name} was not begun"
+        self._producers[partition] = await _at_most(BEGIN_S, what, self._started(name))
 
     async def stop(self) -> None:
         """Close the producers; a transaction that is open is ended by the next one of its name."""
@@ -215,24 +218,31 @@ def _superseded(partition: TopicPartition) -> Superseded:
     )
 
 
-@asynccontextmanager
-async def _at_most(seconds: float, what: str) -> AsyncIterator[None]:
-    """Raise ``KafkaTimeoutError``, which is tried again, where the block does not end in time."""
+async def _at_most(seconds: float, what: str, work: Awaitable[T]) -> T:
+    """Do the work; raises ``KafkaTimeoutError``, upon which it is tried again, where it does not end in time.
+
+    The time has two halves: who was frozen finds the first one over at once, and hears in the second what has come
+    meanwhile, such as that it is shut out.
+    """
+    task = asyncio.ensure_future(work)
     try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError:
-        raise KafkaTimeoutError(f"{what} within {seconds:.0f} s") from None
+        for _ in range(2):
+            await asyncio.wait((task,), timeout=seconds / 2)
+        if task.done():
+            return task.result()
+        raise KafkaTimeoutError(f"{what} within {seconds:.0f} s")
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _close(producer: AIOKafkaProducer) -> None:
-    """Close a producer that may have failed, or may have no broker to say goodbye to."""
-    with suppress(KafkaError):
-        try:
-            async with asyncio.timeout(GOODBYE_S):
-                await producer.stop()
-        except TimeoutError:  # it waits for records that nobody confirms
-            await producer.client.close()
+    """Close a producer that may have failed, may be shut out, or may have no broker to say goodbye to."""
+    try:
+        async with asyncio.timeout(GOODBYE_S):
+            await producer.stop()
+    except (KafkaError, TimeoutError):  # it ends before its connections, or waits for records that nobody confirms
+        await producer.client.close()
 
 
 async def publish(producer: AIOKafkaProducer, prefix: str, outgoing: Sequence[Outgoing]) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion as Registered
 
-__all__ = ["ModelVersion", "Registry", "RegistryError", "Signature"]
+__all__ = ["ModelVersion", "Registry", "RegistryError", "Signature", "nobody_has_made"]
 
 EXPERIMENT = "tetouan"
 CHAMPION = "champion"
@@ -198,6 +198,12 @@ class Registry:
                 f"the registry at {_shown(self._uri)} cannot be used ({why}): check TETOUAN_MLFLOW_URI and that its "
                 "server runs, or TETOUAN_STATE_DIR and that its folder can be written and has room"
             ) from error
+
+
+def nobody_has_made(uri: str) -> bool:
+    """Tell whether the registry is a SQLite file that is not there yet: who only asks must not begin to make it."""
+    path = Path(uri.removeprefix(_SQLITE))
+    return uri.startswith(_SQLITE) and not (path.exists() and path.stat().st_size)
 
 
 def _client(uri: str) -> MlflowClient:

@@ -40,6 +40,7 @@ FORMAT = 1
 KEPT = 2
 NUMBERED = re.compile(r"(\d+)\.snapshot", re.ASCII)
 BESIDE = ".part"
+WRITING_S = 2.0
 
 Reason = Literal["torn", "format", "foreign", "ahead", "unfit", "unreadable"]
 """Damaged; of another format; of another cluster, group or site; beyond what is committed; not what the core takes."""
@@ -167,15 +168,29 @@ class Snapshots:
 
         Raises ``OSError`` where it cannot be written; then those that are there stay.
         """
-        raw = snapshot.to_bytes()
-        with self._writing, _answering():
-            self._fs.makedirs(self._folder, exist_ok=True)
-            names = self.names()
-            number = 1 + (_number(names[0]) if names else 0)
-            self._write(f"{number:012d}.snapshot", raw)
-            for name in names[KEPT - 1 :]:
-                self._forget(name)
+        with self._alone():
+            raw = snapshot.to_bytes()
+            with _answering():
+                self._save(raw)
         return len(raw)
+
+    def _save(self, raw: bytes) -> None:
+        self._fs.makedirs(self._folder, exist_ok=True)
+        names = self.names()
+        number = 1 + (_number(names[0]) if names else 0)
+        self._write(f"{number:012d}.snapshot", raw)
+        for name in names[KEPT - 1 :]:
+            self._forget(name)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Write one at a time: where a place is silent, what waits to be written must not fill the memory."""
+        if not self._writing.acquire(timeout=WRITING_S):
+            raise OSError("the last one is still being written")
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     def tidy(self) -> None:
         """Remove what a process that was killed has left half written; raises ``OSError`` where that cannot be."""

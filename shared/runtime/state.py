@@ -204,7 +204,10 @@ class ServiceState:
         return None
 
     async def _take(self, core: Resumable, name: str, identity: Mapping[str, str], committed: Offsets) -> Offsets:
-        snapshot = await self._read(name)
+        try:
+            snapshot = await beside(PLACE_S, self._store.read, name)
+        except TimeoutError as error:
+            raise SnapshotRefused("unreadable", f"it cannot be read ({error})") from error
         snapshot.check_identity(identity)
         offsets = _offsets(snapshot)
         for partition, offset in offsets.items():
@@ -219,12 +222,6 @@ class ServiceState:
         except ValueError as error:
             raise SnapshotRefused("unfit", str(error)) from error
         return offsets
-
-    async def _read(self, name: str) -> Snapshot:
-        try:
-            return await beside(PLACE_S, self._store.read, name)
-        except TimeoutError as error:
-            raise SnapshotRefused("unreadable", f"it was not read within {PLACE_S:.0f} s") from error
 
     def _account(self, source: str, records: int, started_s: float) -> None:
         seconds = monotonic_s() - started_s

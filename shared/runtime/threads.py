@@ -16,8 +16,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-async def beside(patience_s: float | None, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Do it beside the event loop; raises ``TimeoutError``, which is an ``OSError``, after ``patience_s``, if any.
+async def beside(patience_s: float, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do it beside the event loop; raises ``TimeoutError``, which is an ``OSError``, after ``patience_s``.
 
     A thread cannot be ended, and what it does it may still do later. Those of asyncio's pool, and of most others, hold
     up the end of the process for as long as they take.
@@ -32,5 +32,8 @@ async def beside(patience_s: float | None, work: Callable[P, T], *args: P.args, 
             outcome.set_exception(error)
 
     Thread(target=run, daemon=True).start()
-    async with asyncio.timeout(patience_s):
-        return await asyncio.wrap_future(outcome)
+    try:
+        async with asyncio.timeout(patience_s):
+            return await asyncio.wrap_future(outcome)
+    except TimeoutError as error:
+        raise error if outcome.done() else TimeoutError(f"no answer within {patience_s:.0f} s") from error

@@ -190,7 +190,7 @@ def service(
     env = {**os.environ, **broker.env, "TETOUAN_HTTP_PORT": str(port), "TETOUAN_LOG_FORMAT": "json", **settings}
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [sys.executable, "-W", "error::ResourceWarning", "-m", f"services.{name}"], env=env, stdout=out, stderr=out
+            [sys.executable, "-W", "always::ResourceWarning", "-m", f"services.{name}"], env=env, stdout=out, stderr=out
         )
     running = ServiceProcess(name, process, f"http://127.0.0.1:{port}", log)
     try:
@@ -204,3 +204,4 @@ def service(
         finally:
             process.kill()
             process.wait()
+    assert "ResourceWarning" not in log.read_text(), log.read_text()  # as an error, it would keep uvloop from ending

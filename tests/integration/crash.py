@@ -11,6 +11,7 @@ import argparse
 import json
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -210,7 +211,7 @@ def _run(scenario: Scenario, lab: Lab) -> Result:
     """Run a scenario; one that comes to no end is a row of the table, too."""
     try:
         return lab.run(scenario)
-    except AssertionError as error:
+    except (AssertionError, subprocess.TimeoutExpired) as error:
         return Result(scenario.name, scenario.blows, 0, 0, 0, 0, 0, 0, 0.0, passed=False, first=str(error)[-500:])
 
 

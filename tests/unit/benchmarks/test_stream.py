@@ -20,7 +20,7 @@ def test_rounds_of_one_load_are_figures_of_all() -> None:
 def test_each_part_has_its_cost() -> None:
     """What a reading costs is split over the four parts, of which none is left out."""
     tetouan = site("tetouan")
-    inside = Inside(ZoneModels.cold(tetouan, 2), tetouan)
+    inside = Inside(ZoneModels.begun_cold(tetouan, 2), tetouan)
     values = {"zone_2_kw": 20_000.0}
     time = datetime(2018, 3, 1, tzinfo=UTC)
     inside.run([CleanReading(site="tetouan", time=time, step_minutes=10, values=values)])

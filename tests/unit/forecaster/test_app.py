@@ -197,7 +197,7 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(
 
 def test_the_state_before_the_first_reading_is_taken_up_too(reading: Reading) -> None:
     """A forecaster without champions has nothing to keep yet, and says so."""
-    cold = (ZoneModels.cold(site("tetouan"), 2),)
+    cold = (ZoneModels.begun_cold(site("tetouan"), 2),)
     first, second = started(cold), started(cold)
     second.handle([Consumed(reading(0).to_bytes())])
     second.resume(first.state())
@@ -213,7 +213,7 @@ def test_the_identity_names_what_is_asked_of_the_forecaster(core: ForecasterCore
 def test_a_cold_state_of_another_calendar_is_refused(reading: Reading) -> None:
     """Nobody trains it anew: it must not go on with holidays that the site no longer has."""
     other = site("tetouan").model_copy(update={"time_zone": "Europe/Madrid"})
-    first, second = started((ZoneModels.cold(other, 2),)), started((ZoneModels.cold(site("tetouan"), 2),))
+    first, second = started((ZoneModels.begun_cold(other, 2),)), started((ZoneModels.begun_cold(site("tetouan"), 2),))
     first.handle([Consumed(reading(0).to_bytes())])
     with pytest.raises(ValueError, match="zone2: the calendar"):
         second.resume(first.state())
@@ -250,7 +250,7 @@ def test_the_state_holds_the_models_themselves(fresh: tuple[ZoneModels, ZoneMode
 def test_a_forecaster_without_champions_answers_and_learns(reading: Reading, health: Health) -> None:
     """From the first reading on, whatever its time; a later start folds what was answered, and goes on."""
     registry = new_registry()
-    core = running((ZoneModels.cold(site("tetouan"), 2),), health, registry)
+    core = running((ZoneModels.begun_cold(site("tetouan"), 2),), health, registry)
     core.restore([Consumed(reading(n).to_bytes(), offset=n) for n in range(3)])
     outgoing = core.handle([Consumed(reading(n).to_bytes(), offset=n) for n in range(3, 6)])
     assert [Forecast.from_bytes(record.value).origin for record in outgoing] == [START + n * STEP for n in range(3, 6)]

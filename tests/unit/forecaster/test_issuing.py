@@ -104,7 +104,7 @@ def test_champions_of_different_ages_work_together(models: Models, reading: Read
 def test_a_zone_without_champions_is_forecast_from_its_first_reading(reading: Reading) -> None:
     """Nothing can be said before the first load; then there is a forecast that names no model, by the lowest rung."""
     tetouan = site("tetouan")
-    issuer = Issuer(tetouan, (ZoneModels.cold(tetouan, 2),))
+    issuer = Issuer(tetouan, (ZoneModels.begun_cold(tetouan, 2),))
     (issue,) = messages(issuer.answer([reading(0, zone_2_kw=None), reading(1)]))
     assert issue.origin == START + STEP
     assert [(span.from_lead, span.to_lead, span.rung) for span in issue.rungs] == [(1, 144, "climatology")]

@@ -77,7 +77,7 @@ def readings(tmp_path_factory: pytest.TempPathFactory) -> list[CleanReading]:
 @pytest.fixture(scope="module")
 def issues(alcala: Site, readings: list[CleanReading]) -> list[Forecast]:
     """The forecasts that answer the readings."""
-    return [issue.message() for issue in Issuer(alcala, (ZoneModels.cold(alcala, 1),)).answer(readings)]
+    return [issue.message() for issue in Issuer(alcala, (ZoneModels.begun_cold(alcala, 1),)).answer(readings)]
 
 
 def test_the_hour_that_comes_twice_is_read_twice(readings: list[CleanReading]) -> None:
@@ -111,7 +111,7 @@ def test_the_state_goes_on_from_its_file(
 ) -> None:
     """Saved while the clocks change and read again, it says the same to the byte; step and calendar are in the file."""
     middle = readings.index(next(reading for reading in readings if reading.time == CLOCKS_BACK))
-    cold = ZoneModels.cold(alcala, 1)
+    cold = ZoneModels.begun_cold(alcala, 1)
     Issuer(alcala, (cold,)).answer(readings[:middle])
     cold.demand.save(tmp_path / "state.npz")
     loaded = ZoneModels(1, ZoneDemand.load(tmp_path / "state.npz"), None, cold.names)

@@ -23,11 +23,17 @@ asyncio.run(run())
 """
 
 
+def _fail(error: Exception) -> None:
+    raise error
+
+
 def test_what_it_returns_or_raises_comes_back() -> None:
     """As if it had been called."""
-    assert asyncio.run(beside(None, int, "7")) == 7
+    assert asyncio.run(beside(10.0, int, "7")) == 7
     with pytest.raises(ValueError, match="noon"):
         asyncio.run(beside(10.0, int, "noon"))
+    with pytest.raises(TimeoutError, match="its own"):
+        asyncio.run(beside(10.0, _fail, TimeoutError("its own")))
 
 
 def test_who_has_waited_long_enough_goes_on_and_what_comes_later_is_nobodys() -> None:
@@ -39,7 +45,7 @@ def test_who_has_waited_long_enough_goes_on_and_what_comes_later_is_nobodys() ->
         done.set()
 
     async def run() -> None:
-        with pytest.raises(TimeoutError):
+        with pytest.raises(TimeoutError, match="no answer within 0 s"):
             await beside(0.05, work)
         go.set()
         await asyncio.to_thread(done.wait, 30)
