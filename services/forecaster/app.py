@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from pydantic import ValidationError
 
-from services.forecaster.champions import Champions
+from services.forecaster.champions import Champions, names_of
 from services.forecaster.issuing import Issuer, ZoneModels
 from services.forecaster.metrics import ForecasterMetrics
 from services.forecaster.state import FORMAT, state_of, zones_of
@@ -20,6 +20,7 @@ from shared.runtime.kafka import DeadLetters
 from shared.runtime.metrics import new_registry
 from shared.runtime.records import Outgoing
 from shared.runtime.service import Service
+from shared.runtime.state import OutdatedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,7 +93,7 @@ class ForecasterCore:
         """Run these models from now on."""
         as_of = min((zone.as_of for zone in zones if zone.as_of is not None), default=None)
         self._zones, self._as_of, self._newest = zones, as_of, as_of
-        self._champions.running = zones
+        self._champions.run(zones)
         self._issuer = Issuer(self._site, zones, self._settings.coverages)
         self._metrics.model_info.clear()
         for note in ("cold", "gap", "ignored", "origin"):  # of models that ran before
@@ -130,7 +131,7 @@ class ForecasterCore:
             if models.cold and models.demand.parameters != self._cold_parameters(models.zone):
                 raise ValueError(f"zone{models.zone}: the calendar of the site, or its step, was another")
         if self._champions.supersede(zones):
-            raise ValueError(f"it is of {_names(zones)}, and other champions are registered")
+            raise OutdatedError(f"it is of {names_of(zones)}, and other champions are registered")
         self.adopt(zones)
 
     def _cold_parameters(self, zone: int) -> dict[str, Any]:
@@ -209,7 +210,3 @@ class ForecasterCore:
         if "ignored" not in self._health.notes:
             log.warning("readings ignored", why=note, readings=len(ignored))
         self._health.notes["ignored"] = note
-
-
-def _names(zones: Sequence[ZoneModels]) -> str:
-    return ", ".join(f"{zone.names.demand} with {zone.names.weather}" for zone in zones)

@@ -26,14 +26,14 @@ from shared.runtime.settings import Refused
 from shared.runtime.threads import beside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from prometheus_client import Gauge
 
     from services.forecaster.settings import ForecasterSettings
     from shared.runtime.health import Health
 
-__all__ = ["Champions", "answered", "registered"]
+__all__ = ["Champions", "answered", "names_of", "registered"]
 
 READY_S = 0.5  # between two looks at whether the service is ready
 ANSWER_S = 120.0  # MLflow itself gives up after some twenty seconds, for each thing that it asks
@@ -65,8 +65,13 @@ class Champions:
         self._confirmed = confirmed
         self._registered: tuple[ZoneModels, ...] | None = None
         self._one_at_a_time = asyncio.Lock()
-        self.running: tuple[ZoneModels, ...] = ()
-        """What the service runs, or has run last."""
+        self._running: tuple[ZoneModels, ...] = ()  # or what ran last
+
+    def run(self, zones: tuple[ZoneModels, ...]) -> None:
+        """Note what the service runs now."""
+        self._running = zones
+        if self._registered is None:
+            self._health.notes["champions"] = "the registry has not said yet which are to run"
 
     def supersede(self, zones: tuple[ZoneModels, ...]) -> bool:
         """Tell whether the registry has said that other models than these are to run."""
@@ -81,7 +86,8 @@ class Champions:
         Raises ``RegistryError`` where versions with certain tags are wanted and not there in time, ``Refused`` where
         files cannot be used.
         """
-        self._health.waiting_for["models"] = "the models are being loaded"
+        self._health.waiting_for["models"] = "the registry is being asked for the models"
+        log.info("asking the registry for the models")
         try:
             await self._ask_in_time()
         except RegistryError as error:
@@ -99,8 +105,8 @@ class Champions:
             self._health.waiting_for["models"] = why
             log.info("waiting for the models", why=why)
 
-        waits_s = 0.0 if self.running else self._settings.models_wait_s
-        warm = self.running and not any(zone.cold for zone in self.running)
+        waits_s = 0.0 if self._running else self._settings.models_wait_s
+        warm = self._running and not any(zone.cold for zone in self._running)
         stop = tenacity.stop_never if warm else tenacity.stop_after_delay(waits_s)
         await self._ask(_asking(RegistryError, say, SHORT_PAUSE_S).copy(stop=stop))
 
@@ -114,13 +120,14 @@ class Champions:
         while not self._health.ready()[0]:  # noqa: ASYNC110 - no one event makes a service ready
             await asyncio.sleep(READY_S)
         if self._registered is None:
-            self._health.notes["champions"] = "the registry is being asked for them"
             await self._ask(_asking(Refused, say, LONGEST_PAUSE_S))
             self._health.notes.pop("champions", None)
 
     async def _ask(self, asking: tenacity.AsyncRetrying) -> None:
-        self._registered = await asking(self._said)
+        found: tuple[ZoneModels, ...] = await asking(self._said)
+        self._registered = found
         self._confirmed.set(1)
+        log.info("the registry has said which models are to run", models=names_of(found))
 
     async def _said(self) -> tuple[ZoneModels, ...]:
         """Return what the registry says, or has said; raises ``RegistryError`` where the service is better without."""
@@ -128,7 +135,7 @@ class Champions:
             if self._registered is not None:
                 return self._registered
             found = await registered(self._settings)
-        if any(self._too_old(*pair) for pair in zip(self.running, found, strict=False)):  # nothing runs at first
+        if any(self._too_old(*pair) for pair in zip(self._running, found, strict=False)):  # nothing runs at first
             raise RegistryError(TOO_OLD)
         return found
 
@@ -214,3 +221,11 @@ def _zone_in(folder: Path, zone: int) -> ZoneModels:
     except (OSError, ValueError) as error:
         raise Refused(f"the files of {names.demand} or {names.weather} cannot be used: {error}") from error
     return replace(models, digest=digest_of(models))
+
+
+def names_of(zones: Iterable[ZoneModels]) -> str:
+    """Return which models these are, for people."""
+    return ", ".join(
+        f"no models for zone {zone.zone}" if zone.cold else f"{zone.names.demand} with {zone.names.weather}"
+        for zone in zones
+    )

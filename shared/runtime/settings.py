@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -130,6 +131,13 @@ class Settings(BaseSettings):
             raise ValueError(f"choose of the consumer groups {', '.join(known)}")
         return groups
 
+    @field_validator("mlflow_uri")
+    @classmethod
+    def _known_registry(cls, uri: str | None) -> str | None:
+        if uri is not None and not uri.startswith(("sqlite:///", "http://", "https://")):
+            raise ValueError("give http(s)://host:port of an MLflow server, or sqlite:/// and an absolute path")
+        return uri
+
     @field_validator("sites")
     @classmethod
     def _readable_sites(cls, file: Path | None) -> Path | None:
@@ -202,4 +210,5 @@ def load(kind: type[S], **overrides: object) -> S:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         reason = first["msg"].removeprefix("Value error, ")
-        raise Refused(f"{PREFIX}{str(first['loc'][0]).upper()}={first['input']!r}: {reason}") from None
+        given = re.sub(r"//[^/@]*@", "//", repr(first["input"]))  # an address may hold user and password
+        raise Refused(f"{PREFIX}{str(first['loc'][0]).upper()}={given}: {reason}") from None

@@ -42,8 +42,8 @@ NUMBERED = re.compile(r"(\d+)\.snapshot", re.ASCII)
 BESIDE = ".part"
 WRITING_S = 2.0
 
-Reason = Literal["torn", "format", "foreign", "ahead", "unfit", "unreadable"]
-"""Damaged; of another format; of another cluster, group or site; beyond what is committed; not what the core takes."""
+Reason = Literal["torn", "format", "foreign", "ahead", "unfit", "outdated", "unreadable"]
+"""Damaged; of another format, cluster, group or site; beyond what is committed; nothing for the core, or no longer."""
 
 # what json, numpy and zipfile raise on bytes that nobody wrote
 _BROKEN = (AttributeError, BadZipFile, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, zlib.error)
@@ -139,6 +139,8 @@ class Snapshots:
                 f"TETOUAN_SNAPSHOTS={place!r} cannot be used ({error}): install what it needs, or name a folder"
             ) from error
         self._local = isinstance(self._fs, LocalFileSystem)
+        if self._local and Path(root).exists() and not Path(root).is_dir():
+            raise Refused(f"TETOUAN_SNAPSHOTS={place!r} is no folder: name one")
         self._folder = f"{str(root).rstrip('/')}/{group}"
         self._writing = Lock()
 

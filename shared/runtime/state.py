@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from shared.runtime.metrics import PipelineMetrics
     from shared.runtime.records import Outgoing, Record
     from shared.runtime.restoring import Offsets, Past
-    from shared.runtime.snapshots import Snapshots
+    from shared.runtime.snapshots import Reason, Snapshots
 
-__all__ = ["Core", "Fetching", "Resumable", "ServiceState"]
+__all__ = ["Core", "Fetching", "OutdatedError", "Resumable", "ServiceState"]
 
 PLACE_S = 30.0  # for what a place of snapshots does in a second; one that is silent must not hold up the service
 
@@ -53,6 +53,10 @@ class Resumable(Protocol):
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `state` returned; raises ``ValueError``, and stays as it was, where it does not fit."""
+
+
+class OutdatedError(ValueError):
+    """A state is whole and fits, but the core should begin with something else by now."""
 
 
 @runtime_checkable
@@ -197,7 +201,8 @@ class ServiceState:
             except SnapshotRefused as refusal:
                 self._metrics.snapshots_refused.labels(refusal.reason).inc()
                 instead = "rebuilding the state from the topics" if name == names[-1] else "taking the one before it"
-                log.warning("a snapshot is refused", file=f"{self._store.place}/{name}", why=str(refusal), so=instead)
+                say = log.info if refusal.reason == "outdated" else log.warning  # nothing is wrong with it
+                say("a snapshot is refused", file=f"{self._store.place}/{name}", why=str(refusal), so=instead)
             else:
                 self._kept = dict(self._folded)
                 return f"the snapshot {name}"
@@ -220,7 +225,8 @@ class ServiceState:
         try:
             core.resume(snapshot.arrays)
         except ValueError as error:
-            raise SnapshotRefused("unfit", str(error)) from error
+            reason: Reason = "outdated" if isinstance(error, OutdatedError) else "unfit"
+            raise SnapshotRefused(reason, str(error)) from error
         return offsets
 
     def _account(self, source: str, records: int, started_s: float) -> None:

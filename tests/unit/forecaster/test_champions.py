@@ -156,8 +156,9 @@ def test_champions_that_end_too_long_before_the_readings_do_not_take_over(settin
         models.demand.partial_fit(step_of(START, 10) + 20 * 144, 20_000.0)
     setting.answers = [fresh, newer]
     champions = setting.champions()
-    champions.running = tuple(ZoneModels.begun_cold(site("tetouan"), zone) for zone in (1, 2))
-    for models in champions.running:
+    running = tuple(ZoneModels.begun_cold(site("tetouan"), zone) for zone in (1, 2))
+    champions.run(running)
+    for models in running:
         models.demand.partial_fit(step_of(START, 10) + 40 * 144, 20_000.0)
 
     async def run() -> None:
@@ -165,11 +166,11 @@ def test_champions_that_end_too_long_before_the_readings_do_not_take_over(settin
         async with asyncio.timeout(30):
             while "run `tetouan train` on newer data" not in setting.health.notes.get("champions", ""):  # noqa: ASYNC110 - nothing tells of a note
                 await asyncio.sleep(0.01)
-            assert not champions.supersede(champions.running)
+            assert not champions.supersede(running)
             await confirming
 
     asyncio.run(run())
-    assert champions.supersede(champions.running)
+    assert champions.supersede(running)
     assert setting.questions == 2
 
 
@@ -177,7 +178,7 @@ def test_who_has_begun_with_models_of_its_own_never_goes_on_without(setting: Set
     """Where its state has to go back, and the registry is away just then, it waits."""
     setting.answers = [NONE, NONE, fresh]
     champions = setting.champions(models_wait_s=0)
-    champions.running = fresh
+    champions.run(fresh)
     assert [zone.origin for zone in asyncio.run(champions.fetch())] == [zone.origin for zone in fresh]
     assert setting.health.waiting_for == {}
 
@@ -186,7 +187,7 @@ def test_who_runs_without_models_does_not_wait_for_them_again(setting: Setting) 
     """Where its state has to go back, it is a cold one again at once."""
     setting.answers = [NONE]
     champions = setting.champions(models_wait_s=300)
-    champions.running = tuple(ZoneModels.begun_cold(site("tetouan"), zone) for zone in (1, 2))
+    champions.run(tuple(ZoneModels.begun_cold(site("tetouan"), zone) for zone in (1, 2)))
     assert all(zone.cold for zone in asyncio.run(champions.fetch()))
     assert setting.questions == 1
 

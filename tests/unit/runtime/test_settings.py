@@ -132,3 +132,11 @@ def test_the_order_of_a_crash_test_is_no_unknown_setting(monkeypatch: pytest.Mon
     """A service that is told where to die starts all the same: it must get there."""
     monkeypatch.setenv(hooks.VARIABLE, "after_send:1")
     load(Settings)
+
+
+@pytest.mark.parametrize("uri", ["garbage", "postgresql://user:secret@host/db"])
+def test_an_address_that_is_no_registry_is_refused(uri: str) -> None:
+    """With what it may be; a password in it is not shown."""
+    with pytest.raises(Refused, match=r"give http.* of an MLflow server, or sqlite") as refusal:
+        load(Settings, mlflow_uri=uri)
+    assert "secret" not in str(refusal.value)

@@ -190,3 +190,10 @@ def test_a_snapshot_that_vanishes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SnapshotRefused) as refusal:
         Snapshots(str(tmp_path), "forecaster").read("000000000001.snapshot")
     assert refusal.value.reason == "unreadable"
+
+
+def test_a_place_that_is_no_folder_stops_the_start(tmp_path: Path) -> None:
+    """With the setting and what to do."""
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(Refused, match=r"TETOUAN_SNAPSHOTS='.*file' is no folder: name one"):
+        Snapshots(str(tmp_path / "file"), "group")
