@@ -322,6 +322,8 @@ class Pipeline:
 
     async def _handle(self, message: KafkaMessage) -> None:
         open_when_fetched = self._open
+        if self._sender is not None:
+            await self._sender.pace()
         async with self._lock:
             if open_when_fetched is not self._open:
                 return  # given back meanwhile: the position that it was fetched from need not be that of the state

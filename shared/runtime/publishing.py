@@ -14,6 +14,7 @@ import structlog
 from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerFenced
 
 from shared.runtime import hooks
+from shared.runtime.clock import monotonic_s
 from shared.runtime.retries import patiently
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Plain", "Sender", "Superseded", "Transactional", "publish"]
 
 TRIES = 5
+PACE_S = 0.015  # chosen by benchmarks.stream: at 100 readings a second 25 % less CPU, and the same 99th percentile
 BEGIN_S = 10.0
 TRANSACT_S = 30.0  # for what a broker does in 10 ms; aiokafka itself would wait for ever
 GOODBYE_S = 2.0
@@ -56,6 +58,9 @@ class Sender(Protocol):
     async def take_over(self, partitions: Collection[TopicPartition]) -> None:
         """Shut out whoever had these before; to be called before their committed offsets are read."""
 
+    async def pace(self) -> None:
+        """Wait until it is time for the next batch."""
+
     async def send(
         self, consumer: AIOKafkaConsumer, begin: int, offsets: Offsets, outgoing: Sequence[Outgoing]
     ) -> bool:
@@ -80,6 +85,9 @@ class Plain:
 
     async def take_over(self, partitions: Collection[TopicPartition]) -> None:
         """Do nothing: the group refuses the commits of a member that it has given up."""
+
+    async def pace(self) -> None:
+        """Do not wait: a commit costs little."""
 
     async def send(
         self,
@@ -129,6 +137,11 @@ class Transactional:
         self._metrics = metrics
         self._health = health
         self._producers: dict[TopicPartition, AIOKafkaProducer] = {}
+        self._begun_s = -PACE_S
+
+    async def pace(self) -> None:
+        """Wait where the last transaction was begun just now: what comes in the meantime is one transaction."""
+        await asyncio.sleep(max(0.0, self._begun_s + PACE_S - monotonic_s()))
 
     async def take_over(self, partitions: Collection[TopicPartition]) -> None:
         """Start a producer for each partition, all at once; for as long as none can be, the service is not ready."""
@@ -157,6 +170,7 @@ class Transactional:
             out by us, and answers nothing twice either.
         """
         ((partition, offset),) = offsets.items()
+        self._begun_s = monotonic_s()
         for attempt in range(1, TRIES + 1):
             try:
                 transaction = self._transact(self._producers[partition], offsets, outgoing)

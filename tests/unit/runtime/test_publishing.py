@@ -148,6 +148,28 @@ def test_a_transaction_that_fails_is_done_again_with_the_same_bytes() -> None:
     assert broker.started == ["group-in-3"] * 3
 
 
+def test_batches_that_come_at_once_wait_for_each_other_and_the_first_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reading that comes alone is answered at once; of a fast stream, what comes meanwhile is one transaction."""
+    slept_s: list[float] = []
+    monkeypatch.setattr(publishing, "monotonic_s", lambda: 100.0)
+    broker = Broker()
+
+    async def run() -> None:
+        sender = broker.sender()
+        await sender.take_over([PARTITION])
+        with monkeypatch.context() as patch:
+            patch.setattr(asyncio, "sleep", noted)
+            await sender.pace()
+            await sender.send(None, 4, {PARTITION: 7}, RECORDS)
+            await sender.pace()
+
+    async def noted(seconds: float) -> None:
+        slept_s.append(seconds)
+
+    asyncio.run(run())
+    assert slept_s == [0.0, pytest.approx(publishing.PACE_S)]
+
+
 def test_a_commit_whose_answer_is_lost_is_not_repeated() -> None:
     """Whether it was committed says the broker, not the error."""
     broker = Broker([KafkaError()], deaf=True)
