@@ -40,13 +40,46 @@ Zones = tuple["ZoneModels", ...]
 Answers = Callable[..., list[RegistryError | Zones]]
 
 
+class Notes(dict[str, str]):
+    """What health notes of the champions, and the wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._changed = asyncio.Event()
+
+    def __setitem__(self, name: str, note: str) -> None:
+        super().__setitem__(name, note)
+        self._changed.set()
+
+    async def until(self, part: str) -> None:
+        """Wait until the note of the champions has this in it."""
+        async with asyncio.timeout(30):
+            while part not in self.get("champions", ""):
+                self._changed.clear()
+                await self._changed.wait()
+
+
+class Watched(Health):
+    """Health that tells when somebody has asked whether the service is ready."""
+
+    def __init__(self, notes: Notes) -> None:
+        super().__init__(notes=notes, broker_up=True)
+        self.asked = asyncio.Event()
+
+    def ready(self) -> tuple[bool, dict[str, object]]:
+        """Tell and answer."""
+        self.asked.set()
+        return super().ready()
+
+
 class Setting:
     """A registry that answers as it is told, the last answer for ever."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.answers: list[RegistryError | Zones] = []
         self.questions = 0
-        self.health = Health(broker_up=True)
+        self.notes = Notes()
+        self.health = Watched(self.notes)
         self.registry: CollectorRegistry = new_registry()
         self._gauge = ForecasterMetrics(self.registry).champions_confirmed
         monkeypatch.setattr(asked, "registered", self._answer)
@@ -115,18 +148,16 @@ def test_beside_a_service_that_is_ready_the_registry_is_asked_until_it_answers(s
     """Not before; meanwhile health says why nothing is confirmed. Who runs other models hears of it."""
     setting.answers = [NONE, fresh]
     setting.health.waiting_for["state"] = "the state is being rebuilt"
-    champions, notes = setting.champions(), setting.health.notes
+    champions, notes = setting.champions(), setting.notes
 
     async def run() -> None:
         confirming = asyncio.create_task(champions.confirm())
-        await asyncio.sleep(0)
+        await asyncio.wait_for(setting.health.asked.wait(), 30)
         assert setting.questions == 0
         assert not champions.supersede(fresh)
         del setting.health.waiting_for["state"]
-        async with asyncio.timeout(30):
-            while notes.get("champions") != str(NONE):  # noqa: ASYNC110 - nothing tells of a note
-                await asyncio.sleep(0.01)
-            await confirming
+        await notes.until(str(NONE))
+        await asyncio.wait_for(confirming, 30)
 
     asyncio.run(run())
     assert (setting.questions, setting.confirmed, notes) == (2, 1, {})
@@ -163,11 +194,9 @@ def test_champions_that_end_too_long_before_the_readings_do_not_take_over(settin
 
     async def run() -> None:
         confirming = asyncio.create_task(champions.confirm())
-        async with asyncio.timeout(30):
-            while "run `tetouan train` on newer data" not in setting.health.notes.get("champions", ""):  # noqa: ASYNC110 - nothing tells of a note
-                await asyncio.sleep(0.01)
-            assert not champions.supersede(running)
-            await confirming
+        await setting.notes.until("run `tetouan train` on newer data")
+        assert not champions.supersede(running)
+        await asyncio.wait_for(confirming, 30)
 
     asyncio.run(run())
     assert champions.supersede(running)
