@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import socket
 import tempfile
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -31,6 +30,7 @@ from shared.data.year import find_year
 from shared.runtime.clock import monotonic_s
 from shared.runtime.kafka import ensure_topics
 from tests.integration.brokers import Broker, until
+from tests.integration.crash import free_port
 from tests.integration.february import START, fit_models
 from tests.integration.kafka import real_kafka
 from tests.integration.streaming import NAMES, Stream, streaming
@@ -100,17 +100,11 @@ def measure(days: int, rounds: int, console: Console) -> list[Restart]:
         broker = Broker("kafka", kafka.bootstrap, f"restart-{uuid4().hex[:8]}.")
         ensure_topics(broker.bootstrap, broker.prefix)
         settings = {"TETOUAN_SNAPSHOT_EVERY_S": str(SNAPSHOT_EVERY_S)}
-        stream = stack.enter_context(streaming(broker, folder, folder / "models", _free_port, settings))
+        stream = stack.enter_context(streaming(broker, folder, folder / "models", free_port, settings))
         _stream_all(stream, rows, console)
         until(lambda: _kept(stream), "all to have kept their states")
         plan = [(name, where) for where in ("snapshot", "topics") for _ in range(rounds) for name in NAMES]
         return [_restarted(stream, *each) for each in track(plan, "restarting", console=console)]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _table(restarts: Sequence[Restart], days: int) -> Table:
