@@ -55,7 +55,8 @@ def run_backtest(
     year = year_for(data or settings.data, settings, console)
     chosen = zone or settings.zones[0]
     if chosen not in year.site.zones:
-        raise Refused(f"--zone {chosen}: {year.site.name} publishes zones {', '.join(map(str, year.site.zones))}")
+        known = ", ".join(map(str, year.site.zones))
+        raise Refused(f"--zone {chosen}: {year.label} has no load of that zone: choose one of {known}")
     start, until = window.of(year)
     with steps_shown(console) as progress:
         try:

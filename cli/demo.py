@@ -123,9 +123,10 @@ class _Demo:
             self._start_service(name)
         # what takes long to import is imported while those two start
         with self._console.status("loading what reads the data"):
-            from cli.provision import year_for  # noqa: PLC0415 - see above
+            from cli.provision import require_zones, year_for  # noqa: PLC0415 - see above
 
         self._year = year_for(self._options.data or self._settings.data, self._settings, self._console)
+        require_zones(self._year, self._settings)
         self._data = "synthetic" if self._year.synthetic else self._options.data or self._settings.data
         self._start, self._until = ReplayWindow(self._options.start, None, self._options.days).of(self._year)
         with self._console.status("loading what fits the models"):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shared.data.year import Year
     from shared.runtime.settings import Settings
 
-__all__ = ["steps_shown", "year_for"]
+__all__ = ["require_zones", "steps_shown", "year_for"]
 
 
 def year_for(data: str | None, settings: Settings, console: Console) -> Year:
@@ -43,7 +43,18 @@ def year_for(data: str | None, settings: Settings, console: Console) -> Year:
             raise unwritable(settings.cache_dir, error) from None
     reason = f": {year.reason}" if year.reason else ""
     console.print(f"{year.label}, {len(year.rows):,} readings{reason}", soft_wrap=True, highlight=False)
+    if absent := [repr(column) for column in settings.place.columns if column not in year.site.columns]:
+        console.print(f"without {', '.join(absent)}: the data have no such column", soft_wrap=True, highlight=False)
     return year
+
+
+def require_zones(year: Year, settings: Settings) -> None:
+    """Raise ``Refused`` where the data lack the load of a zone that is to be forecast."""
+    if lacking := set(settings.zones) - set(year.site.zones):
+        known, asked = (",".join(map(str, zones)) for zones in (year.site.zones, settings.zones))
+        raise Refused(
+            f"TETOUAN_ZONES={asked}: {year.label} has no load of zone {min(lacking)}: set it to some of {known}"
+        )
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from cli.provision import steps_shown, year_for
+from cli.provision import require_zones, steps_shown, year_for
 from services.trainer.history import History
 from shared.data.year import DataError
 from shared.runtime.registry import Registry
@@ -70,6 +70,7 @@ def run_train(
     With ``if_missing`` champions that have seen just these readings are left as they are.
     """
     year = year_for(data or settings.data, settings, console)
+    require_zones(year, settings)
     from services.trainer.training import train  # noqa: PLC0415 - it takes seconds, and services start meanwhile
 
     registry = Registry(settings.registry_uri, settings.artifact_root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import io
 import lzma
@@ -14,7 +15,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from shared.data.sites import Site
 
-__all__ = ["DataError", "identity", "is_published", "parse", "table_bytes", "times"]
+__all__ = ["DataError", "identity", "is_published", "parse", "present", "table_bytes", "times"]
 
 # of the published year with LF line ends; the same year with CRLF line ends has the same identity
 PUBLISHED_SHA256 = "d5f8e1062bbc30c0f4855d61d33103f5185ad4e70ed0e5a42393975d536dcb55"
@@ -63,7 +64,8 @@ def table_bytes(raw: bytes, name: str) -> bytes:
 def parse(table: bytes, site: Site, name: str) -> pd.DataFrame:
     """Return the cells as text, in file order under the published names; a cell that a row lacks is empty.
 
-    ``name`` is what an error calls the file. Raises `DataError` where the bytes are not a whole table of the site.
+    A table may lack columns of the site, but not the times, and not all of the loads. ``name`` is what an error calls
+    the file. Raises `DataError` where the bytes are not a whole table of the site.
     """
     try:
         text = table.decode("utf-8-sig")
@@ -109,14 +111,25 @@ def _read_times(written: pd.Series[str], layout: str) -> pd.Series[pd.Timestamp]
     return pd.to_datetime(written, format=layout, errors="coerce", utc=True).dt.tz_localize(None)
 
 
+def present(site: Site, rows: pd.DataFrame) -> Site:
+    """Return the site without the columns that the table does not have."""
+    columns = {column: field for column, field in site.columns.items() if column in rows.columns}
+    limits = {field: limits for field, limits in site.limits.items() if field in columns.values()}
+    return site.model_copy(update={"columns": columns, "limits": limits})
+
+
 def _check_columns(rows: pd.DataFrame, site: Site, name: str) -> None:
+    """Refuse a table without times or without any load, and a column that the site does not name."""
     expected = {site.time_column, *site.columns}
     missing = [column for column in (site.time_column, *site.columns) if column not in rows.columns]
     unknown = [column for column in rows.columns if column not in expected]
-    if missing:
+    advice = "name the columns as published, to the space, with commas between"
+    if site.time_column in missing or not present(site, rows).zones:
         found = f", but {_quoted(unknown)}" if unknown else ""
-        advice = "name the columns as published, to the space, with commas between"
         raise DataError(f"{name}: no column {_quoted(missing)}{found}: {advice}")
+    for column in unknown:
+        if meant := difflib.get_close_matches(column, missing, n=1):
+            raise DataError(f"{name}: no column {meant[0]!r}, but {column!r}: {advice}")
     if unknown:
         advice = f"remove it, or give it a name in the columns of {site.name} (TETOUAN_SITES)"
         raise DataError(f"{name}: unknown column {_quoted(unknown)}: {advice}")

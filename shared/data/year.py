@@ -14,7 +14,7 @@ from shared.data.cells import value_of
 from shared.data.download import PUBLISHED_URL, UnreachableError, download
 from shared.data.sites import BUILT_IN, known_sites, site
 from shared.data.synthetic import YEAR, synthetic_csv
-from shared.data.table import DataError, identity, is_published, parse, table_bytes, times
+from shared.data.table import DataError, identity, is_published, parse, present, table_bytes, times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +40,8 @@ class Year:
 
     Attributes
     ----------
+    site
+        The site without the columns that the table lacks.
     rows
         One row a reading in order of time, those of one time in file order; columns as published, the time column
         among them.
@@ -181,7 +183,7 @@ def _year(place: Site, table: bytes, name: str, source: Source, label: str, reas
     # a row without a time stays behind the one before it
     order = known.to_series().ffill().bfill().argsort(kind="stable").to_numpy()
     rows = rows.iloc[order].reset_index(drop=True)
-    return Year(place, rows, known[order], identity(table), source, label, reason)
+    return Year(present(place, rows), rows, known[order], identity(table), source, label, reason)
 
 
 def _read(path: Path) -> bytes:

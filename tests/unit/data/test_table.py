@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from shared.data.table import MEMBER, DataError, identity, parse, table_bytes, times
+from shared.data.table import MEMBER, DataError, identity, parse, present, table_bytes, times
 from tests.unit.data.archive import zipped
 
 if TYPE_CHECKING:
@@ -48,8 +48,10 @@ def test_a_byte_order_mark_is_no_part_of_the_header(table: bytes, tetouan: Site)
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        (b"Humidity", b"humidity", r"no column 'Humidity'"),
-        (b"Zone 2  Power", b"Zone 2 Power", r"no column 'Zone 2  Power Consumption'"),
+        (b"Humidity", b"humidity", r"no column 'Humidity', but 'humidity': name the columns as published"),
+        (b"Zone 2  Power", b"Zone 2 Power", r"no column 'Zone 2  Power Consumption', but 'Zone 2 Power Consumption'"),
+        (b"Temperature,Humidity", b"Temperature,Rain", r"unknown column 'Rain': remove it"),
+        (b"Power Consumption", b"Load", r"no column 'Zone 1 .*, 'Zone 2 .*, 'Zone 3 .*, but 'Zone 1 Load', "),
         (b"DateTime,Temperature", b"a,b", r"no column 'DateTime', 'Temperature'"),
         (b"DateTime,", b"DateTime,Zone 9,", r"unknown column 'Zone 9'"),
         (b"DateTime", b"DateTime\xff", r"line 1 is no UTF-8"),
@@ -64,6 +66,26 @@ def test_a_wrong_table_is_refused_with_one_line(table: bytes, tetouan: Site, old
     with pytest.raises(DataError, match=rf"^t\.csv: .*{said}") as refusal:
         parse(table.replace(old, new), tetouan, "t.csv")
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("columns", "fields"),
+    [
+        ((0, 7), ("zone_2_kw",)),
+        ((0, 1, 7), ("temperature_c", "zone_2_kw")),
+        ((6, 8, 0), ("zone_1_kw", "zone_3_kw")),
+    ],
+)
+def test_columns_that_a_table_does_not_have_are_left_out(
+    table: bytes, tetouan: Site, columns: tuple[int, ...], fields: tuple[str, ...]
+) -> None:
+    """A time and one load suffice; the site of such a table has the other fields no more, nor their limits."""
+    lines = [line.split(b",") for line in table.splitlines()]
+    kept = b"".join(b",".join(cells[column] for column in columns) + b"\n" for cells in lines)
+    place = present(tetouan, parse(kept, tetouan, "t.csv"))
+    assert place.fields == fields
+    assert set(place.limits) == set(fields)
+    assert (place.name, place.step_minutes, place.time_column) == ("tetouan", 10, "DateTime")
 
 
 @pytest.mark.parametrize("cut", [1, 4, 40, 400])
