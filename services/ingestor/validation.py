@@ -139,7 +139,7 @@ def _site(record: dict[str, Any], sites: Mapping[str, Site]) -> Site:
 
 def _refuse_unknown_fields(record: dict[str, Any], site: Site) -> None:
     for name, cell in record.items():
-        if name not in site.columns and name not in ("site", site.time_column):
+        if name not in site.columns and name not in ("site", site.time_column, *site.ignore):
             raise _Refusal("unknown_field", name, _text(cell))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
@@ -22,19 +22,23 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-__all__ = ["BUILT_IN", "WEATHER", "Site", "known_sites", "site"]
+__all__ = ["BUILT_IN", "EPOCHS", "WEATHER", "Measure", "Site", "known_sites", "site"]
 
 BUILT_IN = "tetouan"
 WEATHER = ("temperature_c", "humidity_pct", "wind_speed_ms", "general_diffuse_flows_wm2", "diffuse_flows_wm2")
 """The fields of a clean reading beside the loads; a site may lack any of them."""
 
 LOAD = re.compile(r"zone_[1-9][0-9]*_kw")
+EPOCHS = {"epoch_s": 1_000_000_000, "epoch_ms": 1_000_000, "epoch_us": 1_000, "epoch_ns": 1}
+"""The words for a ``time_format`` of numbers counted from 1970 on, in UTC, with the nanoseconds of one."""
+
 YEARS = range(2000, 2051)
 """The years whose holidays of a subdivision are known."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Dates = Annotated[tuple[date, ...], Field(strict=False)]  # an array of TOML is a list
 Limits = Annotated[tuple[float, float], Field(strict=False)]
+Names = Annotated[tuple[str, ...], Field(strict=False)]
 
 
 class Overrides(BaseModel):
@@ -52,12 +56,58 @@ class Overrides(BaseModel):
         return remove
 
 
+class Measure(BaseModel):
+    """What a column of load holds.
+
+    Attributes
+    ----------
+    kind
+        ``power``: the mean power of the interval; ``energy``: the energy of the interval; ``register``: the energy
+        since the meter was mounted, which only rises.
+    unit
+        Of the numbers; of energy, ``kW`` means ``kWh``, and likewise ``W`` and ``MW``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    kind: Literal["power", "energy", "register"] = "power"
+    unit: Literal["W", "kW", "MW", "Wh", "kWh", "MWh"] = "kW"
+
+    @field_validator("unit")
+    @classmethod
+    def _fits_the_kind(cls, unit: str, info: ValidationInfo) -> str:
+        if unit.endswith("h") and info.data.get("kind") == "power":
+            advice = 'set kind = "energy" for that of an interval, "register" for that since the meter was mounted'
+            raise ValueError(f"{unit} is energy, no power: {advice}")
+        return unit
+
+    @property
+    def kilo(self) -> float:
+        """What one of the unit is in kW, or in kWh."""
+        return {"W": 1e-3, "kW": 1.0, "MW": 1e3}[self.unit.removesuffix("h")]
+
+
+POWER_KW = Measure()
+
+
+class Column(Measure):
+    """A column as the table of a site describes it where its name alone does not do."""
+
+    field: str
+
+    @property
+    def measure(self) -> Measure:
+        """What it holds."""
+        return Measure(kind=self.kind, unit=self.unit)
+
+
 class Site(BaseModel):
     """What one site publishes; ``columns`` maps published names to the fields of a clean reading, in their order.
 
-    A field is the load of a zone, ``zone_1_kw``, or one of ``WEATHER``. ``limits`` are the lowest and highest value
-    that it can have, in the unit that ends its name. ``time_zone`` is that of times without an offset, and of the
-    calendar. ``holidays`` holds what sets the site apart from its country, that of the ``subdivision`` included.
+    A field is the load of a zone, ``zone_1_kw``, or one of ``WEATHER``; ``measures`` tells by field which loads do not
+    come as power in kW. ``ignore`` are columns to pass over. ``limits`` are the lowest and highest value that a field
+    can have, in the unit that ends its name. ``time_zone`` is that of times without an offset, and of the calendar.
+    ``day_first`` and ``time_format`` tell how times are written, see :mod:`shared.data.times`. ``holidays`` holds what
+    sets the site apart from its country, that of the ``subdivision`` included.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -67,7 +117,11 @@ class Site(BaseModel):
     subdivision: str | None = None
     time_zone: str
     time_column: str
+    day_first: bool = False
+    time_format: str | None = None
     columns: dict[str, str]
+    measures: dict[str, Measure] = {}
+    ignore: Names = ()
     limits: dict[str, Limits] = {}
     holidays: Overrides = Overrides()
 
@@ -78,6 +132,20 @@ class Site(BaseModel):
             return ZoneInfo(time_zone).key
         except (ZoneInfoNotFoundError, OSError, ValueError):
             raise ValueError("no such time zone: use an IANA name like Europe/Madrid") from None
+
+    @field_validator("time_format")
+    @classmethod
+    def _tells_a_time(cls, time_format: str | None, info: ValidationInfo) -> str | None:
+        if time_format is None or time_format in EPOCHS:
+            pass
+        elif "%Z" in time_format:  # strptime knows those of this machine, and of all others none
+            raise ValueError("names of time zones are not read: write %z for an offset, or set time_zone")
+        elif not _tells(time_format, info.data.get("step_minutes", 1)):
+            advice = f"use one like %d.%m.%Y %H:%M (strptime), or {', '.join(EPOCHS)}"
+            raise ValueError(f"it does not tell year, month, day, hour and minute: {advice}")
+        if time_format is not None and info.data.get("day_first"):
+            raise ValueError("day_first is set too: keep one of the two")
+        return time_format
 
     @field_validator("columns")
     @classmethod
@@ -93,6 +161,22 @@ class Site(BaseModel):
         if taken := {"site", info.data.get("time_column")} & columns.keys():
             raise ValueError(f"{taken.pop()!r} is no load and no weather: take it out of the columns")
         return columns
+
+    @field_validator("measures")
+    @classmethod
+    def _measures_of_loads(cls, measures: dict[str, Measure], info: ValidationInfo) -> dict[str, Measure]:
+        loads = [field for field in info.data.get("columns", {}).values() if field not in WEATHER]
+        if loads and (unknown := measures.keys() - set(loads)):
+            raise ValueError(f"no load is {min(unknown)!r}: use {', '.join(loads)}")
+        return measures
+
+    @field_validator("ignore")
+    @classmethod
+    def _not_read(cls, ignore: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        read = {"site", info.data.get("time_column"), *info.data.get("columns", {})}
+        if both := read & set(ignore):
+            raise ValueError(f"{min(both)!r} is read: take it out here, or out of the columns")
+        return ignore
 
     @field_validator("limits")
     @classmethod
@@ -110,10 +194,23 @@ class Site(BaseModel):
         """The fields of a clean reading, in the order of the columns."""
         return tuple(self.columns.values())
 
+    def measure(self, field: str) -> Measure:
+        """Return what the column of a field holds: power in kW where the site says nothing else."""
+        return self.measures.get(field, POWER_KW)
+
     @property
     def zones(self) -> tuple[int, ...]:
         """The numbers of the zones whose load the site publishes."""
         return tuple(int(field.split("_")[1]) for field in self.fields if field.startswith("zone_"))
+
+
+def _tells(time_format: str, step_minutes: int) -> bool:
+    """Tell whether a time can be read again from what the format makes of it."""
+    time = datetime(2033, 11, 22, 15, 0 if step_minutes == 60 else 45, tzinfo=UTC)
+    try:
+        return datetime.strptime(time.strftime(time_format), time_format).replace(tzinfo=UTC) == time
+    except ValueError:
+        return False
 
 
 def site(name: str, file: Path | None = None) -> Site:
@@ -163,20 +260,43 @@ def _tables(raw: bytes) -> dict[str, dict[str, Any]]:
 
 
 def _site(name: str, table: dict[str, Any]) -> Site:
+    described = {path: cell for path, cell in _columns(table).items() if isinstance(cell, dict)}
+    read = {column: _column(f"{name}.columns.{column}", cell) for column, cell in described.items()}
+    if read:
+        fields = {column: described.field for column, described in read.items()}
+        measures = {column.field: column.measure for column in read.values()}
+        table = {**table, "columns": _columns(table) | fields, "measures": table.get("measures", {}) | measures}
     try:
         return Site(**{"name": name, **table})
     except ValidationError as error:
-        _refuse(name, error.errors(include_url=False)[0])
+        _refuse(name, error.errors(include_url=False)[0], Site)
 
 
-def _refuse(name: str, error: ErrorDetails) -> NoReturn:
-    """Raise what is wrong with the site of that name as one line."""
-    *above, field = error["loc"]
-    path = ".".join(str(part) for part in (name, *above, field))
+def _columns(table: dict[str, Any]) -> dict[str, Any]:
+    columns = table.get("columns")
+    return columns if isinstance(columns, dict) else {}
+
+
+def _column(path: str, cell: dict[str, Any]) -> Column:
+    try:
+        column = Column(**cell)
+    except ValidationError as error:
+        _refuse(path, error.errors(include_url=False)[0], Column)
+    if column.field in WEATHER:
+        raise ValueError(f'{path} = {_shown(cell)}: weather has no unit and no kind: write "{column.field}" alone')
+    return column
+
+
+def _refuse(above: str, error: ErrorDetails, table: type[BaseModel]) -> NoReturn:
+    """Raise as one line what is wrong below that path, where such a table stands."""
+    *inner, field = error["loc"]
+    path = ".".join(str(part) for part in (above, *inner, field))
     if error["type"] == "missing":
         raise ValueError(f"{path} is missing: give it")
     if error["type"] == "extra_forbidden":
-        known = Overrides if above else Site
+        known: type[BaseModel] = table
+        if inner:
+            known = Overrides if inner[0] == "holidays" else Measure
         raise ValueError(f"{path} is no field: use one of {', '.join(known.model_fields)}")
     raise ValueError(f"{path} = {_shown(error['input'])}: {error['msg'].removeprefix('Value error, ')}")
 

@@ -79,6 +79,7 @@ def parse(table: bytes, site: Site, name: str) -> pd.DataFrame:
     except pd.errors.ParserError as error:
         raise DataError(f"{name}: no CSV table ({str(error).strip()}): mend the line or get a complete copy") from None
     _check_columns(rows, site, name)
+    rows = rows.drop(columns=[column for column in site.ignore if column in rows.columns])
     if rows.empty:
         raise DataError(f"{name}: a header but no rows: get a complete copy")
     if not text.endswith("\n"):
@@ -120,7 +121,7 @@ def present(site: Site, rows: pd.DataFrame) -> Site:
 
 def _check_columns(rows: pd.DataFrame, site: Site, name: str) -> None:
     """Refuse a table without times or without any load, and a column that the site does not name."""
-    expected = {site.time_column, *site.columns}
+    expected = {site.time_column, *site.columns, *site.ignore}
     missing = [column for column in (site.time_column, *site.columns) if column not in rows.columns]
     unknown = [column for column in rows.columns if column not in expected]
     advice = "name the columns as published, to the space, with commas between"
@@ -131,7 +132,7 @@ def _check_columns(rows: pd.DataFrame, site: Site, name: str) -> None:
         if meant := difflib.get_close_matches(column, missing, n=1):
             raise DataError(f"{name}: no column {meant[0]!r}, but {column!r}: {advice}")
     if unknown:
-        advice = f"remove it, or give it a name in the columns of {site.name} (TETOUAN_SITES)"
+        advice = f"remove it, or name it in the columns or in ignore of {site.name} (TETOUAN_SITES)"
         raise DataError(f"{name}: unknown column {_quoted(unknown)}: {advice}")
     # pandas takes the surplus of a first row that is longer than the header for row names
     if not isinstance(rows.index, pd.RangeIndex):

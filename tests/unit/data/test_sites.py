@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.data.sites import BUILT_IN, WEATHER, Site, known_sites, site
+from shared.data.sites import BUILT_IN, EPOCHS, WEATHER, Measure, Site, known_sites, site
 from shared.forecasting.weather import COLUMNS
 
 if TYPE_CHECKING:
@@ -147,6 +147,46 @@ def test_a_subdivision_brings_its_own_holidays(written: Callable[[str], Path]) -
         (ALCALA + "limits = {zone_2_kw = [0, 1]}", "no column is 'zone_2_kw': use zone_1_kw, temperature_c"),
         (ALCALA + "limits = {zone_1_kw = [9, 1]}", "zone_1_kw from 9 to 1 lets nothing through: give the lower one"),
         (ALCALA + "limits = {zone_1_kw = [nan, 1]}", "zone_1_kw from nan to 1 lets nothing through"),
+        (
+            ALCALA.replace('"zone_1_kw"', '{field = "zone_1_kw", unit = "kWh"}'),
+            "alcala.columns.Load.unit = 'kWh': kWh is energy, no power: set kind = \"energy\"",
+        ),
+        (
+            ALCALA.replace('"zone_1_kw"', '{field = "zone_1_kw", unit = "GW"}'),
+            "alcala.columns.Load.unit = 'GW': Input should be 'W', 'kW', 'MW', 'Wh', 'kWh' or 'MWh'",
+        ),
+        (
+            ALCALA.replace('"zone_1_kw"', '{field = "zone_1_kw", king = "energy"}'),
+            "alcala.columns.Load.king is no field: use one of kind, unit, field",
+        ),
+        (ALCALA.replace('"zone_1_kw"', '{unit = "W"}'), "alcala.columns.Load.field is missing: give it"),
+        (
+            ALCALA.replace('"temperature_c"', '{field = "temperature_c", unit = "W"}'),
+            'weather has no unit and no kind: write "temperature_c" alone',
+        ),
+        (ALCALA + "[alcala.measures.zone_2_kw]", "no load is 'zone_2_kw': use zone_1_kw"),
+        (
+            ALCALA + "[alcala.measures.zone_1_kw]\nking = 1",
+            "alcala.measures.zone_1_kw.king is no field: use one of kind",
+        ),
+        (ALCALA + 'ignore = ["note", "Load"]', "'Load' is read: take it out here, or out of the columns"),
+        (ALCALA + 'ignore = "note"', "alcala.ignore = 'note': Input should be a valid tuple"),
+        (ALCALA + "day_first = 1", "alcala.day_first = 1: Input should be a valid boolean"),
+        (
+            ALCALA + 'day_first = true\ntime_format = "epoch_s"',
+            "alcala.time_format = 'epoch_s': day_first is set too: keep one of the two",
+        ),
+        (
+            ALCALA + 'time_format = "%d.%m.%Y"',
+            "it does not tell year, month, day, hour and minute: use one like %d.%m.%Y %H:%M (strptime), or epoch_s,",
+        ),
+        (ALCALA + 'time_format = "%d/%m/%Y %I:%M"', "it does not tell year, month, day, hour and minute"),
+        (ALCALA + 'time_format = "%Y%m%d%H"', "it does not tell year, month, day, hour and minute"),
+        (ALCALA + 'time_format = "epoch"', "it does not tell year, month, day, hour and minute"),
+        (
+            ALCALA + 'time_format = "%c %Z"',
+            "names of time zones are not read: write %z for an offset, or set time_zone",
+        ),
         (ALCALA.replace("[alcala]", '["al calá"]'), "al calá.name = 'al calá': String should match pattern"),
     ],
 )
@@ -155,6 +195,37 @@ def test_a_bad_file_is_refused_in_one_line(written: Callable[[str], Path], text:
     with pytest.raises(ValueError, match=re.escape(line)) as refusal:
         known_sites(written(text))
     assert "\n" not in str(refusal.value)
+
+
+def test_a_column_tells_its_unit_and_kind(written: Callable[[str], Path]) -> None:
+    """The columns stay names and fields; what is not power in kW stands beside them, by field."""
+    described = ALCALA.replace('"zone_1_kw"', '{field = "zone_1_kw", unit = "MWh", kind = "energy"}')
+    alcala = known_sites(written(described))["alcala"]
+    assert alcala.columns == {"Load": "zone_1_kw", "Outdoor": "temperature_c"}
+    assert alcala.measure("zone_1_kw") == Measure(kind="energy", unit="MWh")
+    assert (alcala.measure("zone_1_kw").kilo, Measure(unit="W").kilo) == (1000.0, 0.001)
+    assert alcala.measure("temperature_c") == TETOUAN.measure("zone_2_kw") == Measure(kind="power", unit="kW")
+
+
+@pytest.mark.parametrize("column", ["", "Unnamed: 0"])
+def test_the_time_column_may_have_no_name(written: Callable[[str], Path], column: str) -> None:
+    """What pandas writes as an index has an empty header."""
+    known = known_sites(written(ALCALA.replace('"time"', f'"{column}"') + 'ignore = ["note"]'))
+    assert (known["alcala"].time_column, known["alcala"].ignore) == (column, ("note",))
+
+
+@pytest.mark.parametrize(
+    "layout", ["%d.%m.%Y %H:%M", "%y%m%d%H%M", "%d %b %Y %I:%M:%S.%f %p", "%Y-%j %H:%M %z", *EPOCHS]
+)
+def test_any_format_that_tells_a_time_will_do(written: Callable[[str], Path], layout: str) -> None:
+    """A format of strptime from which year, month, day, hour and minute can be read, or a word for an epoch."""
+    assert known_sites(written(f"{ALCALA}time_format = '{layout}'"))["alcala"].time_format == layout
+
+
+def test_hours_tell_the_time_of_an_hourly_site(written: Callable[[str], Path]) -> None:
+    """Minutes may be left out where there are none."""
+    text = f"{ALCALA}time_format = '%Y%m%d%H'"
+    assert known_sites(written(text.replace("15", "60")))["alcala"].time_format == "%Y%m%d%H"
 
 
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:

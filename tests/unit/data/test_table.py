@@ -102,6 +102,13 @@ def test_a_table_without_rows_is_refused(table: bytes, tetouan: Site, keep: int)
         parse(b"".join(table.splitlines(keepends=True)[:keep]), tetouan, "t.csv")
 
 
+def test_a_column_to_ignore_is_no_part_of_the_rows(table: bytes, tetouan: Site) -> None:
+    """What the site ignores is passed over in silence, whether the file has it or not."""
+    silent = tetouan.model_copy(update={"ignore": ("note", "other")})
+    noted = table.replace(b"DateTime,", b"DateTime,note,", 1).replace(b":40,", b":40,ok,").replace(b"0,14", b"0,,14")
+    assert list(parse(noted, silent, "t.csv").columns) == [tetouan.time_column, *tetouan.columns]
+
+
 def test_times_are_utc_and_nat_where_unreadable(table: bytes, tetouan: Site) -> None:
     """A time that cannot be read costs its own row only, and blanks around one do not matter."""
     rows = parse(

@@ -152,6 +152,12 @@ def test_what_is_no_reading_is_refused(message: bytes, reason: str, field: str |
     assert (refused.reason, refused.field, refused.value) == (reason, field, value)
 
 
+def test_a_field_to_ignore_is_passed_over() -> None:
+    """What the site ignores is no unknown field, whatever it holds."""
+    silent = {"tetouan": SITES["tetouan"].model_copy(update={"ignore": ("note",)})}
+    assert validate(json.dumps(record() | {"note": [1]}).encode(), silent) == reading_of(raw())
+
+
 def test_brackets_in_a_text_do_not_nest() -> None:
     """Only lists and objects count as depth: a cell full of brackets is just no number."""
     reading = reading_of(raw(zone_2_kw='[{"' * 40))
