@@ -74,11 +74,10 @@ class Broker:
             "TETOUAN_TRANSACTIONS": str(self.kind != "embedded"),
         }
 
-    def send(self, topic: Topic, values: Sequence[bytes | None], key: bytes = b"tetouan") -> None:
+    def send(self, topic: Topic, values: Sequence[bytes | None], key: bytes = b"tetouan", codec: str = "none") -> None:
         """Publish the values and wait until the broker has confirmed them."""
-        producer = Producer(
-            {"bootstrap.servers": self.bootstrap, "partitioner": "murmur2_random", "log_level": 0, "linger.ms": 5}
-        )
+        config = {"bootstrap.servers": self.bootstrap, "partitioner": "murmur2_random", "log_level": 0, "linger.ms": 5}
+        producer = Producer({**config, "compression.type": codec})
         for value in values:
             producer.produce(self.prefix + topic.name, value, key=key)
             producer.poll(0)

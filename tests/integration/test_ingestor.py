@@ -51,6 +51,22 @@ HOSTILE: dict[str, tuple[bytes | None, str]] = {
 }
 
 
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+
+
+def test_readings_are_read_whatever_they_are_compressed_with(
+    broker: Broker, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """Six readings of each of Kafka's codecs are published, in the order in which they came."""
+    sent = [[f"3/4/2018 {hour}:{minute}0" for minute in range(6)] for hour in range(len(CODECS))]
+    for codec, times in zip(CODECS, sent, strict=True):
+        broker.send(topics.RAW, [raw(DateTime=time) for time in times], codec=codec)
+    with service("ingestor", broker, tmp_path, free_port()):
+        clean = broker.read(topics.CLEAN, 6 * len(CODECS))
+    minutes = [CleanReading.from_bytes(message.value() or b"").time.minute for message in clean]
+    assert minutes == [0, 10, 20, 30, 40, 50] * len(CODECS)
+
+
 def test_each_hostile_record_is_a_dead_letter_and_the_stream_goes_on(
     broker: Broker, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
