@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shared.forecasting.history import Resolution
+from shared.forecasting.grid import Grid
 from shared.forecasting.scores import ABSENT, actual_tenths, forecast_tenths, step_of, to_tenths
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Record:
     ) -> None:
         self.zone = zone
         self.test_from = test_from
-        self.steps_per_day = Resolution(step_minutes).day
+        self.steps_per_day = Grid(step_minutes).day
         self.step_minutes = step_minutes
         self.start_step = step_of(test_from, step_minutes)
         first = test_from if history_from is None else min(test_from, history_from)

@@ -28,7 +28,7 @@ from benchmarks.streaming import answer, empty_model, in_parallel, scored, take,
 from cli.provision import steps_shown, year_for
 from services.trainer.history import History
 from shared.forecasting.boosting import Boosting
-from shared.forecasting.history import Resolution
+from shared.forecasting.grid import Grid
 from shared.forecasting.ladder import ADAPTED, FROZEN, NAMES
 from shared.forecasting.scores import grouped, step_of, to_kw
 from shared.runtime.settings import Settings, load
@@ -204,7 +204,7 @@ def weather_estimate(history: History) -> WeatherEstimate | None:
     seen = slice(history.seen)
     boosting = Boosting(step_minutes=history.site.step_minutes)
     model = boosting.fit(history.steps[seen], history.weather[seen], history.demand_kw[seen])
-    day, estimate_kw, spent_s = Resolution(history.site.step_minutes).day, np.full(len(whole), np.nan), 0.0
+    day, estimate_kw, spent_s = Grid(history.site.step_minutes).day, np.full(len(whole), np.nan), 0.0
     for row in range(history.seen, len(whole)):
         step, demand_kw = history.first_step + row, float(history.demand_kw[row])
         now_and_tomorrow = np.array((step, step + day)), history.weather[[row, row]]

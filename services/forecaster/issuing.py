@@ -12,7 +12,7 @@ import numpy as np
 from services.forecaster.issue import Issue
 from shared.contracts.messages import ModelNames
 from shared.forecasting.calendar import Calendar
-from shared.forecasting.history import Resolution
+from shared.forecasting.grid import Grid
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.scores import step_of
 from shared.forecasting.weather import COLUMNS
@@ -58,7 +58,7 @@ class ZoneModels:
         """Return what a zone begins with that has no champion."""
         calendar = Calendar(site.country, site.time_zone, site.holidays.add, site.holidays.remove)
         demand = ZoneDemand(
-            calendar=calendar, step_minutes=site.step_minutes, horizon_steps=Resolution(site.step_minutes).day
+            calendar=calendar, step_minutes=site.step_minutes, horizon_steps=Grid(site.step_minutes).day
         )
         return cls(zone, demand, None, ModelNames(demand=None, weather=None))
 
@@ -94,7 +94,7 @@ class Issuer:
     def __init__(self, site: Site, zones: tuple[ZoneModels, ...], coverages: tuple[float, ...] = (0.8, 0.9)) -> None:
         self._site = site.name
         self._step_minutes = site.step_minutes
-        self._day = Resolution(site.step_minutes).day
+        self._day = Grid(site.step_minutes).day
         self._zones = zones
         self._coverages = coverages
 

@@ -16,7 +16,7 @@ from services.monitor.forecast_error import ErrorWatch, standardised_error
 from services.monitor.recent import Recent
 from shared.contracts.messages import CleanReading, DriftEvent, Forecast, Scores
 from shared.drift.detectors import forecast_error_detectors
-from shared.forecasting.history import Resolution
+from shared.forecasting.grid import Grid
 from shared.forecasting.reference import forecast_column, leads, load_column
 from shared.forecasting.scores import (
     WINDOWS_DAYS,
@@ -175,7 +175,7 @@ class Monitor:
 
     def _begun(self, site: str, number: int, step_minutes: int) -> _ZoneScores:
         watch = ErrorWatch(site, number, step_minutes, self._detectors())
-        day = Resolution(step_minutes).day
+        day = Grid(step_minutes).day
         recent = Recent((*self.weather, load_column(number), *map(forecast_column, leads(day))), day)
         return _ZoneScores(watch, recent, step_minutes, self._windows_days, self._patience, self._silence)
 
@@ -217,7 +217,7 @@ class _ZoneScores:
         patience: timedelta,
         silence: _Silence,
     ) -> None:
-        steps_a_day = Resolution(step_minutes).day
+        steps_a_day = Grid(step_minutes).day
         self.step_minutes = step_minutes
         self.rolling = RollingScores(steps_a_day, steps_a_day, windows_days)
         self.waiting: deque[tuple[int, int, tuple[float, ...]]] = deque()

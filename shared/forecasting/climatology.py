@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from shared.forecasting.history import Resolution
+    from shared.forecasting.grid import Grid
 
 __all__ = ["HOLIDAY", "Climatology"]
 
@@ -28,20 +28,20 @@ _MEMORY_DAYS = 6  # of its kind: about six weeks
 class Climatology:
     """A running mean for each kind of day and step of the day."""
 
-    resolution: Resolution
+    grid: Grid
     mean_kw: Floats = field(init=False)  # (kinds, day), NaN where never seen
     days: NDArray[np.int16] = field(init=False)  # (kinds, day): how many values lie behind a mean
     usual_kw: Floats = field(init=False)  # (kinds, day): the means, and what stands in for those that are missing
 
     def __post_init__(self) -> None:
-        shape = (HOLIDAY + 1, self.resolution.day)
+        shape = (HOLIDAY + 1, self.grid.day)
         self.mean_kw = np.full(shape, np.nan)
         self.days = np.zeros(shape, dtype=np.int16)
         self.usual_kw = np.full(shape, np.nan)
 
     def learn(self, kinds: Steps, slots: Steps, loads_kw: Floats) -> None:
         """Take good readings of these kinds of day and steps of the day, no two of which are the same."""
-        cells, days, means_kw = kinds * self.resolution.day + slots, self.days.reshape(-1), self.mean_kw.reshape(-1)
+        cells, days, means_kw = kinds * self.grid.day + slots, self.days.reshape(-1), self.mean_kw.reshape(-1)
         known = days.take(cells) + 1
         before_kw = np.where(known == 1, 0.0, means_kw.take(cells))
         days[cells] = known

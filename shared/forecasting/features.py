@@ -21,12 +21,12 @@ from shared.forecasting.history import (
     LOAD,
     MEAN,
     History,
-    Resolution,
     window_steps,
 )
 
 if TYPE_CHECKING:
     from shared.forecasting.calendar import Calendar
+    from shared.forecasting.grid import Grid
 
 __all__ = ["DayPlan", "Features", "grid_leads", "interpolation"]
 
@@ -45,9 +45,9 @@ _LEAD_LOADS = 16
 _AROUND = 5  # times around a target at which the late mean is looked up
 
 
-def grid_leads(resolution: Resolution, horizon_steps: int) -> Steps:
+def grid_leads(grid: Grid, horizon_steps: int) -> Steps:
     """Return the leads that have weights of their own: dense at first, the first and the last always among them."""
-    steps = resolution.steps(*_GRID_MINUTES)
+    steps = grid.steps(*_GRID_MINUTES)
     return np.array(sorted({1, horizon_steps, *(lead for lead in steps if lead < horizon_steps)}), dtype=np.int64)
 
 
@@ -67,13 +67,13 @@ class _DayTable(NamedTuple):
 
 
 @lru_cache(maxsize=32)
-def _day_table(calendar: Calendar, resolution: Resolution, day: int) -> _DayTable:
+def _day_table(calendar: Calendar, grid: Grid, day: int) -> _DayTable:
     """Return the calendar columns of a day, counted from the epoch."""
-    steps = day * resolution.day + np.arange(resolution.day)
-    clock = calendar.clock(steps, resolution.step_minutes)
+    steps = day * grid.day + np.arange(grid.day)
+    clock = calendar.clock(steps, grid.step_minutes)
     angle = 2.0 * np.pi / 1440.0 * clock.minute[:, None] * np.arange(1, 7)
     waves = np.stack((np.sin(angle), np.cos(angle)), axis=2).reshape(-1, 12)
-    constant, twice = np.ones((resolution.day, 1)), waves[:, :_HARMONICS]
+    constant, twice = np.ones((grid.day, 1)), waves[:, :_HARMONICS]
     weekday = clock.weekday[:, None]
     from_friday = (weekday == (_FRIDAY, _SATURDAY, _SUNDAY, _MONDAY)).astype(np.float64)
     weekend = (weekday == (_SATURDAY, _SUNDAY, _MONDAY, _FRIDAY)).astype(np.float64)
@@ -129,17 +129,17 @@ class Features:
     - weekdays and holidays, alone and with a daily harmonic.
     """
 
-    def __init__(self, calendar: Calendar, resolution: Resolution, leads: Steps, horizon_steps: int) -> None:
-        self._calendar, self._resolution, self._leads = calendar, resolution, leads
+    def __init__(self, calendar: Calendar, grid: Grid, leads: Steps, horizon_steps: int) -> None:
+        self._calendar, self._grid, self._leads = calendar, grid, leads
         self._ahead = np.arange(1, horizon_steps + 1)
-        day, row = resolution.day, window_steps(resolution)
+        day, row = grid.day, window_steps(grid)
         self._table_start = (DAYS_BACK - 1) * day
         self._today = DAYS_BACK * day
-        lags = np.array((*resolution.steps(*_LAG_MINUTES), *(day * days for days in _LAG_DAYS)))
-        deviation_lags = np.array((0, *resolution.steps(*_DEVIATION_MINUTES)))
+        lags = np.array((*grid.steps(*_LAG_MINUTES), *(day * days for days in _LAG_DAYS)))
+        deviation_lags = np.array((0, *grid.steps(*_DEVIATION_MINUTES)))
         anchors = np.array((MEAN * row, LOAD * row - 7 * day, LOAD * row - day))
-        half_hour, hour = resolution.steps(30)[0], resolution.steps(60)[0]
-        widths = resolution.steps(*_AVERAGE_MINUTES)
+        half_hour, hour = grid.steps(30)[0], grid.steps(60)[0]
+        widths = grid.steps(*_AVERAGE_MINUTES)
         around = LATE_MEAN * row + np.array((-hour, -half_hour, 0, half_hour, hour))
 
         # a tap is where a number stands in the flattened series, relative to the origin in the first row
@@ -168,7 +168,7 @@ class Features:
 
     def turn_to(self, today: int) -> None:
         """Look up the calendar of the day (counted from the epoch), of the one before and of the one after."""
-        days = [_day_table(self._calendar, self._resolution, day) for day in (today - 1, today, today + 1)]
+        days = [_day_table(self._calendar, self._grid, day) for day in (today - 1, today, today + 1)]
         self._table = _DayTable(*(np.concatenate(columns) for columns in zip(*days, strict=True)))
 
     def kind(self, at: int) -> int:
@@ -245,7 +245,7 @@ class Features:
         limit
             The largest size of each difference of loads, (load_width,).
         """
-        day, weights, leads = self._resolution.day, len(beta), len(self._leads)
+        day, weights, leads = self._grid.day, len(beta), len(self._leads)
         of_calendar = beta[:, :, self._products_end :].reshape(weights * leads, -1)
         target = np.arange(day, 2 * day)[:, None] + self._leads
         calendar, harmonics = self._table.target[target][:, None], self._table.harmonics[target][:, None]
@@ -279,7 +279,7 @@ class Features:
         loads, products = row[:, : self.load_width], row[:, self.load_width :]
         np.matvec(self._differences, taps[:, :origin_taps], out=loads)
         np.minimum(np.maximum(loads, plan.low, out=loads), plan.high, out=loads)
-        harmonics = self._table.harmonics[self._resolution.day :][now]
+        harmonics = self._table.harmonics[self._grid.day :][now]
         products[:] = _products(loads.take(self._driving, axis=1), harmonics)
         around = taps[:, origin_taps:-3].reshape(count, 1, len(self._leads), -1)
         around[..., :3] -= taps[:, None, None, -3:]

@@ -20,7 +20,7 @@ from shared.forecasting import ladder
 from shared.forecasting.climatology import Climatology
 from shared.forecasting.combination import Combination
 from shared.forecasting.features import DayPlan, Features, grid_leads, interpolation
-from shared.forecasting.history import LOAD, WEATHER, History, Resolution
+from shared.forecasting.history import LOAD, WEATHER, History
 from shared.forecasting.intervals import BLOCK_MINUTES, COVERAGES, Intervals
 from shared.forecasting.ladder import ADAPTED, ANALOGUE, CLIMATOLOGY, FROZEN, NAMES, Ladder, Span
 from shared.forecasting.regression import LeadRegression
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.forecasting.calendar import Calendar
+    from shared.forecasting.grid import Grid
 
 __all__ = ["DemandFold", "Outlook"]
 
@@ -90,34 +91,34 @@ class DemandFold:
     def __init__(
         self,
         calendar: Calendar,
-        resolution: Resolution,
+        grid: Grid,
         horizon_steps: int,
         half_lives_days: tuple[float, ...],
         first_step: int,
     ) -> None:
-        day = resolution.day
+        day = grid.day
         if not 1 <= horizon_steps <= day:
             raise ValueError(f"horizon_steps is {horizon_steps}: use 1 to {day}, a day at this step")
         if not half_lives_days or not all(days > 0 for days in half_lives_days):
             raise ValueError(f"half_lives_days is {half_lives_days}: use numbers above 0")
-        self._leads = grid_leads(resolution, horizon_steps)
-        self._grid = self._leads - 1  # where they stand among all leads
-        self._resolution = resolution
+        self._leads = grid_leads(grid, horizon_steps)
+        self._places = self._leads - 1  # where they stand among all leads
+        self._grid = grid
         self._horizon = np.arange(1, horizon_steps + 1)
         self._spread = interpolation(self._leads, horizon_steps)
-        self._features = Features(calendar, resolution, self._leads, horizon_steps)
-        self._most_wild = resolution.steps(_WILD_MINUTES)[0]
-        self._lenient = resolution.steps(_LENIENT_MINUTES)[0]
-        self._block = resolution.steps(BLOCK_MINUTES)[0]
-        self._weather_held = resolution.steps(_WEATHER_HELD_MINUTES)[0]
+        self._features = Features(calendar, grid, self._leads, horizon_steps)
+        self._most_wild = grid.steps(_WILD_MINUTES)[0]
+        self._lenient = grid.steps(_LENIENT_MINUTES)[0]
+        self._block = grid.steps(BLOCK_MINUTES)[0]
+        self._weather_held = grid.steps(_WEATHER_HELD_MINUTES)[0]
         self.outlook = Outlook(horizon_steps, self._block)
         self.outlook.last_step = self.outlook.dark_step = first_step - 1
-        self.history = History(resolution, first_step)
-        self.intervals = Intervals(resolution, len(NAMES), self._leads, self._spread)
-        self.ladder = Ladder(resolution, self._leads)
-        self.climatology = Climatology(resolution)
+        self.history = History(grid, first_step)
+        self.intervals = Intervals(grid, len(NAMES), self._leads, self._spread)
+        self.ladder = Ladder(grid, self._leads)
+        self.climatology = Climatology(grid)
         self.combination = Combination(self._leads, day // self._block)
-        self.shift = LevelShift(resolution, horizon_steps)
+        self.shift = LevelShift(grid, horizon_steps)
         self.regression = LeadRegression(
             origin_width=self._features.origin_width,
             lead_width=self._features.lead_width,
@@ -170,7 +171,7 @@ class DemandFold:
         -------
         The forecasts of all leads, (readings taken, horizon), at least of one reading; NaN before the first good one.
         """
-        day, outlook, history = self._resolution.day, self.outlook, self.history
+        day, outlook, history = self._grid.day, self.outlook, self.history
         if step // day > history.today:
             self._next_day()
         slot, at = step % day, history.index(step)
@@ -214,7 +215,7 @@ class DemandFold:
         Array in kW, (origins, rows, horizon).
         """
         count, stale = len(median_kw), self.outlook.last_step - self.outlook.good_step
-        slot = (self.outlook.last_step + 1 - count) % self._resolution.day
+        slot = (self.outlook.last_step + 1 - count) % self._grid.day
         half_kw = []
         for span in self.ladder.spans():
             leads = slice(span.first - 1, span.last)
@@ -227,10 +228,10 @@ class DemandFold:
 
     def said_of_next_kw(self) -> Floats:
         """Return what each rung has said of the next reading, (rungs, grid leads), NaN where nothing."""
-        at, slot = self.history.index(self.outlook.last_step + 1), self.outlook.last_step % self._resolution.day + 1
+        at, slot = self.history.index(self.outlook.last_step + 1), self.outlook.last_step % self._grid.day + 1
         said_kw: Floats = self.intervals.issued_for(np.array((slot,)))[0]
         said_kw[ladder.WEATHER] = self.history.series[WEATHER, at]
-        said_kw[CLIMATOLOGY] = self.climatology.usual_kw[self._features.kind(at), slot % self._resolution.day]
+        said_kw[CLIMATOLOGY] = self.climatology.usual_kw[self._features.kind(at), slot % self._grid.day]
         return said_kw
 
     def why(self, span: Span, step: int) -> str | None:
@@ -244,7 +245,7 @@ class DemandFold:
     def _shifted(self, step: int) -> str:
         """Return that the load has shifted, for a day."""
         onset = self.shift.last_onset
-        if onset < 0 or step - onset >= self._resolution.day:
+        if onset < 0 or step - onset >= self._grid.day:
             return ""
         return f"the load has shifted for good to {self.shift.last_ratio:.2f} of what it was"
 
@@ -276,7 +277,7 @@ class DemandFold:
     def _until_block(self, slot: int) -> int:
         """Return how many steps there are before the next that ends a block, of which this one may be, or the day."""
         within = (slot + 1) % self._block
-        return min(self._block - within, self._resolution.day - slot)
+        return min(self._block - within, self._grid.day - slot)
 
     def _hold_weather(self, step: int, slot: int) -> None:
         """Let what the weather said last stand for the time a day after the step; after some hours, nothing does.
@@ -339,7 +340,7 @@ class DemandFold:
 
     def _learn(self, step: int, at: int, load_kw: Floats) -> None:
         """Learn from a good reading, (1,), what can be learned at once."""
-        self.climatology.learn(self._features.kinds(np.array((at,))), np.array((step % self._resolution.day,)), load_kw)
+        self.climatology.learn(self._features.kinds(np.array((at,))), np.array((step % self._grid.day,)), load_kw)
         if not self.history.has_day(step):
             self.climatology.refresh()
         if self.adapted and (
@@ -367,7 +368,7 @@ class DemandFold:
 
     def _learn_day_before(self, at: int) -> None:
         """Learn from the origins of yesterday, now that today ends and the loads of all their targets are known."""
-        features, history, day = self._features, self.history, self._resolution.day
+        features, history, day = self._features, self.history, self._grid.day
         if history.has_week(self.outlook.last_step - day):
             origins = np.arange(at - 2 * day + 1, at - day + 1)
             self.regression.fold(
@@ -399,7 +400,7 @@ class DemandFold:
         """
         outlook, count = self.outlook, 1 + len(alike_kw)
         base, rest = self._features.base(self.history, at, count), self._rest(step, at, count)
-        grid_kw = base[:, self._grid]
+        grid_kw = base[:, self._places]
         combined = self._combined(at, grid_kw + rest[:, ADAPTED])
         rest[:, ADAPTED] += combined
         fitted_kw = np.maximum(rest + grid_kw[:, None], 0.0)
@@ -423,7 +424,7 @@ class DemandFold:
 
     def _issue(self, step: int, fitted_kw: Floats, grid_kw: Floats) -> None:
         """Remember what the rungs have said from the step on, to be scored; nothing where it was filled for long."""
-        slot = step % self._resolution.day
+        slot = step % self._grid.day
         if step - self.outlook.good_step <= self._lenient:
             self.intervals.issue(slot, ADAPTED, fitted_kw[:, ADAPTED])
             self.intervals.issue(slot, FROZEN, fitted_kw[:, FROZEN])
@@ -440,7 +441,7 @@ class DemandFold:
 
     def _learn_alike(self, step: int, at: int, loads_kw: Floats, largest_kw: float) -> None:
         """Learn from the good readings after the one at the step what can be learned at once."""
-        outlook, count, slot = self.outlook, len(loads_kw), step % self._resolution.day + 1
+        outlook, count, slot = self.outlook, len(loads_kw), step % self._grid.day + 1
         steps, within = np.arange(count), slot % self._block
         kinds = self._features.kinds(at + 1 + steps)
         outlook.usual_kw[within : within + count] = self.climatology.usual_kw[kinds, slot + steps]
@@ -456,7 +457,7 @@ class DemandFold:
         """Tell whether the regression can answer: it has learned, and does not look at its own forecasts."""
         filled = self.history.filled_steps(at, _MODEL_DAYS)
         known = self.regression.learned and self.history.has_week(step)
-        return known and 2 * filled <= _MODEL_DAYS * self._resolution.day
+        return known and 2 * filled <= _MODEL_DAYS * self._grid.day
 
     def _rest(self, step: int, at: int, count: int) -> Floats:
         """Return what the regression adds to the base, (origins, adapted and frozen, grid leads), NaN where nothing."""
@@ -493,7 +494,7 @@ class DemandFold:
         return [
             adapted and calibrated(ADAPTED),
             frozen and calibrated(FROZEN),
-            step - self.outlook.dark_step > self._resolution.day and calibrated(ladder.WEATHER),
+            step - self.outlook.dark_step > self._grid.day and calibrated(ladder.WEATHER),
             self.history.has_day(step),
             True,
         ]
@@ -522,7 +523,7 @@ class DemandFold:
 
     def _usual_kw(self, step: int, at: int) -> Floats:
         """Return the climatology of all targets of the origin, (horizon,)."""
-        slots = (step + self._horizon) % self._resolution.day
+        slots = (step + self._horizon) % self._grid.day
         usual: Floats = self.climatology.usual_kw[self._features.kinds(at + self._horizon), slots]
         return usual
 

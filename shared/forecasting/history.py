@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import InitVar, dataclass, field
-from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from shared.forecasting.grid import Grid
 
 __all__ = [
     "BLEND",
@@ -18,7 +21,6 @@ __all__ = [
     "MEAN",
     "WEATHER",
     "History",
-    "Resolution",
     "window_steps",
 ]
 
@@ -33,29 +35,9 @@ _WEEK = 7
 _BLEND_DAY, _BLEND_WEEK, _BLEND_MEAN = 0.3, 0.1, 0.6
 
 
-@dataclass(frozen=True)
-class Resolution:
-    """The distance between two readings, and the lags in minutes as numbers of steps."""
-
-    step_minutes: int
-
-    def __post_init__(self) -> None:
-        if self.step_minutes < 1 or 60 % self.step_minutes:
-            raise ValueError(f"step_minutes is {self.step_minutes}: use a divisor of 60 like 5, 10, 15, 30 or 60")
-
-    @cached_property
-    def day(self) -> int:
-        """Steps a day."""
-        return 1440 // self.step_minutes
-
-    def steps(self, *minutes: int) -> tuple[int, ...]:
-        """Return the minutes in steps: rising, each once, at least one."""
-        return tuple(sorted({max(1, round(minute / self.step_minutes)) for minute in minutes}))
-
-
-def window_steps(resolution: Resolution) -> int:
+def window_steps(grid: Grid) -> int:
     """Return the length of the window: the days back, today and the days ahead."""
-    return (DAYS_BACK + 1 + DAYS_AHEAD) * resolution.day
+    return (DAYS_BACK + 1 + DAYS_AHEAD) * grid.day
 
 
 @dataclass
@@ -76,7 +58,7 @@ class History:
     ``filled`` marks what is not a good reading: missing, refused, or before the first one.
     """
 
-    resolution: Resolution
+    grid: Grid
     start: InitVar[int]
     first_step: int = field(init=False)
     today: int = field(init=False)  # days since the epoch
@@ -84,24 +66,24 @@ class History:
     filled: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self, start: int) -> None:
-        self.first_step, self.today = start, start // self.resolution.day
-        steps = window_steps(self.resolution)
-        self._week = -self.resolution.day * np.arange(_WEEK - 1, -1, -1)[:, None]
+        self.first_step, self.today = start, start // self.grid.day
+        steps = window_steps(self.grid)
+        self._week = -self.grid.day * np.arange(_WEEK - 1, -1, -1)[:, None]
         self.series = np.zeros((6, steps))
         self.series[WEATHER] = np.nan
         self.filled = np.ones(steps, dtype=np.bool_)
 
     def index(self, step: int) -> int:
         """Return where the step stands in the window."""
-        return step - (self.today - DAYS_BACK) * self.resolution.day
+        return step - (self.today - DAYS_BACK) * self.grid.day
 
     def has_day(self, step: int) -> bool:
         """Tell whether the step has a day before it, which the blend needs."""
-        return step - self.first_step >= self.resolution.day
+        return step - self.first_step >= self.grid.day
 
     def has_week(self, step: int) -> bool:
         """Tell whether the step has a week before it, which the features need."""
-        return step - self.first_step >= _WEEK * self.resolution.day
+        return step - self.first_step >= _WEEK * self.grid.day
 
     def load_kw(self, at: int) -> float:
         """Return the load there, zero before the first reading."""
@@ -113,7 +95,7 @@ class History:
 
     def next_day(self) -> None:
         """Move the window on by a day."""
-        day = self.resolution.day
+        day = self.grid.day
         self.today += 1
         self.series[:, :-day] = self.series[:, day:]
         self.series[:WEATHER, -day:] = 0.0
@@ -128,7 +110,7 @@ class History:
 
         Of the first week and the reading after it, one at a time.
         """
-        day, at, count = self.resolution.day, self.index(step), len(loads_kw)
+        day, at, count = self.grid.day, self.index(step), len(loads_kw)
         now, load = slice(at, at + count), self.series[LOAD]
         load[now] = loads_kw
         changes = self.series[DEVIATION, at - 1 : at + count]
@@ -149,32 +131,32 @@ class History:
 
     def day_before_kw(self, at: Steps) -> Floats:
         """Return the loads of a day before these places."""
-        loads: Floats = self.series[LOAD].take(at - self.resolution.day)
+        loads: Floats = self.series[LOAD].take(at - self.grid.day)
         return loads
 
     def filled_steps(self, at: int, days: int) -> int:
         """Return how many of the readings of so many days up to there are none."""
-        return int(np.count_nonzero(self.filled[at + 1 - days * self.resolution.day : at + 1]))
+        return int(np.count_nonzero(self.filled[at + 1 - days * self.grid.day : at + 1]))
 
     def foresee(self, step: int, weather_kw: float, count: int = 1) -> None:
         """Note what weather and calendar say of the time a day after the step, and of as many from there on."""
-        tomorrow = self.index(step) + self.resolution.day
+        tomorrow = self.index(step) + self.grid.day
         self.series[WEATHER, tomorrow : tomorrow + count] = weather_kw
 
     def foreseen_kw(self, step: int) -> float:
         """Return what weather and calendar say of the time a day after the step, NaN where nothing."""
-        return float(self.series[WEATHER, self.index(step) + self.resolution.day])
+        return float(self.series[WEATHER, self.index(step) + self.grid.day])
 
     def rescale(self, step: int, ratio: float, until: int) -> None:
         """Carry all before the step over to a new level of the load; ``until`` is the last reading."""
         self.series[LOAD, : self.index(step)] *= ratio
         # what was foreseen since then was corrected by what had come
-        self.series[WEATHER, : self.index(step) + self.resolution.day] *= ratio
+        self.series[WEATHER, : self.index(step) + self.grid.day] *= ratio
         self._anchor_anew(self.index(until))
 
     def _repeat_first_week(self, at: int) -> None:
         """Let the first week, which ends here, stand in for the days before it."""
-        week = _WEEK * self.resolution.day
+        week = _WEEK * self.grid.day
         first = at + 1 - week
         earlier = np.arange(first)
         self.series[LOAD, :first] = self.series[LOAD, first + (earlier - first) % week]
@@ -183,7 +165,7 @@ class History:
 
     def _anchor_anew(self, at: int) -> None:
         """Write anew what the loads up to here say about the days after each of them."""
-        day = self.resolution.day
+        day = self.grid.day
         load, first = self.series[LOAD], (_WEEK - 1) * day
         count = at + 1 - first
         week = np.stack([load[days * day : days * day + count] for days in range(_WEEK)])

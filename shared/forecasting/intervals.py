@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from shared.forecasting.history import Resolution
+    from shared.forecasting.grid import Grid
 
 __all__ = ["BLOCK_MINUTES", "COVERAGES", "Intervals"]
 
@@ -58,7 +58,7 @@ class Intervals:
     none.
     """
 
-    resolution: Resolution
+    grid: Grid
     rungs: int
     leads: NDArray[np.int64]
     spread: Floats  # (horizon, leads), the interpolation over leads
@@ -73,41 +73,41 @@ class Intervals:
     quantile: Floats = field(init=False)  # (rungs, leads, coverages)
 
     def __post_init__(self) -> None:
-        grid, day, rungs = len(self.leads), self.resolution.day, self.rungs
-        self._block = self.resolution.steps(BLOCK_MINUTES)[0]
+        leads, day, rungs = len(self.leads), self.grid.day, self.rungs
+        self._block = self.grid.steps(BLOCK_MINUTES)[0]
         blocks = day // self._block
         self._fewest = -(-_FEWEST_ERRORS // self._block)
         self._newest = 1.0 - 0.5 ** (1.0 / _SCALE_HALF_LIFE_DAYS)
         self._calmer = 1.0 - 0.5 ** (1.0 / (blocks * _UNREST_HALF_LIFE_DAYS))
-        self._columns = np.arange(grid)
+        self._columns = np.arange(leads)
         self._within = np.arange(self._block)
         self._lead = np.arange(len(self.spread))
         row = np.arange(2 * day) % day // self._block * len(self.spread)
         self._rows = sliding_window_view(row, len(self.spread))
         self._widths: dict[int, Floats] = {}
-        self.issued_kw = np.full((2 * day, rungs, grid), np.nan, dtype=np.float32)
-        self.scale_kw = np.zeros((rungs, blocks, grid))
+        self.issued_kw = np.full((2 * day, rungs, leads), np.nan, dtype=np.float32)
+        self.scale_kw = np.zeros((rungs, blocks, leads))
         self.updates = np.zeros((rungs, blocks), dtype=np.int64)
-        self.unrest = np.ones((rungs, grid))
-        self.restless = np.ones((blocks + 1, rungs, grid), dtype=np.float16)
-        self.scores = np.zeros((rungs, grid, _SCORE_DAYS * blocks), dtype=np.float16)
+        self.unrest = np.ones((rungs, leads))
+        self.restless = np.ones((blocks + 1, rungs, leads), dtype=np.float16)
+        self.scores = np.zeros((rungs, leads, _SCORE_DAYS * blocks), dtype=np.float16)
         self.scored = np.zeros(rungs, dtype=np.int64)
-        self.quantile = np.full((rungs, grid, len(COVERAGES)), np.nan)
+        self.quantile = np.full((rungs, leads, len(COVERAGES)), np.nan)
 
     def next_day(self) -> None:
         """Move on by a day."""
-        day = self.resolution.day
+        day = self.grid.day
         self.issued_kw[:day] = self.issued_kw[day:]
         self.issued_kw[day:] = np.nan
 
     def issue(self, slot: int, rung: int, forecast_kw: Floats) -> None:
         """Remember what a rung forecasts, (origins, leads), from this step of the day on; NaN: nothing."""
-        first = self.resolution.day + slot
+        first = self.grid.day + slot
         self.issued_kw[first : first + len(forecast_kw), rung] = forecast_kw
 
     def issued_for(self, slots: NDArray[np.int64]) -> Floats:
         """Return what was issued for these steps of the day, (steps, rungs, leads), NaN where nothing."""
-        origins = self.resolution.day + slots[:, None] - self.leads
+        origins = self.grid.day + slots[:, None] - self.leads
         issued_kw: Floats = self.issued_kw[origins, :, self._columns].swapaxes(1, 2).astype(np.float64)
         return issued_kw
 
@@ -130,7 +130,7 @@ class Intervals:
         The absolute errors at that step in kW, (rungs, leads), NaN for a rung without any, or not at every lead.
         """
         self._widths.clear()
-        block, sample, start = slot // self._block, today % self._block, today * self.resolution.day + slot
+        block, sample, start = slot // self._block, today % self._block, today * self.grid.day + slot
         error = self.issued_for(slot + self._within)
         for rung, kw in told_kw.items():
             error[:, rung] = kw[:, None]

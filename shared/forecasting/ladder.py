@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from shared.forecasting.intervals import BLOCK_MINUTES
 
 if TYPE_CHECKING:
-    from shared.forecasting.history import Resolution
+    from shared.forecasting.grid import Grid
 
 __all__ = ["ADAPTED", "ANALOGUE", "CLIMATOLOGY", "FROZEN", "NAMES", "WEATHER", "Ladder", "Span"]
 
@@ -49,7 +49,7 @@ class Span(NamedTuple):
 class Ladder:
     """The squared errors of each rung lately, beside those of the best one, and the rung chosen for each lead group."""
 
-    resolution: Resolution
+    grid: Grid
     leads: NDArray[np.int64]
     square_kw2: Floats = field(init=False)  # (rungs, groups)
     joint_kw2: Floats = field(init=False)  # (2, rungs, groups): its own, and the first rung's, where both had answered
@@ -60,12 +60,12 @@ class Ladder:
 
     def __post_init__(self) -> None:
         horizon = int(self.leads[-1])
-        self._ends = sorted({min(horizon, end) for end in self.resolution.steps(*_GROUP_MINUTES)} | {horizon})
+        self._ends = sorted({min(horizon, end) for end in self.grid.steps(*_GROUP_MINUTES)} | {horizon})
         starts = np.searchsorted(self.leads, self._ends[:-1], side="right")
         self._starts = np.concatenate(([0], starts))
         self._sizes = np.diff(np.append(self._starts, len(self.leads)))
-        block = self.resolution.steps(BLOCK_MINUTES)[0]
-        self._newest = 1.0 - 0.5 ** (block / (_HALF_LIFE_DAYS * self.resolution.day))
+        block = self.grid.steps(BLOCK_MINUTES)[0]
+        self._newest = 1.0 - 0.5 ** (block / (_HALF_LIFE_DAYS * self.grid.day))
         self._spans: list[Span] | None = None
         self._due = False  # errors are taken and a choice is made at the same reading: no state stands between them
         self.square_kw2 = np.zeros((len(NAMES), len(self._ends)))

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from shared.forecasting import artefact
 from shared.forecasting.calendar import Calendar
 from shared.forecasting.fold import DemandFold
-from shared.forecasting.history import Resolution
+from shared.forecasting.grid import Grid
 from shared.forecasting.intervals import COVERAGES
 from shared.forecasting.ladder import NAMES
 from shared.forecasting.state import below, fields_of, give, joined, refuse_misfit
@@ -282,8 +282,8 @@ class ZoneDemand:
         return artefact.read(path, _KIND, cls.of_state)
 
     def _empty_fold(self, first_step: int) -> DemandFold:
-        resolution = Resolution(self.step_minutes)
-        return DemandFold(self.calendar, resolution, self.horizon_steps, self.half_lives_days, first_step)
+        grid = Grid(self.step_minutes)
+        return DemandFold(self.calendar, grid, self.horizon_steps, self.half_lives_days, first_step)
 
 
 def _gathered(fold: DemandFold) -> dict[str, NDArray[Any]]:

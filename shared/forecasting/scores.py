@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shared.contracts.messages import Score
-from shared.forecasting.history import Resolution
+from shared.forecasting.grid import Grid
 from shared.forecasting.state import known, whole_number
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def forecast_tenths(forecast: Forecast) -> NDArray[np.int32]:
     if interval is None:
         found = [interval.coverage for interval in forecast.intervals]
         raise ValueError(f"intervals: coverages {found} without 0.9; publish the 90 % interval to be scored")
-    leads = Resolution(forecast.step_minutes).day
+    leads = Grid(forecast.step_minutes).day
     if len(forecast.median_kw) != leads:
         raise ValueError(f"median_kw: {len(forecast.median_kw)} numbers instead of {leads}; publish every lead to 24 h")
     return to_tenths((forecast.median_kw, interval.low_kw, interval.high_kw))

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from shared.forecasting.history import Resolution
+    from shared.forecasting.grid import Grid
 
 __all__ = ["LevelShift", "jumps"]
 
@@ -48,7 +48,7 @@ def jumps(load_kw: Floats, expected_kw: Floats, usual_error_kw: float) -> NDArra
 class LevelShift:
     """A jump that may turn out to last."""
 
-    resolution: Resolution
+    grid: Grid
     horizon_steps: int
     onset_step: int = field(init=False, default=-1)
     last_onset: int = field(init=False, default=-1)  # of the shift that was accepted last
@@ -59,7 +59,7 @@ class LevelShift:
     before_kw: NDArray[np.float64] = field(init=False)  # (horizon,): what was forecast when it had not begun
 
     def __post_init__(self) -> None:
-        confirm, back = (self.resolution.steps(minutes)[0] for minutes in (_CONFIRM_MINUTES, _RETURN_MINUTES))
+        confirm, back = (self.grid.steps(minutes)[0] for minutes in (_CONFIRM_MINUTES, _RETURN_MINUTES))
         self._back = max(back, _FEWEST_READINGS)
         self.ratios = np.zeros(max(confirm, self._back))
         self.before_kw = np.zeros(self.horizon_steps)
@@ -82,7 +82,7 @@ class LevelShift:
         return self._follow(step, load_kw)
 
     def _distrusted(self, step: int) -> bool:
-        return 0 <= self.returned_step > step - _DISTRUST_DAYS * self.resolution.day
+        return 0 <= self.returned_step > step - _DISTRUST_DAYS * self.grid.day
 
     def _follow(self, step: int, load_kw: float) -> tuple[int, float] | None:
         since = step - self.onset_step
@@ -97,7 +97,7 @@ class LevelShift:
         ratios = self.ratios[1 : self.count]
         onset, ratio = self.onset_step, float(ratios.mean())
         shift = abs(ratio - 1.0)
-        known = self.last_onset >= 0 and onset - self.last_onset <= _KNOWN_DAYS * self.resolution.day
+        known = self.last_onset >= 0 and onset - self.last_onset <= _KNOWN_DAYS * self.grid.day
         returning = known and abs(ratio * self.last_ratio - 1.0) <= _SAME_LEVEL
         steady = bool((np.abs(ratios - ratio) <= _STEADINESS * shift).all())
         if steady and self.count < (self._back if returning else len(self.ratios)):

@@ -8,7 +8,7 @@ from benchmarks.constants import GROUPS, Constant, patched, values
 from benchmarks.criteria import Validation, streamed
 from shared.forecasting import shift
 from shared.forecasting.boosting import Boosting
-from shared.forecasting.history import Resolution
+from shared.forecasting.grid import Grid
 from shared.forecasting.shift import LevelShift
 from tests.unit.benchmarks.histories import DAY, history_of
 
@@ -39,13 +39,13 @@ def test_what_is_built_meanwhile_goes_by_it() -> None:
     """A module's constant and a default argument are both looked up when they are used; an error puts them back."""
     before = values()
     with patched({CONFIRM: 720, TREES: 7, BLEND: (0.0, 0.0, 1.0)}):
-        assert len(LevelShift(Resolution(10), 144).ratios) == 72
+        assert len(LevelShift(Grid(10), 144).ratios) == 72
         assert Boosting().n_estimators == 7
         assert BLEND.value == (0.0, 0.0, 1.0)
     with pytest.raises(KeyError), patched({CONFIRM: 720}):
         raise KeyError
     assert values() == before
-    assert len(LevelShift(Resolution(10), 144).ratios) == vars(shift)["_CONFIRM_MINUTES"] // 10
+    assert len(LevelShift(Grid(10), 144).ratios) == vars(shift)["_CONFIRM_MINUTES"] // 10
 
 
 @pytest.mark.parametrize(("group", "label"), [("regression", "HALF_LIVES_DAYS"), ("intervals", "_UNREST_POWER")])

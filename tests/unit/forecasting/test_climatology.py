@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shared.forecasting.climatology import HOLIDAY, Climatology
-from shared.forecasting.history import Resolution
+from shared.forecasting.grid import Grid
 
 MONDAY, SUNDAY, DAY = 0, 6, 24
 
@@ -19,7 +19,7 @@ def learn(climatology: Climatology, kind: int, slot: int, load_kw: float) -> Non
 @pytest.fixture
 def climatology() -> Climatology:
     """Return an hourly climatology that has seen nothing."""
-    return Climatology(Resolution(60))
+    return Climatology(Grid(60))
 
 
 def test_what_was_never_seen_borrows(climatology: Climatology) -> None:
@@ -61,7 +61,7 @@ def test_a_lasting_shift_moves_all_of_it(climatology: Climatology) -> None:
 
 def test_readings_of_different_times_are_learned_together_as_alone(climatology: Climatology) -> None:
     """The same means to the bit, whether each was known before or not."""
-    alone = Climatology(climatology.resolution)
+    alone = Climatology(climatology.grid)
     kinds, slots = np.array((MONDAY, MONDAY, SUNDAY)), np.array((8, 9, 9))
     for loads_kw in np.random.default_rng(1).uniform(100.0, 200.0, (4, 3)):
         climatology.learn(kinds, slots, loads_kw)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from shared.forecasting.features import Features, grid_leads, interpolation
-from shared.forecasting.history import DAYS_BACK, LOAD, History, Resolution
+from shared.forecasting.grid import Grid
+from shared.forecasting.history import DAYS_BACK, LOAD, History
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from shared.forecasting.calendar import Calendar
 
-RESOLUTION = Resolution(10)
+RESOLUTION = Grid(10)
 DAY = RESOLUTION.day
 YESTERDAY = (DAYS_BACK - 1) * DAY + np.arange(DAY)
 NO_LIMIT = np.full(36, np.inf)
@@ -50,8 +51,8 @@ def history(synthetic: Callable[..., tuple[int, NDArray[np.float64]]], features:
 def test_the_grid_is_dense_at_first() -> None:
     """At ten minutes fourteen leads of a day have weights of their own; the first and the last always do."""
     assert grid_leads(RESOLUTION, DAY).tolist() == [1, 2, 3, 6, 9, 12, 18, 24, 36, 54, 72, 96, 120, 144]
-    assert grid_leads(Resolution(60), 24).tolist() == [1, 2, 3, 4, 6, 9, 12, 16, 20, 24]
-    assert grid_leads(Resolution(5), 7).tolist() == [1, 2, 4, 6, 7]
+    assert grid_leads(Grid(60), 24).tolist() == [1, 2, 3, 4, 6, 9, 12, 16, 20, 24]
+    assert grid_leads(Grid(5), 7).tolist() == [1, 2, 4, 6, 7]
 
 
 def test_interpolation_is_linear_and_exact_on_the_grid() -> None:

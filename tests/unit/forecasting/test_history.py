@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.forecasting.history import BLEND, LATE_MEAN, LOAD, MEAN, History, Resolution
+from shared.forecasting.grid import Grid
+from shared.forecasting.history import BLEND, LATE_MEAN, LOAD, MEAN, History
 
 DAY = 24
 START = 1000 * DAY
@@ -14,7 +15,7 @@ START = 1000 * DAY
 def taken(days: int) -> tuple[History, np.ndarray[tuple[int], np.dtype[np.float64]]]:
     """Return so many days of hourly load from midnight on, and the history that took them."""
     load = np.random.default_rng(1).uniform(100, 200, days * DAY)
-    window = History(Resolution(60), START)
+    window = History(Grid(60), START)
     for step, load_kw in enumerate(load.tolist(), START):
         if step // DAY > window.today:
             window.next_day()
@@ -80,22 +81,22 @@ def test_a_rescaled_past_is_what_the_load_would_have_been(
 
 def test_a_week_is_complete_after_seven_days() -> None:
     """The first step with a week before it is the first of the eighth day."""
-    window = History(Resolution(60), START)
+    window = History(Grid(60), START)
     assert not window.has_week(START + 7 * DAY - 1)
     assert window.has_week(START + 7 * DAY)
 
 
 def test_lags_in_minutes_become_distinct_steps() -> None:
     """Lags below a step count as one step, and none occurs twice."""
-    assert Resolution(10).steps(10, 20, 60) == (1, 2, 6)
-    assert Resolution(60).steps(10, 20, 60, 120) == (1, 2)
+    assert Grid(10).steps(10, 20, 60) == (1, 2, 6)
+    assert Grid(60).steps(10, 20, 60, 120) == (1, 2)
 
 
 @pytest.mark.parametrize("step_minutes", [0, -10, 7, 120])
 def test_a_step_divides_an_hour(step_minutes: int) -> None:
     """Any other step is refused and named."""
     with pytest.raises(ValueError, match=f"step_minutes is {step_minutes}"):
-        Resolution(step_minutes)
+        Grid(step_minutes)
 
 
 def test_loads_taken_together_leave_the_same_history() -> None:

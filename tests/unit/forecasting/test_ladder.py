@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.forecasting.history import Resolution
+from shared.forecasting.grid import Grid
 from shared.forecasting.ladder import ADAPTED, ANALOGUE, CLIMATOLOGY, FROZEN, WEATHER, Ladder, Span
 
 LEADS = np.array([1, 3, 6, 12, 24])
@@ -15,7 +15,7 @@ ALL = [True] * 5
 @pytest.fixture
 def ladder() -> Ladder:
     """Return the ladder of an hourly day."""
-    return Ladder(Resolution(60), LEADS)
+    return Ladder(Grid(60), LEADS)
 
 
 def learn(ladder: Ladder, blocks: int, *size_kw: float) -> None:

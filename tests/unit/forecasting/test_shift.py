@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.forecasting.history import Resolution
+from shared.forecasting.grid import Grid
 from shared.forecasting.shift import LevelShift
 
 DAY = 144
@@ -17,7 +17,7 @@ EIGHT_HOURS = 48
 @pytest.fixture
 def shift() -> LevelShift:
     """Return a watch at ten minutes that has seen nothing."""
-    return LevelShift(Resolution(10), DAY)
+    return LevelShift(Grid(10), DAY)
 
 
 def watched(shift: LevelShift, ratios: list[float], first: int = 1) -> list[tuple[int, float] | None]:
@@ -84,10 +84,10 @@ def test_after_a_week_a_way_back_is_a_shift_like_any(shift: LevelShift) -> None:
 
 def test_a_few_readings_prove_nothing() -> None:
     """At an hour a step three are needed for the way back; a horizon below eight hours never sees a shift."""
-    hourly = LevelShift(Resolution(60), 24)
+    hourly = LevelShift(Grid(60), 24)
     forecast_kw = np.full(24, 1000.0)
     said = [hourly.watch(step, 1250.0, forecast_kw, 1.0) for step in range(8)]
     assert said == [None] * 7 + [(0, 1.25)]
     assert [hourly.watch(30 + step, 800.0, forecast_kw, 1.0) for step in range(3)] == [None, None, (30, 0.8)]
-    short = LevelShift(Resolution(60), 1)
+    short = LevelShift(Grid(60), 1)
     assert [short.watch(step, 1250.0, forecast_kw[:1], 1.0) for step in range(20)] == [None] * 20
