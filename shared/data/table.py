@@ -1,90 +1,57 @@
-"""The table of readings as a site publishes it: which bytes are it, and what makes a file unreadable."""
+"""The table of readings as a site publishes it: which columns it has, and when its rows were measured."""
 
 from __future__ import annotations
 
 import difflib
-import hashlib
-import io
-import lzma
-import zipfile
-import zlib
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from shared.data.errors import DataError
+from shared.data.numbers import plain_numbers
+
 if TYPE_CHECKING:
+    from shared.data.numbers import Mark
+    from shared.data.reading import Table
     from shared.data.sites import Site
 
-__all__ = ["DataError", "identity", "is_published", "parse", "present", "table_bytes", "times"]
+__all__ = ["fits", "of_site", "present", "times"]
 
-# of the published year with LF line ends; the same year with CRLF line ends has the same identity
-PUBLISHED_SHA256 = "d5f8e1062bbc30c0f4855d61d33103f5185ad4e70ed0e5a42393975d536dcb55"
-MEMBER = "Tetuan City power consumption.csv"
-LIMIT_BYTES = 256 * 2**20
 TIME_FORMAT = "%m/%d/%Y %H:%M"
 OFFSET = r"(?:Z|[+-]\d\d(?::?\d\d)?)"
 ISO_TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?"
-# what zipfile lets through when bytes of an archive are wrong
-BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError)
 
 
-class DataError(Exception):
-    """The data cannot be used; the message is one line that says what to change."""
+def of_site(table: Table, site: Site, name: str, decimal: Mark | None = None) -> pd.DataFrame:
+    """Return the cells that the site publishes, its numbers with a decimal point, in file order.
 
+    A table may lack columns of the site, but not the times, and not all of the loads.
 
-def identity(table: bytes) -> str:
-    """Return the sha256 of the table: the same whether its lines end in LF or CRLF."""
-    return hashlib.sha256(table.replace(b"\r\n", b"\n")).hexdigest()
+    Parameters
+    ----------
+    name
+        What an error calls the file.
+    decimal
+        The mark before the decimals, None where it is to be found out.
 
-
-def is_published(table: bytes) -> bool:
-    """Return whether this is the year that the UCI repository publishes (dataset 849, doi 10.24432/C5B034)."""
-    return identity(table) == PUBLISHED_SHA256
-
-
-def table_bytes(raw: bytes, name: str) -> bytes:
-    """Return the CSV table in ``raw``: itself, or the published member where it is a zip archive.
-
-    ``name`` is what an error calls it. Raises `DataError` for a broken archive, or one without the member.
+    Raises
+    ------
+    DataError
+        Where the table is not one of the site, or a number can be read in two ways.
     """
-    if not raw.startswith(b"PK"):
-        return raw
-    try:
-        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-            info = archive.getinfo(MEMBER)
-            if info.file_size <= LIMIT_BYTES:
-                return archive.read(info)
-    except KeyError:
-        raise DataError(f"{name}: the zip has no {MEMBER!r}: unpack it and give the CSV file") from None
-    except BROKEN_ZIP as error:
-        raise DataError(f"{name}: the zip is broken ({error}): get a complete copy") from error
-    raise DataError(f"{name}: {MEMBER!r} unpacks to {info.file_size:,} bytes: give a file up to {LIMIT_BYTES:,} bytes")
+    _check_columns(table.rows, site, name)
+    read = [column for column in table.rows.columns if column not in site.ignore]
+    loads_and_weather = [column for column in read if column in site.columns]
+    return plain_numbers(table.rows[read], loads_and_weather, name, table.separator, decimal)
 
 
-def parse(table: bytes, site: Site, name: str) -> pd.DataFrame:
-    """Return the cells as text, in file order under the published names; a cell that a row lacks is empty.
-
-    A table may lack columns of the site, but not the times, and not all of the loads. ``name`` is what an error calls
-    the file. Raises `DataError` where the bytes are not a whole table of the site.
-    """
+def fits(rows: pd.DataFrame, site: Site) -> bool:
+    """Tell whether the columns are those of the site."""
     try:
-        text = table.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = table.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{name}: line {line} is no UTF-8 (byte {error.start}): save the file as UTF-8 CSV") from None
-    try:
-        rows = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, na_filter=False)
-    except pd.errors.EmptyDataError:
-        raise DataError(f"{name}: the file is empty: get a complete copy") from None
-    except pd.errors.ParserError as error:
-        raise DataError(f"{name}: no CSV table ({str(error).strip()}): mend the line or get a complete copy") from None
-    _check_columns(rows, site, name)
-    rows = rows.drop(columns=[column for column in site.ignore if column in rows.columns])
-    if rows.empty:
-        raise DataError(f"{name}: a header but no rows: get a complete copy")
-    if not text.endswith("\n"):
-        raise DataError(f"{name}: the last line has no line end, the file looks truncated: get a complete copy")
-    return rows
+        _check_columns(rows, site, "")
+    except DataError:
+        return False
+    return True
 
 
 def times(rows: pd.DataFrame, site: Site, name: str) -> pd.DatetimeIndex:
@@ -124,7 +91,7 @@ def _check_columns(rows: pd.DataFrame, site: Site, name: str) -> None:
     expected = {site.time_column, *site.columns, *site.ignore}
     missing = [column for column in (site.time_column, *site.columns) if column not in rows.columns]
     unknown = [column for column in rows.columns if column not in expected]
-    advice = "name the columns as published, to the space, with commas between"
+    advice = "name the columns as published, to the space"
     if site.time_column in missing or not present(site, rows).zones:
         found = f", but {_quoted(unknown)}" if unknown else ""
         raise DataError(f"{name}: no column {_quoted(missing)}{found}: {advice}")
@@ -134,9 +101,6 @@ def _check_columns(rows: pd.DataFrame, site: Site, name: str) -> None:
     if unknown:
         advice = f"remove it, or name it in the columns or in ignore of {site.name} (TETOUAN_SITES)"
         raise DataError(f"{name}: unknown column {_quoted(unknown)}: {advice}")
-    # pandas takes the surplus of a first row that is longer than the header for row names
-    if not isinstance(rows.index, pd.RangeIndex):
-        raise DataError(f"{name}: line 2 has more cells than the header: remove what follows the last column")
 
 
 def _quoted(columns: list[str]) -> str:

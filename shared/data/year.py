@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,13 @@ import numpy as np
 import pandas as pd
 
 from shared.data.cells import value_of
-from shared.data.download import PUBLISHED_URL, UnreachableError, download
+from shared.data.download import PUBLISHED_URL, UnreachableError, download, is_published
+from shared.data.errors import DataError
+from shared.data.hints import Hints
+from shared.data.reading import read_table
 from shared.data.sites import BUILT_IN, known_sites, site
 from shared.data.synthetic import YEAR, synthetic_csv
-from shared.data.table import DataError, identity, is_published, parse, present, table_bytes, times
+from shared.data.table import of_site, present, times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,12 +27,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shared.data.download import Progress
+    from shared.data.numbers import Mark
+    from shared.data.reading import Share, Table
     from shared.data.sites import Site
+    from shared.data.unpacking import Open
 
 __all__ = ["DataError", "Source", "Year", "find_year"]
 
 CACHED_NAME = "tetouan-power-2017.csv"
 SYNTHETIC = "synthetic"
+BLOCK_ROWS = 4096
+NO_HINTS = Hints()
 TABLE = ("name", "step_minutes", "time_zone", "time_column", "columns")  # what decides on the table of a site
 
 Source = Literal["uci", "file", "synthetic"]
@@ -44,7 +53,7 @@ class Year:
         The site without the columns that the table lacks.
     rows
         One row a reading in order of time, those of one time in file order; columns as published, the time column
-        among them.
+        among them. The index is the line of the file.
     times
         Aware UTC, one a row; NaT where the text is no readable time.
     sha256
@@ -79,12 +88,20 @@ class Year:
 
         A row without a readable time goes out with the row before it, for its receiver to refuse.
         """
+        for time, _, raw in self.numbered_messages(start, until):
+            yield time, raw
+
+    def numbered_messages(self, start: datetime, until: datetime) -> Iterator[tuple[datetime, int, bytes]]:
+        """Yield those of :meth:`raw_messages` with the line of the file in which each stands."""
         known = self.times.to_series().ffill().bfill()
-        chosen = ((known >= start) & (known < until)).to_numpy()
-        sent = pd.DatetimeIndex(known[chosen]).to_pydatetime()
-        for time, cells in zip(sent, self.rows[chosen].to_numpy().tolist(), strict=True):
-            message = {"site": self.site.name, **dict(zip(self.rows.columns, cells, strict=True))}
-            yield time, json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+        chosen = np.flatnonzero((known >= start) & (known < until))
+        columns = ("site", *self.rows.columns)
+        for begin in range(0, len(chosen), BLOCK_ROWS):  # text of the whole file would take several times its room
+            block = chosen[begin : begin + BLOCK_ROWS]
+            rows, sent = self.rows.iloc[block], pd.DatetimeIndex(known.iloc[block]).to_pydatetime()
+            for time, line, cells in zip(sent, rows.index.tolist(), rows.to_numpy().tolist(), strict=True):
+                message = dict(zip(columns, (self.site.name, *cells), strict=True))
+                yield time, line, json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
 
     def demand(self, zone: int) -> NDArray[np.float64]:
         """Return the load of a zone in kW, one number a row, as :meth:`values`."""
@@ -109,14 +126,16 @@ def find_year(
     place: Site | None = None,
     url: str = PUBLISHED_URL,
     progress: Progress | None = None,
+    told: Share | None = None,
+    hints: Hints = NO_HINTS,
 ) -> Year:
     """Return the year of a site to work with.
 
     Parameters
     ----------
     data
-        Path of a CSV file (or of the published zip), ``synthetic``, or None: then the cache, else a download, else the
-        synthetic year, which says in its ``reason`` why.
+        Path of a CSV or Parquet file, compressed or not, ``synthetic``, or None: then the cache, else a download, else
+        the synthetic year, which says in its ``reason`` why.
     cache_dir
         Where a download is kept.
     place
@@ -125,6 +144,10 @@ def find_year(
         Where the published zip or CSV is downloaded from.
     progress
         Told what has come of a download.
+    told
+        Told the share of the file that has been read.
+    hints
+        What the user says about the file.
 
     Raises
     ------
@@ -133,19 +156,19 @@ def find_year(
     """
     place = place or site(BUILT_IN)
     if data is not None and data != SYNTHETIC:
-        return _of_file(place, Path(data).expanduser())
+        return _of_file(place, Path(data).expanduser(), told or _untold, hints)
     _check_published(place)
     if data is not None:
         return _synthetic(place, reason=None)
     cached = cache_dir / CACHED_NAME
     if cached.exists():
-        return _of_cache(place, cached)
+        return _of_cache(place, cached, told or _untold)
     try:
         table = download(url, cached, progress or _untold)
     except UnreachableError as error:
         reason = f"the published year could not be downloaded ({error}); give a file with --data"
         return _synthetic(place, reason=reason)
-    return _of_table(place, table, str(cached))
+    return _of_table(place, lambda: io.BytesIO(table), str(cached), told or _untold)
 
 
 def _check_published(place: Site) -> None:
@@ -155,45 +178,56 @@ def _check_published(place: Site) -> None:
         raise DataError(f"no year of {place.name} is published: give its readings, a CSV file, with --data")
 
 
-def _of_file(place: Site, path: Path) -> Year:
-    return _of_table(place, table_bytes(_read(path), str(path)), str(path))
+def _of_file(place: Site, path: Path, told: Share, hints: Hints) -> Year:
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder: give the CSV file in it")
+    return _of_table(place, lambda: path.open("rb"), str(path), told, hints)
 
 
-def _of_cache(place: Site, cached: Path) -> Year:
-    table = _read(cached)
-    if not is_published(table):
+def _of_cache(place: Site, cached: Path, told: Share) -> Year:
+    year = _of_table(place, lambda: cached.open("rb"), str(cached), told)
+    if year.source != "uci":
         raise DataError(f"{cached}: the cached year has been changed: delete it, and it is downloaded anew")
-    return _of_table(place, table, str(cached))
+    return year
 
 
-def _of_table(place: Site, table: bytes, name: str) -> Year:
-    if is_published(table):
+def _of_table(place: Site, opened: Open, name: str, told: Share, hints: Hints = NO_HINTS) -> Year:
+    try:
+        table = read_table(opened, name, separator=hints.separator, known=_known_names(place), told=told)
+    except OSError as error:
+        raise DataError(f"{name}: {error.strerror}: give the path of a file that can be read") from error
+    if is_published(table.sha256):
         return _year(place, table, name, "uci", "UCI Tetouan 2017")
-    return _year(place, table, name, "file", f"file {Path(name).name}")
+    return _year(place, table, name, "file", f"file {Path(name).name}", decimal=hints.decimal)
+
+
+def _known_names(place: Site) -> set[str]:
+    return {place.time_column, *place.columns, *place.ignore}
 
 
 def _synthetic(place: Site, reason: str | None) -> Year:
     label = f"SYNTHETIC year {YEAR}"
-    return _year(place, synthetic_csv(place), label, "synthetic", label, reason)
+    table = read_table(lambda: io.BytesIO(synthetic_csv(place)), label)
+    return _year(place, table, label, "synthetic", label, reason)
 
 
-def _year(place: Site, table: bytes, name: str, source: Source, label: str, reason: str | None = None) -> Year:
-    rows = parse(table, place, name)
-    known = times(rows, place, name)
-    # a row without a time stays behind the one before it
-    order = known.to_series().ffill().bfill().argsort(kind="stable").to_numpy()
-    rows = rows.iloc[order].reset_index(drop=True)
-    return Year(present(place, rows), rows, known[order], identity(table), source, label, reason)
+def _year(
+    place: Site,
+    table: Table,
+    name: str,
+    source: Source,
+    label: str,
+    reason: str | None = None,
+    decimal: Mark | None = None,
+) -> Year:
+    rows = of_site(table, place, name, decimal)
+    known = times(rows.reset_index(drop=True), place, name)
+    if known.hasnans or not known.is_monotonic_increasing:
+        # a row without a time stays behind the one before it
+        order = known.to_series().ffill().bfill().argsort(kind="stable").to_numpy()
+        rows, known = rows.iloc[order], known[order]
+    return Year(present(place, rows), rows, known, table.sha256, source, label, reason)
 
 
-def _read(path: Path) -> bytes:
-    if path.is_dir():
-        raise DataError(f"{path}: is a folder: give the CSV file in it")
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}: give the path of a CSV file that can be read") from error
-
-
-def _untold(done: int, total: int | None) -> None:
+def _untold(*_: object) -> None:
     """Take no notice of progress."""

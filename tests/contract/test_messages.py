@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,8 @@ from pydantic import ValidationError
 from services.ingestor.judging import Accepted, Ingestor
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, DeadLetter, DriftEvent, Forecast, Message, ModelEvent, Scores
+from shared.data.reading import read_table
 from shared.data.sites import site
-from shared.data.table import parse
 from shared.data.table import times as times_of
 from shared.data.year import Year
 from shared.runtime.clock import now
@@ -170,7 +171,7 @@ def test_a_row_of_the_file_goes_out_as_the_golden_raw_record() -> None:
     known = site("tetouan")
     cells = list(json.loads(golden("readings.raw")).values())[1:]
     header = ",".join([known.time_column, *known.columns])
-    rows = parse(f"{header}\n{','.join(cells)}\n".encode(), known, "one row")
+    rows = read_table(lambda: BytesIO(f"{header}\n{','.join(cells)}\n".encode()), "one row").rows
     year = Year(known, rows, times_of(rows, known, "one row"), "", "file", "one row")
     (time,) = year.times.to_pydatetime()
     assert list(year.raw_messages(time, time.replace(hour=5))) == [(time, golden("readings.raw"))]

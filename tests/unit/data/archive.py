@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 
-from shared.data.table import MEMBER
+from shared.data.unpacking import MEMBER
 
 __all__ = ["zipped"]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from shared.data import table as table_room
+from shared.data import download
 from shared.data.sites import Site, site
+from tests.unit.data.tables import identity
 
 
 @pytest.fixture
@@ -25,5 +26,5 @@ def table(tetouan: Site) -> bytes:
 @pytest.fixture
 def published(table: bytes, monkeypatch: pytest.MonkeyPatch) -> bytes:
     """Return the same table, taken for the published year."""
-    monkeypatch.setattr(table_room, "PUBLISHED_SHA256", table_room.identity(table))
+    monkeypatch.setattr(download, "PUBLISHED_SHA256", identity(table))
     return table

@@ -27,7 +27,7 @@ def test_training_reads_what_the_stream_publishes(tmp_path_factory: pytest.TempP
     """A cell that is no number, an impossible one and a rounded one: the year's arrays hold what the ingestor says."""
     year = find_year("synthetic", tmp_path_factory.mktemp("cache"))
     column = next(column for column, field in year.site.columns.items() if field == "zone_2_kw")
-    year.rows.loc[:2, column] = ["1_000.5", "1e12", "12345.678"]
+    year.rows.loc[year.rows.index[:3], column] = ["1_000.5", "1e12", "12345.678"]
     start, until = year.times[0].to_pydatetime(), year.times[6].to_pydatetime()
     outcomes = judged(*(raw for _, raw in year.raw_messages(start, until)))
     readings = [outcome.reading for outcome in outcomes if isinstance(outcome, Accepted)]

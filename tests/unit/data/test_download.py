@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.data import download
-from shared.data.table import identity
 from shared.data.year import DataError, find_year
 from tests.unit.data.archive import zipped
+from tests.unit.data.tables import identity
 
 if TYPE_CHECKING:
     from pathlib import Path

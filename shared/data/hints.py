@@ -1,0 +1,49 @@
+"""What a user says about a file, in place of what would be found out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from shared.data.numbers import Mark
+
+__all__ = ["Hints"]
+
+
+@dataclass(frozen=True)
+class Hints:
+    """None, or nothing, for what is to be found out.
+
+    Attributes
+    ----------
+    separator, decimal
+        What stands between two cells, and before the decimals.
+    time_column, columns
+        The names of the column of times, and of those that hold a load.
+    time_zone, country
+        IANA name of the zone of times without an offset; ISO 3166-1 code of the country whose holidays count.
+    day_first
+        Whether times are written day/month/year.
+    step_minutes
+        From one reading to the next.
+    unit, kind
+        Of the loads, as in the table of a site.
+    """
+
+    separator: str | None = None
+    decimal: Mark | None = None
+    time_column: str | None = None
+    columns: tuple[str, ...] = ()
+    time_zone: str | None = None
+    country: str | None = None
+    day_first: bool | None = None
+    step_minutes: Literal[5, 10, 15, 30, 60] | None = None
+    unit: Literal["W", "kW", "MW", "Wh", "kWh", "MWh"] | None = None
+    kind: Literal["power", "energy", "register"] | None = None
+
+    @property
+    def of_a_site(self) -> bool:
+        """Whether anything is said that the table of a site would say."""
+        dialect = Hints(separator=self.separator, decimal=self.decimal)
+        return self != dialect
