@@ -83,7 +83,8 @@ def present(site: Site, rows: pd.DataFrame) -> Site:
     """Return the site without the columns that the table does not have."""
     columns = {column: field for column, field in site.columns.items() if column in rows.columns}
     limits = {field: limits for field, limits in site.limits.items() if field in columns.values()}
-    return site.model_copy(update={"columns": columns, "limits": limits})
+    measures = {field: measure for field, measure in site.measures.items() if field in columns.values()}
+    return site.model_copy(update={"columns": columns, "limits": limits, "measures": measures})
 
 
 def _check_columns(rows: pd.DataFrame, site: Site, name: str) -> None:

@@ -11,16 +11,17 @@ from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.model_selection import TimeSeriesSplit
 
 from shared.forecasting.forest import Forest
-from shared.forecasting.weather import WeatherDemand, features_of
+from shared.forecasting.weather import COLUMNS, WeatherDemand, features_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-__all__ = ["Boosting"]
+__all__ = ["Boosting", "known_rows"]
 
 _SPLITS = 2  # three score no better before the last 20 % and take longer
+_KNOWN_SHARE = 0.5  # of the rows that the best known field has: with a rarer one too few rows would be whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ class Boosting:
         *,
         progress: Callable[[float], None] | None = None,
     ) -> WeatherDemand:
-        """Fit on all rows without NaN, and let the correction learn from what forests of the past missed.
+        """Fit on the rows of `known_rows`, and let the correction learn from what forests of the past missed.
 
         Trees know the rows they grew on too well: residuals on these would teach that there is little to correct. So
         the rows are cut in three, and the estimates of each third but the first come from trees that had only the
@@ -66,7 +67,7 @@ class Boosting:
         steps
             Step indices, ascending, shape (n,).
         weather
-            The columns of ``shared.forecasting.weather.COLUMNS``, shape (n, 5).
+            The columns of ``shared.forecasting.weather.COLUMNS``, shape (n, 5), NaN where there is none.
         demand_kw
             Labels, shape (n,).
         progress
@@ -77,14 +78,15 @@ class Boosting:
         ValueError
             If too few rows are without NaN: fewer than fifteen, with the defaults.
         """
-        whole = np.isfinite(weather).all(axis=1) & np.isfinite(demand_kw)
+        fields, whole = known_rows(weather, demand_kw)
         needed = (_SPLITS + 1) * math.ceil(1 / self.subsample)  # a tree of the first forest must have a row to grow on
         if whole.sum() < needed:
             raise ValueError(
                 f"weather, demand_kw: {whole.sum()} of {len(steps)} rows are without a missing value, at least "
                 f"{needed} are needed; give more history"
             )
-        rows, labels_kw = features_of(steps[whole], weather[whole], self.step_minutes), demand_kw[whole]
+        held = weather[whole][:, [COLUMNS.index(field) for field in fields]]
+        rows, labels_kw = features_of(steps[whole], held, self.step_minutes), demand_kw[whole]
         past = list(TimeSeriesSplit(_SPLITS).split(rows))
         grown_on = [*(seen for seen, _ in past), np.arange(len(rows))]
         parts = _parts(progress, [len(seen) for seen in grown_on])
@@ -94,7 +96,7 @@ class Boosting:
         estimate_kw = np.full(len(steps), np.nan)
         for grown, (_, following) in zip(forests, past, strict=True):
             estimate_kw[np.flatnonzero(whole)[following]] = grown.predict(rows[following])
-        model = self._model(forest, int(steps[0]) - 1)
+        model = self._model(forest, int(steps[0]) - 1, fields)
         _learn(model, steps, estimate_kw, demand_kw)
         _remember_last_days(model, steps, weather, demand_kw)
         return model
@@ -116,9 +118,38 @@ class Boosting:
 
         return Forest.of(booster.fit(rows, labels_kw, monitor=monitor))
 
-    def _model(self, forest: Forest, last_step: int) -> WeatherDemand:
+    def _model(self, forest: Forest, last_step: int, fields: tuple[str, ...]) -> WeatherDemand:
         grown_with = asdict(self)
-        return WeatherDemand(forest, last_step, step_minutes=grown_with.pop("step_minutes"), grown_with=grown_with)
+        step_minutes = grown_with.pop("step_minutes")
+        return WeatherDemand(forest, last_step, step_minutes=step_minutes, fields=fields, grown_with=grown_with)
+
+
+def known_rows(
+    weather: NDArray[np.float64], demand_kw: NDArray[np.float64]
+) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
+    """Return the fields of the weather that a fit can use, and the rows that have all of them and a label.
+
+    A field that is known at less than half as many labelled rows as the best known one is left out.
+
+    Parameters
+    ----------
+    weather
+        The columns of ``shared.forecasting.weather.COLUMNS``, shape (n, 5), NaN where there is none.
+    demand_kw
+        Labels, shape (n,).
+
+    Returns
+    -------
+    Some of ``COLUMNS`` in their order, and shape (n,), nowhere true without any field.
+    """
+    known = np.isfinite(weather) & np.isfinite(demand_kw)[:, None]
+    counts = known.sum(axis=0)
+    used = (counts > 0) & (counts >= _KNOWN_SHARE * counts.max())
+    fields = tuple(field for field, use in zip(COLUMNS, used.tolist(), strict=True) if use)
+    whole = np.full(len(known), fields != ())
+    for column in np.flatnonzero(used).tolist():
+        whole &= known[:, column]
+    return fields, whole
 
 
 def _learn(

@@ -16,10 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sklearn.ensemble import GradientBoostingRegressor
 
-__all__ = ["FEATURES", "Forest"]
-
-FEATURES = 12
-"""Columns that a row may have: see `shared.forecasting.weather.features_of`."""
+__all__ = ["Forest"]
 
 _BLOCK_ROWS = 256  # what is looked up for them stays in the cache of a core
 
@@ -69,16 +66,19 @@ class Forest:
         return cls(tuple(levels), booster.learning_rate * nodes("value")[at], float(booster.init_.constant_.item()))
 
     @classmethod
-    def of_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
-        """Read what :meth:`state` returned; raises ``ValueError`` that names what is no part of any trees."""
+    def of_state(cls, state: Mapping[str, NDArray[Any]], columns: int) -> Self:
+        """Read what :meth:`state` returned, for rows of so many columns.
+
+        Raises ``ValueError`` that names what is no part of any trees.
+        """
         refuse_misfit(state, cls((), np.empty(0), 0.0).state())
         feature, threshold, leaves_kw = (state[name] for name in ("feature", "threshold", "leaves_kw"))
         trees = len(leaves_kw) - len(feature)  # in a whole tree there is one leaf more than there are nodes
         depth = (len(leaves_kw) // trees).bit_length() - 1 if trees > 0 else 0
         if trees < 1 or len(threshold) != len(feature) or len(leaves_kw) != trees << depth:
             raise ValueError(f"leaves_kw: {len(leaves_kw)} leaves and {len(feature)} nodes are no whole trees")
-        if feature.size and not 0 <= feature.min() <= feature.max() < FEATURES:
-            raise ValueError(f"feature holds {feature.min()} to {feature.max()}, but there are {FEATURES} columns")
+        if feature.size and not 0 <= feature.min() <= feature.max() < columns:
+            raise ValueError(f"feature holds {feature.min()} to {feature.max()}, but there are {columns} columns")
         if not np.isfinite(leaves_kw).all() or not np.isfinite(state["start_kw"]):
             raise ValueError("leaves_kw or start_kw holds what is no number")
         begins = [trees * (2**level - 1) for level in range(depth + 1)]

@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "VERSION", "Correction", "WeatherDemand", "features_of"]
 
 COLUMNS = ("temperature_c", "humidity_pct", "wind_speed_ms", "general_diffuse_flows_wm2", "diffuse_flows_wm2")
-"""The fields of a clean reading that the columns of ``weather`` hold, in this order."""
+"""The fields of a clean reading that the columns of ``weather`` hold, in this order; NaN where there is none."""
 
-VERSION = 4
+VERSION = 5
 """Of the state: what an older or newer release wrote is not read."""
 
 _KIND = "weather-demand"
 _PARTS = ("header", "last_step", "forest", "correction")
 _DAY_MINUTES = 1440
+_CALENDAR_FEATURES = 7
 _WEEK_DAYS = 7
 _LARGEST = 1e9
 _HALF_LIFE_DAYS = 90.0
@@ -48,21 +49,23 @@ def features_of(steps: NDArray[np.int64], weather: NDArray[np.float64], step_min
     steps
         Step indices, ``epoch_seconds // (60 * step_minutes)``, shape (n,).
     weather
-        The columns of ``COLUMNS``, shape (n, 5).
+        Fields of the weather, shape (n, fields).
     step_minutes
         Length of a step.
 
     Returns
     -------
-    Shape (n, 12): the weather as it came, then day of the month, month, hour, minute, weekday (Monday is 0), quarter
-    and day of the year, all in UTC.
+    Shape (n, fields + 7): the weather as it came, then day of the month, month, hour, minute, weekday (Monday is 0),
+    quarter and day of the year, all in UTC.
     """
     days, minute_of_day = np.divmod(steps * step_minutes, _DAY_MINUTES)
     months = days.astype("datetime64[D]").astype("datetime64[M]")
     years = months.astype("datetime64[Y]")
     month = months.astype(np.int64) % 12
     first_of_month, first_of_year = (first.astype("datetime64[D]").astype(np.int64) for first in (months, years))
-    features = np.empty((len(steps), weather.shape[1] + 7))  # filled by column: to stack them takes twice the time
+    features = np.empty(
+        (len(steps), weather.shape[1] + _CALENDAR_FEATURES)
+    )  # filled by column: to stack them takes twice the time
     features[:, :-7] = weather
     features[:, -7] = days - first_of_month + 1
     features[:, -6] = month + 1
@@ -220,6 +223,8 @@ class WeatherDemand:
         The last step whose label counts as seen; a step index is ``epoch_seconds // (60 * step_minutes)``.
     step_minutes
         Length of a step.
+    fields
+        Those of ``COLUMNS`` that the trees look at, in the same order.
     grown_with
         What the trees were grown with, by name.
 
@@ -230,24 +235,38 @@ class WeatherDemand:
     """
 
     def __init__(
-        self, forest: Forest, last_step: int, *, step_minutes: int = 10, grown_with: Mapping[str, float] | None = None
+        self,
+        forest: Forest,
+        last_step: int,
+        *,
+        step_minutes: int = 10,
+        fields: tuple[str, ...] = COLUMNS,
+        grown_with: Mapping[str, float] | None = None,
     ) -> None:
         self.forest = forest
         self.last_step = last_step
         self.step_minutes = step_minutes
+        self.fields = fields
+        self._columns = [COLUMNS.index(field) for field in fields]
         self.grown_with = dict(grown_with or {})
         self.correction = Correction(step_minutes)
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What the trees were grown with, and the length of a step."""
-        return {"step_minutes": self.step_minutes, **self.grown_with}
+        """What the trees look at and were grown with, and the length of a step."""
+        return {"step_minutes": self.step_minutes, "fields": list(self.fields), **self.grown_with}
 
     def predict(self, steps: NDArray[np.int64], weather: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the uncorrected estimate of each row in kW, shape (n,), NaN where a weather value is NaN or absurd.
+        """Return the uncorrected estimate of each row in kW, shape (n,), NaN where a field of it is NaN or absurd.
 
-        A row's number does not depend on the other rows.
+        A row's number does not depend on the other rows, nor on fields that the trees do not look at.
+
+        Parameters
+        ----------
+        weather
+            The columns of ``COLUMNS``, shape (n, 5).
         """
+        weather = weather[:, self._columns]
         known = (np.abs(weather) < _LARGEST).all(axis=1)  # the trees read single precision: more would not fit
         demand_kw = np.full(len(steps), np.nan)
         if known.any():
@@ -296,14 +315,16 @@ class WeatherDemand:
         if odd := sorted(name for name in state if name.partition(".")[0] not in _PARTS):
             raise ValueError(f"adds {', '.join(odd)}")
         refuse_misfit({"last_step": state.get("last_step", np.empty(0))}, {"last_step": np.array(0)})
+        fields = _fields_in(parameters.pop("fields", None))
         try:
-            forest = Forest.of_state(below(state, "forest"))
+            forest = Forest.of_state(below(state, "forest"), len(fields) + _CALENDAR_FEATURES)
         except ValueError as error:
             raise ValueError(f"forest: {error}") from error
         step_minutes = parameters.pop("step_minutes", None)
         if not isinstance(step_minutes, int) or step_minutes < 1 or _DAY_MINUTES % step_minutes:
             raise ValueError(f"header: step_minutes is {step_minutes!r}, which divides no day")
-        model = cls(forest, int(state["last_step"]), step_minutes=step_minutes, grown_with=parameters)
+        last_step = int(state["last_step"])
+        model = cls(forest, last_step, step_minutes=step_minutes, fields=fields, grown_with=parameters)
         try:
             model.correction.resume(below(state, "correction"))
         except ValueError as error:
@@ -318,6 +339,14 @@ class WeatherDemand:
     def load(cls, path: Path) -> Self:
         """Read what :meth:`save` wrote; raises ``ValueError`` that names the file where it is anything else."""
         return artefact.read(path, _KIND, cls.of_state)
+
+
+def _fields_in(written: object) -> tuple[str, ...]:
+    """Return the fields that a header names; raises ``ValueError`` where they are not some of ``COLUMNS`` in order."""
+    fields = tuple(field for field in COLUMNS if isinstance(written, list) and field in written)
+    if not fields or list(fields) != written:
+        raise ValueError(f"header: fields is {written!r}: not some of {', '.join(COLUMNS)}, in this order")
+    return fields
 
 
 def _turns(day: int) -> tuple[dict[str, float], ...]:

@@ -13,7 +13,7 @@ import pytest
 from sklearn.ensemble import GradientBoostingRegressor
 
 from shared.forecasting import artefact
-from shared.forecasting.boosting import Boosting
+from shared.forecasting.boosting import Boosting, known_rows
 from shared.forecasting.forest import Forest
 from shared.forecasting.weather import COLUMNS, Correction, WeatherDemand, features_of
 from tests.unit.states import assert_same
@@ -319,7 +319,7 @@ def test_reloaded_model_is_the_same_to_the_bit(fitted: WeatherDemand, tmp_path: 
     original.save(tmp_path / "state.npz")
     loaded = WeatherDemand.load(tmp_path / "state.npz")
     steps, weather = _steps(100) + ROWS, _weather(100)
-    assert loaded.parameters == original.parameters == asdict(BOOSTING)
+    assert loaded.parameters == original.parameters == {**asdict(BOOSTING), "fields": list(COLUMNS)}
     assert loaded.last_step == original.last_step
     assert loaded.predict(steps, weather).tobytes() == original.predict(steps, weather).tobytes()
     residual_kw = _noise_kw(10 * DAY, seed=7)
@@ -332,7 +332,7 @@ def test_reloaded_model_is_the_same_to_the_bit(fitted: WeatherDemand, tmp_path: 
 def test_trees_of_any_depth_come_back(depth: int) -> None:
     """As arrays and back they answer to the bit as before."""
     forest, features = Forest.of(_booster(depth)), _weather(500)
-    assert Forest.of_state(forest.state()).predict(features).tobytes() == forest.predict(features).tobytes()
+    assert Forest.of_state(forest.state(), 5).predict(features).tobytes() == forest.predict(features).tobytes()
 
 
 @pytest.mark.parametrize(
@@ -351,9 +351,9 @@ def test_arrays_that_are_no_trees_are_refused(name: str, wrong: NDArray[np.float
     """What would fail, or answer with nonsense, at the first reading is refused by its name."""
     nodes = {"feature": np.zeros(62, np.int64), "threshold": np.zeros(62)}
     state = {**nodes, "leaves_kw": np.zeros(64), "start_kw": np.array(0.0)}
-    Forest.of_state(state)
+    Forest.of_state(state, 12)
     with pytest.raises(ValueError, match=named):
-        Forest.of_state({**state, name: wrong})
+        Forest.of_state({**state, name: wrong}, 12)
 
 
 def test_batches_of_any_size_end_alike(fitted: WeatherDemand) -> None:
@@ -372,6 +372,39 @@ def test_batches_of_any_size_end_alike(fitted: WeatherDemand) -> None:
         return corrected_kw, b"".join(array.tobytes() for array in model.correction.state().values())
 
     assert stream(1) == stream(7) == stream(3 * DAY)
+
+
+@pytest.mark.parametrize("columns", [(0,), (2,), (0, 3, 4)])
+def test_a_fit_on_some_of_the_fields_looks_at_no_other(columns: tuple[int, ...], tmp_path: Path) -> None:
+    """Fields that nobody has do not enter: what they hold later, numbers or nothing, changes no bit of an estimate."""
+    steps, weather = _steps(ROWS), _weather(ROWS)
+    demand_kw = _demand_kw(steps, weather)
+    absent = [column for column in range(len(COLUMNS)) if column not in columns]
+    known = weather.copy()
+    known[:, absent] = np.nan
+    BOOSTING.fit(steps, known, demand_kw).save(tmp_path / "state.npz")
+    model = WeatherDemand.load(tmp_path / "state.npz")
+    assert model.fields == tuple(COLUMNS[column] for column in columns)
+    estimate_kw = model.predict(steps, known)
+    assert np.isfinite(estimate_kw).all()
+    assert estimate_kw.tobytes() == model.predict(steps, weather).tobytes()
+    assert np.sqrt(np.mean((estimate_kw - demand_kw) ** 2)) < 0.5 * demand_kw.std()
+
+
+def test_a_field_that_is_mostly_missing_is_left_out() -> None:
+    """With it too few rows would be whole; one that has gaps is kept, and its gaps are not learned."""
+    weather, demand_kw = _weather(100), np.full(100, 20_000.0)
+    weather[:, 1] = np.nan
+    weather[20:, 2] = np.nan
+    weather[::4, 3] = np.nan
+    demand_kw[1] = np.nan
+    fields, whole = known_rows(weather, demand_kw)
+    assert fields == (COLUMNS[0], COLUMNS[3], COLUMNS[4])
+    assert np.flatnonzero(~whole).tolist() == [0, 1, *range(4, 100, 4)]
+    weather[:] = np.nan
+    fields, whole = known_rows(weather, demand_kw)
+    assert not fields
+    assert not whole.any()
 
 
 @pytest.fixture
@@ -401,7 +434,7 @@ def test_an_absurd_weather_value_is_no_weather(fitted: WeatherDemand, absurd: fl
 def test_a_file_of_another_format_is_refused(saved: Path, fitted: WeatherDemand, other: int) -> None:
     """A format that we do not read, older or newer, is named, and what to do about it."""
     artefact.write(saved, {**fitted.state(), **artefact.headed("weather-demand", other, {})})
-    with pytest.raises(ValueError, match=rf"state\.npz .*format version {other}, .* reads 4.*: run `tetouan train`"):
+    with pytest.raises(ValueError, match=rf"state\.npz .*format version {other}, .* reads 5.*: run `tetouan train`"):
         WeatherDemand.load(saved)
 
 
@@ -420,8 +453,11 @@ def test_a_file_of_another_format_is_refused(saved: Path, fitted: WeatherDemand,
         ("colour", np.zeros(1)),
         ("header", None),
         ("header", np.zeros(3, np.uint8)),
-        ("header", artefact.headed("zone-demand", 4, {})["header"]),
-        ("header", artefact.headed("weather-demand", 4, {"step_minutes": 7})["header"]),
+        ("header", artefact.headed("zone-demand", 5, {})["header"]),
+        ("header", artefact.headed("weather-demand", 5, {"step_minutes": 7, "fields": list(COLUMNS)})["header"]),
+        ("header", artefact.headed("weather-demand", 5, {"step_minutes": 30, "fields": []})["header"]),
+        ("header", artefact.headed("weather-demand", 5, {"step_minutes": 30, "fields": ["rain_mm"]})["header"]),
+        ("header", artefact.headed("weather-demand", 5, {"step_minutes": 30, "fields": list(COLUMNS[::-1])})["header"]),
     ],
 )
 def test_a_state_that_does_not_fit_is_refused(
