@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from backtest.breakdown import by_group, by_lead
 from backtest.extremes import days_ahead, worst_weeks
 from backtest.naive import naive_mae_kw
-from backtest.tables import ScoreTable, estimate_figures, open_as_none
+from backtest.tables import ScoreTable, estimate_figures, estimate_or_none
 from shared.forecasting.calendar import Calendar
 from shared.forecasting.scores import to_kw
 
@@ -55,6 +55,8 @@ class Backtest:
         CPU seconds of the pure step for one origin.
     books
         What became of the rows up to ``until``.
+    no_weather
+        Why there is no weather model; None where there is one.
     """
 
     site: Site
@@ -68,10 +70,17 @@ class Backtest:
     weather_alone: Mapping[str, float]
     seconds_per_forecast: float
     books: Books
+    no_weather: str | None = None
 
     @classmethod
     def of(
-        cls, record: Record, year: Year, uncorrected: NDArray[np.int32], seconds_per_forecast: float, books: Books
+        cls,
+        record: Record,
+        year: Year,
+        uncorrected: NDArray[np.int32],
+        seconds_per_forecast: float,
+        books: Books,
+        no_weather: str | None = None,
     ) -> Backtest:
         """Score a record of the readings of a year.
 
@@ -99,6 +108,7 @@ class Backtest:
             weather_alone=estimate_figures(record.demand[history:], uncorrected),
             seconds_per_forecast=seconds_per_forecast,
             books=books,
+            no_weather=no_weather,
         )
 
     def write_csv(self, folder: Path) -> None:
@@ -110,7 +120,7 @@ class Backtest:
         """Return the result for machines; what cannot be computed is None."""
         return {
             **self.table.to_json(),
-            "seed": open_as_none(self.weather_alone),
+            "seed": estimate_or_none(self.weather_alone),
             "worst_weeks": self.frames["worst_weeks"].to_dict("records"),
             "data": self.label,
             "rows": self.books.to_json(),

@@ -55,7 +55,8 @@ def backtest(year: Year, zone: int, start: datetime, until: datetime, progress: 
     DataError
         If the readings before ``start`` do not suffice.
     """
-    models = fitted(year, zone, start, progress)
+    history = History.of(year, zone, start)
+    models = _fitted(history, progress)
     first = year.times.min().to_pydatetime()
     record = Record(zone, start, until, year.site.step_minutes, history_from=first)
     outcomes = list(_outcomes(year, first, until))
@@ -70,15 +71,22 @@ def backtest(year: Year, zone: int, start: datetime, until: datetime, progress: 
             progress(f"zone {zone}: answering", n / len(answered))
     progress(f"zone {zone}: scoring", 0.0)
     books = Books.of(outcomes, zone, timedelta(minutes=year.site.step_minutes))
-    return Backtest.of(record, year, uncorrected_estimate(models.weather, record, answered), cost_s, books)
+    estimate = uncorrected_estimate(models.weather, record, answered)
+    return Backtest.of(record, year, estimate, cost_s, books, WeatherCandidate.lacking(history))
 
 
 def fitted(year: Year, zone: int, until: datetime, progress: Progress) -> ZoneModels:
-    """Return the models of a zone fitted on the readings before ``until``."""
-    history = History.of(year, zone, until)
-    demand = ZoneCandidate.fit(history, lambda share: progress(f"zone {zone}: fitting zone-demand", share))
-    weather = WeatherCandidate.fit(history, lambda share: progress(f"zone {zone}: fitting weather-demand", share))
-    return ZoneModels(zone, demand.model, weather.model, NAMES)
+    """Return the models of a zone fitted on the readings before ``until``; no weather model where it lacks weather."""
+    return _fitted(History.of(year, zone, until), progress)
+
+
+def _fitted(history: History, progress: Progress) -> ZoneModels:
+    zone = history.zone
+    demand = ZoneCandidate.fit(history, lambda share: progress(f"zone {zone}: fitting zone-demand", share)).model
+    if WeatherCandidate.lacking(history):
+        return ZoneModels(zone, demand, None, NAMES.model_copy(update={"weather": None}))
+    weather = WeatherCandidate.fit(history, lambda share: progress(f"zone {zone}: fitting weather-demand", share)).model
+    return ZoneModels(zone, demand, weather, NAMES)
 
 
 def judged(year: Year, start: datetime, until: datetime) -> list[CleanReading]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from backtest.record import Record
 
-__all__ = ["FIGURES", "ScoreTable", "estimate_figures", "open_as_none"]
+__all__ = ["FIGURES", "ScoreTable", "estimate_figures", "estimate_or_none"]
 
 FIGURES = (
     "rmse_kw",
@@ -128,7 +128,7 @@ class ScoreTable:
             "test_from": self.test_from.isoformat().replace("+00:00", "Z"),
             "rows": self.rows,
             "leads": {group: {name: by_name[name][group] for name in FIGURES} for group in by_name["rmse_kw"]},
-            "weather_estimate": open_as_none(self.weather_estimate),
+            "weather_estimate": estimate_or_none(self.weather_estimate),
         }
 
     def __rich__(self) -> Table:
@@ -153,8 +153,10 @@ def estimate_figures(actual: NDArray[np.int32], estimate: NDArray[np.int32]) -> 
     return {name: figures[name] for name in _ESTIMATE_FIGURES}
 
 
-def open_as_none(figures: Mapping[str, float]) -> dict[str, float | None]:
-    """Return the figures as JSON has them: what cannot be computed is None."""
+def estimate_or_none(figures: Mapping[str, float]) -> dict[str, float | None] | None:
+    """Return the figures of an estimate as JSON has them: what cannot be computed is None, and so are all of none."""
+    if all(math.isnan(figure) for figure in figures.values()):
+        return None
     return {name: None if math.isnan(figure) else figure for name, figure in figures.items()}
 
 

@@ -260,7 +260,7 @@ def _prepare(folder: Path) -> tuple[list[CleanReading], Inside]:
     settings = load(ForecasterSettings, state_dir=folder)
     year = find_year("synthetic", folder)
     registry = Registry(settings.registry_uri, settings.artifact_root)
-    for version in ensure(year, START, (2,), registry, lambda *_: None).values():
+    for version in (trained.version for trained in ensure(year, START, (2,), registry, lambda *_: None).models):
         registry.promote(version)
     total = WARM_UP + ROUNDS * ROUND + SINGLE + PACED
     readings = judged(year, START, START + timedelta(minutes=10 * total))

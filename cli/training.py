@@ -39,7 +39,9 @@ def ensure_models(year: Year, start: datetime, settings: Settings, console: Cons
 
             registry = Registry(settings.registry_uri, settings.artifact_root)
         with _alone(settings, console), steps_shown(console, FIRST_START) as progress:
-            ensure(year, start, settings.zones, registry, progress)
+            report = ensure(year, start, settings.zones, registry, progress)
+        for line in report.absent:
+            console.print(line, soft_wrap=True, highlight=False)
     except DataError as error:
         raise Refused(str(error)) from None
 
@@ -83,6 +85,8 @@ def run_train(
     for model in report.models:
         fate = "champion" if model.promoted else "registered"
         Console().print(f"{year.label}  {model.version.label}: {fate}, {model.reason}", soft_wrap=True, highlight=False)
+    for line in report.absent:
+        Console().print(f"{year.label}  {line}", soft_wrap=True, highlight=False)
     return {
         "data": report.data,
         "synthetic": year.synthetic,
@@ -97,4 +101,5 @@ def run_train(
             }
             for model in report.models
         ],
+        "absent": list(report.absent),
     }

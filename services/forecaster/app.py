@@ -38,6 +38,9 @@ Refusal = tuple[str, str | None, str]  # reason, field and value of a dead lette
 
 COLD = "forecasting from the readings alone until champions are registered: run `tetouan train`"
 
+NO_WEATHER = "no weather at this site: no weather estimate, and no fallback level of the weather"
+UNTRAINED = "no weather model: run `tetouan train` on data with weather, or take it out of the site's columns"
+
 log = structlog.get_logger()
 
 
@@ -96,13 +99,15 @@ class ForecasterCore:
         self._champions.run(zones)
         self._issuer = Issuer(self._site, zones, self._settings.coverages)
         self._metrics.model_info.clear()
-        for note in ("cold", "gap", "ignored", "origin"):  # of models that ran before
+        for note in ("cold", "gap", "ignored", "origin", "weather"):  # of models that ran before
             self._health.notes.pop(note, None)
         for label in (label for zone in zones for label in (zone.names.demand, zone.names.weather)):
-            if label is None:
-                self._health.notes["cold"] = COLD
-            else:
+            if label is not None:
                 self._announce(label)
+        if any(zone.cold for zone in zones):
+            self._health.notes["cold"] = COLD
+        elif any(zone.weather is None for zone in zones):
+            self._health.notes["weather"] = UNTRAINED if self._site.weather else NO_WEATHER
 
     def _announce(self, label: str) -> None:
         model, version = label.rsplit("/", 1)
@@ -115,6 +120,7 @@ class ForecasterCore:
         return {
             "site": self._site.name,
             "step_minutes": str(self._site.step_minutes),
+            "weather": ",".join(self._site.weather),
             "zones": ",".join(map(str, self._settings.zones)),
             "tags of the models": ",".join(self._settings.model_tags),
             "state format": FORMAT,

@@ -26,14 +26,14 @@ from shared.runtime.settings import Refused
 from shared.runtime.threads import beside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from prometheus_client import Gauge
 
     from services.forecaster.settings import ForecasterSettings
     from shared.runtime.health import Health
 
-__all__ = ["Champions", "answered", "names_of", "registered"]
+__all__ = ["Champions", "answered", "names_of", "registered", "zones_in"]
 
 READY_S = 0.5  # between two looks at whether the service is ready
 ANSWER_S = 120.0  # MLflow itself gives up after some twenty seconds, for each thing that it asks
@@ -161,8 +161,8 @@ def _asking(kind: type[Refused], say: Callable[[str], None], longest_pause_s: fl
 async def registered(settings: ForecasterSettings) -> tuple[ZoneModels, ...]:
     """Return the models of the configured zones: the champions, or the newest with the tags of the settings.
 
-    Raises ``RegistryError`` where one is not registered or the registry cannot be used, ``Refused`` where the files of
-    one cannot be.
+    Raises ``RegistryError`` where a demand model is not registered or the registry cannot be used, ``Refused`` where
+    the files of one cannot be.
     """
     try:
         with TemporaryDirectory(prefix="tetouan-models-") as folder:
@@ -172,12 +172,13 @@ async def registered(settings: ForecasterSettings) -> tuple[ZoneModels, ...]:
                 tags=dict(tag.split("=", 1) for tag in settings.model_tags),
                 site=settings.place.name,
                 zones=settings.zones,
+                weather=settings.place.weather,
                 folder=Path(folder),
             )
             if nobody_has_made(question.registry_uri):
                 raise none_of(question, f"{DEMAND}-{question.site}-{question.zones[0]}")
             await answered(question)
-            return await beside(ANSWER_S, _zones_in, question)
+            return await beside(ANSWER_S, zones_in, question)
     except OSError as error:  # no room, no process more: nothing that those who run would have to end for
         raise RegistryError(f"the registry cannot be asked ({error}): see to the machine's memory and disks") from error
 
@@ -205,27 +206,33 @@ async def answered(question: Question) -> None:
         raise RegistryError(f"asking the registry has failed ({last.partition(':')[0]}): see whether its server is one")
 
 
-def _zones_in(question: Question) -> tuple[ZoneModels, ...]:
-    return tuple(_zone_in(question.folder / str(zone), zone) for zone in question.zones)
+def zones_in(question: Question) -> tuple[ZoneModels, ...]:
+    """Return the models in the folder of a question that was answered; ``Refused`` where their files cannot be used."""
+    return tuple(_zone_in(question.folder / str(zone), zone, question.weather) for zone in question.zones)
 
 
-def _zone_in(folder: Path, zone: int) -> ZoneModels:
+def _zone_in(folder: Path, zone: int, published: Sequence[str]) -> ZoneModels:
+    """Return the models in a folder; a weather model only where its fields are published."""
     names = ModelNames.model_validate_json((folder / NAMES).read_bytes())
     try:
-        models = ZoneModels(
-            zone=zone,
-            demand=ZoneDemand.load(folder / DEMAND / FILE),
-            weather=WeatherDemand.load(folder / WEATHER / FILE),
-            names=names,
-        )
+        demand = ZoneDemand.load(folder / DEMAND / FILE)
+        weather = WeatherDemand.load(folder / WEATHER / FILE) if names.weather else None
     except (OSError, ValueError) as error:
-        raise Refused(f"the files of {names.demand} or {names.weather} cannot be used: {error}") from error
+        files = " or ".join(label for label in (names.demand, names.weather) if label)
+        raise Refused(f"the files of {files} cannot be used: {error}") from error
+    if weather and (lacking := sorted(set(weather.fields) - set(published))):
+        why = f"it needs {', '.join(lacking)}, which the site does not publish: run `tetouan train`"
+        log.warning("going on without the weather model", model=names.weather, why=why)
+        weather, names = None, names.model_copy(update={"weather": None})
+    models = ZoneModels(zone=zone, demand=demand, weather=weather, names=names)
     return replace(models, digest=digest_of(models))
 
 
 def names_of(zones: Iterable[ZoneModels]) -> str:
     """Return which models these are, for people."""
     return ", ".join(
-        f"no models for zone {zone.zone}" if zone.cold else f"{zone.names.demand} with {zone.names.weather}"
+        f"no models for zone {zone.zone}"
+        if zone.cold
+        else f"{zone.names.demand} with {zone.names.weather or 'no weather model'}"
         for zone in zones
     )

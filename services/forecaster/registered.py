@@ -25,7 +25,10 @@ REFUSED = 2  # the exit code where the last line on standard error says what to 
 
 
 class Question(BaseModel):
-    """Which models are asked for: of these zones of a site, the champions, or the newest with certain tags."""
+    """Which models are asked for: of these zones of a site, the champions, or the newest with certain tags.
+
+    ``weather`` are the fields of the weather that the site publishes; without any no weather model is asked for.
+    """
 
     model_config = ConfigDict(frozen=True)
     registry_uri: str
@@ -33,6 +36,7 @@ class Question(BaseModel):
     tags: dict[str, str]
     site: str
     zones: tuple[int, ...]
+    weather: tuple[str, ...]
     folder: Path
 
 
@@ -44,15 +48,27 @@ def none_of(question: Question, name: str) -> RegistryError:
 
 
 def collect(question: Question) -> None:
-    """Put files and names of the models of each zone into the folder; raises ``RegistryError`` where one is missing."""
+    """Put files and names of the models of each zone into the folder.
+
+    A training registers the demand model last, so where that is there and no weather model is, there will be none.
+
+    Raises
+    ------
+    RegistryError
+        If a demand model is missing, or the files of a model are.
+    """
     registry = Registry(question.registry_uri, question.artifact_root)
     for zone in question.zones:
-        demand, weather = (_version(registry, question, f"{kind}-{question.site}-{zone}") for kind in (DEMAND, WEATHER))
+        demand = _version(registry, question, DEMAND, zone)
+        if demand is None:
+            raise none_of(question, f"{DEMAND}-{question.site}-{zone}")
+        weather = _version(registry, question, WEATHER, zone) if question.weather else None
         own = question.folder / str(zone)
         for kind, version in ((DEMAND, demand), (WEATHER, weather)):
-            (own / kind).mkdir(parents=True)
-            _copy(registry, version, own / kind / FILE)
-        names = ModelNames(demand=demand.label, weather=weather.label)
+            if version is not None:
+                (own / kind).mkdir(parents=True)
+                _copy(registry, version, own / kind / FILE)
+        names = ModelNames(demand=demand.label, weather=weather and weather.label)
         (own / NAMES).write_text(names.model_dump_json(), encoding="utf-8")
 
 
@@ -63,11 +79,9 @@ def _copy(registry: Registry, version: ModelVersion, to: Path) -> None:
         raise RegistryError(f"{version.label} has no {FILE} that can be read ({error}): run `tetouan train`") from error
 
 
-def _version(registry: Registry, question: Question, name: str) -> ModelVersion:
-    version = registry.find(name, question.tags) if question.tags else registry.champion(name)
-    if version is None:
-        raise none_of(question, name)
-    return version
+def _version(registry: Registry, question: Question, kind: str, zone: int) -> ModelVersion | None:
+    name = f"{kind}-{question.site}-{zone}"
+    return registry.find(name, question.tags) if question.tags else registry.champion(name)
 
 
 def main() -> int:

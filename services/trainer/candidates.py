@@ -9,7 +9,7 @@ import pandas as pd
 
 from shared.data.year import DataError
 from shared.forecasting import reference
-from shared.forecasting.boosting import Boosting
+from shared.forecasting.boosting import Boosting, known_rows
 from shared.forecasting.calendar import Calendar
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.scores import ABSENT, Term, figures_of, grouped, pair_terms, r2_of, to_kw, to_tenths
@@ -29,6 +29,7 @@ __all__ = ["CANDIDATES", "Candidate", "WeatherCandidate", "ZoneCandidate"]
 
 _COVERAGES = (0.9,)  # of what is scored
 _ENOUGH_DAYS = 18  # who has learned nothing from so many has gaps, or another step
+_FEWEST_WEATHER_HOURS = 7 * 24  # each weekday once; and the correction goes by what was missed a week before
 _SHOWN = ("rmse_kw", "mae_kw", "mape", "bias_kw")
 
 
@@ -37,7 +38,10 @@ class Candidate(Protocol):
 
     kind: ClassVar[str]
     criterion: ClassVar[str]
-    signature: ClassVar[Signature]
+
+    @classmethod
+    def lacking(cls, history: History) -> str | None:
+        """Return why a site goes without such a model after what has been seen; None where it does not."""
 
     @classmethod
     def fit(cls, history: History, progress: Callable[[float], None]) -> Self:
@@ -53,6 +57,10 @@ class Candidate(Protocol):
     @property
     def parameters(self) -> Mapping[str, object]:
         """What it was fitted with."""
+
+    @property
+    def signature(self) -> Signature:
+        """What it takes and gives."""
 
     def score(self, history: History, progress: Callable[[float], None]) -> dict[str, float]:
         """Fold on from where the state stands to the end, each reading answered before the next is seen.
@@ -73,14 +81,14 @@ class ZoneCandidate:
 
     kind: ClassVar[str] = "zone-demand"
     criterion: ClassVar[str] = "rmse_kw/mean"
-    signature: ClassVar[Signature] = Signature(
-        inputs={"step": "long", "demand_kw": "double"},
-        outputs={"median_kw": "doubles", "low_kw": "doubles", "high_kw": "doubles"},
-    )
 
     def __init__(self, model: ZoneDemand, reference_hours: pd.DataFrame) -> None:
         self.model = model
         self.reference_hours = reference_hours
+
+    @classmethod
+    def lacking(cls, history: History) -> None:
+        """Say nothing: no site goes without."""
 
     @classmethod
     def fit(cls, history: History, progress: Callable[[float], None]) -> Self:
@@ -116,6 +124,14 @@ class ZoneCandidate:
     def parameters(self) -> Mapping[str, object]:
         """The parameters of the model."""
         return self.model.parameters
+
+    @property
+    def signature(self) -> Signature:
+        """The load in, forecast and interval out."""
+        return Signature(
+            inputs={"step": "long", "demand_kw": "double"},
+            outputs={"median_kw": "doubles", "low_kw": "doubles", "high_kw": "doubles"},
+        )
 
     def score(self, history: History, progress: Callable[[float], None]) -> dict[str, float]:
         """Return RMSE, MAE, MAPE, bias, coverage and pinball loss at leads 1, 6, 36, 144 and their mean over all."""
@@ -191,28 +207,29 @@ class WeatherCandidate:
 
     kind: ClassVar[str] = "weather-demand"
     criterion: ClassVar[str] = "rmse_kw/corrected"
-    signature: ClassVar[Signature] = Signature(
-        inputs={"step": "long", **dict.fromkeys(COLUMNS, "double")}, outputs={"demand_kw": "double"}
-    )
 
     def __init__(self, model: WeatherDemand) -> None:
         self.model = model
 
     @classmethod
+    def lacking(cls, history: History) -> str | None:
+        """Return that there is no weather, or that too few hours have weather and load; None where all is well."""
+        if not history.site.weather:
+            return "no weather at this site"
+        fields, whole = known_rows(history.weather[: history.seen], history.demand_kw[: history.seen])
+        hours = np.unique(history.steps[: history.seen][whole] * history.site.step_minutes // 60).size
+        if hours >= _FEWEST_WEATHER_HOURS:
+            return None
+        held = ", ".join(fields or history.site.weather)
+        found = f"{hours} hours up to {history.as_of:%Y-%m-%d %H:%M} have {held} and load"
+        return f"{found}, {_FEWEST_WEATHER_HOURS} are needed"
+
+    @classmethod
     def fit(cls, history: History, progress: Callable[[float], None]) -> Self:
-        """Grow the trees on all rows that have been seen; raises ``DataError`` where none has weather and load."""
+        """Grow the trees on the rows that have been seen and have weather and load."""
         seen = slice(history.seen)
-        if np.isnan(history.weather[seen].sum(axis=1) + history.demand_kw[seen]).all():
-            raise DataError(
-                f"zone {history.zone}: no reading up to {history.as_of.isoformat()} has weather and load: "
-                f"give data with {', '.join(COLUMNS)}"
-            )
         boosting = Boosting(step_minutes=history.site.step_minutes)
-        try:
-            model = boosting.fit(history.steps[seen], history.weather[seen], history.demand_kw[seen], progress=progress)
-        except ValueError as error:
-            raise DataError(f"zone {history.zone}, up to {history.as_of.isoformat()}: {error}") from error
-        return cls(model)
+        return cls(boosting.fit(history.steps[seen], history.weather[seen], history.demand_kw[seen], progress=progress))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -227,6 +244,13 @@ class WeatherCandidate:
     def parameters(self) -> Mapping[str, object]:
         """The parameters of the model."""
         return self.model.parameters
+
+    @property
+    def signature(self) -> Signature:
+        """The fields of the weather in, what they say of the load out."""
+        return Signature(
+            inputs={"step": "long", **dict.fromkeys(self.model.fields, "double")}, outputs={"demand_kw": "double"}
+        )
 
     def score(self, history: History, progress: Callable[[float], None]) -> dict[str, float]:
         """Return RMSE, MAE, MAPE, bias and R2, uncorrected and corrected."""

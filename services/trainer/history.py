@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from shared.data.year import DataError
+from shared.forecasting import model, weather
 from shared.forecasting.weather import COLUMNS
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class History:
     seen
         How many rows lie before ``until``: those to fit on. The last of them holds a reading; so does the last of all.
     weather
-        The columns of ``shared.forecasting.weather.COLUMNS``, shape (n, 5).
+        The columns of ``shared.forecasting.weather.COLUMNS``, shape (n, 5); NaN where the site does not publish one.
     demand_kw
         The load, shape (n,).
     """
@@ -66,8 +67,14 @@ class History:
         return cls(year.site, zone, int(unique[0]), seen, grid[:, : len(COLUMNS)], grid[:, len(COLUMNS)])
 
     def identity(self, year: Year) -> dict[str, str]:
-        """Return what tells the models that have seen just these readings of that year."""
-        return {"as_of": self.as_of.isoformat(), "data_sha256": year.sha256, "data_source": year.source}
+        """Return what tells the models that have seen just these readings of that year, and that this release reads."""
+        return {
+            "as_of": self.as_of.isoformat(),
+            "data_sha256": year.sha256,
+            "data_source": year.source,
+            "weather": "+".join(self.site.weather) or "none",
+            "format": f"{model.VERSION}/{weather.VERSION}",
+        }
 
     @property
     def steps(self) -> NDArray[np.int64]:

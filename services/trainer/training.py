@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from services.trainer.candidates import CANDIDATES, Candidate
 from services.trainer.history import History
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from shared.data.year import Year
     from shared.runtime.registry import ModelVersion, Registry
@@ -33,12 +34,16 @@ class Trained:
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """What a training came to; readings up to ``as_of`` were fitted on, those to ``data_end`` scored on."""
+    """What a training came to; readings up to ``as_of`` were fitted on, those to ``data_end`` scored on.
+
+    ``absent`` says which models there are not, and why.
+    """
 
     data: str
     as_of: datetime
     data_end: datetime
     models: tuple[Trained, ...]
+    absent: tuple[str, ...]
 
 
 def train(
@@ -50,7 +55,7 @@ def train(
     *,
     if_missing: bool = False,
 ) -> TrainingReport:
-    """Fit both models of each zone on readings before ``until``, score and register them, promote what is better.
+    """Fit the models of each zone on readings before ``until``, score and register them, promote what is better.
 
     Parameters
     ----------
@@ -67,32 +72,41 @@ def train(
         If the registry cannot be used.
     """
     histories = [History.of(year, zone, until) for zone in zones]
-    models = [
-        (_standing(kind, history, year, registry) if if_missing else None)
-        or _train_one(kind, history, year, registry, progress, scored=True)
-        for history in histories
-        for kind in CANDIDATES
-    ]
-    end = histories[0].time_of(int(histories[0].steps[-1]))
-    return TrainingReport(year.label, histories[0].as_of, end, tuple(models))
+    models = []
+    for history in histories:
+        kinds = _kinds(history)
+        standing = {kind: _standing(kind, history, year, registry) if if_missing else None for kind in kinds}
+        models += _completed(standing, history, year, registry, progress, scored=True)
+    return _report(year, histories, models)
 
 
-def ensure(
-    year: Year, until: datetime, zones: Sequence[int], registry: Registry, progress: Progress
-) -> dict[str, ModelVersion]:
-    """Return by name the versions of each zone that have seen this very year up to the last reading before ``until``.
+def ensure(year: Year, until: datetime, zones: Sequence[int], registry: Registry, progress: Progress) -> TrainingReport:
+    """Return the versions of each zone that have seen this very year up to the last reading before ``until``.
 
     What is missing, or was written by a release whose states this one cannot read, is fitted and registered, but
     neither scored, since someone waits, nor promoted. Raises as `train` does.
     """
-    versions = {}
-    for zone in zones:
-        history = History.of(year, zone, until)
-        for kind in CANDIDATES:
-            version = _found(kind, history, year, registry)
-            version = version or _train_one(kind, history, year, registry, progress, scored=False).version
-            versions[version.name] = version
-    return versions
+    histories = [History.of(year, zone, until) for zone in zones]
+    models = []
+    for history in histories:
+        found = {kind: _found(kind, history, year, registry) for kind in _kinds(history)}
+        models += _completed(found, history, year, registry, progress, scored=False)
+    return _report(year, histories, models)
+
+
+def _report(year: Year, histories: Sequence[History], models: Sequence[Trained]) -> TrainingReport:
+    end = histories[0].time_of(int(histories[0].steps[-1]))
+    absent = (line for history in histories for line in _absent(history))
+    return TrainingReport(year.label, histories[0].as_of, end, tuple(models), tuple(absent))
+
+
+def _kinds(history: History) -> list[type[Candidate]]:
+    return [kind for kind in CANDIDATES if kind.lacking(history) is None]
+
+
+def _absent(history: History) -> list[str]:
+    reasons = {_name(kind, history): kind.lacking(history) for kind in CANDIDATES}
+    return [f"no {name}: {reason}" for name, reason in reasons.items() if reason]
 
 
 def _standing(kind: type[Candidate], history: History, year: Year, registry: Registry) -> Trained | None:
@@ -104,9 +118,11 @@ def _standing(kind: type[Candidate], history: History, year: Year, registry: Reg
     return Trained(champion, promoted=True, reason="it has seen just these readings") if usable else None
 
 
-def _found(kind: type[Candidate], history: History, year: Year, registry: Registry) -> ModelVersion | None:
+def _found(kind: type[Candidate], history: History, year: Year, registry: Registry) -> Trained | None:
     version = registry.find(_name(kind, history), _tags(history, year))
-    return version if version is not None and _usable(kind, version, registry) else None
+    if version is None or not _usable(kind, version, registry):
+        return None
+    return Trained(version, promoted=False, reason="it has seen just these readings")
 
 
 def _usable(kind: type[Candidate], version: ModelVersion, registry: Registry) -> bool:
@@ -126,11 +142,38 @@ def _tags(history: History, year: Year) -> dict[str, str]:
     return {**history.identity(year), "site": history.site.name, "zone": str(history.zone)}
 
 
-def _train_one(
-    kind: type[Candidate], history: History, year: Year, registry: Registry, progress: Progress, *, scored: bool
+def _completed(
+    standing: Mapping[type[Candidate], Trained | None],
+    history: History,
+    year: Year,
+    registry: Registry,
+    progress: Progress,
+    *,
+    scored: bool,
+) -> list[Trained]:
+    """Return the models of each kind, fitted and registered where there was none.
+
+    Nothing is registered before all are fitted, and ``zone-demand`` last: a forecaster that finds it, and no
+    ``weather-demand``, goes on without.
+    """
+    challengers = {
+        kind: kind.fit(history, partial(progress, f"{_name(kind, history)}: fitting"))
+        for kind, trained in standing.items()
+        if trained is None
+    }
+    entered = {
+        kind: _enter(challengers[kind], history, year, registry, progress, scored=scored)
+        for kind in reversed(challengers)
+    }
+    return [trained or entered[kind] for kind, trained in standing.items()]
+
+
+def _enter(
+    challenger: Candidate, history: History, year: Year, registry: Registry, progress: Progress, *, scored: bool
 ) -> Trained:
+    """Register what was fitted, and make it the champion where it is scored and better."""
+    kind = type(challenger)
     name = _name(kind, history)
-    challenger = kind.fit(history, lambda share: progress(f"{name}: fitting", share))
     with TemporaryDirectory() as folder:
         # scoring folds the state on, so it is saved as it stands at ``as_of``
         challenger.save(Path(folder))
@@ -142,7 +185,7 @@ def _train_one(
             params=params,
             metrics=metrics,
             tags=_tags(history, year),
-            signature=kind.signature,
+            signature=challenger.signature,
             run_name=f"{name} until {history.as_of:%Y-%m-%d %H:%M}",
         )
     promoted, reason = _judge(kind, version, history, registry, progress) if scored else (False, "not scored")
@@ -191,7 +234,10 @@ def _compare(
     except (OSError, ValueError) as error:
         return True, f"{champion.label} cannot be used any more ({error})"
     ours = challenger.metrics[kind.criterion]
-    theirs = incumbent.score(history, lambda share: progress(f"{champion.label}: scoring", share))[kind.criterion]
+    scores = incumbent.score(history, lambda share: progress(f"{champion.label}: scoring", share))
+    if kind.criterion not in scores:
+        return True, f"{champion.label} says nothing of these readings"
+    theirs = scores[kind.criterion]
     same = ours == theirs and champion.tags["as_of"] == challenger.tags["as_of"]
     verdict = "nothing new" if same else "not worse" if ours <= theirs else "worse"
     told = f"{kind.criterion} {ours:.0f} kW against {theirs:.0f} kW of {champion.label}"

@@ -199,6 +199,11 @@ class Site(BaseModel):
         return self.measures.get(field, POWER_KW)
 
     @property
+    def weather(self) -> tuple[str, ...]:
+        """The fields of ``WEATHER`` that the site publishes, in their order."""
+        return tuple(field for field in WEATHER if field in self.fields)
+
+    @property
     def zones(self) -> tuple[int, ...]:
         """The numbers of the zones whose load the site publishes."""
         return tuple(int(field.split("_")[1]) for field in self.fields if field.startswith("zone_"))

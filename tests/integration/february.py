@@ -38,8 +38,8 @@ def fit_models(year: Year, folder: Path) -> None:
     """Register the models fitted on January in a state folder, as champions."""
     settings = load(Settings, state_dir=folder)
     registry = Registry(settings.registry_uri, settings.artifact_root)
-    for version in ensure(year, START, (2,), registry, lambda *_: None).values():
-        registry.promote(version)
+    for trained in ensure(year, START, (2,), registry, lambda *_: None).models:
+        registry.promote(trained.version)
 
 
 def expected_forecasts(year: Year, state_dir: Path) -> list[Forecast]:

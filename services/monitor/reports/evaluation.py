@@ -112,7 +112,8 @@ class Evaluation:
             *(ValueDrift(column=column, method=METHOD, threshold=THRESHOLD) for column in columns),
         ]
         definition = DataDefinition(numerical_columns=columns)
-        run = self._run("Drift of weather and load", metrics, self._current[columns], self._hours[columns], definition)
+        title = "Drift of the load" if columns == [load_column(self._order.zone)] else "Drift of weather and load"
+        run = self._run(title, metrics, self._current[columns], self._hours[columns], definition)
         count, *scores = (metric["value"] for metric in run.dict()["metrics"])
         return dict(zip(columns, map(float, scores), strict=True)), float(count["share"])
 

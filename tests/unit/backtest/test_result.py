@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from backtest.page import page_of
+from backtest.result import Backtest
 from backtest.run import uncorrected_estimate
 from shared.contracts.messages import CleanReading, Flagged
 from shared.forecasting.forest import Forest
@@ -47,6 +49,15 @@ class TestResult:
         result = result_of(flat_record(2)).to_json()
         assert result["seed"] == {"rmse_kw": 100.0, "mae_kw": 100.0, "mape": 0.005, "r2": None}
         assert result["weather_estimate"]["rmse_kw"] == 30.0
+
+    def test_without_weather_there_is_no_estimate(self) -> None:
+        """Not figures that are null one by one: there is nothing."""
+        record = flat_record(2)
+        record.weather_estimate[:] = ABSENT
+        uncorrected = np.full(record.rows, ABSENT, np.int32)
+        result = Backtest.of(record, year(), uncorrected, 0.0005, result_of(record).books, "no weather at this site")
+        assert (result.to_json()["weather_estimate"], result.to_json()["seed"]) == (None, None)
+        assert "there is no weather model: no weather at this site." in page_of(result)
 
     @pytest.mark.parametrize("days", [1 / DAY, 0.5, 2, 16])
     def test_any_window_gives_valid_json(self, days: float) -> None:

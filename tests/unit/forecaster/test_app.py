@@ -19,6 +19,7 @@ from services.forecaster.settings import ForecasterSettings
 from shared.contracts import topics
 from shared.contracts.messages import DeadLetter, Forecast
 from shared.data.sites import site
+from shared.forecasting.weather import COLUMNS
 from shared.runtime.health import Health
 from shared.runtime.kafka import DeadLetters
 from shared.runtime.metrics import new_registry
@@ -195,6 +196,35 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(
     assert arrays_of(core) == before
 
 
+def without_weather(models: ZoneModels) -> ZoneModels:
+    """Return the same without its weather model."""
+    names = models.names.model_copy(update={"weather": None})
+    return replace(models, weather=None, names=names)
+
+
+def test_the_state_of_models_without_weather_is_taken_up(
+    fresh: tuple[ZoneModels, ZoneModels], reading: Reading
+) -> None:
+    """To the bit, and what follows has the same bytes."""
+    zones = (without_weather(fresh[0]), fresh[1])
+    first, second = started(zones), started(zones)
+    first.handle([Consumed(reading(n).to_bytes()) for n in range(3)])
+    second.resume(first.state())
+    assert arrays_of(second) == arrays_of(first)
+    following = [Consumed(reading(3).to_bytes())]
+    assert [o.value for o in second.handle(following)] == [o.value for o in first.handle(following)]
+
+
+def test_health_says_that_there_is_no_weather_model(fresh: tuple[ZoneModels, ZoneModels], health: Health) -> None:
+    """Where the site has none that is all right; else it says what to do. Champions run, so nobody is cold."""
+    core = running((without_weather(fresh[1]),), health, new_registry())
+    assert health.notes["weather"].startswith("no weather model: run `tetouan train`")
+    assert "cold" not in health.notes
+    assert [note for note in health.notes if note.startswith("weather-demand")] == []
+    core.adopt((fresh[1],))
+    assert "weather" not in health.notes
+
+
 def test_the_state_before_the_first_reading_is_taken_up_too(reading: Reading) -> None:
     """A forecaster without champions has nothing to keep yet, and says so."""
     cold = (ZoneModels.begun_cold(site("tetouan"), 2),)
@@ -208,6 +238,7 @@ def test_the_identity_names_what_is_asked_of_the_forecaster(core: ForecasterCore
     """So that the state of other zones, or of models with other tags, is not taken up."""
     identity = core.identity()
     assert (identity["site"], identity["zones"], identity["tags of the models"]) == ("tetouan", "1,2", "")
+    assert identity["weather"].split(",") == list(COLUMNS)
 
 
 def test_a_cold_state_of_another_calendar_is_refused(reading: Reading) -> None:

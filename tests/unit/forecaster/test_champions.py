@@ -16,18 +16,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from services.forecaster import champions as asked
-from services.forecaster.champions import Champions
+from services.forecaster.champions import Champions, names_of
 from services.forecaster.issuing import ZoneModels
 from services.forecaster.metrics import ForecasterMetrics
-from services.forecaster.registered import Question
+from services.forecaster.registered import FILE, Question, collect
 from services.forecaster.settings import ForecasterSettings
 from services.forecaster.state import digest_of
 from shared.contracts.messages import ModelNames
 from shared.data.sites import site
 from shared.forecasting.scores import step_of
+from shared.forecasting.weather import COLUMNS
 from shared.runtime.health import Health
 from shared.runtime.metrics import new_registry
-from shared.runtime.registry import Registry, RegistryError
+from shared.runtime.registry import Registry, RegistryError, Signature
 from shared.runtime.settings import load
 from tests.unit.forecaster.conftest import START
 
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from prometheus_client import CollectorRegistry
+
+    from shared.forecasting.model import ZoneDemand
+    from shared.forecasting.weather import WeatherDemand
 
 Zones = tuple["ZoneModels", ...]
 Answers = Callable[..., list[RegistryError | Zones]]
@@ -247,7 +251,51 @@ def question(tmp_path: Path) -> Question:
     Registry(uri, tmp_path / "artifacts")
     folder = tmp_path / "models"
     folder.mkdir()
-    return Question(registry_uri=uri, artifact_root=tmp_path, tags={}, site="here", zones=(3,), folder=folder)
+    return Question(
+        registry_uri=uri, artifact_root=tmp_path, tags={}, site="here", zones=(3,), weather=(), folder=folder
+    )
+
+
+def promoted(question: Question, name: str, model: ZoneDemand | WeatherDemand | None) -> None:
+    """Put a model into the registry of a question, as a champion."""
+    assert model is not None
+    files = question.folder.with_name(name)
+    files.mkdir()
+    model.save(files / FILE)
+    registry, signature = (
+        Registry(question.registry_uri, question.artifact_root),
+        Signature({"step": "long"}, {"demand_kw": "double"}),
+    )
+    registry.promote(registry.register(name, files, params={}, metrics={}, tags={}, signature=signature, run_name=name))
+
+
+def test_a_weather_model_runs_where_the_site_has_its_fields(question: Question, fresh: Zones) -> None:
+    """Else it is not used, whatever the registry has: it could say nothing, and the message must not name it."""
+    promoted(question, "zone-demand-here-3", fresh[0].demand)
+    promoted(question, "weather-demand-here-3", fresh[0].weather)
+    told = {}
+    for published in (COLUMNS, COLUMNS[:2], ()):
+        folder = question.folder / str(len(published))
+        folder.mkdir()
+        asking = question.model_copy(update={"weather": published, "folder": folder})
+        collect(asking)
+        (models,) = asked.zones_in(asking)
+        told[len(published)] = models.weather is not None, models.names.demand, models.names.weather
+    assert told == {
+        5: (True, "zone-demand-here-3/1", "weather-demand-here-3/1"),
+        2: (False, "zone-demand-here-3/1", None),
+        0: (False, "zone-demand-here-3/1", None),
+    }
+
+
+def test_a_demand_model_alone_is_enough(question: Question, fresh: Zones) -> None:
+    """A training registers it last: no weather model beside it means that there is none to wait for."""
+    promoted(question, "zone-demand-here-3", fresh[0].demand)
+    asking = question.model_copy(update={"weather": COLUMNS})
+    collect(asking)
+    (models,) = asked.zones_in(asking)
+    assert (models.weather, models.names.weather) == (None, None)
+    assert names_of([models]) == "zone-demand-here-3/1 with no weather model"
 
 
 def test_a_question_that_cannot_be_answered_is_one_line(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -84,6 +85,17 @@ def test_missing_weather_leaves_only_the_estimate_open(models: Models, reading: 
     without, with_weather = messages(issuer.answer([reading(0, humidity_pct=None), reading(1)]))
     assert without.weather_estimate_kw is None
     assert with_weather.weather_estimate_kw is not None
+
+
+def test_without_a_weather_model_only_what_it_says_is_missing(fresh: Models, reading: Reading) -> None:
+    """The forecast is that of the demand model, to the bit, and names no weather model."""
+    (issuer, alone), readings = deepcopy(fresh), [reading(n, humidity_pct=None) for n in range(20)]
+    bare = replace(alone, weather=None, names=alone.names.model_copy(update={"weather": None}))
+    beside = messages(Issuer(site("tetouan"), (issuer, deepcopy(fresh[1]))).answer(readings))
+    without = messages(Issuer(site("tetouan"), (bare,)).answer(readings))
+    assert [issue.median_kw for issue in without] == [issue.median_kw for issue in beside if issue.zone == 2]
+    assert {issue.weather_estimate_kw for issue in without} == {None}
+    assert {(issue.models.demand, issue.models.weather) for issue in without} == {("zone-demand-tetouan-2/1", None)}
 
 
 def test_champions_of_different_ages_work_together(models: Models, reading: Reading) -> None:

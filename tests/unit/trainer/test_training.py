@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pytest
@@ -14,16 +14,21 @@ from services.trainer import training
 from services.trainer.candidates import WeatherCandidate, ZoneCandidate
 from services.trainer.history import History
 from services.trainer.training import ensure, train
+from shared.data.sites import WEATHER
 from shared.data.year import DataError
+from shared.forecasting import model
+from shared.forecasting import weather as weather_model
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.weather import WeatherDemand
-from shared.runtime.registry import Registry, Signature
+from shared.runtime.registry import Signature
+from tests.unit.states import assert_same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from shared.data.year import Year
+    from shared.runtime.registry import ModelVersion, Registry
 
 START = datetime(2017, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -34,12 +39,15 @@ class Double:
 
     kind: ClassVar[str] = "double"
     criterion: ClassVar[str] = "rmse_kw/mean"
-    signature: ClassVar[Signature] = Signature({"step": "long"}, {"median_kw": "doubles"})
     next_rmse_kw: ClassVar[float] = 100.0
     fits: ClassVar[int] = 0
 
     def __init__(self, rmse_kw: float) -> None:
         self._rmse_kw = rmse_kw
+
+    @classmethod
+    def lacking(cls, history: History) -> None:
+        """Say nothing."""
 
     @classmethod
     def fit(cls, history: History, progress: Callable[[float], None]) -> Self:
@@ -65,6 +73,11 @@ class Double:
     def parameters(self) -> Mapping[str, object]:
         """None of any interest."""
         return {"trees": 3}
+
+    @property
+    def signature(self) -> Signature:
+        """Some."""
+        return Signature({"step": "long"}, {"median_kw": "doubles"})
 
     def score(self, history: History, progress: Callable[[float], None]) -> dict[str, float]:
         """Return the score where something follows."""
@@ -99,6 +112,8 @@ def test_both_models_are_registered_with_their_state(make_year: Callable[..., Ye
         "as_of": "2017-03-22T23:50:00+00:00",
         "data_sha256": "both",
         "data_source": "file",
+        "weather": "temperature_c+humidity_pct+wind_speed_ms+general_diffuse_flows_wm2+diffuse_flows_wm2",
+        "format": f"{model.VERSION}/{weather_model.VERSION}",
         "site": "tetouan",
         "zone": "1",
     }
@@ -163,14 +178,93 @@ def test_a_load_at_few_of_many_steps_is_told_from_too_short_a_history(make_year:
         ZoneCandidate.fit(sparse, lambda _: None)
 
 
-def test_data_without_weather_are_refused(make_year: Callable[..., Year]) -> None:
-    """Where no reading has both weather and load, the error names the fields to give."""
-    history = History.of(make_year(2, "dry"), 2, START + DAY)
-    history.weather[:, 1] = np.nan
-    with pytest.raises(
-        DataError, match=r"zone 2: no reading up to .* has weather and load: give data with temperature_c"
-    ):
-        WeatherCandidate.fit(history, lambda _: None)
+def without(year: Year, *fields: str) -> Year:
+    """Return the year of a site that does not publish these fields."""
+    columns = {column: field for column, field in year.site.columns.items() if field not in fields}
+    limits = {field: limits for field, limits in year.site.limits.items() if field not in fields}
+    place = year.site.model_copy(update={"columns": columns, "limits": limits})
+    return replace(year, site=place, rows=year.rows[[place.time_column, *columns]])
+
+
+def test_load_alone_is_trained_without_a_weather_model(make_year: Callable[..., Year], registry: Registry) -> None:
+    """It is not registered, a line says why, and the demand model is the same to the bit as with weather."""
+    year, until = make_year(18, "load only"), START + 17 * DAY
+    report = train(without(year, *WEATHER), until, (3,), registry, _quiet)
+    assert [trained.version.name for trained in report.models] == ["zone-demand-tetouan-3"]
+    assert report.models[0].promoted
+    assert report.models[0].version.tags["weather"] == "none"
+    assert report.absent == ("no weather-demand-tetouan-3: no weather at this site",)
+    assert registry.champion("weather-demand-tetouan-3") is None
+    alone = ZoneDemand.load(registry.fetch(report.models[0].version) / "state.npz")
+    beside = ZoneCandidate.fit(History.of(year, 3, until), lambda _: None).model
+    assert_same(alone.state(), beside.state())
+
+
+@pytest.mark.parametrize(
+    ("held", "gaps"),
+    [(("temperature_c",), 0), (("wind_speed_ms",), 3), (("temperature_c", "diffuse_flows_wm2"), 0)],
+)
+def test_some_of_the_weather_is_what_the_model_is_fitted_on(
+    make_year: Callable[..., Year], held: tuple[str, ...], gaps: int
+) -> None:
+    """The artefact names the fields that there are; each reading with all of them, and no other, has an estimate."""
+    history = History.of(without(make_year(9, "some"), *(set(WEATHER) - set(held))), 2, START + 8 * DAY)
+    if gaps:
+        history.weather[::gaps] = np.nan
+    candidate = WeatherCandidate.fit(history, lambda _: None)
+    assert WeatherCandidate.lacking(history) is None
+    assert candidate.parameters["fields"] == list(held)
+    assert set(candidate.signature.inputs) == {"step", *held}
+    estimate_kw = candidate.model.predict(history.steps, history.weather)
+    assert np.flatnonzero(np.isnan(estimate_kw)).tolist() == (list(range(0, len(estimate_kw), gaps)) if gaps else [])
+    assert candidate.score(history, lambda _: None)["r2/uncorrected"] > 0
+
+
+def test_too_little_weather_is_no_weather_model(make_year: Callable[..., Year]) -> None:
+    """Below a week of hours with weather and load there is none, and the reason says how many there are."""
+    history = History.of(make_year(12, "late"), 2, START + 11 * DAY)
+    history.weather[: 5 * 144] = np.nan
+    assert WeatherCandidate.lacking(history) == (
+        "144 hours up to 2017-03-11 23:50 have temperature_c, humidity_pct, wind_speed_ms, "
+        "general_diffuse_flows_wm2, diffuse_flows_wm2 and load, 168 are needed"
+    )
+    history.weather[:] = np.nan
+    assert str(WeatherCandidate.lacking(history)).startswith("0 hours up to 2017-03-11 23:50 have temperature_c")
+
+
+def test_weather_once_an_hour_is_enough(make_year: Callable[..., Year]) -> None:
+    """A station that reports hourly beside a meter that reports every ten minutes is no gap in the weather."""
+    history = History.of(make_year(8, "hourly"), 2, START + 7 * DAY)
+    history.weather[np.arange(len(history.weather)) % 6 > 0] = np.nan
+    assert WeatherCandidate.lacking(history) is None
+
+
+def test_a_champion_whose_fields_are_gone_is_replaced(make_year: Callable[..., Year], registry: Registry) -> None:
+    """It says nothing of readings without them, so that the one that is fitted on what is left takes over."""
+    year, until = make_year(18, "gone"), START + 17 * DAY
+    train(year, until, (1,), registry, _quiet)
+    (_, weather) = train(without(year, "humidity_pct"), until, (1,), registry, _quiet).models
+    assert weather.promoted
+    assert weather.reason.endswith(" says nothing of these readings")
+
+
+def test_nothing_is_registered_before_all_is_fitted(
+    make_year: Callable[..., Year], registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who finds a demand model finds its weather model too: that is registered first, but not without the other."""
+    year, register = make_year(18, "order"), registry.register
+    names: list[str] = []
+
+    def noted(name: str, *args: Any, **kwargs: Any) -> ModelVersion:
+        names.append(name)
+        return register(name, *args, **kwargs)
+
+    monkeypatch.setattr(registry, "register", noted)
+    with pytest.raises(DataError, match="too few for zone-demand"):
+        ensure(year, START + 9 * DAY, (2,), registry, _quiet)
+    assert names == []
+    ensure(year, START + 17 * DAY, (2,), registry, _quiet)
+    assert names == ["weather-demand-tetouan-2", "zone-demand-tetouan-2"]
 
 
 def test_the_better_one_is_the_champion(
@@ -227,14 +321,14 @@ def test_ensure_fits_what_is_missing_and_nothing_else(
 ) -> None:
     """The same data up to the same reading is fitted once; another time or zone is another version."""
     year, until = make_year(3, "ensured"), START + 2 * DAY
-    first = ensure(year, until, (2,), registry, _quiet)
-    again = ensure(year, until, (2, 3), registry, _quiet)
+    (first,) = ensure(year, until, (2,), registry, _quiet).models
+    again = ensure(year, until, (2, 3), registry, _quiet).models
     assert double.fits == 2
-    assert set(again) == {f"{double.kind}-tetouan-2", f"{double.kind}-tetouan-3"}
-    assert first.items() <= again.items()
-    earlier = ensure(year, until - timedelta(hours=1), (2,), registry, _quiet)
+    assert [trained.version.name for trained in again] == [f"{double.kind}-tetouan-2", f"{double.kind}-tetouan-3"]
+    assert first.version == again[0].version
+    (earlier,) = ensure(year, until - timedelta(hours=1), (2,), registry, _quiet).models
     assert double.fits == 3
-    assert earlier[f"{double.kind}-tetouan-2"].tags["as_of"] == "2017-03-02T22:50:00+00:00"
+    assert earlier.version.tags["as_of"] == "2017-03-02T22:50:00+00:00"
 
 
 def test_ensure_never_makes_a_champion(
@@ -264,7 +358,8 @@ def test_ensure_replaces_a_version_that_cannot_be_read(
     double.next_rmse_kw = -1.0
     ensure(year, until, (2,), registry, _quiet)
     double.next_rmse_kw = 100.0
-    assert ensure(year, until, (2,), registry, _quiet)[f"{double.kind}-tetouan-2"].version == "2"
+    (anew,) = ensure(year, until, (2,), registry, _quiet).models
+    assert anew.version.version == "2"
 
 
 def test_a_champion_that_has_seen_just_these_readings_can_be_left(

@@ -1,0 +1,65 @@
+"""History through the code that serves the stream, with all, some or none of the weather."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from backtest.run import backtest
+from shared.data.sites import WEATHER, site
+from shared.data.year import Year
+from tests.unit.backtest.records import START
+
+DAYS, TEST_DAYS = 17, 1
+FROM, UNTIL = START + timedelta(days=DAYS - TEST_DAYS), START + timedelta(days=DAYS)
+
+
+def year_of(*fields: str) -> Year:
+    """Return a site's year with these fields, the same numbers whichever they are."""
+    tetouan = site("tetouan")
+    columns = {column: field for column, field in tetouan.columns.items() if field in fields}
+    place = tetouan.model_copy(update={"columns": columns, "limits": {}})
+    times = pd.date_range(START, periods=DAYS * 144, freq="10min", tz="UTC")
+    wave = np.sin(2 * np.pi * np.arange(len(times)) / 144)
+    noise = np.random.default_rng(5).normal(0, 1, (len(times), len(tetouan.fields)))
+    cells = {
+        column: 20_000 + 4_000 * wave + 100 * noise[:, n] if field.endswith("_kw") else 20 + 5 * wave + noise[:, n]
+        for n, (column, field) in enumerate(tetouan.columns.items())
+    }
+    rows = pd.DataFrame({column: cells[column] for column in columns}).map(lambda value: f"{value:.2f}")
+    rows.insert(0, place.time_column, times.strftime("%Y-%m-%dT%H:%M"))
+    return Year(place, rows, times, "0" * 64, "file", "file readings.csv")
+
+
+def told(year: Year) -> tuple[dict[str, object], str | None]:
+    """Return the result for machines, and why there is no weather model."""
+    result = backtest(year, 2, FROM, UNTIL, lambda *_: None)
+    return result.to_json(), result.no_weather
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, object]:
+    """What comes of the year with all its fields."""
+    return told(year_of(*site("tetouan").fields))[0]
+
+
+def test_load_alone_is_forecast_as_with_weather(whole: dict[str, object]) -> None:
+    """Every figure of every lead is the same to the bit; there is no weather estimate, and a reason for it."""
+    result, why = told(year_of("zone_2_kw"))
+    assert result["leads"] == whole["leads"]
+    assert (result["weather_estimate"], result["seed"], why) == (None, None, "no weather at this site")
+    assert whole["weather_estimate"] is not None
+
+
+@pytest.mark.parametrize("field", [WEATHER[0], WEATHER[2]])
+def test_one_field_of_the_weather_gives_an_estimate(field: str, whole: dict[str, object]) -> None:
+    """Of its own, at each origin; the forecasts are the same."""
+    result, why = told(year_of("zone_2_kw", field))
+    assert (result["leads"], why) == (whole["leads"], None)
+    estimate, other = result["weather_estimate"], whole["weather_estimate"]
+    assert isinstance(estimate, dict)
+    assert isinstance(estimate["rmse_kw"], float)
+    assert estimate != other
