@@ -27,8 +27,8 @@ from rich.table import Table
 from replay.backlog import Backlog
 from shared.contracts import topics
 from shared.data.year import find_year
+from shared.runtime.administration import ensure_topics
 from shared.runtime.clock import monotonic_s
-from shared.runtime.kafka import ensure_topics
 from tests.integration.brokers import Broker, until
 from tests.integration.crash import free_port
 from tests.integration.february import START, fit_models
@@ -58,7 +58,7 @@ class Restart:
 def _stream_all(stream: Stream, rows: Sequence[bytes], console: Console) -> None:
     """Send the rows, never far ahead of the services, and wait until these have answered all."""
     broker = stream.broker
-    with Backlog(broker.bootstrap, NAMES, broker.prefix) as backlog:
+    with Backlog(broker.access, NAMES, broker.prefix) as backlog:
 
         def behind() -> int:
             return sum(lag.records for lag in backlog.lags())
@@ -98,7 +98,7 @@ def measure(days: int, rounds: int, console: Console) -> list[Restart]:
         fit_models(year, folder / "models")
         rows = [raw for _, raw in year.raw_messages(JANUARY, JANUARY + timedelta(days=days))]
         broker = Broker("kafka", kafka.bootstrap, f"restart-{uuid4().hex[:8]}.")
-        ensure_topics(broker.bootstrap, broker.prefix)
+        ensure_topics(broker.access, broker.prefix)
         settings = {"TETOUAN_SNAPSHOT_EVERY_S": str(SNAPSHOT_EVERY_S)}
         stream = stack.enter_context(streaming(broker, folder, folder / "models", free_port, settings))
         _stream_all(stream, rows, console)

@@ -31,7 +31,7 @@ from uuid import uuid4
 
 import httpx
 import numpy as np
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer
 from prometheus_client import Gauge
 from rich.console import Console
 from rich.table import Table
@@ -46,11 +46,12 @@ from shared.contracts import topics
 from shared.contracts.messages import CleanReading, Forecast
 from shared.data.year import find_year
 from shared.runtime import embedded
+from shared.runtime.access import Access
+from shared.runtime.administration import ensure_topics, partitions_of
 from shared.runtime.clock import monotonic_s
 from shared.runtime.health import Health
-from shared.runtime.kafka import ensure_topics
 from shared.runtime.registry import Registry
-from shared.runtime.settings import load
+from shared.runtime.settings import Settings, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,23 +109,13 @@ class Phase:
 class Line:
     """A producer of clean readings and a consumer of their forecasts, around a running forecaster."""
 
-    def __init__(self, bootstrap: str, prefix: str, address: str) -> None:
+    def __init__(self, access: Access, prefix: str, address: str) -> None:
         self._clean = prefix + topics.CLEAN.name
         self._address = address
-        self._producer = Producer(
-            {
-                "bootstrap.servers": bootstrap,
-                "partitioner": "murmur2_random",
-                "linger.ms": 1000,  # a batch goes when it is full, or flushed
-                "batch.num.messages": HUNDRED,
-                "log_level": 0,
-            }
-        )
-        self._consumer = Consumer(
-            {"bootstrap.servers": bootstrap, "group.id": "bench", "fetch.wait.max.ms": FETCH_WAIT_MS, "log_level": 0}
-        )
-        name = prefix + topics.FORECASTS.name
-        self._consumer.assign([TopicPartition(name, number, 0) for number in range(topics.PARTITIONS)])
+        filled_or_flushed = {"linger.ms": 1000, "batch.num.messages": HUNDRED}
+        self._producer = Producer(access.confluent({"partitioner": "murmur2_random", **filled_or_flushed}))
+        self._consumer = Consumer(access.confluent({"group.id": "bench", "fetch.wait.max.ms": FETCH_WAIT_MS}))
+        self._consumer.assign(partitions_of(self._consumer, prefix + topics.FORECASTS.name, 0))
         self._sent_s: dict[datetime, float] = {}
 
     def run(
@@ -216,9 +207,9 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         console.print("fitting a model on two months of the synthetic year")
         readings, inside = _prepare(folder)
-        bootstrap, prefix, kind = stack.enter_context(_broker())
-        address = stack.enter_context(_forecaster(folder, bootstrap, prefix))
-        line = Line(bootstrap, prefix, address)
+        access, prefix, kind = stack.enter_context(_broker())
+        address = stack.enter_context(_forecaster(folder, access.bootstrap, prefix))
+        line = Line(access, prefix, address)
         feed = iter(readings)
         gc.freeze()  # a full collection of what MLflow has left here would pause the clock of the latencies
         line.run("warm-up", _take(feed, WARM_UP), at_once=HUNDRED, in_flight=IN_FLIGHT)
@@ -276,16 +267,17 @@ def _take(feed: Iterator[CleanReading], count: int) -> list[CleanReading]:
 
 
 @contextmanager
-def _broker() -> Iterator[tuple[str, str, str]]:
-    """Yield address, topic prefix and kind of the broker."""
+def _broker() -> Iterator[tuple[Access, str, str]]:
+    """Yield the way to the broker, topic prefix and kind."""
     bootstrap = os.environ.get("TETOUAN_TEST_KAFKA")
     if bootstrap:
         prefix = f"bench-{uuid4().hex[:8]}."
-        ensure_topics(bootstrap, prefix)
-        yield bootstrap, prefix, "Apache Kafka"
+        access = load(Settings, kafka_bootstrap=bootstrap).kafka
+        ensure_topics(access, prefix)
+        yield access, prefix, "Apache Kafka"
     else:
         with embedded.start() as broker:
-            yield broker.bootstrap, "", "embedded broker"
+            yield Access(broker.bootstrap), "", "embedded broker"
 
 
 @contextmanager

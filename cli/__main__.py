@@ -188,18 +188,20 @@ def watch(
 
 @app.command()
 def topics() -> None:
-    """Create the topics that are missing, kept as long as the design says."""
+    """Create the topics that are missing, kept as long as the design says, and say what is wrong with the others."""
     from confluent_kafka import KafkaException
 
-    from cli.watching import no_broker
-    from shared.runtime.kafka import ensure_topics
+    from shared.runtime.administration import find_topics
+    from shared.runtime.diagnosis import NoAccessError, explain
+    from shared.runtime.settings import Refused
 
     settings = _settings_of_current_demo()
     try:
-        made = ensure_topics(settings.kafka_bootstrap, settings.topic_prefix)
-    except KafkaException as error:
-        raise no_broker(settings, error) from None
-    sys.stdout.write("".join(f"made {name}\n" for name in made) or "all topics are there\n")
+        found = find_topics(settings.kafka, settings.topic_prefix)
+    except (KafkaException, NoAccessError) as error:
+        raise Refused(explain(settings.kafka, error)) from None
+    sys.stdout.write("".join(f"made {name}\n" for name in found.made) or "all topics are there\n")
+    sys.stdout.write("".join(f"{complaint}\n" for complaint in found.complaints))
 
 
 @app.command()
@@ -266,13 +268,13 @@ def backtest(
 
 
 def _settings_of_current_demo() -> Settings:
-    """Return the settings, with the broker of a running demo where the environment names none."""
+    """Return the settings, with the broker of a running demo where the environment says nothing of Kafka."""
     from cli.runs import current
     from shared.runtime.settings import PREFIX, Settings, load
 
     settings = load(Settings)
     running = current(settings.state_dir)
-    if PREFIX + "KAFKA_BOOTSTRAP" in os.environ or running is None:
+    if running is None or any(name.startswith(PREFIX + "KAFKA_") for name in os.environ):
         return settings
     return load(
         Settings,

@@ -13,6 +13,8 @@ from pydantic import ValidationError
 
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, DriftEvent, Forecast, Scores
+from shared.runtime.access import Access
+from shared.runtime.administration import partitions_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,11 +36,8 @@ class Audit:
     """The books of one demo; it commits what it has read, so that the replay does not run away from it."""
 
     def __init__(self, bootstrap: str, records: tuple[Record, ...]) -> None:
-        self._consumer = Consumer(
-            {"bootstrap.servers": bootstrap, "group.id": GROUP, "enable.auto.commit": False, "log_level": 0}
-        )
-        partitions = [TopicPartition(topic.name, number, 0) for topic in READS for number in range(topics.PARTITIONS)]
-        self._consumer.assign(partitions)
+        self._consumer = Consumer(Access(bootstrap).confluent({"group.id": GROUP, "enable.auto.commit": False}))
+        self._consumer.assign([part for topic in READS for part in partitions_of(self._consumer, topic.name, 0)])
         self.accepted = 0
         self.rejected = 0
         self.rungs: Counter[str] = Counter()
@@ -72,7 +71,7 @@ class Audit:
 
     def sent(self) -> int:
         """Ask the broker how many readings have been sent; any thread may. Raises ``KafkaException``: no answer."""
-        partitions = [TopicPartition(topics.RAW.name, number) for number in range(topics.PARTITIONS)]
+        partitions = partitions_of(self._consumer, topics.RAW.name)
         return sum(self._consumer.get_watermark_offsets(each, timeout=ANSWER_S)[1] for each in partitions)
 
     def poll(self, wait_s: float) -> int:

@@ -105,7 +105,8 @@ class _Demo:
         self._view: LiveView | None = None
         self._addresses: dict[str, str] = {}
         self._env = {
-            PREFIX + "KAFKA_BOOTSTRAP": broker.bootstrap,
+            **{PREFIX + name.upper(): "" for name in Settings.model_fields if name.startswith("kafka_")},
+            PREFIX + "KAFKA_BOOTSTRAP": broker.bootstrap,  # which asks nobody for a password
             PREFIX + "TOPIC_PREFIX": "",
             PREFIX + "TRANSACTIONS": "false",  # the embedded broker takes them and honours none
             PREFIX + "STATE_DIR": str(settings.state_dir.absolute()),

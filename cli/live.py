@@ -27,6 +27,7 @@ from cli.screen import Snapshot, plain_line, screen
 from replay.backlog import Backlog
 from shared.contracts import topics
 from shared.forecasting.scores import ABSENT, step_of, to_kw
+from shared.runtime.access import Access
 from shared.runtime.clock import monotonic_s
 
 if TYPE_CHECKING:
@@ -294,11 +295,11 @@ class _Asking:
 
     def ask(self) -> None:
         """Ask once; what does not answer keeps its last figure."""
-        with Backlog(self._stream.bootstrap, self._groups) as backlog:
+        with Backlog(Access(self._stream.bootstrap), self._groups) as backlog:
             self._ask(backlog)
 
     def _run(self) -> None:
-        with Backlog(self._stream.bootstrap, self._groups) as backlog:
+        with Backlog(Access(self._stream.bootstrap), self._groups) as backlog:
             while not self._stop.wait(ASK_EVERY_S):
                 self._ask(backlog)
             self._ask(backlog)

@@ -77,7 +77,7 @@ def run_replay(
             raise Refused(f"{held}, {year.label} ends before: begin with empty topics, or give the data they are of")
         console.print(f"streamed already up to {streamed:%Y-%m-%d %H:%M}Z", highlight=False)
     options = ReplayOptions(
-        bootstrap=settings.kafka_bootstrap,
+        access=settings.kafka,
         site=settings.site,
         rate_per_s=rate_per_s,
         max_lag=settings.max_lag,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from pydantic import ValidationError
 
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, DeadLetter, DriftEvent, Forecast
+from shared.runtime.administration import partitions_of
+from shared.runtime.diagnosis import explain, why_refused
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from shared.contracts.topics import Topic
     from shared.runtime.settings import Settings
 
-__all__ = ["WATCHED", "drift_line", "forecast_line", "last_reading", "no_broker", "reading_line", "watch"]
+__all__ = ["WATCHED", "drift_line", "forecast_line", "last_reading", "reading_line", "watch"]
 
 WATCHED = {
     "forecasts": topics.FORECASTS,
@@ -43,29 +46,44 @@ SHOWN_LEADS = {1: "+10 min", 6: "+1 h", 144: "+24 h"}
 
 def watch(settings: Settings, topic: Topic, *, as_json: bool, from_start: bool) -> Iterator[str]:
     """Yield one line a message, from now on or from the oldest kept; raises ``Refused`` where no broker answers."""
-    consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": "watch", "log_level": 0})
+    consumer = Consumer(settings.kafka.confluent({"group.id": "watch"}))
     try:
         name = settings.topic_prefix + topic.name
-        there = consumer.list_topics(name, timeout=ANSWER_S).topics[name].partitions
-        start = OFFSET_BEGINNING if from_start else OFFSET_END
-        consumer.assign([TopicPartition(name, number, start) for number in there])
+        partitions = partitions_of(consumer, name, OFFSET_BEGINNING if from_start else OFFSET_END)
+        if not partitions:
+            raise Refused(f"topic {name} is not on {settings.kafka_bootstrap}: start the services, or `tetouan topics`")
+        consumer.assign(partitions)
+        said: set[str] = set()
         while True:
             message = consumer.poll(1.0)
-            if message is not None and message.error() is None:
+            if message is None:
+                continue
+            if (error := message.error()) is None:
                 yield _as_json(message) if as_json else _line(message)
+            else:
+                _say_once(settings, error, said)
     except KafkaException as error:
-        raise no_broker(settings, error) from None
+        raise Refused(explain(settings.kafka, error)) from None
     finally:
         consumer.close()
 
 
+def _say_once(settings: Settings, error: KafkaError, said: set[str]) -> None:
+    """Tell the terminal, once, what keeps some records from being read; raises ``Refused`` where we may not read."""
+    if (line := why_refused(settings.kafka, KafkaException(error))) is not None:
+        raise Refused(line)
+    text = error.str()
+    if text not in said and error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - the client's public name
+        said.add(text)
+        sys.stderr.write(f"{text}\n")
+
+
 def last_reading(settings: Settings) -> datetime | None:
     """Return the time of the site's newest clean reading, None where there is none; raises ``Refused`` as `watch`."""
-    consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": "watch", "log_level": 0})
+    consumer = Consumer(settings.kafka.confluent({"group.id": "watch"}))
     try:
         name = settings.topic_prefix + topics.CLEAN.name
-        there = consumer.list_topics(name, timeout=ANSWER_S).topics[name].partitions
-        partitions = [TopicPartition(name, number) for number in there]
+        partitions = partitions_of(consumer, name)
         # a topic that has just been made may have no leader yet
         patient = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(KafkaException),
@@ -76,7 +94,7 @@ def last_reading(settings: Settings) -> datetime | None:
         times = [patient(_last_time, consumer, partition, settings.site) for partition in partitions]
         return max((time for time in times if time is not None), default=None)
     except KafkaException as error:
-        raise no_broker(settings, error) from None
+        raise Refused(explain(settings.kafka, error)) from None
     finally:
         consumer.close()
 
@@ -96,14 +114,6 @@ def _last_time(consumer: Consumer, partition: TopicPartition, site: str) -> date
             reading = CleanReading.from_bytes(message.value() or b"")
             last = reading.time if reading.site == site else last
     return last
-
-
-def no_broker(settings: Settings, error: KafkaException) -> Refused:
-    """Return the refusal of a command that finds no broker."""
-    return Refused(
-        f"the Kafka broker at {settings.kafka_bootstrap} does not answer ({error.args[0].str()}): "
-        "start `tetouan demo` in another terminal, or set TETOUAN_KAFKA_BOOTSTRAP"
-    )
 
 
 def _as_json(message: Message) -> str:

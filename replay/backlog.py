@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import structlog
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException
 
 from shared.contracts import topics
+from shared.runtime.administration import partitions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from confluent_kafka import TopicPartition
+
     from replay.pacing import Pauses
+    from shared.runtime.access import Access
 
 __all__ = ["Backlog", "ConsumersStalledError", "Lag", "Throttle"]
 
@@ -51,8 +55,8 @@ class Backlog:
 
     Parameters
     ----------
-    bootstrap : str
-        Address of the broker.
+    access : Access
+        Where the brokers are.
     groups : Iterable[str]
         The groups to watch; which topics each reads is in ``shared.contracts.topics``.
     prefix : str
@@ -64,7 +68,7 @@ class Backlog:
         Where a group reads no topic.
     """
 
-    def __init__(self, bootstrap: str, groups: Iterable[str], prefix: str = "") -> None:
+    def __init__(self, access: Access, groups: Iterable[str], prefix: str = "") -> None:
         self._prefix = prefix
         self._consumers: dict[str, Consumer] = {}
         self._partitions: dict[str, list[TopicPartition]] = {}
@@ -72,8 +76,7 @@ class Backlog:
         for group in groups:
             if group not in known:
                 raise ValueError(f"consumer group {group!r} reads no topic: choose from {', '.join(sorted(known))}")
-            config = {"bootstrap.servers": bootstrap, "group.id": prefix + group, "log_level": 0}
-            self._consumers[group] = Consumer(config)
+            self._consumers[group] = Consumer(access.confluent({"group.id": prefix + group}))
 
     def __enter__(self) -> Self:
         return self
@@ -103,8 +106,7 @@ class Backlog:
     def _partitions_of(self, consumer: Consumer, topic: str) -> list[TopicPartition]:
         """Return the topic's partitions; none while nobody has published to it."""
         if not self._partitions.get(topic):
-            there = consumer.list_topics(topic, timeout=ANSWER_S).topics[topic].partitions
-            self._partitions[topic] = [TopicPartition(topic, number) for number in there]
+            self._partitions[topic] = partitions_of(consumer, topic)
         return self._partitions[topic]
 
     def _behind(self, consumer: Consumer, committed: TopicPartition) -> int:

@@ -11,6 +11,7 @@ from confluent_kafka import KafkaException, Producer
 from replay.backlog import Backlog, Throttle
 from replay.pacing import Pace
 from shared.contracts import topics
+from shared.runtime.diagnosis import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from confluent_kafka import KafkaError, Message
 
     from replay.pacing import Pauses
+    from shared.runtime.access import Access
 
 __all__ = ["BrokerLostError", "Outlet", "ReplayOptions", "ReplaySummary", "replay", "stream"]
 
@@ -33,7 +35,7 @@ log = structlog.get_logger()
 
 
 class BrokerLostError(RuntimeError):
-    """The broker does not answer or confirm; the message says which one."""
+    """The broker does not answer or confirm, or does not let us in; the message says which one, and why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,7 @@ class ReplayOptions:
     ``prefix`` stands before the names of topics and groups.
     """
 
-    bootstrap: str
+    access: Access
     site: str
     rate_per_s: float = 0.0
     max_lag: int = 0
@@ -151,15 +153,12 @@ def replay(
     """
     groups = options.groups if options.max_lag else ()
     try:
-        outlet = Outlet(_connect(options.bootstrap), options.site, pauses, options.prefix)
-        with Backlog(options.bootstrap, groups, options.prefix) as backlog:
+        outlet = Outlet(_connect(options.access), options.site, pauses, options.prefix)
+        with Backlog(options.access, groups, options.prefix) as backlog:
             throttle = Throttle(backlog.lags, options.max_lag, pauses)
             return stream(messages, outlet, throttle, options.rate_per_s, pauses, progress)
     except KafkaException as error:
-        raise BrokerLostError(
-            f"the Kafka broker at {options.bootstrap} does not answer ({error.args[0].str()}): "
-            "start it, or set TETOUAN_KAFKA_BOOTSTRAP"
-        ) from error
+        raise BrokerLostError(explain(options.access, error)) from error
 
 
 def stream(
@@ -187,19 +186,16 @@ def stream(
     return ReplaySummary(outlet.sent, outlet.refused, outlet.handed_over - outlet.sent, waited_s)
 
 
-def _connect(bootstrap: str) -> Producer:
+def _connect(access: Access) -> Producer:
     """Return a producer of a broker that answers; raises ``KafkaException``."""
-    producer = Producer(
-        {
-            "bootstrap.servers": bootstrap,
-            "acks": "all",
-            "enable.idempotence": True,
-            "linger.ms": LINGER_MS,
-            "message.max.bytes": topics.MAX_RECORD_BYTES + topics.HEADROOM_BYTES,
-            "partitioner": "murmur2_random",  # the services' producers choose partitions by murmur2 too
-            "log_level": 0,
-            "error_cb": lambda error: log.warning("trouble with the Kafka broker", error=error.str()),
-        }
-    )
+    config = {
+        "acks": "all",
+        "enable.idempotence": True,
+        "linger.ms": LINGER_MS,
+        "message.max.bytes": topics.MAX_RECORD_BYTES + topics.HEADROOM_BYTES,
+        "partitioner": "murmur2_random",  # the services' producers choose partitions by murmur2 too
+        "error_cb": lambda error: log.warning("trouble with the Kafka broker", error=error.str()),
+    }
+    producer = Producer(access.confluent(config))
     producer.list_topics(timeout=ANSWER_S)
     return producer

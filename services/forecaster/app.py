@@ -57,6 +57,7 @@ def build(settings: ForecasterSettings) -> Service:
         health,
         max_records=200,
         restores=(topics.CLEAN,),
+        publishes=(topics.FORECASTS, topics.REJECTED),
         companions=(champions.confirm,),
     )
 

@@ -46,7 +46,15 @@ def build(settings: IngestorSettings) -> Service:
     def make_core() -> IngestorCore:
         return IngestorCore(place, Ingestor([place], max_gap), metrics, letters)
 
-    return Service("ingestor", (topics.RAW,), make_core, registry, health, restores=(topics.CLEAN,))
+    return Service(
+        "ingestor",
+        (topics.RAW,),
+        make_core,
+        registry,
+        health,
+        restores=(topics.CLEAN,),
+        publishes=(topics.CLEAN, topics.REJECTED),
+    )
 
 
 class IngestorCore:

@@ -61,6 +61,7 @@ def build(settings: MonitorSettings) -> Service:
         registry,
         health,
         restores=CONSUMES,
+        publishes=(topics.SCORES, topics.DRIFT, topics.REJECTED),
         companions=(desk.run,),
         routes=report_routes(settings.reports_dir, settings.report_every_hours),
     )

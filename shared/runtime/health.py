@@ -12,9 +12,10 @@ from shared.runtime.clock import monotonic_s
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Health"]
+__all__ = ["BROKER_AWAY", "Health"]
 
 STALLED_S = 60.0
+BROKER_AWAY = "the Kafka broker does not answer: check TETOUAN_KAFKA_BOOTSTRAP"
 
 log = structlog.get_logger()
 
@@ -30,6 +31,8 @@ class Health:
     notes: dict[str, str] = field(default_factory=dict)
     lag_records: int = 0
     broker_up: bool = False
+    broker_fault: str = BROKER_AWAY
+    """Why it is not, and what to do about it."""
     failure: BaseException | None = None
     on_failure: Callable[[], None] = lambda: None
     _progress_s: float = field(default_factory=monotonic_s)
@@ -60,5 +63,5 @@ class Health:
         """Return whether the service can answer, with what it waits for."""
         missing = dict(self.waiting_for)
         if not self.broker_up:
-            missing["broker"] = "the Kafka broker does not answer: check TETOUAN_KAFKA_BOOTSTRAP"
+            missing["broker"] = self.broker_fault
         return not missing, {"waiting_for": missing, "notes": self.notes}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -15,38 +16,39 @@ import structlog
 from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import IllegalStateError, KafkaConnectionError, KafkaError
-from confluent_kafka import KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it is public, its stub forgets it
+from confluent_kafka import KafkaException
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from prometheus_client import Counter
 
 from shared.contracts import topics
 from shared.contracts.messages import DeadLetter
-from shared.runtime import embedded
+from shared.runtime.administration import find_topics, identity
 from shared.runtime.clock import cpu_s, monotonic_s, now
+from shared.runtime.diagnosis import NoAccessError, explain, why_no_answer
+from shared.runtime.fetching import Consumer
+from shared.runtime.health import BROKER_AWAY
 from shared.runtime.publishing import Plain, Transactional
 from shared.runtime.records import Outgoing
 from shared.runtime.retries import patiently
+from shared.runtime.threads import beside
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
     from collections.abc import Set as AbstractSet
-    from concurrent.futures import Future
 
     from aiokafka import AIOKafkaConsumer
     from faststream.kafka.subscriber.usecase import BatchSubscriber
     from prometheus_client import CollectorRegistry
 
-    from shared.contracts.topics import Topic
-    from shared.runtime.health import Health
     from shared.runtime.metrics import PipelineMetrics
     from shared.runtime.publishing import Sender
     from shared.runtime.records import Record
+    from shared.runtime.service import Service
     from shared.runtime.settings import Settings
     from shared.runtime.state import ServiceState
 
-__all__ = ["DeadLetters", "Pipeline", "ensure_topics"]
+__all__ = ["DeadLetters", "Pipeline"]
 
 JOINING = "no partition is assigned: the consumer group is joining"
 REBUILDING = "the state is being rebuilt"
@@ -54,6 +56,7 @@ POLL_MS = 4  # an empty poll waits this long twice, and what comes in the meanti
 FETCH_WAIT_MS = 10  # Kafka answers as soon as there is anything, the embedded broker only when this is over
 WATCH_S = 1.0
 ADMIN_S = 5.0
+EXPLAIN_S = 60.0  # several questions of five seconds to brokers that do not answer
 BATCH_STOP_S = 5.0  # for the batch in hand; what follows it has the rest of ten seconds
 STOP_S = 8.0
 REQUEST_S = 5.0
@@ -87,35 +90,6 @@ class DeadLetters:
         return Outgoing(topics.REJECTED.name, record.key, original, tuple(letter.to_headers()))
 
 
-def ensure_topics(bootstrap: str, prefix: str = "") -> list[str]:
-    """Make the missing topics, kept as long as their table says; returns the names of those it made.
-
-    Raises ``KafkaException`` where the broker does not answer within five seconds.
-    """
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    there = admin.list_topics(timeout=ADMIN_S).topics
-    missing = [_new_topic(topic, prefix) for topic in topics.ALL if prefix + topic.name not in there]
-    made = admin.create_topics(missing, request_timeout=ADMIN_S) if missing else {}
-    for name, done in made.items():
-        _settle(name, done)
-    return list(made)
-
-
-def _settle(name: str, done: Future[None]) -> None:
-    try:
-        done.result()
-    except KafkaException as error:
-        if error.args[0].name() != "TOPIC_ALREADY_EXISTS":  # another service was faster
-            raise
-        log.debug("topic was there already", topic=name)
-
-
-def _new_topic(topic: Topic, prefix: str) -> NewTopic:
-    kept_ms = -1 if topic.kept is None else int(topic.kept.total_seconds() * 1000)
-    config = {"retention.ms": str(kept_ms), "max.message.bytes": str(topics.MAX_RECORD_BYTES + topics.HEADROOM_BYTES)}
-    return NewTopic(prefix + topic.name, num_partitions=topics.PARTITIONS, replication_factor=-1, config=config)
-
-
 class Pipeline:
     """The consume loop of one service: batches from its topics through its core to the broker.
 
@@ -123,24 +97,15 @@ class Pipeline:
     A batch and its commit, a take-over and the copy of a snapshot each hold the lock: none sees half of another.
     """
 
-    def __init__(
-        self,
-        name: str,
-        settings: Settings,
-        consumes: tuple[Topic, ...],
-        *,
-        state: ServiceState,
-        metrics: PipelineMetrics,
-        health: Health,
-        max_records: int = 500,
-    ) -> None:
-        self._name = name
-        self._bootstrap = settings.kafka_bootstrap
+    def __init__(self, service: Service, settings: Settings, *, state: ServiceState, metrics: PipelineMetrics) -> None:
+        self._name = service.name
+        self._access = settings.kafka
+        self._topics = {*service.consumes, *service.restores, *service.publishes}
         self._prefix = settings.topic_prefix
         self._snapshot_every_s = settings.snapshot_every_s
-        self._group = self._prefix + name
+        self._group = self._prefix + service.name
         self._metrics = metrics
-        self._health = health
+        self._health = service.health
         self._state = state
         self._rebuilt = asyncio.Event()
         self._lock = asyncio.Lock()
@@ -153,20 +118,20 @@ class Pipeline:
         self._owned: frozenset[TopicPartition] = frozenset()  # what the consumer says is old while a group is joined
         self._in_hand = 0
         self._broker = KafkaBroker(
-            self._bootstrap,
+            self._access.bootstrap,
             apply_types=False,
             consumer_only=True,
             graceful_timeout=BATCH_STOP_S,
             request_timeout_ms=int(1000 * REQUEST_S),
             logger=None,
-            client_id=name,
+            client_id=service.name,
         )
         self._subscriber: BatchSubscriber = self._broker.subscriber(
-            *(self._prefix + topic.name for topic in consumes),
+            *(self._prefix + topic.name for topic in service.consumes),
             group_id=self._group,
             group_instance_id=settings.group_instance_id,
             batch=True,
-            max_records=max_records,
+            max_records=service.max_records,
             batch_timeout_ms=POLL_MS,
             fetch_max_wait_ms=FETCH_WAIT_MS,
             auto_offset_reset="earliest",
@@ -177,8 +142,7 @@ class Pipeline:
             decoder=_as_it_is,
         )
         self._subscriber(self._handle)
-        health.waiting_for["assignment"] = JOINING
-        health.waiting_for["state"] = REBUILDING
+        self._health.waiting_for |= {"assignment": JOINING, "state": REBUILDING}
 
     async def start(self) -> None:
         """Wait for the broker as long as it takes, make the topics, join the group, and rebuild the state meanwhile."""
@@ -186,22 +150,45 @@ class Pipeline:
         async with self._lock:
             await self._state.rebuild()
         self._rebuilt.set()
-        log.info("consuming", bootstrap=self._bootstrap, topics=self._subscriber.topic_names_for_subscribe)
+        log.info("consuming", bootstrap=self._access.bootstrap, topics=self._subscriber.topic_names_for_subscribe)
 
     async def _connect(self) -> None:
         """Wait for the broker, make the topics, and join the group."""
-        async for attempt in patiently("the Kafka broker does not answer", bootstrap=self._bootstrap):
+        async for attempt in patiently("Kafka cannot be used", bootstrap=self._access.bootstrap):
             with attempt:
-                await asyncio.to_thread(ensure_topics, self._bootstrap, self._prefix)
-                self._state.broker_identity = await asyncio.to_thread(
-                    _identity, self._bootstrap, self._group, self._subscriber.topic_names_for_subscribe
-                )
-                self._producer = await self._started_producer()
+                self._producer = await self._reached()
         self._sender = self._new_sender(self._producer)
         self._health.broker_up = True
-        await self._broker.start()
+        await self._join()
         self._run(self._watch(self._producer))
         self._run(self._keep())
+
+    async def _reached(self) -> AIOKafkaProducer:
+        """Make and check the topics and start a producer; raises ``NoAccessError`` with what keeps us from it."""
+        try:
+            found = await beside(EXPLAIN_S, find_topics, self._access, self._prefix, self._topics)
+            names = self._subscriber.topic_names_for_subscribe
+            self._state.broker_identity = await beside(EXPLAIN_S, identity, self._access, self._group, names)
+            producer = await self._started_producer()
+        except (KafkaError, KafkaException, NoAccessError, TimeoutError) as error:
+            self._health.broker_fault = await beside(EXPLAIN_S, explain, self._access, error)
+            raise NoAccessError(self._health.broker_fault) from None
+        self._note_complaints(found.complaints)
+        return producer
+
+    def _note_complaints(self, complaints: Sequence[str]) -> None:
+        for complaint in complaints:
+            log.warning("a topic is not as it should be", why=complaint)
+        if complaints:
+            self._health.notes["topics"] = "; ".join(complaints)
+
+    async def _join(self) -> None:
+        """Join the group with a consumer of ours: FastStream makes one of aiokafka's, and takes no other class."""
+        await self._broker.connect()
+        config = self._broker.config.broker_config
+        given = config.builder.keywords  # type: ignore[attr-defined]  # it is a partial, typed as any callable
+        config.builder = partial(Consumer, **{**given, **self._access.aiokafka()})
+        await self._broker.start()
 
     def _new_sender(self, producer: AIOKafkaProducer) -> Sender:
         if self._transactions:
@@ -212,7 +199,7 @@ class Pipeline:
 
     async def _started_producer(self, transactional_id: str | None = None) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
+            **self._access.aiokafka(),
             client_id=self._name,
             acks="all",
             transactional_id=transactional_id,
@@ -381,7 +368,7 @@ class Pipeline:
     async def _watch(self, producer: AIOKafkaProducer) -> None:
         """Once a second: does the broker answer, is anything assigned, how far behind are we."""
         while True:
-            self._note_broker(up=await _answers(producer))
+            await self._note_broker(up=await _answers(producer))
             consumer = self._subscriber.consumer
             if consumer is not None and consumer.assignment():
                 self._health.waiting_for.pop("assignment", None)
@@ -393,15 +380,20 @@ class Pipeline:
                 self._health.waiting_for["assignment"] = JOINING
             await asyncio.sleep(WATCH_S)
 
-    def _note_broker(self, *, up: bool) -> None:
-        if up != self._health.broker_up:
-            say = log.info if up else log.warning
-            say(
-                "the Kafka broker answers again" if up else "the Kafka broker does not answer",
-                bootstrap=self._bootstrap,
-            )
-        self._health.broker_up = up
+    async def _note_broker(self, *, up: bool) -> None:
+        was_up, self._health.broker_up = self._health.broker_up, up
         self._metrics.broker_up.set(up)
+        if up:
+            if not was_up:
+                log.info("the Kafka broker answers again", bootstrap=self._access.bootstrap)
+            return
+        if was_up:
+            self._health.broker_fault = BROKER_AWAY
+        with suppress(TimeoutError):
+            why = await beside(EXPLAIN_S, why_no_answer, self._access)
+            if why is not None and (was_up or why != self._health.broker_fault):
+                log.warning("Kafka cannot be used", why=why)
+                self._health.broker_fault = why
 
     async def _measure_lag(self, consumer: AIOKafkaConsumer) -> None:
         total = self._in_hand
@@ -441,20 +433,6 @@ def _all_of_them(_: Record) -> None:
 
 def _partition(record: Record) -> TopicPartition:
     return TopicPartition(record.topic, record.partition)
-
-
-def _identity(bootstrap: str, group: str, names: Sequence[str]) -> dict[str, str]:
-    """Return what offsets belong to: cluster, group and topics, which may have been deleted and made again.
-
-    Raises ``KafkaException`` where the broker does not answer within five seconds.
-    """
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    cluster = str(admin.list_topics(timeout=ADMIN_S).cluster_id)
-    identity = {"cluster": cluster, "group": group}
-    if cluster.startswith(embedded.CLUSTER):  # it knows no identities of topics, and none outlives it
-        return identity
-    described = admin.describe_topics(TopicCollection(list(names)), request_timeout=ADMIN_S)
-    return identity | {f"topic {name}": str(topic.result().topic_id) for name, topic in described.items()}
 
 
 async def _as_it_is(message: KafkaMessage) -> KafkaMessage:

@@ -9,21 +9,25 @@ monitor's detectors begin with the oldest forecasts there are, thirty days back.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
-from shared.contracts import topics
 from shared.runtime import hooks
+from shared.runtime.administration import uneven
+from shared.runtime.fetching import Consumer
 from shared.runtime.retries import patiently
+from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from shared.contracts.topics import Topic
+    from shared.runtime.access import Access
     from shared.runtime.health import Health
     from shared.runtime.records import Record
 
@@ -51,8 +55,8 @@ class Past:
 
     Parameters
     ----------
-    bootstrap, prefix
-        Address of the broker, and what stands before the names of topics and groups.
+    access, prefix
+        Where the brokers are, and what stands before the names of topics and groups.
     group
         The consumer group whose committed offsets end the past of the topics in ``consumes``.
     reads
@@ -62,12 +66,14 @@ class Past:
     """
 
     def __init__(
-        self, bootstrap: str, prefix: str, group: str, consumes: Iterable[Topic], reads: Iterable[Topic], health: Health
+        self, access: Access, prefix: str, group: str, consumes: Iterable[Topic], reads: Iterable[Topic], health: Health
     ) -> None:
-        self._bootstrap = bootstrap
+        self._access = access
         self._group = prefix + group
-        self._consumes = _partitions(prefix, consumes)
-        self._reads = _partitions(prefix, reads)
+        self._topics_consumed = [prefix + topic.name for topic in consumes]
+        self._topics_read = [prefix + topic.name for topic in reads]
+        self._consumes: list[TopicPartition] = []  # as the brokers have them, asked for with each consumer
+        self._reads: list[TopicPartition] = []
         self._health = health
 
     async def committed(self) -> Offsets:
@@ -104,7 +110,7 @@ class Past:
             return await self._fold(consumer, spans, core, note)
 
     @asynccontextmanager
-    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
+    async def _consumer(self) -> AsyncIterator[Consumer]:
         """Return a consumer beside the group, of all the partitions; a broker that does not answer is waited for."""
         async for attempt in patiently(UNREADABLE, group=self._group):
             with attempt:
@@ -114,9 +120,9 @@ class Past:
         finally:
             await consumer.stop()
 
-    async def _started(self) -> AIOKafkaConsumer:
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
+    async def _started(self) -> Consumer:
+        consumer = Consumer(
+            **self._access.aiokafka(),
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",  # what retention takes away meanwhile is skipped, and nothing behind it
@@ -125,6 +131,9 @@ class Past:
         )
         try:
             await consumer.start()
+            self._consumes = await consumer.partitions_of(self._topics_consumed)
+            self._reads = await consumer.partitions_of(self._topics_read)
+            _refuse_uneven(self._consumes)
             # a second assign() can meet aiokafka's coordinator on its way to the first one, which it takes for an error
             consumer.assign({*self._consumes, *self._reads})
             consumer.pause(*consumer.assignment())
@@ -137,12 +146,12 @@ class Past:
             raise
         return consumer
 
-    async def _committed(self, consumer: AIOKafkaConsumer) -> Offsets:
+    async def _committed(self, consumer: Consumer) -> Offsets:
         ask = patiently(UNREADABLE, group=self._group)
         return {partition: await ask(consumer.committed, partition) or 0 for partition in self._consumes}
 
     async def _fold(
-        self, consumer: AIOKafkaConsumer, spans: Spans, core: Foldable, note: Callable[[TopicPartition, int], None]
+        self, consumer: Consumer, spans: Spans, core: Foldable, note: Callable[[TopicPartition, int], None]
     ) -> int:
         left = dict(spans)
         total, folded = sum(end - start for start, end in spans.values()), 0
@@ -168,11 +177,12 @@ class Past:
         return folded
 
 
-def _partitions(prefix: str, of: Iterable[Topic]) -> list[TopicPartition]:
-    return [TopicPartition(prefix + topic.name, number) for topic in of for number in range(topics.PARTITIONS)]
+def _refuse_uneven(partitions: Sequence[TopicPartition]) -> None:
+    if line := uneven(Counter(partition.topic for partition in partitions)):
+        raise Refused(line)
 
 
-async def _spans(consumer: AIOKafkaConsumer, starts: Offsets, ends: Offsets) -> Spans:
+async def _spans(consumer: Consumer, starts: Offsets, ends: Offsets) -> Spans:
     """Return first and past-the-last offset of each partition that has a past."""
     held_from: Offsets = await patiently(UNREADABLE)(consumer.beginning_offsets, list(starts))
     held_to: Offsets = await patiently(UNREADABLE)(consumer.end_offsets, list(starts))

@@ -7,6 +7,8 @@ import tenacity
 from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 
+from shared.runtime.diagnosis import NoAccessError
+
 __all__ = ["patiently"]
 
 log = structlog.get_logger()
@@ -20,7 +22,7 @@ def patiently(what: str, **context: object) -> tenacity.AsyncRetrying:
         log.warning(f"{what}, trying again", attempt=state.attempt_number, error=str(error), **context)  # noqa: G004 - one phrase a caller
 
     return tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception_type((KafkaError, KafkaException)),
+        retry=tenacity.retry_if_exception_type((KafkaError, KafkaException, NoAccessError)),
         wait=tenacity.wait_exponential(multiplier=0.2, max=5),
         before_sleep=say,
         reraise=True,

@@ -54,7 +54,8 @@ class Service:
 
     The core is made, and brought to where it has to go on, while the service already answers `/healthz` and joins its
     group; it is made anew where its state has to go back (`shared.runtime.state`). ``Refused`` ends the start.
-    ``restores`` are the topics from which its state is rebuilt where no snapshot is (`shared.runtime.restoring`).
+    ``restores`` are the topics from which its state is rebuilt where no snapshot is (`shared.runtime.restoring`), and
+    ``publishes`` those of its answers; all of them are made at the start where they are missing, and checked.
     ``companions`` run beside the consume loop until the service stops: one that fails ends it. ``routes`` stand beside
     `/healthz`, `/readyz` and `/metrics`.
     """
@@ -66,6 +67,7 @@ class Service:
     health: Health
     max_records: int = 500
     restores: tuple[Topic, ...] = ()
+    publishes: tuple[Topic, ...] = ()
     companions: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
     routes: tuple[BaseRoute, ...] = ()
 
@@ -87,15 +89,7 @@ def run(service: Service, settings: Settings) -> int:
     metrics = PipelineMetrics(service.registry)
     state = _state(service, settings, metrics)
     listener = _listener(settings)
-    pipeline = Pipeline(
-        service.name,
-        settings,
-        service.consumes,
-        state=state,
-        metrics=metrics,
-        health=service.health,
-        max_records=service.max_records,
-    )
+    pipeline = Pipeline(service, settings, state=state, metrics=metrics)
     server = uvicorn.Server(
         uvicorn.Config(
             _application(service, pipeline),
@@ -130,7 +124,7 @@ def run(service: Service, settings: Settings) -> int:
 
 def _state(service: Service, settings: Settings, metrics: PipelineMetrics) -> ServiceState:
     prefix, name = settings.topic_prefix, service.name
-    past = Past(settings.kafka_bootstrap, prefix, name, service.consumes, service.restores, service.health)
+    past = Past(settings.kafka, prefix, name, service.consumes, service.restores, service.health)
     return ServiceState(service.make_core, past, Snapshots(settings.snapshots_place, prefix + name), metrics)
 
 

@@ -6,15 +6,16 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.contracts import topics
 from shared.data.sites import BUILT_IN, Site, known_sites
 from shared.forecasting.intervals import COVERAGES
 from shared.runtime import hooks
+from shared.runtime.access import Access, Mechanism, Security
 
 __all__ = ["PREFIX", "Refused", "Settings", "load", "unwritable"]
 
@@ -42,6 +43,25 @@ class Settings(BaseSettings):
     kafka_bootstrap: str = Field(
         default="127.0.0.1:9092", description="address of the Kafka brokers, host:port[,host:port]"
     )
+    kafka_security: Security = Field(
+        default="PLAINTEXT", description="how the brokers are spoken to: `PLAINTEXT SSL SASL_PLAINTEXT SASL_SSL`"
+    )
+    kafka_sasl_mechanism: Mechanism | None = Field(
+        default=None, description="how user and password are shown: `PLAIN SCRAM-SHA-256 SCRAM-SHA-512`"
+    )
+    kafka_username: str | None = Field(default=None, description="the user on the brokers, with SASL")
+    kafka_password: SecretStr | None = Field(default=None, description="the password of the user")
+    kafka_password_file: Path | None = Field(
+        default=None, description="a file that holds the password of the user, in place of the password"
+    )
+    kafka_ca: Path | None = Field(
+        default=None, description="PEM certificates that vouch for the brokers; default: those of the system"
+    )
+    kafka_certificate: Path | None = Field(
+        default=None, description="our PEM certificate, where the brokers demand one"
+    )
+    kafka_key: Path | None = Field(default=None, description="the PEM key of our certificate")
+    kafka_key_password: SecretStr | None = Field(default=None, description="the password of the key, if it has one")
     topic_prefix: str = Field(
         default="",
         pattern=r"^[A-Za-z0-9._-]*$",
@@ -167,6 +187,28 @@ class Settings(BaseSettings):
             raise ValueError(f"choose of {', '.join(map(str, COVERAGES))}, and {SCORED}, which is scored, among them")
         return tuple(sorted(set(coverages)))
 
+    @model_validator(mode="after")
+    def _complete_access(self) -> Self:
+        if self.kafka_password is not None and self.kafka_password_file is not None:
+            raise ValueError(f"{PREFIX}KAFKA_PASSWORD and {PREFIX}KAFKA_PASSWORD_FILE are both set: take one away")
+        _ = self.kafka
+        return self
+
+    @property
+    def kafka(self) -> Access:
+        """Where the brokers are and how they let us in; raises ``ValueError`` that names the setting to change."""
+        return Access(
+            bootstrap=self.kafka_bootstrap,
+            security=self.kafka_security,
+            mechanism=self.kafka_sasl_mechanism,
+            username=self.kafka_username,
+            password=self.kafka_password or _password_in(self.kafka_password_file),
+            ca=self.kafka_ca,
+            certificate=self.kafka_certificate,
+            key=self.kafka_key,
+            key_password=self.kafka_key_password,
+        )
+
     @property
     def place(self) -> Site:
         """The site whose readings are streamed."""
@@ -198,6 +240,20 @@ class Settings(BaseSettings):
         return None if self.mlflow_uri else (self.state_dir / "mlflow" / "artifacts").absolute()
 
 
+def _password_in(file: Path | None) -> SecretStr | None:
+    """Return the password that a file holds, without the end of its line."""
+    if file is None:
+        return None
+    try:
+        password = file.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+        raise ValueError(f"{PREFIX}KAFKA_PASSWORD_FILE={str(file)!r}: {why}: give a file with the password") from None
+    if not password:
+        raise ValueError(f"{PREFIX}KAFKA_PASSWORD_FILE={str(file)!r}: it is empty: give a file with the password")
+    return SecretStr(password)
+
+
 def load(kind: type[S], **overrides: object) -> S:
     """Return the settings from the environment; raises ``Refused`` that names the first bad one."""
     known = {PREFIX + name.upper() for name in Settings.model_fields} | {PREFIX + "TEST_KAFKA", hooks.VARIABLE}
@@ -210,5 +266,7 @@ def load(kind: type[S], **overrides: object) -> S:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         reason = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:  # of several settings together: it names them, and what is given holds secrets
+            raise Refused(reason) from None
         given = re.sub(r"//[^/@]*@", "//", repr(first["input"]))  # an address may hold user and password
         raise Refused(f"{PREFIX}{str(first['loc'][0]).upper()}={given}: {reason}") from None

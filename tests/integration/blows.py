@@ -246,7 +246,7 @@ def rig(
     with (
         streaming(broker, folder, models_dir, port, settings) as stream,
         Follower(broker) as follower,
-        Backlog(broker.bootstrap, NAMES, broker.prefix) as backlog,
+        Backlog(broker.access, NAMES, broker.prefix) as backlog,
     ):
         yield Rig(stream, follower, backlog)
 

@@ -6,25 +6,27 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import tenacity
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from shared.contracts import topics
 from shared.contracts.messages import DeadLetter
+from shared.runtime.administration import partitions_of
 from shared.runtime.clock import monotonic_s
+from shared.runtime.settings import PREFIX, Settings, load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from confluent_kafka import Message
 
     from shared.contracts.topics import Topic
+    from shared.runtime.access import Access
 
 __all__ = ["Broker", "ServiceProcess", "letter_of", "service", "span_of", "until"]
 
@@ -64,11 +66,20 @@ class Broker:
     kind: str
     bootstrap: str
     prefix: str
+    security: Mapping[str, str] = field(default_factory=dict)
+    """Settings that the brokers ask for, such as those of a password."""
+
+    @property
+    def access(self) -> Access:
+        """What a client connects with."""
+        settings = {name.removeprefix(PREFIX).lower(): value for name, value in self.security.items()}
+        return load(Settings, kafka_bootstrap=self.bootstrap, **settings).kafka
 
     @property
     def env(self) -> dict[str, str]:
         """The settings that lead a service here."""
         return {
+            **self.security,
             "TETOUAN_KAFKA_BOOTSTRAP": self.bootstrap,
             "TETOUAN_TOPIC_PREFIX": self.prefix,
             "TETOUAN_TRANSACTIONS": str(self.kind != "embedded"),
@@ -76,8 +87,8 @@ class Broker:
 
     def send(self, topic: Topic, values: Sequence[bytes | None], key: bytes = b"tetouan", codec: str = "none") -> None:
         """Publish the values and wait until the broker has confirmed them."""
-        config = {"bootstrap.servers": self.bootstrap, "partitioner": "murmur2_random", "log_level": 0, "linger.ms": 5}
-        producer = Producer({**config, "compression.type": codec})
+        config = {"partitioner": "murmur2_random", "linger.ms": 5, "compression.type": codec}
+        producer = Producer(self.access.confluent(config))
         for value in values:
             producer.produce(self.prefix + topic.name, value, key=key)
             producer.poll(0)
@@ -85,21 +96,22 @@ class Broker:
 
     def read(self, topic: Topic, count: int, patience_s: float = PATIENCE_S) -> list[Message]:
         """Return the first ``count`` records of the topic, or what there is once patience ends."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "test-reader", "log_level": 0})
-        name = self.prefix + topic.name
+        consumer = self._reader()
         found: list[Message] = []
-        consumer.assign([TopicPartition(name, number, 0) for number in range(topics.PARTITIONS)])
+        consumer.assign(partitions_of(consumer, self.prefix + topic.name, 0))
         deadline_s = monotonic_s() + patience_s
         while len(found) < count and monotonic_s() < deadline_s:
             found += [message for message in consumer.consume(500, POLL_S) if message.error() is None]
         consumer.close()
         return found
 
+    def _reader(self, more: Mapping[str, Any] | None = None) -> Consumer:
+        return Consumer(self.access.confluent({"group.id": self.prefix + "test-reader", **(more or {})}))
+
     def held(self, topic: Topic) -> int:
         """Return how many records the topic holds, the end of each transaction counted as one more."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "test-reader", "log_level": 0})
-        name = self.prefix + topic.name
-        partitions = [TopicPartition(name, number, 0) for number in range(topics.PARTITIONS)]
+        consumer = self._reader()
+        partitions = partitions_of(consumer, self.prefix + topic.name, 0)
         ends = [span_of(consumer, partition) for partition in partitions]
         consumer.close()
         return sum(high - low for low, high in ends)
@@ -109,16 +121,14 @@ class Broker:
 
         What comes meanwhile puts the end off for ever, so each partition is read up to where it ends at first.
         """
-        config = {"bootstrap.servers": self.bootstrap, "group.id": "test-reader", "log_level": 0}
-        consumer = Consumer({**config, "enable.partition.eof": True})
-        name = self.prefix + topic.name
-        partitions = [TopicPartition(name, number, 0) for number in range(topics.PARTITIONS)]
+        consumer = self._reader({"enable.partition.eof": True})
+        partitions = partitions_of(consumer, self.prefix + topic.name, 0)
         ends = {part.partition: span_of(consumer, part)[1] for part in partitions}
         consumer.assign(partitions)
         found: list[Message] = []
         ended: set[int | None] = set()
         deadline_s = monotonic_s() + PATIENCE_S
-        while len(ended) < topics.PARTITIONS and monotonic_s() < deadline_s:
+        while len(ended) < len(partitions) and monotonic_s() < deadline_s:
             for message in consumer.consume(500, POLL_S):
                 if (error := message.error()) is None:
                     found.append(message)

@@ -15,7 +15,8 @@ from confluent_kafka.admin import AdminClient
 from shared.contracts import topics
 from shared.data.year import Year, find_year
 from shared.runtime import embedded
-from shared.runtime.kafka import ensure_topics
+from shared.runtime.access import Access
+from shared.runtime.administration import ensure_topics
 from tests.integration.brokers import PATIENCE_S, Broker
 from tests.integration.february import expected_forecasts, fit_models
 from tests.integration.kafka import Kafka, KafkaMissingError, kafka_container, missing, real_kafka
@@ -86,7 +87,7 @@ def real_broker(kafka: Kafka) -> Iterator[Broker]:
     prefix = f"test-{uuid4().hex[:8]}."
     for attempt in BUSY:
         with attempt:
-            ensure_topics(kafka.bootstrap, prefix)
+            ensure_topics(Access(kafka.bootstrap), prefix)
     yield Broker("kafka", kafka.bootstrap, prefix)
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
     for done in admin.delete_topics([prefix + topic.name for topic in topics.ALL]).values():

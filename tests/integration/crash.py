@@ -24,9 +24,9 @@ from rich.console import Console
 from rich.table import Table
 
 from shared.data.year import find_year
+from shared.runtime.administration import ensure_topics
 from shared.runtime.clock import monotonic_s
 from shared.runtime.hooks import POINTS
-from shared.runtime.kafka import ensure_topics
 from tests.integration.blows import Blow, Rig, Run, divided, random_blows, rig, troubled_rows, undisturbed_run
 from tests.integration.brokers import Broker, until
 from tests.integration.february import fit_models
@@ -82,7 +82,7 @@ class Lab:
     def run(self, scenario: Scenario) -> Result:
         """Stream the rows through services that are struck, and compare what they have left behind."""
         broker = Broker("kafka", self._bootstrap, f"crash-{uuid4().hex[:8]}.")
-        ensure_topics(broker.bootstrap, broker.prefix)
+        ensure_topics(broker.access, broker.prefix)
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         with rig(broker, folder, self.models_dir, free_port, scenario.env) as running:
             found, states = scenario.act(running, self)

@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from shared.contracts import topics
 from shared.contracts.messages import DeadLetter
+from shared.runtime.administration import partitions_of
 from shared.runtime.snapshots import Snapshot
 from tests.integration.brokers import PATIENCE_S, span_of, until
 
@@ -143,8 +144,7 @@ class Follower:
         self._new[topic].append(fact(topic, message.value() or b"", dict(message.headers() or ()).items()))
 
     def _partitions(self, topic: topics.Topic) -> list[TopicPartition]:
-        name = self._broker.prefix + topic.name
-        return [TopicPartition(name, number, 0) for number in range(topics.PARTITIONS)]
+        return partitions_of(self._client("test-asker"), self._broker.prefix + topic.name, 0)
 
     def _high(self, part: TopicPartition) -> int:
         # asked of a client that does not fetch: an answer would stand in line behind an empty fetch
@@ -152,18 +152,15 @@ class Follower:
 
     def _client(self, group: str) -> Consumer:
         if group not in self._clients:
-            self._clients[group] = Consumer(
-                {
-                    "bootstrap.servers": self._broker.bootstrap,
-                    "group.id": group,
-                    "isolation.level": "read_committed",
-                    "enable.partition.eof": True,
-                    "enable.auto.commit": False,
-                    "auto.offset.reset": "earliest",
-                    "fetch.wait.max.ms": FETCH_WAIT_MS,
-                    "log_level": 0,
-                }
-            )
+            config = {
+                "group.id": group,
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": FETCH_WAIT_MS,
+            }
+            self._clients[group] = Consumer(self._broker.access.confluent(config))
         return self._clients[group]
 
 

@@ -129,7 +129,7 @@ def test_a_forecaster_that_was_asleep_catches_up(
 
     with (
         streaming(real_broker, tmp_path, state_dir, free_port) as stream,
-        Backlog(real_broker.bootstrap, ["forecaster"], real_broker.prefix) as backlog,
+        Backlog(real_broker.access, ["forecaster"], real_broker.prefix) as backlog,
     ):
         stream.services["forecaster"].process.send_signal(signal.SIGSTOP)
         real_broker.send(topics.RAW, raw_rows(year))

@@ -34,7 +34,7 @@ class Core:
 
 def build(_: Settings) -> Service:
     """Return the service."""
-    return Service("ingestor", (topics.RAW,), Core, new_registry(), Health())
+    return Service("ingestor", (topics.RAW,), Core, new_registry(), Health(), publishes=(topics.CLEAN,))
 
 
 if __name__ == "__main__":

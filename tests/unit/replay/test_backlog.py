@@ -7,6 +7,7 @@ from confluent_kafka import KafkaError, KafkaException
 from structlog.testing import capture_logs
 
 from replay.backlog import Backlog, ConsumersStalledError, Lag, Throttle
+from shared.runtime.access import Access
 from tests.unit.replay.clocks import Clock
 
 
@@ -81,4 +82,4 @@ def test_a_stop_ends_the_wait() -> None:
 def test_a_group_that_reads_nothing_is_refused() -> None:
     """The error lists the groups there are."""
     with pytest.raises(ValueError, match=r"'ingester' reads no topic: choose from .*forecaster, ingestor, monitor"):
-        Backlog("127.0.0.1:1", ["ingester"])
+        Backlog(Access("127.0.0.1:1"), ["ingester"])

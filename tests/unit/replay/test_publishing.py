@@ -13,6 +13,8 @@ from structlog.testing import capture_logs
 from replay import publishing
 from replay.backlog import Lag, Throttle
 from replay.publishing import BrokerLostError, Outlet, ReplayOptions, ReplaySummary, replay, stream
+from shared.runtime import diagnosis
+from shared.runtime.access import Access
 from tests.unit.replay.clocks import Clock
 
 if TYPE_CHECKING:
@@ -165,6 +167,7 @@ def test_a_stop_does_not_wait_long_for_a_dead_broker() -> None:
 def test_no_broker_is_an_error_that_names_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says which setting to change."""
     monkeypatch.setattr(publishing, "ANSWER_S", 0.2)
-    options = ReplayOptions(bootstrap="127.0.0.1:1", site="tetouan")
+    monkeypatch.setattr(diagnosis, "ANSWER_S", 1.0)
+    options = ReplayOptions(access=Access("127.0.0.1:1"), site="tetouan")
     with capture_logs(), pytest.raises(BrokerLostError, match=r"127\.0\.0\.1:1 .*TETOUAN_KAFKA_BOOTSTRAP"):
         replay(messages(1), options, Clock().pauses, lambda _time, _n: None)

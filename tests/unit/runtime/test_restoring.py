@@ -11,6 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
 from shared.runtime import restoring
+from shared.runtime.access import Access
 from shared.runtime.health import Health
 from shared.runtime.restoring import Past
 
@@ -39,6 +40,10 @@ class Consumer:
 
     async def stop(self) -> None:
         """Stop."""
+
+    async def partitions_of(self, _: object) -> list[TopicPartition]:
+        """Return the partition."""
+        return [PART]
 
     def assign(self, _: object) -> None:
         """Assign."""
@@ -78,10 +83,9 @@ class Core:
 @pytest.fixture
 def past(monkeypatch: pytest.MonkeyPatch) -> Past:
     """The past of one partition."""
-    monkeypatch.setattr(restoring, "AIOKafkaConsumer", Consumer)
-    monkeypatch.setattr(restoring, "_partitions", lambda *_: [PART])
+    monkeypatch.setattr(restoring, "Consumer", Consumer)
     topics = cast("tuple[Topic, ...]", ())
-    return Past("", "", "group", topics, topics, Health())
+    return Past(Access("127.0.0.1:1"), "", "group", topics, topics, Health())
 
 
 def test_a_broker_that_goes_while_the_past_is_asked_for_is_waited_for(past: Past) -> None:
