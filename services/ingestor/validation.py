@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal
-from zoneinfo import ZoneInfo
 
 from shared.contracts.messages import CleanReading, Flagged
 from shared.data.cells import value_of
+from shared.data.times import NoTime, read_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +35,7 @@ Reason = Literal[
     "unknown_site",
     "unknown_field",
     "no_time",
+    "skipped_hour",
     "off_grid",
     "too_late",
     "too_far_ahead",
@@ -49,8 +50,6 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # possessive quantifiers: none of these scans hostile input twice; a text may lack its end
 TEXT = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
-PUBLISHED_TIME = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d{2})", re.ASCII)
-ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +74,7 @@ def validate(raw: bytes, sites: Mapping[str, Site]) -> CleanReading | Rejected:
     Notes
     -----
     A value beyond the limits of its field is null with the flag ``outlier``.
-    Times are month/day/year hour:minute or ISO 8601; one without an offset is in the site's time zone. Loads are
-    rounded to 0.1 kW, weather stays as given.
+    Times are read by :mod:`shared.data.times`. Loads are rounded to 0.1 kW, weather stays as given.
     """
     try:
         record = _decode(raw)
@@ -157,26 +155,13 @@ def _reading(record: dict[str, Any], site: Site) -> CleanReading:
 
 
 def _time(cell: object, site: Site) -> datetime:
-    time = _moment(cell, ZoneInfo(site.time_zone)) if isinstance(cell, str) else None
-    if time is None:
-        raise _Refusal("no_time", site.time_column, _text(cell))
-    if (time - EPOCH) % timedelta(minutes=site.step_minutes):
+    read = read_time(cell, site)
+    if isinstance(read, NoTime):
+        said = [text for text in (_text(cell), read.advice) if text]
+        raise _Refusal(read.reason, site.time_column, ": ".join(said) or None)
+    if (read.time - EPOCH) % timedelta(minutes=site.step_minutes):
         raise _Refusal("off_grid", site.time_column, _text(cell))
-    return time
-
-
-def _moment(text: str, zone: ZoneInfo) -> datetime | None:
-    text = text.strip()
-    try:
-        if match := PUBLISHED_TIME.fullmatch(text):
-            month, day, year, hour, minute = map(int, match.groups())
-            return datetime(year, month, day, hour, minute, tzinfo=zone).astimezone(UTC)
-        if ISO_TIME.fullmatch(text):
-            time = datetime.fromisoformat(text)
-            return (time.replace(tzinfo=zone) if time.tzinfo is None else time).astimezone(UTC)
-    except (ValueError, OverflowError):  # no such day or hour, or an offset that leaves the calendar
-        return None
-    return None
+    return read.time
 
 
 def _text(cell: object) -> str | None:

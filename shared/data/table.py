@@ -5,21 +5,19 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from shared.data.errors import DataError
 from shared.data.numbers import plain_numbers
+from shared.data.times import FORMS, NoTime, read_time, read_times
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from shared.data.numbers import Mark
     from shared.data.reading import Table
     from shared.data.sites import Site
+    from shared.data.times import Stamps
 
-__all__ = ["fits", "of_site", "present", "times"]
-
-TIME_FORMAT = "%m/%d/%Y %H:%M"
-OFFSET = r"(?:Z|[+-]\d\d(?::?\d\d)?)"
-ISO_TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?"
+__all__ = ["fits", "of_site", "present", "times", "told_apart"]
 
 
 def of_site(table: Table, site: Site, name: str, decimal: Mark | None = None) -> pd.DataFrame:
@@ -54,29 +52,34 @@ def fits(rows: pd.DataFrame, site: Site) -> bool:
     return True
 
 
-def times(rows: pd.DataFrame, site: Site, name: str) -> pd.DatetimeIndex:
-    """Return the time of each row in UTC, NaT where its text is no readable time; raises `DataError` if none is.
+def times(rows: pd.DataFrame, site: Site, name: str) -> Stamps:
+    """Return the time of each row, as :mod:`shared.data.times` reads it.
 
-    A time without an offset is in the site's time zone. NaT is also one that its clock shows twice or never, when
-    summer time ends and begins.
+    Raises `DataError` where none is one, and where a single row tells that day and month must change places.
     """
-    written = rows[site.time_column].str.strip()
-    bare, aware = (
-        written.where(written.str.fullmatch(ISO_TIME)),
-        written.where(written.str.fullmatch(ISO_TIME + OFFSET)),
-    )
-    local = _read_times(written, TIME_FORMAT).fillna(_read_times(bare, "ISO8601"))
-    shown = pd.DatetimeIndex(local).tz_localize(site.time_zone, ambiguous="NaT", nonexistent="NaT").tz_convert("UTC")
-    known = shown.to_series().reset_index(drop=True).fillna(_read_times(aware, "ISO8601").dt.tz_localize("UTC"))
-    if local.isna().all() and known.isna().all():
-        found = f"{name}: {site.time_column} {written.iloc[0]!r} is no time"
-        raise DataError(f"{found}: write month/day/year hour:minute, as in 1/31/2018 0:10, or ISO 8601")
-    return pd.DatetimeIndex(known)
+    written = rows[site.time_column]
+    stamps = read_times(written, site)
+    if stamps.misread is not None:
+        row, misread = stamps.misread
+        raise DataError(
+            f"{name}: line {rows.index[row]}: {site.time_column} {written.iloc[row]!r} is no time: {misread.advice}"
+        )
+    if stamps.times.isna().all():
+        first = read_time(written.iloc[0], site)
+        told = first.advice if isinstance(first, NoTime) else None
+        advice = told or f"write {FORMS}, or set time_format in the table of {site.name} (TETOUAN_SITES)"
+        raise DataError(f"{name}: {site.time_column} {written.iloc[0]!r} is no time: {advice}")
+    return stamps
 
 
-def _read_times(written: pd.Series[str], layout: str) -> pd.Series[pd.Timestamp]:
-    """Return the naive times, in UTC where they have an offset, and NaT where the text is none."""
-    return pd.to_datetime(written, format=layout, errors="coerce", utc=True).dt.tz_localize(None)
+def told_apart(rows: pd.DataFrame, site: Site, stamps: Stamps) -> pd.DataFrame:
+    """Return the rows with the offset in each time that the clock shows twice, which only the whole file tells."""
+    if not stamps.repeated.any():
+        return rows
+    shown = stamps.times[stamps.repeated].tz_convert(site.time_zone)
+    written = rows[site.time_column].mask(stamps.repeated)
+    written[stamps.repeated] = [time.isoformat() for time in shown]
+    return rows.assign(**{site.time_column: written})
 
 
 def present(site: Site, rows: pd.DataFrame) -> Site:

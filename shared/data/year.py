@@ -18,7 +18,7 @@ from shared.data.hints import Hints
 from shared.data.reading import read_table
 from shared.data.sites import BUILT_IN, known_sites, site
 from shared.data.synthetic import YEAR, synthetic_csv
-from shared.data.table import of_site, present, times
+from shared.data.table import of_site, present, times, told_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ Source = Literal["uci", "file", "synthetic"]
 
 @dataclass(frozen=True, eq=False)
 class Year:
-    """The readings of one site as published, every cell as text.
+    """The readings of one site as published, every cell as text; a time that the clock shows twice has its offset.
 
     Attributes
     ----------
@@ -221,7 +221,8 @@ def _year(
     decimal: Mark | None = None,
 ) -> Year:
     rows = of_site(table, place, name, decimal)
-    known = times(rows.reset_index(drop=True), place, name)
+    stamps = times(rows, place, name)
+    rows, known = told_apart(rows, place, stamps), stamps.times
     if known.hasnans or not known.is_monotonic_increasing:
         # a row without a time stays behind the one before it
         order = known.to_series().ffill().bfill().argsort(kind="stable").to_numpy()

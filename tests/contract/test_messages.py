@@ -172,7 +172,7 @@ def test_a_row_of_the_file_goes_out_as_the_golden_raw_record() -> None:
     cells = list(json.loads(golden("readings.raw")).values())[1:]
     header = ",".join([known.time_column, *known.columns])
     rows = read_table(lambda: BytesIO(f"{header}\n{','.join(cells)}\n".encode()), "one row").rows
-    year = Year(known, rows, times_of(rows, known, "one row"), "", "file", "one row")
+    year = Year(known, rows, times_of(rows, known, "one row").times, "", "file", "one row")
     (time,) = year.times.to_pydatetime()
     assert list(year.raw_messages(time, time.replace(hour=5))) == [(time, golden("readings.raw"))]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
 
 from shared.data.errors import DataError
-from shared.data.table import present, times
+from shared.data.table import present, times, told_apart
 from tests.unit.data.tables import identity, parse
 
 if TYPE_CHECKING:
@@ -114,26 +115,47 @@ def test_times_are_utc_and_nat_where_unreadable(table: bytes, tetouan: Site) -> 
     rows = parse(
         table.replace(b"3/3/2019 23:50", b"yesterday").replace(b"3/4/2019 0:00", b" 3/4/2019 0:00 "), tetouan, "t.csv"
     )
-    read = times(rows, tetouan, "t.csv")
+    read = times(rows, tetouan, "t.csv").times
     assert read[0] == pd.Timestamp("2019-03-03T23:40Z")
     assert read[2] == pd.Timestamp("2019-03-04T00:00Z")
     assert read.isna().tolist() == [False, True, False, False, False]
 
 
-def test_an_offset_tells_apart_the_hour_that_comes_twice(tetouan: Site) -> None:
-    """ISO 8601 with an offset is exact; without one, what the clock shows twice or never is no readable time."""
+def test_the_order_of_the_rows_tells_apart_the_hour_that_comes_twice(tetouan: Site) -> None:
+    """Such a time gets its offset, all other cells stay; what the clock never shows is no time."""
     madrid = tetouan.model_copy(update={"time_zone": "Europe/Madrid"})
-    written = {
-        "2019-10-27T02:15+02:00": "2019-10-27T00:15Z",
-        "2019-10-27 02:15:00+0100": "2019-10-27T01:15Z",
-        "2019-10-27T01:15Z": "2019-10-27T01:15Z",
-        "2019-10-27T03:15": "2019-10-27T02:15Z",
-        "10/27/2019 3:15": "2019-10-27T02:15Z",
-    }
-    unreadable = ["2019-10-27T02:15", "10/27/2019 2:15", "3/31/2019 2:15", "2019-10-27", "2019-13-27T02:15Z"]
-    read = times(pd.DataFrame({"DateTime": [*written, *unreadable]}), madrid, "t.csv")
-    assert read[: len(written)].tolist() == pd.DatetimeIndex(list(written.values())).tolist()
-    assert read[len(written) :].isna().all()
+    rows = pd.DataFrame(
+        {"DateTime": ["10/27/2019 2:50", "10/27/2019 2:00", "10/27/2019 3:00", "3/31/2019 2:00"], "a": 1}
+    )
+    read = times(rows, madrid, "t.csv")
+    assert [time.isoformat()[11:16] for time in read.times[:3]] == ["00:50", "01:00", "02:00"]
+    assert read.times.isna().tolist() == [False, False, False, True]
+    told = told_apart(rows, madrid, read)
+    written = ["2019-10-27T02:50:00+02:00", "2019-10-27T02:00:00+01:00", "10/27/2019 3:00", "3/31/2019 2:00"]
+    assert told.to_dict("list") == {"DateTime": written, "a": [1] * 4}
+    assert (times(told, madrid, "t.csv").times[:3] == read.times[:3]).all()
+
+
+@pytest.mark.parametrize(
+    ("written", "day_first", "said"),
+    [
+        ("13/2/2019 0:00", False, "the day stands first: set day_first = true in the table of tetouan"),
+        (
+            "2/13/2019 0:00",
+            True,
+            "the month stands first: set day_first = false or time_format in the table of tetouan",
+        ),
+        ("1.2.2019 0:00", False, "set day_first = true where the day stands first, time_format where the month does"),
+    ],
+)
+def test_a_file_whose_days_and_months_change_places_is_refused(
+    table: bytes, tetouan: Site, written: str, said: str, *, day_first: bool
+) -> None:
+    """One row tells that all others may be misread: the line names it and the key to set."""
+    rows = parse(table.replace(b"3/4/2019 0:00", written.encode()).replace(b"/3/", b"/9/"), tetouan, "t.csv")
+    rows["DateTime"] = rows["DateTime"].str.replace("/4/", "/3/")
+    with pytest.raises(DataError, match=re.escape(f"t.csv: line 4: DateTime {written!r} is no time: {said}")):
+        times(rows, tetouan.model_copy(update={"day_first": day_first}), "t.csv")
 
 
 def test_a_table_with_no_readable_time_is_refused(table: bytes, tetouan: Site) -> None:

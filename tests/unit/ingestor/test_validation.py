@@ -199,7 +199,7 @@ def test_a_time_without_offset_is_in_the_time_zone_of_its_site() -> None:
         "2017-10-19",
         "19/10/2017 4:40",
         "2/30/2017 4:40",
-        "10/19/2017 24:00",
+        "10/19/2017 24:10",
         "10/19/17 4:40",
         "\u0661/19/2017 4:40",
         "2017-10-19T04:40:60Z",
@@ -215,6 +215,34 @@ def test_a_time_that_cannot_be_read_is_refused(time: object) -> None:
     """A date alone, an epoch, a day that does not exist and an instant outside the calendar are no times."""
     refused = refusal_of(raw(time))
     assert (refused.reason, refused.field) == ("no_time", "DateTime")
+
+
+def test_a_refused_time_says_what_to_set() -> None:
+    """The value of the dead letter quotes the time and names the key of the site's table."""
+    advice = "the day stands first: set day_first = true in the table of tetouan (TETOUAN_SITES)"
+    assert refusal_of(raw("19/10/2017 4:40")) == Rejected("no_time", "DateTime", f"19/10/2017 4:40: {advice}")
+    assert refusal_of(raw(1508388000)).value == (
+        '1508388000: it counts from 1970 on: set time_format = "epoch_s" in the table of tetouan (TETOUAN_SITES)'
+    )
+
+
+def test_a_number_is_a_time_where_the_site_counts_from_1970() -> None:
+    """As JSON number or as text."""
+    counted = {"tetouan": SITES["tetouan"].model_copy(update={"time_format": "epoch_ms"})}
+    for time in (1508388000000, "1508388000000"):
+        outcome = validate(raw(time), counted)
+        assert isinstance(outcome, CleanReading)
+        assert outcome.time == datetime(2017, 10, 19, 4, 40, tzinfo=UTC)
+
+
+def test_a_time_that_the_clock_skips_has_a_reason_of_its_own() -> None:
+    """When summer time begins an hour is missing on the clock: the stamp is refused, the true one read."""
+    madrid = {"tetouan": SITES["tetouan"].model_copy(update={"time_zone": "Europe/Madrid"})}
+    skipped, true = validate(raw("3/31/2019 2:00"), madrid), validate(raw("3/31/2019 3:00"), madrid)
+    assert isinstance(skipped, Rejected)
+    assert skipped.reason == "skipped_hour"
+    assert isinstance(true, CleanReading)
+    assert true.time == datetime(2019, 3, 31, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
