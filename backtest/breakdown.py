@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from shared.forecasting.leads import lead_groups
 from shared.forecasting.scores import Term, figures_of, pair_terms
 
 if TYPE_CHECKING:
@@ -20,10 +21,7 @@ if TYPE_CHECKING:
     from backtest.tables import ScoreTable
     from shared.forecasting.calendar import Calendar
 
-__all__ = ["LEADS", "by_group", "by_lead", "columns_of", "local_times"]
-
-LEADS = (1, 6, 36, 144)
-"""The leads in steps that are broken down, as far as a day has them."""
+__all__ = ["by_group", "by_lead", "columns_of", "local_times"]
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _SEASONS = ("Dec-Feb", "Mar-May", "Jun-Aug", "Sep-Nov")  # by their months: which of them is winter depends on the site
@@ -66,7 +64,7 @@ def by_group(record: Record, calendar: Calendar) -> dict[str, pd.DataFrame]:
         "seasons": _ordered(local.month.to_numpy() % 12 // 3, _SEASONS, "season_months"),
         "holidays": _ordered(holiday.astype(np.int64), _DAY_TYPES, "day_type"),
     }
-    leads = [lead for lead in LEADS if lead <= record.steps_per_day]
+    leads = [group.steps for group in lead_groups(record.step_minutes)]
     targets = [np.arange(min(lead, record.rows), record.rows) for lead in leads]
     row = np.concatenate(targets)
     minutes = record.step_minutes * np.repeat(leads, [len(rows) for rows in targets])

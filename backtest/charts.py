@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shared.forecasting.leads import lead_name
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
     Figure = dict[str, Any]
 
-__all__ = ["coverage_by_lead", "fan", "lead_name", "over_categories", "over_line", "pinball_by_lead", "rmse_by_lead"]
+__all__ = ["coverage_by_lead", "fan", "over_categories", "over_line", "pinball_by_lead", "rmse_by_lead"]
 
 NOMINAL, LOWEST, HIGHEST = 0.9, 0.88, 0.92
 """The coverage that the interval promises, and the band in which it counts as kept."""
@@ -27,12 +29,6 @@ _STYLES = (
     ("#c05c96", "dashdot", "triangle-up"),
 )
 _BAND_COLOUR = "#009e73"
-
-
-def lead_name(minutes: int) -> str:
-    """Return a lead as people say it: minutes below an hour, whole hours, or both."""
-    hours, rest = divmod(int(minutes), 60)
-    return " ".join([f"{hours} h"] * (hours > 0) + [f"{rest} min"] * (rest > 0))
 
 
 def rmse_by_lead(leads: pd.DataFrame) -> Figure:

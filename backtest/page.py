@@ -13,7 +13,7 @@ from plotly.io import to_html  # type: ignore[import-untyped]  # Plotly 5 is pub
 from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # as above
 
 from backtest import charts
-from shared.forecasting.scores import grouped
+from shared.forecasting.leads import lead_groups, lead_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,7 +107,7 @@ def cell(value: object, column: str) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return _OPEN
     if column == "lead_minutes":
-        return charts.lead_name(int(str(value)))
+        return lead_name(int(str(value)))
     form = next((form for ending, form in _FORMS.items() if column.endswith(ending)), "")
     return format(value, form)
 
@@ -119,7 +119,8 @@ def heading(column: str) -> str:
 
 def _groups(result: Backtest) -> list[dict[str, object]]:
     """Return the figures of the lead groups under the names of the columns, and the rule that is best at each."""
-    table, minutes = result.table, result.site.step_minutes
+    table = result.table
+    groups = {group.key: group for group in lead_groups(table.step_minutes)}
     named = {
         "rmse_kw": "rmse_kw",
         "mae_kw": "mae_kw",
@@ -132,14 +133,13 @@ def _groups(result: Backtest) -> list[dict[str, object]]:
         "best_naive_rmse_kw": "best_naive_rmse_kw",
         "skill_ratio": "skill_vs_best_naive",
     }
-    figures = {column: grouped(table.per_lead[name]) for column, name in named.items()}
     return [
         {
-            "lead": "mean of all" if group == "mean" else charts.lead_name(int(group) * minutes),
-            "best_naive_rule": None if group == "mean" else table.best_naive[int(group) - 1],
-            **{column: by_group[group] for column, by_group in figures.items()},
+            "lead": groups[key].shown if key in groups else "mean of all",
+            "best_naive_rule": table.best_naive[groups[key].steps - 1] if key in groups else None,
+            **{column: figures[name] for column, name in named.items()},
         }
-        for group in figures["rmse_kw"]
+        for key, figures in table.leads(named.values()).items()
     ]
 
 

@@ -11,6 +11,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from backtest.naive import RULES, NaiveForecasts
+from shared.forecasting.leads import lead_groups
 from shared.forecasting.scores import (
     ABSENT,
     Term,
@@ -25,7 +26,7 @@ from shared.forecasting.scores import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -76,6 +77,8 @@ class ScoreTable:
         be computed. The two naive figures are over the pairs for which every rule speaks.
     best_naive
         The rule of ``backtest.naive.RULES`` that is best in hindsight at every lead; None where there is no pair.
+    step_minutes
+        Minutes from one lead to the next.
     weather_estimate
         ``rmse_kw``, ``mae_kw``, ``mape``, ``r2`` of the weather estimate against the reading at the origin, or NaN.
     """
@@ -86,6 +89,7 @@ class ScoreTable:
     answered: int
     per_lead: Mapping[str, NDArray[np.float64]]
     best_naive: tuple[str | None, ...]
+    step_minutes: int
     weather_estimate: Mapping[str, float]
 
     @classmethod
@@ -117,17 +121,30 @@ class ScoreTable:
             record.answered,
             per_lead,
             tuple(best_naive),
+            record.step_minutes,
             estimate_figures(record.demand[history:], record.weather_estimate),
         )
 
+    def leads(self, names: Iterable[str] = FIGURES) -> dict[str, dict[str, float | None]]:
+        """Return these figures of each lead group and of the mean over all leads, by the keys of ``grouped``.
+
+        Beside them stands ``scored_minutes``, the lead itself, None for the mean. What cannot be computed is None.
+        """
+        by_name = {name: grouped(self.per_lead[name], self.step_minutes) for name in names}
+        scored = {group.key: group.scored_minutes for group in lead_groups(self.step_minutes)}
+        keys = next(iter(by_name.values()))
+        return {
+            key: {"scored_minutes": scored.get(key), **{name: figures[key] for name, figures in by_name.items()}}
+            for key in keys
+        }
+
     def to_json(self) -> dict[str, Any]:
         """Return the result for machines; what cannot be computed is None."""
-        by_name = {name: grouped(self.per_lead[name]) for name in FIGURES}
         return {
             "zone": self.zone,
             "test_from": self.test_from.isoformat().replace("+00:00", "Z"),
             "rows": self.rows,
-            "leads": {group: {name: by_name[name][group] for name in FIGURES} for group in by_name["rmse_kw"]},
+            "leads": self.leads(),
             "weather_estimate": estimate_or_none(self.weather_estimate),
         }
 
@@ -138,9 +155,9 @@ class ScoreTable:
         table.add_column("lead")
         for heading, _ in _SHOWN.values():
             table.add_column(heading, justify="right")
-        by_name = {name: grouped(self.per_lead[name]) for name in _SHOWN}
-        for group in by_name["rmse_kw"]:
-            table.add_row(group, *(_cell(figures[group], _SHOWN[name][1]) for name, figures in by_name.items()))
+        shown = {group.key: group.shown for group in lead_groups(self.step_minutes)}
+        for key, figures in self.leads(_SHOWN).items():
+            table.add_row(shown.get(key, key), *(_cell(figures[name], form) for name, (_, form) in _SHOWN.items()))
         return table
 
 

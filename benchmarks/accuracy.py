@@ -1,7 +1,7 @@
-"""What the forecasts are worth: on the stream as it is, rung by rung, after a cold start, and when the meter fails.
+"""What the forecasts are worth: on the stream as it is, level by level, after a cold start, and when the meter fails.
 
-``python -m benchmarks.accuracy [--zones 2] [--only window,rungs,cold,disturbed] [--json FILE]`` takes the year of the
-settings (TETOUAN_DATA). Every reading is answered before the next is seen. No weather is fed: its rung stays silent,
+``python -m benchmarks.accuracy [--zones 2] [--only window,levels,cold,disturbed] [--json FILE]`` takes the year of the
+settings (TETOUAN_DATA). Every reading is answered before the next is seen. No weather is fed: its level stays silent,
 and what weather and calendar alone say has a line of its own.
 """
 
@@ -30,6 +30,7 @@ from services.trainer.history import History
 from shared.forecasting.boosting import Boosting
 from shared.forecasting.grid import Grid
 from shared.forecasting.ladder import ADAPTED, FROZEN, NAMES
+from shared.forecasting.leads import lead_groups, lead_name
 from shared.forecasting.scores import grouped, step_of, to_kw
 from shared.runtime.settings import Settings, load
 
@@ -40,13 +41,15 @@ if TYPE_CHECKING:
 
     from backtest.tables import ScoreTable
     from benchmarks.streaming import Tell
+    from shared.contracts.messages import LeadMinutes
     from shared.forecasting.model import ZoneDemand
 
 Floats = NDArray[np.float64]
 
-PARTS = ("window", "rungs", "cold", "disturbed")
+PARTS = ("window", "levels", "cold", "disturbed")
 DAY = 144  # readings, and leads
-LEADS = np.array((1, 6, 36, 144))
+GROUPS = lead_groups(24 * 60 // DAY)
+LEADS = np.array([group.steps for group in GROUPS])
 
 START_MONTHS = (1, 3, 5, 7, 9)
 DAYS_SEEN = (8, 14, 30, 60, 90)
@@ -95,8 +98,8 @@ class Stream:
     ----------
     table
         The scores of what was sent.
-    rungs_kw
-        The RMSE at ``LEADS`` of each rung that answered at all, over the pairs for which all of them did.
+    levels_kw
+        The RMSE of each lead group and fallback level that answered at all, over the pairs for which all of them did.
     cpu_us, cpu_us_by_hundred
         CPU time of taking and answering one reading: alone, and among a hundred that come together.
     state_bytes
@@ -106,7 +109,7 @@ class Stream:
     """
 
     table: ScoreTable
-    rungs_kw: Mapping[str, Mapping[int, float]]
+    levels_kw: Mapping[str, Mapping[LeadMinutes, float]]
     cpu_us: float
     cpu_us_by_hundred: float
     state_bytes: int
@@ -116,36 +119,36 @@ class Stream:
         """Return the figures for machines."""
         window = {
             **self.table.to_json(),
-            "best_naive_rmse_kw": grouped(self.table.per_lead["best_naive_rmse_kw"]),
-            "best_naive": {lead: self.table.best_naive[lead - 1] for lead in LEADS.tolist()},
+            "best_naive_rmse_kw": grouped(self.table.per_lead["best_naive_rmse_kw"], self.table.step_minutes),
+            "best_naive": {group.key: self.table.best_naive[group.steps - 1] for group in GROUPS},
             "cpu_us_per_reading": round(self.cpu_us_by_hundred, 1),
             "cpu_us_per_reading_one_by_one": round(self.cpu_us, 1),
             "state_bytes": self.state_bytes,
             "weather_estimate": self.weather and self.weather.to_json(),
         }
-        return {"window": window, "rungs": {"rmse_kw": self.rungs_kw, "adapted_beats_frozen": self.adapting()}}
+        return {"window": window, "levels": {"rmse_kw": self.levels_kw, "adapted_beats_frozen": self.adapting()}}
 
     def shown(self) -> dict[str, tuple[RenderableType, ...]]:
         """Return the figures for people."""
-        rules = ", ".join(f"lead {lead}: {self.table.best_naive[lead - 1]}" for lead in LEADS.tolist())
+        rules = ", ".join(f"{group.shown}: {self.table.best_naive[group.steps - 1]}" for group in GROUPS)
         cost = (
             f"{self.cpu_us_by_hundred:.0f} us of CPU a reading by the hundred, {self.cpu_us:.0f} one by one, "
             f"{self.state_bytes:,} bytes of state"
         )
-        title = f"Zone {self.table.zone}: RMSE kW by rung, where all of them answered"
-        rungs = _table("rung", *(f"lead {lead}" for lead in LEADS), title=title)
-        for name, by_lead in self.rungs_kw.items():
-            rungs.add_row(name, *(f"{rmse_kw:,.1f}" for rmse_kw in by_lead.values()))
+        title = f"Zone {self.table.zone}: RMSE kW by level, where all of them answered"
+        levels = _table("level", *(group.shown for group in GROUPS), title=title)
+        for name, by_lead in self.levels_kw.items():
+            levels.add_row(name, *(f"{rmse_kw:,.1f}" for rmse_kw in by_lead.values()))
         beaten = {True: "beats", False: "does not beat"}
-        adapting = (f"lead {lead}: adapted {beaten[better]} frozen" for lead, better in self.adapting().items())
+        adapting = (f"{lead_name(lead)}: adapted {beaten[better]} frozen" for lead, better in self.adapting().items())
         return {
             "window": (self.table, f"best naive rule at {rules}", cost, str(self.weather or "no weather")),
-            "rungs": (rungs, ", ".join(adapting)),
+            "levels": (levels, ", ".join(adapting)),
         }
 
-    def adapting(self) -> dict[int, bool]:
-        """Tell whether the weights that adapt beat those that were frozen, by lead."""
-        adapted, frozen = (self.rungs_kw[NAMES[rung]] for rung in (ADAPTED, FROZEN))
+    def adapting(self) -> dict[LeadMinutes, bool]:
+        """Tell whether the weights that adapt beat those that were frozen, by lead group."""
+        adapted, frozen = (self.levels_kw[NAMES[level]] for level in (ADAPTED, FROZEN))
         return {lead: adapted[lead] < frozen[lead] for lead in adapted}
 
 
@@ -169,7 +172,7 @@ def stream(history: History, tell: Tell) -> Stream:
     early = np.arange(len(said_kw))[:, None, None] < LEADS  # said before the last fifth began
     return Stream(
         table=scored(history, range(history.seen, len(history.demand_kw)), issued),
-        rungs_kw=rung_errors_kw(np.where(early, np.nan, said_kw)[:-1], load_kw),
+        levels_kw=level_errors_kw(np.where(early, np.nan, said_kw)[:-1], load_kw),
         cpu_us=1e6 * spent_s / len(load_kw),
         cpu_us_by_hundred=1e6 * by_hundred_s(twin, first_step, load_kw, issued) / len(load_kw),
         state_bytes=_state_bytes(model),
@@ -219,20 +222,20 @@ def weather_estimate(history: History) -> WeatherEstimate | None:
 
 
 def said_of_next_kw(model: ZoneDemand) -> Floats:
-    """Return what each rung has said of the next reading at each of ``LEADS``, (rungs, leads), NaN where nothing."""
+    """Return what each level has said of the next reading at each of ``LEADS``, (levels, leads), NaN where nothing."""
     fold = model.fold
     assert fold is not None  # noqa: S101 - a model that has read tells the type checker
     said_kw: Floats = fold.said_of_next_kw()[:, np.searchsorted(fold.intervals.leads, LEADS)]
     return said_kw
 
 
-def rung_errors_kw(said_kw: Floats, load_kw: Floats) -> dict[str, dict[int, float]]:
-    """Return the RMSE by rung and lead, of the rungs that answered at all, over the pairs for which all of them did.
+def level_errors_kw(said_kw: Floats, load_kw: Floats) -> dict[str, dict[LeadMinutes, float]]:
+    """Return the RMSE by fallback level and lead group, over the pairs for which all levels answered that ever did.
 
     Parameters
     ----------
     said_kw
-        By target, (targets, rungs, leads), NaN where a rung did not answer.
+        By target, (targets, levels, leads), NaN where a level did not answer.
     load_kw
         The targets, (targets,).
     """
@@ -240,7 +243,8 @@ def rung_errors_kw(said_kw: Floats, load_kw: Floats) -> dict[str, dict[int, floa
     error_kw = said_kw[:, answered] - load_kw[:, None, None]
     alike = np.where(np.isnan(error_kw).any(axis=1, keepdims=True), np.nan, error_kw)
     rmse_kw = np.sqrt(np.nanmean(alike**2, axis=0)).tolist()
-    return {NAMES[rung]: dict(zip(LEADS.tolist(), by, strict=True)) for rung, by in zip(answered, rmse_kw, strict=True)}
+    minutes = [group.lead_minutes for group in GROUPS]
+    return {NAMES[level]: dict(zip(minutes, by, strict=True)) for level, by in zip(answered, rmse_kw, strict=True)}
 
 
 def _state_bytes(model: ZoneDemand) -> int:
@@ -481,7 +485,7 @@ def jobs(history: History, only: Iterable[str]) -> dict[str, tuple[Callable[[Tel
         "cold": (partial(cold_starts, history, runs), sum(map(_cold_readings, runs.values()))),
         "window": (partial(stream, history), len(history.demand_kw)),
     }
-    wanted = {"window" if part == "rungs" else part for part in only}
+    wanted = {"window" if part == "levels" else part for part in only}
     return {name: (job, readings) for name, (job, readings) in known.items() if name in wanted and readings}
 
 

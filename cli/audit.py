@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import Consumer, TopicPartition
 from pydantic import ValidationError
 
+from cli.watching import letter_of
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, DriftEvent, Forecast, Scores
 from shared.runtime.access import Access
@@ -40,7 +40,8 @@ class Audit:
         self._consumer.assign([part for topic in READS for part in partitions_of(self._consumer, topic.name, 0)])
         self.accepted = 0
         self.rejected = 0
-        self.rungs: Counter[str] = Counter()
+        self.amended = 0
+        self.levels: Counter[str] = Counter()
         self.digest = hashlib.sha256()
         self.records = {record.zone: record for record in records}
         self.readings: dict[datetime, CleanReading] = {}
@@ -67,7 +68,7 @@ class Audit:
     @property
     def issued(self) -> int:
         """Forecasts seen so far, repeated ones too."""
-        return sum(self.rungs.values())
+        return sum(self.levels.values())
 
     def sent(self) -> int:
         """Ask the broker how many readings have been sent; any thread may. Raises ``KafkaException``: no answer."""
@@ -90,12 +91,11 @@ class Audit:
             case topics.CLEAN.name:
                 self._book_reading(CleanReading.from_bytes(value))
             case topics.REJECTED.name:
-                headers = dict(message.headers() or ())
-                self.rejected += headers.get("topic") == json.dumps(topics.RAW.name).encode()
+                self.rejected += letter_of(message).topic == topics.RAW.name
             case topics.FORECASTS.name:
                 self.digest.update(value)
                 forecast = Forecast.from_bytes(value)
-                self.rungs.update(span.rung for span in forecast.rungs[:1])
+                self.levels.update(span.level for span in forecast.levels[:1])
                 self.forecasts[forecast.zone] = forecast
                 self.records[forecast.zone].add_forecast(forecast)
             case topics.SCORES.name:
@@ -106,7 +106,8 @@ class Audit:
                 self.drift_events[event.id] = event
 
     def _book_reading(self, reading: CleanReading) -> None:
-        self.accepted += 1
+        self.accepted += reading.revision == 0
+        self.amended += reading.revision > 0
         self.readings[reading.time] = reading
         if len(self.readings) > RECENT:
             self.readings.pop(next(iter(self.readings)))

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core.core_schema import ModelSchema
+
     from shared.contracts.messages import Message
     from shared.contracts.topics import Topic
     from shared.data.sites import Site
@@ -44,7 +47,7 @@ BODIES: Mapping[Topic, type[Message]] = {
 }
 INFO = {
     "title": "Tetouan streaming forecaster",
-    "version": "1.0.0",  # of the messages: the topics end in its first number
+    "version": "2.0.0",  # of the messages, whose highest schema_version is its first number
     "description": (
         "Readings of electricity meters in, the demand of the next 24 hours out. Every record is keyed, so that the "
         "messages of a site keep their order. Delivery is at least once: (site, zone, origin) identifies a forecast, "
@@ -53,6 +56,7 @@ INFO = {
     ),
     "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
 }
+KEY = {"type": "string", "description": "Name of the site."}
 
 Json = dict[str, Any]
 
@@ -80,10 +84,15 @@ def complaints(folder: Path, texts: Mapping[str, str]) -> list[str]:
 
 
 class _WireSchema(GenerateJsonSchema):
-    """Without a title a field, which only repeats its name."""
+    """Without a title a field, which only repeats its name, and open: readers ignore what they do not know."""
 
     def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 - pydantic names it
         return False
+
+    def model_schema(self, schema: ModelSchema) -> JsonSchemaValue:
+        json_schema = super().model_schema(schema)
+        json_schema.pop("additionalProperties", None)
+        return json_schema
 
 
 def _text(content: Json) -> str:
@@ -144,7 +153,6 @@ def _raw_reading(place: Site) -> Json:
             **cells,
         },
         "required": ["site", place.time_column],
-        "additionalProperties": False,
     }
 
 
@@ -156,18 +164,18 @@ def _limits(place: Site, field: str) -> str:
 
 
 def _dead_letter_headers() -> Json:
-    """Return the schema of the headers as Kafka carries them: each is JSON text; others may stand beside them."""
+    """Return the schema of the headers as Kafka carries them: each is plain text; others may stand beside them."""
     schema = _wire_schema(DeadLetter)
-    headers = {
-        name: {
-            "type": "string",
-            "contentMediaType": "application/json",
-            "description": content.pop("description"),
-            "contentSchema": content,
-        }
-        for name, content in schema["properties"].items()
-    }
-    return schema | {"properties": headers, "additionalProperties": True}
+    headers = {name: _header(content) for name, content in schema["properties"].items()}
+    required = [name for name, field in DeadLetter.model_fields.items() if field.is_required()]
+    return schema | {"properties": headers, "required": required}
+
+
+def _header(content: Json) -> Json:
+    """Return the schema of a field as text; one that may be null has no header then."""
+    kept: Json = {name: content[name] for name in ("description", "format", "pattern") if name in content}
+    number = content.get("type") == "integer"
+    return {"type": "string", **kept, **({"pattern": "^[0-9]+$"} if number else {})}
 
 
 def _asyncapi(schemas: Mapping[Topic, Json]) -> Json:
@@ -232,11 +240,6 @@ def _message(topic: Topic, schema: Json, example: Json) -> Json:
     return {
         "summary": schema["description"].split("\n")[0],
         **what,
-        "bindings": {"kafka": {"key": _key(topic), "bindingVersion": "0.5.0"}},
+        "bindings": {"kafka": {"key": KEY, "bindingVersion": "0.5.0"}},
         "examples": [example],
     }
-
-
-def _key(topic: Topic) -> Json:
-    what = "registered model" if topic == topics.MODELS else "site"
-    return {"type": "string", "description": f"Name of the {what}."}

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.chart import LEGEND, chart
+from shared.forecasting.leads import asked_groups
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,17 +23,17 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from cli.chart import Curves
-    from shared.contracts.messages import DriftEvent, Forecast, RungSpan, Score, Scores
+    from shared.contracts.messages import DriftEvent, Forecast, LevelSpan, Score, Scores
+    from shared.forecasting.leads import LeadGroup
 
 __all__ = ["Snapshot", "plain_line", "screen"]
 
-LEADS = {1: "+10 min", 6: "+1 h", 144: "+24 h"}
 ROOMY = (100, 28)  # from so many columns and lines on there is space for frames and tiles
 LEAST_CHART = 6
 ERROR_DAYS, COVERAGE_DAYS = 1, 7
 OVERDUE_S = 5.0
 TILE = 5  # lines with the frame: what a tile says beyond three lines is cut off
-RUNG_STYLE = {"adapted": "bright_green", "frozen": "bright_yellow", "weather": "bright_yellow"}
+LEVEL_STYLE = {"adapted": "bright_green", "frozen": "bright_yellow", "weather": "bright_yellow"}
 SEVERITY_STYLE = {"info": "bright_cyan", "warning": "bright_yellow", "critical": "bold bright_red"}
 NONE = "-"
 
@@ -101,12 +102,13 @@ def screen(snapshot: Snapshot, width: int, height: int) -> RenderableType:
 def plain_line(snapshot: Snapshot) -> str:
     """Return the state of the stream as one line."""
     forecast = snapshot.forecast
-    ahead = "  ".join(f"{shown} {_ahead(forecast, lead)[0]}" for lead, shown in LEADS.items())
-    rmse = "  ".join(f"{shown} {_worth(snapshot.scores, lead)[0]}" for lead, shown in LEADS.items())
+    groups = asked_groups(forecast.step_minutes)
+    ahead = "  ".join(f"+{group.shown} {_ahead(forecast, group)[0]}" for group in groups)
+    rmse = "  ".join(f"+{group.shown} {_worth(snapshot.scores, group)[0]}" for group in groups)
     parts = [
         f"{snapshot.label}  {forecast.origin:%Y-%m-%d %H:%M}Z  zone {forecast.zone} {_load(snapshot)}",
         f"{_share(snapshot):.0%} {snapshot.forecasts_per_s:,.0f} forecasts/s",
-        f"forecast ({forecast.rungs[0].rung}):  {ahead} kW",
+        f"forecast ({forecast.levels[0].level}):  {ahead} kW",
         f"RMSE, 1 day:  {rmse} kW",
         f"{snapshot.rejected:,} readings refused" if snapshot.rejected else "",
         f"drift: {_drift(snapshot.drift)[0]}" if snapshot.drift else "",
@@ -208,23 +210,28 @@ def _leads(snapshot: Snapshot, *, roomy: bool) -> Part:
     )
     for head in heads:
         table.add_column(head, justify="left" if head == "ahead" else "right", no_wrap=True)
-    for lead, shown in LEADS.items():
-        table.add_row(shown, *_ahead(snapshot.forecast, lead), *_worth(snapshot.scores, lead))
+    groups = asked_groups(snapshot.forecast.step_minutes)
+    for group in groups:
+        table.add_row(f"+{group.shown}", *_ahead(snapshot.forecast, group), *_worth(snapshot.scores, group))
     note = "repeating yesterday: what that would have cost in RMSE; skill: by how much ours is smaller"
-    return _framed(table, "forecasts, and what such were worth", roomy=roomy, note=note), 7 if roomy else 5
+    return _framed(table, "forecasts, and what such were worth", roomy=roomy, note=note), len(groups) + (
+        4 if roomy else 2
+    )
 
 
-def _ahead(forecast: Forecast, lead: int) -> tuple[Text, Text]:
-    if lead > len(forecast.median_kw):
+def _ahead(forecast: Forecast, group: LeadGroup) -> tuple[Text, Text]:
+    if group.steps > len(forecast.median_kw):
         return Text(NONE), Text(NONE)
+    at = group.steps - 1
     band = next((interval for interval in forecast.intervals if interval.coverage == 0.9), None)
-    ends = NONE if band is None else f"{band.low_kw[lead - 1]:,.0f} - {band.high_kw[lead - 1]:,.0f}"
-    return Text(f"{forecast.median_kw[lead - 1]:,.0f}", "bold bright_yellow"), Text(ends)
+    ends = NONE if band is None else f"{band.low_kw[at]:,.0f} - {band.high_kw[at]:,.0f}"
+    return Text(f"{forecast.median_kw[at]:,.0f}", "bold bright_yellow"), Text(ends)
 
 
-def _worth(scores: Scores | None, lead: int) -> tuple[str, str, str, str]:
+def _worth(scores: Scores | None, group: LeadGroup) -> tuple[str, str, str, str]:
     """Return RMSE of the last day, that of "same time yesterday", the skill, and the coverage of the last week."""
-    by_window = {score.window_days: score for score in scores.scores if score.group == str(lead)} if scores else {}
+    found = scores.scores if scores else ()
+    by_window = {score.window_days: score for score in found if score.lead_minutes == group.lead_minutes}
     day, week = by_window.get(ERROR_DAYS), by_window.get(COVERAGE_DAYS)
     return (
         _number(day.rmse_kw if day else None),
@@ -273,15 +280,15 @@ def _tiles(snapshot: Snapshot, *, roomy: bool) -> Part:
 
 
 def _model(forecast: Forecast) -> list[Text]:
-    """Say which rungs of the ladder answered, and why where it was not the best one."""
-    rungs = [Text(_span(span, forecast), RUNG_STYLE.get(span.rung, "bold bright_red")) for span in forecast.rungs]
-    return [*rungs, Text(forecast.models.demand or "no model", "dim")]
+    """Say which fallback levels answered, and why where it was not the best one."""
+    levels = [Text(_span(span, forecast), LEVEL_STYLE.get(span.level, "bold bright_red")) for span in forecast.levels]
+    return [*levels, Text(forecast.models.demand or "no model", "dim")]
 
 
-def _span(span: RungSpan, forecast: Forecast) -> str:
+def _span(span: LevelSpan, forecast: Forecast) -> str:
     hours = span.to_lead * forecast.step_minutes / 60
     reach = "" if span.to_lead == len(forecast.median_kw) else f" to +{hours:g} h"
-    return f"{span.rung}{reach}" + (f": {span.reason}" if span.reason else "")
+    return f"{span.level}{reach}" + (f": {span.reason}" if span.reason else "")
 
 
 def _drift(events: Sequence[DriftEvent]) -> list[Text]:

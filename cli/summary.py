@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backtest.tables import ScoreTable
-from shared.forecasting.scores import ABSENT, grouped
+from shared.forecasting.scores import ABSENT
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,20 +24,20 @@ def summary(audit: Audit, *, sent: int, others_sent: int, merged: int) -> dict[s
     ``sent`` are the readings of the replay, ``others_sent`` what else came on the raw topic.
     """
     first = next(iter(audit.records.values()))
-    rmse_kw = grouped(ScoreTable.of(first).per_lead["rmse_kw"])
     return {
         "readings_sent": sent,
         "others_sent": others_sent,
         "accepted": audit.accepted,
         "rejected": audit.rejected,
         "merged": merged,
+        "amended": audit.amended,
         "forecasts": audit.issued,
         "missing_forecasts": audit.missing,
         "duplicate_forecasts": audit.duplicates,
         "unmatured": sum(unmatured(record) for record in audit.records.values()),
-        "rungs": dict(audit.rungs),
+        "levels": dict(audit.levels),
         "drift_events": len(audit.drift_events),
-        "leads": {group: {"rmse_kw": figure} for group, figure in rmse_kw.items()},
+        "leads": ScoreTable.of(first).leads(("rmse_kw",)),
         "forecasts_sha256": audit.digest.hexdigest(),
     }
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, DeadLetter, DriftEvent, Forecast
+from shared.forecasting.leads import asked_groups
 from shared.runtime.administration import partitions_of
 from shared.runtime.diagnosis import explain, why_refused
 from shared.runtime.settings import Refused
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from shared.contracts.topics import Topic
     from shared.runtime.settings import Settings
 
-__all__ = ["WATCHED", "drift_line", "forecast_line", "last_reading", "reading_line", "watch"]
+__all__ = ["WATCHED", "drift_line", "forecast_line", "last_reading", "letter_of", "reading_line", "watch"]
 
 WATCHED = {
     "forecasts": topics.FORECASTS,
@@ -36,12 +37,6 @@ WATCHED = {
 }
 ANSWER_S = 5.0
 TAIL = 100  # records among which the last reading is looked for
-WHAT_TO_DO = {
-    "sensor": "check the meter; its values are not to be trusted",
-    "data": "compare with the weather and the calendar; forecasts may suffer",
-    "model": "check the meter; if the load has really changed, the forecast adapts: follow its scores",
-}
-SHOWN_LEADS = {1: "+10 min", 6: "+1 h", 144: "+24 h"}
 
 
 def watch(settings: Settings, topic: Topic, *, as_json: bool, from_start: bool) -> Iterator[str]:
@@ -121,12 +116,15 @@ def _as_json(message: Message) -> str:
     if not (message.topic() or "").endswith(topics.REJECTED.name):
         return text
     headers = {
-        name: value.decode() for name, value in dict(message.headers() or ()).items() if isinstance(value, bytes)
+        name: value.decode(errors="backslashreplace")
+        for name, value in dict(message.headers() or ()).items()
+        if isinstance(value, bytes)
     }
-    return json.dumps({**headers, "original": text})
+    return json.dumps({**headers, "original": text}, ensure_ascii=False)
 
 
-def _letter(message: Message) -> DeadLetter:
+def letter_of(message: Message) -> DeadLetter:
+    """Return what the headers of a dead letter say; raises ``ValidationError``."""
     headers = dict(message.headers() or ())
     return DeadLetter.from_headers([(name, value) for name, value in headers.items() if isinstance(value, bytes)])
 
@@ -146,7 +144,7 @@ def _readable(message: Message) -> str:
     if topic.endswith(topics.CLEAN.name):
         return reading_line(CleanReading.from_bytes(value))
     if topic.endswith(topics.REJECTED.name):
-        letter = _letter(message)
+        letter = letter_of(message)
         what = f"{letter.field}={letter.value}" if letter.field else letter.value or ""
         where = f"{letter.topic}/{letter.partition}@{letter.offset}"
         return f"{letter.received:%Y-%m-%d %H:%M:%S}  {letter.reason}  {what}  ({where})"
@@ -155,23 +153,22 @@ def _readable(message: Message) -> str:
 
 def forecast_line(forecast: Forecast) -> str:
     """Return a forecast for people: the leads an operator asks for, each with its interval."""
-    leads = [
-        f"{shown} {forecast.median_kw[lead - 1]:,.0f} kW"
-        + "".join(
-            f" [{i.low_kw[lead - 1]:,.0f}..{i.high_kw[lead - 1]:,.0f}]" for i in forecast.intervals if i.coverage == 0.9
-        )
-        for lead, shown in SHOWN_LEADS.items()
-        if lead <= len(forecast.median_kw)
-    ]
-    rung = forecast.rungs[0].rung if forecast.rungs else "?"
-    return f"{forecast.origin:%Y-%m-%d %H:%M}  {forecast.site} zone {forecast.zone}  {'  '.join(leads)}  {rung}"
+    groups = [group for group in asked_groups(forecast.step_minutes) if group.steps <= len(forecast.median_kw)]
+    ahead = "  ".join(f"+{group.shown} {_demand(forecast, group.steps - 1)}" for group in groups)
+    level = forecast.levels[0].level if forecast.levels else "?"
+    return f"{forecast.origin:%Y-%m-%d %H:%M}  {forecast.site} zone {forecast.zone}  {ahead}  {level}"
+
+
+def _demand(forecast: Forecast, at: int) -> str:
+    bounds = (f" [{i.low_kw[at]:,.0f}..{i.high_kw[at]:,.0f}]" for i in forecast.intervals if i.coverage == 0.9)
+    return f"{forecast.median_kw[at]:,.0f} kW{''.join(bounds)}"
 
 
 def drift_line(event: DriftEvent) -> str:
     """Return a drift event for people: since when, how bad, where, how sure, and what to do as long as it is open."""
     where = event.site if event.zone is None else f"{event.site} zone {event.zone}"
     what = f"{event.kind}: {event.feature} ({event.detector} {event.score:g}, threshold {event.threshold:g})"
-    state = f"open: {WHAT_TO_DO[event.kind]}" if event.ended is None else f"ended {event.ended:%Y-%m-%d %H:%M}"
+    state = f"open: {event.text}".removesuffix(": ") if event.ended is None else f"ended {event.ended:%Y-%m-%d %H:%M}"
     return f"{event.started:%Y-%m-%d %H:%M}  {event.severity}  {where}  {what}  {state}"
 
 

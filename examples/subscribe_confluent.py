@@ -15,13 +15,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, TopicPartition
 
 ANSWER_S = 10.0  # then nobody is there
-LEADS_MINUTES = {"+10 min": 10, "+1 h": 60, "+24 h": 1440}
+LEADS_MINUTES = (10, 60, 1440)  # or the next that the step of the site allows
 
 
 def main() -> int:
@@ -85,15 +85,16 @@ def print_forecasts(consumer: Consumer, count: int | None) -> None:
 
 
 def line(forecast: dict[str, Any], origin: datetime) -> str:
-    """Return origin, zone, the demand ahead with its 90 % interval, and who answered."""
+    """Return origin, zone, the demand ahead by the clock with its 90 % interval, and who answered."""
     interval = next((interval for interval in forecast["intervals"] if interval["coverage"] == 0.9), None)
     words = [f"{origin:%Y-%m-%d %H:%M}", f"{forecast['site']} zone {forecast['zone']}"]
-    for name, minutes in LEADS_MINUTES.items():
-        step = minutes // forecast["step_minutes"] - 1  # the first number is one step after the origin
-        if 0 <= step < len(forecast["median_kw"]):
-            bounds = f" [{interval['low_kw'][step]:,.0f}..{interval['high_kw'][step]:,.0f}]" if interval else ""
-            words.append(f"{name} {forecast['median_kw'][step]:,.0f} kW{bounds}")
-    return "  ".join([*words, "/".join(dict.fromkeys(span["rung"] for span in forecast["rungs"]))])
+    step = timedelta(minutes=forecast["step_minutes"])
+    for lead in dict.fromkeys(-(-timedelta(minutes=minutes) // step) for minutes in LEADS_MINUTES):
+        if lead <= len(forecast["median_kw"]):
+            at = lead - 1  # the first number is one step after the origin
+            bounds = f" [{interval['low_kw'][at]:,.0f}..{interval['high_kw'][at]:,.0f}]" if interval else ""
+            words.append(f"{origin + lead * step:%d %H:%M} {forecast['median_kw'][at]:,.0f} kW{bounds}")
+    return "  ".join([*words, "/".join(dict.fromkeys(span["level"] for span in forecast["levels"]))])
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -16,7 +16,7 @@ import argparse
 import asyncio
 import logging
 import sys
-from datetime import datetime  # noqa: TC003 - pydantic reads the annotation at run time
+from datetime import datetime, timedelta
 
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy, ExceptionMiddleware, FastStream
@@ -24,7 +24,7 @@ from faststream.kafka import KafkaBroker
 from pydantic import BaseModel, ValidationError
 
 ANSWER_S = 10.0
-LEADS_MINUTES = {"+10 min": 10, "+1 h": 60, "+24 h": 1440}
+LEADS_MINUTES = (10, 60, 1440)  # or the next that the step of the site allows
 
 
 class Interval(BaseModel):
@@ -35,10 +35,10 @@ class Interval(BaseModel):
     high_kw: list[float]
 
 
-class RungSpan(BaseModel):
+class LevelSpan(BaseModel):
     """Who answered some of the leads."""
 
-    rung: str
+    level: str
 
 
 class Forecast(BaseModel):
@@ -50,18 +50,19 @@ class Forecast(BaseModel):
     step_minutes: int
     median_kw: list[float]
     intervals: list[Interval]
-    rungs: list[RungSpan]
+    levels: list[LevelSpan]
 
     def line(self) -> str:
-        """Return origin, zone, the demand ahead with its 90 % interval, and who answered."""
+        """Return origin, zone, the demand ahead by the clock with its 90 % interval, and who answered."""
         interval = next((interval for interval in self.intervals if interval.coverage == 0.9), None)
         words = [f"{self.origin:%Y-%m-%d %H:%M}", f"{self.site} zone {self.zone}"]
-        for name, minutes in LEADS_MINUTES.items():
-            step = minutes // self.step_minutes - 1  # the first number is one step after the origin
-            if 0 <= step < len(self.median_kw):
-                bounds = f" [{interval.low_kw[step]:,.0f}..{interval.high_kw[step]:,.0f}]" if interval else ""
-                words.append(f"{name} {self.median_kw[step]:,.0f} kW{bounds}")
-        return "  ".join([*words, "/".join(dict.fromkeys(span.rung for span in self.rungs))])
+        step = timedelta(minutes=self.step_minutes)
+        for lead in dict.fromkeys(-(-timedelta(minutes=minutes) // step) for minutes in LEADS_MINUTES):
+            if lead <= len(self.median_kw):
+                at = lead - 1  # the first number is one step after the origin
+                bounds = f" [{interval.low_kw[at]:,.0f}..{interval.high_kw[at]:,.0f}]" if interval else ""
+                words.append(f"{self.origin + lead * step:%d %H:%M} {self.median_kw[at]:,.0f} kW{bounds}")
+        return "  ".join([*words, "/".join(dict.fromkeys(span.level for span in self.levels))])
 
 
 def main() -> int:

@@ -14,6 +14,7 @@ from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as models
 
 from deploy.grafana.panels import dashed, figure, lines, texts
+from shared.forecasting.leads import NOMINAL_MINUTES, lead_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +29,11 @@ __all__ = ["QUESTIONS", "reports_link"]
 
 REPORTS_URL = "http://127.0.0.1:8003/reports/"
 
-LEADS = {"1": "10 min", "6": "1 h", "36": "6 h", "144": "24 h"}
+LEADS: dict[int, str] = {
+    # the lead of a group that the step of a site does not allow is a longer one, which the metric says
+    minutes: "{{scored_minutes}} min" if minutes < 60 else lead_name(minutes)
+    for minutes in NOMINAL_MINUTES
+}
 SERVICES = '{job=~"ingestor|forecaster|monitor"}'
 SITE = '{site=~"$site"}'
 ZONE = '{site=~"$site", zone=~"$zone"}'
@@ -48,10 +53,10 @@ def reports_link() -> builders.DashboardLink:
 
 
 def _per_lead(expr: str, legend: str) -> list[Query]:
-    """Return the query once a lead time; ``LEAD`` in the expression becomes the selector, in the legend its name."""
+    """Return the query once a lead group; ``LEAD`` in the expression becomes the selector, in the legend its name."""
     return [
         (
-            expr.replace("LEAD", f'{{site=~"$site", zone=~"$zone", lead="{lead}", window_days="7"}}'),
+            expr.replace("LEAD", f'{{site=~"$site", zone=~"$zone", lead_minutes="{lead}", window_days="7"}}'),
             legend.replace("LEAD", name),
         )
         for lead, name in LEADS.items()
@@ -99,9 +104,9 @@ def _alive() -> Panels:
     )
     yield figure(
         "Stream clock (event time)",
-        "Time of the last clean reading. Live it is the last 10-minute step; a replay runs through its own year, and "
-        "every line on this page is drawn at the wall time of its scrape. Where it stands still, the sender is silent "
-        "or refused: see the figures beside it.",
+        "Time of the last clean reading. Live it is the last step of the meter; a replay runs through its own year, "
+        "and every line on this page is drawn at the wall time of its scrape. Where it stands still, the sender is "
+        "silent or refused: see the figures beside it.",
         "dateTimeAsIso",
         [(f"1000 * max by (site) (tetouan_reading_timestamp_seconds{SITE})", "{{site}}")],
         width=6,
@@ -171,7 +176,7 @@ def _alive() -> Panels:
 
 
 def _demand() -> Panels:
-    ahead = {lead: name for lead, name in LEADS.items() if lead != "36"}
+    ahead = {lead: name for lead, name in LEADS.items() if lead != 360}
     panel = lines(
         "Load and forecast, zone $zone",
         "The last load beside the newest forecasts, each drawn when it came: the 24 h line shows what the load will be "
@@ -182,7 +187,7 @@ def _demand() -> Panels:
             ('tetouan_reading_value{site=~"$site", field=~"zone_${zone}_kw"}', "{{site}}, load"),
             *(
                 (
-                    f'tetouan_forecast_demand_kw{{site=~"$site", zone=~"$zone", lead="{lead}"}}',
+                    f'tetouan_forecast_demand_kw{{site=~"$site", zone=~"$zone", lead_minutes="{lead}"}}',
                     f"{{{{site}}}}, in {name}",
                 )
                 for lead, name in ahead.items()
@@ -238,20 +243,20 @@ def _quality() -> Panels:
     )
     yield bias.min(-1).max(1)
     issued = _in_30_min(f"tetouan_forecasts_total{ZONE}")
-    rungs = lines(
-        "Forecasts by rung of the ladder, 30 minutes",
+    levels = lines(
+        "Forecasts by fallback level, 30 minutes",
         "`adapted` is the best; below it come frozen, weather, analogue and climatology. Where another takes over, the "
         "readings are missing or refused: mend the meter; meanwhile forecasts go on with a wider interval.",
         "percentunit",
         [
             (
-                f"sum by (site, zone, rung) ({issued}) / on (site, zone) group_left () sum by (site, zone) ({issued})",
-                "zone {{zone}}, {{rung}}",
+                f"sum by (site, zone, level) ({issued}) / on (site, zone) group_left () sum by (site, zone) ({issued})",
+                "zone {{zone}}, {{level}}",
             )
         ],
         width=8,
     )
-    yield rungs.min(0).max(1)
+    yield levels.min(0).max(1)
     yield figure(
         "Models in force",
         "Name and version of each model that the forecaster runs, as in the registry. None: the forecaster waits for "
@@ -330,8 +335,8 @@ def _comparison() -> Panels:
         .links([reports_link()])
     )
     changes = {
-        lead: f'tetouan_report_rmse_change_ratio{{site=~"$site", zone=~"$zone", lead="{lead}"}}'
-        for lead in ("6", "144")
+        lead: f'tetouan_report_rmse_change_ratio{{site=~"$site", zone=~"$zone", lead_minutes="{lead}"}}'
+        for lead in (60, 1440)
     }
     yield lines(
         "Report: RMSE relative to the training",

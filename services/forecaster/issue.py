@@ -7,6 +7,7 @@ a `Forecast`, byte for byte.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from math import isfinite, isnan
 from typing import TYPE_CHECKING
 
@@ -36,8 +37,8 @@ class Issue:
         What it is for; ``origin`` is aware and in UTC.
     forecast
         What the model says, with the intervals that the message carries.
-    estimate_kw
-        What weather and calendar alone say of the origin, NaN where nothing.
+    estimate_kw, weather_model_kw
+        What weather and calendar alone say of the origin, corrected and not, NaN where nothing.
     models
         Their names in the registry.
     """
@@ -48,6 +49,7 @@ class Issue:
     step_minutes: int
     forecast: ZoneForecast
     estimate_kw: float
+    weather_model_kw: float
     models: ModelNames
 
     def to_bytes(self) -> bytes:
@@ -62,15 +64,21 @@ class Issue:
         highs = 1 + len(forecast.coverages)
         intervals = zip(forecast.coverages, rows_kw[1:highs], rows_kw[highs:], strict=True)
         message = {
-            "schema_version": 1,
+            "schema_version": 2,
             "site": self.site,
             "zone": self.zone,
             "origin": self.origin,
             "step_minutes": self.step_minutes,
             "median_kw": rows_kw[0],
             "intervals": [{"coverage": share, "low_kw": low, "high_kw": high} for share, low, high in intervals],
-            "rungs": [answer._asdict() for answer in forecast.answers],
-            "weather_estimate_kw": None if isnan(self.estimate_kw) else round(self.estimate_kw, 1),
+            "levels": [
+                {"from_lead": first, "to_lead": last, "level": level, "reason": reason}
+                for first, last, level, reason in forecast.answers
+            ],
+            "weather_estimate_kw": _on_wire(self.estimate_kw),
+            "weather_model_kw": _on_wire(self.weather_model_kw),
+            "notes": self._notes(),
+            "moved": None,
             "models": {"demand": self.models.demand, "weather": self.models.weather},
         }
         return orjson.dumps(message, option=_FORMAT)
@@ -78,3 +86,14 @@ class Issue:
     def message(self) -> Forecast:
         """Return the message that a reader of the wire form gets."""
         return Forecast.from_bytes(self.to_bytes())
+
+    def _notes(self) -> list[dict[str, object]]:
+        if self.forecast.shift is None:
+            return []
+        step, text = self.forecast.shift
+        since = self.origin - (self.forecast.origin_step - step) * timedelta(minutes=self.step_minutes)
+        return [{"kind": "shift", "text": text, "since": since}]
+
+
+def _on_wire(estimate_kw: float) -> float | None:
+    return None if isnan(estimate_kw) else round(estimate_kw, 1)

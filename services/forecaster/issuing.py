@@ -172,16 +172,14 @@ class Issuer:
                 label_kw = demand_kw if forecast.reason is None else math.nan  # what the guard refused teaches nobody
                 models.weather.partial_fit(step, now_kw, label_kw)
             models.demand.foresee(step, models.weather.correct(step + self._day, tomorrow_kw))
-        return self._message(models, reading, forecast, estimate_kw)
-
-    def _message(self, models: ZoneModels, reading: CleanReading, issue: ZoneForecast, estimate_kw: float) -> Issue:
         return Issue(
             site=self._site,
             zone=models.zone,
             origin=reading.time,
             step_minutes=self._step_minutes,
-            forecast=issue,
+            forecast=forecast,
             estimate_kw=estimate_kw,
+            weather_model_kw=now_kw,
             models=models.names,
         )
 

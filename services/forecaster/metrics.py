@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from shared.forecasting.leads import lead_groups
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ForecasterMetrics"]
 
-SHOWN_LEADS = (1, 6, 36, 144)
 STEP_SECONDS = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 
 
@@ -26,12 +27,12 @@ class ForecasterMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._forecasts = Counter(
             "tetouan_forecasts",
-            "Forecasts issued, by the rung that answered the next step.",
-            ["site", "zone", "rung"],
+            "Forecasts issued, by the fallback level that answered the next step.",
+            ["site", "zone", "level"],
             registry=registry,
         )
-        self._lower_rungs = Counter(
-            "tetouan_forecasts_on_lower_rungs",
+        self._lower_levels = Counter(
+            "tetouan_forecasts_on_lower_levels",
             "Forecasts of which some lead was not answered by the adapted model.",
             ["site", "zone"],
             registry=registry,
@@ -50,8 +51,8 @@ class ForecasterMetrics:
         )
         self.demand_kw = Gauge(
             "tetouan_forecast_demand_kw",
-            "Demand forecast in kW by lead time in steps.",
-            ["site", "zone", "lead"],
+            "Demand forecast in kW by lead group; scored_minutes is the lead itself.",
+            ["site", "zone", "lead_minutes", "scored_minutes"],
             registry=registry,
         )
         self.step_s = Histogram(
@@ -71,21 +72,22 @@ class ForecasterMetrics:
 
     def count(self, issues: Sequence[Issue]) -> None:
         """Count forecasts by what answered them."""
-        by_zone_and_rung = Counts((issue.site, str(issue.zone), issue.forecast.answers[0].rung) for issue in issues)
-        for labels, number in by_zone_and_rung.items():
+        by_level = Counts((issue.site, str(issue.zone), issue.forecast.answers[0].rung) for issue in issues)
+        for labels, number in by_level.items():
             self._forecasts.labels(*labels).inc(number)
-        lower = Counts((issue.site, str(issue.zone)) for issue in issues if _on_lower_rungs(issue))
+        lower = Counts((issue.site, str(issue.zone)) for issue in issues if _on_lower_levels(issue))
         for site, zone in {(issue.site, str(issue.zone)) for issue in issues}:
-            self._lower_rungs.labels(site, zone).inc(lower[site, zone])
+            self._lower_levels.labels(site, zone).inc(lower[site, zone])
 
     def show(self, issue: Issue) -> None:
         """Set the gauges to the newest forecast of a zone."""
         self.origin_s.labels(issue.site).set(issue.origin.timestamp())
         median_kw = issue.forecast.median_kw
-        for lead in SHOWN_LEADS:
-            if lead <= len(median_kw):
-                self.demand_kw.labels(issue.site, str(issue.zone), str(lead)).set(median_kw[lead - 1])
+        for group in lead_groups(issue.step_minutes):
+            if group.steps <= len(median_kw):
+                labels = issue.site, str(issue.zone), group.key, str(group.scored_minutes)
+                self.demand_kw.labels(*labels).set(median_kw[group.steps - 1])
 
 
-def _on_lower_rungs(issue: Issue) -> bool:
+def _on_lower_levels(issue: Issue) -> bool:
     return any(answer.rung != "adapted" for answer in issue.forecast.answers)

@@ -37,7 +37,7 @@ __all__ = ["MonitorCore", "build"]
 SILENCE_S = 60.0
 CONSUMES = (topics.CLEAN, topics.FORECASTS)
 
-FORMAT = "1"
+FORMAT = "2"
 """Of the state; it goes up when an array of the same name and shape comes to mean something else."""
 _REPORTS = "reports.made_s"
 

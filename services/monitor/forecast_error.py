@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["ErrorWatch", "standardised_error"]
 
 _LIMIT = 10.0  # beyond it an error says no more than that it is huge, and would drown all that follow
+_FOUND = (
+    "the forecast of zone {zone} one hour ahead errs otherwise than it did: check the meter; if the load has really "
+    "changed, the forecast adapts: follow its scores"
+)
 _SIGMAS = 2 * NormalDist().inv_cdf(0.95)  # what a 90 % interval spans, were the errors normal
 
 
@@ -75,7 +79,8 @@ class ErrorWatch:
         self.error = nan
         self.detectors = detectors
         self.episodes = {
-            name: Episodes(Subject(site, zone, "model", f"zone_{zone}_kw", name, "warning")) for name in detectors
+            name: Episodes(Subject(site, zone, "model", f"zone_{zone}_kw", name, "warning", _FOUND.format(zone=zone)))
+            for name in detectors
         }
         self._step_s = 60 * step_minutes
         self._steps_an_hour = 60 // step_minutes

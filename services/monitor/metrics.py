@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
 
+from shared.forecasting.leads import MEAN
+
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MonitorMetrics"]
 
-LABELS = ("site", "zone", "lead", "window_days")
+LABELS = ("site", "zone", "lead_minutes", "scored_minutes", "window_days")
 FIGURES = {
     "rmse_kw": ("tetouan_forecast_rmse_kw", "Rolling root mean squared error of the median forecast, in kW."),
     "mae_kw": ("tetouan_forecast_mae_kw", "Rolling mean absolute error of the median forecast, in kW."),
@@ -31,7 +33,10 @@ FIGURES = {
 
 
 class MonitorMetrics:
-    """The monitor's own metrics, each declared once; ``lead`` is a lead time in steps or ``mean`` over all of them."""
+    """The monitor's own metrics, each declared once.
+
+    ``lead_minutes`` names a lead group, ``scored_minutes`` is the lead itself; both are ``mean`` over all leads.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._figures = {
@@ -82,7 +87,8 @@ class MonitorMetrics:
         site, zone = scores.site, str(scores.zone)
         self.scored_s.labels(site, zone).set(scores.time.timestamp())
         for score in scores.scores:
-            labels = (site, zone, score.group, str(score.window_days))
+            group = str(score.lead_minutes or MEAN), str(score.scored_minutes or MEAN)
+            labels = (site, zone, *group, str(score.window_days))
             for name, gauge in self._figures.items():
                 figure = getattr(score, name)
                 if figure is not None:

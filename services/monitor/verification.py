@@ -17,7 +17,7 @@ from services.monitor.recent import Recent
 from shared.contracts.messages import CleanReading, DriftEvent, Forecast, Scores
 from shared.drift.detectors import forecast_error_detectors
 from shared.forecasting.grid import Grid
-from shared.forecasting.reference import forecast_column, leads, load_column
+from shared.forecasting.reference import forecast_column, judged_groups, load_column
 from shared.forecasting.scores import (
     WINDOWS_DAYS,
     RollingScores,
@@ -176,7 +176,8 @@ class Monitor:
     def _begun(self, site: str, number: int, step_minutes: int) -> _ZoneScores:
         watch = ErrorWatch(site, number, step_minutes, self._detectors())
         day = Grid(step_minutes).day
-        recent = Recent((*self.weather, load_column(number), *map(forecast_column, leads(day))), day)
+        forecasts = map(forecast_column, judged_groups(step_minutes))
+        recent = Recent((*self.weather, load_column(number), *forecasts), day)
         return _ZoneScores(watch, recent, step_minutes, self._windows_days, self._patience, self._silence)
 
 
@@ -223,7 +224,7 @@ class _ZoneScores:
         self.waiting: deque[tuple[int, int, tuple[float, ...]]] = deque()
         self.watch = watch
         self.recent = recent
-        self._leads = leads(steps_a_day)
+        self._leads = [group.steps for group in judged_groups(step_minutes)]
         self._steps_an_hour = 60 // step_minutes
         self._patience_steps = patience // timedelta(minutes=step_minutes)
         self._silence = silence

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from services.trainer.history import History
+    from shared.forecasting.leads import LeadGroup
     from shared.forecasting.model import ZoneForecast
 
 __all__ = ["CANDIDATES", "Candidate", "WeatherCandidate", "ZoneCandidate"]
@@ -97,7 +98,7 @@ class ZoneCandidate:
         calendar = Calendar(site.country, site.time_zone, site.holidays.add, site.holidays.remove)
         day = 24 * 60 // site.step_minutes
         model = ZoneDemand(calendar=calendar, step_minutes=site.step_minutes, horizon_steps=day)
-        issued = _Issued(history, reference.leads(day))
+        issued = _Issued(history, reference.judged_groups(site.step_minutes))
         row = 0
         while row < history.seen:
             forecasts = model.answer(history.first_step + row, history.demand_kw[row : history.seen], _COVERAGES)
@@ -134,7 +135,7 @@ class ZoneCandidate:
         )
 
     def score(self, history: History, progress: Callable[[float], None]) -> dict[str, float]:
-        """Return RMSE, MAE, MAPE, bias, coverage and pinball loss at leads 1, 6, 36, 144 and their mean over all."""
+        """Return RMSE, MAE, MAPE, bias, coverage and pinball loss of each lead group, and their mean over all leads."""
         issued = self._answer(history, progress)
         actual = to_tenths(history.demand_kw[history.seen :])
         rows, leads = len(actual), issued.shape[-1]
@@ -145,7 +146,7 @@ class ZoneCandidate:
         return {
             f"{name}/{group}": value
             for name, per_lead in figures_of(sums).items()
-            for group, value in grouped(per_lead).items()
+            for group, value in grouped(per_lead, history.site.step_minutes).items()
             if value is not None
         }
 
@@ -170,18 +171,18 @@ class ZoneCandidate:
 class _Issued:
     """What a model that is being fitted had forecast for the last rows of a history, never having seen them."""
 
-    def __init__(self, history: History, leads: tuple[int, ...]) -> None:
+    def __init__(self, history: History, groups: tuple[LeadGroup, ...]) -> None:
         self._history = history
-        self._leads = leads
+        self._groups = groups
         self._first = max(0, history.seen - reference.FORECAST_DAYS * 24 * 60 // history.site.step_minutes)
-        self._kw = np.full((history.seen, len(leads)), np.nan)
+        self._kw = np.full((history.seen, len(groups)), np.nan)
 
     def note(self, first: int, forecasts: Sequence[ZoneForecast | None]) -> None:
         """Keep what was said of the rows to come, from row ``first`` and those after it."""
         for origin, forecast in enumerate(forecasts, first):
-            for column, lead in enumerate(self._leads):
-                if forecast is not None and self._first <= origin + lead < len(self._kw):
-                    self._kw[origin + lead, column] = forecast.median_kw[lead - 1]
+            for column, group in enumerate(self._groups):
+                if forecast is not None and self._first <= origin + group.steps < len(self._kw):
+                    self._kw[origin + group.steps, column] = forecast.median_kw[group.steps - 1]
 
     def beside_the_readings(self) -> pd.DataFrame:
         """Return the full hours of the rows that have been seen, forecasts rounded as on the wire."""
@@ -193,8 +194,8 @@ class _Issued:
                 **dict(zip(COLUMNS, history.weather[seen].T, strict=True)),
                 reference.load_column(history.zone): history.demand_kw[seen],
                 **{
-                    reference.forecast_column(lead): to_kw(to_tenths(kw))
-                    for lead, kw in zip(self._leads, self._kw.T, strict=True)
+                    reference.forecast_column(group): to_kw(to_tenths(kw))
+                    for group, kw in zip(self._groups, self._kw.T, strict=True)
                 },
             }
         )

@@ -1,33 +1,41 @@
 """The messages on the topics, one frozen model each, pinned by the golden files in ``tests/contract``.
 
-Times are aware and in UTC, demand is kW with one decimal, shares are ratios 0..1. A value that is absent or was refused
-is null with a flag; every field is there from version 1 on.
+Times are aware and in UTC, demand is in kW, shares are ratios 0..1. A value that is absent or was refused is null with
+a flag. Writers are strict: a message takes no field that it does not have. Readers ignore such fields, so that a later
+release may add some, and read every version ever written.
 """
 
 from __future__ import annotations
 
 import json
 from datetime import UTC
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "CleanReading",
     "DeadLetter",
     "DriftEvent",
+    "DriftKind",
     "Flag",
     "Flagged",
     "Forecast",
     "Interval",
+    "LeadMinutes",
+    "LevelSpan",
+    "Message",
     "ModelEvent",
     "ModelNames",
-    "RungSpan",
+    "Moved",
+    "MovedGroup",
+    "Note",
     "Score",
     "Scores",
+    "Severity",
 ]
 
 UtcTime = Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC))]
@@ -35,14 +43,19 @@ SiteName = Annotated[str, Field(description="Name of the site.")]
 ZoneNumber = Annotated[int, Field(ge=1, description="Number of the zone at its site.")]
 StepMinutes = Annotated[int, Field(gt=0, description="Minutes from one reading of the site to the next: one lead.")]
 Flag = Literal["missing", "outlier", "stuck", "unit", "repaired"]
-Rung = Literal["adapted", "frozen", "weather", "analogue", "climatology"]
-LeadGroup = Literal["1", "6", "36", "144", "mean"]
+Level = Literal["adapted", "frozen", "weather", "analogue", "climatology"]
+LeadMinutes = Literal[10, 60, 360, 1440]
+DriftKind = Literal["sensor", "data", "model", "transfer", "revision", "limit"]
+Severity = Literal["info", "warning", "critical"]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 Kw = tuple[float, ...]
 
 
 class Message(BaseModel):
-    """What all messages share: frozen, closed, finite numbers only."""
+    """What all messages share: frozen, finite numbers only, no unknown field where one is made, any where one is read.
+
+    A message at version 2 says in ``_of_version_1`` what one of its objects is in terms of version 1.
+    """
 
     model_config = ConfigDict(
         frozen=True,
@@ -58,8 +71,27 @@ class Message(BaseModel):
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
-        """Read the wire form, a number only as a number; raises ``ValidationError``, which names field and value."""
-        return cls.model_validate_json(raw, strict=True)
+        """Read the wire form of any version, a number only as a number; fields that are not known are ignored.
+
+        Raises ``ValidationError``, which names field and value.
+        """
+        try:
+            return cls.model_validate_json(raw, strict=True, extra="ignore")
+        except ValidationError as error:
+            if not _is_version_1(error):
+                raise
+        renewed = json.loads(raw, object_hook=cls._of_version_1)
+        return cls.model_validate_json(json.dumps({**renewed, "schema_version": 2}), strict=True, extra="ignore")
+
+    @classmethod
+    def _of_version_1(cls, part: dict[str, Any]) -> dict[str, Any]:
+        """Return an object of a message of version 1, nested or the whole, as version 2 has it."""
+        return part
+
+
+def _is_version_1(error: ValidationError) -> bool:
+    """Tell whether the message was refused as one of version 1."""
+    return any(found["loc"] == ("schema_version",) and found["input"] == 1 for found in error.errors())
 
 
 class Flagged(Message):
@@ -80,6 +112,8 @@ class CleanReading(Message):
     time: UtcTime
     """When it was measured, in UTC."""
     step_minutes: StepMinutes
+    revision: Annotated[int, Field(ge=0)] = 0
+    """0: the first reading of its time; above 0: an amendment, of which the highest revision holds."""
     values: dict[str, float | None]
     """By field, whose name ends in its unit: degrees Celsius, per cent, m/s, W/m2 or kW."""
     flags: dict[str, Flagged] = Field(default_factory=dict)
@@ -107,18 +141,18 @@ class Interval(Message):
     """Upper bounds, one a lead as in ``median_kw``."""
 
 
-class RungSpan(Message):
-    """Which rung of the ladder answered ``from_lead`` to ``to_lead`` (both included; 1 is the next step), and why."""
+class LevelSpan(Message):
+    """Which fallback level answered ``from_lead`` to ``to_lead`` (both included; 1 is the next step), and why."""
 
     from_lead: Annotated[int, Field(ge=1)]
     """First lead, in steps after the origin."""
     to_lead: Annotated[int, Field(ge=1)]
     """Last lead, in steps after the origin."""
-    rung: Rung
+    level: Level
     """Best first: ``adapted`` (the model, learning from every reading), ``frozen`` (the model as its training left it),
     ``weather`` (weather and calendar alone), ``analogue`` (similar days), ``climatology`` (the usual demand)."""
     reason: str | None = None
-    """Why it is not the best rung, or what the model had to do without."""
+    """Why it is not the best level, or what the model had to do without."""
 
 
 class ModelNames(Message):
@@ -130,10 +164,42 @@ class ModelNames(Message):
     """The model behind ``weather_estimate_kw``."""
 
 
+class Note(Message):
+    """What an operator should know of the load behind a forecast."""
+
+    kind: Literal["transfer", "shift", "outage", "model"]
+    """``transfer``: load moved between zones; ``shift``: the load changed its level for good; ``outage``: load is cut
+    off; ``model``: other models answer."""
+    text: str
+    """What happened, in words."""
+    since: UtcTime
+    """When it began, event time in UTC."""
+
+
+class MovedGroup(Message):
+    """By how much the forecast of one lead group has moved, and why."""
+
+    lead_minutes: LeadMinutes | None
+    """Name of the lead group as in ``scores.v1``; null: the mean of all leads."""
+    change_kw: float
+    """This forecast less the earlier one, for the same targets."""
+    parts_kw: dict[str, float]
+    """What the change is made of, by cause; the parts add up to it."""
+
+
+class Moved(Message):
+    """Why a forecast has moved against an earlier one of the same targets."""
+
+    against: UtcTime
+    """Origin of the earlier forecast, in UTC."""
+    groups: tuple[MovedGroup, ...]
+    """One for each lead group."""
+
+
 class Forecast(Message):
     """One issue for one zone: an origin and every lead time; ``median_kw[h - 1]`` is the demand at origin + h steps."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     site: SiteName
     zone: ZoneNumber
     origin: UtcTime
@@ -143,10 +209,17 @@ class Forecast(Message):
     """The demand that is as likely exceeded as not, one number a lead, to 24 hours."""
     intervals: tuple[Interval, ...]
     """One for each coverage."""
-    rungs: tuple[RungSpan, ...]
-    """By rising lead."""
+    levels: tuple[LevelSpan, ...]
+    """Who answered, by rising lead."""
     weather_estimate_kw: float | None
-    """What weather and calendar alone say the load is at the origin: a virtual meter; null where weather is missing."""
+    """What weather and calendar alone say the load is at the origin, corrected with labels at least 24 hours old: a
+    virtual meter; null without weather."""
+    weather_model_kw: float | None
+    """The same uncorrected, as the weather model was trained; null without weather."""
+    notes: tuple[Note, ...] = ()
+    """What to know of the load; empty where there is nothing."""
+    moved: Moved | None = None
+    """Why it moved against an earlier forecast; null where that is not said."""
     models: ModelNames
 
     @model_validator(mode="after")
@@ -159,12 +232,21 @@ class Forecast(Message):
                 )
         return self
 
+    @classmethod
+    def _of_version_1(cls, part: dict[str, Any]) -> dict[str, Any]:
+        """Rename the fallback levels; version 1 did not say what the weather model says uncorrected."""
+        renamed = {_SINCE_VERSION_1.get(name, name): value for name, value in part.items()}
+        return {**renamed, "weather_model_kw": None} if "levels" in renamed else renamed
+
 
 class Score(Message):
     """The rolling scores of one lead group and window; null where nothing can be computed yet."""
 
-    group: LeadGroup
-    """Lead in steps, or ``mean``: the mean of the figures of all leads."""
+    lead_minutes: LeadMinutes | None
+    """Name of the lead group; null: the mean of the figures of all leads."""
+    scored_minutes: Annotated[int, Field(gt=0)] | None
+    """The lead that was scored: the nearest that the step of the site allows and that is not shorter; null for the
+    mean."""
     window_days: Annotated[int, Field(gt=0)]
     """Length of the window, which ends with the hour."""
     rmse_kw: float | None
@@ -186,13 +268,25 @@ class Score(Message):
 class Scores(Message):
     """The rolling scores of one zone at a full hour of event time."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     site: SiteName
     zone: ZoneNumber
     time: UtcTime
     """The hour, in UTC: the last target that is scored."""
     scores: tuple[Score, ...]
     """One for each lead group and window."""
+
+    @classmethod
+    def _of_version_1(cls, part: dict[str, Any]) -> dict[str, Any]:
+        """Name the lead groups in minutes.
+
+        Version 1 counted them in steps and did not say how long a step is: they are read as steps of 10 minutes.
+        """
+        group = part.get("group")
+        if not isinstance(group, str) or group not in _GROUPS_OF_VERSION_1:
+            return part
+        minutes = _GROUPS_OF_VERSION_1[group]
+        return {**part, "lead_minutes": minutes, "scored_minutes": minutes}
 
 
 class DriftEvent(Message):
@@ -204,8 +298,10 @@ class DriftEvent(Message):
     site: SiteName
     zone: Annotated[int, Field(ge=1)] | None
     """Number of the zone; null where the whole site is concerned."""
-    kind: Literal["sensor", "data", "model"]
-    """What to look at: the meter (``sensor``), what it measures (``data``), or the forecasts (``model``)."""
+    kind: DriftKind
+    """What to look at: the meter (``sensor``), what it measures (``data``), or the forecasts (``model``); load
+    that moved between zones (``transfer``), a forecast that moved (``revision``), a limit that may be crossed
+    (``limit``)."""
     feature: str
     """The field of the clean reading, or the figure, that drifts."""
     detector: str
@@ -214,7 +310,7 @@ class DriftEvent(Message):
     """What the detector found, in a unit of its own."""
     threshold: float
     """The score from which on it is a finding, calibrated on history."""
-    severity: Literal["info", "warning", "critical"]
+    severity: Severity
     """``info``: for the record; ``warning``: look at it today; ``critical``: at once."""
     started: UtcTime
     """Event time, in UTC."""
@@ -222,18 +318,25 @@ class DriftEvent(Message):
     """Event time, in UTC; null while it lasts."""
     report: str | None
     """Where the drift report lies; null where there is none."""
+    text: str = ""
+    """What was found and what to check, in words."""
 
 
 class ModelEvent(Message):
     """A change of a registered model and the origin from which it is in force."""
 
     schema_version: Literal[1] = 1
+    site: SiteName
+    zone: ZoneNumber
     model: str
-    """Name of the registered model, also the key of the record."""
+    """Name of the registered model."""
     version: str
     """Its version in the registry."""
-    change: Literal["registered", "promoted", "rolled_back"]
-    """``registered``: there to choose; ``promoted``: the champion; ``rolled_back``: the champion once more."""
+    role: Literal["champion", "challenger"]
+    """``champion``: its forecasts are sent; ``challenger``: it is scored beside the champion."""
+    change: Literal["registered", "promoted", "rolled_back", "in_force"]
+    """``registered``: there to choose; ``promoted``: to be the champion; ``rolled_back``: to be it once more;
+    ``in_force``: the forecaster runs it."""
     origin: UtcTime
     """The first forecast origin for which it holds, in UTC."""
     reason: str
@@ -249,12 +352,12 @@ class DeadLetter(Message):
     clock).
     """
 
-    reason: str
+    reason: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     """Why it was refused: one word in snake_case."""
-    field: str | None
-    """The field at fault; null where it is the record as a whole."""
-    value: str | None
-    """What stood there, its head where it was long."""
+    field: str | None = None
+    """The field at fault; left out where it is the record as a whole."""
+    value: str | None = None
+    """What stood there, its head where it was long; left out where nothing did."""
     topic: str
     """Topic of the original."""
     partition: int
@@ -265,10 +368,36 @@ class DeadLetter(Message):
     """When it was refused, in UTC by the wall clock."""
 
     def to_headers(self) -> list[tuple[str, bytes]]:
-        """Return Kafka headers, each value as JSON."""
-        return [(name, json.dumps(value).encode()) for name, value in self.model_dump(mode="json").items()]
+        """Return Kafka headers, each value as plain UTF-8 with control characters escaped; None has no header."""
+        said = self.model_dump(mode="json", exclude_none=True)
+        return [(name, _printable(str(value)).encode()) for name, value in said.items()]
 
     @classmethod
     def from_headers(cls, headers: Iterable[tuple[str, bytes]]) -> Self:
-        """Read what :meth:`to_headers` wrote, whatever other headers stand beside it; raises ``ValueError``."""
-        return cls.model_validate({name: json.loads(value) for name, value in headers if name in cls.model_fields})
+        """Read what :meth:`to_headers` wrote, whatever other headers stand beside it; raises ``ValidationError``.
+
+        Letters of earlier releases held JSON in each header; a reason in quotes tells them.
+        """
+        said = {name: value.decode(errors="backslashreplace") for name, value in headers if name in cls.model_fields}
+        if not said.get("reason", "").startswith('"'):
+            return cls.model_validate(said)
+        return cls.model_validate({name: _of_json(text) for name, text in said.items()})
+
+
+def _of_json(text: str) -> object:
+    """Return what the text says as JSON, itself where it is none."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _printable(text: str) -> str:
+    """Return the text with control characters, surrogates and the like escaped."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+_SINCE_VERSION_1: Mapping[str, str] = {"rungs": "levels", "rung": "level"}
+_GROUPS_OF_VERSION_1: Mapping[str, int | None] = {"1": 10, "6": 60, "36": 360, "144": 1440, "mean": None}

@@ -29,7 +29,7 @@ HEADROOM_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic keyed by site (``models.events`` by model); ``kept`` is None where records stay for ever.
+    """A topic keyed by site; ``kept`` is None where records stay for ever.
 
     ``read_by`` names the consumer groups that have to see every record.
     """

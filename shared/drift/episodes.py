@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import isnan, nan
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from shared.contracts.messages import DriftKind, Severity
+
 __all__ = ["QUIET", "Episodes", "Subject"]
 
 QUIET = timedelta(hours=24)
@@ -23,14 +25,15 @@ QUIET = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Subject:
-    """What is watched, and how bad it is when the detector speaks; the words are those of ``DriftEvent``."""
+    """What is watched, and what the detector says when it finds something; the words are those of ``DriftEvent``."""
 
     site: str
     zone: int | None
-    kind: Literal["sensor", "data", "model"]
+    kind: DriftKind
     feature: str
     detector: str
-    severity: Literal["info", "warning", "critical"]
+    severity: Severity
+    text: str
 
 
 class Episodes:
@@ -98,4 +101,5 @@ class Episodes:
             started=time,
             ended=None,
             report=None,
+            text=subject.text,
         )

@@ -239,15 +239,16 @@ class DemandFold:
 
         The step is one of those that were taken last.
         """
-        reasons = (self._why_lower(span) if span.rung != ADAPTED else self._shifted(step), self.outlook.reason)
+        _, shifted = self.shifted(step) or (step, "")
+        reasons = (self._why_lower(span) if span.rung != ADAPTED else shifted, self.outlook.reason)
         return "; ".join(reason for reason in reasons if reason) or None
 
-    def _shifted(self, step: int) -> str:
-        """Return that the load has shifted, for a day."""
+    def shifted(self, step: int) -> tuple[int, str] | None:
+        """Return the step at which the load has shifted, and that it has, for a day; else None."""
         onset = self.shift.last_onset
         if onset < 0 or step - onset >= self._grid.day:
-            return ""
-        return f"the load has shifted for good to {self.shift.last_ratio:.2f} of what it was"
+            return None
+        return onset, f"the load has shifted for good to {self.shift.last_ratio:.2f} of what it was"
 
     def _why_lower(self, span: Span) -> str:
         if not self.adapted:

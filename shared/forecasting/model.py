@@ -72,7 +72,7 @@ class ZoneForecast:
 
     ``low_kw`` and ``high_kw``, (coverages, leads), bound an interval for each of ``coverages``, the wider ones around
     the narrower: ``0 <= low_kw <= median_kw <= high_kw``. ``reason`` says why the load at the origin is not the
-    meter's, None where it is.
+    meter's, None where it is; ``shift`` is the first step of a lasting shift of the last day, and what it did.
     """
 
     origin_step: int
@@ -82,6 +82,7 @@ class ZoneForecast:
     high_kw: Floats
     answers: tuple[Answer, ...]
     reason: str | None
+    shift: tuple[int, str] | None
 
     def bounds_kw(self, coverage: float) -> tuple[Floats, Floats]:
         """Return low and high ends of one interval, (leads,); raises ``ValueError`` where there is no such one."""
@@ -300,7 +301,8 @@ def _forecasts(
     spans, reason = fold.ladder.spans(), fold.outlook.reason or None
     for row, step in enumerate(range(fold.outlook.last_step + 1 - len(median_kw), fold.outlook.last_step + 1)):
         answers = tuple(Answer(span.first, span.last, NAMES[span.rung], fold.why(span, step)) for span in spans)
-        yield ZoneForecast(step, median_kw[row], coverages, low_kw[row], high_kw[row], answers, reason)
+        shift = fold.shifted(step)
+        yield ZoneForecast(step, median_kw[row], coverages, low_kw[row], high_kw[row], answers, reason, shift)
 
 
 def _row(coverage: float, among: tuple[float, ...]) -> int:

@@ -19,6 +19,7 @@ import numpy as np
 
 from shared.contracts.messages import Score
 from shared.forecasting.grid import Grid
+from shared.forecasting.leads import MEAN, lead_groups
 from shared.forecasting.state import known, whole_number
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from shared.contracts.messages import CleanReading, Forecast, LeadGroup
+    from shared.contracts.messages import CleanReading, Forecast
 
 __all__ = [
     "ABSENT",
@@ -54,7 +55,6 @@ WINDOWS_DAYS = (1, 7, 28)
 
 _LIMIT_KW = 1e6  # the square of an error of that size still sums over a year of pairs in 64 bits
 _PERCENTAGE_UNITS = 10**8
-_GROUPS: tuple[LeadGroup, ...] = ("1", "6", "36", "144")
 
 
 class Term(IntEnum):
@@ -199,12 +199,14 @@ def r2_of(squared: int, actual: NDArray[np.integer]) -> float:
     return 1 - pairs * squared / about_mean if about_mean else math.nan
 
 
-def grouped(per_lead: NDArray[np.float64]) -> dict[LeadGroup, float | None]:
-    """Return a figure at leads 1, 6, 36 and 144, as far as they exist, and its mean over all leads; None for NaN."""
-    figures: dict[LeadGroup, float] = {
-        group: float(per_lead[int(group) - 1]) for group in _GROUPS if int(group) <= per_lead.size
-    }
-    figures["mean"] = math.fsum(per_lead) / per_lead.size
+def grouped(per_lead: NDArray[np.float64], step_minutes: int) -> dict[str, float | None]:
+    """Return a figure of each lead group by its minutes, as far as there are leads, and the ``mean`` over all leads.
+
+    None for NaN.
+    """
+    groups = [group for group in lead_groups(step_minutes) if group.steps <= per_lead.size]
+    figures = {group.key: float(per_lead[group.steps - 1]) for group in groups}
+    figures[MEAN] = math.fsum(per_lead) / per_lead.size
     return {group: None if math.isnan(figure) else figure for group, figure in figures.items()}
 
 
@@ -237,6 +239,7 @@ class RollingScores:
         self.repeated_forecasts = 0
         self.repeated_readings = 0
         self._leads = leads
+        self._step_minutes = 24 * 60 // steps_a_day
         self._windows_days = windows_days
         self._windows = np.array(windows_days) * steps_a_day
         self._longest = max(windows_days) * steps_a_day
@@ -295,14 +298,18 @@ class RollingScores:
         per_lead["skill_vs_same_time_yesterday"] = skill_of(
             self.sums[Term.VERSUS_NAIVE_SQUARED], self.sums[Term.NAIVE_SQUARED]
         )
-        groups = {name: [grouped(figure) for figure in by_window] for name, by_window in per_lead.items()}
+        figures = {
+            name: [grouped(figure, self._step_minutes) for figure in by_window] for name, by_window in per_lead.items()
+        }
+        groups = {group.key: group for group in lead_groups(self._step_minutes)}
         return tuple(
             Score(
-                group=group,
+                lead_minutes=None if key == MEAN else groups[key].lead_minutes,
+                scored_minutes=None if key == MEAN else groups[key].scored_minutes,
                 window_days=days,
-                **{name: _on_wire(name, by_window[window][group]) for name, by_window in groups.items()},
+                **{name: _on_wire(name, by_window[window][key]) for name, by_window in figures.items()},
             )
-            for group in groups["rmse_kw"][0]
+            for key in figures["rmse_kw"][0]
             for window, days in enumerate(self._windows_days)
         )
 

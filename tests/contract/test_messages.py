@@ -1,4 +1,7 @@
-"""The wire format of every message, pinned by the golden files: what was once written stays readable, byte for byte."""
+"""The wire format of every message, pinned by the golden files: what was once written stays readable.
+
+``golden/v2`` is what the services write, byte for byte; ``golden/v1`` is what earlier releases wrote.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import json
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import ValidationError
@@ -21,9 +24,10 @@ from shared.data.year import Year
 from shared.runtime.clock import now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-GOLDEN = Path(__file__).parent / "golden" / "v1"
+GOLDEN = Path(__file__).parent / "golden" / "v2"
+EARLIER = Path(__file__).parent / "golden" / "v1"
 MODELS: dict[str, type[Message]] = {
     "readings.clean": CleanReading,
     "forecasts": Forecast,
@@ -35,9 +39,13 @@ ALL = [(path, model) for topic, model in MODELS.items() for path in sorted(GOLDE
 BODIES = pytest.mark.parametrize(("path", "model"), ALL, ids=[path.stem for path, _ in ALL])
 
 
-def golden(name: str) -> bytes:
+# by field names of its own: what stands there is data
+MAPS = {"values", "flags", "evidence", "parts_kw"}
+
+
+def golden(name: str, folder: Path = GOLDEN) -> bytes:
     """Return the bytes of a golden message."""
-    return (GOLDEN / f"{name}.json").read_bytes().rstrip(b"\n")
+    return (folder / f"{name}.json").read_bytes().rstrip(b"\n")
 
 
 def changed(path: Path, **fields: object) -> bytes:
@@ -57,18 +65,108 @@ def test_a_golden_message_is_written_as_it_was_read(path: Path, model: type[Mess
     assert model.from_bytes(raw).to_bytes() == raw
 
 
-@BODIES
-def test_an_unknown_field_is_refused_by_name(path: Path, model: type[Message]) -> None:
-    """A message is closed: what it does not know is an error that names the field."""
-    with pytest.raises(ValidationError, match="surprise"):
-        model.from_bytes(changed(path, surprise=1))
+def with_one_more_field(part: Any, name: str = "") -> Iterator[Any]:
+    """Yield the message once for each object in it, that object with one more field."""
+    if isinstance(part, dict):
+        if name not in MAPS:
+            yield {**part, "surprise": {"nested": [1, None]}}
+        for field, value in part.items():
+            yield from ({**part, field: more} for more in with_one_more_field(value, field))
+    elif isinstance(part, list):
+        for place, value in enumerate(part):
+            yield from ([*part[:place], more, *part[place + 1 :]] for more in with_one_more_field(value))
 
 
 @BODIES
-def test_another_version_is_refused_by_name(path: Path, model: type[Message]) -> None:
+def test_a_reader_ignores_a_field_that_it_does_not_know(path: Path, model: type[Message]) -> None:
+    """The message is read as if the field were not there, wherever in it that is."""
+    messages = list(with_one_more_field(json.loads(path.read_bytes())))
+    read = [model.from_bytes(json.dumps(message).encode()) for message in messages]
+    assert read
+    assert set(map(Message.to_bytes, read)) == {golden(path.stem)}
+
+
+def test_every_object_of_every_message_was_given_one_more_field() -> None:
+    """The test above reaches each kind of object that stands in a message."""
+    seen = {path.stem: sum(1 for _ in with_one_more_field(json.loads(path.read_bytes()))) for path, _ in ALL}
+    assert seen["readings.clean-judged"] == 1 + 4  # flags
+    assert seen["forecasts"] == 1 + 1 + 1 + 1  # intervals, levels, models
+    assert seen["forecasts-levels"] == 1 + 3 + 1 + 3 + 1  # levels, notes, moved and its groups, models
+    assert seen["scores"] == 1 + 3
+
+
+@BODIES
+def test_a_writer_is_strict(path: Path, model: type[Message]) -> None:
+    """A message that is made with a field that it does not have is an error that names the field, nested or not."""
+    for message in with_one_more_field(json.loads(path.read_bytes())):
+        with pytest.raises(ValidationError, match="surprise"):
+            model.model_validate_json(json.dumps(message))
+
+
+@BODIES
+@pytest.mark.parametrize("version", [0, 3, "1", None])
+def test_another_version_is_refused_by_name(path: Path, model: type[Message], version: object) -> None:
     """A version that was never written is an error that names the field."""
     with pytest.raises(ValidationError, match="schema_version"):
-        model.from_bytes(changed(path, schema_version=2))
+        model.from_bytes(changed(path, schema_version=version))
+
+
+@pytest.mark.parametrize("path", sorted(EARLIER.glob("[!.]*.json")), ids=lambda path: path.stem)
+def test_a_message_of_an_earlier_release_is_still_read(path: Path) -> None:
+    """Each is read without a word, with fields that it does not know as well, and is written in today's form."""
+    topic = path.stem.split("-")[0]
+    if topic == "readings.rejected":
+        assert DeadLetter.from_headers(headers_of(path.stem, EARLIER)).reason
+        return
+    message = MODELS[topic].from_bytes(golden(path.stem, EARLIER))
+    assert MODELS[topic].from_bytes(message.to_bytes()) == message
+    for more in with_one_more_field(json.loads(path.read_bytes())):
+        assert MODELS[topic].from_bytes(json.dumps(more).encode()) == message
+
+
+@pytest.mark.parametrize("name", ["readings.clean", "readings.clean-judged", "readings.clean-missing"])
+def test_a_reading_without_a_revision_is_the_first_one(name: str) -> None:
+    """What was written before there were amendments is none."""
+    assert CleanReading.from_bytes(golden(name, EARLIER)) == CleanReading.from_bytes(golden(name))
+
+
+@pytest.mark.parametrize("name", ["drift.events", "drift.events-ended"])
+def test_a_drift_event_without_a_text_has_an_empty_one(name: str) -> None:
+    """All else is as it was told."""
+    told = DriftEvent.from_bytes(golden(name)).model_copy(update={"text": ""})
+    assert DriftEvent.from_bytes(golden(name, EARLIER)) == told
+
+
+def test_a_forecast_of_version_1_is_one_of_version_2_that_says_less() -> None:
+    """Its rungs are fallback levels; the weather model uncorrected, notes and what moved are not known."""
+    told = Forecast.from_bytes(golden("forecasts")).model_copy(update={"weather_model_kw": None})
+    assert Forecast.from_bytes(golden("forecasts", EARLIER)) == told
+    levels = Forecast.from_bytes(golden("forecasts-levels"))
+    assert Forecast.from_bytes(golden("forecasts-ladder", EARLIER)).levels == levels.levels
+
+
+def test_scores_of_version_1_are_read_as_of_steps_of_ten_minutes() -> None:
+    """Groups 1, 6, 36 and 144 are 10 minutes, 1, 6 and 24 hours; the mean has no lead."""
+    assert Scores.from_bytes(golden("scores", EARLIER)) == Scores.from_bytes(golden("scores"))
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "fields", "match"),
+    [
+        ("forecasts", Forecast, {"rungs": None}, "levels"),
+        ("forecasts", Forecast, {"rungs": [{"from_lead": 1, "to_lead": 3, "rung": "best"}]}, r"levels\.0\.level"),
+        ("forecasts", Forecast, {"median_kw": [1.0, "2", 3.0]}, r"median_kw\.1"),
+        ("forecasts", Forecast, {"origin": "soon"}, "origin"),
+        ("scores", Scores, {"scores": [{"group": "7"}]}, r"scores\.0\.lead_minutes"),
+        ("scores", Scores, {"scores": [{"group": [1]}]}, r"scores\.0\.lead_minutes"),
+    ],
+)
+def test_a_message_of_version_1_is_checked_like_any(
+    name: str, model: type[Message], fields: dict[str, object], match: str
+) -> None:
+    """What is wrong in it is an error that names the field as version 2 calls it."""
+    with pytest.raises(ValidationError, match=match):
+        model.from_bytes(changed(EARLIER / f"{name}.json", **fields))
 
 
 @BODIES
@@ -146,24 +244,76 @@ def test_a_message_cannot_be_changed() -> None:
         reading.site = "elsewhere"  # type: ignore[misc]  # the very thing that must fail
 
 
+def headers_of(name: str, folder: Path = GOLDEN) -> list[tuple[str, bytes]]:
+    """Return the headers of a golden dead letter."""
+    return [(field, text.encode()) for field, text in json.loads(golden(name, folder)).items()]
+
+
 @pytest.mark.parametrize("name", ["readings.rejected", "readings.rejected-not_json"])
 def test_a_dead_letter_is_written_as_it_was_read(name: str) -> None:
-    """Its headers are pinned like a body: name and JSON text, in the declared order."""
-    headers = [(field, text.encode()) for field, text in json.loads(golden(name)).items()]
-    assert DeadLetter.from_headers(headers).to_headers() == headers
+    """Its headers are pinned like a body: name and plain text, in the declared order."""
+    assert DeadLetter.from_headers(headers_of(name)).to_headers() == headers_of(name)
+
+
+@pytest.mark.parametrize("name", ["readings.rejected", "readings.rejected-not_json"])
+def test_a_dead_letter_of_an_earlier_release_says_the_same(name: str) -> None:
+    """There each header held JSON, and null where nothing was to be said."""
+    assert DeadLetter.from_headers(headers_of(name, EARLIER)) == DeadLetter.from_headers(headers_of(name))
+
+
+def letter(**fields: object) -> DeadLetter:
+    """Return a dead letter with these fields."""
+    known = DeadLetter.from_headers(headers_of("readings.rejected"))
+    return DeadLetter.model_validate({**known.model_dump(), **fields})
+
+
+@pytest.mark.parametrize("value", ["", "null", "17", '"quoted"', "20 °C", "\\x00{é", "電力"])
+def test_what_stood_there_comes_back_as_it_was(value: str) -> None:
+    """Text that looks like JSON, empty text and any script are plain UTF-8, and read as such."""
+    told = letter(value=value)
+    assert dict(told.to_headers())["value"] == value.encode()
+    assert DeadLetter.from_headers(told.to_headers()) == told
+
+
+def test_what_is_not_there_has_no_header() -> None:
+    """A record that is refused as a whole names no field; a cell that is absent has no value."""
+    told = letter(field=None, value=None)
+    assert {"field", "value"}.isdisjoint(dict(told.to_headers()))
+    assert DeadLetter.from_headers(told.to_headers()) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "header"), [("a\nb\x1b[31m", rb"a\nb\x1b[31m"), ("\ud800", rb"\ud800"), ("\u202e", rb"\u202e")]
+)
+def test_control_characters_are_escaped(value: str, header: bytes) -> None:
+    """What would write over a terminal, or is no UTF-8, goes out as its escape."""
+    assert dict(letter(value=value).to_headers())["value"] == header
+
+
+@pytest.mark.parametrize("reason", ["Not JSON", '"not_json"', ""])
+def test_a_reason_is_one_word(reason: str) -> None:
+    """So that it can be counted, and an earlier letter is told from one of today."""
+    with pytest.raises(ValidationError, match="reason"):
+        letter(reason=reason)
 
 
 def test_a_dead_letter_is_read_beside_other_headers() -> None:
     """Headers that others add on the way, say for tracing, are none of ours."""
-    headers = [(field, text.encode()) for field, text in json.loads(golden("readings.rejected")).items()]
+    headers = headers_of("readings.rejected")
     assert DeadLetter.from_headers([("traceparent", b"00-1-2-01"), *headers]) == DeadLetter.from_headers(headers)
 
 
 def test_a_dead_letter_lacks_no_header() -> None:
     """A missing header is an error that names it."""
-    headers = [(field, text.encode()) for field, text in json.loads(golden("readings.rejected")).items()]
     with pytest.raises(ValidationError, match="received"):
-        DeadLetter.from_headers(headers[:-1])
+        DeadLetter.from_headers(headers_of("readings.rejected")[:-1])
+
+
+@pytest.mark.parametrize("reason", [b'"no', b"\xff"])
+def test_headers_that_nobody_wrote_are_refused(reason: bytes) -> None:
+    """Neither plain text nor JSON: an error that names the header."""
+    with pytest.raises(ValidationError, match="reason"):
+        DeadLetter.from_headers([("reason", reason), *headers_of("readings.rejected")[1:]])
 
 
 def test_a_row_of_the_file_goes_out_as_the_golden_raw_record() -> None:

@@ -12,7 +12,7 @@ from jsonschema import Draft7Validator, Draft202012Validator
 from cli.schemas import ASYNCAPI, complaints, schema_texts
 from shared.contracts import topics
 from shared.data.sites import site
-from tests.contract.test_messages import GOLDEN
+from tests.contract.test_messages import GOLDEN, with_one_more_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,7 @@ PUBLISHED = Path(__file__).parents[2] / "docs" / "schemas"
 HEADERS = "readings.rejected.v1.headers.schema.json"
 ALL = sorted(GOLDEN.glob("*.json"))
 BODIES = [path for path in ALL if not path.stem.startswith("readings.rejected")]
+OPTIONAL = {"field", "value"}  # headers that a dead letter may lack
 # AsyncAPI reads a schema as draft 7, other tools as what it says it is
 DIALECTS = pytest.mark.parametrize("dialect", [Draft202012Validator, Draft7Validator])
 
@@ -52,33 +53,28 @@ def test_a_golden_message_is_what_its_schema_says(path: Path, dialect: Any) -> N
 
 @DIALECTS
 @pytest.mark.parametrize("path", BODIES, ids=lambda path: path.stem)
-def test_an_unknown_field_is_not_what_the_schema_says(path: Path, dialect: Any) -> None:
-    """A message is closed; the error names the field."""
-    message = {**json.loads(path.read_bytes()), "surprise": 1}
-    (error,) = dialect(schema_of(path)).iter_errors(message)
-    assert "'surprise' was unexpected" in error.message
+def test_an_unknown_field_passes_the_schema(path: Path, dialect: Any) -> None:
+    """Who checks what comes by the schema takes what a later release adds, nested or not."""
+    for message in with_one_more_field(json.loads(path.read_bytes())):
+        assert dialect(schema_of(path)).is_valid(message)
 
 
 @DIALECTS
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
 def test_a_message_lacks_no_field_that_its_schema_requires(path: Path, dialect: Any) -> None:
-    """Every field that a service sends is required, but for the cells of a meter, which may be absent."""
+    """Every field that a service sends is required, but for cells of a meter and headers that may be absent."""
     message, validator = json.loads(path.read_bytes()), dialect(schema_of(path))
-    required = ["site", "DateTime"] if path.stem == "readings.raw" else list(message)
+    required = {"site", "DateTime"} if path.stem == "readings.raw" else set(message) - OPTIONAL
     for field in message:
         rest = {name: value for name, value in message.items() if name != field}
         assert validator.is_valid(rest) == (field not in required), field
 
 
-@pytest.mark.parametrize("name", ["readings.rejected", "readings.rejected-not_json"])
-def test_a_header_is_json_of_what_its_schema_says(name: str) -> None:
-    """Each header of a dead letter is text; parsed, it is what its content schema says."""
-    properties = published(HEADERS)["properties"]
-    headers = json.loads((GOLDEN / f"{name}.json").read_bytes())
-    for header, text in headers.items():
-        content = properties[header]
-        assert content["contentMediaType"] == "application/json"
-        Draft202012Validator(content["contentSchema"]).validate(json.loads(text))
+@pytest.mark.parametrize(("header", "text"), [("offset", "-1"), ("partition", "x"), ("reason", "Not JSON")])
+def test_a_header_is_text_of_the_form_that_its_schema_says(header: str, text: str) -> None:
+    """Numbers are digits, a reason is one word."""
+    headers = json.loads((GOLDEN / "readings.rejected.json").read_bytes())
+    assert not Draft202012Validator(published(HEADERS)).is_valid({**headers, header: text})
 
 
 def test_a_dead_letter_may_have_other_headers() -> None:
@@ -142,5 +138,5 @@ def test_the_examples_are_golden_messages() -> None:
 def test_the_example_of_a_dead_letter_is_what_its_headers_refuse() -> None:
     """The payload is the original, and the field at fault holds the value that the headers tell."""
     (example,) = published(ASYNCAPI)["components"]["messages"]["DeadLetter"]["examples"]
-    headers = {name: json.loads(text) for name, text in example["headers"].items()}
+    headers = example["headers"]
     assert json.loads(example["payload"])[headers["field"]] == headers["value"]

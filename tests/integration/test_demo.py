@@ -76,7 +76,7 @@ def test_two_days_are_answered_once_the_same_from_any_fresh_state_and_as_the_bac
         0,
     )
     assert first["synthetic"] is True
-    assert first["rungs"] == {"adapted": 288}
+    assert first["levels"] == {"adapted": 288}
     assert first["unmatured"] == 144 * 145 // 2
 
     second = result_of(tetouan, *DEMO, "--days", "2", state_dir=tmp_path / "second")

@@ -43,14 +43,14 @@ def test_the_stream_publishes_what_the_backtest_says(
         scores = [Scores.from_bytes(m.value() or b"") for m in broker.read(topics.SCORES, 48)]
         assert monitor.metric("tetouan_waiting_readings") == 0
         assert forecaster.get("/readyz").json()["notes"]["zone-demand-tetouan-2"] == "1"
-        assert forecaster.metric('tetouan_forecasts_total{rung="adapted"') == READINGS
+        assert forecaster.metric('tetouan_forecasts_total{level="adapted"') == READINGS
 
     assert streamed == [forecast.to_bytes() for forecast in expected]
     assert len(scores) == 48
-    last = {score.group: score.rmse_kw for score in scores[-1].scores if score.window_days == 7}
+    last = {str(score.lead_minutes or "mean"): score.rmse_kw for score in scores[-1].scores if score.window_days == 7}
     table = table_until(scores[-1].time, year, expected).to_json()["leads"]
     assert last == {
-        group: pytest.approx(table[group]["rmse_kw"], abs=0.05) for group in ("1", "6", "36", "144", "mean")
+        group: pytest.approx(table[group]["rmse_kw"], abs=0.05) for group in ("10", "60", "360", "1440", "mean")
     }
 
 
@@ -111,7 +111,7 @@ def test_a_forecaster_without_models_waits_for_them_and_says_so(
 def test_a_forecaster_whose_models_do_not_come_starts_without_and_takes_them_when_they_do(
     embedded_broker: Broker, year: Year, expected: list[Forecast], tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
-    """It answers from the readings alone, by a lower rung, and says so; champions that are registered later take over.
+    """It answers from the readings alone, by a lower level, and says so; champions that are registered later take over.
 
     What has been answered before is folded into them: the next forecast is that of a forecaster that began with them.
     """
@@ -137,7 +137,7 @@ def test_a_forecaster_whose_models_do_not_come_starts_without_and_takes_them_whe
         embedded_broker.send(topics.CLEAN, [last.to_bytes()])
         *_, newest = embedded_broker.read(topics.FORECASTS, 4)
     assert [answer.origin for answer in answers] == [reading.time for reading in readings]
-    assert {answer.rungs[0].rung for answer in answers} == {"climatology"}
+    assert {answer.levels[0].level for answer in answers} == {"climatology"}
     assert newest.value() == expected[3].to_bytes()
 
 

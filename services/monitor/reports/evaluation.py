@@ -18,12 +18,13 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 
 from services.monitor.reports.order import Figures, Quality, Report, change
 from services.monitor.reports.sufficiency import sufficient_columns, sufficient_pairs
-from shared.forecasting.reference import forecast_column, leads, load_column
+from shared.forecasting.reference import forecast_column, judged_groups, load_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from services.monitor.reports.order import Order
+    from shared.forecasting.leads import LeadGroup
 
 __all__ = ["STATIC", "STATIC_FILES", "Evaluation"]
 
@@ -84,7 +85,7 @@ class Evaluation:
 
     def _evaluate(self) -> Report:
         order = self._order
-        forecasts = {forecast_column(lead): lead for lead in leads(self._steps_a_day)}
+        forecasts = {forecast_column(group): group for group in judged_groups(order.step_minutes)}
         values = [column for column in order.columns if column not in forecasts]
         usable = sufficient_columns(self._current[values], self._hours[values], self._steps_a_day)
         drift, share = self._drift(usable) if usable else ({}, None)
@@ -117,8 +118,8 @@ class Evaluation:
         count, *scores = (metric["value"] for metric in run.dict()["metrics"])
         return dict(zip(columns, map(float, scores), strict=True)), float(count["share"])
 
-    def _quality(self, column: str, lead: int) -> Quality | None:
-        """Return how good the forecasts of a lead time were, None where too few have come due."""
+    def _quality(self, column: str, group: LeadGroup) -> Quality | None:
+        """Return how good the forecasts of a lead group were, None where too few have come due."""
         target = load_column(self._order.zone)
         current, before = (table[[target, column]].dropna() for table in (self._current, self._hours))
         if not sufficient_pairs(current, before, self._steps_a_day):
@@ -131,12 +132,12 @@ class Evaluation:
         definition = DataDefinition(
             numerical_columns=[target, column], regression=[Regression(target=target, prediction=column)]
         )
-        title = f"Forecasts {lead * self._order.step_minutes / 60:g} h ahead"
+        title = f"Forecasts {group.shown} ahead"
         evaluated = self._run(title, metrics, current, before, definition).dict()
         rmse_kw, mae_kw, r2 = (metric["value"] for metric in evaluated["metrics"])
         now, then = Figures(rmse=rmse_kw, mae=mae_kw["mean"], r2=r2), _figures(before[target], before[column])
         return Quality(
-            lead=lead,
+            lead_minutes=group.lead_minutes,
             pairs=len(current),
             reference_pairs=len(before),
             current=now,

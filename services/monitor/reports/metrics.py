@@ -47,9 +47,9 @@ class ReportMetrics:
         self._changes = {
             figure: Gauge(
                 f"tetouan_report_{figure}_change_ratio",
-                f"Change of the {NAMES[figure]} since the training: window / training - 1; lead in steps; "
+                f"Change of the {NAMES[figure]} since the training: window / training - 1, by lead group; "
                 "for comparison, does not alert.",
-                [*WINDOW, "lead"],
+                [*WINDOW, "lead_minutes"],
                 registry=registry,
             )
             for figure in Figures.model_fields
@@ -100,7 +100,7 @@ class ReportMetrics:
             series[self._drift_score, (*window, column)] = score
         for quality in report.quality:
             for figure, gauge in self._changes.items():
-                series[gauge, (*window, str(quality.lead))] = getattr(quality.change, figure)
+                series[gauge, (*window, str(quality.lead_minutes))] = getattr(quality.change, figure)
         return {key: value for key, value in series.items() if value is not None}
 
     def _show_age(self, window: tuple[str, ...]) -> None:

@@ -33,14 +33,14 @@ class Figures(BaseModel):
 
 
 class Quality(BaseModel):
-    """The forecasts of one lead time in the window and in the reference; RMSE and MAE in kW.
+    """The forecasts of one lead group in the window and in the reference; RMSE and MAE in kW.
 
     ``change`` is current / reference - 1. ``passed`` tells whether RMSE and MAE rose by at most 10 %, and R2 fell by at
     most 5 %.
     """
 
     model_config = ConfigDict(frozen=True)
-    lead: int
+    lead_minutes: int
     pairs: int
     reference_pairs: int
     current: Figures

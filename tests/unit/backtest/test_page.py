@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # Plotly 5 is published without types
 
-from backtest.charts import lead_name
 from backtest.page import cell, page_of
 from shared.forecasting.scores import ABSENT
 from tests.unit.backtest.records import DAY, flat_record, result_of, shift_targets, year
@@ -188,8 +187,3 @@ class TestWords:
     def test_the_unit_of_the_column_gives_the_form(self, value: object, column: str, shown: str) -> None:
         """Kilowatts are whole, shares per cent, R2 has three digits, and what is open is a dash."""
         assert cell(value, column) == shown
-
-    @pytest.mark.parametrize(("minutes", "name"), [(10, "10 min"), (60, "1 h"), (1440, "24 h"), (70, "1 h 10 min")])
-    def test_leads_have_names(self, minutes: int, name: str) -> None:
-        """Minutes and hours, without the one that is zero."""
-        assert lead_name(minutes) == name

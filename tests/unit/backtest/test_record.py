@@ -32,8 +32,9 @@ def forecast(hour: int, *, kw: float = 50.0, zone: int = 2, estimate_kw: float |
         step_minutes=60,
         median_kw=(kw,) * 24,
         intervals=(Interval(coverage=0.9, low_kw=(kw - 1,) * 24, high_kw=(kw + 2,) * 24),),
-        rungs=(),
+        levels=(),
         weather_estimate_kw=estimate_kw,
+        weather_model_kw=None,
         models=ModelNames(demand=None, weather=None),
     )
 

@@ -110,16 +110,16 @@ class TestScoreTable:
         result = ScoreTable.of(random_record(rows=20), training_mae_kw=0.0).to_json()
         assert json.loads(json.dumps(result, allow_nan=False)) == result
         assert (result["zone"], result["test_from"], result["rows"]) == (2, "2017-10-19T00:00:00Z", 20)
-        assert list(result["leads"]) == ["1", "6", "mean"]
-        assert all(tuple(figures) == FIGURES for figures in result["leads"].values())
+        assert list(result["leads"]) == ["60", "360", "1440", "mean"]
+        assert all(tuple(figures) == ("scored_minutes", *FIGURES) for figures in result["leads"].values())
         assert result["leads"]["mean"]["rmse_kw"] is None
-        assert result["leads"]["1"]["mase"] is None
+        assert result["leads"]["60"]["mase"] is None
         assert result["weather_estimate"]["rmse_kw"] == 3.0
 
     def test_an_empty_record_gives_nulls(self) -> None:
         """No message at all: every figure is null, no warning, no error."""
         result = ScoreTable.of(Record(2, START, START + timedelta(hours=2), 60)).to_json()
-        figures = [figure for group in result["leads"].values() for figure in group.values()]
+        figures = [group[name] for group in result["leads"].values() for name in FIGURES]
         assert {*figures, result["weather_estimate"]} == {None}
 
     def test_people_read_it_as_a_table(self) -> None:
@@ -129,7 +129,12 @@ class TestScoreTable:
             console.print(ScoreTable.of(random_record()))
         lines = captured.get().splitlines()
         assert any("Zone 2: 400 origins from 2017-10-19 00:00 UTC" in line for line in lines)
-        assert [line.split()[0] for line in lines if line.startswith(("  1 ", "  6 ", "  mean "))] == ["1", "6", "mean"]
+        assert [line[:6].strip() for line in lines if line.startswith("  ") and line.strip()[-1:].isdigit()] == [
+            "1 h",
+            "6 h",
+            "24 h",
+            "mean",
+        ]
 
     @pytest.mark.real_data
     def test_the_published_year_gives_the_published_naive_figures(self, real_data_path: Path) -> None:
@@ -147,9 +152,9 @@ class TestScoreTable:
         yesterday = demand.size - rows + np.arange(rows)[:, None] + np.arange(1, 145) - 144
         record.issued[:] = demand[yesterday][:, None, :]
         table = ScoreTable.of(record, naive_mae_kw(to_kw(demand[:-rows]), 144))
-        best_kw = grouped(table.per_lead["best_naive_rmse_kw"])
-        assert best_kw == pytest.approx({"1": 243, "6": 610, "36": 1274, "144": 1526, "mean": 1326}, abs=3)
+        best_kw = grouped(table.per_lead["best_naive_rmse_kw"], 10)
+        assert best_kw == pytest.approx({"10": 243, "60": 610, "360": 1274, "1440": 1526, "mean": 1326}, abs=3)
         leads = table.to_json()["leads"]
-        assert leads["1"]["rmse_kw"] == pytest.approx(1771, abs=3)
-        assert leads["1"]["r2"] == pytest.approx(0.896, abs=0.001)
-        assert leads["144"]["mase"] == pytest.approx(0.92, abs=0.01)
+        assert leads["10"]["rmse_kw"] == pytest.approx(1771, abs=3)
+        assert leads["10"]["r2"] == pytest.approx(0.896, abs=0.001)
+        assert leads["1440"]["mase"] == pytest.approx(0.92, abs=0.01)

@@ -24,9 +24,9 @@ from benchmarks.accuracy import (
     cold_starts,
     disturbed,
     jobs,
+    level_errors_kw,
     mean_rmse_kw,
     onsets_in,
-    rung_errors_kw,
     said_of_next_kw,
     stream,
     weather_estimate,
@@ -48,13 +48,13 @@ def streamed() -> Stream:
 
 
 class TestStream:
-    """The last rows as a stream, and its rungs."""
+    """The last rows as a stream, and its levels."""
 
     def test_the_window_holds_the_rows_that_were_not_seen(self, streamed: Stream) -> None:
         """Every row after those seen is answered, and each lead has its figures."""
         window = streamed.to_json()["window"]
         assert window["rows"] == streamed.table.answered == 8 * DAY
-        assert window["leads"]["144"]["rmse_kw"] < window["best_naive_rmse_kw"]["144"]
+        assert window["leads"]["1440"]["rmse_kw"] < window["best_naive_rmse_kw"]["1440"]
         assert window["state_bytes"] > 100_000
         assert window["cpu_us_per_reading"] > 0
         assert window["weather_estimate"] is None  # none of these readings has weather
@@ -71,38 +71,38 @@ class TestStream:
         assert estimate.to_json().keys() == {"rmse_kw", "cpu_us_per_reading"}
         assert str(estimate).startswith(f"weather estimate: RMSE {estimate.rmse_kw:,.1f} kW")
 
-    def test_a_rung_is_scored_over_the_same_stream(self, streamed: Stream) -> None:
-        """Where the best rung answers all along, its errors are those of what was sent, at each lead."""
+    def test_a_level_is_scored_over_the_same_stream(self, streamed: Stream) -> None:
+        """Where the best level answers all along, its errors are those of what was sent, at each lead."""
         sent_kw = streamed.table.per_lead["rmse_kw"][LEADS - 1]
-        adapted_kw = list(streamed.rungs_kw["adapted"].values())
+        adapted_kw = list(streamed.levels_kw["adapted"].values())
         np.testing.assert_allclose(adapted_kw, sent_kw, rtol=1e-3)
 
-    def test_every_rung_but_the_weather_answers(self, streamed: Stream) -> None:
-        """No weather was fed: four rungs have errors, and the frozen weights are not the adapting ones."""
-        assert list(streamed.rungs_kw) == ["adapted", "frozen", "analogue", "climatology"]
-        assert streamed.rungs_kw["frozen"] != streamed.rungs_kw["adapted"]
-        assert set(streamed.adapting()) == set(LEADS.tolist())
+    def test_every_level_but_the_weather_answers(self, streamed: Stream) -> None:
+        """No weather was fed: four levels have errors, and the frozen weights are not the adapting ones."""
+        assert list(streamed.levels_kw) == ["adapted", "frozen", "analogue", "climatology"]
+        assert streamed.levels_kw["frozen"] != streamed.levels_kw["adapted"]
+        assert list(streamed.adapting()) == [10, 60, 360, 1440]
 
     def test_what_was_said_of_the_next_reading_is_found_over_midnight(self) -> None:
-        """At every step of a day the first lead of the answering rung is what the forecast says of the next reading."""
+        """At every step of a day the first lead of the level that answers is what the forecast says of the next one."""
         history = history_of(10, seen_days=10)
         model = empty_model(history.site)
         model.fit(FIRST_STEP, history.demand_kw[: 8 * DAY])
         for row in range(8 * DAY, 9 * DAY + 2):
             model.partial_fit(FIRST_STEP + row, float(history.demand_kw[row]))
             forecast = model.predict()
-            rung = NAMES.index(next(answer.rung for answer in forecast.answers))
-            assert said_of_next_kw(model)[rung, 0] == pytest.approx(forecast.median_kw[0], abs=0.01)
+            level = NAMES.index(next(answer.rung for answer in forecast.answers))
+            assert said_of_next_kw(model)[level, 0] == pytest.approx(forecast.median_kw[0], abs=0.01)
 
-    def test_rungs_are_compared_over_pairs_that_all_of_them_answered(self) -> None:
-        """A target that one rung did not answer counts for none of them; a rung that never did is not listed."""
+    def test_levels_are_compared_over_pairs_that_all_of_them_answered(self) -> None:
+        """A target that one level did not answer counts for none of them; a level that never did is not listed."""
         said_kw = np.full((3, len(NAMES), len(LEADS)), np.nan)
         said_kw[:, ADAPTED], said_kw[:, FROZEN] = 103.0, 104.0
         said_kw[1, FROZEN], said_kw[1, ADAPTED] = np.nan, 1000.0
-        errors_kw = rung_errors_kw(said_kw, np.full(3, 100.0))
+        errors_kw = level_errors_kw(said_kw, np.full(3, 100.0))
         assert errors_kw == {
-            "adapted": dict.fromkeys(LEADS.tolist(), 3.0),
-            "frozen": dict.fromkeys(LEADS.tolist(), 4.0),
+            "adapted": dict.fromkeys((10, 60, 360, 1440), 3.0),
+            "frozen": dict.fromkeys((10, 60, 360, 1440), 4.0),
         }
         assert NAMES[CLIMATOLOGY] not in errors_kw
 
@@ -201,13 +201,13 @@ class TestParts:
 
     def test_an_unknown_part_is_refused(self) -> None:
         """The message says which there are."""
-        with pytest.raises(argparse.ArgumentTypeError, match=r"no part windows: choose some of window,rungs"):
+        with pytest.raises(argparse.ArgumentTypeError, match=r"no part windows: choose some of window,levels"):
             _parts("windows,cold")
 
     def test_only_what_was_asked_for_is_run(self) -> None:
-        """Window and rungs are one run; what the history is too short for is left out."""
+        """Window and levels are one run; what the history is too short for is left out."""
         year = history_of(40, seen_days=20)
-        assert set(jobs(year, ("rungs", "window"))) == {"window"}
+        assert set(jobs(year, ("levels", "window"))) == {"window"}
         assert set(jobs(year, ("cold", "disturbed"))) == {"cold", "disturbed"}
         assert set(jobs(history_of(16, seen_days=12), ("cold", "disturbed"))) == set()
         job, readings = jobs(year, ("window",))["window"]

@@ -87,13 +87,10 @@ def test_the_system_takes_raw_readings_and_sends_all_else() -> None:
     assert actions == {topic.name: "receive" if topic == topics.RAW else "send" for topic in topics.ALL}
 
 
-def test_models_events_are_keyed_by_model_and_all_else_by_site() -> None:
+def test_every_message_is_keyed_by_its_site() -> None:
     """The key decides what keeps its order."""
-    keys = {
-        name: message["bindings"]["kafka"]["key"]["description"]
-        for name, message in DOCUMENT["components"]["messages"].items()
-    }
-    assert {name for name, what in keys.items() if what != "Name of the site."} == {"ModelEvent"}
+    messages = DOCUMENT["components"]["messages"].values()
+    assert {message["bindings"]["kafka"]["key"]["description"] for message in messages} == {"Name of the site."}
 
 
 def test_files_as_the_code_has_them_are_no_matter_of_complaint(folder: Path) -> None:

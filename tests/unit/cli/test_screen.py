@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from cli.screen import plain_line, screen
-from shared.contracts.messages import RungSpan
+from shared.contracts.messages import LevelSpan
 from tests.unit.cli.views import ORIGIN, curves, drift_event, forecast, scores, snapshot
 
 if TYPE_CHECKING:
@@ -104,11 +104,11 @@ def test_a_score_that_cannot_be_computed_is_a_dash() -> None:
 
 
 @at_every_size
-def test_a_lower_rung_says_why(size: tuple[int, int]) -> None:
-    """The rung, how far it answers and its reason stand on the screen."""
+def test_a_lower_level_says_why(size: tuple[int, int]) -> None:
+    """The level, how far it answers and its reason stand on the screen."""
     degraded = forecast(
-        RungSpan(from_lead=1, to_lead=36, rung="frozen", reason="outage"),
-        RungSpan(from_lead=37, to_lead=144, rung="climatology"),
+        LevelSpan(from_lead=1, to_lead=36, level="frozen", reason="outage"),
+        LevelSpan(from_lead=37, to_lead=144, level="climatology"),
     )
     text = drawn(snapshot(forecast=degraded), size)
     assert "frozen to +6 h" in text

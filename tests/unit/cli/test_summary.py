@@ -8,7 +8,7 @@ import pytest
 
 from backtest.record import Record
 from cli.summary import balanced, unmatured
-from shared.contracts.messages import CleanReading, Flagged, Forecast, Interval, ModelNames, RungSpan
+from shared.contracts.messages import CleanReading, Flagged, Forecast, Interval, LevelSpan, ModelNames
 
 START = datetime(2018, 2, 1, tzinfo=UTC)
 STEP = timedelta(minutes=10)
@@ -40,8 +40,9 @@ def forecast(step: int) -> Forecast:
         step_minutes=10,
         median_kw=flat,
         intervals=(Interval(coverage=0.9, low_kw=flat, high_kw=flat),),
-        rungs=(RungSpan(from_lead=1, to_lead=144, rung="adapted"),),
+        levels=(LevelSpan(from_lead=1, to_lead=144, level="adapted"),),
         weather_estimate_kw=None,
+        weather_model_kw=None,
         models=ModelNames(demand=None, weather=None),
     )
 

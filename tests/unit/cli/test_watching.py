@@ -12,7 +12,7 @@ from tests.unit.cli.test_summary import START, forecast, reading
 
 
 def test_a_forecast_is_one_line_with_three_leads_and_their_interval() -> None:
-    """Origin, zone, the leads an operator asks for, and the rung."""
+    """Origin, zone, the leads an operator asks for, and the fallback level."""
     assert forecast_line(forecast(1)) == (
         "2018-02-01 00:10  tetouan zone 2  +10 min 20,000 kW [20,000..20,000]  +1 h 20,000 kW [20,000..20,000]  "
         "+24 h 20,000 kW [20,000..20,000]  adapted"
@@ -25,14 +25,14 @@ def test_a_missing_value_is_a_dash_with_its_flag() -> None:
     assert reading_line(reading(0)) == "2018-02-01 00:00  tetouan  zone_2_kw=20000"
 
 
-def drift_event(kind: str = "model") -> DriftEvent:
+def drift_event() -> DriftEvent:
     """Return an event of zone 2 that is open."""
     return DriftEvent.model_validate(
         {
             "id": "tetouan-2-page_hinkley_1h-2018-02-01T00:00:00Z",
             "site": "tetouan",
             "zone": 2,
-            "kind": kind,
+            "kind": "model",
             "feature": "zone_2_kw",
             "detector": "page_hinkley_1h",
             "score": 15.25,
@@ -41,6 +41,7 @@ def drift_event(kind: str = "model") -> DriftEvent:
             "started": START,
             "ended": None,
             "report": None,
+            "text": "check the meter",
         }
     )
 
@@ -49,14 +50,30 @@ def test_an_open_drift_event_says_what_to_do() -> None:
     """Since when, how bad, where, what, how sure; then the next step."""
     assert drift_line(drift_event()) == (
         "2018-02-01 00:00  warning  tetouan zone 2  model: zone_2_kw (page_hinkley_1h 15.25, threshold 12)"
-        "  open: check the meter; if the load has really changed, the forecast adapts: follow its scores"
+        "  open: check the meter"
     )
 
 
-@pytest.mark.parametrize("kind", ["sensor", "data", "model"])
-def test_every_kind_of_event_has_a_next_step(kind: str) -> None:
-    """None leaves the reader alone."""
-    assert drift_line(drift_event(kind)).split("  open: ")[1]
+def test_an_event_of_an_earlier_release_is_open_without_advice() -> None:
+    """It says nothing more than that."""
+    assert drift_line(drift_event().model_copy(update={"text": ""})).endswith("threshold 12)  open")
+
+
+@pytest.mark.parametrize(
+    ("step_minutes", "leads"),
+    [(10, ["+10 min", "+1 h", "+24 h"]), (15, ["+15 min", "+1 h", "+24 h"]), (60, ["+1 h", "+24 h"])],
+)
+def test_a_lead_is_named_by_its_time_at_every_step(step_minutes: int, leads: list[str]) -> None:
+    """What a step does not allow is the next longer lead under its own name, and not said twice."""
+    day = 24 * 60 // step_minutes
+    rising = tuple(float(minutes) for minutes in range(step_minutes, 1440 + 1, step_minutes))
+    shown = forecast_line(
+        forecast(0).model_copy(update={"step_minutes": step_minutes, "median_kw": rising, "intervals": ()})
+    )
+    assert len(rising) == day
+    minutes = {"+10 min": "10", "+15 min": "15", "+1 h": "60", "+24 h": "1,440"}
+    assert "  ".join(f"{lead} {minutes[lead]} kW" for lead in leads) in shown
+    assert shown.count("+") == len(leads)
 
 
 def test_an_ended_drift_event_says_when() -> None:

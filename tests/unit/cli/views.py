@@ -10,7 +10,16 @@ import numpy as np
 
 from cli.chart import Curves
 from cli.screen import Snapshot
-from shared.contracts.messages import DriftEvent, Forecast, Interval, ModelNames, RungSpan, Score, Scores
+from shared.contracts.messages import (
+    DriftEvent,
+    Forecast,
+    Interval,
+    LeadMinutes,
+    LevelSpan,
+    ModelNames,
+    Score,
+    Scores,
+)
 
 ORIGIN = datetime(2018, 2, 4, 4, 40, tzinfo=UTC)
 LEADS = 144
@@ -23,8 +32,8 @@ def curves() -> Curves:
     return Curves(load_kw=day_kw, former_kw=day_kw + 300, median_kw=day_kw, low_kw=day_kw - 900, high_kw=day_kw + 900)
 
 
-def forecast(*rungs: RungSpan) -> Forecast:
-    """Return the forecast of the curves, answered by these rungs; by the best one where none is given."""
+def forecast(*levels: LevelSpan) -> Forecast:
+    """Return the forecast of the curves, answered by these levels; by the best one where none is given."""
     known = curves()
     interval = Interval(coverage=0.9, low_kw=tuple(known.low_kw), high_kw=tuple(known.high_kw))
     return Forecast(
@@ -34,8 +43,9 @@ def forecast(*rungs: RungSpan) -> Forecast:
         step_minutes=10,
         median_kw=tuple(known.median_kw),
         intervals=(interval,),
-        rungs=rungs or (RungSpan(from_lead=1, to_lead=LEADS, rung="adapted"),),
+        levels=levels or (LevelSpan(from_lead=1, to_lead=LEADS, level="adapted"),),
         weather_estimate_kw=None,
+        weather_model_kw=None,
         models=ModelNames(demand="zone-demand-tetouan-2/3", weather=None),
     )
 
@@ -52,8 +62,12 @@ def scores(**figures: float | None) -> Scores:
         "skill_vs_same_time_yesterday": 0.75,
         **figures,
     }
-    groups = ("1", "6", "144")
-    each = tuple(Score(group=group, window_days=days, **known) for group in groups for days in (1, 7))
+    groups: tuple[LeadMinutes, ...] = (10, 60, 1440)
+    each = tuple(
+        Score(lead_minutes=minutes, scored_minutes=minutes, window_days=days, **known)
+        for minutes in groups
+        for days in (1, 7)
+    )
     return Scores(site="tetouan", zone=2, time=ORIGIN, scores=each)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 from deploy.grafana.dashboard import FILE, dashboard_json
-from shared.contracts.messages import LeadGroup
+from shared.forecasting.leads import NOMINAL_MINUTES
 from shared.forecasting.scores import WINDOWS_DAYS
 from tests.exposition import labels_by_name
 
@@ -20,7 +20,10 @@ EACH_PANEL = pytest.mark.parametrize("panel", PANELS, ids=[panel["title"] for pa
 SCRAPED = {"job", "instance"}
 EXPORTED = {"up": frozenset[str](), **labels_by_name()}
 KEYWORDS = {"and", "or", "unless", "by", "without", "on", "ignoring", "group_left", "group_right", "bool", "offset"}
-VALUES = {"lead": set(get_args(LeadGroup)), "window_days": {str(days) for days in WINDOWS_DAYS}}
+VALUES = {
+    "lead_minutes": {str(minutes) for minutes in NOMINAL_MINUTES},
+    "window_days": {str(days) for days in WINDOWS_DAYS},
+}
 
 SELECTOR = re.compile(r'([a-zA-Z_]\w*)\{((?:"[^"]*"|[^"}])*)\}')
 MATCHER = re.compile(r'(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"')

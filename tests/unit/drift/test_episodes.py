@@ -9,7 +9,7 @@ from tests.unit.states import assert_same
 
 START = datetime(2020, 2, 29, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-SUBJECT = Subject("tetouan", 2, "model", "zone_2_kw", "page_hinkley_1h", "warning")
+SUBJECT = Subject("tetouan", 2, "model", "zone_2_kw", "page_hinkley_1h", "warning", "check the meter")
 
 
 def test_a_detection_opens_an_event() -> None:
@@ -17,6 +17,7 @@ def test_a_detection_opens_an_event() -> None:
     (event,) = Episodes(SUBJECT).found(START, 15.25, 12.0)
     assert event.id == "tetouan-2-page_hinkley_1h-2020-02-29T05:00:00Z"
     assert (event.kind, event.feature, event.severity, event.report) == ("model", "zone_2_kw", "warning", None)
+    assert event.text == "check the meter"
     assert (event.started, event.ended, event.score, event.threshold) == (START, None, 15.25, 12.0)
 
 
@@ -55,7 +56,9 @@ def test_a_detection_after_the_end_is_another_event() -> None:
 
 def test_what_has_no_zone_is_named_by_its_feature() -> None:
     """The id of a weather event tells it from those of other features."""
-    (event,) = Episodes(Subject("tetouan", None, "data", "temperature_c", "w", "info")).found(START, 2.0, 1.0)
+    (event,) = Episodes(Subject("tetouan", None, "data", "temperature_c", "w", "info", "compare")).found(
+        START, 2.0, 1.0
+    )
     assert event.id == "tetouan-temperature_c-w-2020-02-29T05:00:00Z"
 
 

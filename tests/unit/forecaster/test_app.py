@@ -285,4 +285,4 @@ def test_a_forecaster_without_champions_answers_and_learns(reading: Reading, hea
     core.restore([Consumed(reading(n).to_bytes(), offset=n) for n in range(3)])
     outgoing = core.handle([Consumed(reading(n).to_bytes(), offset=n) for n in range(3, 6)])
     assert [Forecast.from_bytes(record.value).origin for record in outgoing] == [START + n * STEP for n in range(3, 6)]
-    assert registry.get_sample_value("tetouan_forecasts_on_lower_rungs_total", {"site": "tetouan", "zone": "2"}) == 3
+    assert registry.get_sample_value("tetouan_forecasts_on_lower_levels_total", {"site": "tetouan", "zone": "2"}) == 3

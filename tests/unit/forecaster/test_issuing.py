@@ -75,8 +75,8 @@ def test_a_reading_that_the_state_holds_is_not_answered_again(models: Models, re
 def test_a_missing_load_is_answered_with_its_reason(models: Models, reading: Reading) -> None:
     """A forecast always comes out, and says that the load at its origin is not the meter's."""
     first, second = messages(Issuer(site("tetouan"), models).answer([reading(0, zone_2_kw=None)]))
-    assert first.rungs[0].reason is None
-    assert second.rungs[0].reason
+    assert first.levels[0].reason is None
+    assert second.levels[0].reason
 
 
 def test_missing_weather_leaves_only_the_estimate_open(models: Models, reading: Reading) -> None:
@@ -114,13 +114,13 @@ def test_champions_of_different_ages_work_together(models: Models, reading: Read
 
 
 def test_a_zone_without_champions_is_forecast_from_its_first_reading(reading: Reading) -> None:
-    """Nothing can be said before the first load; then there is a forecast that names no model, by the lowest rung."""
+    """Nothing can be said before the first load; then there is a forecast that names no model, by the lowest level."""
     tetouan = site("tetouan")
     issuer = Issuer(tetouan, (ZoneModels.begun_cold(tetouan, 2),))
     (issue,) = messages(issuer.answer([reading(0, zone_2_kw=None), reading(1)]))
     assert issue.origin == START + STEP
-    assert [(span.from_lead, span.to_lead, span.rung) for span in issue.rungs] == [(1, 144, "climatology")]
-    assert issue.rungs[0].reason == "the model has too little history: it answers after about two weeks"
+    assert [(span.from_lead, span.to_lead, span.level) for span in issue.levels] == [(1, 144, "climatology")]
+    assert issue.levels[0].reason == "the model has too little history: it answers after about two weeks"
     assert (issue.models.demand, issue.models.weather, issue.weather_estimate_kw) == (None, None, None)
     load = reading(1).values["zone_2_kw"]
     assert load is not None

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from shared.contracts.messages import CleanReading
 
 
-def test_forecasts_are_counted_by_zone_and_rung(
+def test_forecasts_are_counted_by_zone_and_level(
     models: tuple[ZoneModels, ZoneModels], reading: Callable[..., CleanReading]
 ) -> None:
-    """Each once, by what answered the next step; those of which any lead is a lower rung's are counted as such."""
+    """Each once, by what answered the next step; those of which any lead is a lower level's are counted as such."""
     adapted, other, *rest = Issuer(site("tetouan"), models).answer([reading(0), reading(1)])
     (answer,) = adapted.forecast.answers
     spans = answer._replace(to_lead=6), answer._replace(from_lead=7, rung="analogue")
@@ -27,6 +27,6 @@ def test_forecasts_are_counted_by_zone_and_rung(
     registry = new_registry()
     ForecasterMetrics(registry).count([mixed, other, *rest])
     zones = [{"site": "tetouan", "zone": zone} for zone in ("1", "2")]
-    counted = [registry.get_sample_value("tetouan_forecasts_total", {**zone, "rung": answer.rung}) for zone in zones]
-    lower = [registry.get_sample_value("tetouan_forecasts_on_lower_rungs_total", zone) for zone in zones]
+    counted = [registry.get_sample_value("tetouan_forecasts_total", {**zone, "level": answer.rung}) for zone in zones]
+    lower = [registry.get_sample_value("tetouan_forecasts_on_lower_levels_total", zone) for zone in zones]
     assert (counted, lower) == ([2, 2], [1, 0])

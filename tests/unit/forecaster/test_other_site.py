@@ -90,8 +90,8 @@ def test_every_reading_is_answered_a_day_ahead(readings: list[CleanReading], iss
     """There are 96 leads of 15 minutes from the first reading on, and the model answers the next from day 16 on."""
     assert [issue.origin for issue in issues] == [reading.time for reading in readings]
     assert {(issue.step_minutes, len(issue.median_kw)) for issue in issues} == {(15, DAY)}
-    assert issues[0].rungs[0].rung == "climatology"
-    assert {issue.rungs[0].rung for issue in issues[16 * DAY :]} == {"adapted"}
+    assert issues[0].levels[0].level == "climatology"
+    assert {issue.levels[0].level for issue in issues[16 * DAY :]} == {"adapted"}
 
 
 def test_the_forecast_gets_over_the_change_of_the_clocks(readings: list[CleanReading], issues: list[Forecast]) -> None:

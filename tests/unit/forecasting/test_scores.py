@@ -54,8 +54,9 @@ def forecast(leads: int = 24, coverage: float = 0.9) -> Forecast:
         step_minutes=60,
         median_kw=median_kw,
         intervals=(interval,),
-        rungs=(),
+        levels=(),
         weather_estimate_kw=None,
+        weather_model_kw=None,
         models=ModelNames(demand=None, weather=None),
     )
 
@@ -165,11 +166,11 @@ class TestFigures:
         assert math.isnan(r2_of(5, np.array([7, 7])))
 
     def test_groups_are_the_leads_that_exist_and_the_mean(self) -> None:
-        """24 leads have no group 36 or 144; one open lead leaves the mean open."""
-        figure = np.arange(1.0, 25.0)
-        assert grouped(figure) == {"1": 1.0, "6": 6.0, "mean": 12.5}
+        """At 15 minutes the group 10 is the first lead; half a day has no group 1440; an open lead opens the mean."""
+        figure = np.arange(1.0, 49.0)
+        assert grouped(figure, 15) == {"10": 1.0, "60": 4.0, "360": 24.0, "mean": 24.5}
         figure[0] = np.nan
-        assert grouped(figure) == {"1": None, "6": 6.0, "mean": None}
+        assert grouped(figure, 15) == {"10": None, "60": 4.0, "360": 24.0, "mean": None}
 
 
 DAY, LEADS, WINDOWS_DAYS = 4, 6, (1, 3)
@@ -292,11 +293,12 @@ class TestRollingScores:
             rolling.on_reading(step, 1000)
             rolling.on_forecast(step, np.repeat([[1031], [993], [1090]], 24, axis=1).astype(np.int32))
         scores = rolling.scores()
-        assert [(score.group, score.window_days) for score in scores] == [
-            (group, days) for group in ("1", "6", "mean") for days in (1, 7)
+        assert [(score.lead_minutes, score.scored_minutes, score.window_days) for score in scores] == [
+            (minutes, minutes, days) for minutes in (60, 360, 1440, None) for days in (1, 7)
         ]
         assert scores[0] == Score(
-            group="1",
+            lead_minutes=60,
+            scored_minutes=60,
             window_days=1,
             rmse_kw=3.1,
             mae_kw=3.1,

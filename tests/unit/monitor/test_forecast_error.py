@@ -49,8 +49,9 @@ def forecast(origin: int) -> Forecast:
         intervals=(
             Interval(coverage=0.9, low_kw=(LEVEL_KW - half_kw,) * LEADS, high_kw=(LEVEL_KW + half_kw,) * LEADS),
         ),
-        rungs=(),
+        levels=(),
         weather_estimate_kw=None,
+        weather_model_kw=None,
         models=ModelNames(demand=None, weather=None),
     )
 

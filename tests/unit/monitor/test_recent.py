@@ -112,14 +112,15 @@ def test_the_monitor_keeps_what_was_scored_and_what_had_been_forecast() -> None:
     ]
     feed(monitor, [message for pair in zip(readings, FORECASTS, strict=True) for message in pair])
     recent = monitor.recent("tetouan", 2)
-    assert recent.columns == ("temperature_c", "humidity_pct", "zone_2_kw", "forecast_6_kw")
+    forecasts = "forecast_60_min_kw", "forecast_1440_min_kw"
+    assert recent.columns == ("temperature_c", "humidity_pct", "zone_2_kw", *forecasts)
     rows = recent.window(step_index(START) + 159, 28)[-160:]
     assert rows[STEPS, 0].tolist() == list(range(len(STEPS)))
     assert np.flatnonzero(np.isnan(rows[:, 1])).tolist() == [8, 50, 51, 52, 53, 90]
     assert np.flatnonzero(np.isnan(rows[:, 2])).tolist() == [20, 50, 51, 52, 53, 60, 90]
     # forecasts err by 1 + origin % 7, and there is none from an origin without a reading
-    assert rows[40, 3] == load_kw(40) + 1 + 34 % 7
-    assert np.isnan(rows[[5, 56, 96], 3]).all()
+    assert rows[40, 3] == load_kw(40) + 1 + 38 % 7
+    assert np.isnan(rows[[1, 52, 92], 3]).all()
 
 
 def test_the_model_is_that_of_the_last_forecast_that_names_one() -> None:

@@ -201,7 +201,7 @@ def test_the_state_is_a_copy(stream: list[Consumed]) -> None:
 def test_the_state_belongs_to_a_site_and_its_zones() -> None:
     """Other zones or another site are another state."""
     assert core().identity() == {
-        "format": "1",
+        "format": "2",
         "site": "tetouan",
         "step_minutes": "30",
         "zones": "2",

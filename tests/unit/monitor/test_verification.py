@@ -44,15 +44,16 @@ def forecast(origin: int, *, error_kw: float = 1.0, zone: int = 2) -> Forecast:
         step_minutes=STEP_MINUTES,
         median_kw=median_kw,
         intervals=(Interval(coverage=0.9, low_kw=median_kw, high_kw=tuple(kw + 5 for kw in median_kw)),),
-        rungs=(),
+        levels=(),
         weather_estimate_kw=None,
+        weather_model_kw=None,
         models=ModelNames(demand=None, weather=None),
     )
 
 
-def score(scores: Scores, group: str, window_days: int) -> Score:
+def score(scores: Scores, lead_minutes: int | None, window_days: int) -> Score:
     """Return one score of a message."""
-    return next(one for one in scores.scores if one.group == group and one.window_days == window_days)
+    return next(one for one in scores.scores if one.lead_minutes == lead_minutes and one.window_days == window_days)
 
 
 def feed(monitor: Monitor, messages: list[CleanReading | Forecast]) -> list[Scores]:
@@ -103,21 +104,22 @@ class TestMonitor:
         assert [scores.time for step in (0, 2, 4) for scores in emitted[step]] == [START + k * STEP for k in (0, 2, 4)]
 
     def test_it_covers_the_pairs_that_have_come_due(self) -> None:
-        """At the second hour lead 1 has two scored targets, lead 6 and the mean none."""
+        """At the second hour the first lead has two scored targets, 6 h and the mean none."""
         monitor = Monitor(zones=(2,))
         scores = feed(monitor, [reading(0), forecast(0, error_kw=3), reading(1), forecast(1, error_kw=1), reading(2)])[
             -1
         ]
         assert (scores.site, scores.zone) == ("tetouan", 2)
-        one = score(scores, "1", 1)
+        one = score(scores, 10, 1)
         assert (one.mae_kw, one.bias_kw, one.rmse_kw, one.coverage) == (2.0, 2.0, 2.2, 0.0)
-        assert score(scores, "6", 28).rmse_kw is None
-        assert score(scores, "mean", 28).rmse_kw is None
+        assert score(scores, 360, 28).rmse_kw is None
+        assert score(scores, None, 28).rmse_kw is None
 
     def test_groups_are_the_leads_of_the_horizon(self) -> None:
-        """Of half-hourly leads 144 is beyond 24 hours, so there is no such group."""
+        """At a step of 30 minutes the group 10 is scored at the first lead, and says so."""
         scores = feed(Monitor(zones=(2,), windows_days=(1,)), [reading(0), forecast(0)])[0]
-        assert [one.group for one in scores.scores] == ["1", "6", "36", "mean"]
+        groups = [(one.lead_minutes, one.scored_minutes) for one in scores.scores]
+        assert groups == [(10, 30), (60, 60), (360, 360), (1440, 1440), (None, None)]
 
     @given(interleavings())
     @settings(max_examples=40, deadline=None)
@@ -138,7 +140,7 @@ class TestMonitor:
         """A stuck load neither counts as a target nor as the naive forecast."""
         monitor = Monitor(zones=(2,), windows_days=(1,))
         messages = [m for step in range(3) for m in (reading(step, flag="stuck"), forecast(step))]
-        assert {score(scores, "1", 1).rmse_kw for scores in feed(monitor, messages)} == {None}
+        assert {score(scores, 10, 1).rmse_kw for scores in feed(monitor, messages)} == {None}
 
     def test_a_gap_over_hours_has_one_message(self) -> None:
         """Of the full hours that a gap spans only the last has a message, with the windows as of that hour."""
@@ -146,7 +148,7 @@ class TestMonitor:
         feed(monitor, [reading(0), forecast(0), reading(1), forecast(1)])
         emitted = feed(monitor, [reading(7), forecast(7)])
         assert [scores.time for scores in emitted] == [START + 6 * STEP]
-        assert score(emitted[0], "1", 1).mae_kw == 1.0
+        assert score(emitted[0], 10, 1).mae_kw == 1.0
 
     def test_readings_wait_for_late_forecasts(self) -> None:
         """While forecasts are late nothing is emitted; when they come every hour has its message."""
@@ -170,7 +172,7 @@ class TestMonitor:
         feed(monitor, [reading(step) for step in range(9)])
         emitted = feed(monitor, [forecast(step) for step in range(9)])
         assert emitted[0].time == START + 6 * STEP
-        assert score(emitted[0], "6", 1).mae_kw == 1.0
+        assert score(emitted[0], 60, 1).mae_kw == 1.0
 
     def test_each_zone_and_site_has_its_own_scores(self) -> None:
         """Zones that are not configured are passed over; sites do not share windows."""

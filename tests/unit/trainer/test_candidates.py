@@ -63,7 +63,7 @@ def test_its_forecasts_had_never_seen_their_target(candidate: ZoneCandidate, his
         if model.ready:
             issued_kw[row] = model.predict().median_kw
     for lead in (6, 144):
-        written = candidate.reference_hours[f"forecast_{lead}_kw"].to_numpy()
+        written = candidate.reference_hours[f"forecast_{10 * lead}_min_kw"].to_numpy()
         rows = np.arange(len(written)) * 6
         expected = [
             round(issued_kw[row - lead][lead - 1], 1)

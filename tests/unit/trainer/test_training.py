@@ -117,7 +117,7 @@ def test_both_models_are_registered_with_their_state(make_year: Callable[..., Ye
         "site": "tetouan",
         "zone": "1",
     }
-    assert {"rmse_kw/1", "rmse_kw/6", "rmse_kw/36", "rmse_kw/144", "rmse_kw/mean", "coverage/mean"} <= set(
+    assert {"rmse_kw/10", "rmse_kw/60", "rmse_kw/360", "rmse_kw/1440", "rmse_kw/mean", "coverage/mean"} <= set(
         demand.metrics
     )
     assert {"rmse_kw/uncorrected", "rmse_kw/corrected", "mape/corrected", "r2/corrected"} <= set(weather.metrics)
@@ -139,15 +139,15 @@ def test_zone_scores_are_those_of_one_forecast_at_a_time(make_year: Callable[...
     )
     for lead in (1, 36):
         errors_kw = np.round(medians_kw[:-lead, lead - 1], 1) - actual_kw[lead:]
-        assert scored[f"rmse_kw/{lead}"] == pytest.approx(np.sqrt(np.mean(errors_kw**2)))
+        assert scored[f"rmse_kw/{10 * lead}"] == pytest.approx(np.sqrt(np.mean(errors_kw**2)))
 
 
 def test_what_follows_too_briefly_has_no_mean_over_leads(make_year: Callable[..., Year]) -> None:
-    """With a day after ``until`` no pair reaches lead 144, so that figure and the mean are left out."""
+    """With a day after ``until`` no pair reaches 24 h, so that figure and the mean are left out."""
     history = History.of(make_year(19, "z"), 2, START + 18 * DAY)
     scored = ZoneCandidate.fit(history, lambda _: None).score(history, lambda _: None)
-    assert "rmse_kw/36" in scored
-    assert not {"rmse_kw/144", "rmse_kw/mean"} & set(scored)
+    assert "rmse_kw/360" in scored
+    assert not {"rmse_kw/1440", "rmse_kw/mean"} & set(scored)
 
 
 def test_weather_scores_start_after_until(make_year: Callable[..., Year], tmp_path: Path) -> None:

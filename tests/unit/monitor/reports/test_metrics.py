@@ -20,7 +20,7 @@ def test_each_figure_of_a_report_has_its_series() -> None:
     assert registry.get_sample_value("tetouan_report_drift_share_ratio", WINDOW) == 1.0
     assert registry.get_sample_value("tetouan_report_drift_score", {**WINDOW, "column": "zone_2_kw"}) == 1.25
     for figure, value in (("rmse", 0.5), ("mae", 0.25), ("r2", -0.05)):
-        sample = registry.get_sample_value(f"tetouan_report_{figure}_change_ratio", {**WINDOW, "lead": "6"})
+        sample = registry.get_sample_value(f"tetouan_report_{figure}_change_ratio", {**WINDOW, "lead_minutes": "60"})
         assert sample == value
 
 
@@ -34,11 +34,11 @@ def test_what_cannot_be_compared_any_more_loses_its_series() -> None:
     metrics.show(report().model_copy(update={"drift": {"zone_2_kw": 0.5}, "quality": (poor,)}))
     assert registry.get_sample_value("tetouan_report_drift_score", {**WINDOW, "column": "temperature_c"}) is None
     assert registry.get_sample_value("tetouan_report_drift_score", {**WINDOW, "column": "zone_2_kw"}) == 0.5
-    assert registry.get_sample_value("tetouan_report_r2_change_ratio", {**WINDOW, "lead": "6"}) is None
-    assert registry.get_sample_value("tetouan_report_rmse_change_ratio", {**WINDOW, "lead": "6"}) == 0.1
+    assert registry.get_sample_value("tetouan_report_r2_change_ratio", {**WINDOW, "lead_minutes": "60"}) is None
+    assert registry.get_sample_value("tetouan_report_rmse_change_ratio", {**WINDOW, "lead_minutes": "60"}) == 0.1
     metrics.show(report().model_copy(update={"drift": {}, "drift_share": None}))
     assert registry.get_sample_value("tetouan_report_drift_share_ratio", WINDOW) is None
-    assert registry.get_sample_value("tetouan_report_rmse_change_ratio", {**WINDOW, "lead": "6"}) is None
+    assert registry.get_sample_value("tetouan_report_rmse_change_ratio", {**WINDOW, "lead_minutes": "60"}) is None
     longer = {**WINDOW, "window_days": "28", "column": "temperature_c"}
     assert registry.get_sample_value("tetouan_report_drift_score", longer) == 0.4
 

@@ -23,7 +23,7 @@ from tests.unit.monitor.reports.written import MIDNIGHT
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAMES = (*COLUMNS, "zone_2_kw", "forecast_6_kw", "forecast_144_kw")
+NAMES = (*COLUMNS, "zone_2_kw", "forecast_60_min_kw", "forecast_1440_min_kw")
 WEEK = 1008
 TIMEOUT_S = 300.0
 SAME, RISEN, DARK = 3, 4, 5  # the orders that come to reports
@@ -92,7 +92,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     risen[:, NAMES.index("zone_2_kw")] *= 1.3
     dark[:, NAMES.index("humidity_pct")] = np.nan
     dark[:, NAMES.index("zone_2_kw")] = 0.0
-    dark[100:, NAMES.index("forecast_144_kw")] = np.nan
+    dark[100:, NAMES.index("forecast_1440_min_kw")] = np.nan
     orders = (
         order(same, 0, label="<b>nobody"),
         order(same, 0, label="zone-demand-tetouan-2/99"),
@@ -119,9 +119,9 @@ def test_a_window_like_the_training_shows_no_drift(made: Made) -> None:
     assert report.drift_share == 0.0
     assert set(report.drift) == set(NAMES[:6])
     assert max(report.drift.values()) < report.drift_threshold
-    assert [(one.lead, one.pairs, one.reference_pairs, one.passed) for one in report.quality] == [
-        (6, WEEK, 1440, True),
-        (144, WEEK, 1440, True),
+    assert [(one.lead_minutes, one.pairs, one.reference_pairs, one.passed) for one in report.quality] == [
+        (60, WEEK, 1440, True),
+        (1440, WEEK, 1440, True),
     ]
     for one, error_kw in zip(report.quality, (300, 600), strict=True):
         assert one.current.rmse == pytest.approx(error_kw, rel=0.1)
@@ -145,7 +145,7 @@ def test_a_load_that_rose_by_a_third_drifts_and_is_forecast_badly(made: Made) ->
 def test_an_empty_column_costs_only_itself(made: Made) -> None:
     """What has no values is named, what has some is compared, and a load of zero is judged by no lead time."""
     report = made.report(DARK)
-    assert report.insufficient == ("humidity_pct", "forecast_6_kw", "forecast_144_kw")
+    assert report.insufficient == ("humidity_pct", "forecast_60_min_kw", "forecast_1440_min_kw")
     assert set(report.drift) == set(NAMES[:6]) - {"humidity_pct"}
     assert report.quality == ()
 

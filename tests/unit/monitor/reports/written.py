@@ -31,4 +31,12 @@ def quality() -> Quality:
     """Return the figures of a lead time whose RMSE has risen by a half."""
     now, then = Figures(rmse=750.0, mae=500.0, r2=0.9), Figures(rmse=500.0, mae=400.0, r2=0.95)
     change = Figures(rmse=0.5, mae=0.25, r2=-0.05)
-    return Quality(lead=6, pairs=1008, reference_pairs=672, current=now, reference=then, change=change, passed=False)
+    return Quality(
+        lead_minutes=60,
+        pairs=1008,
+        reference_pairs=672,
+        current=now,
+        reference=then,
+        change=change,
+        passed=False,
+    )
