@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from services.ingestor.judging import Accepted, Ingestor, Merged
+from services.ingestor.judging import Accepted, Ingestor, Merged, Valid
 from services.ingestor.metrics import IngestorMetrics
+from services.ingestor.unknown_fields import UnknownFields
 from services.ingestor.validation import EPOCH
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading
+from shared.data.sites import known_sites
 from shared.forecasting.state import refuse_misfit
 from shared.runtime.clock import now
 from shared.runtime.health import Health
@@ -20,6 +22,7 @@ from shared.runtime.kafka import DeadLetters
 from shared.runtime.metrics import new_registry
 from shared.runtime.records import Outgoing
 from shared.runtime.service import Service
+from shared.runtime.state import OutdatedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,23 +31,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from services.ingestor.settings import IngestorSettings
-    from shared.data.sites import Site
     from shared.runtime.records import Record
 
 __all__ = ["IngestorCore", "build"]
 
-FORMAT = "1"
+FORMAT = "2"
 """Of the state; it goes up when an array of the same name and shape comes to mean something else."""
 
 
 def build(settings: IngestorSettings) -> Service:
-    """Return the ingestor of the configured site."""
+    """Return the ingestor of all sites of the table."""
     registry, health = new_registry(), Health()
     metrics, letters = IngestorMetrics(registry), DeadLetters(registry)
-    place, max_gap = settings.place, timedelta(days=settings.max_gap_days)
+    unknown = UnknownFields(metrics.unknown_fields, health.notes)
+    sites, max_gap = known_sites(settings.sites).values(), timedelta(days=settings.max_gap_days)
 
     def make_core() -> IngestorCore:
-        return IngestorCore(place, Ingestor([place], max_gap), metrics, letters)
+        return IngestorCore(Ingestor(sites, max_gap), metrics, letters, unknown)
 
     return Service(
         "ingestor",
@@ -52,7 +55,7 @@ def build(settings: IngestorSettings) -> Service:
         make_core,
         registry,
         health,
-        restores=(topics.CLEAN,),
+        restores=(topics.CLEAN, topics.RAW),
         publishes=(topics.CLEAN, topics.REJECTED),
     )
 
@@ -60,34 +63,50 @@ def build(settings: IngestorSettings) -> Service:
 class IngestorCore:
     """Gives each raw record its outcome: a clean reading, a dead letter, or merged and counted."""
 
-    def __init__(self, place: Site, ingestor: Ingestor, metrics: IngestorMetrics, letters: DeadLetters) -> None:
-        self._site = place
+    def __init__(
+        self, ingestor: Ingestor, metrics: IngestorMetrics, letters: DeadLetters, unknown: UnknownFields
+    ) -> None:
         self._letters = letters
         self._ingestor = ingestor
         self._metrics = metrics
+        self._unknown = unknown
 
     def identity(self) -> dict[str, str]:
-        """Return what the state belongs to."""
-        return {"format": FORMAT, "site": self._site.name, "step_minutes": str(self._site.step_minutes)}
+        """Return what the state belongs to; its sites are in the state."""
+        return {"format": FORMAT}
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return copies of the arrays that hold all that is known, by name."""
+        """Return copies of the arrays that hold all that is known, by name; 170 kB a site of eight fields."""
         return self._ingestor.state()
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from what :meth:`state` returned; only of a core that has folded nothing.
 
-        Raises ``ValueError`` that names what does not fit; then nothing has changed.
+        A site that is no longer in the table is dropped. Raises ``ValueError`` that names what does not fit,
+        ``OutdatedError`` where a site is new or was another: its past is on the topics. Then nothing has changed.
         """
-        refuse_misfit(state, self.state())
-        self._ingestor.resume(state)
+        if changed := next(self._ingestor.changed(state), None):
+            raise OutdatedError(changed)
+        kept = {key: array for key, array in state.items() if self._concerns(key)}
+        refuse_misfit(kept, self.state())
+        self._ingestor.resume(kept)
+
+    def _concerns(self, key: str) -> bool:
+        site, _, _ = key.rpartition(".")
+        return not site or site in self._ingestor.sites
 
     def restore(self, records: Sequence[Record]) -> None:
-        """Judge raw records again, whose outcomes are known, and remember clean readings, which were published."""
+        """Take note of what was published, and of the raw records that had an outcome.
+
+        A raw record was accepted exactly if its time stands on the topic of clean readings, which comes before it: what
+        the clock was when it was judged, nobody knows.
+        """
         for record in records:
             value = record.value or b""
             if record.topic.endswith(topics.RAW.name):
-                self._ingestor.judge(value, _came(record))
+                valid = self._ingestor.read(value)
+                if isinstance(valid, Valid):
+                    self._ingestor.recall(valid.reading)
                 continue
             with suppress(ValidationError):  # somebody else's, refused by those who read it
                 self._ingestor.remember(CleanReading.from_bytes(value))
@@ -98,7 +117,10 @@ class IngestorCore:
         return [answer for answer in answers if answer is not None]
 
     def _answer(self, record: Record) -> Outgoing | None:
-        outcome = self._ingestor.judge(record.value or b"", _came(record))
+        valid = self._ingestor.read(record.value or b"")
+        if isinstance(valid, Valid):
+            self._unknown.note(valid)
+        outcome = self._ingestor.place(valid.reading, _came(record)) if isinstance(valid, Valid) else valid
         if isinstance(outcome, Accepted):
             self._account(outcome.reading)
             return Outgoing(topics.CLEAN.name, outcome.reading.site.encode(), outcome.reading.to_bytes())
@@ -118,12 +140,9 @@ class IngestorCore:
 
 
 def _came(record: Record) -> datetime:
-    """Return when the record came: by its own time, so that a second fold comes to what the first one said.
-
-    Whoever sent it is not believed that it comes from the future: a record with such a time, or without any, is judged
-    by the clock, which a second fold may see go on.
-    """
+    """Return when the record came at the latest: the later of its own time, which may be any, and the wall clock."""
     wall_clock = now()
-    if 0 <= record.timestamp < (wall_clock - EPOCH) / timedelta(milliseconds=1):  # -1 where the sender writes none
-        return EPOCH + timedelta(milliseconds=record.timestamp)
-    return wall_clock
+    try:
+        return max(wall_clock, EPOCH + timedelta(milliseconds=record.timestamp))  # -1 where the sender writes none
+    except OverflowError:
+        return wall_clock

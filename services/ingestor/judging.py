@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from services.ingestor.ordering import Timeline
-from services.ingestor.validation import EPOCH, Rejected, validate
+from services.ingestor.validation import EPOCH, Rejected, Valid, validate
 from shared.forecasting.state import resume_parts, states_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -19,10 +21,11 @@ if TYPE_CHECKING:
     from shared.contracts.messages import CleanReading
     from shared.data.sites import Site
 
-__all__ = ["Accepted", "Ingestor", "Merged", "Outcome", "Rejected"]
+__all__ = ["Accepted", "Ingestor", "Merged", "Outcome", "Rejected", "Valid"]
 
 WINDOW = timedelta(days=16)
 AHEAD = timedelta(hours=1)
+MAX_UNUSED = 8  # values that a refusal lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A reading whose time was published already: it is dropped, the first one stands."""
+    """A reading that says no more than the one of its time that was published already: it is dropped."""
 
     reading: CleanReading
 
@@ -43,7 +46,7 @@ Outcome = Accepted | Rejected | Merged
 
 
 class Ingestor:
-    """Judges each raw record once; its state is which times of each site were published in the last 16 days.
+    """Judges each raw record once; its state is what each site has published in the last 16 days.
 
     Parameters
     ----------
@@ -55,56 +58,113 @@ class Ingestor:
     """
 
     def __init__(self, sites: Iterable[Site], max_gap: timedelta) -> None:
-        self._sites = {site.name: site for site in sites}
+        self.sites = {site.name: site for site in sites}
         self._max_gap = max_gap
         self._timelines = {
-            name: Timeline(WINDOW // _step_of(site), max_gap // _step_of(site)) for name, site in self._sites.items()
+            name: Timeline(WINDOW // _step_of(site), max_gap // _step_of(site), len(site.fields))
+            for name, site in self.sites.items()
         }
 
     def judge(self, raw: bytes, came: datetime) -> Outcome:
-        """Return what becomes of the record; no bytes make it raise.
+        """Return what becomes of the record; no bytes make it raise. See `read` and `place`."""
+        valid = self.read(raw)
+        return valid if isinstance(valid, Rejected) else self.place(valid.reading, came)
+
+    def read(self, raw: bytes) -> Valid | Rejected:
+        """Return the reading in the bytes that a meter has sent, or why there is none; knows nothing of other ones."""
+        return validate(raw, self.sites)
+
+    def place(self, reading: CleanReading, came: datetime) -> Outcome:
+        """Return what becomes of a reading beside those that were published.
 
         Parameters
         ----------
-        raw : bytes
-            What the meter has sent.
+        reading : CleanReading
+            One that was read.
         came : datetime
-            When it came, aware: no meter reads more than an hour ahead of that.
+            When it came at the latest, aware: no meter reads more than an hour ahead of that.
         """
-        reading = validate(raw, self._sites)
-        return reading if isinstance(reading, Rejected) else self._in_order(reading, came)
+        site, timeline, step = self.sites[reading.site], self._timelines[reading.site], _step(reading)
+        place, stamp = timeline.place(step), reading.time.isoformat()
+        if place in ("next", "ahead") and reading.time - came > AHEAD:
+            clocks = f"more than an hour after {came.isoformat()}, the later of the record's own time and our clock"
+            advice = "check the clock of the meter, and the time zone of the site"
+            return Rejected("in_the_future", site.time_column, f"{stamp} is {clocks}: {advice}")
+        match place:
+            case "next":
+                timeline.publish(step, _values(reading, site))
+                return Accepted(reading)
+            case "published":
+                return self._repeated(reading, timeline.standing(step))
+            case "late":
+                why = "later readings were published, and this time was not, or more than 16 days ago"
+                return Rejected("too_late", site.time_column, f"{stamp}: {why}: send readings in order of their time")
+            case "ahead":
+                why = f"{stamp} is more than {self._max_gap.days} days after the last reading"
+                advice = "check the meter's clock; after a real gap the sixth reading in a row is taken"
+                return Rejected("too_far_ahead", site.time_column, f"{why}: {advice}")
+
+    def _repeated(self, reading: CleanReading, standing: list[float | None]) -> Outcome:
+        """Return what becomes of a reading of a published time: no value of it is lost without a word."""
+        columns = {field: column for column, field in self.sites[reading.site].columns.items()}
+        unused = [
+            (field, value, stands)
+            for (field, value), stands in zip(reading.values.items(), standing, strict=True)
+            if value is not None and value != stands
+        ]
+        if not unused:
+            return Merged(reading)
+        field, _, stands = unused[0]
+        said = ", ".join(
+            f"{field} {value} where {_shown(stands)} stands" for field, value, stands in unused[:MAX_UNUSED]
+        )
+        more = f" and {len(unused) - MAX_UNUSED} more" if len(unused) > MAX_UNUSED else ""
+        why = f"{said}{more} at {reading.time.isoformat()}: the first message of a time counts"
+        if stands is None:
+            return Rejected("late_value", columns[field], f"{why}: send all values of a time in one message")
+        return Rejected("contradicts", columns[field], f"{why}: see which of the two is right")
 
     def remember(self, reading: CleanReading) -> None:
         """Take note of a reading that was published before; one of an unknown site or out of order says nothing."""
-        timeline = self._timelines.get(reading.site)
-        if timeline is not None and reading.step_minutes == self._sites[reading.site].step_minutes:
-            timeline.remember(_step(reading))
+        site = self.sites.get(reading.site)
+        if site is not None and reading.step_minutes == site.step_minutes:
+            self._timelines[site.name].remember(_step(reading), _values(reading, site))
+
+    def recall(self, reading: CleanReading) -> None:
+        """Take note of a reading that was placed before, whatever its outcome; what it published is remembered.
+
+        The clock of that time is not known, and nothing here depends on it.
+        """
+        self._timelines[reading.site].place(_step(reading))
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays of each site's timeline, by the name of the site and their own."""
-        return states_of(self._timelines)
+        """Return the arrays of each site's timeline and what they belong to, by the name of the site and their own."""
+        belongs = {f"{name}.site": np.array(_described(site)) for name, site in self.sites.items()}
+        return belongs | states_of(self._timelines)
+
+    def changed(self, state: Mapping[str, NDArray[Any]]) -> Iterator[str]:
+        """Yield, for each site that a state does not hold as the site is now, what is wrong with it."""
+        for name, site in self.sites.items():
+            described, held = _described(site), state.get(f"{name}.site")
+            if held is None or str(held) != described:
+                yield f"{name}.site is {held}, by the table of sites it is {described}"
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from what :meth:`state` returned."""
         resume_parts(self._timelines, state)
 
-    def _in_order(self, reading: CleanReading, came: datetime) -> Outcome:
-        site, timeline, step = self._sites[reading.site], self._timelines[reading.site], _step(reading)
-        stamp = reading.time.isoformat()
-        if reading.time > came + AHEAD:
-            return Rejected("in_the_future", site.time_column, stamp)
-        match timeline.place(step):
-            case "next":
-                timeline.publish(step)
-                return Accepted(reading)
-            case "published":
-                return Merged(reading)
-            case "late":
-                return Rejected("too_late", site.time_column, stamp)
-            case "ahead":
-                why = f"{stamp} is more than {self._max_gap.days} days after the last reading"
-                advice = "check the meter's clock; after a real gap the sixth reading in a row is taken"
-                return Rejected("too_far_ahead", site.time_column, f"{why}: {advice}")
+
+def _described(site: Site) -> str:
+    """Return what the numbers of a site's state depend on."""
+    return f"{site.step_minutes} {site.time_zone} {' '.join(site.fields)}"
+
+
+def _values(reading: CleanReading, site: Site) -> list[float | None]:
+    return [reading.values.get(field) for field in site.fields]
+
+
+def _shown(value: float | None) -> str:
+    return "null" if value is None else str(value)
 
 
 def _step_of(site: Site) -> timedelta:

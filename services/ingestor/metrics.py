@@ -25,6 +25,12 @@ class IngestorMetrics:
             ["site"],
             registry=registry,
         )
+        self.unknown_fields = Counter(
+            "tetouan_unknown_fields",
+            "Fields of readings that their site does not know, passed over; from a number of names on all are `other`.",
+            ["site", "field"],
+            registry=registry,
+        )
         self.flags = Counter(
             "tetouan_flagged_values",
             "Values of clean readings that carry a flag.",

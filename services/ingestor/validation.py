@@ -1,11 +1,13 @@
 """Judges one raw record by itself: bytes in, a clean reading or a refusal out.
 
 Nothing that a meter can send raises: what cannot be read as a reading of a known site is refused, and a cell that holds
-no finite number becomes null with the flag ``missing``.
+no finite number becomes null with the flag ``missing``. Fields that the site does not know are passed over. What a
+refusal says of its value is bounded and printable, and tells what to change.
 """
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections import Counter
@@ -14,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal
 
+from services.ingestor.lookalikes import looks_like
 from shared.contracts.messages import CleanReading, Flagged
 from shared.data.cells import value_of
 from shared.data.times import NoTime, read_time
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
     from shared.data.sites import Site
 
-__all__ = ["EPOCH", "Reason", "Rejected", "validate"]
+__all__ = ["EPOCH", "Reason", "Rejected", "Valid", "excerpt", "validate"]
 
 Reason = Literal[
     "too_large",
@@ -33,18 +36,23 @@ Reason = Literal[
     "not_an_object",
     "duplicate_field",
     "unknown_site",
-    "unknown_field",
     "no_time",
     "skipped_hour",
     "off_grid",
     "too_late",
     "too_far_ahead",
     "in_the_future",
+    "contradicts",
+    "late_value",
+    "no_key",
+    "key_is_not_the_site",
 ]
 
 MAX_RECORD_BYTES = 64 * 1024
 MAX_NESTING = 16
 MAX_EXCERPT = 64  # characters of what came that a message repeats
+MAX_NAMES = 8  # of sites that a message lists
+BYTE_ORDER_MARK = "\ufeff"
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -61,13 +69,22 @@ class Rejected:
     value: str | None
 
 
-def validate(raw: bytes, sites: Mapping[str, Site]) -> CleanReading | Rejected:
+@dataclass(frozen=True, slots=True)
+class Valid:
+    """A reading, the fields beside it that its site does not know, and the columns of the site that did not come."""
+
+    reading: CleanReading
+    unknown: tuple[str, ...]
+    absent: tuple[str, ...]
+
+
+def validate(raw: bytes, sites: Mapping[str, Site]) -> Valid | Rejected:
     """Return the reading in the raw record, or why there is none.
 
     Parameters
     ----------
     raw : bytes
-        A JSON object with ``site``, the site's time column and its published columns, as text or numbers.
+        A JSON object in UTF-8 with ``site``, the site's time column and its published columns, as text or numbers.
     sites : Mapping[str, Site]
         The known sites by name.
 
@@ -79,33 +96,42 @@ def validate(raw: bytes, sites: Mapping[str, Site]) -> CleanReading | Rejected:
     try:
         record = _decode(raw)
         site = _site(record, sites)
-        _refuse_unknown_fields(record, site)
-        return _reading(record, site)
+        known = {"site", site.time_column, *site.columns, *site.ignore}
+        unknown = tuple(name for name in record if name not in known)
+        absent = tuple(column for column in site.columns if column not in record)
+        return Valid(_reading(record, site), unknown, absent)
     except _Refusal as refusal:
         return refusal.rejected
 
 
 class _Refusal(Exception):  # noqa: N818 - it never leaves this module: a refusal is an outcome, not an error
     def __init__(self, reason: Reason, field: str | None, value: str | None) -> None:
-        self.rejected = Rejected(reason, None if field is None else _excerpt(field), value)
+        self.rejected = Rejected(reason, None if field is None else excerpt(field), value)
 
 
 def _decode(raw: bytes) -> dict[str, Any]:
     if len(raw) > MAX_RECORD_BYTES:
-        raise _Refusal("too_large", None, f"{len(raw)} bytes, at most {MAX_RECORD_BYTES} are read")
+        said = f"{len(raw)} bytes, at most {MAX_RECORD_BYTES} are read: send one reading a record"
+        raise _Refusal("too_large", None, said)
     try:
-        text = raw.decode()
+        text = raw.decode().removeprefix(BYTE_ORDER_MARK)
     except UnicodeDecodeError:
-        raise _Refusal("not_utf8", None, _text(raw.decode(errors="backslashreplace"))) from None
+        raise _unreadable("not_utf8", raw) from None
     if _nesting(text) > MAX_NESTING:
-        raise _Refusal("too_deep", None, _text(text))
+        said = f"{excerpt(text)}: nested deeper than {MAX_NESTING}: send one flat object a record"
+        raise _Refusal("too_deep", None, said)
     try:
         record = JSON.decode(text)
     except json.JSONDecodeError:
-        raise _Refusal("not_json", None, _text(text)) from None
+        raise _unreadable("not_json", raw) from None
     if not isinstance(record, dict):
-        raise _Refusal("not_an_object", None, _text(text))
+        raise _unreadable("not_an_object", raw)
     return record
+
+
+def _unreadable(reason: Reason, raw: bytes) -> _Refusal:
+    shown = excerpt(raw.decode(errors="backslashreplace"))
+    return _Refusal(reason, None, f"{shown}: it looks like {looks_like(raw)}" if shown.strip() else looks_like(raw))
 
 
 def _nesting(text: str) -> int:
@@ -119,7 +145,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):
         ((name, _),) = Counter(name for name, _ in pairs).most_common(1)
-        raise _Refusal("duplicate_field", name, _text(record[name]))
+        raise _Refusal("duplicate_field", name, f"{_text(record[name])}: the field stands there twice: send it once")
     return record
 
 
@@ -131,14 +157,23 @@ def _site(record: dict[str, Any], sites: Mapping[str, Site]) -> Site:
     name = record.get("site")
     site = sites.get(name) if isinstance(name, str) else None
     if site is None:
-        raise _Refusal("unknown_site", "site", _text(name))
+        raise _Refusal("unknown_site", "site", _no_such_site(name, record, sites))
     return site
 
 
-def _refuse_unknown_fields(record: dict[str, Any], site: Site) -> None:
-    for name, cell in record.items():
-        if name not in site.columns and name not in ("site", site.time_column, *site.ignore):
-            raise _Refusal("unknown_field", name, _text(cell))
+def _no_such_site(name: object, record: dict[str, Any], sites: Mapping[str, Site]) -> str:
+    """Say what stands in place of a site that is known, and what to do."""
+    names = list(sites)[:MAX_NAMES]
+    listed = ", ".join(names) + (", …" if len(sites) > len(names) else "")
+    if shown := _text(name):
+        close = difflib.get_close_matches(shown, names, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        return f"{shown}: {hint}The sites are {listed}; TETOUAN_SITES names the table in which to add others"
+    if {"schema", "payload"} <= record.keys():
+        return "the reading is in the payload beside its schema: set value.converter.schemas.enable=false"
+    if {"before", "after"} <= record.keys():
+        return "the row is within an event of a change-data connector: let its ExtractNewRecordState unwrap it"
+    return f"there is none: send the field site, one of {listed}"
 
 
 def _reading(record: dict[str, Any], site: Site) -> CleanReading:
@@ -169,11 +204,11 @@ def _text(cell: object) -> str | None:
     if cell is None:
         return None
     text = cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)
-    return _excerpt(text) if text.strip() else None
+    return excerpt(text) if text.strip() else None
 
 
-def _excerpt(text: str) -> str:
-    """Return the head of the text with control characters, surrogates and the like escaped."""
+def excerpt(text: str) -> str:
+    """Return the head of a text, with control characters, surrogates and the like escaped."""
     head = text[:MAX_EXCERPT]
     shown = head if head.isprintable() else "".join(char if char.isprintable() else _escape(char) for char in head)
     return shown if len(text) <= MAX_EXCERPT else shown + "…"

@@ -1,9 +1,10 @@
 """What stands on the topics of a service before it goes on: what was answered is folded again, and nothing is sent.
 
-A topic that the service consumes is read up to the offsets that its group has committed, any other one (an ingestor
-remembers by what it has published) to its end. So a service that was killed goes on with the state it would have had:
-what it answered without committing, it answers again with the same bytes. It cannot know what its topics do not keep: a
-monitor's detectors begin with the oldest forecasts there are, thirty days back.
+A topic that the service consumes is read up to the offsets that its group has committed. Any other one holds what it
+has published: that is read to its end, and first, as it tells what became of the records that were consumed. So a
+service that was killed goes on with the state it would have had: what it answered without committing, it answers again
+with the same bytes. It cannot know what its topics do not keep: a monitor's detectors begin with the oldest forecasts
+there are, thirty days back.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ class Past:
         self._topics_read = [prefix + topic.name for topic in reads]
         self._consumes: list[TopicPartition] = []  # as the brokers have them, asked for with each consumer
         self._reads: list[TopicPartition] = []
+        self._published: list[TopicPartition] = []  # of those read, what the service itself has written
         self._health = health
 
     async def committed(self) -> Offsets:
@@ -88,9 +90,9 @@ class Past:
         """
         async with self._consumer() as consumer:
             committed = await self._committed(consumer)  # before the ends: what is committed until then has its answers
-            ends = await patiently(UNREADABLE)(consumer.end_offsets, self._reads) | committed
+            ends = await self._ends(consumer) | committed
             spans = await _spans(consumer, dict.fromkeys(self._reads, 0), ends)
-            return committed, await self._fold(consumer, spans, core, lambda _partition, _offset: None)
+            return ends, await self._fold(consumer, spans, core, lambda _partition, _offset: None)
 
     async def catch_up(
         self,
@@ -99,14 +101,15 @@ class Past:
         end: Offsets,
         note: Callable[[TopicPartition, int], None],
     ) -> int:
-        """Fold what stands between ``start`` and ``end``; returns the number of records.
+        """Fold what stands between ``start`` and ``end``, and what was published since; returns the number of records.
 
         ``note`` is told the next offset of a partition as soon as what is before it has been folded.
         """
         if all(start.get(partition, 0) >= offset for partition, offset in end.items()):
             return 0
         async with self._consumer() as consumer:
-            spans = await _spans(consumer, {partition: start.get(partition, 0) for partition in end}, end)
+            ends = await self._ends(consumer) | end
+            spans = await _spans(consumer, {partition: start.get(partition, 0) for partition in ends}, ends)
             return await self._fold(consumer, spans, core, note)
 
     @asynccontextmanager
@@ -133,6 +136,7 @@ class Past:
             await consumer.start()
             self._consumes = await consumer.partitions_of(self._topics_consumed)
             self._reads = await consumer.partitions_of(self._topics_read)
+            self._published = [partition for partition in self._reads if partition not in self._consumes]
             _refuse_uneven(self._consumes)
             # a second assign() can meet aiokafka's coordinator on its way to the first one, which it takes for an error
             consumer.assign({*self._consumes, *self._reads})
@@ -150,7 +154,18 @@ class Past:
         ask = patiently(UNREADABLE, group=self._group)
         return {partition: await ask(consumer.committed, partition) or 0 for partition in self._consumes}
 
+    async def _ends(self, consumer: Consumer) -> Offsets:
+        """Return where each partition ends that holds what the service has published."""
+        return await patiently(UNREADABLE)(consumer.end_offsets, self._published) if self._published else {}
+
     async def _fold(
+        self, consumer: Consumer, spans: Spans, core: Foldable, note: Callable[[TopicPartition, int], None]
+    ) -> int:
+        published = {partition: spans[partition] for partition in self._published if partition in spans}
+        consumed = {partition: span for partition, span in spans.items() if partition not in published}
+        return sum([await self._fold_together(consumer, part, core, note) for part in (published, consumed)])
+
+    async def _fold_together(
         self, consumer: Consumer, spans: Spans, core: Foldable, note: Callable[[TopicPartition, int], None]
     ) -> int:
         left = dict(spans)

@@ -216,7 +216,7 @@ class ServiceState:
         snapshot.check_identity(identity)
         offsets = _offsets(snapshot)
         for partition, offset in offsets.items():
-            if offset > committed.get(partition, 0):
+            if offset > committed.get(partition, offset):
                 raise SnapshotRefused(
                     "ahead",
                     f"it has folded {partition.topic}-{partition.partition} up to {offset}, "

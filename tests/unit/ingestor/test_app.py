@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from services.ingestor.app import IngestorCore
 from services.ingestor.judging import Ingestor
 from services.ingestor.metrics import IngestorMetrics
+from services.ingestor.unknown_fields import UnknownFields
 from shared.contracts import topics
 from shared.contracts.messages import DeadLetter
 from shared.data.sites import site
 from shared.runtime.kafka import DeadLetters
+from shared.runtime.state import OutdatedError
 from tests.unit.ingestor.readings import raw
 from tests.unit.states import assert_misfits_are_refused, assert_same, assert_writable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shared.data.sites import Site
     from shared.runtime.records import Outgoing
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -43,11 +49,22 @@ class Consumed:
     timestamp: int = int(1000 * NOW.timestamp())
 
 
-def core(registry: CollectorRegistry | None = None) -> IngestorCore:
+TETOUAN = site("tetouan")
+
+
+def core(
+    registry: CollectorRegistry | None = None, notes: dict[str, str] | None = None, sites: Sequence[Site] = (TETOUAN,)
+) -> IngestorCore:
     """Return the core of an ingestor that has seen nothing."""
     registry = registry or CollectorRegistry()
-    ingestor = Ingestor([site("tetouan")], timedelta(days=3))
-    return IngestorCore(site("tetouan"), ingestor, IngestorMetrics(registry), DeadLetters(registry))
+    metrics = IngestorMetrics(registry)
+    unknown = UnknownFields(metrics.unknown_fields, {} if notes is None else notes)
+    return IngestorCore(Ingestor(sites, timedelta(days=3)), metrics, DeadLetters(registry), unknown)
+
+
+def published(sent: Sequence[Outgoing]) -> list[Consumed]:
+    """Return the clean readings among the answers, as a broker hands them over."""
+    return [Consumed(one.value, f"test.{one.topic}") for one in sent if one.topic == topics.CLEAN.name]
 
 
 def records(*times: str) -> list[Consumed]:
@@ -70,18 +87,48 @@ STREAMS = st.lists(TIMES | st.sampled_from(["soon", "3/1/2020 0:05", "1/1/9999 0
 @settings(max_examples=150, derandomize=True, deadline=None)
 @given(STREAMS, st.data())
 def test_cut_anywhere_it_goes_on_as_if_it_had_not_stopped(times: list[str], data: st.DataObject) -> None:
-    """A snapshot, what was committed after it folded in silence, then the rest: same outcomes, same arrays."""
+    """A snapshot, what was published and committed after it, then the rest: same outcomes, same arrays."""
     stream = records(*times)
     kept, committed = sorted(data.draw(st.tuples(st.integers(0, len(stream)), st.integers(0, len(stream)))))
     old, new = core(), core()
-    old.handle(stream[:kept])
+    clean = published(old.handle(stream[:kept]))
     new.resume(old.state())
     assert_same(new.state(), old.state())
-    old.handle(stream[kept:committed])
+    clean += published(old.handle(stream[kept:committed]))
+    new.restore(clean)
     new.restore(stream[kept:committed])
+    assert_same(new.state(), old.state())
     assert outcomes(new.handle(stream[committed:])) == outcomes(old.handle(stream[committed:]))
     assert_same(new.state(), old.state())
     assert_writable(new.state())
+
+
+SENT = st.sampled_from([-1, 0, MARCH_MS, int(1000 * NOW.timestamp())])
+
+
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(st.lists(st.tuples(TIMES, SENT, st.timedeltas(timedelta(0), timedelta(hours=3))), max_size=30), st.data())
+def test_rebuilt_it_is_what_it_was_whatever_the_clocks_said(
+    sent: list[tuple[str, int, timedelta]], data: st.DataObject
+) -> None:
+    """Records of any time of their own, judged as the hours pass: years later the topics alone give the same state."""
+    stream = [Consumed(raw(time), offset=offset, timestamp=ms) for offset, (time, ms, _) in enumerate(sent)]
+    old, rebuilt, resumed = core(), core(), core()
+    kept = data.draw(st.integers(0, len(stream)))
+    clean, clock = list[Consumed](), datetime(2020, 3, 1, tzinfo=UTC)
+    for number, (record, (_, _, passed)) in enumerate(zip(stream, sent, strict=True)):
+        if number == kept:
+            resumed.resume(old.state())
+        clock += passed
+        with patch("services.ingestor.app.now", return_value=clock):
+            clean += published(old.handle([record]))
+    rebuilt.restore(clean)
+    rebuilt.restore(stream)
+    assert_same(rebuilt.state(), old.state())
+    if kept < len(stream):
+        resumed.restore(clean)
+        resumed.restore(stream[kept:])
+        assert_same(resumed.state(), old.state())
 
 
 def test_a_run_of_refused_readings_goes_on() -> None:
@@ -94,22 +141,24 @@ def test_a_run_of_refused_readings_goes_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("timestamp", "reading"),
-    [(MARCH_MS, "accepted"), (MARCH_MS - 1, "refused"), (-1, "accepted"), (2**63 - 1, "accepted")],
+    ("timestamp", "stamp", "reading"),
+    [
+        (MARCH_MS, "3/1/2020 1:00", "accepted"),
+        (0, "3/1/2020 1:00", "accepted"),
+        (-1, "1/1/2026 1:00", "accepted"),
+        (-1, "1/1/2026 1:10", "refused"),
+        (0, "1/1/2026 1:10", "refused"),
+        (int(1000 * (NOW + timedelta(minutes=10)).timestamp()), "1/1/2026 1:10", "accepted"),
+        (2**63 - 1, "1/1/2026 1:10", "refused"),
+    ],
 )
-def test_a_reading_is_in_the_future_of_its_own_record(timestamp: int, reading: str) -> None:
-    """However late it is judged; where the record has no time, or one that has not come yet, by the wall clock."""
-    (sent,) = core().handle([Consumed(raw("3/1/2020 1:00"), timestamp=timestamp)])
+def test_a_reading_is_in_the_future_of_the_later_clock(timestamp: int, stamp: str, reading: str) -> None:
+    """The record's time may be a midnight before it or 1970, our clock may be slow: an hour after both is refused."""
+    with patch("services.ingestor.app.now", return_value=NOW):
+        (sent,) = core().handle([Consumed(raw(stamp), timestamp=timestamp)])
     assert sent.topic == {"accepted": topics.CLEAN, "refused": topics.REJECTED}[reading].name
-
-
-def test_what_was_in_the_future_stays_so_when_it_is_folded_again() -> None:
-    """Years later the refused reading is the past: it is still refused, and the one before it is in order."""
-    stream = [Consumed(raw("3/1/2020 5:00"), timestamp=MARCH_MS), Consumed(raw("3/1/2020 0:10"), timestamp=MARCH_MS)]
-    old, new = core(), core()
-    assert [one.topic for one in old.handle(stream)] == [topics.REJECTED.name, topics.CLEAN.name]
-    new.restore(stream)
-    assert_same(new.state(), old.state())
+    if sent.headers:
+        assert f"an hour after {NOW.isoformat()}" in (DeadLetter.from_headers(sent.headers).value or "")
 
 
 def test_what_is_folded_in_silence_is_not_counted() -> None:
@@ -148,5 +197,82 @@ def test_what_does_not_fit_is_refused_by_name() -> None:
 
 
 def test_the_state_belongs_to_a_site() -> None:
-    """Another site, another step or another format is another state."""
-    assert core().identity() == {"format": "1", "site": "tetouan", "step_minutes": "10"}
+    """Another format is another state."""
+    assert core().identity() == {"format": "2"}
+
+
+def north(**changes: object) -> Site:
+    """Return a second site."""
+    return TETOUAN.model_copy(update={"name": "north", **changes})
+
+
+def test_all_sites_of_the_table_are_served() -> None:
+    """Each has its own order and its own key; none becomes a dead letter for what another has sent."""
+    both = core(sites=(TETOUAN, north()))
+    of_north = [Consumed(raw(f"3/1/2020 {hour}:00").replace(b"tetouan", b"north"), key=b"north") for hour in range(3)]
+    of_tetouan = records(*(f"3/1/2020 {hour}:00" for hour in range(3)))
+    sent = both.handle([record for pair in zip(of_north, of_tetouan, strict=True) for record in pair])
+    assert [(one.topic, one.key) for one in sent] == [
+        (topics.CLEAN.name, b"north"),
+        (topics.CLEAN.name, b"tetouan"),
+    ] * 3
+
+
+def test_a_site_that_left_the_table_is_dropped() -> None:
+    """The others go on where they were."""
+    old, alone = core(sites=(TETOUAN, north())), core()
+    old.handle(records("3/1/2020 0:00"))
+    state = old.state()
+    alone.resume(state)
+    assert_same(alone.state(), {name: array for name, array in state.items() if name.startswith("tetouan.")})
+
+
+@pytest.mark.parametrize(
+    "changed", [{"step_minutes": 30}, {"time_zone": "Europe/Madrid"}, {"columns": {"A": "zone_1_kw"}}, None]
+)
+def test_a_site_that_is_new_or_changed_begins_from_the_topics(changed: dict[str, object] | None) -> None:
+    """The snapshot does not hold it as it is now: what it has published is read again, of its present step."""
+    before = (TETOUAN,) if changed is None else (TETOUAN, north())
+    old, new = core(sites=before), core(sites=(TETOUAN, north(**(changed or {}))))
+    blank = new.state()
+    with pytest.raises(OutdatedError, match="north"):
+        new.resume(old.state())
+    assert_same(new.state(), blank)
+
+
+def test_unknown_fields_are_counted_and_named_once() -> None:
+    """The reading is taken; the metric counts every one, log and notes name it once, and what it may have replaced."""
+    registry, notes = CollectorRegistry(), dict[str, str]()
+    one = core(registry, notes)
+    renamed = raw("3/1/2020 0:10").replace(b"Zone 1 Power Consumption", b"zone 1 power")
+    quality = [raw(f"3/1/2020 0:{minute}0").replace(b"{", b'{"quality": "A", ', 1) for minute in (2, 3)]
+    with capture_logs() as logs:
+        sent = one.handle([Consumed(value) for value in (raw(), renamed, *quality)])
+    assert [answer.topic for answer in sent] == [topics.CLEAN.name] * 4
+    assert len(logs) == len(notes) == 2
+    assert notes['field "zone 1 power" of tetouan'].endswith('did "zone 1 power" replace "Zone 1 Power Consumption"?')
+    assert notes['field "quality" of tetouan'] == (
+        '"quality" is no column of tetouan and is passed over: give it a field in the columns of the site\'s table '
+        "(TETOUAN_SITES), or list it in ignore"
+    )
+    assert registry.get_sample_value("tetouan_unknown_fields_total", {"site": "tetouan", "field": "quality"}) == 2
+
+
+def test_the_names_of_unknown_fields_are_bounded() -> None:
+    """A sender that invents names fills neither memory nor metrics: from some number on they are counted as other."""
+    registry, notes = CollectorRegistry(), dict[str, str]()
+    one = core(registry, notes)
+    for offset in range(3):
+        fields = json.dumps({f"field {n} of {offset}": n for n in range(100)})[1:-1].encode()
+        record = Consumed(raw(f"3/1/2020 0:{offset}0").replace(b"{", b"{" + fields + b", ", 1))
+        one.handle([record])
+    counted = {
+        sample.labels["field"]: sample.value
+        for metric in registry.collect()
+        for sample in metric.samples
+        if sample.name == "tetouan_unknown_fields_total"
+    }
+    assert len(notes) == 32
+    assert len(counted) == 33
+    assert sum(counted.values()) == 300
+    assert counted["other"] == 268

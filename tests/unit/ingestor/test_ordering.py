@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.ingestor.ordering import Place, Timeline
+from tests.unit.states import assert_same
 
 
 def published(*steps: int, window: int = 10, max_gap: int = 5) -> Timeline:
@@ -85,3 +89,37 @@ def test_what_is_remembered_counts_as_published() -> None:
         "published",
         "next",
     ]
+
+
+def test_the_values_of_a_published_step_stand() -> None:
+    """The last lap of the window is known by its values; a step that was passed over has none."""
+    timeline = Timeline(4, 9, fields=2)
+    for step in range(100, 106):
+        timeline.publish(step, (float(step), None))
+    timeline.publish(107, (None, 0.0))
+    assert timeline.standing(107) == [None, 0.0]
+    assert timeline.standing(105) == [105.0, None]
+    assert timeline.place(106) == "late"
+    assert np.isnan(timeline.state()["values"][106 % 4]).all()
+
+
+@settings(max_examples=100, derandomize=True, deadline=None)
+@given(st.lists(st.integers(1, 14), min_size=1, max_size=30), st.integers(0, 30))
+def test_what_is_remembered_is_what_was_published(jumps: list[int], known: int) -> None:
+    """Whether one has published the steps or learns of them, even twice, the state is the same."""
+    steps = list(itertools.accumulate(jumps))
+    old, new = Timeline(10, 20, fields=1), Timeline(10, 20, fields=1)
+    for step in steps:
+        old.publish(step, (float(step),))
+    for step in steps[:known] + steps:
+        new.remember(step, (float(step),))
+    assert_same(new.state(), old.state())
+
+
+def test_the_last_reading_sent_again_ends_a_run_from_beyond_the_gap() -> None:
+    """A meter that stands where it was says that those from beyond the gap are not in a row."""
+    timeline = published(0)
+    for step in range(100, 105):
+        assert timeline.place(step) == "ahead"
+    assert timeline.place(0) == "published"
+    assert timeline.place(105) == "ahead"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -10,6 +11,7 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
+from shared.contracts import topics
 from shared.runtime import restoring
 from shared.runtime.access import Access
 from shared.runtime.health import Health
@@ -84,8 +86,8 @@ class Core:
 def past(monkeypatch: pytest.MonkeyPatch) -> Past:
     """The past of one partition."""
     monkeypatch.setattr(restoring, "Consumer", Consumer)
-    topics = cast("tuple[Topic, ...]", ())
-    return Past(Access("127.0.0.1:1"), "", "group", topics, topics, Health())
+    none = cast("tuple[Topic, ...]", ())
+    return Past(Access("127.0.0.1:1"), "", "group", none, none, Health())
 
 
 def test_a_broker_that_goes_while_the_past_is_asked_for_is_waited_for(past: Past) -> None:
@@ -103,3 +105,103 @@ def test_what_a_topic_has_not_kept_is_told(past: Past) -> None:
 
     assert asyncio.run(caught_up(4)) == ["6 records of in-0 are gone"]
     assert asyncio.run(caught_up(0)) == []
+
+
+class Log:
+    """A broker's partitions, each of some records, read by a consumer of its own."""
+
+    def __init__(self, held: dict[TopicPartition, int], committed: dict[TopicPartition, int]) -> None:
+        self.held = held
+        self.marks = committed
+        self.positions: dict[TopicPartition, int] = {}
+        self.resumed: set[TopicPartition] = set()
+
+    def __call__(self, **_: object) -> Log:
+        """Return a consumer: this one will do."""
+        return self
+
+    async def start(self) -> None:
+        """Start."""
+
+    async def stop(self) -> None:
+        """Stop."""
+
+    async def partitions_of(self, names: Sequence[str]) -> list[TopicPartition]:
+        """Return those of these topics."""
+        return [partition for name in names for partition in self.held if partition.topic == name]
+
+    def assign(self, _: object) -> None:
+        """Assign."""
+
+    def assignment(self) -> set[TopicPartition]:
+        """Return all partitions."""
+        return set(self.held)
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        """Hold back what these have."""
+        self.resumed -= set(partitions)
+
+    def resume(self, partition: TopicPartition) -> None:
+        """Give what this one has."""
+        self.resumed.add(partition)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Go there."""
+        self.positions[partition] = offset
+
+    async def position(self, partition: TopicPartition) -> int:
+        """Return where it is."""
+        return self.positions[partition]
+
+    async def committed(self, partition: TopicPartition) -> int | None:
+        """Return what the group has committed."""
+        return self.marks.get(partition)
+
+    async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return zeros."""
+        return dict.fromkeys(partitions, 0)
+
+    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return the ends."""
+        return {partition: self.held[partition] for partition in partitions}
+
+    async def getmany(self, **_: object) -> dict[TopicPartition, list[Any]]:
+        """Return the next record of each partition that is not held back."""
+        found = {}
+        for part in self.resumed:
+            offset = self.positions[part]
+            if offset < self.held[part]:
+                found[part] = [SimpleNamespace(topic=part.topic, offset=offset)]
+                self.positions[part] += 1
+        return found
+
+
+class Listing:
+    """Notes down what it is told, in order."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, int]] = []
+
+    def restore(self, records: Sequence[Record]) -> None:
+        """Note down topic and offset."""
+        self.told += [(record.topic, record.offset) for record in records]
+
+
+def test_what_was_published_is_told_before_what_was_consumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it when a state is rebuilt, and what was added since when it catches up; consumed is what is committed."""
+    raw, clean = (TopicPartition(topic.name, 0) for topic in (topics.RAW, topics.CLEAN))
+    broker = Log({raw: 5, clean: 2}, {raw: 3})
+    monkeypatch.setattr(restoring, "Consumer", broker)
+    past = Past(Access("127.0.0.1:1"), "", "group", (topics.RAW,), (topics.RAW, topics.CLEAN), Health())
+
+    async def run() -> None:
+        rebuilt, later, noted = Listing(), Listing(), dict[TopicPartition, int]()
+        offsets, records = await past.rebuild(rebuilt)
+        assert rebuilt.told == [(clean.topic, 0), (clean.topic, 1), *((raw.topic, offset) for offset in range(3))]
+        assert (offsets, records) == ({raw: 3, clean: 2}, 5)
+        broker.held[clean] = 4
+        assert await past.catch_up(later, offsets, {raw: 4}, noted.__setitem__) == 3
+        assert later.told == [(clean.topic, 2), (clean.topic, 3), (raw.topic, 3)]
+        assert noted == {raw: 4, clean: 4}
+
+    asyncio.run(run())

@@ -1,0 +1,76 @@
+"""Counts and names the fields of readings that their site does not know: one may be a column that was renamed."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+import structlog
+
+from services.ingestor.validation import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prometheus_client import Counter
+
+    from services.ingestor.validation import Valid
+
+__all__ = ["UnknownFields"]
+
+NAMED = 32
+"""How many names are told apart, in metric, log and notes; they are the senders', who may invent any number of them."""
+OTHER = "other"
+LIKE = 0.5  # how like a name must be to one that it may have replaced, 0..1
+
+log = structlog.get_logger()
+
+
+class UnknownFields:
+    """What the sites have sent beside their columns.
+
+    Parameters
+    ----------
+    counter
+        Counts them, by site and field.
+    notes
+        What ``/readyz`` tells, by subject.
+    """
+
+    def __init__(self, counter: Counter, notes: dict[str, str]) -> None:
+        self._counter = counter
+        self._notes = notes
+        self._named: set[tuple[str, str]] = set()
+        self._told: set[tuple[str, str, bool]] = set()  # whether a column lacked at the same time
+
+    def note(self, valid: Valid) -> None:
+        """Count the unknown fields of a reading; what is new among them goes to log and notes."""
+        site = valid.reading.site
+        for field in valid.unknown:
+            name = excerpt(field)
+            if (site, name) not in self._named and len(self._named) < NAMED:
+                self._named.add((site, name))
+            if (site, name) not in self._named:
+                self._counter.labels(site, OTHER).inc()
+                continue
+            self._counter.labels(site, name).inc()
+            if (site, name, bool(valid.absent)) not in self._told:
+                self._told.add((site, name, bool(valid.absent)))
+                self._tell(site, name, valid.absent)
+
+    def _tell(self, site: str, name: str, absent: Sequence[str]) -> None:
+        advice = "give it a field in the columns of the site's table (TETOUAN_SITES), or list it in ignore"
+        said = f'"{name}" is no column of {site} and is passed over: {advice}'
+        if absent:
+            column = _closest(name, absent)
+            lacks = f'did "{name}" replace "{column}"?' if column else f'"{absent[0]}" does not come at the same time'
+            said = f"{said}; {lacks}"
+        self._notes[f'field "{name}" of {site}'] = said
+        log.warning("an unknown field", why=said)
+
+
+def _closest(name: str, columns: Sequence[str]) -> str | None:
+    """Return the column whose name is most like the given one, whatever their case; None where none is like it."""
+    by_lower = {column.lower(): column for column in columns}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=LIKE)
+    return by_lower[close[0]] if close else None
