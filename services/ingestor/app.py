@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from services.ingestor.judging import Accepted, Ingestor, Merged, Valid
+from services.ingestor.judging import Accepted, Ingestor, Merged, Rejected, Valid
 from services.ingestor.metrics import IngestorMetrics
 from services.ingestor.unknown_fields import UnknownFields
-from services.ingestor.validation import EPOCH
+from services.ingestor.validation import EPOCH, excerpt
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading
 from shared.data.sites import known_sites
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from services.ingestor.judging import Outcome
     from services.ingestor.settings import IngestorSettings
     from shared.runtime.records import Record
 
@@ -70,6 +71,11 @@ class IngestorCore:
         self._ingestor = ingestor
         self._metrics = metrics
         self._unknown = unknown
+        self._is_spread = True
+
+    def know_partitions(self, counts: Mapping[str, int]) -> None:
+        """Take note of how many partitions each topic has: where there is one, a record's key does not matter."""
+        self._is_spread = any(count > 1 for name, count in counts.items() if name.endswith(topics.RAW.name))
 
     def identity(self) -> dict[str, str]:
         """Return what the state belongs to; its sites are in the state."""
@@ -102,14 +108,13 @@ class IngestorCore:
         the clock was when it was judged, nobody knows.
         """
         for record in records:
-            value = record.value or b""
             if record.topic.endswith(topics.RAW.name):
-                valid = self._ingestor.read(value)
+                valid = self._admit(record)
                 if isinstance(valid, Valid):
                     self._ingestor.recall(valid.reading)
                 continue
             with suppress(ValidationError):  # somebody else's, refused by those who read it
-                self._ingestor.remember(CleanReading.from_bytes(value))
+                self._ingestor.remember(CleanReading.from_bytes(record.value or b""))
 
     def handle(self, records: Sequence[Record]) -> list[Outgoing]:
         """Judge each record of the batch in turn."""
@@ -117,10 +122,7 @@ class IngestorCore:
         return [answer for answer in answers if answer is not None]
 
     def _answer(self, record: Record) -> Outgoing | None:
-        valid = self._ingestor.read(record.value or b"")
-        if isinstance(valid, Valid):
-            self._unknown.note(valid)
-        outcome = self._ingestor.place(valid.reading, _came(record)) if isinstance(valid, Valid) else valid
+        outcome = self._outcome(record)
         if isinstance(outcome, Accepted):
             self._account(outcome.reading)
             return Outgoing(topics.CLEAN.name, outcome.reading.site.encode(), outcome.reading.to_bytes())
@@ -128,6 +130,25 @@ class IngestorCore:
             self._metrics.merged.labels(outcome.reading.site).inc()
             return None
         return self._letters.of(record, outcome.reason, outcome.field, outcome.value)
+
+    def _outcome(self, record: Record) -> Outcome:
+        valid = self._admit(record)
+        if isinstance(valid, Rejected):
+            return valid
+        self._unknown.note(valid)
+        return self._ingestor.place(valid.reading, _came(record))
+
+    def _admit(self, record: Record) -> Valid | Rejected:
+        """Return the reading in a record that stands where those of its site do, or why there is none."""
+        valid = self._ingestor.read(record.value or b"")
+        if isinstance(valid, Rejected) or not self._is_spread or record.key == valid.reading.site.encode():
+            return valid
+        site = valid.reading.site
+        advice = f'set the key of each record to its site, here "{site}": else its readings lose their order'
+        if not record.key:
+            return Rejected("no_key", "key", f"there is none: {advice}")
+        shown = excerpt(record.key.decode(errors="backslashreplace"))
+        return Rejected("key_is_not_the_site", "key", f"{shown}: {advice}")
 
     def _account(self, reading: CleanReading) -> None:
         self._metrics.accepted.labels(reading.site).inc()

@@ -7,6 +7,7 @@ was kept, rebuilt from the topics, or some of both; and one that is beyond them 
 from __future__ import annotations
 
 import gc
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import structlog
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from shared.runtime.restoring import Offsets, Past
     from shared.runtime.snapshots import Reason, Snapshots
 
-__all__ = ["Core", "Fetching", "OutdatedError", "Resumable", "ServiceState"]
+__all__ = ["Core", "Fetching", "OutdatedError", "Partitioned", "Resumable", "ServiceState"]
 
 PLACE_S = 30.0  # for what a place of snapshots does in a second; one that is silent must not hold up the service
 
@@ -53,6 +54,14 @@ class Resumable(Protocol):
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `state` returned; raises ``ValueError``, and stays as it was, where it does not fit."""
+
+
+@runtime_checkable
+class Partitioned(Protocol):
+    """A core that has to know how its topics are divided."""
+
+    def know_partitions(self, counts: Mapping[str, int]) -> None:
+        """Take note of the number of partitions of each consumed topic, before a record of it comes."""
 
 
 class OutdatedError(ValueError):
@@ -108,8 +117,10 @@ class ServiceState:
         started_s = monotonic_s()
         self._core = None  # half a fold must not be taken for one
         core = self.make_core()
+        committed = await self.committed()
+        _tell_partitions(core, committed)
         self._unsettled.clear()
-        source, folded = await self._resumed(core), 0
+        source, folded = await self._resumed(core, committed), 0
         if source is None:
             source = "the topics"
             if isinstance(core, Fetching):
@@ -128,10 +139,12 @@ class ServiceState:
 
     async def catch_up(self, partitions: Collection[TopicPartition]) -> Offsets:
         """Bring the state to what is committed of these partitions; returns the offsets from which to go on."""
-        committed = {part: offset for part, offset in (await self.committed()).items() if part in partitions}
+        everywhere = await self.committed()
+        committed = {part: offset for part, offset in everywhere.items() if part in partitions}
         core = self._core
         if core is None or self.outdated():
             core = await self.rebuild()
+        _tell_partitions(core, everywhere)
         if beyond := [part for part, offset in committed.items() if self._folded.get(part, 0) > offset]:
             log.warning("the state is beyond what is committed, it goes back and folds again", topic=beyond[0].topic)
             core = await self.rebuild()
@@ -183,12 +196,11 @@ class ServiceState:
         self._metrics.snapshot_bytes.set(size)
         self._metrics.snapshot_time_s.set(now().timestamp())
 
-    async def _resumed(self, core: Core) -> str | None:
+    async def _resumed(self, core: Core, committed: Offsets) -> str | None:
         """Give the core the newest snapshot that it can use; returns which, None where there is none."""
         if not isinstance(core, Resumable):
             return None
         identity = {**self.broker_identity, **core.identity()}
-        committed = await self.committed()
         try:
             await beside(PLACE_S, self._store.tidy)
             names = await beside(PLACE_S, self._store.names)
@@ -233,6 +245,11 @@ class ServiceState:
         seconds = monotonic_s() - started_s
         self._metrics.restore_s.set(seconds)
         log.info("state restored", source=source, records=records, seconds=round(seconds, 2))
+
+
+def _tell_partitions(core: Core | Partitioned, offsets: Offsets) -> None:
+    if isinstance(core, Partitioned):
+        core.know_partitions(Counter(partition.topic for partition in offsets))
 
 
 def _offsets(snapshot: Snapshot) -> Offsets:

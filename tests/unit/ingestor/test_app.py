@@ -240,6 +240,34 @@ def test_a_site_that_is_new_or_changed_begins_from_the_topics(changed: dict[str,
     assert_same(new.state(), blank)
 
 
+@pytest.mark.parametrize(
+    ("key", "reason", "value"),
+    [
+        (None, "no_key", 'there is none: set the key of each record to its site, here "tetouan"'),
+        (b"", "no_key", "there is none: "),
+        (b"meter-7", "key_is_not_the_site", 'meter-7: set the key of each record to its site, here "tetouan"'),
+        (b'"tetouan"', "key_is_not_the_site", '"tetouan": set the key'),
+        (b"\x00\x00\x00\x00\x07tetouan", "key_is_not_the_site", r"\x00\x00\x00\x00\x07tetouan: set the key"),
+        (b"\xff", "key_is_not_the_site", r"\xff: set the key"),
+    ],
+)
+def test_the_key_of_a_record_is_its_site(key: bytes | None, reason: str, value: str) -> None:
+    """Else the readings of one site stand on several partitions; where there is one, nothing depends on the key."""
+    one = core()
+    one.know_partitions({"test.readings.raw.v1": 4})
+    blank = one.state()
+    (refused,) = one.handle([Consumed(raw(), key=key)])
+    letter = DeadLetter.from_headers(refused.headers)
+    assert (letter.reason, letter.field) == (reason, "key")
+    assert (letter.value or "").startswith(value)
+    assert refused.key == key
+    one.restore([Consumed(raw(), key=key)])
+    assert_same(one.state(), blank)
+    one.know_partitions({"test.readings.raw.v1": 1})
+    (taken,) = one.handle([Consumed(raw(), key=key)])
+    assert (taken.topic, taken.key) == (topics.CLEAN.name, b"tetouan")
+
+
 def test_unknown_fields_are_counted_and_named_once() -> None:
     """The reading is taken; the metric counts every one, log and notes name it once, and what it may have replaced."""
     registry, notes = CollectorRegistry(), dict[str, str]()
