@@ -261,8 +261,8 @@ def test_a_number_is_a_time_where_the_site_counts_from_1970() -> None:
     counted = {"tetouan": SITES["tetouan"].model_copy(update={"time_format": "epoch_ms"})}
     for time in (1508388000000, "1508388000000"):
         outcome = validate(raw(time), counted)
-        assert isinstance(outcome, CleanReading)
-        assert outcome.time == datetime(2017, 10, 19, 4, 40, tzinfo=UTC)
+        assert isinstance(outcome, Valid)
+        assert outcome.reading.time == datetime(2017, 10, 19, 4, 40, tzinfo=UTC)
 
 
 def test_a_time_that_the_clock_skips_has_a_reason_of_its_own() -> None:
@@ -271,8 +271,8 @@ def test_a_time_that_the_clock_skips_has_a_reason_of_its_own() -> None:
     skipped, true = validate(raw("3/31/2019 2:00"), madrid), validate(raw("3/31/2019 3:00"), madrid)
     assert isinstance(skipped, Rejected)
     assert skipped.reason == "skipped_hour"
-    assert isinstance(true, CleanReading)
-    assert true.time == datetime(2019, 3, 31, 1, tzinfo=UTC)
+    assert isinstance(true, Valid)
+    assert true.reading.time == datetime(2019, 3, 31, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
