@@ -106,14 +106,15 @@ class Site(BaseModel):
     A field is the load of a zone, ``zone_1_kw``, or one of ``WEATHER``; ``measures`` tells by field which loads do not
     come as power in kW. ``ignore`` are columns to pass over. ``limits`` are the lowest and highest value that a field
     can have, in the unit that ends its name. ``time_zone`` is that of times without an offset, and of the calendar.
-    ``day_first`` and ``time_format`` tell how times are written, see :mod:`shared.data.times`. ``holidays`` holds what
-    sets the site apart from its country, that of the ``subdivision`` included.
+    ``day_first`` and ``time_format`` tell how times are written, see :mod:`shared.data.times`. Without a ``country``
+    no public holidays are known; ``holidays`` holds what sets the site apart from its country, that of the
+    ``subdivision`` included.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     name: Name
     step_minutes: Literal[5, 10, 15, 30, 60]
-    country: str
+    country: str | None = None
     subdivision: str | None = None
     time_zone: str
     time_column: str
@@ -315,6 +316,10 @@ def _in_its_country(place: Site) -> Site:
     """Return the site with the holidays of its subdivision; raises ``ValueError`` where its country is not known."""
     import holidays  # noqa: PLC0415 - it takes a third of a second, which the sites of the package need not wait for
 
+    if place.country is None:
+        if place.subdivision is not None:
+            raise ValueError(f"{place.name}.country is missing: give that of {place.subdivision}")
+        return place
     try:
         known = holidays.country_holidays(place.country).subdivisions
     except NotImplementedError:

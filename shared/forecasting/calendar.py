@@ -12,6 +12,8 @@ import holidays
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from numpy.typing import NDArray
 
 __all__ = ["Calendar", "Clock"]
@@ -38,7 +40,8 @@ class Calendar:
     Parameters
     ----------
     country
-        Code of the country (ISO 3166-1 alpha-2) whose public holidays the ``holidays`` package knows.
+        Code of the country (ISO 3166-1 alpha-2) whose public holidays the ``holidays`` package knows; None for none
+        but those added.
     time_zone
         IANA name of the zone whose clock the load follows.
     add, remove
@@ -51,7 +54,7 @@ class Calendar:
         If the country or the zone is unknown, or a date is both added and removed.
     """
 
-    country: str
+    country: str | None
     time_zone: str = "UTC"
     add: tuple[date, ...] = ()
     remove: tuple[date, ...] = ()
@@ -73,8 +76,8 @@ class Calendar:
         return ZoneInfo(self.time_zone)
 
     @cached_property
-    def _published(self) -> holidays.HolidayBase:
-        return holidays.country_holidays(self.country)
+    def _published(self) -> Container[date]:
+        return () if self.country is None else holidays.country_holidays(self.country)
 
     def clock(self, steps: NDArray[np.int64], step_minutes: int) -> Clock:
         """Return what the clocks of the site show at the steps."""

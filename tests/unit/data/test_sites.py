@@ -124,6 +124,7 @@ def test_a_subdivision_brings_its_own_holidays(written: Callable[[str], Path]) -
         (ALCALA.replace("15", "20"), "alcala.step_minutes = 20: Input should be 5, 10, 15, 30 or 60"),
         (ALCALA.replace("15", '"15"'), "alcala.step_minutes = '15': Input should be 5, 10, 15, 30 or 60"),
         (ALCALA.replace("ES", "es"), "alcala.country = 'es': no holidays are known of it: use an ISO 3166-1 code"),
+        (ALCALA.replace('country = "ES"', 'subdivision = "MD"'), "alcala.country is missing: give that of MD"),
         (ALCALA + 'subdivision = "XX"', "alcala.subdivision = 'XX': no part of ES: use one of AN, AR, "),
         (
             ALCALA.replace("ES", "MA") + 'subdivision = "XX"',

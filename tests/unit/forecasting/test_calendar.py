@@ -74,6 +74,13 @@ def test_what_is_unknown_is_named(country: str, time_zone: str, names: str) -> N
         Calendar(country, time_zone)
 
 
+def test_without_a_country_only_what_was_added_is_a_holiday() -> None:
+    """New Year's Day is a day like any other where no country says otherwise."""
+    days = np.array([date(2017, 1, 1).toordinal(), date(2017, 6, 27).toordinal()]) - date(1970, 1, 1).toordinal()
+    assert Calendar(None).holiday(days).tolist() == [False, False]
+    assert Calendar(None, add=(date(2017, 6, 27),)).holiday(days).tolist() == [False, True]
+
+
 def test_a_date_is_not_both_added_and_removed() -> None:
     """A contradiction is refused and names the date."""
     with pytest.raises(ValueError, match="2017-06-27"):
