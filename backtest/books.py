@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from services.ingestor.judging import Accepted, Merged, Rejected
+from shared.data.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -14,7 +15,24 @@ if TYPE_CHECKING:
 
     from services.ingestor.judging import Outcome
 
-__all__ = ["Books"]
+__all__ = ["Books", "RefusedRow"]
+
+TOLERATED = 0.01  # of the rows may be no readings before a score or a model of the rest is worth nothing
+
+
+@dataclass(frozen=True)
+class RefusedRow:
+    """A row that is no reading: its line in the file, and what a dead letter would say of it."""
+
+    line: int
+    reason: str
+    field: str | None
+    value: str | None
+
+    def __str__(self) -> str:
+        """Say it in a few words."""
+        cell = f", {self.field} {self.value!r}" if self.field else ""
+        return f"line {self.line}{cell}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -31,6 +49,8 @@ class Books:
         Readings whose load of the zone is empty or unreadable, and those in which it cannot be.
     steps_without_reading
         Steps between the first reading and the last for which none was accepted.
+    first_refused
+        The first row that is no reading, None where each is one.
     """
 
     readings: int
@@ -39,23 +59,36 @@ class Books:
     load_missing: int
     load_outlier: int
     steps_without_reading: int
+    first_refused: RefusedRow | None = None
 
     @classmethod
-    def of(cls, outcomes: Iterable[Outcome], zone: int, step: timedelta) -> Self:
-        """Count the outcomes, which come in order of time."""
-        times, repeated, refused, loads = [], 0, Counter[str](), Counter[str]()
-        for outcome in outcomes:
+    def of(cls, outcomes: Iterable[tuple[int, Outcome]], zone: int, step: timedelta) -> Self:
+        """Count the outcomes, each beside the line of its row; they come in order of time."""
+        first_time = last_time = first_refused = None
+        readings, repeated, refused, loads = 0, 0, Counter[str](), Counter[str]()
+        for line, outcome in outcomes:
             match outcome:
                 case Accepted(reading):
-                    times.append(reading.time)
+                    readings += 1
+                    first_time, last_time = first_time or reading.time, reading.time
                     flagged = reading.flags.get(f"zone_{zone}_kw")
                     loads[flagged.flag if flagged else "good"] += 1
                 case Merged():
                     repeated += 1
-                case Rejected(reason):
+                case Rejected(reason, field, value):
                     refused[reason] += 1
-        steps = (times[-1] - times[0]) // step + 1 if times else 0
-        return cls(len(times), repeated, dict(refused), loads["missing"], loads["outlier"], max(0, steps - len(times)))
+                    first_refused = first_refused or RefusedRow(line, reason, field, value)
+        steps = (last_time - first_time) // step + 1 if first_time and last_time else 0
+        absent = max(0, steps - readings)
+        return cls(readings, repeated, dict(refused), loads["missing"], loads["outlier"], absent, first_refused)
+
+    def require_few_refused(self, label: str) -> None:
+        """Raise `DataError` where so many rows are no readings that a result would be of something else."""
+        refused = sum(self.refused.values())
+        rows = self.readings + self.repeated + refused
+        if refused > TOLERATED * rows:
+            found = f"{label}: {refused:,} of {rows:,} rows are no readings, the first is {self.first_refused}"
+            raise DataError(f"{found}: mend the file, or go on without them with --accept-refused")
 
     def __str__(self) -> str:
         """Say it in one line; what there is none of is left out."""

@@ -21,7 +21,7 @@ from shared.forecasting.scores import ABSENT, step_of, to_tenths
 from shared.forecasting.weather import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,46 +33,76 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, float], None]
 
-__all__ = ["backtest", "fitted", "issued", "judged", "seconds_per_forecast", "uncorrected_estimate"]
+__all__ = ["backtest", "books_of", "fitted", "issued", "judged", "seconds_per_forecast", "uncorrected_estimate"]
 
 BATCH = 144
+JUDGED = 5000  # rows between two words of progress
 TIMED_READINGS = 2016
 MAX_GAP = timedelta(days=30)
 END_OF_TIME = datetime(9000, 1, 1, tzinfo=UTC)
 NAMES = ModelNames(demand="zone-demand/backtest", weather="weather-demand/backtest")
 
 
-def backtest(year: Year, zone: int, start: datetime, until: datetime, progress: Progress) -> Backtest:
+def backtest(
+    year: Year, zone: int, start: datetime, until: datetime, progress: Progress, *, accept_refused: bool = False
+) -> Backtest:
     """Fit on the readings before ``start``, then answer and learn from each one up to ``until``.
 
     Parameters
     ----------
     progress
         Told what is being done and the share of it that is, 0..1.
+    accept_refused
+        Whether to go on where many rows are no readings.
 
     Raises
     ------
     DataError
-        If the readings before ``start`` do not suffice.
+        If the readings before ``start`` do not suffice, or many rows are none.
     """
-    history = History.of(year, zone, start)
-    models = _fitted(history, progress)
+    year = year.only(zone)
     first = year.times.min().to_pydatetime()
     record = Record(zone, start, until, year.site.step_minutes, history_from=first)
-    outcomes = list(_outcomes(year, first, until))
-    readings = _accepted(outcomes)
-    for reading in readings:
-        record.add_reading(reading)
-    answered = [reading for reading in readings if reading.time >= start]
+    answered: list[CleanReading] = []
+    books = books_of(year, zone, until, progress, lambda reading: _keep(reading, record, answered))
+    if not accept_refused:
+        books.require_few_refused(year.label)
+    history = History.of(year, zone, start)
+    models = _fitted(history, progress)
     cost_s = seconds_per_forecast(deepcopy(models.demand), zone, answered[:TIMED_READINGS])
     for n, forecast in enumerate(issued(year, models, answered)):
         record.add_forecast(forecast)
         if n % BATCH == 0:
             progress(f"zone {zone}: answering", n / len(answered))
     progress(f"zone {zone}: scoring", 0.0)
-    books = Books.of(outcomes, zone, timedelta(minutes=year.site.step_minutes))
     estimate = uncorrected_estimate(models.weather, record, answered)
     return Backtest.of(record, year, estimate, cost_s, books, WeatherCandidate.lacking(history))
+
+
+def _keep(reading: CleanReading, record: Record, answered: list[CleanReading]) -> None:
+    record.add_reading(reading)
+    if reading.time >= record.test_from:
+        answered.append(reading)
+
+
+def books_of(
+    year: Year, zone: int, until: datetime, progress: Progress, take: Callable[[CleanReading], None] | None = None
+) -> Books:
+    """Judge the rows before ``until``, hand the readings on, and return what became of all of them.
+
+    No more than one reading is held: a file may have more rows than fit into the memory as readings.
+    """
+    first, total = year.times.min().to_pydatetime(), len(year.rows)
+
+    def told() -> Iterator[tuple[int, Outcome]]:
+        for n, (line, outcome) in enumerate(_numbered_outcomes(year, first, until)):
+            if isinstance(outcome, Accepted) and take:
+                take(outcome.reading)
+            if n % JUDGED == 0:
+                progress("judging the readings", n / total)
+            yield line, outcome
+
+    return Books.of(told(), zone, timedelta(minutes=year.site.step_minutes))
 
 
 def fitted(year: Year, zone: int, until: datetime, progress: Progress) -> ZoneModels:
@@ -91,17 +121,15 @@ def _fitted(history: History, progress: Progress) -> ZoneModels:
 
 def judged(year: Year, start: datetime, until: datetime) -> list[CleanReading]:
     """Return the clean readings that an ingestor makes of the rows in [start, until)."""
-    return _accepted(_outcomes(year, start, until))
+    outcomes = (outcome for _, outcome in _numbered_outcomes(year, start, until))
+    return [outcome.reading for outcome in outcomes if isinstance(outcome, Accepted)]
 
 
-def _outcomes(year: Year, start: datetime, until: datetime) -> Iterator[Outcome]:
+def _numbered_outcomes(year: Year, start: datetime, until: datetime) -> Iterator[tuple[int, Outcome]]:
+    """Yield the line of each row in [start, until) and what an ingestor says of it."""
     # whatever the clock of this machine says, the rows are history
     ingestor = Ingestor([year.site], MAX_GAP)
-    return (ingestor.judge(raw, END_OF_TIME) for _, raw in year.raw_messages(start, until))
-
-
-def _accepted(outcomes: Iterable[Outcome]) -> list[CleanReading]:
-    return [outcome.reading for outcome in outcomes if isinstance(outcome, Accepted)]
+    return ((line, ingestor.judge(raw, END_OF_TIME)) for _, line, raw in year.numbered_messages(start, until))
 
 
 def issued(year: Year, models: ZoneModels, readings: Sequence[CleanReading]) -> Iterator[Forecast]:

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from cli.options import with_hints
+from shared.data.hints import Hints  # noqa: TC001 - the options are made from what stands in the signatures
+
 if TYPE_CHECKING:
     from shared.runtime.settings import Settings
 
@@ -66,11 +69,26 @@ def _moment(text: str) -> datetime:
 
 
 Data = Annotated[
-    str | None, typer.Option(help="A CSV file with the columns of the site, or `synthetic`.", metavar="PATH")
+    str | None,
+    typer.Option(
+        help="A CSV or Parquet file, also packed with gzip or zip, or `synthetic`. What its site is like says "
+        "TETOUAN_SITES, or is guessed and printed.",
+        metavar="PATH",
+    ),
+]
+AcceptRefused = Annotated[
+    bool, typer.Option("--accept-refused", help="Go on where more than 1 % of the rows are no readings.")
 ]
 JsonFile = Annotated[
     Path | None,
     typer.Option("--json", parser=_writable, help="Write the result to this file.", metavar="FILE"),
+]
+HtmlFile = Annotated[
+    Path | None,
+    typer.Option("--html", parser=_writable, help="Write the report to this file, one page.", metavar="FILE"),
+]
+Zone = Annotated[
+    int | None, typer.Option(min=1, help="The zone (default: the first of TETOUAN_ZONES, or of a guessed site).")
 ]
 From = Annotated[
     datetime | None,
@@ -102,7 +120,9 @@ class TopicName(StrEnum):
 
 
 @app.command()
+@with_hints
 def demo(
+    hints: Hints,
     data: Data = None,
     days: Days = None,
     start: From = None,
@@ -121,6 +141,11 @@ def demo(
     from cli.demo import DemoOptions, run_demo
     from shared.runtime.settings import Settings, load
 
+    console, settings = Console(stderr=True), load(Settings)
+    if data or settings.data:
+        from cli.provision import settled  # reading a file takes what a demo of the year need not load so early
+
+        settings = settled(data or settings.data, settings, console, hints)
     options = DemoOptions(
         data=data,
         days=days,
@@ -130,8 +155,9 @@ def demo(
         json_file=json_file,
         picture=picture,
         started_s=started_s,
+        hints=hints.dialect,
     )
-    raise typer.Exit(run_demo(options, load(Settings), Console(stderr=True)))
+    raise typer.Exit(run_demo(options, settings, console))
 
 
 @app.command()
@@ -143,7 +169,9 @@ def run(service: ServiceName) -> None:
 
 
 @app.command()
+@with_hints
 def replay(
+    hints: Hints,
     data: Data = None,
     start: From = None,
     until: Until = None,
@@ -155,13 +183,15 @@ def replay(
     json_file: JsonFile = None,
 ) -> None:
     """Stream readings onto the raw topic, by default the last 20 % of the year."""
+    from cli.provision import settled
     from cli.replaying import ReplayWindow, run_replay
     from shared.runtime import logs
 
-    settings = _settings_of_current_demo()
+    settings, console = _settings_of_current_demo(), Console(stderr=True)
     logs.configure("replay", settings.log_format, settings.log_level)
-    window = ReplayWindow(start, until, days)
-    result = run_replay(data, window, speed, settings, Console(stderr=True), resume=resume)
+    settings = settled(data or settings.data, settings, console, hints)
+    window = ReplayWindow(start, until, days, hints.dialect)
+    result = run_replay(data, window, speed, settings, console, resume=resume)
     _write(json_file, result)
 
 
@@ -225,25 +255,34 @@ def schemas(
 
 
 @app.command()
+@with_hints
 def train(
+    hints: Hints,
     data: Data = None,
     until: Until = None,
     if_missing: Annotated[
         bool, typer.Option("--if-missing", help="Do nothing where the champions have seen just these readings.")
     ] = False,
+    accept_refused: AcceptRefused = False,
     json_file: JsonFile = None,
 ) -> None:
     """Fit the batch models on the readings before --until (default: the last 20 %), score, register, promote."""
-    from cli.training import run_train
+    from cli.provision import settled
+    from cli.training import TrainOptions, run_train
     from shared.runtime.settings import Settings, load
 
-    _write(json_file, run_train(data, until, load(Settings), Console(stderr=True), if_missing=if_missing))
+    console, settings = Console(stderr=True), load(Settings)
+    settings = settled(data or settings.data, settings, console, hints)
+    options = TrainOptions(data, until, hints.dialect, if_missing=if_missing, accept_refused=accept_refused)
+    _write(json_file, run_train(options, settings, console))
 
 
 @app.command()
+@with_hints
 def backtest(
+    hints: Hints,
     data: Data = None,
-    zone: Annotated[int | None, typer.Option(min=1, help="The zone (default: the first of TETOUAN_ZONES).")] = None,
+    zone: Zone = None,
     start: From = None,
     until: Until = None,
     json_file: JsonFile = None,
@@ -251,10 +290,8 @@ def backtest(
         Path | None,
         typer.Option("--csv", parser=_writable_folder, help="Write the tables to this folder.", metavar="FOLDER"),
     ] = None,
-    html_file: Annotated[
-        Path | None,
-        typer.Option("--html", parser=_writable, help="Write the report to this file, one page.", metavar="FILE"),
-    ] = None,
+    html_file: HtmlFile = None,
+    accept_refused: AcceptRefused = False,
 ) -> None:
     """History through the very fold that serves the stream, scored per lead; needs no registry."""
     from cli.backtesting import BacktestReports, run_backtest
@@ -263,8 +300,9 @@ def backtest(
 
     if json_file is not None and html_file is not None and json_file.resolve() == html_file.resolve():
         raise typer.BadParameter(f"--json and --html both name {str(html_file)!r}: give each a file of its own")
-    window, reports = ReplayWindow(start, until, None), BacktestReports(csv_folder, html_file)
-    _write(json_file, run_backtest(data, zone, window, reports, load(Settings), Console(stderr=True)))
+    window, reports = ReplayWindow(start, until, None, hints), BacktestReports(csv_folder, html_file)
+    settings, console = load(Settings), Console(stderr=True)
+    _write(json_file, run_backtest(data, zone, window, reports, settings, console, accept_refused=accept_refused))
 
 
 def _settings_of_current_demo() -> Settings:

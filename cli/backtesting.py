@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 
 from backtest.run import backtest
-from cli.provision import steps_shown, year_for
+from cli.provision import steps_shown, year_for, zones_for
 from shared.data.year import DataError
 from shared.runtime.settings import Refused
 
@@ -50,17 +50,19 @@ def run_backtest(
     reports: BacktestReports,
     settings: Settings,
     console: Console,
+    *,
+    accept_refused: bool = False,
 ) -> dict[str, Any]:
     """Backtest one zone, show the table, write the reports and return the result."""
-    year = year_for(data or settings.data, settings, console)
-    chosen = zone or settings.zones[0]
+    year = year_for(data or settings.data, settings, console, window.hints)
+    chosen = zone or zones_for(year, settings)[0]
     if chosen not in year.site.zones:
         known = ", ".join(map(str, year.site.zones))
         raise Refused(f"--zone {chosen}: {year.label} has no load of that zone: choose one of {known}")
     start, until = window.of(year)
     with steps_shown(console) as progress:
         try:
-            result = backtest(year, chosen, start, until, progress)
+            result = backtest(year, chosen, start, until, progress, accept_refused=accept_refused)
         except DataError as error:
             raise Refused(str(error)) from None
     if np.isnan(result.table.per_lead["rmse_kw"]).all():

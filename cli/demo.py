@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from shared.data.hints import Hints
     from shared.runtime.embedded import EmbeddedBroker
 
 __all__ = ["DemoOptions", "run_demo"]
@@ -62,6 +63,7 @@ class DemoOptions:
     json_file: Path | None
     picture: Path | None
     started_s: float
+    hints: Hints | None = None
 
 
 def run_demo(options: DemoOptions, settings: Settings, console: Console) -> int:
@@ -110,6 +112,9 @@ class _Demo:
             PREFIX + "TOPIC_PREFIX": "",
             PREFIX + "TRANSACTIONS": "false",  # the embedded broker takes them and honours none
             PREFIX + "STATE_DIR": str(settings.state_dir.absolute()),
+            **({PREFIX + "SITES": str(settings.sites.absolute())} if settings.sites else {}),
+            PREFIX + "SITE": settings.site,
+            PREFIX + "ZONES": ",".join(map(str, settings.zones)),
             PREFIX + "SNAPSHOTS": str(run_dir.absolute() / "snapshots"),
             PREFIX + "REPORT_DIR": str(run_dir.absolute() / "reports"),
             PREFIX + "LOG_FORMAT": "console",
@@ -126,9 +131,10 @@ class _Demo:
         with self._console.status("loading what reads the data"):
             from cli.provision import require_zones, year_for  # noqa: PLC0415 - see above
 
-        self._year = year_for(self._options.data or self._settings.data, self._settings, self._console)
+        data, hints = self._options.data or self._settings.data, self._options.hints
+        self._year = year_for(data, self._settings, self._console, hints)
         require_zones(self._year, self._settings)
-        self._data = "synthetic" if self._year.synthetic else self._options.data or self._settings.data
+        self._data = "synthetic" if self._year.synthetic else data
         self._start, self._until = ReplayWindow(self._options.start, None, self._options.days).of(self._year)
         with self._console.status("loading what fits the models"):
             from cli.training import ensure_models  # noqa: PLC0415 - see above
@@ -191,6 +197,9 @@ class _Demo:
         args = ["-m", "cli", "replay", "--from", start, "--until", until]
         args += ["--speed", str(self._options.rate_per_s), "--json", str(self._run_dir / "replay.json")]
         args += ["--data", self._data] if self._data else []
+        if hints := self._options.hints:
+            args += ["--separator", hints.separator] if hints.separator else []
+            args += ["--decimal", hints.decimal] if hints.decimal else []
         self._replay = self._children.start("replay", args, self._env)
 
     def follow(self) -> int:

@@ -20,6 +20,7 @@ from shared.runtime.settings import Refused
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from shared.data.hints import Hints
     from shared.data.year import Year
     from shared.runtime.settings import Settings
 
@@ -30,11 +31,15 @@ SHOWN_EVERY = 20  # readings: to draw costs more than to publish
 
 @dataclass(frozen=True)
 class ReplayWindow:
-    """Which readings: from ``start`` (None: the last 20 %) to ``until`` (None: ``days`` on, or the end)."""
+    """Which readings: from ``start`` (None: the last 20 %) to ``until`` (None: ``days`` on, or the end).
+
+    ``hints`` is what the user says about their file; None where it must be that of the configured site.
+    """
 
     start: datetime | None
     until: datetime | None
     days: int | None
+    hints: Hints | None = None
 
     def of(self, year: Year) -> tuple[datetime, datetime]:
         """Return the stretch of the year, its end not included; raises ``Refused`` where it holds no reading."""
@@ -67,7 +72,7 @@ def run_replay(
 
     To ``resume`` is to leave out what stands on the clean topic already, and not to end before a signal comes.
     """
-    year = year_for(data or settings.data, settings, console)
+    year = year_for(data or settings.data, settings, console, window.hints)
     start, until = window.of(year)
     streamed = last_reading(settings) if resume else None
     if streamed is not None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from backtest.run import books_of
 from cli.provision import require_zones, steps_shown, year_for
 from services.trainer.history import History
 from shared.data.year import DataError
@@ -18,10 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from shared.data.hints import Hints
     from shared.data.year import Year
     from shared.runtime.settings import Settings
 
-__all__ = ["ensure_models", "run_train"]
+__all__ = ["TrainOptions", "ensure_models", "run_train"]
 
 FIRST_START = "no models of these data yet: fitting them, once, takes about half a minute"
 
@@ -64,22 +67,38 @@ def _alone(settings: Settings, console: Console) -> Iterator[None]:
         lock.release()
 
 
-def run_train(
-    data: str | None, until: datetime | None, settings: Settings, console: Console, *, if_missing: bool
-) -> dict[str, Any]:
-    """Fit, score, register and promote the models of the configured zones; returns the report as a dictionary.
+@dataclass(frozen=True)
+class TrainOptions:
+    """What to train on: readings before ``until`` (None: the last 20 %).
 
-    With ``if_missing`` champions that have seen just these readings are left as they are.
+    Attributes
+    ----------
+    if_missing
+        Whether champions that have seen just these readings are left as they are.
+    accept_refused
+        Whether to go on where many rows are no readings.
     """
-    year = year_for(data or settings.data, settings, console)
+
+    data: str | None
+    until: datetime | None
+    hints: Hints | None = None
+    if_missing: bool = False
+    accept_refused: bool = False
+
+
+def run_train(options: TrainOptions, settings: Settings, console: Console) -> dict[str, Any]:
+    """Fit, score, register and promote the models of the configured zones; returns the report as a dictionary."""
+    year = year_for(options.data or settings.data, settings, console, options.hints)
     require_zones(year, settings)
     from services.trainer.training import train  # noqa: PLC0415 - it takes seconds, and services start meanwhile
 
     registry = Registry(settings.registry_uri, settings.artifact_root)
-    end = until or year.test_start
+    end = options.until or year.test_start
     try:
         with _alone(settings, console), steps_shown(console) as progress:
-            report = train(year, end, settings.zones, registry, progress, if_missing=if_missing)
+            if not options.accept_refused:
+                books_of(year, settings.zones[0], end, progress).require_few_refused(year.label)
+            report = train(year, end, settings.zones, registry, progress, if_missing=options.if_missing)
     except DataError as error:
         raise Refused(str(error)) from None
     for model in report.models:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 import clevercsv
 
 from shared.data.errors import DataError
+from shared.data.hints import SEPARATORS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["SEPARATORS", "Dialect", "Survey", "dialect_of"]
+__all__ = ["Dialect", "Survey", "dialect_of"]
 
-SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 HEAD_BYTES = 256 * 1024  # what the dialect is told from
 SNIFFED_CHARS = 16 * 1024  # what the library looks at: its effort grows with it
 CHUNK_BYTES = 2**20

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from shared.data.numbers import Mark
 
-__all__ = ["Hints"]
+__all__ = ["SEPARATORS", "Hints", "Unit"]
+
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
+
+Unit = Literal["W", "kW", "MW", "Wh", "kWh", "MWh"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Hints:
         From one reading to the next.
     unit, kind
         Of the loads, as in the table of a site.
+    guess
+        Whether the site is guessed where its table does not fit the file, or where these say what a table would.
     """
 
     separator: str | None = None
@@ -39,11 +45,17 @@ class Hints:
     country: str | None = None
     day_first: bool | None = None
     step_minutes: Literal[5, 10, 15, 30, 60] | None = None
-    unit: Literal["W", "kW", "MW", "Wh", "kWh", "MWh"] | None = None
+    unit: Unit | None = None
     kind: Literal["power", "energy", "register"] | None = None
+
+    guess: bool = True
 
     @property
     def of_a_site(self) -> bool:
         """Whether anything is said that the table of a site would say."""
-        dialect = Hints(separator=self.separator, decimal=self.decimal)
-        return self != dialect
+        return replace(self, guess=False) != self.dialect
+
+    @property
+    def dialect(self) -> Hints:
+        """What is said of how the file is written; with it nothing is guessed."""
+        return Hints(separator=self.separator, decimal=self.decimal, guess=False)

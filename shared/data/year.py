@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,14 +14,16 @@ import pandas as pd
 from shared.data.cells import value_of
 from shared.data.download import PUBLISHED_URL, UnreachableError, download, is_published
 from shared.data.errors import DataError
+from shared.data.guessing import guessed, measured
 from shared.data.hints import Hints
 from shared.data.reading import read_table
-from shared.data.sites import BUILT_IN, known_sites, site
+from shared.data.sites import BUILT_IN, WEATHER, known_sites, site
+from shared.data.summer_time import require_no_summer_time
 from shared.data.synthetic import YEAR, synthetic_csv
-from shared.data.table import of_site, present, times, told_apart
+from shared.data.table import fits, of_site, present, times, told_apart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -32,12 +34,12 @@ if TYPE_CHECKING:
     from shared.data.sites import Site
     from shared.data.unpacking import Open
 
-__all__ = ["DataError", "Source", "Year", "find_year"]
+__all__ = ["SYNTHETIC", "DataError", "Source", "Year", "find_year"]
 
 CACHED_NAME = "tetouan-power-2017.csv"
 SYNTHETIC = "synthetic"
 BLOCK_ROWS = 4096
-NO_HINTS = Hints()
+NO_HINTS = Hints(guess=False)
 TABLE = ("name", "step_minutes", "time_zone", "time_column", "columns")  # what decides on the table of a site
 
 Source = Literal["uci", "file", "synthetic"]
@@ -62,6 +64,8 @@ class Year:
         What every output shows.
     reason
         Why this year stands in for the published one; None where it is what was asked for.
+    assumed
+        What was guessed of the site, one line each; nothing where a table describes it.
     """
 
     site: Site
@@ -71,6 +75,7 @@ class Year:
     source: Source
     label: str
     reason: str | None = None
+    assumed: tuple[str, ...] = ()
 
     @property
     def synthetic(self) -> bool:
@@ -82,6 +87,16 @@ class Year:
         """The time from which the last 20 % of the readings count as test."""
         readable = self.times.dropna().sort_values()
         return readable[len(readable) * 4 // 5].to_pydatetime()
+
+    def only(self, zone: int) -> Year:
+        """Return the readings without the loads of other zones, which the forecast of this one never sees."""
+        columns = {
+            column: field
+            for column, field in self.site.columns.items()
+            if field == f"zone_{zone}_kw" or field in WEATHER
+        }
+        rows = self.rows[[column for column in self.rows.columns if column in {self.site.time_column, *columns}]]
+        return replace(self, site=present(self.site, rows), rows=rows)
 
     def raw_messages(self, start: datetime, until: datetime) -> Iterator[tuple[datetime, bytes]]:
         """Yield time and wire form of each reading in [start, until), in order of time.
@@ -168,7 +183,7 @@ def find_year(
     except UnreachableError as error:
         reason = f"the published year could not be downloaded ({error}); give a file with --data"
         return _synthetic(place, reason=reason)
-    return _of_table(place, lambda: io.BytesIO(table), str(cached), told or _untold)
+    return _of_table(place, _read(lambda: io.BytesIO(table), str(cached), told or _untold), str(cached), "")
 
 
 def _check_published(place: Site) -> None:
@@ -181,24 +196,36 @@ def _check_published(place: Site) -> None:
 def _of_file(place: Site, path: Path, told: Share, hints: Hints) -> Year:
     if path.is_dir():
         raise DataError(f"{path}: is a folder: give the CSV file in it")
-    return _of_table(place, lambda: path.open("rb"), str(path), told, hints)
+    name, label = str(path), f"file {path.name}"
+    said = {name for name in (hints.time_column, *hints.columns) if name is not None}
+    table = _read(lambda: path.open("rb"), name, told, hints.separator, _known_names(place) | said)
+    if hints.guess and (hints.of_a_site or not fits(table.rows, place)):
+        return _guessed(table, name, label, hints)
+    return _of_table(place, table, name, label, hints.decimal)
+
+
+def _guessed(table: Table, name: str, label: str, hints: Hints) -> Year:
+    guess = guessed(table, hints, name)
+    rows = of_site(table, guess.site, name, hints.decimal)
+    guess = measured(guess, rows, hints)
+    year = _year(guess.site, rows, name, table.sha256, "file", label)
+    if guess.naive:
+        require_no_summer_time(year.times, guess.site, name)
+    return replace(year, assumed=guess.assumed)
 
 
 def _of_cache(place: Site, cached: Path, told: Share) -> Year:
-    year = _of_table(place, lambda: cached.open("rb"), str(cached), told)
-    if year.source != "uci":
+    table = _read(lambda: cached.open("rb"), str(cached), told)
+    if not is_published(table.sha256):
         raise DataError(f"{cached}: the cached year has been changed: delete it, and it is downloaded anew")
-    return year
+    return _of_table(place, table, str(cached), "")
 
 
-def _of_table(place: Site, opened: Open, name: str, told: Share, hints: Hints = NO_HINTS) -> Year:
-    try:
-        table = read_table(opened, name, separator=hints.separator, known=_known_names(place), told=told)
-    except OSError as error:
-        raise DataError(f"{name}: {error.strerror}: give the path of a file that can be read") from error
-    if is_published(table.sha256):
-        return _year(place, table, name, "uci", "UCI Tetouan 2017")
-    return _year(place, table, name, "file", f"file {Path(name).name}", decimal=hints.decimal)
+def _of_table(place: Site, table: Table, name: str, label: str, decimal: Mark | None = None) -> Year:
+    rows = of_site(table, place, name, decimal)
+    published = is_published(table.sha256)
+    source: Source = "uci" if published else "file"
+    return _year(place, rows, name, table.sha256, source, "UCI Tetouan 2017" if published else label)
 
 
 def _known_names(place: Site) -> set[str]:
@@ -208,26 +235,25 @@ def _known_names(place: Site) -> set[str]:
 def _synthetic(place: Site, reason: str | None) -> Year:
     label = f"SYNTHETIC year {YEAR}"
     table = read_table(lambda: io.BytesIO(synthetic_csv(place)), label)
-    return _year(place, table, label, "synthetic", label, reason)
+    year = _year(place, of_site(table, place, label), label, table.sha256, "synthetic", label)
+    return replace(year, reason=reason)
 
 
-def _year(
-    place: Site,
-    table: Table,
-    name: str,
-    source: Source,
-    label: str,
-    reason: str | None = None,
-    decimal: Mark | None = None,
-) -> Year:
-    rows = of_site(table, place, name, decimal)
+def _year(place: Site, rows: pd.DataFrame, name: str, sha256: str, source: Source, label: str) -> Year:
     stamps = times(rows, place, name)
     rows, known = told_apart(rows, place, stamps), stamps.times
     if known.hasnans or not known.is_monotonic_increasing:
         # a row without a time stays behind the one before it
         order = known.to_series().ffill().bfill().argsort(kind="stable").to_numpy()
         rows, known = rows.iloc[order], known[order]
-    return Year(present(place, rows), rows, known, table.sha256, source, label, reason)
+    return Year(present(place, rows), rows, known, sha256, source, label)
+
+
+def _read(opened: Open, name: str, told: Share, separator: str | None = None, known: Collection[str] = ()) -> Table:
+    try:
+        return read_table(opened, name, separator=separator, known=known, told=told)
+    except OSError as error:
+        raise DataError(f"{name}: {error.strerror}: give the path of a file that can be read") from error
 
 
 def _untold(*_: object) -> None:

@@ -27,7 +27,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked: list[str] = []
     readings = replace(year(), times=pd.date_range(START, START + timedelta(days=3), freq="10min"))
 
-    def backtest(_: object, zone: int, *window: object) -> object:
+    def backtest(_: object, zone: int, *window: object, **__: object) -> object:
         asked.append(f"zone {zone} from {window[0]}")
         return result_of(flat_record(3))
 
@@ -111,7 +111,7 @@ class TestWindow:
     @pytest.mark.usefixtures("computed")
     def test_nothing_to_score_is_no_success(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """One origin has no target in the window: no table of dashes, but what to do."""
-        monkeypatch.setattr(backtesting, "backtest", lambda *_: result_of(flat_record(1 / 144)))
+        monkeypatch.setattr(backtesting, "backtest", lambda *_, **__: result_of(flat_record(1 / 144)))
         refused = CliRunner().invoke(app, ["backtest", "--from", "2017-11-29"])
         assert isinstance(refused.exception, Refused)
         assert "nothing to score from 2017-11-29 00:00" in str(refused.exception)
@@ -122,7 +122,7 @@ class TestWindow:
         record = flat_record(3)
         record.demand[1::2] = ABSENT
         record.issued[1::2] = ABSENT
-        monkeypatch.setattr(backtesting, "backtest", lambda *_: result_of(record))
+        monkeypatch.setattr(backtesting, "backtest", lambda *_, **__: result_of(record))
         done = CliRunner().invoke(app, ["backtest", "--from", "2017-11-29"], catch_exceptions=False)
         assert done.exit_code == 0
         assert "Zone 2: 216 origins" in done.stdout

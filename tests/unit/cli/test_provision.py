@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from cli.provision import require_zones, year_for
+from cli.provision import require_zones, settled, year_for, zones_for
+from shared.data.hints import Hints
 from shared.runtime.settings import Refused, Settings, load
 
 if TYPE_CHECKING:
@@ -40,3 +41,47 @@ def test_a_zone_without_a_load_in_the_data_is_refused(data: str, tmp_path: Path)
         Refused, match=r"^TETOUAN_ZONES=2,3: file loads.csv has no load of zone 3: set it to some of 2$"
     ):
         require_zones(year_for(data, settings, Console()), settings)
+
+
+@pytest.fixture
+def load_file(tmp_path: Path) -> str:
+    """Return a file of hourly loads that no table describes."""
+    file = tmp_path / "meter.csv"
+    rows = (f"2023-01-{day:02} {hour:02}:00,{100 + hour}.5,{hour}.5\n" for day in range(1, 20) for hour in range(24))
+    file.write_text("at,north,south\n" + "".join(rows))
+    return str(file)
+
+
+def test_what_is_assumed_of_a_file_is_said(load_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line each, and the table that says the same; the first load is forecast."""
+    settings = load(Settings, state_dir=tmp_path)
+    year = year_for(load_file, settings, Console(), Hints(country="ES"))
+    said = capsys.readouterr().out
+    assert "  loads: zone 1 'north', zone 2 'south' (--column)\n" in said
+    assert "  a reading comes every 60 minutes (--step)\n" in said
+    assert '[meter]\nstep_minutes = 60\ncountry = "ES"\n' in said
+    assert zones_for(year, settings) == (1,)
+    assert zones_for(year, load(Settings, state_dir=tmp_path, zones=(1, 2))) == (1, 2)
+
+
+def test_a_site_that_was_chosen_is_never_guessed(load_file: str, tmp_path: Path) -> None:
+    """What the user has set holds: the file is refused, and so is an option that contradicts."""
+    settings = load(Settings, state_dir=tmp_path, site="tetouan")
+    with pytest.raises(Refused, match=r"meter\.csv: no column 'DateTime'"):
+        year_for(load_file, settings, Console(), Hints())
+    with pytest.raises(Refused, match=r"^TETOUAN_SITE is set, and the table of the site says what the file holds"):
+        year_for(load_file, settings, Console(), Hints(step_minutes=60))
+    with pytest.raises(Refused, match=r"go with --data FILE"):
+        year_for(None, load(Settings, state_dir=tmp_path), Console(), Hints(step_minutes=60))
+
+
+def test_a_guessed_site_can_be_streamed(load_file: str, tmp_path: Path) -> None:
+    """Its table lies in the state folder, and the settings name it; those of a known site stay as they are."""
+    settings = load(Settings, state_dir=tmp_path / "state")
+    made = settled(load_file, settings, Console(), Hints())
+    assert (made.site, made.zones, made.data) == ("meter", (1,), load_file)
+    assert made.sites == tmp_path / "state" / "sites" / "meter.toml"
+    assert made.place.columns == {"north": "zone_1_kw", "south": "zone_2_kw"}
+    assert year_for(load_file, made, Console(), Hints().dialect).assumed == ()
+    assert settled("synthetic", settings, Console(), Hints()) is settings
+    assert settled(None, settings, Console(), Hints()) is settings
