@@ -30,6 +30,7 @@ from shared.runtime.fetching import Consumer
 from shared.runtime.health import BROKER_AWAY
 from shared.runtime.publishing import Plain, Transactional
 from shared.runtime.records import Outgoing
+from shared.runtime.rejections import Rejections
 from shared.runtime.retries import patiently
 from shared.runtime.threads import beside
 
@@ -107,6 +108,7 @@ class Pipeline:
         self._metrics = metrics
         self._health = service.health
         self._state = state
+        self._rejections = Rejections(settings.max_rejected_share, service.health, metrics.rejected_ratio)
         self._rebuilt = asyncio.Event()
         self._lock = asyncio.Lock()
         self._open: frozenset[TopicPartition] = frozenset()  # to be answered
@@ -343,6 +345,7 @@ class Pipeline:
         if await self._sender.send(consumer, records[0].offset, offsets, outgoing):
             self._state.settle(offsets)
         self._account(records, outgoing, monotonic_s() - started_s)
+        self._rejections.account(records, outgoing)
 
     def _run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something beside the consume loop; where it fails, the service ends."""
@@ -369,6 +372,7 @@ class Pipeline:
         """Once a second: does the broker answer, is anything assigned, how far behind are we."""
         while True:
             await self._note_broker(up=await _answers(producer))
+            self._rejections.look()
             consumer = self._subscriber.consumer
             if consumer is not None and consumer.assignment():
                 self._health.waiting_for.pop("assignment", None)

@@ -44,6 +44,9 @@ class PipelineMetrics:
             "CPU seconds of the service's own work on its records; the rest of the process is Kafka, HTTP and metrics.",
             registry=registry,
         )
+        self.rejected_ratio = Gauge(
+            "tetouan_rejected_ratio", "Share of the last 50 records that became dead letters.", registry=registry
+        )
         self.lag = Gauge(
             "tetouan_consumer_lag_records", "Records not yet consumed.", ["topic", "partition"], registry=registry
         )

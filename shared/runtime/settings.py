@@ -89,6 +89,12 @@ class Settings(BaseSettings):
     max_gap_days: int = Field(
         default=30, ge=1, le=3650, description="a reading later than this after the last one is refused"
     )
+    max_rejected_share: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="a service of whose last 50 records a larger share are dead letters is not ready; 1: never",
+    )
     data: str | None = Field(
         default=None, description="the year: a CSV file, or `synthetic`; else cache, download, synthetic"
     )
