@@ -18,6 +18,7 @@ from shared.runtime.clock import monotonic_s
 from shared.runtime.health import Health
 from shared.runtime.kafka import DeadLetters
 from shared.runtime.metrics import new_registry
+from shared.runtime.other_sites import OtherSites
 from shared.runtime.records import Outgoing
 from shared.runtime.service import Service
 from shared.runtime.state import OutdatedError
@@ -49,10 +50,11 @@ def build(settings: ForecasterSettings) -> Service:
     registry, health = new_registry(), Health()
     metrics, letters = ForecasterMetrics(registry), DeadLetters(registry)
     champions = Champions(settings, health, metrics.champions_confirmed)
+    others = OtherSites("forecaster", settings.site, registry, health)
     return Service(
         "forecaster",
         (topics.CLEAN,),
-        lambda: ForecasterCore(settings, champions, metrics, letters, health),
+        lambda: ForecasterCore(settings, champions, metrics, letters, health, others),
         registry,
         health,
         max_records=200,
@@ -72,6 +74,7 @@ class ForecasterCore:
         metrics: ForecasterMetrics,
         letters: DeadLetters,
         health: Health,
+        others: OtherSites,
     ) -> None:
         self._settings = settings
         self._site = settings.place
@@ -80,6 +83,7 @@ class ForecasterCore:
         self._metrics = metrics
         self._letters = letters
         self._health = health
+        self._others = others
         self._zones: tuple[ZoneModels, ...] = ()
         self._issuer = Issuer(self._site, ())
         self._as_of: datetime | None = None
@@ -155,14 +159,17 @@ class ForecasterCore:
         admitted = [(record, self._admit(record)) for record in records]
         letters = [self._letters.of(record, *refusal) for record, refusal in admitted if isinstance(refusal, tuple)]
         readings = [reading for _, reading in admitted if isinstance(reading, CleanReading)]
+        for _, site in admitted:
+            if isinstance(site, str):
+                self._others.count(site)
         started_s = monotonic_s()
         issues = self._issuer.answer(readings)
         self._account(readings, issues, monotonic_s() - started_s)
         key = self._site.name.encode()
         return letters + [Outgoing(topics.FORECASTS.name, key, issue.to_bytes()) for issue in issues]
 
-    def _admit(self, record: Record) -> CleanReading | Refusal | None:
-        """Return the reading to answer, why the record is none, or None where it is of another site."""
+    def _admit(self, record: Record) -> CleanReading | Refusal | str:
+        """Return the reading to answer, why the record is none, or the name of another site that it is of."""
         try:
             reading = CleanReading.from_bytes(record.value or b"")
         except ValidationError as error:
@@ -170,7 +177,7 @@ class ForecasterCore:
             field = ".".join(str(part) for part in first["loc"]) or None
             return "invalid_clean_reading", field, repr(first["input"])[:200]
         if reading.site != self._site.name:
-            return None
+            return reading.site
         refusal = self._refusal(reading)
         if refusal is None:
             self._newest = max(self._newest or reading.time, reading.time)

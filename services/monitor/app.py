@@ -19,6 +19,7 @@ from shared.runtime.clock import monotonic_s
 from shared.runtime.health import Health
 from shared.runtime.kafka import DeadLetters
 from shared.runtime.metrics import new_registry
+from shared.runtime.other_sites import OtherSites
 from shared.runtime.records import Outgoing
 from shared.runtime.service import Service
 
@@ -50,9 +51,11 @@ def build(settings: MonitorSettings) -> Service:
     desk = ReportDesk(settings, place.step_minutes, ReportMetrics(registry))
     metrics, letters = MonitorMetrics(registry), DeadLetters(registry)
 
+    others = OtherSites("monitor", settings.site, registry, health)
+
     def make_core() -> MonitorCore:
         monitor = Monitor(settings.zones, silence_s=SILENCE_S, now_s=monotonic_s, weather=weather)
-        return MonitorCore(place, monitor, metrics, letters, desk, Calendar(settings.report_every_hours))
+        return MonitorCore(place, monitor, metrics, letters, desk, Calendar(settings.report_every_hours), others)
 
     return Service(
         "monitor",
@@ -78,6 +81,7 @@ class MonitorCore:
         letters: DeadLetters,
         desk: ReportDesk,
         calendar: Calendar,
+        others: OtherSites,
     ) -> None:
         self._desk = desk
         self._site = place
@@ -85,6 +89,7 @@ class MonitorCore:
         self._monitor = monitor
         self._metrics = metrics
         self._calendar = calendar
+        self._others = others
         monitor.expect(place.name, place.step_minutes)
 
     def identity(self) -> dict[str, str]:
@@ -116,9 +121,11 @@ class MonitorCore:
         self._monitor.be_patient()
         for record in records:
             with suppress(ValueError):  # it was refused then
-                for finding in self._score(record):
-                    if isinstance(finding, Scores):
-                        self._due(finding)
+                message = _read(record)
+                if message.site == self._site.name:
+                    for finding in self._score(message):
+                        if isinstance(finding, Scores):
+                            self._due(finding)
 
     def handle(self, records: Sequence[Record]) -> list[Outgoing]:
         """Take each record of the batch in turn."""
@@ -133,7 +140,11 @@ class MonitorCore:
 
     def _answer(self, record: Record) -> list[Outgoing]:
         try:
-            completed = self._score(record)
+            message = _read(record)
+            if message.site != self._site.name:
+                self._others.count(message.site)
+                return []
+            completed = self._score(message)
         except ValueError as error:  # pydantic's and the monitor's own: both name the field and the value
             reason = "invalid_forecast" if record.topic.endswith(topics.FORECASTS.name) else "invalid_clean_reading"
             return [self._letters.of(record, reason, None, str(error)[:200])]
@@ -153,18 +164,16 @@ class MonitorCore:
         until = step_of(scores.time, self._site.step_minutes)
         return self._calendar.due(scores, until, self._monitor.recent(scores.site, scores.zone))
 
-    def _score(self, record: Record) -> list[Finding]:
-        value = record.value or b""
-        if record.topic.endswith(topics.FORECASTS.name):
-            forecast = Forecast.from_bytes(value)
-            return self._monitor.on_forecast(forecast) if self._concerns(forecast) else []
-        reading = CleanReading.from_bytes(value)
-        return self._monitor.on_reading(reading) if self._concerns(reading) else []
-
-    def _concerns(self, message: CleanReading | Forecast) -> bool:
-        """Tell whether the message is of this site; raises ``ValueError`` where it has another step than the site."""
-        if message.site != self._site.name:
-            return False
+    def _score(self, message: CleanReading | Forecast) -> list[Finding]:
+        """Take a message of this site; raises ``ValueError`` where it has another step than the site."""
         if message.step_minutes != self._site.step_minutes:
             raise ValueError(f"step_minutes: {message.step_minutes}, the site has {self._site.step_minutes}")
-        return True
+        if isinstance(message, Forecast):
+            return self._monitor.on_forecast(message)
+        return self._monitor.on_reading(message)
+
+
+def _read(record: Record) -> CleanReading | Forecast:
+    """Return the message in a record; raises ``ValueError``, which names field and value."""
+    kind = Forecast if record.topic.endswith(topics.FORECASTS.name) else CleanReading
+    return kind.from_bytes(record.value or b"")

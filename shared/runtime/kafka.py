@@ -104,7 +104,7 @@ class Pipeline:
         self._topics = {*service.consumes, *service.restores, *service.publishes}
         self._prefix = settings.topic_prefix
         self._snapshot_every_s = settings.snapshot_every_s
-        self._group = self._prefix + service.name
+        self._group = self._prefix + settings.group_of(service.name)
         self._metrics = metrics
         self._health = service.health
         self._state = state

@@ -123,9 +123,9 @@ def run(service: Service, settings: Settings) -> int:
 
 
 def _state(service: Service, settings: Settings, metrics: PipelineMetrics) -> ServiceState:
-    prefix, name = settings.topic_prefix, service.name
-    past = Past(settings.kafka, prefix, name, service.consumes, service.restores, service.health)
-    return ServiceState(service.make_core, past, Snapshots(settings.snapshots_place, prefix + name), metrics)
+    prefix, group = settings.topic_prefix, settings.group_of(service.name)
+    past = Past(settings.kafka, prefix, group, service.consumes, service.restores, service.health)
+    return ServiceState(service.make_core, past, Snapshots(settings.snapshots_place, prefix + group), metrics)
 
 
 def _listener(settings: Settings) -> socket.socket:

@@ -71,6 +71,12 @@ class Settings(BaseSettings):
         default=True,
         description="answers and offsets in one transaction; the embedded broker has none, and the demo turns it off",
     )
+    group: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="the consumer group of the service, default: its name; the forecaster and the monitor of each site "
+        "need one of their own",
+    )
     group_instance_id: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9._-]+$",
@@ -219,6 +225,10 @@ class Settings(BaseSettings):
     def place(self) -> Site:
         """The site whose readings are streamed."""
         return known_sites(self.sites)[self.site]
+
+    def group_of(self, service: str) -> str:
+        """Return the consumer group of a service, without the prefix."""
+        return self.group or service
 
     @property
     def cache_dir(self) -> Path:

@@ -23,6 +23,7 @@ from shared.forecasting.weather import COLUMNS
 from shared.runtime.health import Health
 from shared.runtime.kafka import DeadLetters
 from shared.runtime.metrics import new_registry
+from shared.runtime.other_sites import OtherSites
 from shared.runtime.settings import load
 from tests.unit.forecaster.conftest import START, STEP
 
@@ -64,7 +65,8 @@ def asked(zones: tuple[ZoneModels, ...], monkeypatch: pytest.MonkeyPatch) -> tup
     registry, settings = new_registry(), load(ForecasterSettings, zones=tuple(models.zone for models in zones))
     metrics, letters = ForecasterMetrics(registry), DeadLetters(registry)
     champions = Champions(settings, Health(broker_up=True), metrics.champions_confirmed)
-    return ForecasterCore(settings, champions, metrics, letters, Health()), champions
+    others = OtherSites("forecaster", settings.site, registry, Health())
+    return ForecasterCore(settings, champions, metrics, letters, Health(), others), champions
 
 
 def running(zones: tuple[ZoneModels, ...], health: Health, registry: CollectorRegistry) -> ForecasterCore:
@@ -72,7 +74,8 @@ def running(zones: tuple[ZoneModels, ...], health: Health, registry: CollectorRe
     settings = load(ForecasterSettings, zones=tuple(models.zone for models in zones))
     metrics, letters = ForecasterMetrics(registry), DeadLetters(registry)
     champions = Champions(settings, health, metrics.champions_confirmed)
-    core = ForecasterCore(settings, champions, metrics, letters, health)
+    others = OtherSites("forecaster", settings.site, registry, health)
+    core = ForecasterCore(settings, champions, metrics, letters, health, others)
     core.adopt(zones)
     return core
 
@@ -108,6 +111,18 @@ def test_readings_are_answered_and_what_is_none_is_a_dead_letter(core: Forecaste
     ]
     answers = [Forecast.from_bytes(o.value) for o in outgoing if o.topic == topics.FORECASTS.name]
     assert [answer.zone for answer in answers] == [1, 2]
+
+
+def test_records_of_other_sites_are_counted_and_told(core: ForecasterCore, health: Health, reading: Reading) -> None:
+    """A forecaster serves one site: it names the others, how many records they have, and how to have them served."""
+    north = [reading(step).model_copy(update={"site": "north"}).to_bytes() for step in range(3)]
+    core.restore([Consumed(value) for value in north])
+    assert "other sites" not in health.notes
+    assert core.handle([Consumed(value) for value in north]) == []
+    assert health.notes["other sites"] == (
+        "this forecaster serves tetouan alone, and there are records of other sites: north (3): start a forecaster "
+        "with TETOUAN_SITE=north and a group of its own, TETOUAN_GROUP=forecaster-north"
+    )
 
 
 def test_a_reading_years_after_the_models_is_refused_with_advice(core: ForecasterCore, reading: Reading) -> None:

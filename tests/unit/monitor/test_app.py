@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +18,9 @@ from services.monitor.verification import Monitor
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, DriftEvent, Scores
 from shared.data.sites import site
+from shared.runtime.health import Health
 from shared.runtime.kafka import DeadLetters
+from shared.runtime.other_sites import OtherSites
 from shared.runtime.settings import load
 from tests.unit.monitor.test_forecast_error import BROKEN_AT, DAY, DETECTORS, errors, in_turn, loads
 
@@ -68,7 +70,8 @@ def core_with(registry: CollectorRegistry, tmp_path: Path) -> MonitorCore:
     place = site("tetouan").model_copy(update={"step_minutes": 30})
     desk = ReportDesk(load(MonitorSettings, state_dir=tmp_path), place.step_minutes, ReportMetrics(registry))
     metrics, letters = MonitorMetrics(registry), DeadLetters(registry)
-    return MonitorCore(place, Monitor((2,)), metrics, letters, desk, Calendar(24))
+    others = OtherSites("monitor", place.name, registry, Health())
+    return MonitorCore(place, Monitor((2,)), metrics, letters, desk, Calendar(24), others)
 
 
 STREAM = records(in_turn(loads(errors(6), 1.15, BROKEN_AT)))
@@ -127,3 +130,13 @@ def test_a_restored_monitor_goes_on_as_if_it_had_never_stopped(core: MonitorCore
     again.restore(STREAM[:before])
     assert [one.value for one in again.handle(STREAM[before:])] == [one.value for one in uninterrupted]
     assert events(uninterrupted)
+
+
+def test_records_of_other_sites_are_counted(core: MonitorCore, registry: CollectorRegistry) -> None:
+    """Readings and forecasts alike: they are neither scored nor refused, and what is restored is not counted."""
+    elsewhere = [
+        replace(record, value=(record.value or b"").replace(b'"tetouan"', b'"north"')) for record in STREAM[:10]
+    ]
+    core.restore(elsewhere)
+    assert core.handle(elsewhere) == []
+    assert registry.get_sample_value("tetouan_other_sites_records_total", {"site": "north"}) == 10

@@ -19,7 +19,9 @@ from services.monitor.settings import MonitorSettings
 from services.monitor.verification import Monitor
 from shared.contracts.messages import CleanReading, ModelNames
 from shared.data.sites import site
+from shared.runtime.health import Health
 from shared.runtime.kafka import DeadLetters
+from shared.runtime.other_sites import OtherSites
 from shared.runtime.settings import load
 from tests.unit.monitor.test_app import Consumed, records
 from tests.unit.monitor.test_forecast_error import BROKEN_AT, DAY, errors, forecast, loads, reading
@@ -56,7 +58,9 @@ def core(registry: CollectorRegistry | None = None) -> MonitorCore:
     place = site("tetouan").model_copy(update={"step_minutes": 30})
     desk = ReportDesk(load(MonitorSettings), place.step_minutes, ReportMetrics(registry))
     monitor = Monitor((2,), (1, 3), weather=WEATHER, silence_s=1.0)
-    return MonitorCore(place, monitor, MonitorMetrics(registry), DeadLetters(registry), desk, Calendar(24))
+    metrics, letters = MonitorMetrics(registry), DeadLetters(registry)
+    others = OtherSites("monitor", place.name, registry, Health())
+    return MonitorCore(place, monitor, metrics, letters, desk, Calendar(24), others)
 
 
 @st.composite
