@@ -24,7 +24,7 @@ from shared.runtime.kafka import Pipeline
 from shared.runtime.metrics import PipelineMetrics
 from shared.runtime.publishing import Superseded
 from shared.runtime.restoring import Past
-from shared.runtime.settings import Refused, Settings, load
+from shared.runtime.settings import Refused, Settings, load, unknown_variables
 from shared.runtime.snapshots import Snapshots
 from shared.runtime.state import ServiceState
 
@@ -77,6 +77,8 @@ def main(name: str, kind: type[S], build: Callable[[S], Service]) -> int:
     try:
         settings = load(kind)
         logs.configure(name, settings.log_format, settings.log_level)
+        for line in unknown_variables():
+            log.warning(line)
         with threadpool_limits(1):  # one service, one core: more threads only fight over small matrices
             return run(build(settings), settings)
     except Refused as refusal:

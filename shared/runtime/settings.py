@@ -17,10 +17,16 @@ from shared.forecasting.intervals import COVERAGES
 from shared.runtime import hooks
 from shared.runtime.access import Access, Mechanism, Security
 
-__all__ = ["PREFIX", "Refused", "Settings", "load", "unwritable"]
+__all__ = ["PREFIX", "Refused", "Settings", "load", "unknown_variables", "unwritable"]
 
 PREFIX = "TETOUAN_"
 SCORED = 0.9
+
+_LIKENESS = 0.75  # of two names without the prefix, from which on one looks like the other misspelt
+
+# what Kubernetes puts into every container for each service of the namespace, here one named tetouan or tetouan-*
+_SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$")
+_SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://\S+")
 
 S = TypeVar("S", bound="Settings")
 
@@ -272,11 +278,8 @@ def _password_in(file: Path | None) -> SecretStr | None:
 
 def load(kind: type[S], **overrides: object) -> S:
     """Return the settings from the environment; raises ``Refused`` that names the first bad one."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | {PREFIX + "TEST_KAFKA", hooks.VARIABLE}
-    for name in sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known):
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else "see the settings table of the README"
-        raise Refused(f"{name} is no setting: {hint}")
+    _refuse_misspelt()
+    _refuse_service_links()
     try:
         return kind(**overrides)  # type: ignore[arg-type]  # pydantic validates what mypy cannot know of a dict
     except ValidationError as error:
@@ -286,3 +289,44 @@ def load(kind: type[S], **overrides: object) -> S:
             raise Refused(reason) from None
         given = re.sub(r"//[^/@]*@", "//", repr(first["input"]))  # an address may hold user and password
         raise Refused(f"{PREFIX}{str(first['loc'][0]).upper()}={given}: {reason}") from None
+
+
+def unknown_variables() -> list[str]:
+    """Return a line for each variable of the environment that has our prefix and is ignored: it is no setting.
+
+    What Kubernetes tells of its services is passed over.
+    """
+    return [f"{name} is no setting and is ignored: see the settings table of the README" for name in _unknown()]
+
+
+def _known() -> set[str]:
+    return {PREFIX + name.upper() for name in Settings.model_fields} | {PREFIX + "TEST_KAFKA", hooks.VARIABLE}
+
+
+def _unknown() -> list[str]:
+    """Return the names of the variables that neither we nor Kubernetes know."""
+    ours = {name for name in os.environ if name.startswith(PREFIX)} - _known()
+    return sorted(name for name in ours if not _SERVICE_LINK.search(name) and not _is_service_address(name))
+
+
+def _is_service_address(name: str) -> bool:
+    return name.endswith("_PORT") and _SERVICE_ADDRESS.fullmatch(os.environ[name]) is not None
+
+
+def _refuse_misspelt() -> None:
+    """Refuse the first unknown variable whose name is close to that of a setting."""
+    known = [name.removeprefix(PREFIX) for name in _known()]
+    for name in _unknown():
+        for close in difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1, cutoff=_LIKENESS):
+            raise Refused(f"{name} is no setting: did you mean {PREFIX}{close}?")
+
+
+def _refuse_service_links() -> None:
+    """Refuse a setting that Kubernetes has overwritten with the address of a service."""
+    for name in sorted(_known() & os.environ.keys()):
+        if _is_service_address(name):
+            service = name.removesuffix("_PORT").lower().replace("_", "-")
+            raise Refused(
+                f"{name}={os.environ[name]!r} is what Kubernetes says of its service {service}, no port: "
+                "rename that service, or set enableServiceLinks: false in the pod"
+            )

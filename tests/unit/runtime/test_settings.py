@@ -9,7 +9,7 @@ import pytest
 
 from shared.data.sites import BUILT_IN
 from shared.runtime import hooks
-from shared.runtime.settings import PREFIX, Refused, Settings, load
+from shared.runtime.settings import PREFIX, Refused, Settings, load, unknown_variables
 
 README = Path(__file__).parents[3] / "README.md"
 
@@ -37,6 +37,85 @@ def test_a_bad_setting_is_refused_in_one_line_that_names_it(
         load(Settings)
     assert line in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ZONE", "ZONES"),
+        ("STIE", "SITE"),
+        ("KAFKA_BOOSTRAP", "KAFKA_BOOTSTRAP"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "KAFKA_BOOTSTRAP"),
+        ("HTTPPORT", "HTTP_PORT"),
+        ("LOGLEVEL", "LOG_LEVEL"),
+    ],
+)
+def test_what_looks_like_a_misspelt_setting_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, name: str, meant: str
+) -> None:
+    """What was meant would have no effect: the line says what it may be."""
+    monkeypatch.setenv(PREFIX + name, "x")
+    with pytest.raises(Refused) as refusal:
+        load(Settings)
+    assert str(refusal.value) == f"{PREFIX}{name} is no setting: did you mean {PREFIX}{meant}?"
+
+
+@pytest.mark.parametrize("name", ["VERSION", "IMAGE_TAG", "NAMESPACE", "DB_PASSWORD", "FORECASTER_URL", "X"])
+def test_any_other_variable_is_ignored_with_a_line(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Others may use our prefix, too: the start goes on, and says that it does not know the variable."""
+    monkeypatch.setenv(PREFIX + name, "x")
+    load(Settings)
+    assert unknown_variables() == [f"{PREFIX}{name} is no setting and is ignored: see the settings table of the README"]
+
+
+def service_links(service: str, host: str = "10.0.171.239", port: int = 8002, kind: str = "tcp") -> dict[str, str]:
+    """Return what Kubernetes tells every container of a service with one named port."""
+    name, address = service.upper().replace("-", "_"), f"{kind}://{host}:{port}"
+    each = f"{name}_PORT_{port}_{kind.upper()}"
+    return {
+        f"{name}_SERVICE_HOST": host,
+        f"{name}_SERVICE_PORT": str(port),
+        f"{name}_SERVICE_PORT_HTTP": str(port),
+        f"{name}_PORT": address,
+        each: address,
+        f"{each}_PROTO": kind,
+        f"{each}_PORT": str(port),
+        f"{each}_ADDR": host,
+    }
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        service_links("tetouan"),
+        service_links("tetouan-forecaster"),
+        service_links("tetouan-kafka", port=9092),
+        service_links("tetouan-site", host="fd00::1"),
+        service_links("tetouan-log", port=514, kind="udp"),
+        service_links("tetouan-http-2", port=8000),
+    ],
+    ids=lambda links: next(iter(links)),
+)
+def test_what_kubernetes_tells_of_its_services_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, links: dict[str, str]
+) -> None:
+    """Neither does it stop the start, nor is a word said of it."""
+    for name, value in links.items():
+        monkeypatch.setenv(name, value)
+    load(Settings)
+    assert unknown_variables() == []
+
+
+def test_a_service_whose_link_is_a_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line says that the value is not ours, and both ways out."""
+    for name, value in service_links("tetouan-http", port=80).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(Refused) as refusal:
+        load(Settings)
+    assert str(refusal.value) == (
+        "TETOUAN_HTTP_PORT='tcp://10.0.171.239:80' is what Kubernetes says of its service tetouan-http, no port: "
+        "rename that service, or set enableServiceLinks: false in the pod"
+    )
 
 
 SITES = """
