@@ -49,29 +49,35 @@ def command(client: str, broker: Broker, *arguments: str) -> list[str]:
 
 @CLIENTS
 def test_a_client_prints_each_forecast_once_and_ends_after_count(client: str, broker: Broker) -> None:
-    """In order, whatever is repeated or is no forecast; fields that it does not know do not matter; exit code 0."""
-    ladder = Forecast.from_bytes(golden("forecasts-ladder"))
+    """In order and by the clock, whatever is repeated, is no forecast or has fields that it does not know; exit code 0.
+
+    At a step of an hour the next ten minutes are the next hour, and are shown once.
+    """
+    levels = Forecast.from_bytes(golden("forecasts-levels"))
     other_zone = issue(0, zone=3)
-    later = issue(1).to_bytes().replace(b'{"schema_version":1', b'{"schema_version":2,"surprise":[]')
-    last = ladder.model_copy(update={"origin": ladder.origin + 2 * STEP})
-    records = [issue(0).to_bytes(), other_zone.to_bytes(), later, b"{no json", b"[]", None]
+    later = issue(1).to_bytes().replace(b'{"schema_version":2', b'{"schema_version":3,"surprise":[]')
+    last = levels.model_copy(update={"origin": levels.origin + 2 * STEP})
+    hourly = issue(0, zone=4, step_minutes=60, median_kw=issue(0).median_kw[:24], intervals=())
+    records = [issue(0).to_bytes(), other_zone.to_bytes(), hourly.to_bytes(), later, b"{no json", b"[]", None]
     broker.send(topics.FORECASTS, [*records, issue(0).to_bytes(), later, last.to_bytes(), issue(3).to_bytes()])
     ended = subprocess.run(
-        command(client, broker, "--from-start", "--count", "4"),
+        command(client, broker, "--from-start", "--count", "5"),
         check=False,
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
     )
     assert ended.returncode == 0, ended.stderr
-    ahead = (
-        "+10 min 20,001 kW [19,501..20,501]  +1 h 20,006 kW [19,506..20,506]  +24 h 20,144 kW [19,644..20,644]  adapted"
+    shown = (
+        "2020-02-29 {}  tetouan zone {}  29 {} 20,001 kW [19,501..20,501]  29 {} 20,006 kW [19,506..20,506]  "
+        "01 {} 20,144 kW [19,644..20,644]  adapted"
     )
     assert ended.stdout.splitlines() == [
-        f"2020-02-29 04:40  tetouan zone 2  {ahead}",
-        f"2020-02-29 04:40  tetouan zone 3  {ahead}",
-        f"2020-02-29 04:50  tetouan zone 2  {ahead}",
-        "2020-02-29 05:00  tetouan zone 2  +10 min 21,010 kW  frozen/weather/climatology",
+        shown.format("04:40", 2, "04:50", "05:40", "04:40"),
+        shown.format("04:40", 3, "04:50", "05:40", "04:40"),
+        "2020-02-29 04:40  tetouan zone 4  29 05:40 20,001 kW  01 04:40 20,024 kW  adapted",
+        shown.format("04:50", 2, "05:00", "05:50", "04:50"),
+        "2020-02-29 05:00  tetouan zone 2  29 05:10 21,010 kW  frozen/weather/climatology",
     ]
     assert ended.stderr.count("no forecast") == 3
 
@@ -97,7 +103,7 @@ def test_a_client_prints_from_now_on_and_ends_with_ctrl_c(client: str, broker: B
     finally:
         process.kill()
         process.wait()
-    assert "04:40" not in printed.read_text()
+    assert "2020-02-29 04:40" not in printed.read_text()
     assert said.read_text().count("\n") == 1
 
 
