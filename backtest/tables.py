@@ -151,10 +151,10 @@ class ScoreTable:
     def __rich__(self) -> Table:
         """Return the result for people."""
         title = f"Zone {self.zone}: {self.answered:,} origins from {self.test_from:%Y-%m-%d %H:%M} UTC"
-        table = Table(title=title, box=SIMPLE)
-        table.add_column("lead")
+        table = Table(title=title, box=SIMPLE, padding=(0, 1, 0, 0))
+        table.add_column("lead", no_wrap=True)
         for heading, _ in _SHOWN.values():
-            table.add_column(heading, justify="right")
+            table.add_column(heading, justify="right", min_width=max(map(len, heading.split())))
         shown = {group.key: group.shown for group in lead_groups(self.step_minutes)}
         for key, figures in self.leads(_SHOWN).items():
             table.add_row(shown.get(key, key), *(_cell(figures[name], form) for name, (_, form) in _SHOWN.items()))

@@ -116,6 +116,22 @@ class TestScoreTable:
         assert result["leads"]["60"]["mase"] is None
         assert result["weather_estimate"]["rmse_kw"] == 3.0
 
+    def test_a_lead_is_named_by_its_time_at_every_step(self) -> None:
+        """At a quarter of an hour the group 10 is scored at 15 minutes: key, figure and printed row say so."""
+        table = ScoreTable.of(Record(2, START, START + timedelta(hours=2), 15))
+        assert {key: figures["scored_minutes"] for key, figures in table.leads().items()} == {
+            "10": 15,
+            "60": 60,
+            "360": 360,
+            "1440": 1440,
+            "mean": None,
+        }
+        console = Console(width=80)
+        with console.capture() as captured:
+            console.print(table)
+        rows = [line.strip().split("  ")[0] for line in captured.get().splitlines() if line.strip().endswith("-")]
+        assert rows == ["15 min", "1 h", "6 h", "24 h", "mean"]
+
     def test_an_empty_record_gives_nulls(self) -> None:
         """No message at all: every figure is null, no warning, no error."""
         result = ScoreTable.of(Record(2, START, START + timedelta(hours=2), 60)).to_json()
@@ -129,12 +145,8 @@ class TestScoreTable:
             console.print(ScoreTable.of(random_record()))
         lines = captured.get().splitlines()
         assert any("Zone 2: 400 origins from 2017-10-19 00:00 UTC" in line for line in lines)
-        assert [line[:6].strip() for line in lines if line.startswith("  ") and line.strip()[-1:].isdigit()] == [
-            "1 h",
-            "6 h",
-            "24 h",
-            "mean",
-        ]
+        rows = [line.strip().split("  ")[0] for line in lines if line.strip()[-1:].isdigit()]
+        assert rows == ["1 h", "6 h", "24 h", "mean"]
 
     @pytest.mark.real_data
     def test_the_published_year_gives_the_published_naive_figures(self, real_data_path: Path) -> None:

@@ -6,6 +6,7 @@ import io
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -87,6 +88,30 @@ def test_what_an_operator_asks_first_is_there(size: tuple[int, int]) -> None:
         "+24 h",
     ):
         assert said in text, said
+
+
+@at_every_size
+@pytest.mark.parametrize(
+    ("step_minutes", "leads"), [(15, ["+15 min", "+1 h", "+24 h"]), (60, ["+1 h", "+24 h"]), (5, ["+10 min", "+1 h"])]
+)
+def test_a_lead_is_named_by_its_time_at_every_step(size: tuple[int, int], step_minutes: int, leads: list[str]) -> None:
+    """No row says 10 minutes of a lead that is none; a row less leaves its line to the chart."""
+    day = 24 * 60 // step_minutes
+    known = forecast()
+    (interval,) = known.intervals
+    curve = np.resize(known.median_kw, day)
+    changes = {
+        "step_minutes": step_minutes,
+        "median_kw": tuple(curve),
+        "intervals": (interval.model_copy(update={"low_kw": tuple(curve), "high_kw": tuple(curve)}),),
+    }
+    shown = snapshot(forecast=known.model_copy(update=changes))
+    lines = drawn(shown, size).splitlines()
+    rows = [line.strip(" │") for line in lines if line.strip(" │").startswith("+") and " kW" not in line]
+    assert len(lines) == size[1]
+    assert [row.split("  ")[0] for row in rows][: len(leads)] == leads
+    assert all(f"{lead} " in plain_line(shown) for lead in leads)
+    assert plain_line(shown).count("+") == 2 * len(rows)
 
 
 def test_the_error_stands_beside_that_of_repeating_yesterday() -> None:

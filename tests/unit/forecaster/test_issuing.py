@@ -6,10 +6,13 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from services.forecaster.issuing import Issuer, ZoneModels
 from shared.data.sites import site
+from shared.forecasting.scores import step_of
+from shared.forecasting.weather import COLUMNS
 from tests.unit.forecaster.conftest import START, STEP, fitted
 
 if TYPE_CHECKING:
@@ -83,8 +86,41 @@ def test_missing_weather_leaves_only_the_estimate_open(models: Models, reading: 
     """Without weather there is no virtual meter, but a forecast."""
     issuer = Issuer(site("tetouan"), models[:1])
     without, with_weather = messages(issuer.answer([reading(0, humidity_pct=None), reading(1)]))
-    assert without.weather_estimate_kw is None
+    assert (without.weather_estimate_kw, without.weather_model_kw) == (None, None)
     assert with_weather.weather_estimate_kw is not None
+
+
+def test_the_weather_model_is_told_as_it_was_trained(fresh: Models, reading: Reading) -> None:
+    """Beside the corrected estimate stands what the trees alone say of the weather at the origin."""
+    boosted = fresh[0].weather
+    assert boosted is not None
+    readings = [reading(n) for n in range(3)]
+    issues = messages(Issuer(site("tetouan"), deepcopy(fresh[:1])).answer(readings))
+    steps = np.array([step_of(one.time, 10) for one in readings])
+    told_kw = boosted.predict(steps, np.full((3, len(COLUMNS)), 10.0))
+    assert [issue.weather_model_kw for issue in issues] == [round(kw, 1) for kw in told_kw.tolist()]
+    assert issues[-1].weather_estimate_kw != issues[-1].weather_model_kw
+
+
+@pytest.mark.parametrize("size", [1, 30, 400])
+def test_a_lasting_shift_is_noted_for_a_day(fresh: Models, reading: Reading, size: int) -> None:
+    """Once it is believed, each message says since when; before it, and a day after its onset, none does."""
+    onset = 50
+    usual = [reading(n).values["zone_1_kw"] or 0.0 for n in range(260)]
+    loads = [kw if n < onset else round(1.25 * kw, 1) for n, kw in enumerate(usual)]
+    readings = [reading(n, zone_1_kw=kw) for n, kw in enumerate(loads)]
+    issuer = Issuer(site("tetouan"), deepcopy(fresh[:1]))
+    issues = [
+        issue for first in range(0, 260, size) for issue in messages(issuer.answer(readings[first : first + size]))
+    ]
+    noted = [n for n, issue in enumerate(issues) if issue.notes]
+    assert noted == list(range(noted[0], onset + 144))
+    assert onset + 40 < noted[0] < onset + 60
+    for n in noted:
+        (note,) = issues[n].notes
+        assert (note.kind, note.since) == ("shift", START + onset * STEP)
+        assert note.text.startswith("the load has shifted for good to 1.2")
+    assert {issue.moved for issue in issues} == {None}
 
 
 def test_without_a_weather_model_only_what_it_says_is_missing(fresh: Models, reading: Reading) -> None:
@@ -94,7 +130,7 @@ def test_without_a_weather_model_only_what_it_says_is_missing(fresh: Models, rea
     beside = messages(Issuer(site("tetouan"), (issuer, deepcopy(fresh[1]))).answer(readings))
     without = messages(Issuer(site("tetouan"), (bare,)).answer(readings))
     assert [issue.median_kw for issue in without] == [issue.median_kw for issue in beside if issue.zone == 2]
-    assert {issue.weather_estimate_kw for issue in without} == {None}
+    assert {(issue.weather_estimate_kw, issue.weather_model_kw) for issue in without} == {(None, None)}
     assert {(issue.models.demand, issue.models.weather) for issue in without} == {("zone-demand-tetouan-2/1", None)}
 
 

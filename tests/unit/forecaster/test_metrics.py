@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from services.forecaster.issuing import Issuer, ZoneModels
 from services.forecaster.metrics import ForecasterMetrics
 from shared.data.sites import site
@@ -30,3 +32,30 @@ def test_forecasts_are_counted_by_zone_and_level(
     counted = [registry.get_sample_value("tetouan_forecasts_total", {**zone, "level": answer.rung}) for zone in zones]
     lower = [registry.get_sample_value("tetouan_forecasts_on_lower_levels_total", zone) for zone in zones]
     assert (counted, lower) == ([2, 2], [1, 0])
+
+
+@pytest.mark.parametrize(
+    ("step_minutes", "shown"),
+    [
+        (10, {("10", "10"): 0, ("60", "60"): 5, ("360", "360"): 35, ("1440", "1440"): 143}),
+        (15, {("10", "15"): 0, ("60", "60"): 3, ("360", "360"): 23, ("1440", "1440"): 95}),
+        (60, {("60", "60"): 0, ("360", "360"): 5, ("1440", "1440"): 23}),
+    ],
+)
+def test_the_newest_demand_is_shown_by_lead_group(
+    models: tuple[ZoneModels, ZoneModels],
+    reading: Callable[..., CleanReading],
+    step_minutes: int,
+    shown: dict[tuple[str, str], int],
+) -> None:
+    """The name of the group and the lead itself in minutes, whatever the step is."""
+    issue, _ = Issuer(site("tetouan"), models).answer([reading(0)])
+    registry = new_registry()
+    ForecasterMetrics(registry).show(replace(issue, step_minutes=step_minutes))
+    series = {
+        (sample.labels["lead_minutes"], sample.labels["scored_minutes"]): sample.value
+        for family in registry.collect()
+        for sample in family.samples
+        if sample.name == "tetouan_forecast_demand_kw"
+    }
+    assert series == {labels: issue.forecast.median_kw[at] for labels, at in shown.items()}

@@ -92,6 +92,27 @@ def test_scores_and_drift_events_go_to_their_topics(core: MonitorCore) -> None:
     assert len(sent) == 6 * 24 + len(events(sent))
 
 
+def test_scores_are_shown_by_lead_group(core: MonitorCore, registry: CollectorRegistry) -> None:
+    """Each figure has the name of its group and the lead that is scored, here of half-hourly readings; or the mean."""
+    core.handle(STREAM)
+    groups = {
+        (sample.labels["lead_minutes"], sample.labels["scored_minutes"])
+        for family in registry.collect()
+        for sample in family.samples
+        if sample.name == "tetouan_forecast_rmse_kw"
+    }
+    assert groups == {("10", "30"), ("60", "60"), ("360", "360"), ("1440", "1440"), ("mean", "mean")}
+
+
+def test_a_drift_event_says_what_to_check(core: MonitorCore) -> None:
+    """One plain sentence for the person who reads it."""
+    (text,) = {event.text for event in events(core.handle(STREAM))}
+    assert text == (
+        "the forecast of zone 2 one hour ahead errs otherwise than it did: check the meter; if the load has really "
+        "changed, the forecast adapts: follow its scores"
+    )
+
+
 @pytest.mark.parametrize("detector", DETECTORS)
 def test_detections_are_counted_and_an_open_event_shows(
     core: MonitorCore, registry: CollectorRegistry, detector: str
