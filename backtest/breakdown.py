@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from backtest.record import Record
     from backtest.tables import ScoreTable
     from shared.forecasting.calendar import Calendar
+    from shared.forecasting.resolution import Resolution
 
 __all__ = ["by_group", "by_lead", "columns_of", "local_times"]
 
@@ -68,8 +69,10 @@ def by_group(record: Record, calendar: Calendar) -> dict[str, pd.DataFrame]:
     targets = [np.arange(min(lead, record.rows), record.rows) for lead in leads]
     row = np.concatenate(targets)
     minutes = record.step_minutes * np.repeat(leads, [len(rows) for rows in targets])
-    terms = np.concatenate([pair_terms(*record.pairs(lead)) for lead in leads], axis=1)
-    return {name: _grouped(terms, pd.Index(minutes, name="lead_minutes"), of[row]) for name, of in labels.items()}
+    resolution = record.resolution()
+    terms = np.concatenate([pair_terms(*record.pairs(lead, resolution)) for lead in leads], axis=1)
+    by_lead = pd.Index(minutes, name="lead_minutes")
+    return {name: _grouped(terms, by_lead, of[row], resolution) for name, of in labels.items()}
 
 
 def local_times(steps: NDArray[np.int64], step_minutes: int, calendar: Calendar) -> pd.DatetimeIndex:
@@ -77,9 +80,9 @@ def local_times(steps: NDArray[np.int64], step_minutes: int, calendar: Calendar)
     return pd.to_datetime(steps * 60 * step_minutes, unit="s", utc=True).tz_convert(calendar.time_zone)
 
 
-def columns_of(sums: NDArray[np.int64]) -> dict[str, NDArray[np.generic]]:
+def columns_of(sums: NDArray[np.int64], resolution: Resolution) -> dict[str, NDArray[np.generic]]:
     """Return pairs and figures of sums of ``pair_terms``, shape (terms, groups), under the names of their columns."""
-    figures = figures_of(sums)
+    figures = figures_of(sums, resolution)
     return {
         "pairs": sums[Term.PAIRS],
         "rmse_kw": figures["rmse_kw"],
@@ -94,6 +97,6 @@ def _ordered(codes: NDArray[np.integer], names: tuple[str, ...], name: str) -> p
     return pd.CategoricalIndex(pd.Categorical.from_codes(codes, pd.Index(names), ordered=True), name=name)
 
 
-def _grouped(terms: NDArray[np.int64], minutes: pd.Index, labels: pd.Index) -> pd.DataFrame:
+def _grouped(terms: NDArray[np.int64], minutes: pd.Index, labels: pd.Index, resolution: Resolution) -> pd.DataFrame:
     sums = pd.DataFrame(terms.T).groupby([minutes, labels], observed=True).sum()
-    return sums.index.to_frame(index=False).assign(**columns_of(sums.to_numpy().T))
+    return sums.index.to_frame(index=False).assign(**columns_of(sums.to_numpy().T, resolution))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from backtest.breakdown import columns_of, local_times
-from shared.forecasting.scores import Term, figures_of, pair_terms, to_kw
+from shared.forecasting.scores import Term, figures_of, pair_terms, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,27 +66,28 @@ def days_ahead(record: Record, calendar: Calendar) -> tuple[DayAhead, ...]:
     origins = np.arange(max(0, record.rows - leads))
     midnight = calendar.clock(record.start_step + origins + 1, record.step_minutes).minute == 0
     origins = origins[midnight]
-    targets = record.demand.size - record.rows + origins[:, None] + np.arange(1, leads + 1)
-    terms = pair_terms(record.demand[targets], record.issued[origins].swapaxes(0, 1)).sum(axis=2)
-    whole = np.flatnonzero(terms[Term.PAIRS] == leads)
-    if not whole.size:
+    targets, resolution = record.history + origins[:, None] + np.arange(1, leads + 1), record.resolution()
+    actual, issued = (resolution.multiples(kw) for kw in (record.demand_kw[targets], record.issued_kw[origins]))
+    terms = pair_terms(actual, issued.swapaxes(0, 1)).sum(axis=2)
+    complete = np.flatnonzero(terms[Term.PAIRS] == leads)
+    if not complete.size:
         return ()
-    squared, figures = terms[Term.SQUARED, whole], figures_of(terms)
+    squared, figures = whole(terms, Term.SQUARED)[complete], figures_of(terms, resolution)
     return tuple(
         _day_ahead(record, calendar, int(origins[n]), float(figures["rmse_kw"][n]), float(figures["coverage"][n]))
-        for n in dict.fromkeys((int(whole[squared.argmax()]), int(whole[squared.argmin()])))
+        for n in dict.fromkeys((int(complete[squared.argmax()]), int(complete[squared.argmin()])))
     )
 
 
 def _day_ahead(record: Record, calendar: Calendar, origin: int, rmse_kw: float, coverage: float) -> DayAhead:
     leads = np.arange(1, record.steps_per_day + 1)
-    first = record.demand.size - record.rows + origin
+    first = record.history + origin
     step = record.start_step + origin
-    median_kw, low_kw, high_kw = to_kw(record.issued[origin])
+    median_kw, low_kw, high_kw = record.issued_kw[origin]
     curves = pd.DataFrame(
         {
             "local_time": local_times(step + leads, record.step_minutes, calendar).strftime("%Y-%m-%d %H:%M"),
-            "actual_kw": to_kw(record.demand[first + leads]),
+            "actual_kw": record.demand_kw[first + leads],
             "median_kw": median_kw,
             "low_kw": low_kw,
             "high_kw": high_kw,
@@ -97,7 +98,8 @@ def _day_ahead(record: Record, calendar: Calendar, origin: int, rmse_kw: float, 
 
 def _weeks(record: Record, calendar: Calendar, lead: int) -> pd.DataFrame:
     """Return the figures of any seven consecutive whole days of targets at a lead, one row for each first day."""
-    terms = pair_terms(*record.pairs(lead))
+    resolution = record.resolution()
+    terms = pair_terms(*record.pairs(lead, resolution))
     first = record.start_step + record.rows - terms.shape[1]
     # one step more at either end: a day that it shares is not whole
     steps = np.arange(first - 1, record.start_step + record.rows + 1)
@@ -113,7 +115,7 @@ def _weeks(record: Record, calendar: Calendar, lead: int) -> pd.DataFrame:
             "first_local_date": days[: len(weeks)],
             "last_local_date": days[_WEEK_DAYS - 1 :],
             "lead_minutes": record.step_minutes * lead,
-            **columns_of(weeks.T),
+            **columns_of(weeks.T, resolution),
         }
     )
 

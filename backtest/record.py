@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shared.forecasting.grid import Grid
-from shared.forecasting.scores import ABSENT, actual_tenths, forecast_tenths, step_of, to_tenths
+from shared.forecasting.resolution import Resolution
+from shared.forecasting.scores import issued_kw, load_kw, step_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,12 +26,12 @@ class Record:
 
     Attributes
     ----------
-    demand
-        The load in tenths of kW, ``ABSENT`` where it was not read, null or flagged; int32, shape (history + rows,).
-    issued
-        Median, low and high end of the 90 % interval in tenths of kW; int32, shape (rows, 3, leads).
-    weather_estimate
-        In tenths of kW; int32, shape (rows,).
+    demand_kw
+        The load, NaN where it was not read, null or flagged; shape (history + rows,).
+    issued_kw
+        Median, low and high end of the 90 % interval, NaN where there is none; shape (rows, 3, leads).
+    weather_estimate_kw
+        NaN where there is none; shape (rows,).
     duplicates
         How many forecasts repeated an origin.
     start_step
@@ -50,17 +51,17 @@ class Record:
         self.rows = step_of(until, step_minutes) - self.start_step
         if self.rows < 1:
             raise ValueError(f"until: {until} is not after {test_from}; choose a later end")
-        self.demand = np.full(self.start_step - self._first + self.rows, ABSENT, np.int32)
-        self.issued = np.full((self.rows, 3, self.steps_per_day), ABSENT, np.int32)
-        self.weather_estimate = np.full(self.rows, ABSENT, np.int32)
+        self.demand_kw = np.full(self.start_step - self._first + self.rows, np.nan)
+        self.issued_kw = np.full((self.rows, 3, self.steps_per_day), np.nan)
+        self.weather_estimate_kw = np.full(self.rows, np.nan)
         self.duplicates = 0
         self._read = np.zeros(self.rows, np.bool_)
 
     def add_reading(self, reading: CleanReading) -> None:
         """Keep a reading; raises ``ValueError`` where it lacks the zone or has another ``step_minutes``."""
         step = self._step(reading.time, reading.step_minutes)
-        if 0 <= step - self._first < self.demand.size:
-            self.demand[step - self._first] = actual_tenths(reading, self.zone)
+        if 0 <= step - self._first < self.demand_kw.size:
+            self.demand_kw[step - self._first] = load_kw(reading, self.zone)
         if 0 <= step - self.start_step < self.rows:
             self._read[step - self.start_step] = True
 
@@ -74,25 +75,45 @@ class Record:
         row = self._step(forecast.origin, forecast.step_minutes) - self.start_step
         if not 0 <= row < self.rows:
             return
-        if self.issued[row, 0, 0] != ABSENT:
+        if self.has_forecast[row]:
             self.duplicates += 1
             return
-        self.issued[row] = forecast_tenths(forecast)
+        self.issued_kw[row] = issued_kw(forecast)
         if forecast.weather_estimate_kw is not None:
-            self.weather_estimate[row] = to_tenths(forecast.weather_estimate_kw)
+            self.weather_estimate_kw[row] = forecast.weather_estimate_kw
 
-    def pairs(self, lead: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    @property
+    def history(self) -> int:
+        """How many rows lie before ``test_from``."""
+        return self.demand_kw.size - self.rows
+
+    @property
+    def has_forecast(self) -> NDArray[np.bool_]:
+        """Which origins have a forecast, (rows,)."""
+        has: NDArray[np.bool_] = ~np.isnan(self.issued_kw[:, 0, 0])
+        return has
+
+    def resolution(self) -> Resolution:
+        """Return the resolution in which the forecasts are scored: as on the stream, that of the first day of load."""
+        found = Resolution.of_first_day(self.demand_kw[self.history :], self.steps_per_day)
+        if not self.has_forecast.any():
+            return found
+        return found.covering(float(max(np.nanmax(self.issued_kw), -np.nanmin(self.issued_kw))))
+
+    def pairs(self, lead: int, resolution: Resolution) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return the readings and the forecasts of a lead, shapes (pairs,) and (3, pairs), by rising target.
 
-        The targets are the last ``rows`` - ``lead`` rows, so that origin and target both lie in [test_from, until).
+        They are multiples of the resolution, ``ABSENT`` where there is none. The targets are the last ``rows`` -
+        ``lead`` rows, so that origin and target both lie in [test_from, until).
         """
         origins = max(0, self.rows - lead)
-        return self.demand[self.demand.size - origins :], self.issued[:origins, :, lead - 1].T
+        actual_kw, issued_kw = self.demand_kw[self.demand_kw.size - origins :], self.issued_kw[:origins, :, lead - 1].T
+        return resolution.multiples(actual_kw), resolution.multiples(issued_kw)
 
     @property
     def answered(self) -> int:
         """How many origins have a forecast."""
-        return int(np.count_nonzero(self.issued[:, 0, 0] != ABSENT))
+        return int(np.count_nonzero(self.has_forecast))
 
     @property
     def last_read(self) -> int:
@@ -102,7 +123,7 @@ class Record:
 
     def missing(self) -> list[datetime]:
         """Return the times in [test_from, until) that have a reading and no forecast."""
-        rows = np.flatnonzero(self._read & (self.issued[:, 0, 0] == ABSENT))
+        rows = np.flatnonzero(self._read & ~self.has_forecast)
         return [datetime.fromtimestamp((self.start_step + int(row)) * self.step_minutes * 60, UTC) for row in rows]
 
     def _step(self, time: datetime, step_minutes: int) -> int:

@@ -11,7 +11,6 @@ from backtest.extremes import days_ahead, worst_weeks
 from backtest.naive import naive_mae_kw
 from backtest.tables import ScoreTable, estimate_figures, estimate_or_none
 from shared.forecasting.calendar import Calendar
-from shared.forecasting.scores import to_kw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Backtest"]
 
-_FLOAT_FORMAT = "%.6g"  # a tenth of a kW of 10 MW: readings have no more
+_FLOAT_FORMAT = "%.6g"  # a tenth of a kW of 10 MW, a milliwatt of 1 kW
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +76,7 @@ class Backtest:
         cls,
         record: Record,
         year: Year,
-        uncorrected: NDArray[np.int32],
+        uncorrected_kw: NDArray[np.float64],
         seconds_per_forecast: float,
         books: Books,
         no_weather: str | None = None,
@@ -86,12 +85,12 @@ class Backtest:
 
         Parameters
         ----------
-        uncorrected
-            What the weather model alone says at each origin, in tenths of kW, shape (rows,).
+        uncorrected_kw
+            What the weather model alone says at each origin, NaN where nothing, shape (rows,).
         """
-        site, history = year.site, record.demand.size - record.rows
+        site, history = year.site, record.history
         calendar = Calendar(site.country, site.time_zone, site.holidays.add, site.holidays.remove)
-        table = ScoreTable.of(record, naive_mae_kw(to_kw(record.demand[:history]), record.steps_per_day))
+        table = ScoreTable.of(record, naive_mae_kw(record.demand_kw[:history], record.steps_per_day))
         return cls(
             site=site,
             label=year.label,
@@ -105,7 +104,7 @@ class Backtest:
                 "worst_weeks": worst_weeks(record, calendar),
             },
             days_ahead=days_ahead(record, calendar),
-            weather_alone=estimate_figures(record.demand[history:], uncorrected),
+            weather_alone=estimate_figures(record.demand_kw[history:], uncorrected_kw, record.resolution()),
             seconds_per_forecast=seconds_per_forecast,
             books=books,
             no_weather=no_weather,

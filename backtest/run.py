@@ -17,7 +17,7 @@ from services.ingestor.judging import Accepted, Ingestor
 from services.trainer.candidates import WeatherCandidate, ZoneCandidate
 from services.trainer.history import History
 from shared.contracts.messages import ModelNames
-from shared.forecasting.scores import ABSENT, step_of, to_tenths
+from shared.forecasting.scores import step_of
 from shared.forecasting.weather import COLUMNS
 
 if TYPE_CHECKING:
@@ -141,18 +141,18 @@ def issued(year: Year, models: ZoneModels, readings: Sequence[CleanReading]) -> 
 
 def uncorrected_estimate(
     weather: WeatherDemand | None, record: Record, readings: Sequence[CleanReading]
-) -> NDArray[np.int32]:
-    """Return what the weather model alone says at each origin in tenths of kW, shape (rows,).
+) -> NDArray[np.float64]:
+    """Return what the weather model alone says at each origin in kW, shape (rows,).
 
-    ``ABSENT`` where the weather is not known, or there is no model.
+    NaN where the weather is not known, or there is no model.
     """
     steps = np.array([step_of(reading.time, reading.step_minutes) for reading in readings], np.int64)
     values = np.array([[reading.values.get(field) for field in COLUMNS] for reading in readings], np.float64)
-    estimate = np.full(record.rows, ABSENT, np.int32)
+    estimate_kw = np.full(record.rows, np.nan)
     if weather is None:
-        return estimate
-    estimate[steps - record.start_step] = to_tenths(weather.predict(steps, values.reshape(-1, len(COLUMNS))))
-    return estimate
+        return estimate_kw
+    estimate_kw[steps - record.start_step] = weather.predict(steps, values.reshape(-1, len(COLUMNS)))
+    return estimate_kw
 
 
 def seconds_per_forecast(demand: ZoneDemand, zone: int, readings: Sequence[CleanReading]) -> float:

@@ -12,17 +12,17 @@ from rich.table import Table
 
 from backtest.naive import RULES, NaiveForecasts
 from shared.forecasting.leads import lead_groups
+from shared.forecasting.resolution import ABSENT, Resolution
 from shared.forecasting.scores import (
-    ABSENT,
     Term,
+    exactly,
     figures_of,
     grouped,
     pair_terms,
     r2_of,
     skill_of,
-    to_kw,
-    to_tenths,
     versus_terms,
+    whole,
 )
 
 if TYPE_CHECKING:
@@ -102,15 +102,15 @@ class ScoreTable:
             Mean absolute error of "same time yesterday" on the rows before ``test_from``, the denominator of MASE;
             NaN or 0 leaves MASE open.
         """
-        history, week = record.demand.size - record.rows, _WEEK_DAYS * record.steps_per_day
+        history, week, resolution = record.history, _WEEK_DAYS * record.steps_per_day, record.resolution()
         past = min(history, week + record.steps_per_day)  # the level a week ago is as far as a rule looks back
-        naive = NaiveForecasts(to_kw(record.demand[history - past :]), record.steps_per_day)
+        naive = NaiveForecasts(record.demand_kw[history - past :], record.steps_per_day)
         leads, best_naive = [], []
         for lead in range(1, record.steps_per_day + 1):
-            actual, issued = record.pairs(lead)
-            rules = to_tenths(naive.at(lead)[:, past : past + actual.size])
-            best, compared = _naive_figures(actual, issued[0], rules)
-            leads.append(_pair_figures(actual, issued, week) | compared)
+            actual, issued = record.pairs(lead, resolution)
+            rules = resolution.multiples(naive.at(lead)[:, past : past + actual.size])
+            best, compared = _naive_figures(actual, issued[0], rules, resolution)
+            leads.append(_pair_figures(actual, issued, resolution, week) | compared)
             best_naive.append(best)
         per_lead = {name: np.array([lead[name] for lead in leads]) for name in leads[0]}
         per_lead["mase"] = per_lead["mae_kw"] / (training_mae_kw or math.nan)
@@ -122,7 +122,7 @@ class ScoreTable:
             per_lead,
             tuple(best_naive),
             record.step_minutes,
-            estimate_figures(record.demand[history:], record.weather_estimate),
+            estimate_figures(record.demand_kw[history:], record.weather_estimate_kw, resolution),
         )
 
     def leads(self, names: Iterable[str] = FIGURES) -> dict[str, dict[str, float | None]]:
@@ -161,12 +161,15 @@ class ScoreTable:
         return table
 
 
-def estimate_figures(actual: NDArray[np.int32], estimate: NDArray[np.int32]) -> dict[str, float]:
+def estimate_figures(
+    actual_kw: NDArray[np.float64], estimate_kw: NDArray[np.float64], resolution: Resolution
+) -> dict[str, float]:
     """Return ``rmse_kw``, ``mae_kw``, ``mape`` and ``r2`` of an estimate beside the readings, NaN where it has no pair.
 
-    Both are in tenths of kW, shape (n,).
+    Both are of shape (n,), NaN where there is none.
     """
-    figures = _pair_figures(actual, np.stack([estimate] * 3), week=1)
+    actual, estimate = resolution.multiples(actual_kw), resolution.multiples(estimate_kw)
+    figures = _pair_figures(actual, np.stack([estimate] * 3), resolution, week=1)
     return {name: figures[name] for name in _ESTIMATE_FIGURES}
 
 
@@ -177,12 +180,14 @@ def estimate_or_none(figures: Mapping[str, float]) -> dict[str, float | None] | 
     return {name: None if math.isnan(figure) else figure for name, figure in figures.items()}
 
 
-def _pair_figures(actual: NDArray[np.int32], issued: NDArray[np.int32], week: int) -> dict[str, float]:
+def _pair_figures(
+    actual: NDArray[np.int32], issued: NDArray[np.int32], resolution: Resolution, week: int
+) -> dict[str, float]:
     """Return the figures of the pairs of one lead; the lowest coverage is over any ``week`` consecutive targets."""
     terms = pair_terms(actual, issued)
     sums, scored = terms.sum(axis=1), terms[Term.PAIRS] == 1
-    figures = {name: float(figure) for name, figure in figures_of(sums).items()}
-    figures["r2"] = r2_of(int(sums[Term.SQUARED]), actual[scored])
+    figures = {name: float(figure) for name, figure in figures_of(sums, resolution).items()}
+    figures["r2"] = r2_of(exactly(sums, Term.SQUARED), actual[scored])
     covered = np.concatenate(([0], terms[Term.COVERED, scored].cumsum()))
     weeks = covered[week:] - covered[:-week]
     figures["worst_week_coverage"] = int(weeks.min()) / week if weeks.size else math.nan
@@ -190,16 +195,17 @@ def _pair_figures(actual: NDArray[np.int32], issued: NDArray[np.int32], week: in
 
 
 def _naive_figures(
-    actual: NDArray[np.int32], median: NDArray[np.int32], rules: NDArray[np.int32]
+    actual: NDArray[np.int32], median: NDArray[np.int32], rules: NDArray[np.int32], resolution: Resolution
 ) -> tuple[str | None, dict[str, float]]:
     """Compare with the rule that is best in hindsight over the pairs for which every rule speaks."""
     spoken = np.where((rules == ABSENT).any(axis=0), ABSENT, median)
-    naive_squared, squared = np.array([versus_terms(actual, spoken, rule).sum(axis=1) for rule in rules]).T
+    sums = np.array([versus_terms(actual, spoken, rule).sum(axis=1) for rule in rules]).T
+    naive_squared, squared = whole(sums, 0), whole(sums, 2)
     best = naive_squared.argmin()
     pairs = np.count_nonzero((actual != ABSENT) & (spoken != ABSENT))
     return RULES[best] if pairs else None, {
         "skill_vs_best_naive": float(skill_of(squared, naive_squared)[best]),
-        "best_naive_rmse_kw": math.sqrt(naive_squared[best] / (100 * pairs)) if pairs else math.nan,
+        "best_naive_rmse_kw": float(resolution.to_kw(np.sqrt(naive_squared[best] / pairs))) if pairs else math.nan,
     }
 
 

@@ -24,14 +24,14 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
 
-from benchmarks.streaming import answer, empty_model, in_parallel, scored, take, tenths_of
+from benchmarks.streaming import answer, empty_model, in_parallel, issued_kw, scored, take
 from cli.provision import steps_shown, year_for
 from services.trainer.history import History
 from shared.forecasting.boosting import Boosting
 from shared.forecasting.grid import Grid
 from shared.forecasting.ladder import ADAPTED, FROZEN, NAMES
 from shared.forecasting.leads import lead_groups, lead_name
-from shared.forecasting.scores import grouped, step_of, to_kw
+from shared.forecasting.scores import grouped, step_of
 from shared.runtime.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -159,14 +159,14 @@ def stream(history: History, tell: Tell) -> Stream:
     model.freeze()
     twin = deepcopy(model)
     load_kw, first_step = history.demand_kw[history.seen :], history.first_step + history.seen
-    issued = np.empty((len(load_kw), 3, DAY), np.int32)
+    issued = np.empty((len(load_kw), 3, DAY))
     said_kw = np.full((len(load_kw) + 1, len(NAMES), len(LEADS)), np.nan)
     spent_s = 0.0
     for row, demand_kw in enumerate(load_kw.tolist()):
         started_s = process_time()
         forecast = model.partial_fit(first_step + row, demand_kw).predict()
         spent_s += process_time() - started_s
-        issued[row] = tenths_of(forecast)
+        issued[row] = issued_kw(forecast)
         said_kw[row + 1] = said_of_next_kw(model)
         tell(1)
     early = np.arange(len(said_kw))[:, None, None] < LEADS  # said before the last fifth began
@@ -180,11 +180,11 @@ def stream(history: History, tell: Tell) -> Stream:
     )
 
 
-def by_hundred_s(model: ZoneDemand, first_step: int, load_kw: Floats, issued: NDArray[np.int32]) -> float:
+def by_hundred_s(model: ZoneDemand, first_step: int, load_kw: Floats, issued: Floats) -> float:
     """Return the CPU seconds of answering the readings by the hundred.
 
-    Raises ``ValueError`` where an answer is not ``issued``, what was answered one by one in tenths of kW,
-    (readings, 3, leads).
+    Raises ``ValueError`` where an answer is not ``issued``, what was answered one by one in kW, (readings, 3,
+    leads).
     """
     spent_s, row = 0.0, 0
     while row < len(load_kw):
@@ -193,7 +193,7 @@ def by_hundred_s(model: ZoneDemand, first_step: int, load_kw: Floats, issued: ND
         forecasts = model.answer(first_step + row, hundred)
         spent_s += process_time() - started_s
         for forecast in forecasts:
-            if forecast is None or not np.array_equal(tenths_of(forecast), issued[row]):
+            if forecast is None or not np.array_equal(issued_kw(forecast), issued[row]):
                 raise ValueError(f"row {row}: answered in company it is not what it was alone: report this")
             row += 1
     return spent_s
@@ -440,7 +440,7 @@ def _disturbed_at(
         """Return the errors of each origin, (origins, leads)."""
         issued = answer(deepcopy(model), first_step, fed_kw[:FOLLOWED], tell)
         targets_kw = np.lib.stride_tricks.sliding_window_view(true_kw[1:], DAY)
-        return to_kw(issued[:, 0]) - targets_kw
+        return issued[:, 0] - targets_kw
 
     clean_kw = errors_kw(load_kw, load_kw)
     found = {}

@@ -13,7 +13,6 @@ from backtest.record import Record
 from backtest.tables import ScoreTable
 from services.forecaster.issuing import ZoneModels
 from shared.forecasting.model import HALF_LIVES_DAYS
-from shared.forecasting.scores import ABSENT, to_tenths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     Tell = Callable[[int], None]
 
-__all__ = ["COVERAGE", "answer", "empty_model", "in_parallel", "scored", "take", "tenths_of"]
+__all__ = ["COVERAGE", "answer", "empty_model", "in_parallel", "issued_kw", "scored", "take"]
 
 COVERAGE = 0.9
 PROCESSES = 2
@@ -52,19 +51,19 @@ def take(model: ZoneDemand, history: History, rows: range, tell: Tell) -> None:
         tell(len(part))
 
 
-def answer(model: ZoneDemand, first_step: int, demand_kw: NDArray[np.float64], tell: Tell) -> NDArray[np.int32]:
+def answer(model: ZoneDemand, first_step: int, demand_kw: NDArray[np.float64], tell: Tell) -> NDArray[np.float64]:
     """Let the model take the readings, NaN where missing, and answer each one before it sees the next.
 
-    Returns median, low and high end of the 90 % interval in tenths of kW, shape (readings, 3, leads), ``ABSENT`` before
-    the first good reading.
+    Returns median, low and high end of the 90 % interval in kW, shape (readings, 3, leads), NaN before the first good
+    reading.
     """
-    issued = np.full((len(demand_kw), 3, model.horizon_steps), ABSENT, np.int32)
+    issued = np.full((len(demand_kw), 3, model.horizon_steps), np.nan)
     for part in _parts(range(len(demand_kw))):
         row = part.start
         while row < part.stop:
             for forecast in model.answer(first_step + row, demand_kw[row : part.stop]):
                 if forecast is not None:
-                    issued[row] = tenths_of(forecast)
+                    issued[row] = issued_kw(forecast)
                 row += 1
         tell(len(part))
     return issued
@@ -76,25 +75,25 @@ def _parts(rows: range) -> Iterator[range]:
         yield range(first, min(first + _TOLD_EVERY, rows.stop))
 
 
-def tenths_of(forecast: ZoneForecast) -> NDArray[np.int32]:
-    """Return median, low and high end of the 90 % interval as on the wire, in tenths of kW, shape (3, leads)."""
-    return to_tenths((forecast.median_kw, *forecast.bounds_kw(COVERAGE)))
+def issued_kw(forecast: ZoneForecast) -> NDArray[np.float64]:
+    """Return median, low and high end of the 90 % interval, shape (3, leads)."""
+    return np.stack((forecast.median_kw, *forecast.bounds_kw(COVERAGE)))
 
 
-def scored(history: History, rows: range, issued: NDArray[np.int32], known_from: int = 0) -> ScoreTable:
+def scored(history: History, rows: range, issued_kw: NDArray[np.float64], known_from: int = 0) -> ScoreTable:
     """Return the scores of the pairs whose origin and target both lie in the rows.
 
     Parameters
     ----------
-    issued
-        What was answered to each of the rows, in tenths of kW, shape (rows, 3, leads).
+    issued_kw
+        What was answered to each of the rows, shape (rows, 3, leads).
     known_from
         The first row that the naive rules know.
     """
     begin, end, known = (history.time_of(history.first_step + row) for row in (rows.start, rows.stop, known_from))
     record = Record(history.zone, begin, end, history.site.step_minutes, history_from=known)
-    record.demand[:] = to_tenths(history.demand_kw[known_from : rows.stop])
-    record.issued[:] = issued
+    record.demand_kw[:] = history.demand_kw[known_from : rows.stop]
+    record.issued_kw[:] = issued_kw
     return ScoreTable.of(record)
 
 

@@ -26,7 +26,7 @@ from cli.chart import Curves
 from cli.screen import Snapshot, plain_line, screen
 from replay.backlog import Backlog
 from shared.contracts import topics
-from shared.forecasting.scores import ABSENT, step_of, to_kw
+from shared.forecasting.scores import step_of
 from shared.runtime.access import Access
 from shared.runtime.clock import monotonic_s
 
@@ -218,22 +218,21 @@ def curves_of(record: Record, forecast: Forecast) -> Curves:
     """Return what the record knows of the 24 hours before the origin, and the forecast of the 24 hours after it."""
     leads = len(forecast.median_kw)
     row = step_of(forecast.origin, forecast.step_minutes) - step_of(record.test_from, forecast.step_minutes)
-    first = len(record.demand) - record.rows  # the demand may begin before the forecasts
-    issued = record.issued[row - leads, 0] if row >= leads else np.full(leads, ABSENT, np.int32)
+    first = record.history  # the demand may begin before the forecasts
     interval = next((interval for interval in forecast.intervals if interval.coverage == 0.9), None)
     unknown = (np.nan,) * leads
     return Curves(
-        load_kw=to_kw(_padded(record.demand[max(0, first + row + 1 - leads) : first + row + 1], leads)),
-        former_kw=to_kw(issued),
+        load_kw=_padded(record.demand_kw[max(0, first + row + 1 - leads) : first + row + 1], leads),
+        former_kw=record.issued_kw[row - leads, 0] if row >= leads else np.array(unknown),
         median_kw=np.array(forecast.median_kw),
         low_kw=np.array(interval.low_kw if interval else unknown),
         high_kw=np.array(interval.high_kw if interval else unknown),
     )
 
 
-def _padded(newest: NDArray[np.int32], size: int) -> NDArray[np.int32]:
+def _padded(newest: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     """Return the values with what was before the first one."""
-    return np.concatenate([np.full(size - newest.size, ABSENT, np.int32), newest])
+    return np.concatenate([np.full(size - newest.size, np.nan), newest])
 
 
 def _command() -> str:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backtest.tables import ScoreTable
-from shared.forecasting.scores import ABSENT
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,8 +43,8 @@ def summary(audit: Audit, *, sent: int, others_sent: int, merged: int) -> dict[s
 
 def unmatured(record: Record) -> int:
     """Return how many pairs of origin and lead have a target after the last reading."""
-    origins = np.flatnonzero(record.issued[:, 0, 0] != ABSENT)
-    leads = record.issued.shape[2]
+    origins = np.flatnonzero(record.has_forecast)
+    leads = record.issued_kw.shape[2]
     return int(np.clip(origins + leads - record.last_read, 0, leads).sum())
 
 

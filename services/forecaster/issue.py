@@ -55,7 +55,7 @@ class Issue:
     def to_bytes(self) -> bytes:
         """Return the wire form; raises ``ValueError`` where a number is not finite."""
         forecast = self.forecast
-        rows_kw = np.round(np.vstack((forecast.median_kw, forecast.low_kw, forecast.high_kw)), 1)
+        rows_kw = forecast.resolution.rounded(np.vstack((forecast.median_kw, forecast.low_kw, forecast.high_kw)))
         if not isfinite(np.add.reduce(rows_kw, axis=None)):
             raise ValueError(
                 f"zone {self.zone}, {self.origin.isoformat()}: a number of the forecast is not finite: "
@@ -75,13 +75,16 @@ class Issue:
                 {"from_lead": first, "to_lead": last, "level": level, "reason": reason}
                 for first, last, level, reason in forecast.answers
             ],
-            "weather_estimate_kw": _on_wire(self.estimate_kw),
-            "weather_model_kw": _on_wire(self.weather_model_kw),
+            "weather_estimate_kw": self._on_wire(self.estimate_kw),
+            "weather_model_kw": self._on_wire(self.weather_model_kw),
             "notes": self._notes(),
             "moved": None,
             "models": {"demand": self.models.demand, "weather": self.models.weather},
         }
         return orjson.dumps(message, option=_FORMAT)
+
+    def _on_wire(self, estimate_kw: float) -> float | None:
+        return None if isnan(estimate_kw) else float(self.forecast.resolution.rounded(estimate_kw))
 
     def message(self) -> Forecast:
         """Return the message that a reader of the wire form gets."""
@@ -93,7 +96,3 @@ class Issue:
         step, text = self.forecast.shift
         since = self.origin - (self.forecast.origin_step - step) * timedelta(minutes=self.step_minutes)
         return [{"kind": "shift", "text": text, "since": since}]
-
-
-def _on_wire(estimate_kw: float) -> float | None:
-    return None if isnan(estimate_kw) else round(estimate_kw, 1)

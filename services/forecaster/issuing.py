@@ -58,7 +58,10 @@ class ZoneModels:
         """Return what a zone begins with that has no champion."""
         calendar = Calendar(site.country, site.time_zone, site.holidays.add, site.holidays.remove)
         demand = ZoneDemand(
-            calendar=calendar, step_minutes=site.step_minutes, horizon_steps=Grid(site.step_minutes).day
+            calendar=calendar,
+            step_minutes=site.step_minutes,
+            horizon_steps=Grid(site.step_minutes).day,
+            floor_kw=site.floor_kw(zone),
         )
         return cls(zone, demand, None, ModelNames(demand=None, weather=None))
 
@@ -166,7 +169,7 @@ class Issuer:
             return None
         estimate_kw = now_kw
         if models.weather is not None:
-            estimate_kw = models.weather.correct(step, now_kw)
+            estimate_kw = max(models.weather.correct(step, now_kw), models.demand.lowest_kw)
             # the two champions of a zone may be of different ages
             if step > models.weather.last_step:
                 label_kw = demand_kw if forecast.reason is None else math.nan  # what the guard refused teaches nobody

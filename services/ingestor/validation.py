@@ -91,7 +91,7 @@ def validate(raw: bytes, sites: Mapping[str, Site]) -> Valid | Rejected:
     Notes
     -----
     A value beyond the limits of its field is null with the flag ``outlier``.
-    Times are read by :mod:`shared.data.times`. Loads are rounded to 0.1 kW, weather stays as given.
+    Times are read by :mod:`shared.data.times`. Loads are rounded to nine digits, weather stays as given.
     """
     try:
         record = _decode(raw)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shared.drift.episodes import Episodes, Subject
-from shared.forecasting.scores import ABSENT
+from shared.forecasting.resolution import ABSENT
 from shared.forecasting.state import known, resume_parts, states_of, whole_number
 
 if TYPE_CHECKING:
@@ -43,14 +43,14 @@ def standardised_error(actual: int, issued: NDArray[np.int32]) -> float:
     Parameters
     ----------
     actual
-        The load in tenths of kW, or ``ABSENT``.
+        The load in multiples of the zone's resolution, or ``ABSENT``.
     issued
-        Median, low and high end of the 90 % interval in tenths of kW, (3,), or ``ABSENT``.
+        Median, low and high end of the 90 % interval in the same multiples, (3,), or ``ABSENT``.
 
     Returns
     -------
     float
-        NaN where either is absent. An interval narrower than the 0.1 kW of the wire counts as 0.1 kW wide.
+        NaN where either is absent. An interval narrower than the resolution counts as so wide.
     """
     median, low, high = issued.tolist()
     if ABSENT in (actual, median):

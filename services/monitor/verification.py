@@ -21,10 +21,9 @@ from shared.forecasting.reference import forecast_column, judged_groups, load_co
 from shared.forecasting.scores import (
     WINDOWS_DAYS,
     RollingScores,
-    actual_tenths,
-    forecast_tenths,
+    issued_kw,
+    load_kw,
     step_of,
-    to_kw,
 )
 from shared.forecasting.state import resume_parts, states_of
 
@@ -129,8 +128,8 @@ class Monitor:
         """
         step = step_of(reading.time, reading.step_minutes)
         weather = tuple(_value(reading, field) for field in self.weather)
-        due = [(self._zone(reading, number), actual_tenths(reading, number)) for number in self.zones]
-        return [finding for zone, actual in due for finding in zone.on_reading(step, actual, weather)]
+        due = [(self._zone(reading, number), load_kw(reading, number)) for number in self.zones]
+        return [finding for zone, demand_kw in due for finding in zone.on_reading(step, demand_kw, weather)]
 
     def on_forecast(self, forecast: Forecast) -> list[Finding]:
         """Take a forecast and return the messages that it completes.
@@ -139,7 +138,7 @@ class Monitor:
         """
         if forecast.zone not in self.zones:
             return []
-        issued, zone = forecast_tenths(forecast), self._zone(forecast, forecast.zone)
+        issued, zone = issued_kw(forecast), self._zone(forecast, forecast.zone)
         return zone.on_forecast(step_of(forecast.origin, forecast.step_minutes), issued, forecast.models.demand)
 
     def expect(self, site: str, step_minutes: int) -> None:
@@ -221,7 +220,7 @@ class _ZoneScores:
         steps_a_day = Grid(step_minutes).day
         self.step_minutes = step_minutes
         self.rolling = RollingScores(steps_a_day, steps_a_day, windows_days)
-        self.waiting: deque[tuple[int, int, tuple[float, ...]]] = deque()
+        self.waiting: deque[tuple[int, float, tuple[float, ...]]] = deque()
         self.watch = watch
         self.recent = recent
         self._leads = [group.steps for group in judged_groups(step_minutes)]
@@ -232,17 +231,17 @@ class _ZoneScores:
         self._parts: dict[str, Part] = {"scores": self.rolling, "recent": self.recent, "errors": self.watch}
         self._weather_fields = len(recent.columns) - 1 - len(self._leads)  # beside the load and its forecasts
 
-    def on_reading(self, step: int, actual: int, weather: tuple[float, ...]) -> list[Finding]:
+    def on_reading(self, step: int, demand_kw: float, weather: tuple[float, ...]) -> list[Finding]:
         newest = self.waiting[-1][0] if self.waiting else self.rolling.clock
         if newest is not None and step <= newest:
             self.rolling.repeated_readings += 1
             return self._release()
         if not self.waiting:  # until then nobody was due to say anything
             self._silence.broken()
-        self.waiting.append((step, actual, weather))
+        self.waiting.append((step, demand_kw, weather))
         return self._release()
 
-    def on_forecast(self, origin: int, issued: NDArray[np.int32], model: str | None) -> list[Finding]:
+    def on_forecast(self, origin: int, issued: NDArray[np.float64], model: str | None) -> list[Finding]:
         self._silence.broken()
         self.rolling.on_forecast(origin, issued)
         if origin > self._last_origin:
@@ -251,8 +250,8 @@ class _ZoneScores:
         return self._release()
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return copies of the arrays by name; a waiting reading is a row: step, load in tenths of kW, weather."""
-        waiting = [(step, actual, *weather) for step, actual, weather in self.waiting]
+        """Return copies of the arrays by name; a waiting reading is a row: step, load in kW, weather."""
+        waiting = [(step, demand_kw, *weather) for step, demand_kw, weather in self.waiting]
         return {
             "waiting": np.array(waiting, np.float64).reshape(-1, 2 + self._weather_fields),
             "last_origin": np.array(self._last_origin),
@@ -260,7 +259,7 @@ class _ZoneScores:
         }
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
-        self.waiting.extend((int(step), int(actual), tuple(rest)) for step, actual, *rest in state["waiting"].tolist())
+        self.waiting.extend((int(step), demand_kw, tuple(rest)) for step, demand_kw, *rest in state["waiting"].tolist())
         self._last_origin = int(state["last_origin"])
         resume_parts(self._parts, state)
 
@@ -276,7 +275,7 @@ class _ZoneScores:
             return True
         return self.waiting[-1][0] - step >= self._patience_steps and self._silence.lasts()
 
-    def _score(self, step: int, actual: int, weather: tuple[float, ...]) -> list[Finding]:
+    def _score(self, step: int, demand_kw: float, weather: tuple[float, ...]) -> list[Finding]:
         """Score a reading; return what is found in the hours that the clock reaches by it.
 
         Of these the last full one has scores.
@@ -287,18 +286,19 @@ class _ZoneScores:
             self.rolling.advance(hour)
             emitted.append(self._scores(hour))
         emitted += self.watch.complete(step - 1)
-        self.rolling.on_reading(step, actual)
+        self.rolling.on_reading(step, demand_kw)
         if clock is None or clock < step:
             issued = self.rolling.issued_for(step, self._steps_an_hour)
+            actual = int(self.rolling.resolution.multiples(demand_kw))
             self.watch.take(step, standardised_error(actual, issued))
-            self._keep(step, actual, weather)
+            self._keep(step, demand_kw, weather)
             if hour == step:
                 emitted.append(self._scores(step))
         return emitted + self.watch.complete(step)
 
-    def _keep(self, step: int, actual: int, weather: tuple[float, ...]) -> None:
-        medians = (self.rolling.issued_for(step, lead)[0] for lead in self._leads)
-        self.recent.append(step, (*weather, *to_kw(np.array([actual, *medians]))))
+    def _keep(self, step: int, demand_kw: float, weather: tuple[float, ...]) -> None:
+        medians = [self.rolling.issued_for(step, lead)[0] for lead in self._leads]
+        self.recent.append(step, (*weather, demand_kw, *self.rolling.resolution.to_kw(medians)))
 
     def _scores(self, step: int) -> Scores:
         time = datetime.fromtimestamp(step * self.step_minutes * 60, UTC)

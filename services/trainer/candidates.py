@@ -12,7 +12,8 @@ from shared.forecasting import reference
 from shared.forecasting.boosting import Boosting, known_rows
 from shared.forecasting.calendar import Calendar
 from shared.forecasting.model import ZoneDemand
-from shared.forecasting.scores import ABSENT, Term, figures_of, grouped, pair_terms, r2_of, to_kw, to_tenths
+from shared.forecasting.resolution import Resolution
+from shared.forecasting.scores import Term, exactly, figures_of, grouped, pair_terms, r2_of
 from shared.forecasting.weather import COLUMNS, WeatherDemand
 from shared.runtime.registry import Signature
 
@@ -97,7 +98,12 @@ class ZoneCandidate:
         site = history.site
         calendar = Calendar(site.country, site.time_zone, site.holidays.add, site.holidays.remove)
         day = 24 * 60 // site.step_minutes
-        model = ZoneDemand(calendar=calendar, step_minutes=site.step_minutes, horizon_steps=day)
+        model = ZoneDemand(
+            calendar=calendar,
+            step_minutes=site.step_minutes,
+            horizon_steps=day,
+            floor_kw=site.floor_kw(history.zone),
+        )
         issued = _Issued(history, reference.judged_groups(site.step_minutes))
         row = 0
         while row < history.seen:
@@ -109,7 +115,7 @@ class ZoneCandidate:
                 progress(row / history.seen)
         if not model.adapted:
             raise _too_few(history, day)
-        return cls(model.freeze(), issued.beside_the_readings())
+        return cls(model.freeze(), issued.beside_the_readings(model.resolution))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -136,8 +142,10 @@ class ZoneCandidate:
 
     def score(self, history: History, progress: Callable[[float], None]) -> dict[str, float]:
         """Return RMSE, MAE, MAPE, bias, coverage and pinball loss of each lead group, and their mean over all leads."""
-        issued = self._answer(history, progress)
-        actual = to_tenths(history.demand_kw[history.seen :])
+        issued_kw = self._answer(history, progress)
+        actual_kw = history.demand_kw[history.seen :]
+        resolution = Resolution.of_first_day(actual_kw, 24 * 60 // history.site.step_minutes)
+        actual, issued = resolution.multiples(actual_kw), resolution.multiples(issued_kw)
         rows, leads = len(actual), issued.shape[-1]
         sums = np.zeros((Term.INTERVAL + 1, leads), np.int64)
         for lead in range(1, min(leads, rows - 1) + 1):
@@ -145,27 +153,25 @@ class ZoneCandidate:
             sums[:, lead - 1] = pairs.sum(axis=1)
         return {
             f"{name}/{group}": value
-            for name, per_lead in figures_of(sums).items()
+            for name, per_lead in figures_of(sums, resolution).items()
             for group, value in grouped(per_lead, history.site.step_minutes).items()
             if value is not None
         }
 
-    def _answer(self, history: History, progress: Callable[[float], None]) -> NDArray[np.int32]:
-        """Return median, low and high end in tenths of kW of every row after those seen, shape (rows, 3, leads)."""
+    def _answer(self, history: History, progress: Callable[[float], None]) -> NDArray[np.float64]:
+        """Return median, low and high end in kW of every row after those seen, shape (rows, 3, leads)."""
         model = self.model
         assert model.last_step is not None  # noqa: S101 - a fitted model has seen a step; this tells the type checker
         rows = len(history.demand_kw) - history.seen
-        issued = np.full((rows, 3, model.horizon_steps), ABSENT, np.int32)
+        issued_kw = np.full((rows, 3, model.horizon_steps), np.nan)
         row = model.last_step + 1 - history.first_step
         while row < len(history.demand_kw):
             for forecast in model.answer(history.first_step + row, history.demand_kw[row:], _COVERAGES):
                 if row >= history.seen and forecast is not None:
-                    issued[row - history.seen] = to_tenths(
-                        (forecast.median_kw, forecast.low_kw[0], forecast.high_kw[0])
-                    )
+                    issued_kw[row - history.seen] = forecast.median_kw, forecast.low_kw[0], forecast.high_kw[0]
                 row += 1
             progress(max(row - history.seen, 0) / rows)
-        return issued
+        return issued_kw
 
 
 class _Issued:
@@ -184,7 +190,7 @@ class _Issued:
                 if forecast is not None and self._first <= origin + group.steps < len(self._kw):
                     self._kw[origin + group.steps, column] = forecast.median_kw[group.steps - 1]
 
-    def beside_the_readings(self) -> pd.DataFrame:
+    def beside_the_readings(self, resolution: Resolution) -> pd.DataFrame:
         """Return the full hours of the rows that have been seen, forecasts rounded as on the wire."""
         history, seen = self._history, slice(self._history.seen)
         step_s = 60 * history.site.step_minutes
@@ -194,7 +200,7 @@ class _Issued:
                 **dict(zip(COLUMNS, history.weather[seen].T, strict=True)),
                 reference.load_column(history.zone): history.demand_kw[seen],
                 **{
-                    reference.forecast_column(group): to_kw(to_tenths(kw))
+                    reference.forecast_column(group): resolution.rounded(kw)
                     for group, kw in zip(self._groups, self._kw.T, strict=True)
                 },
             }
@@ -274,10 +280,11 @@ class WeatherCandidate:
 
 def _point_figures(name: str, actual_kw: NDArray[np.float64], estimate_kw: NDArray[np.float64]) -> dict[str, float]:
     known = np.isfinite(actual_kw) & np.isfinite(estimate_kw)
-    actual, estimate = to_tenths(actual_kw[known]), to_tenths(estimate_kw[known])
+    resolution = Resolution.of(float(np.abs(actual_kw[known]).max(initial=0.0)))
+    actual, estimate = resolution.multiples(actual_kw[known]), resolution.multiples(estimate_kw[known])
     sums = pair_terms(actual, np.stack((estimate, estimate, estimate))).sum(axis=1)
-    figures = {shown: float(figures_of(sums)[shown]) for shown in _SHOWN}
-    figures["r2"] = r2_of(int(sums[Term.SQUARED]), actual)
+    figures = {shown: float(figures_of(sums, resolution)[shown]) for shown in _SHOWN}
+    figures["r2"] = r2_of(exactly(sums, Term.SQUARED), actual)
     return {f"{figure}/{name}": value for figure, value in figures.items() if np.isfinite(value)}
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["value_of"]
 
-LOAD_DECIMALS = 1
+LOAD_DIGITS = 9  # of a load: what more there are come from arithmetic with units, not from a meter
 # possessive, so that no input is scanned twice
 NUMBER = re.compile(r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d++)?", re.ASCII | re.IGNORECASE)
 
@@ -24,7 +24,7 @@ def value_of(cell: object, field: str, site: Site) -> tuple[float | None, Litera
     cell : object
         What came: the text of a number, blanks around it allowed. Anything else is missing.
     field : str
-        The field of the clean reading; its unit ends it. Loads are rounded to 0.1 kW, weather stays as given.
+        The field of the clean reading; its unit ends it. Loads are rounded to nine digits, weather stays as given.
     site : Site
         The site, whose limits tell what the field can be at all.
     """
@@ -32,7 +32,7 @@ def value_of(cell: object, field: str, site: Site) -> tuple[float | None, Litera
     if value is None:
         return None, "missing"
     if field.endswith("_kw"):
-        value = round(value, LOAD_DECIMALS) + 0.0  # the sum turns -0.0 into 0.0
+        value = float(f"{value:.{LOAD_DIGITS}g}") + 0.0  # the sum turns -0.0 into 0.0
     low, high = site.limits.get(field, (-math.inf, math.inf))
     return (value, None) if low <= value <= high else (None, "outlier")
 

@@ -199,6 +199,11 @@ class Site(BaseModel):
         """Return what the column of a field holds: power in kW where the site says nothing else."""
         return self.measures.get(field, POWER_KW)
 
+    def floor_kw(self, zone: int) -> float | None:
+        """Return what no load of a zone can be below, None where its limits do not say."""
+        limits = self.limits.get(f"zone_{zone}_kw")
+        return limits[0] if limits else None
+
     @property
     def weather(self) -> tuple[str, ...]:
         """The fields of ``WEATHER`` that the site publishes, in their order."""

@@ -58,7 +58,7 @@ class Climatology:
         at_slot = np.where(kinds > 0, np.where(seen, self.mean_kw, 0.0).sum(axis=0) / np.maximum(kinds, 1), at_all)
         self.usual_kw[:] = np.where(seen, self.mean_kw, at_slot)
 
-    def rescale(self, ratio: float) -> None:
-        """Follow a lasting shift of the load."""
-        self.mean_kw *= ratio
-        self.usual_kw *= ratio
+    def move(self, ratio: float, offset_kw: float) -> None:
+        """Follow a lasting shift of the load: what was y is now ratio * y + offset."""
+        for kw in (self.mean_kw, self.usual_kw):
+            kw[:] = ratio * kw + offset_kw

@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 _HALF_LIFE_DAYS = 15
 _FEWEST_DAYS = 14
 _LARGEST_SHARE = 0.5  # what the regression has said must be seen in what was sent
-_SMALLEST_KW2 = 1e-6
+_SMALLEST = 1e-6  # square, in units of the zone's resolution
 
 
 @dataclass
@@ -48,11 +48,11 @@ class Combination:
         self.gain_kw2 = np.zeros(len(self.leads))
         self.distance_kw2 = np.zeros(len(self.leads))
 
-    def next_day(self) -> None:
-        """Move on by a day, with the share that what is known by now calls for."""
+    def next_day(self, unit_kw: float = 1.0) -> None:
+        """Move on by a day, with the share that what is known by now calls for; the unit is that of the resolution."""
         self.share[0] = self.share[1]
         if self.learned >= _FEWEST_DAYS * self.blocks:
-            best = self.gain_kw2 / np.maximum(self.distance_kw2, _SMALLEST_KW2)
+            best = self.gain_kw2 / np.maximum(self.distance_kw2, _SMALLEST * unit_kw * unit_kw)
             self.share[1] = np.minimum(np.maximum(best, 0.0), _LARGEST_SHARE)
 
     def learn(self, slots: NDArray[np.int64], issued_kw: Floats, day_before_kw: Floats, load_kw: Floats) -> None:

@@ -165,6 +165,7 @@ class Features:
         self._products_end = self.load_width + _HARMONICS * len(self._driving)
         self.origin_width = self._products_end + _ORIGIN_CALENDAR
         self.lead_width = _LEAD_LOADS + _TARGET_CALENDAR
+        self.load_columns = (self._products_end, _LEAD_LOADS)
 
     def turn_to(self, today: int) -> None:
         """Look up the calendar of the day (counted from the epoch), of the one before and of the one after."""

@@ -19,18 +19,22 @@ from numpy.typing import NDArray
 from shared.forecasting import ladder
 from shared.forecasting.climatology import Climatology
 from shared.forecasting.combination import Combination
+from shared.forecasting.digits import digits
 from shared.forecasting.features import DayPlan, Features, grid_leads, interpolation
 from shared.forecasting.history import LOAD, WEATHER, History
 from shared.forecasting.intervals import BLOCK_MINUTES, COVERAGES, Intervals
 from shared.forecasting.ladder import ADAPTED, ANALOGUE, CLIMATOLOGY, FROZEN, NAMES, Ladder, Span
 from shared.forecasting.regression import LeadRegression
+from shared.forecasting.resolution import LARGEST_KW, FirstDay, Resolution
 from shared.forecasting.shift import LevelShift, jumps
+from shared.forecasting.size import size_kw, swing_kw, within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.forecasting.calendar import Calendar
     from shared.forecasting.grid import Grid
+    from shared.forecasting.shift import Shift
 
 __all__ = ["DemandFold", "Outlook"]
 
@@ -42,7 +46,6 @@ _MOST_REFUSED = 6
 _WILD_RATIO = 3.0  # a load so far from the forecast is more likely in another unit than true
 _WILD_MINUTES = 360
 _MODEL_DAYS = 2  # where more than half of them is filled, the model would forecast from its own forecasts
-_LARGEST_KW = 1e9  # no load: what stands for none in some files, and would drown the sums
 _WITHIN_REASON = 3.0  # times the largest load of the last days
 _LENIENT_MINUTES = 60  # for so long a forecast from a filled reading is as good as any
 _WEATHER_HELD_MINUTES = 360
@@ -62,7 +65,9 @@ class Outlook:
     trusted_kw: Floats = field(init=False)  # from trusted_step: fills what is missing
     refused: int = field(init=False, default=0)  # readings in a row that were not believed
     weather_step: int = field(init=False, default=-1)  # of the last reading with weather
-    largest_kw: float = field(init=False, default=0.0)  # the largest load in the history
+    lowest_kw: float = field(init=False, default=0.0)  # the lowest and the highest load in the history
+    highest_kw: float = field(init=False, default=0.0)
+    below_zero: bool = field(init=False, default=False)  # whether a load below zero was ever read
     dark_step: int = field(init=False, default=-1)  # of the last reading after which the weather says nothing
     usual_kw: Floats = field(init=False)  # (steps a block,): what the climatology said of this block before it came
     reason: str = field(init=False, default="")  # why the reading at last_step was filled, empty where it was not
@@ -78,9 +83,26 @@ class Outlook:
         lead = step - self.trusted_step
         return float(self.trusted_kw[lead - 1]) if self.trusted_step >= 0 and lead <= self.horizon_steps else None
 
+    @property
+    def range_kw(self) -> tuple[float, float]:
+        """The lowest and the highest load in the history."""
+        return self.lowest_kw, self.highest_kw
+
+    @property
+    def largest_kw(self) -> float:
+        """The largest size of a load in the history."""
+        return max(self.highest_kw, -self.lowest_kw)
+
+    @property
+    def swing_kw(self) -> float:
+        """How far the load in the history goes to the other side of zero."""
+        return float(swing_kw(*self.range_kw))
+
 
 class DemandFold:
     """The state of one zone, from its first step on.
+
+    ``floor_kw`` is what no load can be below; without it, it is zero as long as no load below zero has been read.
 
     Raises
     ------
@@ -95,12 +117,14 @@ class DemandFold:
         horizon_steps: int,
         half_lives_days: tuple[float, ...],
         first_step: int,
+        floor_kw: float | None = None,
     ) -> None:
         day = grid.day
         if not 1 <= horizon_steps <= day:
             raise ValueError(f"horizon_steps is {horizon_steps}: use 1 to {day}, a day at this step")
         if not half_lives_days or not all(days > 0 for days in half_lives_days):
             raise ValueError(f"half_lives_days is {half_lives_days}: use numbers above 0")
+        self._floor_kw = floor_kw
         self._leads = grid_leads(grid, horizon_steps)
         self._places = self._leads - 1  # where they stand among all leads
         self._grid = grid
@@ -113,6 +137,7 @@ class DemandFold:
         self._weather_held = grid.steps(_WEATHER_HELD_MINUTES)[0]
         self.outlook = Outlook(horizon_steps, self._block)
         self.outlook.last_step = self.outlook.dark_step = first_step - 1
+        self.first_day = FirstDay(day)
         self.history = History(grid, first_step)
         self.intervals = Intervals(grid, len(NAMES), self._leads, self._spread)
         self.ladder = Ladder(grid, self._leads)
@@ -124,6 +149,7 @@ class DemandFold:
             lead_width=self._features.lead_width,
             leads=len(self._leads),
             load_width=self._features.load_width,
+            load_columns=self._features.load_columns,
             rows_a_day=day,
             half_lives_days=half_lives_days,
         )
@@ -136,6 +162,7 @@ class DemandFold:
         return {
             "climatology": self.climatology,
             "combination": self.combination,
+            "first_day": self.first_day,
             "history": self.history,
             "intervals": self.intervals,
             "ladder": self.ladder,
@@ -143,6 +170,18 @@ class DemandFold:
             "regression": self.regression,
             "shift": self.shift,
         }
+
+    @property
+    def resolution(self) -> Resolution:
+        """The smallest difference of the zone's load that counts, for good after its first day of load."""
+        return self.first_day.resolution
+
+    @property
+    def floor_kw(self) -> float:
+        """What no forecast is below."""
+        if self._floor_kw is not None:
+            return self._floor_kw
+        return -inf if self.outlook.below_zero else 0.0
 
     @property
     def ready(self) -> bool:
@@ -164,7 +203,7 @@ class DemandFold:
         Parameters
         ----------
         loads_kw
-            Readings of consecutive steps in kW, NaN where missing. One that no zone has, a million MW or more, counts
+            Readings of consecutive steps in kW, NaN where missing. One that no zone has, more than a million MW, counts
             as missing.
 
         Returns
@@ -176,7 +215,7 @@ class DemandFold:
             self._next_day()
         slot, at = step % day, history.index(step)
         loads_kw = loads_kw[: self._until_block(slot)]
-        loads_kw = np.where(np.abs(loads_kw) < _LARGEST_KW, loads_kw, np.nan)
+        loads_kw = np.where(np.abs(loads_kw) <= LARGEST_KW, loads_kw, np.nan)
         outlook.usual_kw[slot % self._block] = self.climatology.usual_kw[self._features.kind(at), slot]
         self._hold_weather(step, slot)
         if not self.ready and isnan(loads_kw[0]):
@@ -193,9 +232,9 @@ class DemandFold:
 
     def foresee(self, step: int, weather_kw: float) -> None:
         """Note what weather and calendar say, at a step that was taken, of the same time tomorrow; NaN for nothing."""
-        if 0.0 <= weather_kw < _LARGEST_KW:
+        if abs(weather_kw) <= LARGEST_KW:
             self.outlook.weather_step = step
-            self.history.foresee(step, weather_kw)
+            self.history.foresee(step, max(weather_kw, self.floor_kw))
         elif step > self.outlook.dark_step:
             self.history.foresee(step, self.history.foreseen_kw(step - 1))
 
@@ -223,7 +262,7 @@ class DemandFold:
                 half_kw.append(self.intervals.half_width_kw(span.rung, slot, count, leads, stale, rows))
             else:
                 shares = np.array([COVERAGES[row] for row in rows])
-                half_kw.append(shares[:, None] * median_kw[:, None, leads])
+                half_kw.append(shares[:, None] * size_kw(median_kw[:, None, leads], self.outlook.swing_kw))
         return half_kw[0] if len(half_kw) == 1 else np.concatenate(half_kw, axis=2)
 
     def said_of_next_kw(self) -> Floats:
@@ -248,6 +287,8 @@ class DemandFold:
         onset = self.shift.last_onset
         if onset < 0 or step - onset >= self._grid.day:
             return None
+        if self.shift.last_offset_kw:
+            return onset, f"the load has shifted for good by {digits(self.shift.last_offset_kw)} kW"
         return onset, f"the load has shifted for good to {self.shift.last_ratio:.2f} of what it was"
 
     def _why_lower(self, span: Span) -> str:
@@ -255,16 +296,21 @@ class DemandFold:
             return "the model has too little history: it answers after about two weeks"
         if not self.ladder.computable[ADAPTED]:
             return "most of the last two days is filled: the model would forecast from its own forecasts"
-        return "better lately: RMSE {:.0f} against {:.0f} kW of the adapted model".format(*self.ladder.lately_kw(span))
+        ours, theirs = map(digits, self.ladder.lately_kw(span))
+        return f"better lately: RMSE {ours} against {theirs} kW of the adapted model"
 
     def _next_day(self) -> None:
         self.history.next_day()
         self.intervals.next_day()
         self.climatology.refresh()
-        self.combination.next_day()
+        self.combination.next_day(self.resolution.unit_kw)
         self._features.turn_to(self.history.today)
         self._plan = None
-        self.outlook.largest_kw = self.history.largest_kw(self.outlook.last_step)
+        self._see_range(self.outlook.last_step)
+
+    def _see_range(self, step: int) -> None:
+        """Look up the range of the loads up to the step."""
+        self.outlook.lowest_kw, self.outlook.highest_kw = self.history.range_kw(step)
 
     def resume(self) -> None:
         """Take up where a state that was restored left off."""
@@ -306,8 +352,11 @@ class DemandFold:
             history.append(step, np.array((filler_kw,)), filled=True)
         else:
             history.append(step, load_kw, filled=False)
+            self.first_day.take(step, load_kw.item())
+            outlook.below_zero |= load_kw.item() < 0.0
             self._learn(step, at, load_kw)
-        outlook.largest_kw = max(outlook.largest_kw, history.load_kw(at))
+        taken_kw = history.load_kw(at)
+        outlook.lowest_kw, outlook.highest_kw = min(outlook.lowest_kw, taken_kw), max(outlook.highest_kw, taken_kw)
 
     def _judge(self, load_kw: float, expected_kw: float | None) -> str:
         """Return why the reading is not believed, empty where it is.
@@ -322,11 +371,12 @@ class DemandFold:
             outlook.refused = 0
             return ""
         outlook.refused += 1
-        return f"the reading of {load_kw:.1f} kW is too far from the forecast of {expected_kw:.1f} kW: filled with it"
+        read, expected = digits(load_kw), digits(expected_kw)
+        return f"the reading of {read} kW is too far from the forecast of {expected} kW: filled with it"
 
     def _insists(self, load_kw: float, expected_kw: float) -> bool:
         """Tell whether so many readings have been refused before this one that it must be the new truth."""
-        wild = not expected_kw / _WILD_RATIO <= load_kw <= expected_kw * _WILD_RATIO
+        wild = not within(load_kw, expected_kw, _WILD_RATIO, self.outlook.swing_kw)
         return self.outlook.refused >= (self._most_wild if wild else _MOST_REFUSED)
 
     def _plausible(self, load_kw: float, expected_kw: float) -> bool:
@@ -335,7 +385,7 @@ class DemandFold:
         The second matters for a load that comes close to zero, where any error is a large share. Before the model
         answers, a forecast is no judge.
         """
-        if expected_kw / _GUARD_RATIO <= load_kw <= expected_kw * _GUARD_RATIO or not self.adapted:
+        if not self.adapted or within(load_kw, expected_kw, _GUARD_RATIO, self.outlook.swing_kw):
             return True
         return abs(load_kw - expected_kw) <= _GUARD_ERRORS * self.intervals.usual_error_kw
 
@@ -344,19 +394,20 @@ class DemandFold:
         self.climatology.learn(self._features.kinds(np.array((at,))), np.array((step % self._grid.day,)), load_kw)
         if not self.history.has_day(step):
             self.climatology.refresh()
+        outlook, usual_kw = self.outlook, self.intervals.usual_error_kw
         if self.adapted and (
-            shift := self.shift.watch(step, load_kw.item(), self.outlook.carried_kw, self.intervals.usual_error_kw)
+            shift := self.shift.watch(step, load_kw.item(), outlook.carried_kw, usual_kw, outlook.range_kw)
         ):
-            self._accept(step, *shift)
+            self._accept(step, shift)
         self.outlook.good_step = step
 
-    def _accept(self, step: int, onset: int, ratio: float) -> None:
+    def _accept(self, step: int, shift: Shift) -> None:
         """Carry the state over to a load that has shifted for good."""
-        self.history.rescale(onset, ratio, step)
-        self.intervals.rescale(ratio)
-        self.climatology.rescale(ratio)
-        self.combination.rescale(ratio)
-        self.outlook.largest_kw = self.history.largest_kw(step)
+        self.history.move(shift.onset_step, shift.ratio, shift.offset_kw, step)
+        self.intervals.rescale(shift.ratio)
+        self.climatology.move(shift.ratio, shift.offset_kw)
+        self.combination.rescale(shift.ratio)
+        self._see_range(step)
 
     def _score(self, slot: int, at: int) -> None:
         """Score all rungs over the block that ends at the step."""
@@ -365,7 +416,8 @@ class DemandFold:
         issued_kw = self.intervals.issued_for(slots)[:, ADAPTED]
         self.combination.learn(slots, issued_kw, self.history.day_before_kw(block), load_kw)
         told_kw = {ladder.WEATHER: self.history.series[WEATHER, block], CLIMATOLOGY: self.outlook.usual_kw}
-        self.ladder.learn(self.intervals.learn(self.history.today, int(slots[0]), load_kw, told_kw))
+        unit_kw = self.resolution.unit_kw
+        self.ladder.learn(self.intervals.learn(self.history.today, int(slots[0]), load_kw, told_kw, unit_kw))
 
     def _learn_day_before(self, at: int) -> None:
         """Learn from the origins of yesterday, now that today ends and the loads of all their targets are known."""
@@ -377,6 +429,7 @@ class DemandFold:
                 features.lead_rows(history, origins),
                 features.labels(history, origins),
                 features.untouched(history, origins),
+                self.resolution.unit_kw,
             )
         self.intervals.refresh(history.today)
 
@@ -386,10 +439,10 @@ class DemandFold:
         They are written into the history at once: an origin does not see what lies after it, and whatever proves to be
         something else is written over when it has its turn.
         """
-        settled = self.adapted and not self.outlook.reason and self.shift.onset_step < 0
+        settled = self.adapted and not self.outlook.reason and self.shift.onset_step < 0 and self.first_day.fixed
         if not settled or not self._fits(step, at) or not len(loads_kw):
             return loads_kw[:0]
-        alike_kw = loads_kw[: _run(~np.isnan(loads_kw))]
+        alike_kw = loads_kw[: _run(loads_kw >= self.floor_kw)]  # none that is missing, or the first below zero
         self.history.append(step + 1, alike_kw, filled=False)
         return alike_kw
 
@@ -404,17 +457,19 @@ class DemandFold:
         grid_kw = base[:, self._places]
         combined = self._combined(at, grid_kw + rest[:, ADAPTED])
         rest[:, ADAPTED] += combined
-        fitted_kw = np.maximum(rest + grid_kw[:, None], 0.0)
-        largest_kw = np.full(count, outlook.largest_kw)
-        largest_kw[1:] = np.maximum(np.maximum.accumulate(alike_kw), outlook.largest_kw)
-        fits = self._within_reason(fitted_kw, largest_kw)
-        self.ladder.choose(self._computable(step, *fits[0].tolist()))
+        fitted_kw = np.maximum(rest + grid_kw[:, None], self.floor_kw)
+        lowest_kw = np.minimum.accumulate(np.append(outlook.lowest_kw, alike_kw))
+        highest_kw = np.maximum.accumulate(np.append(outlook.highest_kw, alike_kw))
+        fits = self._within_reason(fitted_kw, np.maximum(highest_kw, -lowest_kw))
+        self.ladder.choose(self._computable(step, *fits[0].tolist()), self.resolution.unit_kw)
         median_kw = self._chosen_kw(step, at, base, rest)
         if len(median_kw) > 1:
             carried_kw = median_kw[:-1, 0] - combined[: len(alike_kw), 0] * (self.ladder.chosen[0] == ADAPTED)
-            good = self._believed(alike_kw, median_kw[:-1, 0], carried_kw) & (fits[1:] == fits[0]).all(axis=1)
-            count = 1 + _run(good)
-            self._learn_alike(step, at, alike_kw[: count - 1], float(largest_kw[count - 1]))
+            swings_kw = swing_kw(lowest_kw[:-1], highest_kw[:-1])
+            good = self._believed(alike_kw, median_kw[:-1, 0], carried_kw, swings_kw)
+            count = 1 + _run(good & (fits[1:] == fits[0]).all(axis=1))
+            self._learn_alike(step, at, alike_kw[: count - 1])
+            outlook.lowest_kw, outlook.highest_kw = float(lowest_kw[count - 1]), float(highest_kw[count - 1])
             median_kw = median_kw[:count]
         self._issue(step, fitted_kw[: len(median_kw)], grid_kw[: len(median_kw)])
         outlook.median_kw = median_kw[-1].copy()  # what is returned is the caller's
@@ -432,15 +487,17 @@ class DemandFold:
             if self.history.has_day(step):
                 self.intervals.issue(slot, ANALOGUE, grid_kw)
 
-    def _believed(self, loads_kw: Floats, expected_kw: Floats, carried_kw: Floats) -> NDArray[np.bool_]:
+    def _believed(
+        self, loads_kw: Floats, expected_kw: Floats, carried_kw: Floats, swings_kw: Floats
+    ) -> NDArray[np.bool_]:
         """Tell which loads, (n,), :meth:`_judge` believes after these forecasts, and none may begin a shift."""
         usual_kw = self.intervals.usual_error_kw
-        near = (expected_kw / _GUARD_RATIO <= loads_kw) & (loads_kw <= expected_kw * _GUARD_RATIO)
+        near = within(loads_kw, expected_kw, _GUARD_RATIO, swings_kw)
         near |= np.abs(loads_kw - expected_kw) <= _GUARD_ERRORS * usual_kw
-        believed: NDArray[np.bool_] = near & ~jumps(loads_kw, carried_kw, usual_kw)
+        believed: NDArray[np.bool_] = near & ~jumps(loads_kw, carried_kw, usual_kw, swings_kw)
         return believed
 
-    def _learn_alike(self, step: int, at: int, loads_kw: Floats, largest_kw: float) -> None:
+    def _learn_alike(self, step: int, at: int, loads_kw: Floats) -> None:
         """Learn from the good readings after the one at the step what can be learned at once."""
         outlook, count, slot = self.outlook, len(loads_kw), step % self._grid.day + 1
         steps, within = np.arange(count), slot % self._block
@@ -452,7 +509,6 @@ class DemandFold:
         else:
             self.history.foresee(step + 1, self.history.foreseen_kw(step), count)
         outlook.last_step = outlook.good_step = step + count
-        outlook.largest_kw = largest_kw
 
     def _fits(self, step: int, at: int) -> bool:
         """Tell whether the regression can answer: it has learned, and does not look at its own forecasts."""
@@ -486,8 +542,8 @@ class DemandFold:
     def _within_reason(self, fitted_kw: Floats, largest_kw: Floats) -> NDArray[np.bool_]:
         """Tell what of the fitted rungs is within reason, (origins, adapted and frozen); NaN is below no limit."""
         limit_kw = np.where(largest_kw > 0.0, _WITHIN_REASON * largest_kw, inf)
-        within: NDArray[np.bool_] = np.maximum.reduce(fitted_kw, axis=2) <= limit_kw[:, None]
-        return within
+        reasonable: NDArray[np.bool_] = np.maximum.reduce(np.abs(fitted_kw), axis=2) <= limit_kw[:, None]
+        return reasonable
 
     def _computable(self, step: int, adapted: bool, frozen: bool) -> list[bool]:  # noqa: FBT001  # two of a list
         """Tell which rungs can answer: all leads, and what was fitted only with intervals and within reason."""
@@ -506,7 +562,7 @@ class DemandFold:
         if any(span.rung in (ladder.WEATHER, CLIMATOLOGY) for span in spans):
             base, rest = base[:1], rest[:1]
         curves = [self._curve_kw(span.rung, step, at, base, rest)[:, span.first - 1 : span.last] for span in spans]
-        return np.maximum(curves[0] if len(curves) == 1 else np.concatenate(curves, axis=1), 0.0)
+        return np.maximum(curves[0] if len(curves) == 1 else np.concatenate(curves, axis=1), self.floor_kw)
 
     def _curve_kw(self, rung: int, step: int, at: int, base: Floats, rest: Floats) -> Floats:
         """Return what one rung says, (origins, horizon)."""
@@ -519,8 +575,9 @@ class DemandFold:
     def _weather_kw(self, at: int) -> Floats:
         """Return what the weather says of all targets of the origin, within reason, (horizon,)."""
         ahead = self.history.series[WEATHER, at + 1 : at + 1 + len(self._horizon)]
-        within: Floats = np.minimum(ahead, _WITHIN_REASON * self.outlook.largest_kw or inf)
-        return within
+        limit_kw = _WITHIN_REASON * self.outlook.largest_kw or inf
+        reasonable: Floats = np.minimum(np.maximum(ahead, -limit_kw), limit_kw)
+        return reasonable
 
     def _usual_kw(self, step: int, at: int) -> Floats:
         """Return the climatology of all targets of the origin, (horizon,)."""

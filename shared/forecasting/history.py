@@ -89,9 +89,10 @@ class History:
         """Return the load there, zero before the first reading."""
         return float(self.series[LOAD, at])
 
-    def largest_kw(self, step: int) -> float:
-        """Return the largest load up to the step, zero before the first reading."""
-        return float(self.series[LOAD, : self.index(step) + 1].max())
+    def range_kw(self, step: int) -> tuple[float, float]:
+        """Return the lowest and the highest load up to the step; it is zero before the first reading."""
+        past = self.series[LOAD, : self.index(step) + 1]
+        return float(past.min()), float(past.max())
 
     def next_day(self) -> None:
         """Move the window on by a day."""
@@ -147,11 +148,15 @@ class History:
         """Return what weather and calendar say of the time a day after the step, NaN where nothing."""
         return float(self.series[WEATHER, self.index(step) + self.grid.day])
 
-    def rescale(self, step: int, ratio: float, until: int) -> None:
-        """Carry all before the step over to a new level of the load; ``until`` is the last reading."""
-        self.series[LOAD, : self.index(step)] *= ratio
+    def move(self, step: int, ratio: float, offset_kw: float, until: int) -> None:
+        """Carry all before the step over to a new level of the load, ratio * load + offset.
+
+        ``until`` is the last reading.
+        """
+        before = self.index(step)
         # what was foreseen since then was corrected by what had come
-        self.series[WEATHER, : self.index(step) + self.grid.day] *= ratio
+        for past in (self.series[LOAD, :before], self.series[WEATHER, : before + self.grid.day]):
+            past[:] = ratio * past + offset_kw
         self._anchor_anew(self.index(until))
 
     def _repeat_first_week(self, at: int) -> None:

@@ -47,7 +47,7 @@ _UNREST_HALF_LIFE_DAYS = 0.5
 _UNREST_POWER = 0.5
 _UNREST_LIMITS = (0.8, 3.0)
 _LARGEST_SCORE = 6e4  # half precision holds no more
-_SMALLEST_KW = 1e-3  # a scale of zero would make any error infinite
+_SMALLEST = 1e-3  # unit of the zone's resolution: a scale of zero would make any error infinite
 
 
 @dataclass
@@ -111,7 +111,9 @@ class Intervals:
         issued_kw: Floats = self.issued_kw[origins, :, self._columns].swapaxes(1, 2).astype(np.float64)
         return issued_kw
 
-    def learn(self, today: int, slot: int, load_kw: Floats, told_kw: Mapping[int, Floats]) -> Floats:
+    def learn(
+        self, today: int, slot: int, load_kw: Floats, told_kw: Mapping[int, Floats], unit_kw: float = 1.0
+    ) -> Floats:
         """Score the forecasts for the block that begins at this step of today, once it is over.
 
         One of its steps gives a score, another one every day, as some are harder to foresee than others.
@@ -124,6 +126,8 @@ class Intervals:
             The loads, (steps,), NaN where there was no good reading.
         told_kw
             What the rungs that say the same at all leads had said of them, (steps,).
+        unit_kw
+            That of the zone's resolution.
 
         Returns
         -------
@@ -141,7 +145,7 @@ class Intervals:
         answered = answers > 0
         mean = np.add.reduce(np.where(known[:, :, None], error, 0.0), axis=0) / np.maximum(answers, 1)[:, None]
         scale, updates = self.scale_kw[:, block], self.updates[:, block]
-        usable, size = updates >= self._fewest, np.maximum(scale, _SMALLEST_KW)
+        usable, size = updates >= self._fewest, np.maximum(scale, _SMALLEST * unit_kw)
         self._score(start + sample, error[sample] / size, np.flatnonzero(usable & known[sample]))
         updates += answered
         rate = np.maximum(1.0 / np.maximum(updates, 1), self._newest)[:, None]

@@ -34,7 +34,7 @@ _GROUP_MINUTES = (60, 360, 720, 1440)  # leads up to and including
 _HALF_LIFE_DAYS = 4
 _BETTER = 0.7**2  # of the squared error
 _FEWEST_ERRORS = 24
-_NEGLIGIBLE_KW2 = 1.0
+_NEGLIGIBLE = 1.0  # squared error, in units of the zone's resolution
 
 
 class Span(NamedTuple):
@@ -87,15 +87,18 @@ class Ladder:
             pair = np.stack((square, np.broadcast_to(square[ADAPTED], square.shape)))
             np.add(self.joint_kw2, (pair - self.joint_kw2) * joint, out=self.joint_kw2, where=known[:, None])
 
-    def choose(self, computable: list[bool]) -> None:
-        """Choose the rung of each group, after every block and whenever another set can be computed; the last can."""
+    def choose(self, computable: list[bool], unit_kw: float = 1.0) -> None:
+        """Choose the rung of each group, after every block and whenever another set can be computed; the last can.
+
+        Errors well below ``unit_kw`` tell nothing.
+        """
         if self._due or computable != self.computable.tolist():
             self._due = False
             self.computable[:] = computable
-            self.chosen[:] = self._choice(computable)
+            self.chosen[:] = self._choice(computable, _NEGLIGIBLE * unit_kw * unit_kw)
             self._spans = None
 
-    def _choice(self, computable: list[bool]) -> list[int]:
+    def _choice(self, computable: list[bool], negligible_kw2: float) -> list[int]:
         proven = (self.errors >= _FEWEST_ERRORS).tolist()
         # what was fitted must have shown what it is worth; a rule needs no proof
         rungs = [rung for rung, can in enumerate(computable) if can and (proven[0][rung] or rung >= ANALOGUE)]
@@ -105,7 +108,7 @@ class Ladder:
         else:
             ours, theirs, judged = self.square_kw2, self.square_kw2[first], proven[0]
         others = [rung for rung in rungs[1:] if judged[rung] and judged[first]]
-        share = (ours + _NEGLIGIBLE_KW2) / (theirs + _NEGLIGIBLE_KW2)
+        share = (ours + negligible_kw2) / (theirs + negligible_kw2)
         # what was chosen in place of another rung than the first one has not been found better than that
         now = self.chosen.tolist() if first == self.first else [first] * len(self._ends)
         self.first = first

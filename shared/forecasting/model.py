@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from shared.forecasting.resolution import Resolution
+
 __all__ = ["HALF_LIVES_DAYS", "VERSION", "Answer", "NotFittedError", "ZoneDemand", "ZoneForecast"]
 
 Floats = NDArray[np.float64]
@@ -47,7 +49,7 @@ Floats = NDArray[np.float64]
 HALF_LIVES_DAYS = (15.0, 960.0)
 """Chosen by ``python -m benchmarks.choose`` on what came before the last fifth of the year."""
 
-VERSION = 5
+VERSION = 6
 """Of the state: what an older or newer release wrote is not read."""
 
 _KIND = "zone-demand"
@@ -71,8 +73,9 @@ class ZoneForecast:
     """One answer: the demand at ``origin_step + h`` stands at index ``h - 1`` of the arrays, (leads,), in kW.
 
     ``low_kw`` and ``high_kw``, (coverages, leads), bound an interval for each of ``coverages``, the wider ones around
-    the narrower: ``0 <= low_kw <= median_kw <= high_kw``. ``reason`` says why the load at the origin is not the
-    meter's, None where it is; ``shift`` is the first step of a lasting shift of the last day, and what it did.
+    the narrower: ``low_kw <= median_kw <= high_kw``. ``reason`` says why the load at the origin is not the meter's,
+    None where it is; ``shift`` is the first step of a lasting shift of the last day, and what it did. ``resolution`` is
+    that of the zone: what is sent is rounded to multiples of it.
     """
 
     origin_step: int
@@ -83,6 +86,7 @@ class ZoneForecast:
     answers: tuple[Answer, ...]
     reason: str | None
     shift: tuple[int, str] | None
+    resolution: Resolution
 
     def bounds_kw(self, coverage: float) -> tuple[Floats, Floats]:
         """Return low and high ends of one interval, (leads,); raises ``ValueError`` where there is no such one."""
@@ -107,6 +111,8 @@ class ZoneDemand:
         Number of leads, at most a day.
     half_lives_days
         A day that is so old weighs half in a memory of the regression; the forecast is the mean of the memories.
+    floor_kw
+        What no load of the zone can be below. None: no forecast is below zero as long as no reading was.
     """
 
     def __init__(
@@ -116,11 +122,13 @@ class ZoneDemand:
         step_minutes: int = 10,
         horizon_steps: int = 144,
         half_lives_days: tuple[float, ...] = HALF_LIVES_DAYS,
+        floor_kw: float | None = None,
     ) -> None:
         self.calendar = calendar
         self.step_minutes = step_minutes
         self.horizon_steps = horizon_steps
         self.half_lives_days = half_lives_days
+        self.floor_kw = floor_kw
         self.fold: DemandFold | None = None
 
     def fit(self, first_step: int, demand_kw: Floats) -> Self:
@@ -203,6 +211,21 @@ class ZoneDemand:
         return self.fold is not None and self.fold.ready
 
     @property
+    def lowest_kw(self) -> float:
+        """What no forecast is below at present."""
+        return 0.0 if self.fold is None else self.fold.floor_kw
+
+    @property
+    def resolution(self) -> Resolution:
+        """The smallest difference of the load that counts.
+
+        Raises ``NotFittedError`` before the first reading.
+        """
+        if self.fold is None:
+            raise NotFittedError("zone-demand has taken no reading yet: feed it one")
+        return self.fold.resolution
+
+    @property
     def adapted(self) -> bool:
         """Whether the best rung answers, after about two weeks."""
         return self.fold is not None and self.fold.adapted
@@ -236,7 +259,7 @@ class ZoneDemand:
     @property
     def parameters(self) -> dict[str, Any]:
         """The parameters, by name."""
-        names = ("calendar", "step_minutes", "horizon_steps", "half_lives_days")
+        names = ("calendar", "step_minutes", "horizon_steps", "half_lives_days", "floor_kw")
         return {name: getattr(self, name) for name in names}
 
     def anew(self, **changes: Any) -> Self:
@@ -284,7 +307,7 @@ class ZoneDemand:
 
     def _empty_fold(self, first_step: int) -> DemandFold:
         grid = Grid(self.step_minutes)
-        return DemandFold(self.calendar, grid, self.horizon_steps, self.half_lives_days, first_step)
+        return DemandFold(self.calendar, grid, self.horizon_steps, self.half_lives_days, first_step, self.floor_kw)
 
 
 def _gathered(fold: DemandFold) -> dict[str, NDArray[Any]]:
@@ -297,12 +320,14 @@ def _forecasts(
 ) -> Iterator[ZoneForecast]:
     """Yield the forecasts from the origins that the fold has taken last, (origins, horizon)."""
     half_kw = fold.half_width_kw(median_kw, rows)
-    low_kw, high_kw = np.maximum(median_kw[:, None] - half_kw, 0.0), median_kw[:, None] + half_kw
+    low_kw, high_kw = np.maximum(median_kw[:, None] - half_kw, fold.floor_kw), median_kw[:, None] + half_kw
     spans, reason = fold.ladder.spans(), fold.outlook.reason or None
     for row, step in enumerate(range(fold.outlook.last_step + 1 - len(median_kw), fold.outlook.last_step + 1)):
         answers = tuple(Answer(span.first, span.last, NAMES[span.rung], fold.why(span, step)) for span in spans)
-        shift = fold.shifted(step)
-        yield ZoneForecast(step, median_kw[row], coverages, low_kw[row], high_kw[row], answers, reason, shift)
+        shift, resolution = fold.shifted(step), fold.resolution
+        yield ZoneForecast(
+            step, median_kw[row], coverages, low_kw[row], high_kw[row], answers, reason, shift, resolution
+        )
 
 
 def _row(coverage: float, among: tuple[float, ...]) -> int:

@@ -39,7 +39,7 @@ Sums = NDArray[np.float32]
 ADAPTED, FROZEN = range(2)  # rows of the weights
 _RIDGE, _RIDGE_OF_ONE_DAY = 0.005, 40.0
 _CLIP_RMS = 8.0
-_NOISE = 1e-9
+_NOISE = 1e-9  # a sum of squares; of loads, in units of the zone's resolution
 
 
 @dataclass
@@ -55,6 +55,7 @@ class LeadRegression:
     lead_width: int
     leads: int
     load_width: int  # the first columns of an origin's row, which are loads and have a limit
+    load_columns: tuple[int, int]  # how many of the first columns of an origin's and of a lead's row are made of loads
     rows_a_day: int
     half_lives_days: tuple[float, ...]
     shared: Sums = field(init=False)  # A, (memories, origin_width, origin_width)
@@ -84,7 +85,9 @@ class LeadRegression:
         """Keep the weights as they are, beside those that go on adapting."""
         self.beta[FROZEN], self.gamma[FROZEN] = self.beta[ADAPTED], self.gamma[ADAPTED]
 
-    def fold(self, origin_rows: Floats, lead_rows: Floats, labels: Floats, good: NDArray[np.bool_]) -> None:
+    def fold(
+        self, origin_rows: Floats, lead_rows: Floats, labels: Floats, good: NDArray[np.bool_], unit_kw: float = 1.0
+    ) -> None:
         """Learn a day: forget a little, add the good rows of a block, and solve.
 
         The block always has the same shape, and what is not good weighs zero, so that the sums come out the same to the
@@ -97,6 +100,8 @@ class LeadRegression:
             unexplained at their targets, (rows, leads), in kW. The load columns of the former are within ``limit``.
         good
             Which rows count, (rows,).
+        unit_kw
+            That of the zone's resolution.
         """
         if not good.any():
             return
@@ -114,22 +119,22 @@ class LeadRegression:
             self.shared[memory] = share * self.shared[memory] + shared
             self.cross[memory] = share * self.cross[memory] + cross
             self.own[memory] = share * self.own[memory] + own
-        self._solve()
+        self._solve(unit_kw)
 
-    def _solve(self) -> None:
-        solved = [self._solved(memory) for memory in range(len(self.half_lives_days))]
+    def _solve(self, unit_kw: float) -> None:
+        solved = [self._solved(memory, unit_kw) for memory in range(len(self.half_lives_days))]
         self.beta[ADAPTED] = np.mean([beta for beta, _ in solved], axis=0)
         self.gamma[ADAPTED] = np.mean([gamma for _, gamma in solved], axis=0)
         squares = np.diagonal(self.shared, axis1=1, axis2=2)[:, : self.load_width] / self.weight[:, None]
         self.limit[:] = _CLIP_RMS * np.sqrt(squares.mean(axis=0))
 
-    def _solved(self, memory: int) -> tuple[Floats, Floats]:
+    def _solved(self, memory: int, unit_kw: float) -> tuple[Floats, Floats]:
         """Return beta, (leads, origin_width), and gamma, (leads, lead_width), of one memory."""
         ridge = _RIDGE + _RIDGE_OF_ONE_DAY * (self.rows_a_day / self.weight[memory]) ** 2
         label = self.lead_width
         shared, own = self.shared[memory].astype(np.float64), self.own[memory].astype(np.float64)
-        _add_ridge(shared, ridge)
-        _add_ridge(own, ridge)
+        for gram, loads in zip((shared, own), self.load_columns, strict=True):
+            _add_ridge(gram, ridge, loads, unit_kw)
         factor = np.linalg.cholesky(shared).astype(np.float32)
         half = solve_triangular(factor, self.cross[memory], lower=True, check_finite=False)
         by_lead = np.ascontiguousarray(half.reshape(self.origin_width, self.leads, label + 1).swapaxes(0, 1))
@@ -140,10 +145,13 @@ class LeadRegression:
         return beta, gamma
 
 
-def _add_ridge(gram: Floats, share: float) -> None:
-    """Add to the matrices a share of their diagonals, and one where a column was never seen.
+def _add_ridge(gram: Floats, share: float, loads: int, unit_kw: float) -> None:
+    """Add to the matrices a share of their diagonals, and one unit where a column was never seen.
 
-    A column that was seen only where it is zero but for rounding (a cosine at six) was never seen.
+    A column that was seen only where it is zero but for rounding (a cosine at six) was never seen. So many of the first
+    columns are made of loads.
     """
     diagonal = np.einsum("...ii->...i", gram)
-    diagonal += np.where(diagonal > _NOISE, share * diagonal, 1.0)
+    unit = np.ones(diagonal.shape[-1])
+    unit[:loads] = unit_kw * unit_kw
+    diagonal += np.where(diagonal > _NOISE * unit, share * diagonal, unit)

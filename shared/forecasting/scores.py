@@ -1,8 +1,9 @@
 """What a forecast was worth: exact sums of its errors, the figures drawn from them, and their rolling windows.
 
-Demand on the wire has one decimal, so in tenths of kW every reading, every forecast and every error is an integer. All
-sums here are 64-bit integers of such terms: they are exact in any order, a window that adds and subtracts does not
-drift, and the stream and the backtest come to the same figures to the last bit.
+Every reading and every forecast is counted in whole multiples of the zone's resolution, so that every error is an
+integer. All sums here are 64-bit integers of such terms: they are exact in any order, a window that adds and subtracts
+does not drift, and the stream and the backtest come to the same figures to the last bit. What may be too large for that
+is summed in two halves, so that no sum overflows, however large or long.
 
 The one term that is no integer by nature, the absolute percentage error of a pair, is rounded to 1e-8 before it is
 summed. The interval enters by its interval score (Gneiting & Raftery 2007, "Strictly proper scoring rules, prediction,
@@ -20,55 +21,62 @@ import numpy as np
 from shared.contracts.messages import Score
 from shared.forecasting.grid import Grid
 from shared.forecasting.leads import MEAN, lead_groups
-from shared.forecasting.state import known, whole_number
+from shared.forecasting.resolution import ABSENT, LARGEST_KW, FirstDay, Resolution
+from shared.forecasting.state import below, fields_of, give, joined, known, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from shared.contracts.messages import CleanReading, Forecast
 
+    Numbers = NDArray[np.float64] | NDArray[np.int64]
+
 __all__ = [
-    "ABSENT",
     "WINDOWS_DAYS",
     "RollingScores",
     "Term",
-    "actual_tenths",
+    "exactly",
     "figures_of",
-    "forecast_tenths",
     "grouped",
+    "issued_kw",
+    "load_kw",
     "pair_terms",
     "r2_of",
     "skill_of",
     "step_of",
-    "to_kw",
-    "to_tenths",
     "versus_terms",
+    "whole",
 ]
-
-ABSENT = -(2**31)
-"""Stands in an int32 array of tenths of kW where there is no value."""
 
 WINDOWS_DAYS = (1, 7, 28)
 
-_LIMIT_KW = 1e6  # the square of an error of that size still sums over a year of pairs in 64 bits
 _PERCENTAGE_UNITS = 10**8
+_HALF_BITS = 31  # of the terms that are summed in two halves
+_LOW = 2**_HALF_BITS - 1
 
 
 class Term(IntEnum):
-    """The summed terms of a pair, in the order of the rows of every array of sums; units are powers of 0.1 kW."""
+    """The summed terms of a pair, in the order of the rows of every array of sums; units are powers of the resolution.
+
+    A term whose name goes on with ``_HIGH`` in the next row is the lower half of what it counts: `whole` joins them.
+    """
 
     PAIRS = 0
     ERROR = 1
     ABSOLUTE = 2
     SQUARED = 3
-    PERCENTAGE = 4
-    COVERED = 5
-    INTERVAL = 6
-    NAIVE_SQUARED = 7
-    VERSUS_NAIVE_SQUARED = 8
+    SQUARED_HIGH = 4
+    PERCENTAGE = 5
+    PERCENTAGE_HIGH = 6
+    COVERED = 7
+    INTERVAL = 8
+    NAIVE_SQUARED = 9
+    NAIVE_SQUARED_HIGH = 10
+    VERSUS_NAIVE_SQUARED = 11
+    VERSUS_NAIVE_SQUARED_HIGH = 12
 
 
 _FORECAST_TERMS = Term.INTERVAL + 1
@@ -79,19 +87,8 @@ def step_of(time: datetime, step_minutes: int) -> int:
     return int(time.timestamp()) // (60 * step_minutes)
 
 
-def to_tenths(demand_kw: ArrayLike) -> NDArray[np.int32]:
-    """Return demand in tenths of kW; NaN becomes ``ABSENT``, what lies beyond +/-1 GW counts as 1 GW."""
-    tenths = np.rint(10 * np.clip(np.asarray(demand_kw, np.float64), -_LIMIT_KW, _LIMIT_KW))
-    return np.where(np.isnan(tenths), ABSENT, tenths).astype(np.int32)
-
-
-def to_kw(tenths: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Return demand in kW, NaN where it is ``ABSENT``."""
-    return np.where(tenths == ABSENT, np.nan, tenths / 10)
-
-
-def actual_tenths(reading: CleanReading, zone: int) -> int:
-    """Return the load of ``zone`` in tenths of kW, or ``ABSENT`` where it is null or carries any flag.
+def load_kw(reading: CleanReading, zone: int) -> float:
+    """Return the load of ``zone`` in kW, NaN where it is null, carries any flag, or is so large that no zone has it.
 
     Raises ``ValueError`` where the site does not publish that zone.
     """
@@ -99,11 +96,13 @@ def actual_tenths(reading: CleanReading, zone: int) -> int:
     if field not in reading.values:
         raise ValueError(f"values: no {field} at site {reading.site!r}, only {', '.join(reading.values)}; check ZONES")
     demand_kw = reading.values[field]
-    return ABSENT if demand_kw is None or field in reading.flags else int(to_tenths(demand_kw))
+    if demand_kw is None or field in reading.flags or abs(demand_kw) > LARGEST_KW:
+        return math.nan
+    return demand_kw
 
 
-def forecast_tenths(forecast: Forecast) -> NDArray[np.int32]:
-    """Return median, low and high end of the 90 % interval in tenths of kW, shape (3, leads).
+def issued_kw(forecast: Forecast) -> NDArray[np.float64]:
+    """Return median, low and high end of the 90 % interval in kW, shape (3, leads).
 
     Raises ``ValueError`` where the forecast has no 90 % interval or does not reach exactly 24 hours ahead.
     """
@@ -114,7 +113,7 @@ def forecast_tenths(forecast: Forecast) -> NDArray[np.int32]:
     leads = Grid(forecast.step_minutes).day
     if len(forecast.median_kw) != leads:
         raise ValueError(f"median_kw: {len(forecast.median_kw)} numbers instead of {leads}; publish every lead to 24 h")
-    return to_tenths((forecast.median_kw, interval.low_kw, interval.high_kw))
+    return np.array((forecast.median_kw, interval.low_kw, interval.high_kw))
 
 
 def pair_terms(actual: NDArray[np.integer], issued: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -123,13 +122,13 @@ def pair_terms(actual: NDArray[np.integer], issued: NDArray[np.integer]) -> NDAr
     Parameters
     ----------
     actual
-        Readings in tenths of kW, of a shape that broadcasts with that of ``issued[0]``.
+        Readings in multiples of the resolution, of a shape that broadcasts with that of ``issued[0]``.
     issued
-        Median, low and high end of the 90 % interval in tenths of kW, shape (3, ...).
+        Median, low and high end of the 90 % interval in multiples of the resolution, shape (3, ...).
 
     Notes
     -----
-    The error is forecast - actual. The percentage error of an actual below 0.1 kW is taken of 0.1 kW.
+    The error is forecast - actual. The percentage error of an actual below the resolution is taken of the resolution.
     """
     known = np.asarray(actual, np.int64)
     median, low, high = issued.astype(np.int64)
@@ -143,6 +142,8 @@ def pair_terms(actual: NDArray[np.integer], issued: NDArray[np.integer]) -> NDAr
     terms[Term.ABSOLUTE] = absolute
     terms[Term.SQUARED] = error * error
     terms[Term.PERCENTAGE] = (absolute * _PERCENTAGE_UNITS + size // 2) // size
+    for term in (Term.SQUARED, Term.PERCENTAGE):
+        _halve(terms, term)
     terms[Term.COVERED] = (below <= 0) & (above <= 0)
     terms[Term.INTERVAL] = high - low + 20 * (np.maximum(below, 0) + np.maximum(above, 0))
     terms *= (known != ABSENT) & (median != ABSENT)
@@ -152,38 +153,58 @@ def pair_terms(actual: NDArray[np.integer], issued: NDArray[np.integer]) -> NDAr
 def versus_terms(
     actual: NDArray[np.integer], median: NDArray[np.integer], naive: NDArray[np.integer]
 ) -> NDArray[np.int64]:
-    """Return the squared errors of the naive forecast and of ours, shape (2, ...), where all three values are known."""
+    """Return the squared errors of the naive forecast and of ours where all three values are known.
+
+    The rows are ``NAIVE_SQUARED`` to ``VERSUS_NAIVE_SQUARED_HIGH``, shape (4, ...).
+    """
     known, ours, theirs = np.asarray(actual, np.int64), median.astype(np.int64), naive.astype(np.int64)
-    both_known = (known != ABSENT) & (ours != ABSENT) & (theirs != ABSENT)
-    errors = np.empty((2, *both_known.shape), np.int64)
-    errors[0] = theirs - known
-    errors[1] = ours - known
-    errors *= both_known
-    errors *= errors
-    return errors
+    all_known = (known != ABSENT) & (ours != ABSENT) & (theirs != ABSENT)
+    squares = np.empty((4, *all_known.shape), np.int64)
+    for row, forecast in ((0, theirs), (2, ours)):
+        error = (forecast - known) * all_known
+        squares[row] = error * error
+        _halve(squares, row)
+    return squares
 
 
-def _ratio(sums: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+def _halve(terms: NDArray[np.int64], row: int) -> None:
+    """Leave the lower half of a row in it, and put the upper one into the next."""
+    terms[row + 1] = terms[row] >> _HALF_BITS
+    terms[row] &= _LOW
+
+
+def whole(sums: NDArray[np.int64], row: int) -> NDArray[np.float64]:
+    """Return the sums of which a row holds the lower half, and the next the upper one."""
+    joined: NDArray[np.float64] = sums[row + 1] * 2.0**_HALF_BITS + sums[row]
+    return joined
+
+
+def exactly(sums: NDArray[np.int64], row: int) -> int:
+    """Return the one sum of which a row holds the lower half, and the next the upper one."""
+    return (int(sums[row + 1]) << _HALF_BITS) + int(sums[row])
+
+
+def _ratio(sums: Numbers, counts: Numbers) -> NDArray[np.float64]:
     """Return sums / counts, NaN where nothing was counted."""
     ratio = np.full(sums.shape, np.nan)
     np.divide(sums, counts, out=ratio, where=counts > 0)
     return ratio
 
 
-def figures_of(sums: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+def figures_of(sums: NDArray[np.int64], resolution: Resolution) -> dict[str, NDArray[np.float64]]:
     """Return each figure of the sums of ``pair_terms``, NaN where there is no pair; shapes are those of one term."""
     pairs = sums[Term.PAIRS]
     return {
-        "rmse_kw": np.sqrt(_ratio(sums[Term.SQUARED], 100 * pairs)),
-        "mae_kw": _ratio(sums[Term.ABSOLUTE], 10 * pairs),
-        "mape": _ratio(sums[Term.PERCENTAGE], _PERCENTAGE_UNITS * pairs),
-        "bias_kw": _ratio(sums[Term.ERROR], 10 * pairs),
+        "rmse_kw": resolution.to_kw(np.sqrt(_ratio(whole(sums, Term.SQUARED), pairs))),
+        "mae_kw": resolution.to_kw(_ratio(sums[Term.ABSOLUTE], pairs)),
+        "mape": _ratio(whole(sums, Term.PERCENTAGE), _PERCENTAGE_UNITS * pairs),
+        "bias_kw": resolution.to_kw(_ratio(sums[Term.ERROR], pairs)),
         "coverage": _ratio(sums[Term.COVERED], pairs),
-        "pinball_kw": _ratio(sums[Term.INTERVAL], 400 * pairs),
+        "pinball_kw": resolution.to_kw(_ratio(sums[Term.INTERVAL], 40 * pairs)),
     }
 
 
-def skill_of(squared: NDArray[np.int64], naive_squared: NDArray[np.int64]) -> NDArray[np.float64]:
+def skill_of(squared: NDArray[np.float64], naive_squared: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return 1 - RMSE / RMSE of the naive forecast over the same pairs, NaN where the latter is zero."""
     return 1 - np.sqrt(_ratio(squared, naive_squared))
 
@@ -194,8 +215,11 @@ def r2_of(squared: int, actual: NDArray[np.integer]) -> float:
     The sum about the mean is taken in whole numbers, n * sum(y * y) - sum(y) ** 2.
     """
     known = np.asarray(actual, np.int64)
+    squares = np.empty((2, known.size), np.int64)
+    squares[0] = known * known
+    _halve(squares, 0)
     pairs, total = known.size, int(known.sum())
-    about_mean = pairs * int(known @ known) - total * total
+    about_mean = pairs * exactly(squares.sum(axis=1), 0) - total * total
     return 1 - pairs * squared / about_mean if about_mean else math.nan
 
 
@@ -222,7 +246,10 @@ class RollingScores:
     The forecast "same time yesterday" of a pair is the reading of whole days before the target, the fewest that are
     known at the origin; ``skill_vs_same_time_yesterday`` compares over the pairs where it exists.
 
-    Forecasts are kept by target for the longest window, about 7 MB at 144 steps a day.
+    Forecasts are kept by target for the longest window, about 7 MB at 144 steps a day. They are counted in multiples of
+    the zone's resolution, that of its first day of load: until then what has come is kept in kW as well, and counted
+    anew where a larger load makes the resolution coarser. So does, later, a forecast that has outgrown it by far; one
+    wild reading only counts as the largest number that can be counted.
 
     Attributes
     ----------
@@ -245,18 +272,24 @@ class RollingScores:
         self._longest = max(windows_days) * steps_a_day
         self._days_back = -(-np.arange(1, leads + 1) // steps_a_day) * steps_a_day
         self._reach = int(self._days_back[-1])
+        self._first_day = FirstDay(steps_a_day)
+        self.resolution = self._first_day.resolution
         self._by_target = np.full((self._longest + leads, 3, leads), ABSENT, np.int32)
-        self._actuals = np.full(self._longest + self._reach + 1, ABSENT, np.int64)
+        self._loads_kw = np.full(self._longest + self._reach + 1, np.nan)
+        self._actuals = np.full(self._loads_kw.size, ABSENT, np.int64)
         self.sums = np.zeros((len(Term), len(windows_days), leads), np.int64)
-        self._ahead: dict[int, NDArray[np.int32]] = {}
+        self._ahead: dict[int, NDArray[np.float64]] = {}  # by origin: forecasts whose origin has no reading yet
+        self._early: dict[int, NDArray[np.float64]] = {}  # and those that have come before the resolution was fixed
 
-    def on_reading(self, step: int, actual: int) -> None:
-        """Move the clock to ``step``, whose reading is ``actual`` tenths of kW or ``ABSENT``."""
+    def on_reading(self, step: int, demand_kw: float) -> None:
+        """Move the clock to ``step``, whose reading is ``demand_kw``, NaN where there is none."""
         if self.clock is not None and step <= self.clock:
             self.repeated_readings += 1
             return
         self.advance(step - 1)
-        self._tick(step, actual)
+        if not self._first_day.fixed:
+            self._learn_resolution(step, demand_kw)
+        self._tick(step, demand_kw)
 
     def advance(self, step: int) -> None:
         """Move the clock to ``step`` if it is behind; the steps it passes have no reading."""
@@ -265,38 +298,42 @@ class RollingScores:
         if step - self.clock > self._longest + self._reach:
             # nothing that is kept reaches so far: emptying is what the ticks would come to, in bounded time
             self._by_target.fill(ABSENT)
+            self._loads_kw.fill(np.nan)
             self._actuals.fill(ABSENT)
             self.sums.fill(0)
             self.clock = step
             self._admit_waiting(step)
         for passed in range(self.clock + 1, step + 1):
-            self._tick(passed, ABSENT)
+            self._tick(passed, math.nan)
 
-    def on_forecast(self, origin: int, issued: NDArray[np.int32]) -> None:
-        """Take the forecast of step ``origin``: median, low, high in tenths of kW, shape (3, leads)."""
+    def on_forecast(self, origin: int, issued_kw: NDArray[np.float64]) -> None:
+        """Take the forecast of step ``origin``: median, low, high in kW, shape (3, leads)."""
         if self.clock is not None and origin <= self.clock:
-            self._place(origin, issued, self.clock)
+            self._place(origin, issued_kw, self.clock)
         elif origin in self._ahead:
             self.repeated_forecasts += 1
         else:
-            self._ahead[origin] = issued
+            self._ahead[origin] = issued_kw
 
     def issued_for(self, step: int, lead: int) -> NDArray[np.int32]:
-        """Return median, low and high that were issued for a target ``lead`` steps before it, in tenths of kW, (3,).
+        """Return median, low and high that were issued for a target ``lead`` steps before it, (3,).
 
-        They are ``ABSENT`` where none came; the target is the clock, or so much before it as the longest window.
+        They are multiples of the resolution, ``ABSENT`` where none came; the target is the clock, or so much before it
+        as the longest window.
         """
         issued: NDArray[np.int32] = self._by_target[step % len(self._by_target), :, lead - 1]
         return issued
 
     def scores(self) -> tuple[Score, ...]:
-        """Return the figures of every lead group and window as they go on the wire: kW with 1 decimal, ratios with 4.
+        """Return the figures of every lead group and window as they go on the wire: multiples of the resolution.
+
+        Ratios have four decimals.
 
         A figure is None where it cannot be computed yet; the mean needs every lead.
         """
-        per_lead = figures_of(self.sums)
+        per_lead = figures_of(self.sums, self.resolution)
         per_lead["skill_vs_same_time_yesterday"] = skill_of(
-            self.sums[Term.VERSUS_NAIVE_SQUARED], self.sums[Term.NAIVE_SQUARED]
+            whole(self.sums, Term.VERSUS_NAIVE_SQUARED), whole(self.sums, Term.NAIVE_SQUARED)
         )
         figures = {
             name: [grouped(figure, self._step_minutes) for figure in by_window] for name, by_window in per_lead.items()
@@ -307,26 +344,35 @@ class RollingScores:
                 lead_minutes=None if key == MEAN else groups[key].lead_minutes,
                 scored_minutes=None if key == MEAN else groups[key].scored_minutes,
                 window_days=days,
-                **{name: _on_wire(name, by_window[window][key]) for name, by_window in figures.items()},
+                **{name: self._on_wire(name, by_window[window][key]) for name, by_window in figures.items()},
             )
             for key in figures["rmse_kw"][0]
             for window, days in enumerate(self._windows_days)
         )
 
+    def _on_wire(self, name: str, figure: float | None) -> float | None:
+        if figure is None:
+            return None
+        # adding zero turns -0.0 into 0.0
+        return float(self.resolution.rounded(figure)) if name.endswith("_kw") else round(figure, 4) + 0.0
+
     def state(self) -> dict[str, NDArray[Any]]:
         """Return copies of the arrays that hold all that is known, by name.
 
-        A forecast whose origin has no reading yet is a row of ``ahead``: origin, medians, low ends, high ends.
+        A forecast whose origin has no reading yet is a row of ``ahead``: origin, medians, low ends, high ends; one that
+        came before the resolution was fixed is a row of ``early``.
         """
-        ahead = [[origin, *issued.ravel().tolist()] for origin, issued in sorted(self._ahead.items())]
         return {
             "clock": whole_number(self.clock),
             "repeated_forecasts": np.array(self.repeated_forecasts),
             "repeated_readings": np.array(self.repeated_readings),
+            "exponent": np.array(self.resolution.exponent),
             "by_target": self._by_target.copy(),
-            "actuals": self._actuals.copy(),
+            "loads_kw": self._loads_kw.copy(),
             "sums": self.sums.copy(),
-            "ahead": np.array(ahead, np.int64).reshape(-1, 1 + 3 * self._leads),
+            "ahead": self._rows(self._ahead),
+            "early": self._rows(self._early),
+            **joined({"first_day": fields_of(self._first_day)}),
         }
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -334,14 +380,67 @@ class RollingScores:
         self.clock = known(state["clock"])
         self.repeated_forecasts = int(state["repeated_forecasts"])
         self.repeated_readings = int(state["repeated_readings"])
+        self.resolution = Resolution(int(state["exponent"]))
+        give(self._first_day, below(state, "first_day"))
         self._by_target[:] = state["by_target"]
-        self._actuals[:] = state["actuals"]
+        self._loads_kw[:] = state["loads_kw"]
+        self._actuals[:] = self.resolution.multiples(self._loads_kw)
         self.sums[:] = state["sums"]
-        self._ahead = {int(row[0]): row[1:].reshape(3, -1).astype(np.int32) for row in state["ahead"]}
+        self._ahead, self._early = (
+            {int(row[0]): row[1:].reshape(3, -1) for row in state[name]} for name in ("ahead", "early")
+        )
 
-    def _tick(self, step: int, actual: int) -> None:
+    def _rows(self, forecasts: Mapping[int, NDArray[np.float64]]) -> NDArray[np.float64]:
+        rows = [[origin, *issued_kw.ravel().tolist()] for origin, issued_kw in sorted(forecasts.items())]
+        return np.array(rows, np.float64).reshape(-1, 1 + 3 * self._leads)
+
+    def _learn_resolution(self, step: int, demand_kw: float) -> None:
+        """Let the reading say how large the loads of the zone are, as long as its first day of load is not over."""
+        self._first_day.take(step, demand_kw)
+        if self._first_day.fixed:
+            self._early.clear()
+        elif self._first_day.first_step < 0:  # what lies a day before the first load may be rounded twice
+            past = step - self._leads
+            self._early = {origin: kw for origin, kw in self._early.items() if origin > past}
+        elif self._first_day.resolution.exponent != self.resolution.exponent:
+            self._count_in(self._first_day.resolution)
+
+    def _make_room_for(self, largest_kw: float) -> None:
+        resolution = self.resolution.covering(largest_kw)
+        if resolution is not self.resolution:
+            self._count_in(resolution)
+
+    def _count_in(self, resolution: Resolution) -> None:
+        """Count all that is kept in multiples of another resolution."""
+        kept_kw, clock = self.resolution.to_kw(self._by_target), self.clock or 0
+        for origin, issued_kw in self._early.items():
+            first, targets = self._kept(origin, clock)
+            kept_kw[targets % len(kept_kw), :, np.arange(first, self._leads)] = issued_kw[:, first:].T
+        largest_kw = np.abs(kept_kw).max(initial=0.0, where=~np.isnan(kept_kw))
+        self.resolution = resolution.covering(float(largest_kw))
+        self._by_target[:] = self.resolution.multiples(kept_kw)
+        self._actuals[:] = self.resolution.multiples(self._loads_kw)
+        self.sums[:] = self._counted()
+
+    def _counted(self) -> NDArray[np.int64]:
+        """Return the sums of what is kept, counted afresh."""
+        sums, clock = np.zeros_like(self.sums), self.clock or 0
+        targets = np.arange(clock - self._longest + 1, clock + 1)
+        answered = (self._by_target[targets % len(self._by_target), 0] != ABSENT).any(axis=1)
+        for target in targets[answered]:
+            terms = self._terms(target, self._by_target[target % len(self._by_target)], self._days_back)
+            sums += terms[:, None] * (target > clock - self._windows)[:, None]
+        return sums
+
+    def _kept(self, origin: int, clock: int) -> tuple[int, NDArray[np.int64]]:
+        """Return how many of the first leads of a forecast are too old to be kept, and the targets of the others."""
+        first = max(0, clock - self._longest - origin)
+        return first, np.arange(origin + 1 + first, origin + 1 + self._leads)
+
+    def _tick(self, step: int, demand_kw: float) -> None:
         """Move the clock by one: the targets of ``step`` enter every window, one target leaves each."""
-        self._actuals[step % self._actuals.size] = actual
+        self._loads_kw[step % self._loads_kw.size] = demand_kw
+        self._actuals[step % self._actuals.size] = self.resolution.multiples(demand_kw)
         targets = np.concatenate(([step], step - self._windows))
         rows = targets % len(self._by_target)
         terms = self._terms(targets[:, None], self._by_target[rows].swapaxes(0, 1), self._days_back)
@@ -354,16 +453,19 @@ class RollingScores:
         for origin in [origin for origin in self._ahead if origin <= clock]:
             self._place(origin, self._ahead.pop(origin), clock)
 
-    def _place(self, origin: int, issued: NDArray[np.int32], clock: int) -> None:
+    def _place(self, origin: int, issued_kw: NDArray[np.float64], clock: int) -> None:
         """Keep the forecast by target, and add the pairs whose readings have been seen."""
-        first = max(0, clock - self._longest - origin)
-        targets = np.arange(origin + 1 + first, origin + 1 + self._leads)
+        first, targets = self._kept(origin, clock)
         rows = targets % len(self._by_target)
         if not rows.size:
             return
         if self._by_target[rows[-1], 0, -1] != ABSENT:
             self.repeated_forecasts += 1
             return
+        self._make_room_for(float(np.abs(issued_kw).max()))
+        if not self._first_day.fixed:
+            self._early[origin] = issued_kw
+        issued = self.resolution.multiples(issued_kw)
         self._by_target[rows, :, np.arange(first, self._leads)] = issued[:, first:].T
         due = min(self._leads, clock - origin)
         if due <= first:
@@ -383,6 +485,5 @@ class RollingScores:
         return np.concatenate((pair_terms(actual, issued), versus_terms(actual, issued[0], yesterday)))
 
 
-def _on_wire(name: str, figure: float | None) -> float | None:
-    # adding zero turns -0.0 into 0.0
-    return None if figure is None else round(figure, 1 if name.endswith("_kw") else 4) + 0.0
+def _forecasts(rows: NDArray[np.float64]) -> dict[int, NDArray[np.float64]]:
+    return {int(row[0]): row[1:].reshape(3, -1) for row in rows}

@@ -7,22 +7,26 @@ holds on, only larger or smaller. To wait until the old level has left all lags 
 A. Timmermann, Selection of estimation window in the presence of breaks, Journal of Econometrics 137, 2007, on what data
 from before a break are worth). For some days, a jump back to the level of before needs less proof: that level is known.
 Where it has come back, load is being switched to and fro, and no shift is believed for two weeks.
+
+Of a load that crosses zero a ratio means nothing: there the shift is a constant difference, as a share of the largest
+load, and the past is moved by it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+from shared.forecasting.size import Kw, size_kw, swing_kw
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from shared.forecasting.grid import Grid
 
-__all__ = ["LevelShift", "jumps"]
-
-Floats = NDArray[np.float64]
+__all__ = ["LevelShift", "Shift", "jumps"]
 
 _CONFIRM_MINUTES = 480
 _RETURN_MINUTES = 30
@@ -35,13 +39,22 @@ _JUMP_SHARE = 0.05  # of the first reading, which may hold only a part of the sh
 _SMALLEST_SHARE = 0.12
 _STEADINESS = 0.35  # how far a ratio may lie from the mean one, as a share of the shift
 _LARGEST_RATIO = 3.0  # beyond it, it is more likely another unit
+_CROSSES_ZERO = 0.1  # of the largest load: a load that goes farther than that to the other side of zero has no ratios
 
 
-def jumps(load_kw: Floats, expected_kw: Floats, usual_error_kw: float) -> NDArray[np.bool_]:
+def jumps(load_kw: Kw, expected_kw: Kw, usual_error_kw: float, swing_kw: Kw) -> NDArray[np.bool_]:
     """Tell of which loads that lie so far from what was expected that a shift may begin there."""
     off_kw = np.abs(load_kw - expected_kw)
-    jump: NDArray[np.bool_] = (off_kw > _JUMP_SHARE * expected_kw) & (off_kw > _JUMP_ERRORS * usual_error_kw)
-    return jump
+    far = off_kw > _JUMP_SHARE * size_kw(expected_kw, swing_kw)
+    return np.asarray(far & (off_kw > _JUMP_ERRORS * usual_error_kw))
+
+
+class Shift(NamedTuple):
+    """A load that was y is now ratio * y + offset, from its onset on."""
+
+    onset_step: int
+    ratio: float
+    offset_kw: float
 
 
 @dataclass
@@ -53,10 +66,12 @@ class LevelShift:
     onset_step: int = field(init=False, default=-1)
     last_onset: int = field(init=False, default=-1)  # of the shift that was accepted last
     last_ratio: float = field(init=False, default=1.0)  # of that
+    last_offset_kw: float = field(init=False, default=0.0)
     returned_step: int = field(init=False, default=-1)  # when a load that had shifted was last back
     count: int = field(init=False, default=0)
     ratios: NDArray[np.float64] = field(init=False)  # of the load to the forecast, since the onset
     before_kw: NDArray[np.float64] = field(init=False)  # (horizon,): what was forecast when it had not begun
+    scale_kw: float = field(init=False, default=0.0)  # a difference of so much counts as a ratio of 2; 0: true ratios
 
     def __post_init__(self) -> None:
         confirm, back = (self.grid.steps(minutes)[0] for minutes in (_CONFIRM_MINUTES, _RETURN_MINUTES))
@@ -65,47 +80,78 @@ class LevelShift:
         self.before_kw = np.zeros(self.horizon_steps)
 
     def watch(
-        self, step: int, load_kw: float, forecast_kw: NDArray[np.float64], usual_error_kw: float
-    ) -> tuple[int, float] | None:
-        """Take a good reading and what was forecast from the step before it, (horizon,).
+        self,
+        step: int,
+        load_kw: float,
+        forecast_kw: NDArray[np.float64],
+        usual_error_kw: float,
+        range_kw: tuple[float, float],
+    ) -> Shift | None:
+        """Take a good reading, what was forecast from the step before it, (horizon,), and the load's range before it.
 
-        Returns the onset of a shift and its ratio at the reading that confirms it, else None; always None where the
-        horizon is too short to tell.
+        Returns the shift at the reading that confirms it, else None; always None where the horizon is too short to
+        tell.
         """
         if self.horizon_steps <= len(self.ratios) or self._distrusted(step):
             return None
         if self.onset_step < 0:
-            if not jumps(np.array(load_kw), forecast_kw[0], usual_error_kw):
+            swing = float(swing_kw(*range_kw))
+            if not jumps(load_kw, float(forecast_kw[0]), usual_error_kw, swing):
                 return None
             self.onset_step, self.count = step, 0
             self.before_kw[:] = forecast_kw
+            largest_kw = max(range_kw[1], -range_kw[0])
+            self.scale_kw = largest_kw if swing > _CROSSES_ZERO * largest_kw else 0.0
         return self._follow(step, load_kw)
 
     def _distrusted(self, step: int) -> bool:
         return 0 <= self.returned_step > step - _DISTRUST_DAYS * self.grid.day
 
-    def _follow(self, step: int, load_kw: float) -> tuple[int, float] | None:
+    def _follow(self, step: int, load_kw: float) -> Shift | None:
         since = step - self.onset_step
-        if since >= self.horizon_steps or not self.before_kw[since] > 0.0:
+        if since >= self.horizon_steps or not (self.scale_kw or abs(self.before_kw[since]) > 0.0):
             self.onset_step = -1
             return None
-        self.ratios[self.count] = load_kw / self.before_kw[since]
+        self.ratios[self.count] = self._ratio(load_kw, float(self.before_kw[since]))
         self.count += 1
         if self.count == 1:
             return None
         # the reading in which it begins is a mean of both levels
         ratios = self.ratios[1 : self.count]
-        onset, ratio = self.onset_step, float(ratios.mean())
+        ratio = float(ratios.mean())
         shift = abs(ratio - 1.0)
-        known = self.last_onset >= 0 and onset - self.last_onset <= _KNOWN_DAYS * self.grid.day
-        returning = known and abs(ratio * self.last_ratio - 1.0) <= _SAME_LEVEL
+        returning = self._returns(ratio)
         steady = bool((np.abs(ratios - ratio) <= _STEADINESS * shift).all())
         if steady and self.count < (self._back if returning else len(self.ratios)):
             return None
-        self.onset_step = -1
-        if not steady or shift < _SMALLEST_SHARE or not 1.0 / _LARGEST_RATIO <= ratio <= _LARGEST_RATIO:
+        onset, self.onset_step = self.onset_step, -1
+        if not steady or shift < _SMALLEST_SHARE or self._of_another_unit(ratio):
             return None
+        return self._accept(step, onset, ratio, returning=returning)
+
+    def _ratio(self, load_kw: float, before_kw: float) -> float:
+        return 1.0 + (load_kw - before_kw) / self.scale_kw if self.scale_kw else load_kw / before_kw
+
+    def _of_another_unit(self, ratio: float) -> bool:
+        if self.scale_kw:
+            return abs(ratio - 1.0) > _LARGEST_RATIO - 1.0
+        return not 1.0 / _LARGEST_RATIO <= ratio <= _LARGEST_RATIO
+
+    def _returns(self, ratio: float) -> bool:
+        """Tell whether the load is back on the level of before the last shift."""
+        if self.last_onset < 0 or self.onset_step - self.last_onset > _KNOWN_DAYS * self.grid.day:
+            return False
+        if self.scale_kw:
+            return abs(ratio - 1.0 + self.last_offset_kw / self.scale_kw) <= _SAME_LEVEL and self.last_offset_kw != 0.0
+        return abs(ratio * self.last_ratio - 1.0) <= _SAME_LEVEL and self.last_offset_kw == 0.0
+
+    def _accept(self, step: int, onset: int, ratio: float, *, returning: bool) -> Shift:
         if returning:
             self.returned_step = step
-        self.last_onset, self.last_ratio = onset, 1.0 / self.last_ratio if returning else ratio
-        return onset, self.last_ratio
+        if self.scale_kw:
+            offset_kw = -self.last_offset_kw if returning else (ratio - 1.0) * self.scale_kw
+            shift = Shift(onset, 1.0, offset_kw)
+        else:
+            shift = Shift(onset, 1.0 / self.last_ratio if returning else ratio, 0.0)
+        self.last_onset, self.last_ratio, self.last_offset_kw = shift
+        return shift

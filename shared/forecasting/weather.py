@@ -277,11 +277,11 @@ class WeatherDemand:
     def correct(self, step: int, uncorrected_kw: float) -> float:
         """Return the estimate of a step in kW, corrected with labels that are at least a day older than the step.
 
-        Without any of the week before it stays as it is; it is never below zero, and NaN stays NaN.
+        Without any of the week before it stays as it is, and NaN stays NaN.
         """
         if math.isnan(uncorrected_kw):
             return math.nan
-        return max(0.0, uncorrected_kw + self.correction.bias_kw(step, uncorrected_kw))
+        return uncorrected_kw + self.correction.bias_kw(step, uncorrected_kw)
 
     def partial_fit(self, step: int, uncorrected_kw: float, demand_kw: float) -> Self:
         """Take the label of ``step``, to be learned a day later; NaN in the estimate or the label teaches nothing.

@@ -27,17 +27,16 @@ def flat_record(days: float, *, start: datetime = START, error_kw: float = 10.0)
     """Return readings of 20 MW and forecasts that are ``error_kw`` too high, with an interval of 50 kW to each side."""
     step = timedelta(minutes=10)
     record = Record(2, start, start + round(days * DAY) * step, 10, history_from=start - timedelta(days=8))
-    record.demand[:] = 200_000
-    median = 200_000 + round(10 * error_kw)
-    record.issued[:] = np.array([median, median - 500, median + 500])[:, None]
-    record.weather_estimate[:] = 200_300
+    record.demand_kw[:] = 20_000.0
+    median_kw = 20_000.0 + error_kw
+    record.issued_kw[:] = np.array([median_kw, median_kw - 50, median_kw + 50])[:, None]
+    record.weather_estimate_kw[:] = 20_030.0
     return record
 
 
 def shift_targets(record: Record, first: int, until: int, kw: float) -> None:
     """Let the readings of the test rows [first, until) be so much higher than the forecasts foresaw."""
-    history = record.demand.size - record.rows
-    record.demand[history + first : history + until] += round(10 * kw)
+    record.demand_kw[record.history + first : record.history + until] += kw
 
 
 def year(*, label: str = "file year.csv", synthetic: bool = False) -> Year:
@@ -48,5 +47,5 @@ def year(*, label: str = "file year.csv", synthetic: bool = False) -> Year:
 
 def result_of(record: Record, of: Year | None = None) -> Backtest:
     """Return the result of a record for which the weather model alone says 100 kW too much."""
-    uncorrected, books = np.full(record.rows, 201_000, np.int32), Books(record.demand.size, 0, {"no_time": 2}, 0, 0, 0)
+    uncorrected, books = np.full(record.rows, 20_100.0), Books(record.demand_kw.size, 0, {"no_time": 2}, 0, 0, 0)
     return Backtest.of(record, of or year(), uncorrected, seconds_per_forecast=0.0005, books=books)

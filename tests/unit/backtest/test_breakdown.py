@@ -11,7 +11,6 @@ from backtest.breakdown import by_group, by_lead
 from backtest.naive import RULES
 from backtest.tables import ScoreTable
 from shared.forecasting.calendar import Calendar
-from shared.forecasting.scores import ABSENT
 from tests.unit.backtest.records import DAY, UTC_CALENDAR, flat_record, shift_targets
 
 
@@ -37,9 +36,9 @@ class TestByLead:
     def test_yesterday_is_named_where_only_it_is_right(self) -> None:
         """Each day repeats the one before, but for a jump a week ago: "same time yesterday" makes no error."""
         record = flat_record(2)
-        shape = np.random.default_rng(3).integers(0, 9_000, DAY, np.int32)
-        record.demand[:] = 150_000 + np.tile(shape, record.demand.size // DAY)
-        record.demand[: 3 * DAY] += np.random.default_rng(4).integers(0, 9_000, 3 * DAY, np.int32)
+        shape = np.random.default_rng(3).uniform(0, 900, DAY)
+        record.demand_kw[:] = 15_000 + np.tile(shape, record.demand_kw.size // DAY)
+        record.demand_kw[: 3 * DAY] += np.random.default_rng(4).uniform(0, 900, 3 * DAY)
         leads = by_lead(ScoreTable.of(record), 10)
         assert leads["best_naive_rule"].iloc[59] == "same time yesterday"
         assert leads["best_naive_rmse_kw"].iloc[59] == 0
@@ -74,8 +73,8 @@ class TestByGroup:
     def test_the_groups_of_a_lead_share_its_pairs(self, name: str) -> None:
         """Whatever the groups, their pairs add up to rows - h, less those without a reading or a forecast."""
         record = flat_record(9)
-        record.demand[-5] = ABSENT
-        record.issued[700] = ABSENT
+        record.demand_kw[-5] = np.nan
+        record.issued_kw[700] = np.nan
         pairs = by_group(record, UTC_CALENDAR)[name].groupby("lead_minutes")["pairs"].sum()
         assert pairs.to_dict() == {10 * lead: 9 * DAY - lead - 2 for lead in (1, 6, 36, 144)}
 
@@ -120,7 +119,7 @@ class TestByGroup:
     def test_a_day_without_readings_stays_visible(self) -> None:
         """It has 0 pairs and open figures."""
         record = flat_record(3)
-        record.demand[-2 * DAY : -DAY] = ABSENT
+        record.demand_kw[-2 * DAY : -DAY] = np.nan
         gap = by_group(record, UTC_CALENDAR)["days"].query("lead_minutes == 10").iloc[1]
         assert gap["pairs"] == 0
         assert np.isnan(gap["rmse_kw"])

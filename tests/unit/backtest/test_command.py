@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from cli import backtesting
 from cli.__main__ import app
-from shared.forecasting.scores import ABSENT
 from shared.runtime.settings import Refused
 from tests.unit.backtest.records import START, flat_record, result_of, year
 
@@ -120,8 +120,8 @@ class TestWindow:
     def test_a_lead_that_cannot_be_scored_leaves_the_others(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A meter that reports every second step has no target one step ahead, and the other leads are shown."""
         record = flat_record(3)
-        record.demand[1::2] = ABSENT
-        record.issued[1::2] = ABSENT
+        record.demand_kw[1::2] = np.nan
+        record.issued_kw[1::2] = np.nan
         monkeypatch.setattr(backtesting, "backtest", lambda *_, **__: result_of(record))
         done = CliRunner().invoke(app, ["backtest", "--from", "2017-11-29"], catch_exceptions=False)
         assert done.exit_code == 0

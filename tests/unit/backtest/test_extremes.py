@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from backtest.extremes import days_ahead, worst_weeks
 from shared.forecasting.calendar import Calendar
-from shared.forecasting.scores import ABSENT
 from tests.unit.backtest.records import DAY, UTC_CALENDAR, flat_record, shift_targets
 
 
@@ -71,7 +71,7 @@ class TestWorstWeeks:
     def test_a_week_without_readings_is_no_worst_week(self) -> None:
         """What was not scored is not ranked."""
         record = flat_record(15)
-        record.demand[-14 * DAY :] = ABSENT
+        record.demand_kw[-14 * DAY :] = np.nan
         assert worst_weeks(record, UTC_CALENDAR).empty
 
     def test_a_local_week_over_a_leap_of_the_clock_is_whole(self) -> None:
@@ -105,7 +105,7 @@ class TestDaysAhead:
         """Two days ahead lie in the window; the one that lacks a reading is passed over."""
         record = flat_record(3)
         shift_targets(record, DAY, 2 * DAY, 300.0)
-        record.demand[-2 * DAY + 5] = ABSENT
+        record.demand_kw[-2 * DAY + 5] = np.nan
         (only,) = days_ahead(record, UTC_CALENDAR)
         assert only.rmse_kw == 10.0
 

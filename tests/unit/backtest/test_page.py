@@ -7,11 +7,11 @@ import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # Plotly 5 is published without types
 
 from backtest.page import cell, page_of
-from shared.forecasting.scores import ABSENT
 from tests.unit.backtest.records import DAY, flat_record, result_of, shift_targets, year
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class TestPage:
     def test_nothing_to_score_is_said(self) -> None:
         """Without any reading there is a page, and no chart of nothing."""
         record = flat_record(2)
-        record.demand[:] = ABSENT
+        record.demand_kw[:] = np.nan
         html = page(record)
         assert html.count("Nothing was scored") == 6
         assert "newPlot" not in html
@@ -157,7 +157,7 @@ class TestPage:
     def test_a_gap_is_drawn_as_one(self) -> None:
         """A day without readings is null in the data of its chart, which is valid JSON."""
         record = flat_record(4)
-        record.demand[-2 * DAY : -DAY] = ABSENT
+        record.demand_kw[-2 * DAY : -DAY] = np.nan
         html = page(record)
         days = next(
             script for script in re.findall(r"Plotly\.newPlot\((.*?)\n?</script>", html) if "2017-12-01" in script

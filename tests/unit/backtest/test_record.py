@@ -9,7 +9,6 @@ import pytest
 
 from backtest.record import Record
 from shared.contracts.messages import CleanReading, Flagged, Forecast, Interval, ModelNames
-from shared.forecasting.scores import ABSENT
 
 START = datetime(2017, 10, 19, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -54,9 +53,10 @@ class TestRecord:
             kept.add_reading(reading(hour))
             kept.add_forecast(forecast(hour, kw=50.0 + hour, estimate_kw=60.0 + hour))
         assert kept.rows == 4
-        assert kept.demand.tolist() == [980, ABSENT, 1000, 1010, ABSENT, 1030]
-        assert kept.issued[:, :, 23].tolist() == [[500, 490, 520], [510, 500, 530], [ABSENT] * 3, [530, 520, 550]]
-        assert kept.weather_estimate.tolist() == [600, 610, ABSENT, 630]
+        np.testing.assert_array_equal(kept.demand_kw, [98, np.nan, 100, 101, np.nan, 103])
+        issued_kw = [[50, 49, 52], [51, 50, 53], [np.nan] * 3, [53, 52, 55]]
+        np.testing.assert_array_equal(kept.issued_kw[:, :, 23], issued_kw)
+        np.testing.assert_array_equal(kept.weather_estimate_kw, [60, 61, np.nan, 63])
 
     def test_the_first_forecast_of_an_origin_counts(self) -> None:
         """A repeated origin changes nothing and is counted."""
@@ -64,7 +64,7 @@ class TestRecord:
         for kw in (50.0, 60.0, 70.0):
             kept.add_forecast(forecast(1, kw=kw))
         assert kept.duplicates == 2
-        assert kept.issued[1, 0, 0] == 500
+        assert kept.issued_kw[1, 0, 0] == 50
 
     def test_missing_are_readings_without_a_forecast(self) -> None:
         """A flagged reading is to be answered too; where no reading is, no forecast is missing."""
@@ -73,7 +73,7 @@ class TestRecord:
             kept.add_reading(reading(hour, flagged=hour == 3))
         kept.add_forecast(forecast(0))
         assert kept.missing() == [START + HOUR, START + 3 * HOUR]
-        assert kept.demand[-1] == ABSENT
+        assert np.isnan(kept.demand_kw[-1])
 
     def test_strangers_are_refused(self) -> None:
         """Another zone, another step or an empty time is an error that names the field."""
@@ -88,4 +88,4 @@ class TestRecord:
         """Then demand and forecasts have the same rows."""
         bare = Record(2, START, START + 4 * HOUR, 60)
         bare.add_reading(reading(0))
-        assert np.array_equal(bare.demand, [1000, ABSENT, ABSENT, ABSENT])
+        np.testing.assert_array_equal(bare.demand_kw, [100, np.nan, np.nan, np.nan])

@@ -15,7 +15,6 @@ from backtest.result import Backtest
 from backtest.run import uncorrected_estimate
 from shared.contracts.messages import CleanReading, Flagged
 from shared.forecasting.forest import Forest
-from shared.forecasting.scores import ABSENT
 from shared.forecasting.weather import COLUMNS, WeatherDemand
 from tests.unit.backtest.records import DAY, START, flat_record, result_of, shift_targets, year
 
@@ -53,8 +52,8 @@ class TestResult:
     def test_without_weather_there_is_no_estimate(self) -> None:
         """Not figures that are null one by one: there is nothing."""
         record = flat_record(2)
-        record.weather_estimate[:] = ABSENT
-        uncorrected = np.full(record.rows, ABSENT, np.int32)
+        record.weather_estimate_kw[:] = np.nan
+        uncorrected = np.full(record.rows, np.nan)
         result = Backtest.of(record, year(), uncorrected, 0.0005, result_of(record).books, "no weather at this site")
         assert (result.to_json()["weather_estimate"], result.to_json()["seed"]) == (None, None)
         assert "there is no weather model: no weather at this site." in page_of(result)
@@ -117,7 +116,7 @@ class TestUncorrectedEstimate:
     """What the weather model alone says at each origin."""
 
     def test_each_origin_has_what_its_weather_says(self) -> None:
-        """Readings fall to their rows in tenths of kW; without a reading or its weather the origin stays absent."""
+        """Readings fall to their rows; without a reading or its weather the origin stays absent."""
         record = flat_record(4 / DAY)
         missing = {field: Flagged(flag="missing") for field in COLUMNS}
         readings = [
@@ -130,9 +129,9 @@ class TestUncorrectedEstimate:
             )
             for row, degrees in ((0, 15.0), (2, None), (3, 17.25))
         ]
-        estimate = uncorrected_estimate(warm(), record, readings)
-        assert estimate.tolist() == [150_000, ABSENT, ABSENT, 172_500]
+        estimate_kw = uncorrected_estimate(warm(), record, readings)
+        np.testing.assert_array_equal(estimate_kw, [15_000, np.nan, np.nan, 17_250])
 
     def test_no_reading_gives_no_estimate(self) -> None:
         """All origins are absent."""
-        assert set(uncorrected_estimate(warm(), flat_record(4 / DAY), []).tolist()) == {ABSENT}
+        assert np.isnan(uncorrected_estimate(warm(), flat_record(4 / DAY), [])).all()

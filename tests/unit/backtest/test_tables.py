@@ -14,7 +14,7 @@ from rich.console import Console
 from backtest.naive import NaiveForecasts, naive_mae_kw
 from backtest.record import Record
 from backtest.tables import FIGURES, ScoreTable
-from shared.forecasting.scores import ABSENT, RollingScores, figures_of, grouped, to_kw, to_tenths
+from shared.forecasting.scores import RollingScores, figures_of, grouped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,18 +23,19 @@ START = datetime(2017, 10, 19, tzinfo=UTC)
 HISTORY, ROWS, LEADS = 240, 400, 24
 
 
-def random_record(rows: int = ROWS) -> Record:
-    """Return hourly readings and forecasts with unremarkable errors."""
+def random_record(rows: int = ROWS, scale: float = 1.0) -> Record:
+    """Return hourly readings of about 2 MW and forecasts with unremarkable errors, both times a scale."""
     rng = np.random.default_rng(11)
     hours = timedelta(hours=1)
     record = Record(2, START, START + rows * hours, 60, history_from=START - HISTORY * hours)
     steps = np.arange(HISTORY + rows + LEADS)
-    demand = (20_000 + 5_000 * np.sin(steps * 2 * np.pi / 24) + rng.normal(0, 900, steps.size)).astype(np.int32)
-    record.demand[:] = demand[: HISTORY + rows]
+    demand_kw = np.round(2_000 + 500 * np.sin(steps * 2 * np.pi / 24) + rng.normal(0, 90, steps.size), 1)
+    record.demand_kw[:] = scale * demand_kw[: HISTORY + rows]
     targets = HISTORY + np.arange(rows)[:, None] + np.arange(1, LEADS + 1)
-    median = demand[targets] + rng.integers(-900, 1_000, targets.shape)
-    record.issued[:] = np.stack([median, median - rng.integers(100, 1_200), median + 800], axis=1)
-    record.weather_estimate[:] = demand[HISTORY : HISTORY + rows] + 30
+    median_kw = demand_kw[targets] + rng.integers(-900, 1_000, targets.shape) / 10
+    ends_kw = [median_kw - rng.integers(100, 1_200) / 10, median_kw + 80]
+    record.issued_kw[:] = scale * np.stack([median_kw, *ends_kw], axis=1)
+    record.weather_estimate_kw[:] = scale * (demand_kw[HISTORY : HISTORY + rows] + 3)
     return record
 
 
@@ -46,13 +47,13 @@ class TestScoreTable:
         record = random_record()
         table = ScoreTable.of(record, training_mae_kw=123.0)
         lead = 6
-        actual_kw = to_kw(record.demand[HISTORY + lead :])
-        median_kw, low_kw, high_kw = to_kw(record.issued[:-lead, :, lead - 1]).T
+        actual_kw = record.demand_kw[HISTORY + lead :]
+        median_kw, low_kw, high_kw = record.issued_kw[:-lead, :, lead - 1].T
         error_kw = median_kw - actual_kw
         assert error_kw.size == ROWS - lead
         below, above = actual_kw - low_kw, actual_kw - high_kw
         covered = (below >= 0) & (above <= 0)
-        naive = to_kw(to_tenths(NaiveForecasts(to_kw(record.demand), 24).at(lead)[:, HISTORY:-lead]))
+        naive = record.resolution().rounded(NaiveForecasts(record.demand_kw, 24).at(lead)[:, HISTORY:-lead])
         best_kw = np.sqrt(np.mean((naive - actual_kw) ** 2, axis=1)).min()
         rmse_kw = np.sqrt(np.mean(error_kw**2))
         expected = {
@@ -70,17 +71,18 @@ class TestScoreTable:
         }
         assert {name: figure[lead - 1] for name, figure in table.per_lead.items()} == pytest.approx(expected, rel=1e-7)
 
-    def test_the_stream_says_the_same_to_the_last_bit(self) -> None:
+    @pytest.mark.parametrize("scale", [1e-5, 1.0, 1 / 3, -1.0, 5e5])
+    def test_the_stream_says_the_same_to_the_last_bit(self, scale: float) -> None:
         """A rolling window that covers the whole time has the figures of the table, with nulls and gaps in it."""
-        record = random_record()
-        record.demand[HISTORY + np.array([5, 6, 90])] = ABSENT
-        record.issued[[7, 100, 101]] = ABSENT
+        record = random_record(scale=scale)
+        record.demand_kw[HISTORY + np.array([5, 6, 90])] = np.nan
+        record.issued_kw[[7, 100, 101]] = np.nan
         rolling = RollingScores(LEADS, 24, (28,))
         for row in range(ROWS):
-            if record.issued[row, 0, 0] != ABSENT:
-                rolling.on_forecast(row, record.issued[row])
-            rolling.on_reading(row, int(record.demand[HISTORY + row]))
-        streamed, table = figures_of(rolling.sums[:, 0]), ScoreTable.of(record)
+            if record.has_forecast[row]:
+                rolling.on_forecast(row, record.issued_kw[row])
+            rolling.on_reading(row, float(record.demand_kw[HISTORY + row]))
+        streamed, table = figures_of(rolling.sums[:, 0], rolling.resolution), ScoreTable.of(record)
         for name, figure in streamed.items():
             assert np.array_equal(figure, table.per_lead[name]), name
 
@@ -88,7 +90,7 @@ class TestScoreTable:
         """Forecasts 3 kW too high: RMSE = MAE = bias = 3, and the mean of all leads too."""
         record = random_record()
         targets = np.minimum(HISTORY + np.arange(ROWS)[:, None] + np.arange(1, LEADS + 1), HISTORY + ROWS - 1)
-        record.issued[:] = record.demand[targets][:, None, :] + np.array([30, 0, 40])[:, None]
+        record.issued_kw[:] = record.demand_kw[targets][:, None, :] + np.array([3, 0, 4])[:, None]
         leads = ScoreTable.of(record).to_json()["leads"]
         assert {figures["rmse_kw"] for figures in leads.values()} == {3.0}
         assert {figures["coverage"] for figures in leads.values()} == {1.0}
@@ -96,13 +98,13 @@ class TestScoreTable:
     def test_unscored_targets_do_not_shorten_a_week(self) -> None:
         """The worst week is over that many scored targets; with fewer there is none."""
         record = random_record(rows=200)
-        record.issued[:, 1] = -10_000_000
-        record.issued[:, 2] = 10_000_000
-        record.issued[50:80, 2] = -10_000_000
-        record.demand[HISTORY + 100 : HISTORY + 110] = ABSENT
+        record.issued_kw[:, 1] = -1_000_000
+        record.issued_kw[:, 2] = 1_000_000
+        record.issued_kw[50:80, 2] = -1_000_000
+        record.demand_kw[HISTORY + 100 : HISTORY + 110] = np.nan
         worst = ScoreTable.of(record).per_lead["worst_week_coverage"]
         assert worst[0] == (168 - 30) / 168
-        record.demand[HISTORY + 110 : HISTORY + 140] = ABSENT
+        record.demand_kw[HISTORY + 110 : HISTORY + 140] = np.nan
         assert np.isnan(ScoreTable.of(record).per_lead["worst_week_coverage"]).all()
 
     def test_the_json_has_the_promised_shape(self) -> None:
@@ -155,15 +157,15 @@ class TestScoreTable:
         The tolerance of 3 kW is for the first targets after the start, which the published figures count and the
         table does not: at most 144 of 10,484.
         """
-        demand = to_tenths(pd.read_csv(real_data_path)["Zone 2  Power Consumption"].to_numpy(np.float64))
+        demand_kw = pd.read_csv(real_data_path)["Zone 2  Power Consumption"].to_numpy(np.float64)
         rows = 10_484
         test_from = datetime(2017, 10, 19, 4, 40, tzinfo=UTC)
         step = timedelta(minutes=10)
         record = Record(2, test_from, test_from + rows * step, 10, history_from=datetime(2017, 1, 1, tzinfo=UTC))
-        record.demand[:] = demand
-        yesterday = demand.size - rows + np.arange(rows)[:, None] + np.arange(1, 145) - 144
-        record.issued[:] = demand[yesterday][:, None, :]
-        table = ScoreTable.of(record, naive_mae_kw(to_kw(demand[:-rows]), 144))
+        record.demand_kw[:] = demand_kw
+        yesterday = demand_kw.size - rows + np.arange(rows)[:, None] + np.arange(1, 145) - 144
+        record.issued_kw[:] = demand_kw[yesterday][:, None, :]
+        table = ScoreTable.of(record, naive_mae_kw(demand_kw[:-rows], 144))
         best_kw = grouped(table.per_lead["best_naive_rmse_kw"], 10)
         assert best_kw == pytest.approx({"10": 243, "60": 610, "360": 1274, "1440": 1526, "mean": 1326}, abs=3)
         leads = table.to_json()["leads"]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.streaming import answer, empty_model, in_parallel, scored, take
-from shared.forecasting.scores import ABSENT, to_tenths
 from tests.unit.benchmarks.histories import DAY, FIRST_STEP, history_of
 
 if TYPE_CHECKING:
@@ -26,8 +25,8 @@ def test_an_answer_is_what_the_model_says_after_the_reading() -> None:
     for row, demand_kw in enumerate(load_kw[:200].tolist()):
         model.partial_fit(FIRST_STEP + row, demand_kw)
     forecast = model.predict()
-    np.testing.assert_array_equal(issued[199], to_tenths((forecast.median_kw, *forecast.bounds_kw(0.9))))
-    assert (issued[0] == ABSENT).all()
+    np.testing.assert_array_equal(issued[199], (forecast.median_kw, *forecast.bounds_kw(0.9)))
+    assert np.isnan(issued[0]).all()
     assert sum(told) == len(load_kw)
 
 
@@ -44,10 +43,10 @@ def test_pairs_are_scored_by_their_target() -> None:
     """Forecasts that are right but for 50 kW at every lead have an RMSE of 50 kW at each, and are covered or not."""
     history = history_of(12, seen_days=10)
     rows = range(10 * DAY, 12 * DAY)
-    issued = np.full((len(rows), 3, DAY), ABSENT, np.int32)
+    issued = np.full((len(rows), 3, DAY), np.nan)
     for origin in range(len(rows)):
         known = history.demand_kw[rows.start + origin + 1 : rows.start + origin + 1 + DAY]
-        issued[origin, :, : len(known)] = to_tenths((known + 50, known - 1, known + 60))
+        issued[origin, :, : len(known)] = known + 50, known - 1, known + 60
     table = scored(history, rows, issued)
     np.testing.assert_allclose(table.per_lead["rmse_kw"], 50.0)
     np.testing.assert_allclose(table.per_lead["coverage"], 1.0)
@@ -59,7 +58,7 @@ def test_the_naive_rules_know_only_what_a_cold_start_has_seen() -> None:
     """Without a week before the window no rule that needs one speaks, and none is scored; with eight days all do."""
     history = history_of(14, seen_days=14)
     rows = range(12 * DAY, 14 * DAY)
-    issued = np.zeros((len(rows), 3, DAY), np.int32)
+    issued = np.zeros((len(rows), 3, DAY))
     assert np.isnan(scored(history, rows, issued, known_from=9 * DAY).per_lead["best_naive_rmse_kw"]).all()
     assert not np.isnan(scored(history, rows, issued, known_from=4 * DAY).per_lead["best_naive_rmse_kw"]).any()
 

@@ -93,15 +93,20 @@ def test_rows_come_in_order_of_time(table: bytes, tmp_path: Path) -> None:
     assert [message["DateTime"] for message in sent] == [
         *("3/3/2019 23:40", "3/3/2019 23:50", "3/4/2019 0:00", "3/4/2019 0:00", "3/4/2019 0:10", "3/4/2019 0:20")
     ]
-    assert turned.demand(1).tolist()[2:4] == [25012.2, 1.0]
+    assert turned.demand(1).tolist()[2:4] == [25012.25, 1.0]
     assert turned.times.is_monotonic_increasing
 
 
 def test_demand_is_rounded_as_on_the_wire(table: bytes, tmp_path: Path) -> None:
-    """One decimal of a kW by the rule of Python's round; what is no finite number is NaN."""
-    broken = table.replace(b"25012.15", b"?").replace(b"25012.25", b"inf").replace(b"25012.35", b"")
+    """Nine digits are kept; what is no finite number is NaN."""
+    broken = (
+        table.replace(b"25012.05", b"25012.0512499999")
+        .replace(b"25012.15", b"?")
+        .replace(b"25012.25", b"inf")
+        .replace(b"25012.35", b"")
+    )
     demand_kw = year_of(broken, tmp_path).demand(1)
-    np.testing.assert_array_equal(demand_kw, [25012.0, np.nan, np.nan, np.nan, round(25012.45, 1)])
+    np.testing.assert_array_equal(demand_kw, [25012.0512, np.nan, np.nan, np.nan, 25012.45])
     assert demand_kw.dtype == np.float64
 
 

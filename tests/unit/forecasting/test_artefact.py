@@ -52,6 +52,7 @@ def test_parameters_come_back(saved: Path) -> None:
         "step_minutes": 60,
         "horizon_steps": 24,
         "half_lives_days": (20.0, 200.0),
+        "floor_kw": None,
     }
 
 
@@ -107,8 +108,8 @@ def test_nothing_is_unpickled(saved: Path) -> None:
 
 def test_a_newer_format_asks_for_an_update(saved: Path) -> None:
     """A version that this program does not read is named."""
-    rewritten(saved, header=header(saved, version=6))
-    with pytest.raises(ValueError, match=r"zone-demand\.npz .*format version 6, this program reads 5.*: run"):
+    rewritten(saved, header=header(saved, version=7))
+    with pytest.raises(ValueError, match=r"zone-demand\.npz .*format version 7, this program reads 6.*: run"):
         ZoneDemand.load(saved)
 
 

@@ -52,11 +52,11 @@ def test_before_the_first_reading_nothing_is_usual(climatology: Climatology) -> 
 
 
 def test_a_lasting_shift_moves_all_of_it(climatology: Climatology) -> None:
-    """Every cell, also a borrowed one, is larger by the ratio."""
+    """Every cell, also a borrowed one, is larger by the ratio, and by the difference."""
     learn(climatology, MONDAY, 8, 100.0)
     climatology.refresh()
-    climatology.rescale(1.2)
-    np.testing.assert_allclose(climatology.usual_kw, 120.0)
+    climatology.move(1.2, -5.0)
+    np.testing.assert_allclose(climatology.usual_kw, 115.0)
 
 
 def test_readings_of_different_times_are_learned_together_as_alone(climatology: Climatology) -> None:

@@ -88,7 +88,7 @@ def test_a_wild_reading_neither_teaches_nor_misleads(model: ZoneDemand, syntheti
     forecast = model.predict()
     np.testing.assert_array_equal(forecast.median_kw, missing.predict().median_kw)
     assert forecast.reason is not None
-    assert f"{10.0 * load_kw[18 * DAY]:.1f} kW" in forecast.reason
+    assert f"{10.0 * load_kw[18 * DAY]:,.0f} kW" in forecast.reason
 
 
 def test_after_six_refusals_the_reading_is_the_truth(model: ZoneDemand, synthetic: Series) -> None:

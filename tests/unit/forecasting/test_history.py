@@ -71,7 +71,7 @@ def test_a_rescaled_past_is_what_the_load_would_have_been(
     window, load = history
     onset = START + 10 * DAY - 3
     before = window.series.copy()
-    window.rescale(onset, 1.5, START + 10 * DAY - 1)
+    window.move(onset, 1.5, 0.0, START + 10 * DAY - 1)
     first, at = window.index(START), window.index(onset)
     np.testing.assert_allclose(window.series[LOAD, first:at], 1.5 * load[:-3])
     np.testing.assert_array_equal(window.series[LOAD, at : at + 3], load[-3:])

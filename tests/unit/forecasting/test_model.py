@@ -235,6 +235,7 @@ def test_what_begins_anew_has_only_the_parameters(model: ZoneDemand, calendar: C
         "step_minutes": 30,
         "horizon_steps": DAY,
         "half_lives_days": (30.0,),
+        "floor_kw": None,
     }
     assert copy.last_step is None
     assert model.ready

@@ -18,6 +18,7 @@ def regression() -> LeadRegression:
         lead_width=LEAD_WIDTH,
         leads=LEADS,
         load_width=2,
+        load_columns=(2, 0),
         rows_a_day=ROWS,
         half_lives_days=(1e9,),
     )
@@ -56,8 +57,8 @@ def test_the_block_solution_is_that_of_the_whole_system(regression: LeadRegressi
 
 def test_two_memories_forecast_their_mean() -> None:
     """The weights are the mean of those that each memory alone would have."""
-    alone = [LeadRegression(ORIGIN_WIDTH, LEAD_WIDTH, LEADS, 2, ROWS, (days,)) for days in (2.0, 50.0)]
-    both = LeadRegression(ORIGIN_WIDTH, LEAD_WIDTH, LEADS, 2, ROWS, (2.0, 50.0))
+    alone = [LeadRegression(ORIGIN_WIDTH, LEAD_WIDTH, LEADS, 2, (2, 0), ROWS, (days,)) for days in (2.0, 50.0)]
+    both = LeadRegression(ORIGIN_WIDTH, LEAD_WIDTH, LEADS, 2, (2, 0), ROWS, (2.0, 50.0))
     for seed in range(5):
         origins, leads, labels = block(seed)
         for regression in (*alone, both):
@@ -112,7 +113,7 @@ def test_bad_rows_leave_no_trace(regression: LeadRegression) -> None:
     regression.fold(origins, leads, labels, np.zeros(ROWS, dtype=np.bool_))
     np.testing.assert_array_equal(regression.beta, expected)
 
-    other = LeadRegression(ORIGIN_WIDTH, LEAD_WIDTH, LEADS, 2, ROWS, (1e9,))
+    other = LeadRegression(ORIGIN_WIDTH, LEAD_WIDTH, LEADS, 2, (2, 0), ROWS, (1e9,))
     wild = np.where(good[:, None], labels, 1e9)
     other.fold(origins, leads, wild, good)
     np.testing.assert_array_equal(other.beta, expected)

@@ -10,26 +10,28 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from shared.contracts.messages import CleanReading, Flagged, Forecast, Interval, ModelNames, Score
+from shared.forecasting.resolution import ABSENT, Resolution
 from shared.forecasting.scores import (
-    ABSENT,
     RollingScores,
     Term,
-    actual_tenths,
+    exactly,
     figures_of,
-    forecast_tenths,
     grouped,
+    issued_kw,
+    load_kw,
     pair_terms,
     r2_of,
     skill_of,
     step_of,
-    to_kw,
-    to_tenths,
     versus_terms,
+    whole,
 )
 
 START = datetime(2017, 10, 19, 4, 40, tzinfo=UTC)
+TENTHS = Resolution(-1)
 
 
 def reading(value: float | None, **flags: Flagged) -> CleanReading:
@@ -61,49 +63,37 @@ def forecast(leads: int = 24, coverage: float = 0.9) -> Forecast:
     )
 
 
-class TestTenths:
-    """From the wire to whole tenths of kW."""
-
-    def test_every_number_with_one_decimal_is_exact(self) -> None:
-        """10 x the wire's number is the nearest integer, whatever binary fraction stands for it."""
-        tenths = np.arange(-50_000, 500_000)
-        assert np.array_equal(to_tenths(np.round(tenths / 10, 1)), tenths)
-
-    def test_what_is_not_there_is_absent_and_what_is_absurd_is_bounded(self) -> None:
-        """NaN becomes ABSENT and comes back as NaN; a number beyond all bounds neither overflows nor warns."""
-        tenths = to_tenths([math.nan, 1e300, -1e300, 12.3])
-        assert tenths.tolist() == [ABSENT, 10_000_000, -10_000_000, 123]
-        assert np.isnan(to_kw(tenths)[0])
-        assert to_kw(tenths)[3] == 12.3
+class TestMessages:
+    """What is scored of a reading and of a forecast."""
 
     @pytest.mark.parametrize("flag", ["missing", "outlier", "stuck", "unit", "repaired"])
     def test_a_flagged_reading_is_not_scored(self, flag: str) -> None:
         """Any flag on the load makes it absent, with a value or without."""
         flagged = Flagged.model_validate({"flag": flag})
-        assert actual_tenths(reading(100.0, zone_2_kw=flagged), 2) == ABSENT
-        assert actual_tenths(reading(None, zone_2_kw=flagged), 2) == ABSENT
+        assert math.isnan(load_kw(reading(100.0, zone_2_kw=flagged), 2))
+        assert math.isnan(load_kw(reading(None, zone_2_kw=flagged), 2))
 
     def test_a_flag_on_another_field_leaves_the_load_alone(self) -> None:
         """Only the flag of the zone's own field counts."""
-        assert actual_tenths(reading(100.1, temperature_c=Flagged(flag="missing")), 2) == 1001
+        assert load_kw(reading(100.1, temperature_c=Flagged(flag="missing")), 2) == 100.1
 
     def test_an_unknown_zone_is_refused(self) -> None:
         """The error names the field and the fields that are there."""
         with pytest.raises(ValueError, match="no zone_9_kw at site 'tetouan', only temperature_c, zone_2_kw"):
-            actual_tenths(reading(100.0), 9)
+            load_kw(reading(100.0), 9)
 
     def test_a_forecast_becomes_median_low_high(self) -> None:
         """The three rows are the median and the two ends of the 90 % interval."""
-        issued = forecast_tenths(forecast())
+        issued = issued_kw(forecast())
         assert issued.shape == (3, 24)
-        assert issued[:, 1].tolist() == [1002, 902, 1102]
+        assert issued[:, 1].tolist() == [100.2, 90.2, 110.2]
 
     def test_a_forecast_that_cannot_be_scored_is_refused(self) -> None:
         """The error names what is missing: the 90 % interval, or leads."""
         with pytest.raises(ValueError, match=r"intervals: coverages \[0.5\] without 0.9"):
-            forecast_tenths(forecast(coverage=0.5))
+            issued_kw(forecast(coverage=0.5))
         with pytest.raises(ValueError, match="median_kw: 23 numbers instead of 24"):
-            forecast_tenths(forecast(leads=23))
+            issued_kw(forecast(leads=23))
 
     def test_a_step_is_counted_from_1970(self) -> None:
         """The index grows by one a step and ignores the time zone of the stamp."""
@@ -117,13 +107,14 @@ class TestFigures:
     """The figures against their textbook definitions in floating point."""
 
     def test_each_figure_is_its_definition(self) -> None:
-        """Sums of whole tenths give the same figures as means of kW."""
+        """Sums of whole multiples give the same figures as means of kW."""
         rng = np.random.default_rng(1)
         actual_kw = np.round(rng.normal(200, 50, 500), 1)
         median_kw = np.round(actual_kw + rng.normal(3, 20, 500), 1)
         low_kw, high_kw = np.round(median_kw - 30, 1), np.round(median_kw + 25, 1)
-        terms = pair_terms(to_tenths(actual_kw), to_tenths((median_kw, low_kw, high_kw)))
-        figures = figures_of(terms.sum(axis=1))
+        actual = TENTHS.multiples(actual_kw)
+        terms = pair_terms(actual, TENTHS.multiples((median_kw, low_kw, high_kw)))
+        figures = figures_of(terms.sum(axis=1), TENTHS)
         error_kw = median_kw - actual_kw
         assert figures["rmse_kw"] == pytest.approx(np.sqrt(np.mean(error_kw**2)), rel=1e-12)
         assert figures["mae_kw"] == pytest.approx(np.mean(np.abs(error_kw)), rel=1e-12)
@@ -134,10 +125,11 @@ class TestFigures:
         pinball_kw = np.mean([np.maximum(0.05 * below, -0.95 * below), np.maximum(0.95 * above, -0.05 * above)])
         assert figures["pinball_kw"] == pytest.approx(pinball_kw, rel=1e-12)
         r2 = 1 - np.sum(error_kw**2) / np.sum((actual_kw - actual_kw.mean()) ** 2)
-        assert r2_of(int(terms[Term.SQUARED].sum()), to_tenths(actual_kw)) == pytest.approx(r2, rel=1e-12)
+        squared = exactly(terms.sum(axis=1), Term.SQUARED)
+        assert r2_of(squared, actual) == pytest.approx(r2, rel=1e-12)
 
     def test_the_ends_of_the_interval_cover(self) -> None:
-        """A reading on an end is covered, one a tenth beyond is not."""
+        """A reading on an end is covered, one a multiple beyond is not."""
         issued = np.array([[100] * 4, [90] * 4, [110] * 4])
         assert pair_terms(np.array([89, 90, 110, 111]), issued)[Term.COVERED].tolist() == [0, 1, 1, 0]
 
@@ -149,20 +141,38 @@ class TestFigures:
         assert terms[Term.PAIRS, 2] == 1
 
     def test_a_load_of_zero_gives_a_finite_percentage(self) -> None:
-        """The percentage is then taken of 0.1 kW, the resolution of the wire."""
+        """The percentage is then taken of the resolution."""
         terms = pair_terms(np.array([0]), np.array([[5], [0], [9]]))
-        assert figures_of(terms.sum(axis=1))["mape"] == 5
+        assert figures_of(terms.sum(axis=1), TENTHS)["mape"] == 5
 
     def test_skill_compares_over_the_same_pairs(self) -> None:
         """A pair without the naive forecast counts for neither side."""
         terms = versus_terms(np.array([100, 100]), np.array([101, 1000]), np.array([102, ABSENT])).sum(axis=1)
-        assert terms.tolist() == [4, 1]
-        assert skill_of(terms[1:], terms[:1]).tolist() == [0.5]
+        assert terms.tolist() == [4, 0, 1, 0]
+        assert skill_of(whole(terms, 2), whole(terms, 0)) == 0.5
+
+    def test_a_year_of_the_largest_errors_does_not_overflow(self) -> None:
+        """Numbers as large as can be counted, one on each side of zero: RMSE and MAE are their distance, R2 is -3."""
+        kw = np.tile((2.0**30, -(2.0**30)), 52_560 // 2)
+        resolution = Resolution(0)
+        actual, issued = resolution.multiples(kw), resolution.multiples(np.stack((-kw, -kw, -kw)))
+        sums = pair_terms(actual, issued).sum(axis=1)
+        figures = figures_of(sums, resolution)
+        assert figures["rmse_kw"] == figures["mae_kw"] == 2.0**31
+        assert figures["mape"] == 2.0
+        assert figures["pinball_kw"] == 2.0**30
+        assert r2_of(exactly(sums, Term.SQUARED), actual) == -3.0
+
+    def test_percentages_of_a_load_of_next_to_nothing_do_not_overflow(self) -> None:
+        """A year of the largest error beside a load of one multiple: the share is the error."""
+        actual = np.ones(52_560, np.int32)
+        issued = np.full((3, actual.size), 2**30 + 1, np.int32)
+        assert figures_of(pair_terms(actual, issued).sum(axis=1), Resolution(0))["mape"] == 2**30
 
     def test_nothing_scored_gives_nothing(self) -> None:
         """Figures of no pairs are NaN, a skill against a perfect forecast and the R2 of a constant too."""
-        assert all(np.isnan(figure).all() for figure in figures_of(np.zeros((7, 3), np.int64)).values())
-        assert np.isnan(skill_of(np.array([5]), np.array([0]))).all()
+        assert all(np.isnan(figure).all() for figure in figures_of(np.zeros((len(Term), 3), np.int64), TENTHS).values())
+        assert np.isnan(skill_of(np.array([5.0]), np.array([0.0]))).all()
         assert math.isnan(r2_of(5, np.array([7, 7])))
 
     def test_groups_are_the_leads_that_exist_and_the_mean(self) -> None:
@@ -174,23 +184,23 @@ class TestFigures:
 
 
 DAY, LEADS, WINDOWS_DAYS = 4, 6, (1, 3)
-Issued = dict[int, np.ndarray[tuple[int, int], np.dtype[np.int32]]]
+Issued = dict[int, NDArray[np.float64]]
 
 
 def expected_sums(
-    actuals: dict[int, int], forecasts: Issued, clock: int
-) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    actuals_kw: dict[int, float], forecasts: Issued, clock: int, resolution: Resolution
+) -> NDArray[np.int64]:
     """Return the sums by their definition: a loop over every pair of each window."""
     sums = np.zeros((len(Term), len(WINDOWS_DAYS), LEADS), np.int64)
-    for origin, issued in forecasts.items():
+    actuals = {step: resolution.multiples(kw) for step, kw in actuals_kw.items()}
+    absent = np.array(ABSENT, np.int32)
+    for origin, said_kw in forecasts.items():
+        issued = resolution.multiples(said_kw)
         for lead in range(1, LEADS + 1):
-            actual = actuals.get(origin + lead, ABSENT)
-            yesterday = actuals.get(origin + lead - DAY * math.ceil(lead / DAY), ABSENT)
+            actual = actuals.get(origin + lead, absent)
+            yesterday = actuals.get(origin + lead - DAY * math.ceil(lead / DAY), absent)
             terms = np.concatenate(
-                (
-                    pair_terms(np.array(actual), issued[:, lead - 1]),
-                    versus_terms(np.array(actual), issued[0, lead - 1], np.array(yesterday)),
-                )
+                (pair_terms(actual, issued[:, lead - 1]), versus_terms(actual, issued[0, lead - 1], yesterday))
             )
             for window, days in enumerate(WINDOWS_DAYS):
                 if clock - days * DAY < origin + lead <= clock:
@@ -199,14 +209,14 @@ def expected_sums(
 
 
 @st.composite
-def streams(draw: st.DrawFn) -> tuple[dict[int, int], Issued, list[bool]]:
-    """Draw readings with gaps and nulls, forecasts with gaps, and whose turn it is."""
-    values = st.one_of(st.none(), st.just(ABSENT), st.integers(1, 500))
+def streams(draw: st.DrawFn) -> tuple[dict[int, float], Issued, list[bool]]:
+    """Draw readings with gaps and nulls, forecasts with gaps, and whose turn it is; all are multiples of 0.1 kW."""
+    values = st.one_of(st.none(), st.just(math.nan), st.just(0.0), st.integers(-500, 500), st.integers(-(10**6), 10**6))
     drawn = draw(st.lists(st.tuples(values, st.booleans()), min_size=1, max_size=40))
-    actuals = {1000 + step: actual for step, (actual, _) in enumerate(drawn) if actual is not None}
+    actuals = {1000 + step: actual / 10 for step, (actual, _) in enumerate(drawn) if actual is not None}
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
     forecasts = {
-        1000 + step: np.sort(rng.integers(1, 500, (3, LEADS)), axis=0)[[1, 0, 2]].astype(np.int32)
+        1000 + step: np.sort(rng.integers(-500, 500, (3, LEADS)), axis=0)[[1, 0, 2]] / 10
         for step, (_, issued) in enumerate(drawn)
         if issued
     }
@@ -215,19 +225,26 @@ def streams(draw: st.DrawFn) -> tuple[dict[int, int], Issued, list[bool]]:
     return actuals, forecasts, turns + [True] * len(actuals) + [False] * len(forecasts)
 
 
+def random_issue(
+    rng: np.random.Generator, largest_kw: float = 500.0
+) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Return median, low and high of every lead, none of them round, (3, leads)."""
+    return np.sort(rng.uniform(-largest_kw, largest_kw, (3, LEADS)), axis=0)[[1, 0, 2]]
+
+
 class TestRollingScores:
     """Windows over a stream whose two topics race."""
 
     @given(streams())
     @settings(max_examples=200, deadline=None)
     def test_any_interleaving_gives_the_sums_of_the_definition(
-        self, stream: tuple[dict[int, int], Issued, list[bool]]
+        self, stream: tuple[dict[int, float], Issued, list[bool]]
     ) -> None:
         """After every reading the sums are those of all pairs whose forecast has come, whichever side came first."""
         actuals, forecasts, turns = stream
         rolling = RollingScores(LEADS, DAY, WINDOWS_DAYS)
         readings, issues = iter(actuals.items()), iter(forecasts.items())
-        seen_actuals: dict[int, int] = {}
+        seen_actuals: dict[int, float] = {}
         seen_forecasts: Issued = {}
         for is_reading in turns:
             if is_reading:
@@ -239,18 +256,77 @@ class TestRollingScores:
                     rolling.on_forecast(origin, issued)
                     seen_forecasts[origin] = issued
             if rolling.clock is not None:
-                assert np.array_equal(rolling.sums, expected_sums(seen_actuals, seen_forecasts, rolling.clock))
+                expected = expected_sums(seen_actuals, seen_forecasts, rolling.clock, rolling.resolution)
+                assert np.array_equal(rolling.sums, expected)
+
+    def test_the_first_day_of_load_decides_in_what_is_counted(self) -> None:
+        """Sums are in the resolution of the first day, to the last multiple; a larger load later changes nothing."""
+        rolling = RollingScores(LEADS, DAY, WINDOWS_DAYS)
+        rng = np.random.default_rng(6)
+        actuals, forecasts = {}, {}
+        for step, load in enumerate((0.0, 0.0, 0.31, 4.6, 55.5, 2.2, 0.0, 720.0, 6_400.0, 1.5)):
+            actuals[step], forecasts[step] = load, random_issue(rng, 10.0)
+            rolling.on_reading(step, load)
+            rolling.on_forecast(step, forecasts[step])
+            assert np.array_equal(rolling.sums, expected_sums(actuals, forecasts, step, rolling.resolution))
+        assert rolling.resolution == Resolution(-5)  # of 2.2 kW, the third largest
+
+    def test_a_number_that_has_outgrown_the_resolution_is_counted_more_coarsely(self) -> None:
+        """A meter whose load grows ten-thousandfold after its first day keeps finite, right figures."""
+        rolling = RollingScores(LEADS, DAY, WINDOWS_DAYS)
+        for step in range(2 * DAY):
+            rolling.on_reading(step, 1.0)
+            rolling.on_forecast(step, np.tile([[1.0], [0.5], [1.5]], LEADS))
+        for step in range(2 * DAY, 9 * DAY):
+            rolling.on_reading(step, 5000.0)
+            rolling.on_forecast(step, np.tile([[4900.0], [4000.0], [6000.0]], LEADS))
+        assert rolling.resolution == Resolution(-3)
+        for score in rolling.scores():
+            assert (score.rmse_kw, score.mape, score.coverage) == (100.0, 0.02, 1.0)
+
+    def test_a_state_that_is_resumed_goes_on_to_the_bit(self) -> None:
+        """In the middle of the first day of load too, with forecasts that wait for their readings."""
+        rng = np.random.default_rng(7)
+        loads = rng.uniform(0.01, 900.0, 30)
+        issues = [random_issue(rng) for _ in loads]
+        whole_way = RollingScores(LEADS, DAY, WINDOWS_DAYS)
+        for step, (load, issued) in enumerate(zip(loads, issues, strict=True)):
+            resumed = RollingScores(LEADS, DAY, WINDOWS_DAYS)
+            resumed.resume(whole_way.state())
+            whole_way = resumed
+            whole_way.on_forecast(step, issued)
+            whole_way.on_reading(step, load)
+        straight = RollingScores(LEADS, DAY, WINDOWS_DAYS)
+        for step, (load, issued) in enumerate(zip(loads, issues, strict=True)):
+            straight.on_forecast(step, issued)
+            straight.on_reading(step, load)
+        assert whole_way.state().keys() == straight.state().keys()
+        assert all(
+            np.array_equal(array, straight.state()[name], equal_nan=True) for name, array in whole_way.state().items()
+        )
+
+    def test_a_meter_that_reads_nothing_but_zero_is_scored(self) -> None:
+        """Weeks of zeros and forecasts of zero: no error, and nothing piles up; the first load is counted finely."""
+        rolling = RollingScores(LEADS, DAY, WINDOWS_DAYS)
+        for step in range(40 * DAY):
+            rolling.on_reading(step, 0.0)
+            rolling.on_forecast(step, np.zeros((3, LEADS)))
+        assert {(score.rmse_kw, score.mape, score.coverage) for score in rolling.scores()} == {(0.0, 0.0, 1.0)}
+        assert len(rolling.state()["early"]) <= LEADS + 1
+        rolling.on_reading(40 * DAY, 0.5)
+        assert rolling.resolution == Resolution(-6)
+        assert rolling.scores()[0].rmse_kw == 0.25  # of four pairs in the last day
 
     def test_a_window_forgets_without_a_trace(self) -> None:
         """After a long time without forecasts every sum is exactly zero again, however wild the errors were."""
         rolling = RollingScores(LEADS, DAY, WINDOWS_DAYS)
         rng = np.random.default_rng(3)
         for step in range(100):
-            rolling.on_reading(step, int(rng.integers(0, 10_000_000)))
-            rolling.on_forecast(step, rng.integers(0, 10_000_000, (3, LEADS)).astype(np.int32))
+            rolling.on_reading(step, rng.uniform(-1e9, 1e9))
+            rolling.on_forecast(step, random_issue(rng, 1e9))
         assert rolling.sums[Term.SQUARED].all()
         for step in range(100, 100 + LEADS + 3 * DAY):
-            rolling.on_reading(step, 5)
+            rolling.on_reading(step, 0.5)
         assert not rolling.sums.any()
 
     @pytest.mark.parametrize("jump", [3 * DAY + LEADS, 3 * DAY + 8, 3 * DAY + 9, 10**9])
@@ -259,10 +335,10 @@ class TestRollingScores:
         rolling, fresh = RollingScores(LEADS, DAY, WINDOWS_DAYS), RollingScores(LEADS, DAY, WINDOWS_DAYS)
         rng = np.random.default_rng(4)
         for step in range(20):
-            rolling.on_reading(step, int(rng.integers(1, 500)))
-            rolling.on_forecast(step, rng.integers(1, 500, (3, LEADS)).astype(np.int32))
+            rolling.on_reading(step, rng.uniform(100, 500))
+            rolling.on_forecast(step, random_issue(rng))
         for step in range(20 + jump, 40 + jump):
-            actual, issued = int(rng.integers(1, 500)), rng.integers(1, 500, (3, LEADS)).astype(np.int32)
+            actual, issued = rng.uniform(100, 500), random_issue(rng)
             for one in (rolling, fresh):
                 one.on_forecast(step, issued)
                 one.on_reading(step, actual)
@@ -274,7 +350,7 @@ class TestRollingScores:
         once, twice = RollingScores(LEADS, DAY, WINDOWS_DAYS), RollingScores(LEADS, DAY, WINDOWS_DAYS)
         rng = np.random.default_rng(5)
         for step in range(20):
-            issued = rng.integers(1, 500, (3, LEADS)).astype(np.int32)
+            issued = random_issue(rng)
             once.on_forecast(step, issued)
             once.on_reading(step, step + 100)
             twice.on_forecast(step, issued)
@@ -286,12 +362,13 @@ class TestRollingScores:
         assert (twice.repeated_forecasts, twice.repeated_readings) == (40, 20)
         assert (once.repeated_forecasts, once.repeated_readings) == (0, 0)
 
-    def test_scores_on_the_wire(self) -> None:
-        """Leads that have matured have figures with the wire's decimals, the mean waits for all, skill for a day."""
+    @pytest.mark.parametrize("scale", [1e-5, 1e-3, 1.0, 1e3, 1e6])
+    def test_scores_on_the_wire(self, scale: float) -> None:
+        """Figures are multiples of the resolution, the mean waits for all leads, skill for a day; they scale."""
         rolling = RollingScores(24, 24, (1, 7))
         for step in range(8):
-            rolling.on_reading(step, 1000)
-            rolling.on_forecast(step, np.repeat([[1031], [993], [1090]], 24, axis=1).astype(np.int32))
+            rolling.on_reading(step, 100.0 * scale)
+            rolling.on_forecast(step, np.repeat([[103.1], [99.3], [109.0]], 24, axis=1) * scale)
         scores = rolling.scores()
         assert [(score.lead_minutes, score.scored_minutes, score.window_days) for score in scores] == [
             (minutes, minutes, days) for minutes in (60, 360, 1440, None) for days in (1, 7)
@@ -300,12 +377,12 @@ class TestRollingScores:
             lead_minutes=60,
             scored_minutes=60,
             window_days=1,
-            rmse_kw=3.1,
-            mae_kw=3.1,
+            rmse_kw=float(f"{3.1 * scale:.9g}"),
+            mae_kw=float(f"{3.1 * scale:.9g}"),
             mape=0.031,
-            bias_kw=3.1,
+            bias_kw=float(f"{3.1 * scale:.9g}"),
             coverage=1.0,
-            pinball_kw=0.2,
+            pinball_kw=float(f"{0.2425 * scale:.9g}"),
             skill_vs_same_time_yesterday=None,
         )
         assert scores[-1].rmse_kw is None
@@ -314,7 +391,7 @@ class TestRollingScores:
         """A load that falls by 4 kW a day against forecasts 1 kW off: a skill of 3/4."""
         rolling = RollingScores(24, 24, (1,))
         for step in range(72):
-            rolling.on_reading(step, 5000 - step // 24 * 40)
-            later = 5000 - np.arange(step + 1, step + 25) // 24 * 40
-            rolling.on_forecast(step, (later + np.array([[10], [0], [20]])).astype(np.int32))
+            rolling.on_reading(step, 500 - step // 24 * 4)
+            later = 500 - np.arange(step + 1, step + 25) // 24 * 4
+            rolling.on_forecast(step, later + np.array([[1.0], [0.0], [2.0]]))
         assert {score.skill_vs_same_time_yesterday for score in rolling.scores()} == {0.75}

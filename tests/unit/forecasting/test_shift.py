@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from shared.forecasting.grid import Grid
-from shared.forecasting.shift import LevelShift
+from shared.forecasting.shift import LevelShift, Shift
 
 DAY = 144
 FORECAST_KW = 20_000.0 + 3_000.0 * np.sin(2 * np.pi * np.arange(DAY) / DAY)
 USUAL_ERROR_KW = 150.0
+RANGE_KW = (17_000.0, 23_000.0)
 EIGHT_HOURS = 48
 
 
@@ -20,10 +21,10 @@ def shift() -> LevelShift:
     return LevelShift(Grid(10), DAY)
 
 
-def watched(shift: LevelShift, ratios: list[float], first: int = 1) -> list[tuple[int, float] | None]:
+def watched(shift: LevelShift, ratios: list[float], first: int = 1) -> list[Shift | None]:
     """Let the load run beside the forecast, which is the same at every step, at these ratios."""
     return [
-        shift.watch(first + n, ratio * FORECAST_KW[n], np.roll(FORECAST_KW, -n), USUAL_ERROR_KW)
+        shift.watch(first + n, ratio * FORECAST_KW[n], np.roll(FORECAST_KW, -n), USUAL_ERROR_KW, RANGE_KW)
         for n, ratio in enumerate(ratios)
     ]
 
@@ -33,9 +34,7 @@ def test_a_steady_jump_is_accepted_after_eight_hours(shift: LevelShift) -> None:
     said = watched(shift, [1.0] * 5 + [1.2] * EIGHT_HOURS)
     assert said[:-1] == [None] * (4 + EIGHT_HOURS)
     assert said[-1] is not None
-    onset, ratio = said[-1]
-    assert onset == 6
-    assert ratio == pytest.approx(1.2)
+    assert tuple(said[-1]) == pytest.approx((6, 1.2, 0.0))
 
 
 @pytest.mark.parametrize(
@@ -58,14 +57,14 @@ def test_a_shift_within_a_reading_is_seen_whole(shift: LevelShift) -> None:
     said = watched(shift, [1.1] + [1.25] * EIGHT_HOURS)
     accepted = said[EIGHT_HOURS - 1]
     assert accepted is not None
-    assert accepted[1] == pytest.approx(1.25)
+    assert accepted.ratio == pytest.approx(1.25)
 
 
 def test_the_way_back_needs_half_an_hour(shift: LevelShift) -> None:
     """A jump to the level of before is believed after three readings, by exactly the inverse ratio."""
     up = watched(shift, [1.25] * EIGHT_HOURS)[-1]
     assert up is not None
-    assert watched(shift, [0.80, 0.79, 0.81], first=500)[1:] == [None, (500, 1.0 / up[1])]
+    assert watched(shift, [0.80, 0.79, 0.81], first=500)[1:] == [None, (500, 1.0 / up.ratio, 0.0)]
 
 
 def test_a_load_that_is_switched_to_and_fro_has_no_level(shift: LevelShift) -> None:
@@ -86,8 +85,12 @@ def test_a_few_readings_prove_nothing() -> None:
     """At an hour a step three are needed for the way back; a horizon below eight hours never sees a shift."""
     hourly = LevelShift(Grid(60), 24)
     forecast_kw = np.full(24, 1000.0)
-    said = [hourly.watch(step, 1250.0, forecast_kw, 1.0) for step in range(8)]
-    assert said == [None] * 7 + [(0, 1.25)]
-    assert [hourly.watch(30 + step, 800.0, forecast_kw, 1.0) for step in range(3)] == [None, None, (30, 0.8)]
+    said = [hourly.watch(step, 1250.0, forecast_kw, 1.0, (500.0, 1500.0)) for step in range(8)]
+    assert said == [None] * 7 + [(0, 1.25, 0.0)]
+    assert [hourly.watch(30 + step, 800.0, forecast_kw, 1.0, (500.0, 1500.0)) for step in range(3)] == [
+        None,
+        None,
+        (30, 0.8, 0.0),
+    ]
     short = LevelShift(Grid(60), 1)
-    assert [short.watch(step, 1250.0, forecast_kw[:1], 1.0) for step in range(20)] == [None] * 20
+    assert [short.watch(step, 1250.0, forecast_kw[:1], 1.0, (500.0, 1500.0)) for step in range(20)] == [None] * 20

@@ -273,11 +273,11 @@ def test_an_estimate_comes_out_whatever_labels_are_missing(fitted: WeatherDemand
     assert np.isfinite(_feed(model, residual_kw)).all()
 
 
-def test_an_estimate_is_never_below_zero_and_nan_stays_nan(unseen: WeatherDemand) -> None:
-    """A large negative residual stops at zero; an estimate that is missing stays missing."""
+def test_an_estimate_may_be_below_zero_and_nan_stays_nan(unseen: WeatherDemand) -> None:
+    """A large negative residual goes on below it; an estimate that is missing stays missing."""
     step = unseen.last_step + 1
     unseen.partial_fit(step, 5000.0, 100.0)
-    assert unseen.correct(step + DAY, 3000.0) == 0.0
+    assert unseen.correct(step + DAY, 3000.0) == -1900.0
     assert np.isnan(unseen.correct(step + DAY, np.nan))
 
 

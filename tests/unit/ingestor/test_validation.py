@@ -36,12 +36,12 @@ def refusal_of(message: bytes) -> Rejected:
 
 
 def test_a_complete_record_is_a_reading_without_flags() -> None:
-    """Loads are rounded to 0.1 kW, weather stays as given, every field is there."""
-    reading = reading_of(raw(temperature_c="11.5678", zone_1_kw="31000.04", zone_2_kw="-0.04"))
+    """Loads are rounded to nine digits, weather stays as given, every field is there."""
+    reading = reading_of(raw(temperature_c="11.5678", zone_1_kw="31000.0499999996", zone_2_kw="-0.0"))
     assert reading.time == datetime(2020, 3, 1, tzinfo=UTC)
     assert tuple(reading.values) == SITES["tetouan"].fields
     assert reading.values["temperature_c"] == 11.5678
-    assert reading.values["zone_1_kw"] == 31000.0
+    assert reading.values["zone_1_kw"] == 31000.05
     assert str(reading.values["zone_2_kw"]) == "0.0"
     assert reading.flags == {}
 

@@ -14,7 +14,7 @@ from services.monitor.forecast_error import ErrorWatch, standardised_error
 from services.monitor.verification import Finding, Monitor
 from shared.contracts.messages import CleanReading, DriftEvent, Flagged, Forecast, Interval, ModelNames, Scores
 from shared.drift.detectors import forecast_error_detectors
-from shared.forecasting.scores import ABSENT
+from shared.forecasting.resolution import ABSENT
 
 START = datetime(2017, 10, 19, tzinfo=UTC)
 STEP = timedelta(minutes=30)

@@ -111,7 +111,7 @@ class TestMonitor:
         ]
         assert (scores.site, scores.zone) == ("tetouan", 2)
         one = score(scores, 10, 1)
-        assert (one.mae_kw, one.bias_kw, one.rmse_kw, one.coverage) == (2.0, 2.0, 2.2, 0.0)
+        assert (one.mae_kw, one.bias_kw, one.rmse_kw, one.coverage) == (2.0, 2.0, 2.2361, 0.0)
         assert score(scores, 360, 28).rmse_kw is None
         assert score(scores, None, 28).rmse_kw is None
 

@@ -1,0 +1,34 @@
+"""How large a load is for all that is told by ratios: a rule that holds near zero and below it.
+
+The ratio of a load to its forecast means something while both lie on one side of zero. A load that crosses zero, as a
+feeder with solar roofs does at noon, may be next to nothing at one moment and as far off as ever at the next. So what
+is told by a ratio goes by differences as shares of a size: that of the forecast, or how far the load of the last days
+has gone to the other side of zero where that is more. It is nothing for a load that stays on one side: then the
+differences are the ratios.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Kw", "size_kw", "swing_kw", "within"]
+
+Kw = float | NDArray[np.float64]
+
+
+def swing_kw(lowest_kw: Kw, highest_kw: Kw) -> NDArray[np.float64]:
+    """Return how far a load of this range goes to the other side of zero, zero where it stays on one."""
+    return np.asarray(np.maximum(np.minimum(highest_kw, -lowest_kw), 0.0))
+
+
+def size_kw(kw: Kw, swing_kw: Kw) -> NDArray[np.float64]:
+    """Return what shares of a load are shares of."""
+    return np.asarray(np.maximum(np.abs(kw), swing_kw))
+
+
+def within(load_kw: Kw, expected_kw: Kw, ratio: float, swing_kw: Kw) -> NDArray[np.bool_]:
+    """Tell whether a load is at most so many times what was expected, and at least the same part of it."""
+    size = size_kw(expected_kw, swing_kw)
+    away_kw = np.copysign(1.0, expected_kw) * (load_kw - expected_kw)  # from zero
+    return np.asarray((away_kw >= (1.0 / ratio - 1.0) * size) & (away_kw <= (ratio - 1.0) * size))
