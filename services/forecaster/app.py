@@ -39,7 +39,7 @@ Refusal = tuple[str, str | None, str]  # reason, field and value of a dead lette
 
 COLD = "forecasting from the readings alone until champions are registered: run `tetouan train`"
 
-NO_WEATHER = "no weather at this site: no weather estimate, and no fallback level of the weather"
+NO_WEATHER = "no weather at this site: no weather estimate, and no fallback level `weather`"
 UNTRAINED = "no weather model: run `tetouan train` on data with weather, or take it out of the site's columns"
 
 log = structlog.get_logger()
