@@ -111,7 +111,7 @@ class IngestorCore:
             if record.topic.endswith(topics.RAW.name):
                 valid = self._admit(record)
                 if isinstance(valid, Valid):
-                    self._ingestor.recall(valid.reading)
+                    self._ingestor.recall(valid)
                 continue
             with suppress(ValidationError):  # somebody else's, refused by those who read it
                 self._ingestor.remember(CleanReading.from_bytes(record.value or b""))
@@ -136,7 +136,7 @@ class IngestorCore:
         if isinstance(valid, Rejected):
             return valid
         self._unknown.note(valid)
-        return self._ingestor.place(valid.reading, _came(record))
+        return self._ingestor.place(valid, _came(record))
 
     def _admit(self, record: Record) -> Valid | Rejected:
         """Return the reading in a record that stands where those of its site do, or why there is none."""

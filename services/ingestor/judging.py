@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from services.ingestor.ordering import Timeline
 from services.ingestor.validation import EPOCH, Rejected, Valid, validate
+from shared.contracts.messages import Flagged
+from shared.data.cells import power_of
 from shared.forecasting.state import resume_parts, states_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -25,6 +26,8 @@ __all__ = ["Accepted", "Ingestor", "Merged", "Outcome", "Rejected", "Valid"]
 
 WINDOW = timedelta(days=16)
 AHEAD = timedelta(hours=1)
+TOLERANCE = timedelta(minutes=10)  # of a second hour that has not begun: then the first one came twice
+END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 MAX_UNUSED = 8  # values that a refusal lists
 
 
@@ -61,30 +64,34 @@ class Ingestor:
         self.sites = {site.name: site for site in sites}
         self._max_gap = max_gap
         self._timelines = {
-            name: Timeline(WINDOW // _step_of(site), max_gap // _step_of(site), len(site.fields))
+            name: Timeline(WINDOW // _step_of(site), max_gap // _step_of(site), len(site.fields) + len(site.registers))
             for name, site in self.sites.items()
         }
+        self._recalled: dict[str, int] = {}  # the last step published of the records that were placed before
 
     def judge(self, raw: bytes, came: datetime) -> Outcome:
         """Return what becomes of the record; no bytes make it raise. See `read` and `place`."""
         valid = self.read(raw)
-        return valid if isinstance(valid, Rejected) else self.place(valid.reading, came)
+        return valid if isinstance(valid, Rejected) else self.place(valid, came)
 
     def read(self, raw: bytes) -> Valid | Rejected:
         """Return the reading in the bytes that a meter has sent, or why there is none; knows nothing of other ones."""
         return validate(raw, self.sites)
 
-    def place(self, reading: CleanReading, came: datetime) -> Outcome:
+    def place(self, valid: Valid, came: datetime) -> Outcome:
         """Return what becomes of a reading beside those that were published.
 
         Parameters
         ----------
-        reading : CleanReading
-            One that was read.
+        valid : Valid
+            One that was read. Where the clock shows its time twice it is of the second hour where the first one is
+            over: where that time was published already, unless the reading only repeats it.
         came : datetime
             When it came at the latest, aware: no meter reads more than an hour ahead of that.
         """
-        site, timeline, step = self.sites[reading.site], self._timelines[reading.site], _step(reading)
+        site, timeline = self.sites[valid.reading.site], self._timelines[valid.reading.site]
+        reading = self._told_apart(valid, timeline.last, came)
+        step = _step(reading)
         place, stamp = timeline.place(step), reading.time.isoformat()
         if place in ("next", "ahead") and reading.time - came > AHEAD:
             clocks = f"more than an hour after {came.isoformat()}, the later of the record's own time and our clock"
@@ -92,10 +99,13 @@ class Ingestor:
             return Rejected("in_the_future", site.time_column, f"{stamp} is {clocks}: {advice}")
         match place:
             case "next":
-                timeline.publish(step, _values(reading, site))
+                reading = self._with_power(reading, valid.registers_kwh)
+                timeline.publish(step, [*_values(reading, site), *valid.registers_kwh])
                 return Accepted(reading)
             case "published":
-                return self._repeated(reading, timeline.standing(step))
+                outcome = self._repeated(reading, valid.registers_kwh)
+                timeline.complete(step, valid.registers_kwh)
+                return outcome
             case "late":
                 why = "later readings were published, and this time was not, or more than 16 days ago"
                 return Rejected("too_late", site.time_column, f"{stamp}: {why}: send readings in order of their time")
@@ -104,14 +114,50 @@ class Ingestor:
                 advice = "check the meter's clock; after a real gap the sixth reading in a row is taken"
                 return Rejected("too_far_ahead", site.time_column, f"{why}: {advice}")
 
-    def _repeated(self, reading: CleanReading, standing: list[float | None]) -> Outcome:
+    def _told_apart(self, valid: Valid, last: int | None, came: datetime) -> CleanReading:
+        """Return the reading at the one of its times that it is of, where ``last`` is the last step before it."""
+        if valid.again is None or last is None or valid.again - came > TOLERANCE:
+            return valid.reading
+        later = valid.reading.model_copy(update={"time": valid.again})
+        first, second = _step(valid.reading), _step(later)
+        if last < first:
+            return valid.reading
+        if second - last == 1:  # the first hour is over
+            return later
+        repeats = last == first or (
+            self._timelines[later.site].is_published(first) and not self._unused(valid.reading, valid.registers_kwh)
+        )
+        return valid.reading if repeats else later
+
+    def _with_power(self, reading: CleanReading, registers_kwh: Sequence[float | None]) -> CleanReading:
+        """Return the reading with the powers that its registers tell beside those of the step before."""
+        if not registers_kwh:
+            return reading
+        site, timeline, before = self.sites[reading.site], self._timelines[reading.site], _step(reading) - 1
+        known = timeline.standing(before) if timeline.is_published(before) else [None] * len(registers_kwh)
+        values, flags = dict(reading.values), dict(reading.flags)
+        before_kwh = known[-len(registers_kwh) :]
+        for field, now, then in zip(site.registers, registers_kwh, before_kwh, strict=True):
+            values[field], flag = power_of(now, then, field, site)
+            original = flags.pop(field).original
+            if flag is not None:
+                flags[field] = Flagged(flag=flag, original=original)
+        return reading.model_copy(update={"values": values, "flags": flags})
+
+    def _unused(
+        self, reading: CleanReading, registers_kwh: Sequence[float | None]
+    ) -> list[tuple[str, float, float | None]]:
+        """Return field, value and what stands of each value that differs from the published reading of that time."""
+        site = self.sites[reading.site]
+        values = [*_values(reading, site), *registers_kwh]
+        standing = self._timelines[reading.site].standing(_step(reading))
+        named = zip((*site.fields, *site.registers), values, standing, strict=True)
+        return [(field, value, stands) for field, value, stands in named if value is not None and value != stands]
+
+    def _repeated(self, reading: CleanReading, registers_kwh: Sequence[float | None]) -> Outcome:
         """Return what becomes of a reading of a published time: no value of it is lost without a word."""
         columns = {field: column for column, field in self.sites[reading.site].columns.items()}
-        unused = [
-            (field, value, stands)
-            for (field, value), stands in zip(reading.values.items(), standing, strict=True)
-            if value is not None and value != stands
-        ]
+        unused = self._unused(reading, registers_kwh)
         if not unused:
             return Merged(reading)
         field, _, stands = unused[0]
@@ -128,14 +174,22 @@ class Ingestor:
         """Take note of a reading that was published before; one of an unknown site or out of order says nothing."""
         site = self.sites.get(reading.site)
         if site is not None and reading.step_minutes == site.step_minutes:
-            self._timelines[site.name].remember(_step(reading), _values(reading, site))
+            unknown_kwh = [None] * len(site.registers)
+            self._timelines[site.name].remember(_step(reading), [*_values(reading, site), *unknown_kwh])
 
-    def recall(self, reading: CleanReading) -> None:
+    def recall(self, valid: Valid) -> None:
         """Take note of a reading that was placed before, whatever its outcome; what it published is remembered.
 
-        The clock of that time is not known, and nothing here depends on it.
+        The clock of that time is not known, and nothing here depends on it. What its registers showed stands in no
+        clean reading.
         """
-        self._timelines[reading.site].place(_step(reading))
+        name = valid.reading.site
+        timeline, last = self._timelines[name], self._recalled.get(name)
+        step = _step(self._told_apart(valid, last, END_OF_TIME))
+        timeline.place(step)
+        timeline.complete(step, valid.registers_kwh)
+        if timeline.is_published(step):
+            self._recalled[name] = step if last is None else max(step, last)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return the arrays of each site's timeline and what they belong to, by the name of the site and their own."""
@@ -152,11 +206,14 @@ class Ingestor:
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from what :meth:`state` returned."""
         resume_parts(self._timelines, state)
+        last = {name: timeline.last for name, timeline in self._timelines.items()}
+        self._recalled = {name: step for name, step in last.items() if step is not None}
 
 
 def _described(site: Site) -> str:
     """Return what the numbers of a site's state depend on."""
-    return f"{site.step_minutes} {site.time_zone} {' '.join(site.fields)}"
+    measures = (f"{field}:{measure.kind}:{measure.unit}" for field, measure in sorted(site.measures.items()))
+    return f"{site.step_minutes} {site.time_zone} {' '.join([*site.fields, *measures])}"
 
 
 def _values(reading: CleanReading, site: Site) -> list[float | None]:

@@ -50,13 +50,30 @@ class Timeline:
         behind = self._last - step
         if behind == 0:  # the meter stands where it was: what came from beyond the gap is not in a row
             self._ahead = []
-        return "published" if behind < self._window and self._published >> behind & 1 else "late"
+        return "published" if self.is_published(step) else "late"
 
     def _confirms(self, step: int) -> bool:
         """Tell whether the step ends a run of refused ones that agree with each other."""
         agrees = bool(self._ahead) and 0 < step - self._ahead[-1] <= self._max_gap
         self._ahead = [*self._ahead, step][-CONFIRMATIONS:] if agrees else [step]
         return len(self._ahead) >= CONFIRMATIONS
+
+    @property
+    def last(self) -> int | None:
+        """The last published step, None before the first."""
+        return self._last
+
+    def is_published(self, step: int) -> bool:
+        """Tell whether the step was published lately."""
+        behind = -1 if self._last is None else self._last - step
+        return 0 <= behind < self._window and bool(self._published >> behind & 1)
+
+    def complete(self, step: int, values: Sequence[float | None]) -> None:
+        """Remember the last values of a published step, each where none is known."""
+        if not self.is_published(step):
+            return
+        known = self._values[step % self._window, self._values.shape[1] - len(values) :]
+        known[:] = np.where(np.isnan(known), np.array(values, np.float64), known)
 
     def standing(self, step: int) -> list[float | None]:
         """Return the values of a step that :meth:`place` calls published, None where one is missing."""

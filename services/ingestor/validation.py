@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from services.ingestor.lookalikes import looks_like
 from shared.contracts.messages import CleanReading, Flagged
-from shared.data.cells import value_of
-from shared.data.times import NoTime, read_time
+from shared.data.cells import register_of, value_of
+from shared.data.times import Moment, NoTime, read_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from shared.data.cells import Judged
     from shared.data.sites import Site
 
 __all__ = ["EPOCH", "Reason", "Rejected", "Valid", "excerpt", "validate"]
@@ -54,6 +55,7 @@ MAX_EXCERPT = 64  # characters of what came that a message repeats
 MAX_NAMES = 8  # of sites that a message lists
 BYTE_ORDER_MARK = "\ufeff"
 
+UNTOLD: Judged = (None, "missing")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # possessive quantifiers: none of these scans hostile input twice; a text may lack its end
@@ -71,11 +73,25 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Valid:
-    """A reading, the fields beside it that its site does not know, and the columns of the site that did not come."""
+    """What one record says by itself.
+
+    Attributes
+    ----------
+    reading
+        The reading; a load that comes as a register is missing in it, as its power takes two readings.
+    unknown, absent
+        The fields beside it that its site does not know, and the columns of the site that did not come.
+    again
+        The second time that it can be of, where the clock of its site shows the time twice.
+    registers_kwh
+        What the registers show, in the order of ``Site.registers``; None where a cell holds no number.
+    """
 
     reading: CleanReading
     unknown: tuple[str, ...]
     absent: tuple[str, ...]
+    again: datetime | None
+    registers_kwh: tuple[float | None, ...]
 
 
 def validate(raw: bytes, sites: Mapping[str, Site]) -> Valid | Rejected:
@@ -99,7 +115,9 @@ def validate(raw: bytes, sites: Mapping[str, Site]) -> Valid | Rejected:
         known = {"site", site.time_column, *site.columns, *site.ignore}
         unknown = tuple(name for name in record if name not in known)
         absent = tuple(column for column in site.columns if column not in record)
-        return Valid(_reading(record, site), unknown, absent)
+        moment = _time(record.get(site.time_column), site)
+        reading, registers_kwh = _reading(record, site, moment.time)
+        return Valid(reading, unknown, absent, moment.again, registers_kwh)
     except _Refusal as refusal:
         return refusal.rejected
 
@@ -176,27 +194,31 @@ def _no_such_site(name: object, record: dict[str, Any], sites: Mapping[str, Site
     return f"there is none: send the field site, one of {listed}"
 
 
-def _reading(record: dict[str, Any], site: Site) -> CleanReading:
+def _reading(record: dict[str, Any], site: Site, time: datetime) -> tuple[CleanReading, tuple[float | None, ...]]:
     values: dict[str, float | None] = {}
     flags: dict[str, Flagged] = {}
+    registers_kwh: list[float | None] = []
     for column, field in site.columns.items():
         cell = record.get(column)
-        value, flag = value_of(cell, field, site)
+        is_register = site.measure(field).kind == "register"
+        if is_register:
+            registers_kwh.append(register_of(cell, field, site))
+        value, flag = UNTOLD if is_register else value_of(cell, field, site)
         if flag is not None:
             flags[field] = Flagged(flag=flag, original=_text(cell))
         values[field] = value
-    time = _time(record.get(site.time_column), site)
-    return CleanReading(site=site.name, time=time, step_minutes=site.step_minutes, values=values, flags=flags)
+    reading = CleanReading(site=site.name, time=time, step_minutes=site.step_minutes, values=values, flags=flags)
+    return reading, tuple(registers_kwh)
 
 
-def _time(cell: object, site: Site) -> datetime:
+def _time(cell: object, site: Site) -> Moment:
     read = read_time(cell, site)
     if isinstance(read, NoTime):
         said = [text for text in (_text(cell), read.advice) if text]
         raise _Refusal(read.reason, site.time_column, ": ".join(said) or None)
     if (read.time - EPOCH) % timedelta(minutes=site.step_minutes):
         raise _Refusal("off_grid", site.time_column, _text(cell))
-    return read.time
+    return read
 
 
 def _text(cell: object) -> str | None:

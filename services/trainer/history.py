@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from shared.data.year import DataError
+from shared.data.year import NO_STEP, DataError
 from shared.forecasting import model, weather
 from shared.forecasting.weather import COLUMNS
 
@@ -52,10 +52,8 @@ class History:
             If the year has no reading before ``until``.
         """
         step_s = 60 * year.site.step_minutes
-        seconds = year.times.as_unit("s").asi8
-        usable = np.asarray(year.times.notna()) & (seconds % step_s == 0)
-        steps = seconds[usable] // step_s
-        unique, first = np.unique(steps, return_index=True)
+        usable = year.steps != NO_STEP
+        unique, first = np.unique(year.steps[usable], return_index=True)
         seen_steps = unique[unique < -(-int(until.timestamp()) // step_s)]
         if not seen_steps.size:
             begins = f"the data begin at {year.times.min():%Y-%m-%d %H:%M}"

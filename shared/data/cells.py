@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from shared.data.sites import Site
 
-__all__ = ["value_of"]
+__all__ = ["Judged", "power_of", "register_of", "value_of"]
 
 LOAD_DIGITS = 9  # of a load: what more there are come from arithmetic with units, not from a meter
+REGISTER_DIGITS = 14  # of a float that are those of the meter
 # possessive, so that no input is scanned twice
 NUMBER = re.compile(r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d++)?", re.ASCII | re.IGNORECASE)
 
+Judged = tuple[float | None, Literal["missing", "outlier"] | None]
+"""A value, or None and the flag that says why."""
 
-def value_of(cell: object, field: str, site: Site) -> tuple[float | None, Literal["missing", "outlier"] | None]:
+
+def value_of(cell: object, field: str, site: Site) -> Judged:
     """Return the value as it goes on the wire, or None and why there is none.
 
     Parameters
@@ -24,17 +28,52 @@ def value_of(cell: object, field: str, site: Site) -> tuple[float | None, Litera
     cell : object
         What came: the text of a number, blanks around it allowed. Anything else is missing.
     field : str
-        The field of the clean reading; its unit ends it. Loads are rounded to nine digits, weather stays as given.
+        The field of the clean reading; its unit ends it. Loads are rounded to nine digits, weather stays as given. No
+        register: its power takes two cells, see `power_of`.
     site : Site
-        The site, whose limits tell what the field can be at all.
+        The site, whose table tells the unit of the cell, and whose limits tell what the field can be at all.
     """
     value = _number(cell)
     if value is None:
         return None, "missing"
+    measure = site.measure(field)
+    hours = site.step_minutes / 60 if measure.kind == "energy" else 1.0
+    return _judged(value * measure.kilo / hours, field, site)
+
+
+def register_of(cell: object, field: str, site: Site) -> float | None:
+    """Return the kWh that a register shows, None where the cell holds no number."""
+    value = _number(cell)
+    register_kwh = math.inf if value is None else value * site.measure(field).kilo
+    return register_kwh if math.isfinite(register_kwh) else None
+
+
+def power_of(register_kwh: float | None, before_kwh: float | None, field: str, site: Site) -> Judged:
+    """Return the mean power of an interval as it goes on the wire, or None and why there is none.
+
+    Parameters
+    ----------
+    register_kwh, before_kwh : float | None
+        What the register shows at the end of the interval and a step before. Where either is not known the power is
+        missing: the energy of a longer gap belongs to no single step. Where the register falls, because it rolled over
+        or the meter was exchanged, it is an outlier.
+    field, site
+        As of `value_of`.
+    """
+    if register_kwh is None or before_kwh is None:
+        return None, "missing"
+    if register_kwh < before_kwh:
+        return None, "outlier"
+    digits = len(str(int(register_kwh)))
+    energy_kwh = round(register_kwh - before_kwh, max(0, REGISTER_DIGITS - digits))
+    return _judged(energy_kwh * 60 / site.step_minutes, field, site)
+
+
+def _judged(value: float, field: str, site: Site) -> Judged:
     if field.endswith("_kw"):
         value = float(f"{value:.{LOAD_DIGITS}g}") + 0.0  # the sum turns -0.0 into 0.0
     low, high = site.limits.get(field, (-math.inf, math.inf))
-    return (value, None) if low <= value <= high else (None, "outlier")
+    return (value, None) if low <= value <= high and math.isfinite(value) else (None, "outlier")
 
 
 def _number(cell: object) -> float | None:

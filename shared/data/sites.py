@@ -210,6 +210,11 @@ class Site(BaseModel):
         return tuple(field for field in WEATHER if field in self.fields)
 
     @property
+    def registers(self) -> tuple[str, ...]:
+        """The loads that come as the register of a meter, in the order of the columns."""
+        return tuple(field for field in self.fields if self.measure(field).kind == "register")
+
+    @property
     def zones(self) -> tuple[int, ...]:
         """The numbers of the zones whose load the site publishes."""
         return tuple(int(field.split("_")[1]) for field in self.fields if field.startswith("zone_"))

@@ -132,7 +132,7 @@ def read_time(cell: object, site: Site) -> Moment | NoTime:
     site : Site
         The site, whose table tells how its times are written and what its clock shows.
     """
-    return _reader(site.name, site.time_zone, site.time_format, site.day_first).read(cell)
+    return _reader(site.name, site.time_zone, site.step_minutes, site.time_format, site.day_first).read(cell)
 
 
 def read_times(written: pd.Series[str], site: Site) -> Stamps:
@@ -141,20 +141,21 @@ def read_times(written: pd.Series[str], site: Site) -> Stamps:
     The order of the rows tells which hour a time is of that the clock shows twice: the second begins where the times go
     back; where they never do, the second of two like times is of the second hour. Rows may be newest first.
     """
-    return _reader(site.name, site.time_zone, site.time_format, site.day_first).read_all(written)
+    return _reader(site.name, site.time_zone, site.step_minutes, site.time_format, site.day_first).read_all(written)
 
 
 @cache
-def _reader(site: str, time_zone: str, time_format: str | None, day_first: bool) -> _Reader:  # noqa: FBT001 - a key of the cache
-    return _Reader(site, ZoneInfo(time_zone), time_format, DAY_FIRST if day_first else MONTH_FIRST)
+def _reader(name: str, time_zone: str, step_minutes: int, time_format: str | None, day_first: bool) -> _Reader:  # noqa: FBT001 - a key of the cache
+    return _Reader(name, ZoneInfo(time_zone), step_minutes, time_format, DAY_FIRST if day_first else MONTH_FIRST)
 
 
 class _Reader:
     """Reads the times of one form and clock; ``site`` is whose table the advice names."""
 
-    def __init__(self, site: str, zone: ZoneInfo, time_format: str | None, order: Order) -> None:
+    def __init__(self, site: str, zone: ZoneInfo, step_minutes: int, time_format: str | None, order: Order) -> None:
         self._site = site
         self._zone = zone
+        self._step_us = step_minutes * MINUTE_US
         self._format = time_format
         self._order = order
         self._parse = _parser(time_format, order)
@@ -213,13 +214,20 @@ class _Reader:
         return instants
 
     def _instants(self, local_us: int, offset_us: int | None) -> tuple[int, int] | None:
-        """Return the instants at which the clock shows the time, twice the same where it is one, None where none."""
+        """Return the instants at which the clock shows the time, twice the same where it is one, None where none.
+
+        Where the clock goes back by less than a step only one of the two is a step of the site.
+        """
         if offset_us is None:
             offset_us = self._offset_of_day(local_us // DAY_US)
         if offset_us is not None:
             return local_us - offset_us, local_us - offset_us
         before, after = self._offsets(local_us)
-        return None if before < after else (local_us - before, local_us - after)
+        if before < after:
+            return None
+        instants = local_us - before, local_us - after
+        on_grid = [instant for instant in instants if instant % self._step_us == 0]
+        return (on_grid[0], on_grid[0]) if len(on_grid) == 1 else instants
 
     def _constant_offset(self, day: int) -> int | None:
         """Return the offset in microseconds that holds all the day, counted from 1970; None where it changes."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from shared.data.cells import value_of
+from shared.data.cells import power_of, register_of, value_of
 from shared.data.download import PUBLISHED_URL, UnreachableError, download, is_published
 from shared.data.errors import DataError
 from shared.data.guessing import guessed, measured
@@ -34,10 +34,11 @@ if TYPE_CHECKING:
     from shared.data.sites import Site
     from shared.data.unpacking import Open
 
-__all__ = ["SYNTHETIC", "DataError", "Source", "Year", "find_year"]
+__all__ = ["NO_STEP", "SYNTHETIC", "DataError", "Source", "Year", "find_year"]
 
 CACHED_NAME = "tetouan-power-2017.csv"
 SYNTHETIC = "synthetic"
+NO_STEP = int(np.iinfo(np.int64).min)
 BLOCK_ROWS = 4096
 NO_HINTS = Hints(guess=False)
 TABLE = ("name", "step_minutes", "time_zone", "time_column", "columns")  # what decides on the table of a site
@@ -130,8 +131,33 @@ class Year:
         published = {name: column for column, name in self.site.columns.items()}
         if field not in published:
             return np.full(len(self.rows), np.nan)
-        read = (value_of(text, field, self.site)[0] for text in self.rows[published[field]])
+        cells = self.rows[published[field]]
+        if self.site.measure(field).kind == "register":
+            return self._powers(cells, field)
+        read = (value_of(text, field, self.site)[0] for text in cells)
         return np.array([np.nan if value is None else value for value in read])
+
+    def _powers(self, cells: pd.Series[str], field: str) -> NDArray[np.float64]:
+        """Return what the registers of the rows say of the step before each; of one time the first row counts."""
+        powers, known = np.full(len(cells), np.nan), self.steps
+        on_grid = np.flatnonzero(known != NO_STEP)
+        steps, first = np.unique(known[on_grid], return_index=True)
+        last_step, last_kwh = NO_STEP, None
+        for step, row in zip(steps.tolist(), on_grid[first].tolist(), strict=True):
+            register_kwh = register_of(cells.iloc[row], field, self.site)
+            before_kwh = last_kwh if step - last_step == 1 else None
+            power_kw, _ = power_of(register_kwh, before_kwh, field, self.site)
+            powers[row] = np.nan if power_kw is None else power_kw
+            last_step, last_kwh = step, register_kwh
+        return powers
+
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """The number of steps from 1970 to each row, ``NO_STEP`` where its time is none or off the grid."""
+        step_us = 60_000_000 * self.site.step_minutes
+        time_us = self.times.as_unit("us").asi8
+        on_grid = np.asarray(self.times.notna()) & (time_us % step_us == 0)
+        return np.where(on_grid, time_us // step_us, NO_STEP)
 
 
 def find_year(

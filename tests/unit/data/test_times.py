@@ -235,12 +235,11 @@ def local(times: pd.DatetimeIndex, zone: str) -> list[str]:
 def test_a_file_in_local_time_is_read_right_to_the_minute(zone: str, step: int, *, descending: bool) -> None:
     """Fourteen months with all changes of the clock, oldest or newest first: each row is its own instant."""
     times = pd.date_range("2017-12-15", "2019-02-15", freq=f"{step}min", tz="UTC")
-    if zone == "Australia/Lord_Howe" and step == 60:
-        times = times.shift(30, "min")  # its first hour is half an hour: the full hour comes once
     times = times[::-1] if descending else times
-    read = read_times(local(times, zone), like(time_zone=zone))
+    read = read_times(local(times, zone), like(time_zone=zone, step_minutes=step))
     assert (read.times == times).all()
-    assert read.repeated.any() == (zone != "UTC")
+    # the clock of Lord Howe goes back by half an hour: of an hourly site only one of the two times is a step
+    assert read.repeated.any() == (zone != "UTC" and (zone, step) != ("Australia/Lord_Howe", 60))
     assert read.misread is None
 
 
