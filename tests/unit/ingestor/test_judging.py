@@ -70,7 +70,7 @@ def test_a_correction_contradicts() -> None:
     assert correction == Rejected(
         "contradicts",
         "Zone 2  Power Consumption",
-        "zone_2_kw 0.0 where 1.2 stands at 2020-03-01T00:00:00+00:00: the first message of a time counts: "
+        "zone_2_kw 0.0 where 1.25 stands at 2020-03-01T00:00:00+00:00: the first message of a time counts: "
         "see which of the two is right",
     )
     assert isinstance(repeat, Merged)
@@ -92,7 +92,7 @@ def test_what_is_not_used_is_told_in_one_letter_that_names_the_first() -> None:
     (_, both) = judged(raw(MIDNIGHT, zone_3_kw=None), raw(MIDNIGHT, zone_2_kw="7", zone_3_kw="8"))
     assert isinstance(both, Rejected)
     assert (both.reason, both.field) == ("contradicts", "Zone 2  Power Consumption")
-    assert "zone_2_kw 7.0 where 1.2 stands, zone_3_kw 8.0 where null stands" in (both.value or "")
+    assert "zone_2_kw 7.0 where 1.25 stands, zone_3_kw 8.0 where null stands" in (both.value or "")
 
 
 def test_an_older_time_that_was_not_published_is_too_late() -> None:
