@@ -85,12 +85,19 @@ class Broker:
             "TETOUAN_TRANSACTIONS": str(self.kind != "embedded"),
         }
 
-    def send(self, topic: Topic, values: Sequence[bytes | None], key: bytes = b"tetouan", codec: str = "none") -> None:
-        """Publish the values and wait until the broker has confirmed them."""
+    def send(
+        self,
+        topic: Topic,
+        values: Sequence[bytes | None],
+        key: bytes | None = b"tetouan",
+        codec: str = "none",
+        record_ms: int = 0,
+    ) -> None:
+        """Publish the values, with a time of their records where one is given, and wait until they are confirmed."""
         config = {"partitioner": "murmur2_random", "linger.ms": 5, "compression.type": codec}
         producer = Producer(self.access.confluent(config))
         for value in values:
-            producer.produce(self.prefix + topic.name, value, key=key)
+            producer.produce(self.prefix + topic.name, value, key=key, timestamp=record_ms)
             producer.poll(0)
         assert producer.flush(PATIENCE_S) == 0
 

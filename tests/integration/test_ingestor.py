@@ -9,6 +9,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it is public, its stub forgets it
 
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading
@@ -17,7 +18,10 @@ from tests.integration.brokers import Broker, letter_of, service, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from tests.integration.brokers import ServiceProcess
 
 GOOD = {
     "site": "tetouan",
@@ -85,6 +89,156 @@ def test_each_hostile_record_is_a_dead_letter_and_the_stream_goes_on(
     assert [m.value() or b"" for m in letters] == [value or b"" for value, _ in HOSTILE.values()]
 
 
+def reasons(broker: Broker, count: int) -> list[tuple[str, str | None]]:
+    """Return reason and field of the first so many dead letters."""
+    letters = [letter_of(message) for message in broker.read(topics.REJECTED, count)]
+    return [(letter.reason, letter.field) for letter in letters]
+
+
+MORNING = [raw(DateTime=f"3/4/2018 {hour}:00") for hour in range(4)]
+IN_1970 = 1000  # milliseconds after its begin
+
+
+def test_what_was_published_is_known_without_a_snapshot_whatever_the_record_times(
+    broker: Broker, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """Records of 1970 are accepted; rebuilt from the topics, the ingestor tells a repeat from a correction of them."""
+    broker.send(topics.RAW, MORNING[:3], record_ms=IN_1970)
+    with service("ingestor", broker, tmp_path, free_port(), TETOUAN_SNAPSHOTS=str(tmp_path / "one")) as ingestor:
+        assert len(broker.read(topics.CLEAN, 3)) == 3
+        until(lambda: ingestor.get("/healthz").json()["lag_records"] == 0, "no lag")
+        ingestor.process.kill()
+        ingestor.process.wait()
+    correction = raw(**{"DateTime": "3/4/2018 1:00", "Zone 2  Power Consumption": "7"})
+    broker.send(topics.RAW, [MORNING[0], correction, MORNING[3]], record_ms=IN_1970)
+    with service("ingestor", broker, tmp_path, free_port(), TETOUAN_SNAPSHOTS=str(tmp_path / "two")) as ingestor:
+        clean = broker.read(topics.CLEAN, 4)
+        until(lambda: ingestor.metric("tetouan_merged_readings_total") == 1, "the repeat to be counted")
+    assert [CleanReading.from_bytes(message.value() or b"").time.hour for message in clean] == [0, 1, 2, 3]
+    (letter,) = [letter_of(message) for message in broker.everything(topics.REJECTED)]
+    assert (letter.reason, letter.field) == ("contradicts", "Zone 2  Power Consumption")
+    assert "zone_2_kw 7.0 where 15880.3 stands" in (letter.value or "")
+
+
+SITES = """
+[{name}]
+step_minutes = 60
+country = "MA"
+time_zone = "UTC"
+time_column = "time"
+columns = {{load = "zone_1_kw"}}
+"""
+
+
+@pytest.mark.real_kafka
+def test_ingestors_of_two_sites_share_the_work(
+    real_broker: Broker, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """Each serves every site of the table: also as one comes and leaves, each reading is taken exactly once."""
+    sites = tmp_path / "sites.toml"
+    sites.write_text(SITES.format(name="plant") + SITES.format(name="north"), encoding="utf-8")
+
+    def send(hours: range) -> None:
+        for hour in hours:
+            for site in ("plant", "north"):
+                row = {"site": site, "time": f"2018-03-04T{hour:02}:00:00Z", "load": 100 + hour}
+                real_broker.send(topics.RAW, [json.dumps(row).encode()], key=site.encode())
+
+    def one(site: str) -> AbstractContextManager[ServiceProcess]:
+        folder = tmp_path / site
+        folder.mkdir()
+        return service(
+            "ingestor",
+            real_broker,
+            folder,
+            free_port(),
+            TETOUAN_SITES=str(sites),
+            TETOUAN_SITE=site,
+            TETOUAN_ZONES="1",
+            TETOUAN_SNAPSHOTS=str(folder / "snapshots"),
+        )
+
+    with one("plant"):
+        send(range(8))
+        real_broker.read(topics.CLEAN, 16)
+        with one("north"):
+            send(range(8, 16))
+            real_broker.read(topics.CLEAN, 32)
+        send(range(16, 24))
+        real_broker.read(topics.CLEAN, 48)
+    clean = [CleanReading.from_bytes(message.value() or b"") for message in real_broker.everything(topics.CLEAN)]
+    for site in ("plant", "north"):
+        assert [reading.time.hour for reading in clean if reading.site == site] == list(range(24))
+    assert real_broker.everything(topics.REJECTED) == []
+
+
+def test_a_record_without_the_key_of_its_site_is_refused(
+    broker: Broker, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """On several partitions it would lose its order: the letter says which key to set."""
+    broker.send(topics.RAW, MORNING[:1], key=None)
+    broker.send(topics.RAW, MORNING[:1], key=b"meter-7")
+    broker.send(topics.RAW, MORNING[:1])
+    with service("ingestor", broker, tmp_path, free_port()):
+        assert sorted(reasons(broker, 2)) == [("key_is_not_the_site", "key"), ("no_key", "key")]
+        assert len(broker.read(topics.CLEAN, 1)) == 1
+
+
+@pytest.mark.real_kafka
+def test_on_one_partition_the_key_does_not_matter(
+    real_broker: Broker, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """All records stand in their order there; rebuilt, the ingestor still knows what it has published."""
+    alone = Broker("kafka", real_broker.bootstrap, f"{real_broker.prefix}alone.")
+    admin = AdminClient(alone.access.confluent())
+    names = [alone.prefix + topic.name for topic in topics.ALL]
+    for made in admin.create_topics([NewTopic(name, 1) for name in names]).values():
+        made.result()
+    try:
+        for count, snapshots in enumerate(("one", "two"), start=1):
+            alone.send(topics.RAW, MORNING[:count], key=None)
+            alone.send(topics.RAW, MORNING[:count], key=b"meter-7")
+            with service(
+                "ingestor", alone, tmp_path, free_port(), TETOUAN_SNAPSHOTS=str(tmp_path / snapshots)
+            ) as ingestor:
+                assert len(alone.read(topics.CLEAN, count)) == count
+                until(lambda: ingestor.get("/healthz").json()["lag_records"] == 0, "no lag")
+        assert len(alone.everything(topics.CLEAN)) == 2
+        assert alone.everything(topics.REJECTED) == []
+    finally:
+        for gone in admin.delete_topics(names).values():
+            gone.result()
+
+
+def test_an_ingestor_that_refuses_most_records_is_not_ready_until_they_are_good(
+    broker: Broker, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """The answer names the reason and what to do, a metric shows the share; good readings make it ready again."""
+    with service("ingestor", broker, tmp_path, free_port()) as ingestor:
+        broker.send(topics.RAW, [raw(site="atlantis")] * 30)
+        until(lambda: not ingestor.ready(), "the ingestor to complain")
+        why = ingestor.get("/readyz").json()["waiting_for"]["records"]
+        assert "unknown_site" in why
+        assert "atlantis: The sites are tetouan" in why
+        assert ingestor.metric("tetouan_rejected_ratio") == 1
+        broker.send(topics.RAW, [raw(DateTime=f"3/4/2018 {n // 6}:{n % 6}0") for n in range(40)])
+        until(ingestor.ready, "the ingestor to be ready again")
+
+
+def test_unknown_fields_are_told_and_the_reading_is_taken(
+    broker: Broker, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """`/readyz` names the field, a metric counts it, and nothing is refused."""
+    broker.send(topics.RAW, [raw(quality="A")])
+    with service("ingestor", broker, tmp_path, free_port()) as ingestor:
+        assert len(broker.read(topics.CLEAN, 1)) == 1
+        field = 'tetouan_unknown_fields_total{field="quality",site="tetouan"}'
+        until(lambda: field in ingestor.get("/metrics").text, "the field to be counted")
+        notes = ingestor.get("/readyz").json()["notes"]
+    assert "is no column of tetouan and is passed over" in notes['field "quality" of tetouan']
+    assert broker.everything(topics.REJECTED) == []
+
+
 def hostile(count: int) -> list[bytes]:
     """Return that many records of every kind that a broken or hostile sender could come up with, the same each time."""
     chance = random.Random(1)  # noqa: S311 - to be repeated, not to be secret
@@ -117,7 +271,7 @@ def test_of_a_thousand_hostile_records_each_has_its_outcome(
     """Sent = accepted + rejected + merged; a dead letter holds the bytes that came; the stream goes on behind them."""
     sent = hostile(1_000)
     broker.send(topics.RAW, [*sent, raw(DateTime="3/5/2018 0:00")])
-    with service("ingestor", broker, tmp_path, free_port()) as ingestor:
+    with service("ingestor", broker, tmp_path, free_port(), TETOUAN_MAX_REJECTED_SHARE="1") as ingestor:
 
         def outcomes() -> dict[str, float]:
             figures = ("tetouan_accepted_readings_total", "tetouan_dead_letters_total", "tetouan_merged_readings_total")
