@@ -167,12 +167,11 @@ def _dead_letter_headers() -> Json:
     """Return the schema of the headers as Kafka carries them: each is plain text; others may stand beside them."""
     schema = _wire_schema(DeadLetter)
     headers = {name: _header(content) for name, content in schema["properties"].items()}
-    required = [name for name, field in DeadLetter.model_fields.items() if field.is_required()]
-    return schema | {"properties": headers, "required": required}
+    return schema | {"properties": headers, "required": list(headers)}
 
 
 def _header(content: Json) -> Json:
-    """Return the schema of a field as text; one that may be null has no header then."""
+    """Return the schema of a field as text; null is empty."""
     kept: Json = {name: content[name] for name in ("description", "format", "pattern") if name in content}
     number = content.get("type") == "integer"
     return {"type": "string", **kept, **({"pattern": "^[0-9]+$"} if number else {})}

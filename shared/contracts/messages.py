@@ -355,9 +355,9 @@ class DeadLetter(Message):
     reason: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     """Why it was refused: one word in snake_case."""
     field: str | None = None
-    """The field at fault; left out where it is the record as a whole."""
+    """The field at fault; its header is empty where it is the record as a whole."""
     value: str | None = None
-    """What stood there, its head where it was long; left out where nothing did."""
+    """What stood there, its head where it was long; its header is empty where nothing did."""
     topic: str
     """Topic of the original."""
     partition: int
@@ -368,9 +368,9 @@ class DeadLetter(Message):
     """When it was refused, in UTC by the wall clock."""
 
     def to_headers(self) -> list[tuple[str, bytes]]:
-        """Return Kafka headers, each value as plain UTF-8 with control characters escaped; None has no header."""
-        said = self.model_dump(mode="json", exclude_none=True)
-        return [(name, _printable(str(value)).encode()) for name, value in said.items()]
+        """Return Kafka headers, each value as plain UTF-8 with control characters escaped; that of None is empty."""
+        said = self.model_dump(mode="json")
+        return [(name, b"" if value is None else _printable(str(value)).encode()) for name, value in said.items()]
 
     @classmethod
     def from_headers(cls, headers: Iterable[tuple[str, bytes]]) -> Self:
@@ -378,7 +378,8 @@ class DeadLetter(Message):
 
         Letters of earlier releases held JSON in each header; a reason in quotes tells them.
         """
-        said = {name: value.decode(errors="backslashreplace") for name, value in headers if name in cls.model_fields}
+        known = ((name, value) for name, value in headers if name in cls.model_fields and value)
+        said = {name: value.decode(errors="backslashreplace") for name, value in known}
         if not said.get("reason", "").startswith('"'):
             return cls.model_validate(said)
         return cls.model_validate({name: _of_json(text) for name, text in said.items()})
