@@ -274,7 +274,7 @@ class _Demo:
         """Tell whether the replay has ended and every reading that it sent has its outcome and its forecasts."""
         if self._replay.process.poll() is None or audit.accepted * len(self._settings.zones) > audit.issued:
             return False
-        outcomes = audit.accepted + audit.rejected + self._merged()
+        outcomes = audit.accepted + audit.rejected + self._merged() + audit.amended
         return outcomes == int(self._replayed()["sent"]) + self._others_sent(audit)
 
     def _replayed(self) -> dict[str, Any]:

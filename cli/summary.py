@@ -50,7 +50,7 @@ def unmatured(record: Record) -> int:
 
 def balanced(result: dict[str, Any]) -> bool:
     """Tell whether nothing was lost or doubled: every record has one outcome, every accepted one its forecasts."""
-    outcomes = result["accepted"] + result["rejected"] + result["merged"]
+    outcomes = result["accepted"] + result["rejected"] + result["merged"] + result["amended"]
     sent = result["readings_sent"] + result["others_sent"]
     return bool(sent == outcomes and not result["missing_forecasts"] and not result["duplicate_forecasts"])
 

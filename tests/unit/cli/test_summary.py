@@ -18,6 +18,7 @@ BOOKS = {
     "accepted": 7,
     "rejected": 2,
     "merged": 1,
+    "amended": 0,
     "missing_forecasts": 0,
     "duplicate_forecasts": 0,
 }

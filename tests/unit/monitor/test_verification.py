@@ -200,8 +200,8 @@ class TestMonitor:
         monitor = Monitor(zones=(2,), windows_days=(1,))
         messages = [m for step in range(2 * LEADS + 1) for m in (reading(step), forecast(step, error_kw=0))]
         last = feed(monitor, messages)[-1]
-        assert [one.rmse_kw for one in last.scores] == [0.0] * 4
-        assert [one.coverage for one in last.scores] == [1.0] * 4
+        assert [one.rmse_kw for one in last.scores] == [0.0] * 5
+        assert [one.coverage for one in last.scores] == [1.0] * 5
 
 
 def test_nobody_is_silent_before_there_is_something_to_answer() -> None:
