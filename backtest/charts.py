@@ -12,8 +12,6 @@ from shared.forecasting.leads import lead_name
 if TYPE_CHECKING:
     import pandas as pd
 
-    from backtest.extremes import DayAhead
-
     Figure = dict[str, Any]
 
 __all__ = ["coverage_by_lead", "fan", "over_categories", "over_line", "pinball_by_lead", "rmse_by_lead"]
@@ -81,9 +79,8 @@ def over_categories(frame: pd.DataFrame, column: str) -> Figure:
     return figure
 
 
-def fan(day: DayAhead) -> Figure:
-    """Return one forecast with its 90 % interval, and what came."""
-    curves = day.curves
+def fan(curves: pd.DataFrame, actual: str = "what came") -> Figure:
+    """Return one forecast with its 90 % interval, and the load, as ``actual``."""
     times = curves["local_time"].tolist()
     edge = {"type": "scatter", "x": times, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     return _figure(
@@ -97,7 +94,7 @@ def fan(day: DayAhead) -> Figure:
                 "fillcolor": "rgba(0, 114, 178, 0.25)",
             },
             _line(times, curves["median_kw"], "forecast", 0),
-            _line(times, curves["actual_kw"], "what came", 1) | {"line": {"color": _STYLES[1][0], "dash": "solid"}},
+            _line(times, curves["actual_kw"], actual, 1) | {"line": {"color": _STYLES[1][0], "dash": "solid"}},
         ],
         xaxis={"title": {"text": "local time"}, "automargin": True},
         yaxis=_kw_axis("demand") | {"rangemode": "normal"},

@@ -18,11 +18,12 @@ from shared.forecasting.leads import lead_groups, lead_name
 if TYPE_CHECKING:
     import pandas as pd
 
+    from backtest.ahead import Ahead
     from backtest.charts import Figure
     from backtest.extremes import DayAhead
     from backtest.result import Backtest
 
-__all__ = ["page_of"]
+__all__ = ["page_of", "page_of_ahead"]
 
 _HEADINGS = {
     "lead_minutes": "lead",
@@ -85,21 +86,49 @@ class Section:
 
 def page_of(result: Backtest) -> str:
     """Return the report as HTML that holds all it needs, Plotly's script included, and asks no other host."""
+    return (
+        _pages()
+        .get_template("page.html")
+        .render(
+            result=result,
+            groups=_groups(result),
+            sections=(_by_lead(result), _by_day(result), *_by_kind(result)),
+            worst_weeks=result.frames["worst_weeks"],
+            days_ahead=[
+                _day_ahead(day, which) for day, which in zip(result.days_ahead, ("worst", "best"), strict=False)
+            ],
+            plotly=Markup(get_plotlyjs()),  # noqa: S704 - a script of the package, not of the data
+            lowest=charts.LOWEST,
+            highest=charts.HIGHEST,
+        )
+    )
+
+
+def page_of_ahead(ahead: Ahead) -> str:
+    """Return the forecast of the next 24 hours as HTML, as :func:`page_of`."""
+    how = (
+        "Left of the last load the readings of the day before; right of it the forecast, in whose band the load is to "
+        "lie for 90 % of the time."
+    )
+    return (
+        _pages()
+        .get_template("ahead.html")
+        .render(
+            ahead=ahead,
+            chart=Chart("The last and the next 24 hours", how, charts.fan(ahead.curves, "load")),
+            frame=ahead.frame.drop(columns="time"),
+            plotly=Markup(get_plotlyjs()),  # noqa: S704 - a script of the package, not of the data
+        )
+    )
+
+
+def _pages() -> Environment:
     pages = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     pages.filters["cell"] = cell
     pages.filters["heading"] = heading
-    return pages.get_template("page.html").render(
-        result=result,
-        groups=_groups(result),
-        sections=(_by_lead(result), _by_day(result), *_by_kind(result)),
-        worst_weeks=result.frames["worst_weeks"],
-        days_ahead=[_day_ahead(day, which) for day, which in zip(result.days_ahead, ("worst", "best"), strict=False)],
-        plotly=Markup(get_plotlyjs()),  # noqa: S704 - a script of the package, not of the data
-        lowest=charts.LOWEST,
-        highest=charts.HIGHEST,
-    )
+    return pages
 
 
 def cell(value: object, column: str) -> str:
@@ -242,4 +271,6 @@ def _day_ahead(day: DayAhead, which: str) -> Section:
         f"line of what came should stay in the band for 90 % of the time, and did for {day.coverage:.0%}."
     )
     heading = f"The {which} day ahead: {date}"
-    return Section(heading, (Chart(f"Forecast, interval and readings of {date}", how, charts.fan(day)),), day.curves)
+    return Section(
+        heading, (Chart(f"Forecast, interval and readings of {date}", how, charts.fan(day.curves)),), day.curves
+    )

@@ -61,7 +61,7 @@ def backtest(
         If the readings before ``start`` do not suffice, or many rows are none.
     """
     year = year.only(zone)
-    first = year.times.min().to_pydatetime()
+    first, _ = year.span
     record = Record(zone, start, until, year.site.step_minutes, history_from=first)
     answered: list[CleanReading] = []
     books = books_of(year, zone, until, progress, lambda reading: _keep(reading, record, answered))

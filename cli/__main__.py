@@ -305,6 +305,30 @@ def backtest(
     _write(json_file, run_backtest(data, zone, window, reports, settings, console, accept_refused=accept_refused))
 
 
+@app.command()
+@with_hints
+def forecast(
+    hints: Hints,
+    data: Data = None,
+    zone: Zone = None,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", parser=_writable, help="Write every lead to this file.", metavar="FILE")
+    ] = None,
+    json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    accept_refused: AcceptRefused = False,
+) -> None:
+    """Forecast the 24 hours after the end of a file; needs no Kafka and no registry."""
+    from cli.forecasting import ForecastOptions, run_forecast
+    from shared.runtime.settings import Settings, load
+
+    files = [file.resolve() for file in (csv_file, json_file, html_file) if file is not None]
+    if len(set(files)) < len(files):
+        raise typer.BadParameter("--csv, --json and --html name one file twice: give each a file of its own")
+    options = ForecastOptions(data, zone, hints, csv_file, html_file, accept_refused)
+    _write(json_file, run_forecast(options, load(Settings), Console(stderr=True)))
+
+
 def _settings_of_current_demo() -> Settings:
     """Return the settings, with the broker of a running demo where the environment says nothing of Kafka."""
     from cli.runs import current

@@ -14,22 +14,14 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["LEGEND", "Curves", "chart"]
+__all__ = ["Curves", "chart", "legend"]
 
 LOAD, FORMER, FORECAST, BAND, FRAME = "cyan+", "blue+", "orange+", "gray", "gray+"
 DOT, SHADE = "·", "░"  # told apart without colour too
-LEGEND = Text.assemble(
-    "MW   ",
-    ("⠤⠒⠤ load", "bright_cyan"),
-    (f"   {DOT * 3} forecast of 24 h ago", "bright_blue"),
-    ("   ⠤⠒⠤ forecast", "bright_yellow"),
-    f"   {SHADE * 3} its 90 % range",
-    no_wrap=True,
-    overflow="ellipsis",
-)
+UNITS_KW = {"GW": 1e6, "MW": 1e3, "kW": 1.0, "W": 1e-3}
 DOTS = 2  # a braille character is two dots wide: what is finer cannot be seen
 TICKS_WIDTH = 4
-STEPS_MW = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500)
+STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 FINE = 5  # the ends of the y axis are whole fifths of a step: it moves seldom and wastes little
 
 
@@ -53,14 +45,39 @@ class Curves:
     low_kw: Floats
     high_kw: Floats
 
+    @property
+    def unit(self) -> str:
+        """The largest unit of which there is at least one: numbers have three digits before the point at most."""
+        known_kw = np.concatenate([*vars(self).values()])
+        most_kw = np.nanmax(np.abs(known_kw)) if np.isfinite(known_kw).any() else 1.0
+        return next((unit for unit, kw in UNITS_KW.items() if most_kw >= kw), "W")
+
+    def scaled(self) -> Curves:
+        """Return the curves in their unit."""
+        return Curves(**{name: values / UNITS_KW[self.unit] for name, values in vars(self).items()})
+
+
+def legend(curves: Curves) -> Text:
+    """Say what is drawn how, and in which unit."""
+    return Text.assemble(
+        f"{curves.unit}   ",
+        ("⠤⠒⠤ load", "bright_cyan"),
+        (f"   {DOT * 3} forecast of 24 h ago", "bright_blue"),
+        ("   ⠤⠒⠤ forecast", "bright_yellow"),
+        f"   {SHADE * 3} its 90 % range",
+        no_wrap=True,
+        overflow="ellipsis",
+    )
+
 
 def chart(curves: Curves, width: int, height: int) -> Text:
-    """Draw the curves, in MW over hours from the origin, ``width`` characters wide and ``height`` lines high."""
+    """Draw the curves, in their unit over hours from the origin, in so many characters and lines."""
     import plotext  # noqa: PLC0415 - it takes a third of a second and is not needed without a terminal
 
+    curves = curves.scaled()
     figure = _empty(plotext, width, height)
-    low_mw, high_mw, ticks_mw = _scale(curves, height)
-    figure.ruler("y").lim(low_mw, high_mw).ticks(ticks_mw, [f"{tick:g}" for tick in ticks_mw])
+    low, high, ticks = _scale(curves, height)
+    figure.ruler("y").lim(low, high).ticks(ticks, [f"{tick:g}" for tick in ticks])
 
     leads = curves.median_kw.size
     ahead_h = np.linspace(24 / leads, 24, leads)
@@ -68,7 +85,7 @@ def chart(curves: Curves, width: int, height: int) -> Text:
     cells = max(2, (width - TICKS_WIDTH) // 2)
     pen = _Pen(figure, plotext)
     pen.band(ahead_h, curves.low_kw, curves.high_kw, cells)
-    pen.upright(np.linspace(low_mw, high_mw, height))
+    pen.upright(np.linspace(low, high, height))
     pen.dots(past_h, curves.former_kw, cells)
     pen.line(past_h, curves.load_kw, DOTS * cells, LOAD)
     pen.line(ahead_h, curves.median_kw, DOTS * cells, FORECAST)
@@ -98,23 +115,23 @@ class _Pen:
         self._figure = figure
         self._plotext = plotext
 
-    def line(self, at_h: Floats, demand_kw: Floats, points: int, colour: str) -> None:
+    def line(self, at_h: Floats, demand: Floats, points: int, colour: str) -> None:
         """Draw a line, broken where values are missing."""
-        x, y = _thinned(at_h, demand_kw, points)
+        x, y = _thinned(at_h, demand, points)
         there = np.flatnonzero(~np.isnan(y))
         line = self._signal(x[there], y[there], "braille", colour).lines()
         for after_gap in np.flatnonzero(np.diff(there) > 1):
             line.line(int(after_gap) + 1, active=False)
         self._figure.draw(line)
 
-    def dots(self, at_h: Floats, demand_kw: Floats, points: int) -> None:
-        x, y = _thinned(at_h, demand_kw, points)
+    def dots(self, at_h: Floats, demand: Floats, points: int) -> None:
+        x, y = _thinned(at_h, demand, points)
         there = ~np.isnan(y)
         self._figure.draw(self._signal(x[there], y[there], DOT, FORMER))
 
-    def band(self, at_h: Floats, low_kw: Floats, high_kw: Floats, points: int) -> None:
-        low, high = (self._signal(*_thinned(at_h, kw, points), SHADE, BAND) for kw in (low_kw, high_kw))
-        self._figure.draw(high.fill(low).density("full"))
+    def band(self, at_h: Floats, low: Floats, high: Floats, points: int) -> None:
+        lower, upper = (self._signal(*_thinned(at_h, end, points), SHADE, BAND) for end in (low, high))
+        self._figure.draw(upper.fill(lower).density("full"))
 
     def upright(self, y: Floats) -> None:
         self._figure.draw(self._signal(np.zeros_like(y), y, "┊", FRAME))
@@ -124,19 +141,19 @@ class _Pen:
         return self._figure.signal(x.tolist(), y.tolist(), marker=marker)
 
 
-def _thinned(at_h: Floats, demand_kw: Floats, points: int) -> tuple[Floats, Floats]:
-    """Return so many points of a curve, in hours and MW."""
+def _thinned(at_h: Floats, demand: Floats, points: int) -> tuple[Floats, Floats]:
+    """Return so many points of a curve over hours."""
     x = np.linspace(at_h[0], at_h[-1], points)
-    return x, np.interp(x, at_h, demand_kw) / 1000
+    return x, np.interp(x, at_h, demand)
 
 
 def _scale(curves: Curves, height: int) -> tuple[float, float, list[float]]:
-    """Return the ends of the y axis and its ticks in MW; they stand two lines apart at least."""
-    known_mw = np.concatenate([*vars(curves).values()]) / 1000
-    low_mw, high_mw = float(np.nanmin(known_mw)), float(np.nanmax(known_mw))
-    step_mw = next((step for step in STEPS_MW if (high_mw - low_mw) / step <= height / 2.5), STEPS_MW[-1])
-    fine_mw = step_mw / FINE
-    low_mw = fine_mw * math.floor(low_mw / fine_mw)
-    high_mw = max(fine_mw * math.ceil(high_mw / fine_mw), low_mw + step_mw)
-    ticks = range(math.ceil(low_mw / step_mw), math.floor(high_mw / step_mw) + 1)
-    return low_mw, high_mw, [round(step_mw * tick, 1) for tick in ticks]
+    """Return the ends of the y axis and its ticks; they stand two lines apart at least."""
+    known = np.concatenate([*vars(curves).values()])
+    low, high = float(np.nanmin(known)), float(np.nanmax(known))
+    step = next((step for step in STEPS if (high - low) / step <= height / 2.5), STEPS[-1])
+    fine = step / FINE
+    low = fine * math.floor(low / fine)
+    high = max(fine * math.ceil(high / fine), low + step)
+    ticks = range(math.ceil(low / step), math.floor(high / step) + 1)
+    return low, high, [round(step * tick, 1) for tick in ticks]

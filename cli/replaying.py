@@ -43,8 +43,7 @@ class ReplayWindow:
 
     def of(self, year: Year) -> tuple[datetime, datetime]:
         """Return the stretch of the year, its end not included; raises ``Refused`` where it holds no reading."""
-        times = year.times.dropna()
-        first, last = times.min().to_pydatetime(), times.max().to_pydatetime()
+        first, last = year.span
         end = last + timedelta(minutes=year.site.step_minutes)
         start = self.start or year.test_start
         until = self.until or (end if self.days is None else start + timedelta(days=self.days))

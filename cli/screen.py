@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cli.chart import LEGEND, chart
+from cli.chart import chart, legend
 from shared.forecasting.leads import asked_groups
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def _outlook(snapshot: Snapshot, width: int, height: int, *, roomy: bool) -> Par
     if inner_height < LEAST_CHART:
         return Group(), 0
     drawn = chart(snapshot.curves, inner_width, inner_height)
-    return _framed(Group(LEGEND, drawn), "the last and the next 24 hours", roomy=roomy), height
+    return _framed(Group(legend(snapshot.curves), drawn), "the last and the next 24 hours", roomy=roomy), height
 
 
 def _leads(snapshot: Snapshot, *, roomy: bool) -> Part:

@@ -52,15 +52,16 @@ class History:
             If the year has no reading before ``until``.
         """
         step_s = 60 * year.site.step_minutes
-        usable = year.steps != NO_STEP
+        usable = (year.steps != NO_STEP) & year.together
         unique, first = np.unique(year.steps[usable], return_index=True)
         seen_steps = unique[unique < -(-int(until.timestamp()) // step_s)]
         if not seen_steps.size:
-            begins = f"the data begin at {year.times.min():%Y-%m-%d %H:%M}"
+            begins = f"the data begin at {year.span[0]:%Y-%m-%d %H:%M}"
             raise DataError(f"no reading before {until:%Y-%m-%d %H:%M}, {begins}: choose a later time")
-        values = np.column_stack([*(year.values(field) for field in COLUMNS), year.demand(zone)])[usable][first]
-        grid = np.full((unique[-1] - unique[0] + 1, values.shape[1]), np.nan)
-        grid[unique - unique[0]] = values
+        grid = np.full((unique[-1] - unique[0] + 1, len(COLUMNS) + 1), np.nan)
+        for column, field in enumerate((*COLUMNS, f"zone_{zone}_kw")):
+            if field in year.site.fields:
+                grid[unique - unique[0], column] = year.values(field)[usable][first]
         seen = int(seen_steps[-1] - unique[0]) + 1
         return cls(year.site, zone, int(unique[0]), seen, grid[:, : len(COLUMNS)], grid[:, len(COLUMNS)])
 

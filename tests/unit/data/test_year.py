@@ -153,3 +153,15 @@ def test_the_published_year_with_crlf_is_the_first_published_one(real_data_path:
     crlf = real_data_path.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     assert hashlib.sha256(crlf).hexdigest() == "ca8b2f30cf07dd872cb7f2aa45dac110ee38dbe5fc5910a6ff4bcc530dae3a40"
     assert year_of(crlf, tmp_path).source == "uci"
+
+
+def test_a_row_far_away_from_all_others_does_not_stretch_the_year(table: bytes, tmp_path: Path) -> None:
+    """Six of a kind are believed; a date of another century is left to its receiver, which counts it."""
+    header, *rows = table.splitlines(keepends=True)
+    more = rows[0].replace(b"3/3/2019 23:40", b"3/4/2019 0:30")
+    odd = [rows[0].replace(b"3/3/2019", date) for date in (b"1/1/1970", b"1/1/2917")]
+    year = year_of(b"".join((header, *rows, more, *odd)), tmp_path)
+    assert year.span == (datetime(2019, 3, 3, 23, 40, tzinfo=UTC), datetime(2019, 3, 4, 0, 30, tzinfo=UTC))
+    assert year.together.tolist() == [False, *(True,) * 6, False]
+    assert len(list(year.raw_messages(datetime(1900, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)))) == 8
+    assert year.test_start == datetime(2019, 3, 4, 0, 20, tzinfo=UTC)

@@ -1,0 +1,214 @@
+"""The 24 hours after the end of a file: the fold over all its readings, and what its forecasts were worth lately."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from backtest.record import Record
+from backtest.run import books_of, fitted, issued, judged
+from backtest.tables import ScoreTable
+from services.forecaster.issuing import ZoneModels
+from shared.data.errors import DataError
+from shared.data.toml import as_toml
+from shared.forecasting.digits import digits
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+
+    from backtest.books import Books
+    from backtest.run import Progress
+    from shared.contracts.messages import CleanReading, Forecast
+    from shared.data.sites import Site
+    from shared.data.year import Year
+
+__all__ = ["Ahead", "look_ahead"]
+
+LATELY, PARTS = timedelta(days=28), 4  # the last of so many parts of the file at the most: the rest is to fit on
+SHOWN = 0.9
+BATCH = 144
+
+
+@dataclass(frozen=True, eq=False)
+class Ahead:
+    """The forecast with the last load of a file as its origin.
+
+    Attributes
+    ----------
+    record
+        The loads and forecasts of the last quarter of the file, and of no more than 28 days.
+    lately
+        What those forecasts were worth.
+    trained
+        Whether there were readings enough for models; without, the lower levels answer.
+    books
+        What became of the rows.
+    """
+
+    site: Site
+    label: str
+    synthetic: bool
+    assumed: tuple[str, ...]
+    forecast: Forecast
+    record: Record
+    lately: ScoreTable
+    trained: bool
+    books: Books
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row a lead: time in UTC and on the clock of the site, median, 90 % interval, level that answers."""
+        forecast, zone = self.forecast, ZoneInfo(self.site.time_zone)
+        (interval,) = (interval for interval in forecast.intervals if interval.coverage == SHOWN)
+        leads = np.arange(1, len(forecast.median_kw) + 1)
+        times = [forecast.origin + timedelta(minutes=int(lead) * forecast.step_minutes) for lead in leads]
+        spans = {lead: span for span in forecast.levels for lead in range(span.from_lead, span.to_lead + 1)}
+        return pd.DataFrame(
+            {
+                "time": [f"{time:%Y-%m-%dT%H:%M:%SZ}" for time in times],
+                "local_time": [f"{time.astimezone(zone):%Y-%m-%d %H:%M}" for time in times],
+                "lead_minutes": leads * forecast.step_minutes,
+                "median_kw": forecast.median_kw,
+                "low_kw": interval.low_kw,
+                "high_kw": interval.high_kw,
+                "level": [spans[int(lead)].level for lead in leads],
+            }
+        )
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """The load of the 24 hours up to the origin, and the forecast of the 24 hours after it, by local time."""
+        leads, zone, step = len(self.forecast.median_kw), ZoneInfo(self.site.time_zone), self.record.step_minutes
+        loads_kw = self.record.demand_kw[-leads:]
+        ago = range(1 - len(loads_kw), 1)
+        times = [self.forecast.origin.astimezone(zone) + timedelta(minutes=n * step) for n in ago]
+        past = pd.DataFrame({"local_time": [f"{time:%Y-%m-%d %H:%M}" for time in times], "actual_kw": loads_kw})
+        return pd.concat([past, self.frame[["local_time", "median_kw", "low_kw", "high_kw"]]], ignore_index=True)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is not the best level that answers, one line each."""
+        return tuple(f"{span.level}: {span.reason}" for span in self.forecast.levels if span.reason)
+
+    @property
+    def local_origin(self) -> str:
+        """When the last load was measured, on the clock of the site."""
+        return f"{self.forecast.origin.astimezone(ZoneInfo(self.site.time_zone)):%Y-%m-%d %H:%M}"
+
+    @property
+    def goodness(self) -> str:
+        """What the forecasts were worth lately, in one line."""
+        figures, hour = self.lately.per_lead, 60 // self.site.step_minutes - 1
+        if np.isnan(figures["rmse_kw"]).all():
+            return "how good it is cannot be said yet: no forecast has come due"
+        rmse_kw, shares = figures["rmse_kw"], {name: _mean(figures[name]) for name in ("mape", "coverage")}
+        off = f"off by {digits(rmse_kw[hour])} kW an hour ahead and {digits(rmse_kw[-1])} kW a day ahead (RMSE)"
+        share = "" if np.isnan(shares["mape"]) else f", MAPE {shares['mape']:.1%}"
+        held = f"{shares['coverage']:.0%} of the loads lay in the 90 % interval"
+        return f"since {self.record.test_from:%Y-%m-%d} it was {off}{share}; {held}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result for machines; what cannot be computed is None."""
+        scores = self.lately.to_json()
+        return {
+            "site": self.site.name,
+            "zone": self.forecast.zone,
+            "origin": self.forecast.origin.isoformat(),
+            "step_minutes": self.forecast.step_minutes,
+            "forecast": self.frame.to_dict("records"),
+            "reasons": list(self.reasons),
+            "lately": {"from": self.record.test_from.isoformat(), "leads": scores["leads"]},
+            "trained": self.trained,
+            "data": self.label,
+            "synthetic": self.synthetic,
+            "assumed": list(self.assumed),
+            "site_table": as_toml(self.site),
+            "rows": self.books.to_json(),
+        }
+
+
+def _mean(per_lead: NDArray[np.float64]) -> float:
+    known = per_lead[np.isfinite(per_lead)]
+    return float(known.mean()) if known.size else math.nan
+
+
+def look_ahead(year: Year, zone: int, progress: Progress, *, accept_refused: bool = False) -> Ahead:
+    """Fit on the readings but those of the last quarter, or 28 days, then answer and learn from each of these.
+
+    Where the readings are too few to fit on, the fold begins with the first of them.
+
+    Parameters
+    ----------
+    progress
+        Told what is being done and the share of it that is, 0..1.
+    accept_refused
+        Whether to go on where many rows are no readings.
+
+    Raises
+    ------
+    DataError
+        If the file holds no load of the zone, or many of its rows are no readings.
+
+    Returns
+    -------
+    Ahead
+        With the last answer.
+    """
+    year = year.only(zone)
+    step = timedelta(minutes=year.site.step_minutes)
+    known = year.times[np.isfinite(year.demand(zone)) & year.together]
+    if known.empty:
+        raise DataError(f"{year.label}: zone {zone} has no load: mend its column, or choose another zone")
+    first, until = known.min().to_pydatetime(), known.max().to_pydatetime() + step
+    steps = (until - first) // step
+    start = until - max(1, min(LATELY // step, steps // PARTS)) * step
+    readings: list[CleanReading] = []
+    books = books_of(year, zone, until, progress, lambda reading: _keep(reading, start, readings))
+    if not accept_refused:
+        books.require_few_refused(year.label)
+    models = _models(year, zone, start, progress)
+    if models is None:
+        readings = judged(year, first, until)
+    record = Record(zone, start, until, year.site.step_minutes)
+    for reading in readings:
+        record.add_reading(reading)
+    last = None
+    for n, forecast in enumerate(issued(year, models or ZoneModels.begun_cold(year.site, zone), readings)):
+        record.add_forecast(forecast)
+        last = forecast
+        if n % BATCH == 0:
+            progress(f"zone {zone}: answering", n / len(readings))
+    if last is None:
+        raise DataError(f"{year.label}: no row of zone {zone} is a reading ({books}): mend the file")
+    return Ahead(
+        site=year.site,
+        label=year.label,
+        synthetic=year.synthetic,
+        assumed=year.assumed,
+        forecast=last,
+        record=record,
+        lately=ScoreTable.of(record),
+        trained=models is not None,
+        books=books,
+    )
+
+
+def _models(year: Year, zone: int, start: datetime, progress: Progress) -> ZoneModels | None:
+    """Return models fitted on the readings before the start, None where they are too few."""
+    try:
+        return fitted(year, zone, start, progress)
+    except DataError:
+        return None
+
+
+def _keep(reading: CleanReading, start: datetime, readings: list[CleanReading]) -> None:
+    if reading.time >= start:
+        readings.append(reading)

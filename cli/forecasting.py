@@ -1,0 +1,105 @@
+"""The forecast of the 24 hours after the end of a file, as a command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from backtest.ahead import look_ahead
+from cli.chart import chart, legend
+from cli.live import curves_of
+from cli.provision import steps_shown, year_for, zones_for
+from shared.data.year import DataError
+from shared.forecasting.digits import digits
+from shared.runtime.settings import Refused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from backtest.ahead import Ahead
+    from shared.data.hints import Hints
+    from shared.runtime.settings import Settings
+
+__all__ = ["ForecastOptions", "run_forecast"]
+
+HIGHEST_CHART = 12
+FLOAT_FORMAT = "%.8g"
+
+
+@dataclass(frozen=True)
+class ForecastOptions:
+    """What to forecast from, and where to write it beside the printed table; None: not at all."""
+
+    data: str | None
+    zone: int | None
+    hints: Hints
+    csv_file: Path | None = None
+    html_file: Path | None = None
+    accept_refused: bool = False
+
+
+def run_forecast(options: ForecastOptions, settings: Settings, console: Console) -> dict[str, Any]:
+    """Forecast one zone, show table and chart, write the files and return the result."""
+    year = year_for(options.data or settings.data, settings, console, options.hints)
+    zone = options.zone or zones_for(year, settings)[0]
+    if zone not in year.site.zones:
+        known = ", ".join(map(str, year.site.zones))
+        raise Refused(f"--zone {zone}: {year.label} has no load of that zone: choose one of {known}")
+    with steps_shown(console) as progress:
+        try:
+            ahead = look_ahead(year, zone, progress, accept_refused=options.accept_refused)
+        except DataError as error:
+            raise Refused(str(error)) from None
+    _show(ahead, Console())  # results go to standard output, what leads to them to standard error
+    try:
+        if options.csv_file:
+            ahead.frame.to_csv(options.csv_file, index=False, float_format=FLOAT_FORMAT)
+        if options.html_file:
+            from backtest.page import page_of_ahead  # noqa: PLC0415 - Plotly takes a second that the table need not wait
+
+            options.html_file.write_text(page_of_ahead(ahead), encoding="utf-8")
+    except OSError as error:
+        raise Refused(f"cannot write {error.filename} ({error.strerror}): name another place") from None
+    return ahead.to_json()
+
+
+def _show(ahead: Ahead, console: Console) -> None:
+    curves = curves_of(ahead.record, ahead.forecast)
+    width = min(console.width, 100)
+    console.print(legend(curves))
+    console.print(chart(curves, width, HIGHEST_CHART))
+    console.print(_table(ahead))
+    for line in _lines(ahead):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _table(ahead: Ahead) -> Table:
+    """Return every hour of the forecast; the files hold every lead."""
+    title = f"Zone {ahead.forecast.zone}: the 24 hours after {ahead.local_origin}, {ahead.site.time_zone}"
+    table = Table(title=title, box=SIMPLE)
+    table.add_column("time")
+    for heading in ("forecast kW", "90 % from", "to"):
+        table.add_column(heading, justify="right")
+    table.add_column("level")
+    for row in ahead.frame.to_dict("records"):
+        if row["lead_minutes"] % 60 == 0:
+            loads = (digits(row[column]) for column in ("median_kw", "low_kw", "high_kw"))
+            table.add_row(row["local_time"], *loads, row["level"])
+    return table
+
+
+def _lines(ahead: Ahead) -> list[str]:
+    return [
+        f"{ahead.label}: {ahead.books}",
+        *(f"level {reason}" for reason in ahead.reasons),
+        *(
+            []
+            if ahead.trained
+            else ["the readings are too few to fit a model on: what is here learned from the first on"]
+        ),
+        ahead.goodness,
+    ]
