@@ -23,12 +23,13 @@ from cli.replaying import ReplayWindow
 from cli.runs import announced, new_run
 from cli.summary import balanced, show_summary, summary
 from replay.interruption import ORDERS, set_by_signals
+from shared.data.toml import as_toml
 from shared.runtime import embedded
 from shared.runtime.clock import monotonic_s
 from shared.runtime.settings import PREFIX, Refused, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -125,15 +126,19 @@ class _Demo:
 
     def start_services(self) -> None:
         """Start all processes, each as early as it can be: they load and join while the models are found or fitted."""
-        for name in ("ingestor", "monitor"):
-            self._start_service(name)
+        data, hints = self._options.data or self._settings.data, self._options.hints
+        readers, whole = ("ingestor", "monitor"), data in (None, "synthetic")  # a file may lack columns
+        if whole:
+            self._start_all(readers)
         # what takes long to import is imported while those two start
         with self._console.status("loading what reads the data"):
             from cli.provision import require_zones, year_for  # noqa: PLC0415 - see above
 
-        data, hints = self._options.data or self._settings.data, self._options.hints
         self._year = year_for(data, self._settings, self._console, hints)
         require_zones(self._year, self._settings)
+        if not whole:
+            self._tell_columns()
+            self._start_all(readers)
         self._data = "synthetic" if self._year.synthetic else data
         self._start, self._until = ReplayWindow(self._options.start, None, self._options.days).of(self._year)
         with self._console.status("loading what fits the models"):
@@ -143,6 +148,17 @@ class _Demo:
             self._env[PREFIX + "MODEL_TAGS"] = ",".join(f"{name}={value}" for name, value in tags.items())
             self._start_service("forecaster")
             self._start_replay()
+
+    def _tell_columns(self) -> None:
+        """Let the services know the columns that the data have: what these lack must not look like a fault."""
+        if self._year.site != self._settings.place:
+            file = self._run_dir.absolute() / "sites.toml"
+            file.write_text(as_toml(self._year.site), encoding="utf-8")
+            self._env[PREFIX + "SITES"] = str(file)
+
+    def _start_all(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._start_service(name)
 
     def _start_service(self, name: str) -> None:
         with _listener(self._settings.http_host, SERVICES[name]) as listener:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from shared.data.sites import Overrides
+
 if TYPE_CHECKING:
     from shared.data.sites import Site
 
@@ -16,6 +18,7 @@ def as_toml(site: Site) -> str:
     head = {
         "step_minutes": site.step_minutes,
         **({"country": site.country} if site.country else {}),
+        **({"subdivision": site.subdivision} if site.subdivision else {}),
         "time_zone": site.time_zone,
         "time_column": site.time_column,
         **({"day_first": True} if site.day_first else {}),
@@ -34,6 +37,12 @@ def as_toml(site: Site) -> str:
         if measure is not None:
             cell = f"{{ field = {cell}, kind = {_toml(measure.kind)}, unit = {_toml(measure.unit)} }}"
         lines.append(f"{_toml(column)} = {cell}")
+    if site.limits:
+        lines += ["", f"[{site.name}.limits]"]
+        lines += [f"{field} = {_toml(limits)}" for field, limits in site.limits.items()]
+    if site.holidays != Overrides():
+        lines += ["", f"[{site.name}.holidays]"]
+        lines += [f"{name} = [{', '.join(map(str, dates))}]" for name, dates in site.holidays]
     return "\n".join(lines) + "\n"
 
 

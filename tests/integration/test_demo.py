@@ -15,11 +15,14 @@ import pytest
 
 from cli.runs import current
 from shared.contracts import topics
+from shared.data.sites import known_sites
 from tests.integration.brokers import PATIENCE_S, Broker, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from shared.data.year import Year
 
     Command = Callable[..., subprocess.Popen[str]]
 
@@ -84,6 +87,24 @@ def test_two_days_are_answered_once_the_same_from_any_fresh_state_and_as_the_bac
 
     backtest = result_of(tetouan, "backtest", *WINDOW, "--until", "2018-02-03", state_dir=tmp_path / "second")
     assert {group: {"rmse_kw": figures["rmse_kw"]} for group, figures in backtest["leads"].items()} == first["leads"]
+
+
+def test_a_file_of_loads_alone_is_streamed_and_nothing_looks_like_a_fault(
+    tetouan: Command, tmp_path: Path, year: Year
+) -> None:
+    """Columns that the file lacks are named, not flagged; there is no weather model, and the books balance."""
+    file, result = tmp_path / "loads.csv", tmp_path / "result.json"
+    year.rows[["DateTime", "Zone 2  Power Consumption"]].to_csv(file, index=False)
+    demo = ("demo", "--data", str(file), "--from", "2018-02-01", "--days", "1", "--speed", "0", "--headless")
+    process = tetouan(*demo, "--json", str(result), state_dir=tmp_path / "state")
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, said
+    assert "without 'Temperature', " in said
+    assert "no weather-demand-tetouan-2: no weather at this site" in said
+    told = json.loads(result.read_text(encoding="utf-8"))
+    assert told["readings_sent"] == told["accepted"] == told["forecasts"] == 144
+    (table,) = (tmp_path / "state" / "runs").rglob("sites.toml")
+    assert known_sites(table)["tetouan"].fields == ("zone_2_kw",)
 
 
 def test_two_demos_at_once_do_not_disturb_each_other(tetouan: Command, state_dir: Path, tmp_path: Path) -> None:
