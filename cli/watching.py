@@ -42,8 +42,8 @@ TAIL = 100  # records among which the last reading is looked for
 def watch(settings: Settings, topic: Topic, *, as_json: bool, from_start: bool) -> Iterator[str]:
     """Yield one line a message, from now on or from the oldest kept; raises ``Refused`` where no broker answers."""
     consumer = Consumer(settings.kafka.confluent({"group.id": "watch"}))
+    name = settings.topic_prefix + topic.name
     try:
-        name = settings.topic_prefix + topic.name
         partitions = partitions_of(consumer, name, OFFSET_BEGINNING if from_start else OFFSET_END)
         if not partitions:
             raise Refused(f"topic {name} is not on {settings.kafka_bootstrap}: start the services, or `tetouan topics`")
@@ -58,7 +58,7 @@ def watch(settings: Settings, topic: Topic, *, as_json: bool, from_start: bool) 
             else:
                 _say_once(settings, error, said)
     except KafkaException as error:
-        raise Refused(explain(settings.kafka, error)) from None
+        raise Refused(explain(settings.kafka, error, name)) from None
     finally:
         consumer.close()
 
@@ -76,8 +76,8 @@ def _say_once(settings: Settings, error: KafkaError, said: set[str]) -> None:
 def last_reading(settings: Settings) -> datetime | None:
     """Return the time of the site's newest clean reading, None where there is none; raises ``Refused`` as `watch`."""
     consumer = Consumer(settings.kafka.confluent({"group.id": "watch"}))
+    name = settings.topic_prefix + topics.CLEAN.name
     try:
-        name = settings.topic_prefix + topics.CLEAN.name
         partitions = partitions_of(consumer, name)
         # a topic that has just been made may have no leader yet
         patient = tenacity.Retrying(
@@ -89,7 +89,7 @@ def last_reading(settings: Settings) -> datetime | None:
         times = [patient(_last_time, consumer, partition, settings.site) for partition in partitions]
         return max((time for time in times if time is not None), default=None)
     except KafkaException as error:
-        raise Refused(explain(settings.kafka, error)) from None
+        raise Refused(explain(settings.kafka, error, name)) from None
     finally:
         consumer.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
 __all__ = ["Access", "Mechanism", "Security"]
+
+_SILENT = logging.Logger("librdkafka", logging.CRITICAL + 1)  # noqa: LOG001 - in no hierarchy, and for nobody
 
 Security = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -69,6 +72,7 @@ class Access:
             "ssl.certificate.location": self.certificate and str(self.certificate),
             "ssl.key.location": self.key and str(self.key),
             "ssl.key.password": _secret(self.key_password),
+            "logger": _SILENT,  # it would write what it takes for fatal to the terminal
             "log_level": 0,
         }
         return {**{name: value for name, value in config.items() if value is not None}, **(more or {})}

@@ -51,10 +51,9 @@ class Kept:
 
 @dataclass(frozen=True)
 class Found:
-    """What is on the brokers: the topics just made, the partitions of each, and what is wrong with those found."""
+    """The topics that were made, and what is wrong with those that were there."""
 
     made: tuple[str, ...]
-    partitions: Mapping[str, int]
     complaints: tuple[str, ...]
 
 
@@ -73,13 +72,9 @@ def find_topics(access: Access, prefix: str = "", wanted: Collection[Topic] = to
     That others cannot be made is no error.
     """
     admin = _admin(access)
+    before = admin.list_topics(timeout=ADMIN_S)
     made = _ensure(admin, access, prefix, wanted)
-    metadata = admin.list_topics(timeout=ADMIN_S)
-    there = {
-        topic.name: metadata.topics[prefix + topic.name] for topic in wanted if prefix + topic.name in metadata.topics
-    }
-    partitions = {prefix + name: len(topic.partitions) for name, topic in there.items()}
-    return Found(tuple(made), partitions, tuple(_check(admin, access, metadata, prefix, wanted)))
+    return Found(tuple(made), tuple(_check(admin, access, before, prefix, wanted)))
 
 
 def partitions_of(client: Consumer, name: str, offset: int = OFFSET_INVALID) -> list[TopicPartition]:
@@ -174,7 +169,8 @@ def _check(
     if str(metadata.cluster_id).startswith(embedded.CLUSTER):  # it has no configurations
         return []
     named = {prefix + topic.name: topic for topic in wanted if prefix + topic.name in metadata.topics}
-    asked = admin.describe_configs([ConfigResource("topic", name) for name in named], request_timeout=ADMIN_S)
+    resources = [ConfigResource("topic", name) for name in named]
+    asked = admin.describe_configs(resources, request_timeout=ADMIN_S) if resources else {}
     found: list[str] = []
     for resource, answer in asked.items():
         try:

@@ -33,7 +33,7 @@ CHECK_ADDRESS = "start it, such as with `tetouan demo` in another terminal, or s
 _ACLS = {
     29: ("topic", "--topic", "Read, Write or Describe"),
     30: ("consumer group", "--group", "Read"),
-    31: ("cluster", "--cluster", "the operation"),
+    31: ("cluster", "--cluster", "IdempotentWrite, or Write on a topic,"),
     53: ("transactional id", "--transactional-id", "Write"),
 }
 

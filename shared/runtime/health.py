@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["BROKER_AWAY", "Health"]
 
 STALLED_S = 60.0
+OUTSIDE = ("transactions", "models", "reading", "publishing", "past")
+"""What is waited for and comes from outside: a restart would wait for it as well."""
 BROKER_AWAY = "the Kafka broker does not answer: check TETOUAN_KAFKA_BOOTSTRAP"
 
 log = structlog.get_logger()
@@ -29,6 +31,8 @@ class Health:
 
     waiting_for: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    """By partition, which record cannot be fetched, and what to do about it."""
     lag_records: int = 0
     broker_up: bool = False
     broker_fault: str = BROKER_AWAY
@@ -50,18 +54,19 @@ class Health:
     def live(self) -> tuple[bool, dict[str, object]]:
         """Return whether work moves on, with the evidence.
 
-        A broker that does not answer or begins no transaction, and a registry that has no models, are no reason for a
-        restart: the service waits for them and says so in ``/readyz``.
+        A broker that does not answer, begins no transaction, or does not permit something, a record that cannot be
+        fetched, and a registry that has no models are no reason for a restart: the service waits and says so in
+        ``/readyz``.
         """
         idle_s = monotonic_s() - self._progress_s
-        waits = not self.broker_up or not self.waiting_for.keys().isdisjoint(("transactions", "models"))
+        waits = not self.broker_up or bool(self.unreadable) or not self.waiting_for.keys().isdisjoint(OUTSIDE)
         stalled = not waits and self.lag_records > 0 and idle_s > STALLED_S
         evidence: dict[str, object] = {"seconds_since_progress": round(idle_s, 1), "lag_records": self.lag_records}
         return not stalled and self.failure is None, evidence
 
     def ready(self) -> tuple[bool, dict[str, object]]:
         """Return whether the service can answer, with what it waits for."""
-        missing = dict(self.waiting_for)
+        missing = self.waiting_for | self.unreadable
         if not self.broker_up:
             missing["broker"] = self.broker_fault
         return not missing, {"waiting_for": missing, "notes": self.notes}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import IllegalStateError, KafkaConnectionError, KafkaError
+from aiokafka.errors import IllegalStateError, KafkaConnectionError, KafkaError, TopicAuthorizationFailedError
 from confluent_kafka import KafkaException
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
@@ -26,12 +26,13 @@ from shared.contracts.messages import DeadLetter
 from shared.runtime.administration import find_topics, identity
 from shared.runtime.clock import cpu_s, monotonic_s, now
 from shared.runtime.diagnosis import NoAccessError, explain, why_no_answer
-from shared.runtime.fetching import Consumer
+from shared.runtime.fetching import Consumer, concerns_a_record
 from shared.runtime.health import BROKER_AWAY
 from shared.runtime.publishing import Plain, Transactional
 from shared.runtime.records import Outgoing
 from shared.runtime.rejections import Rejections
-from shared.runtime.retries import patiently
+from shared.runtime.restoring import LOOK_EVERY_S, REFUSED_S, show_unreadable
+from shared.runtime.retries import Refusals, patiently
 from shared.runtime.threads import beside
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ REBUILDING = "the state is being rebuilt"
 POLL_MS = 4  # an empty poll waits this long twice, and what comes in the meantime waits with it
 FETCH_WAIT_MS = 10  # Kafka answers as soon as there is anything, the embedded broker only when this is over
 WATCH_S = 1.0
+REFUSAL_SHOWN_S = 5.0  # after the last one; what is refused is asked for more often
 ADMIN_S = 5.0
 EXPLAIN_S = 60.0  # several questions of five seconds to brokers that do not answer
 BATCH_STOP_S = 5.0  # for the batch in hand; what follows it has the rest of ten seconds
@@ -119,6 +121,12 @@ class Pipeline:
         self._taking_over: asyncio.Task[None] | None = None
         self._owned: frozenset[TopicPartition] = frozenset()  # what the consumer says is old while a group is joined
         self._in_hand = 0
+        self._reading = Refusals(self._access, self._health, "reading")
+        self._publishing = Refusals(self._access, self._health, "publishing")
+        self._refused_s = -REFUSAL_SHOWN_S
+        self._rejoining: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._max_records = service.max_records
         self._broker = KafkaBroker(
             self._access.bootstrap,
             apply_types=False,
@@ -185,18 +193,48 @@ class Pipeline:
             self._health.notes["topics"] = "; ".join(complaints)
 
     async def _join(self) -> None:
-        """Join the group with a consumer of ours: FastStream makes one of aiokafka's, and takes no other class."""
+        """Join the group; where that is not permitted, again until it is."""
+        async for attempt in patiently("the consumer group cannot be joined", self._reading, group=self._group):
+            with attempt:
+                await self._start_broker()
+
+    async def _start_broker(self) -> None:
+        """Start the consumer, one of ours: FastStream makes one of aiokafka's, and takes no other class."""
         await self._broker.connect()
         config = self._broker.config.broker_config
         given = config.builder.keywords  # type: ignore[attr-defined]  # it is a partial, typed as any callable
-        config.builder = partial(Consumer, **{**given, **self._access.aiokafka()})
-        await self._broker.start()
+        config.builder = partial(Consumer, **{**given, **self._access.aiokafka()}, on_failure=self._note_failure)
+        try:
+            await self._broker.start()
+        except BaseException:
+            await self._broker.stop()
+            raise
+
+    async def _rejoin(self) -> None:
+        """Leave the group and join it anew: a consumer that was refused by its group stays so for good."""
+        self._open = self._owned = frozenset()
+        await self._broker.stop()
+        await self._join()
+
+    async def _note_failure(self, error: Exception) -> None:
+        """Find out, beside the consume loop, what a poll has failed of, and say so."""
+        if concerns_a_record(error):
+            self._restart(self._look_through)
+            return
+        shown = self._health.waiting_for.get(self._reading.key)
+        line = self._reading.note(error)
+        if line is None or line != shown:
+            log.warning("nothing can be read, trying again", error=line or str(error), group=self._group)
+        self._refused_s = monotonic_s()
+        await asyncio.sleep(REFUSED_S)
+        if not isinstance(error, TopicAuthorizationFailedError) and (self._rejoining is None or self._rejoining.done()):
+            self._rejoining = self._run(self._rejoin())
 
     def _new_sender(self, producer: AIOKafkaProducer) -> Sender:
         if self._transactions:
-            return Transactional(
-                self._group, self._prefix, self._started_producer, self._state.committed, self._metrics, self._health
-            )
+            started, committed = self._started_producer, self._state.committed
+            refusals = Refusals(self._access, self._health, "transactions")
+            return Transactional(self._group, self._prefix, started, committed, self._metrics, refusals)
         return Plain(producer, self._prefix, self._metrics)
 
     async def _started_producer(self, transactional_id: str | None = None) -> AIOKafkaProducer:
@@ -267,20 +305,33 @@ class Pipeline:
 
         The group waits for this call, and nothing may wait for the group's heartbeats here.
         """
-        consumer = self._subscriber.consumer
-        if consumer is None or not partitions:
+        if not partitions:
             return
-        if self._taking_over is not None:
-            self._taking_over.cancel()
-        consumer.pause(*partitions)
         self._owned = frozenset(partitions)
-        self._taking_over = self._run(self._take_over(consumer, self._owned))
+        self._restart(self._take_over)
+
+    def _restart(
+        self, work: Callable[[AIOKafkaConsumer, frozenset[TopicPartition]], Coroutine[Any, Any, None]]
+    ) -> None:
+        """Stop fetching, and let ``work`` take over what is ours."""
+        consumer = self._subscriber.consumer
+        if consumer is None or not self._owned:
+            return
+        self._open = frozenset()
+        self._cancel_take_over()
+        consumer.pause(*self._owned)
+        self._taking_over = self._run(work(consumer, self._owned))
+
+    def _cancel_take_over(self) -> None:
+        for task in (self._taking_over, self._looking):
+            if task is not None:
+                task.cancel()
 
     async def _revoked(self) -> None:
         """Let the batch in hand be committed, for as long as the group waits for that."""
         self._open = self._owned = frozenset()
-        if self._taking_over is not None:
-            self._taking_over.cancel()
+        self._cancel_take_over()
+        show_unreadable(self._health, [])
         with suppress(TimeoutError):
             async with asyncio.timeout(BATCH_STOP_S), self._lock:
                 pass
@@ -289,10 +340,37 @@ class Pipeline:
         """Take over once more what is ours: the state is made anew on the way."""
         if self._owned:
             log.info("the state is made anew, it should have begun with something else")
-            self._open = frozenset()
-            self._assigned(self._owned)
+            self._restart(self._take_over)
 
-    async def _take_over(self, consumer: AIOKafkaConsumer, partitions: frozenset[TopicPartition]) -> None:
+    async def _look_through(self, consumer: AIOKafkaConsumer, partitions: frozenset[TopicPartition]) -> None:
+        """Find the records that cannot be fetched; go on with all that stands before them, and look again later."""
+        await self._rebuilt.wait()
+        async with self._lock:
+            found = await self._state.unreadable(partitions)
+            committed = await self._state.committed()
+        show_unreadable(self._health, found)
+        held = frozenset(each.partition for each in found if each.offset <= committed[each.partition])
+        # what is fetched together with such a record is not to be had but one by one
+        self._subscriber.max_records = self._max_records if len(held) == len(found) else 1
+        await self._take_over(consumer, partitions, held)
+        if found:
+            self._looking = self._run(self._look_again(partitions))
+
+    async def _look_again(self, partitions: frozenset[TopicPartition]) -> None:
+        """Begin anew once something has become readable."""
+        found = before = await self._state.unreadable(partitions)
+        while found == before:
+            await asyncio.sleep(LOOK_EVERY_S)
+            found = await self._state.unreadable(partitions)
+        self._restart(self._look_through)
+
+    async def _take_over(
+        self,
+        consumer: AIOKafkaConsumer,
+        partitions: frozenset[TopicPartition],
+        held: frozenset[TopicPartition] = frozenset(),
+    ) -> None:
+        """Bring the state to where these partitions are committed, and fetch from there; not from those ``held``."""
         self._health.waiting_for["state"] = REBUILDING
         await self._rebuilt.wait()
         async with self._lock:
@@ -305,8 +383,8 @@ class Pipeline:
                     consumer.seek(partition, offset)  # what was fetched before this is fetched again
                 else:
                     await consumer.seek_to_beginning(partition)
-            consumer.resume(*partitions)
-            self._open = partitions
+            consumer.resume(*(partitions - held))
+            self._open = partitions - held
         self._health.waiting_for.pop("state", None)
 
     async def _handle(self, message: KafkaMessage) -> None:
@@ -342,8 +420,10 @@ class Pipeline:
         started_s, started_cpu_s = monotonic_s(), cpu_s()
         outgoing, offsets = self._state.handle(records)
         self._metrics.core_cpu_s.inc(cpu_s() - started_cpu_s)
-        if await self._sender.send(consumer, records[0].offset, offsets, outgoing):
-            self._state.settle(offsets)
+        async for attempt in patiently("answers cannot be published", self._publishing, only_refused=True):
+            with attempt:
+                if await self._sender.send(consumer, records[0].offset, offsets, outgoing):
+                    self._state.settle(offsets)
         self._account(records, outgoing, monotonic_s() - started_s)
         self._rejections.account(records, outgoing)
 
@@ -382,6 +462,10 @@ class Pipeline:
                     self._begin_anew()
             else:
                 self._health.waiting_for["assignment"] = JOINING
+            if monotonic_s() - self._refused_s > REFUSAL_SHOWN_S and (
+                self._rejoining is None or self._rejoining.done()
+            ):
+                self._reading.note(None)
             await asyncio.sleep(WATCH_S)
 
     async def _note_broker(self, *, up: bool) -> None:

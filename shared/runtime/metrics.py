@@ -50,6 +50,11 @@ class PipelineMetrics:
         self.lag = Gauge(
             "tetouan_consumer_lag_records", "Records not yet consumed.", ["topic", "partition"], registry=registry
         )
+        self.unreadable = Gauge(
+            "tetouan_unreadable_partitions",
+            "Partitions that stand still before a record that cannot be fetched; /readyz and the log name it.",
+            registry=registry,
+        )
         self.commit_failures = Counter(
             "tetouan_commit_failures", "Offset commits that the broker refused.", registry=registry
         )

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
     from aiokafka.structs import RecordMetadata
 
-    from shared.runtime.health import Health
     from shared.runtime.metrics import PipelineMetrics
     from shared.runtime.records import Outgoing
     from shared.runtime.restoring import Offsets
+    from shared.runtime.retries import Refusals
 
 __all__ = ["Plain", "Sender", "Superseded", "Transactional", "publish"]
 
@@ -128,14 +128,15 @@ class Transactional:
         started: Callable[[str], Awaitable[AIOKafkaProducer]],
         committed: Callable[[], Awaitable[Offsets]],
         metrics: PipelineMetrics,
-        health: Health,
+        refusals: Refusals,
     ) -> None:
         self._group = group
         self._prefix = prefix
         self._started = started
         self._committed = committed
         self._metrics = metrics
-        self._health = health
+        self._refusals = refusals
+        self._health = refusals.health
         self._producers: dict[TopicPartition, AIOKafkaProducer] = {}
         self._begun_s = -PACE_S
 
@@ -148,7 +149,7 @@ class Transactional:
         self._health.waiting_for["transactions"] = WAITS
         former = [self._producers.pop(partition) for partition in partitions if partition in self._producers]
         await asyncio.gather(*map(_close, former))
-        async for attempt in patiently(WAITS, group=self._group):
+        async for attempt in patiently(WAITS, self._refusals, group=self._group):
             with attempt:
                 await self._begin([partition for partition in partitions if partition not in self._producers])
         self._health.waiting_for.pop("transactions", None)

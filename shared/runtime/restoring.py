@@ -16,26 +16,33 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from shared.runtime import hooks
 from shared.runtime.administration import uneven
-from shared.runtime.fetching import Consumer
-from shared.runtime.retries import patiently
+from shared.runtime.fetching import Consumer, concerns_a_record, first_unreadable
+from shared.runtime.retries import Refusals, patiently
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
+    import tenacity
+
     from shared.contracts.topics import Topic
     from shared.runtime.access import Access
+    from shared.runtime.fetching import Unreadable
     from shared.runtime.health import Health
     from shared.runtime.records import Record
 
-__all__ = ["Foldable", "Offsets", "Past"]
+__all__ = ["LOOK_EVERY_S", "REFUSED_S", "Foldable", "Offsets", "Past", "show_unreadable"]
 
 MAX_RECORDS = 500
 POLL_MS = 200
+LOOK_EVERY_S = 15.0
+"""How often a record that cannot be fetched is asked for again."""
+REFUSED_S = 1.0
+"""How long an error of the group, or a permission, is waited for before the next poll."""
 UNREADABLE = "the past cannot be read"
 
 log = structlog.get_logger()
@@ -77,6 +84,7 @@ class Past:
         self._reads: list[TopicPartition] = []
         self._published: list[TopicPartition] = []  # of those read, what the service itself has written
         self._health = health
+        self._refusals = Refusals(access, health, "past")
 
     async def committed(self) -> Offsets:
         """Return what the group has committed, for each partition of the consumed topics, 0 where nothing."""
@@ -91,8 +99,14 @@ class Past:
         async with self._consumer() as consumer:
             committed = await self._committed(consumer)  # before the ends: what is committed until then has its answers
             ends = await self._ends(consumer) | committed
-            spans = await _spans(consumer, dict.fromkeys(self._reads, 0), ends)
+            spans = await _spans(consumer, dict.fromkeys(self._reads, 0), ends, self._patiently())
             return ends, await self._fold(consumer, spans, core, lambda _partition, _offset: None)
+
+    async def unreadable(self, starts: Offsets) -> list[Unreadable]:
+        """Return, of each partition, the first record from an offset on that cannot be fetched, if there is one."""
+        async with self._consumer() as consumer:
+            ends: Offsets = await self._patiently()(consumer.end_offsets, list(starts))
+            return await _look_through(consumer, await _spans(consumer, starts, ends, self._patiently()))
 
     async def catch_up(
         self,
@@ -109,13 +123,14 @@ class Past:
             return 0
         async with self._consumer() as consumer:
             ends = await self._ends(consumer) | end
-            spans = await _spans(consumer, {partition: start.get(partition, 0) for partition in ends}, ends)
+            starts = {partition: start.get(partition, 0) for partition in ends}
+            spans = await _spans(consumer, starts, ends, self._patiently())
             return await self._fold(consumer, spans, core, note)
 
     @asynccontextmanager
     async def _consumer(self) -> AsyncIterator[Consumer]:
         """Return a consumer beside the group, of all the partitions; a broker that does not answer is waited for."""
-        async for attempt in patiently(UNREADABLE, group=self._group):
+        async for attempt in self._patiently():
             with attempt:
                 consumer = await self._started()
         try:
@@ -151,12 +166,12 @@ class Past:
         return consumer
 
     async def _committed(self, consumer: Consumer) -> Offsets:
-        ask = patiently(UNREADABLE, group=self._group)
+        ask = self._patiently()
         return {partition: await ask(consumer.committed, partition) or 0 for partition in self._consumes}
 
     async def _ends(self, consumer: Consumer) -> Offsets:
         """Return where each partition ends that holds what the service has published."""
-        return await patiently(UNREADABLE)(consumer.end_offsets, self._published) if self._published else {}
+        return await self._patiently()(consumer.end_offsets, self._published) if self._published else {}
 
     async def _fold(
         self, consumer: Consumer, spans: Spans, core: Foldable, note: Callable[[TopicPartition, int], None]
@@ -170,15 +185,14 @@ class Past:
     ) -> int:
         left = dict(spans)
         total, folded = sum(end - start for start, end in spans.values()), 0
-        for partition, (start, _) in spans.items():
-            consumer.seek(partition, start)
-            consumer.resume(partition)
+        _go_on(consumer, left)
         while left:
-            for partition, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
+            for partition, records in (await self._poll(consumer, left)).items():
                 past = [record for record in records if record.offset < spans[partition][1]]
                 core.restore(past)
                 folded += len(past)
                 if past:
+                    left[partition] = past[-1].offset + 1, spans[partition][1]
                     note(partition, past[-1].offset + 1)
                 hooks.reach("in_restore")
                 await asyncio.sleep(0)  # what is buffered comes without a pause: heartbeats and health need one
@@ -191,16 +205,64 @@ class Past:
             self._health.waiting_for["state"] = f"the state is being rebuilt: {folded} of {total} records"
         return folded
 
+    async def _poll(self, consumer: Consumer, left: Spans) -> Mapping[TopicPartition, Sequence[Record]]:
+        """Return what has come; where nothing can come, say so, wait, and go back to what is ``left`` to be folded."""
+        try:
+            found: Mapping[TopicPartition, Sequence[Record]] = await consumer.getmany(timeout_ms=POLL_MS)
+        except Exception as error:
+            if concerns_a_record(error):
+                await self._until_readable(consumer, left)
+            elif not isinstance(error, KafkaError):
+                raise
+            else:
+                log.warning("the past cannot be read, trying again", error=self._refusals.note(error) or str(error))
+                await asyncio.sleep(REFUSED_S)
+            _go_on(consumer, left)
+            return {}
+        if found:
+            self._refusals.note(None)
+        return found
+
+    async def _until_readable(self, consumer: Consumer, left: Spans) -> None:
+        consumer.pause(*left)
+        while found := await _look_through(consumer, left):
+            show_unreadable(self._health, found)
+            await asyncio.sleep(LOOK_EVERY_S)
+        show_unreadable(self._health, [])
+
+    def _patiently(self) -> tenacity.AsyncRetrying:
+        return patiently(UNREADABLE, self._refusals, group=self._group)
+
+
+def show_unreadable(health: Health, found: Iterable[Unreadable]) -> None:
+    """Show in `/readyz` which records cannot be fetched, and log those that are new."""
+    lines = {f"{each.partition.topic}-{each.partition.partition}": each.advice for each in found}
+    for name, line in lines.items():
+        if health.unreadable.get(name) != line:
+            log.error("a record cannot be fetched", why=line)
+    health.unreadable = lines
+
+
+def _go_on(consumer: Consumer, left: Spans) -> None:
+    for partition, (start, _) in left.items():
+        consumer.seek(partition, start)  # what was fetched before this is fetched again
+        consumer.resume(partition)
+
+
+async def _look_through(consumer: Consumer, spans: Spans) -> list[Unreadable]:
+    found = [await first_unreadable(consumer, part, start, end) for part, (start, end) in spans.items()]
+    return [each for each in found if each is not None]
+
 
 def _refuse_uneven(partitions: Sequence[TopicPartition]) -> None:
     if line := uneven(Counter(partition.topic for partition in partitions)):
         raise Refused(line)
 
 
-async def _spans(consumer: Consumer, starts: Offsets, ends: Offsets) -> Spans:
+async def _spans(consumer: Consumer, starts: Offsets, ends: Offsets, ask: tenacity.AsyncRetrying) -> Spans:
     """Return first and past-the-last offset of each partition that has a past."""
-    held_from: Offsets = await patiently(UNREADABLE)(consumer.beginning_offsets, list(starts))
-    held_to: Offsets = await patiently(UNREADABLE)(consumer.end_offsets, list(starts))
+    held_from: Offsets = await ask(consumer.beginning_offsets, list(starts))
+    held_to: Offsets = await ask(consumer.end_offsets, list(starts))
     for part, start in starts.items():
         if 0 < start < held_from[part]:
             gone = f"{held_from[part] - start} records of {part.topic}-{part.partition} are gone"

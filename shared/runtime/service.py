@@ -89,6 +89,7 @@ def main(name: str, kind: type[S], build: Callable[[S], Service]) -> int:
 def run(service: Service, settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT: 0 after a clean stop, 1 after a failure; ``Refused`` where it cannot start."""
     metrics = PipelineMetrics(service.registry)
+    metrics.unreadable.set_function(lambda: len(service.health.unreadable))
     state = _state(service, settings, metrics)
     listener = _listener(settings)
     pipeline = Pipeline(service, settings, state=state, metrics=metrics)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from shared.runtime.fetching import Unreadable
     from shared.runtime.metrics import PipelineMetrics
     from shared.runtime.records import Outgoing, Record
     from shared.runtime.restoring import Offsets, Past
@@ -136,6 +137,11 @@ class ServiceState:
     async def committed(self) -> Offsets:
         """Return what the group has committed, for each partition of the consumed topics."""
         return await self._past.committed()
+
+    async def unreadable(self, partitions: Collection[TopicPartition]) -> list[Unreadable]:
+        """Return, of each of these partitions, the first record behind what is committed that cannot be fetched."""
+        committed = await self.committed()
+        return await self._past.unreadable({part: offset for part, offset in committed.items() if part in partitions})
 
     async def catch_up(self, partitions: Collection[TopicPartition]) -> Offsets:
         """Bring the state to what is committed of these partitions; returns the offsets from which to go on."""

@@ -1,10 +1,12 @@
-"""A service whose core fails on one value, for tests of what the runtime does then."""
+"""A service whose core fails on one value, or that lacks a codec, for tests of what the runtime does then."""
 
 from __future__ import annotations
 
 import os
 import sys
 from typing import TYPE_CHECKING
+
+from aiokafka import codec
 
 from shared.contracts import topics
 from shared.runtime.health import Health
@@ -27,7 +29,7 @@ class Core:
 
     def handle(self, records: Sequence[Record]) -> list[Outgoing]:
         """Copy the batch or fail."""
-        if any(record.value == os.environ["TOY_FAILS_ON"].encode() for record in records):
+        if any(record.value == os.environ.get("TOY_FAILS_ON", "nothing").encode() for record in records):
             raise RuntimeError("a bug of ours")
         return [Outgoing(topics.CLEAN.name, record.key, record.value or b"") for record in records]
 
@@ -38,4 +40,6 @@ def build(_: Settings) -> Service:
 
 
 if __name__ == "__main__":
+    if "TOY_LACKS" in os.environ:
+        setattr(codec, f"has_{os.environ['TOY_LACKS']}", lambda: False)
     sys.exit(main("toy", Settings, build))

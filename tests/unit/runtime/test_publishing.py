@@ -13,10 +13,12 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, ProducerFenced
 
 from shared.runtime import publishing
+from shared.runtime.access import Access
 from shared.runtime.health import Health
 from shared.runtime.metrics import PipelineMetrics, new_registry
 from shared.runtime.publishing import TRIES, Superseded, Transactional, publish
 from shared.runtime.records import Outgoing
+from shared.runtime.retries import Refusals
 
 PARTITION = TopicPartition("in", 3)
 RECORDS = [Outgoing("out", b"key", value) for value in (b"one", b"two", b"three")]
@@ -55,6 +57,11 @@ def test_what_the_producer_refuses_for_good_is_raised() -> None:
     assert producer.taken == [("out", b"one")]
 
 
+def refusals_of(health: Health) -> Refusals:
+    """Return what shows in a health what is not permitted."""
+    return Refusals(Access("127.0.0.1:1"), health, "transactions")
+
+
 @dataclass
 class Broker:
     """What a broker with transactions has seen: what is committed, and by which producer."""
@@ -85,7 +92,9 @@ class Broker:
 
     def sender(self) -> Transactional:
         """Return a sender on this broker."""
-        return Transactional("group", "", self.producer, self.offsets, PipelineMetrics(new_registry()), self.health)
+        return Transactional(
+            "group", "", self.producer, self.offsets, PipelineMetrics(new_registry()), refusals_of(self.health)
+        )
 
 
 class TransactionalProducer(Producer):
@@ -307,7 +316,9 @@ def test_a_producer_that_cannot_say_goodbye_leaves_no_connection(*, fenced: bool
 
     async def run() -> None:
         broker = Broker()
-        sender = Transactional("g", "", started, broker.offsets, PipelineMetrics(new_registry()), broker.health)
+        sender = Transactional(
+            "g", "", started, broker.offsets, PipelineMetrics(new_registry()), refusals_of(broker.health)
+        )
         await sender.take_over([PARTITION])
         await sender.stop()
 
