@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, TopicPartition
@@ -27,6 +29,7 @@ LEADS_MINUTES = (10, 60, 1440)  # or the next that the step of the site allows
 def main() -> int:
     """Print forecasts until there are enough of them, or until Ctrl-C; returns the exit code."""
     options = parse_arguments()
+    said: list[str] = []
     consumer = Consumer(
         {
             "bootstrap.servers": options.bootstrap,
@@ -34,6 +37,8 @@ def main() -> int:
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",  # where the broker has just deleted what we were about to read
             "log_level": 0,
+            "error_cb": lambda error: said.append(error.str()),  # why it cannot connect is told here only
+            **access(),
         }
     )
     try:
@@ -41,14 +46,35 @@ def main() -> int:
         print(f"listening to {options.topic} at {options.bootstrap}; Ctrl-C ends", file=sys.stderr)
         print_forecasts(consumer, options.count)
     except KafkaException as error:
-        why = error.args[0].str()
-        print(f"{options.bootstrap}: {why}: run `docker compose up`, or give --bootstrap", file=sys.stderr)
+        consumer.poll(0)
+        why = (said or [error.args[0].str()])[0]
+        print(
+            f"{options.bootstrap}: {why}: check TETOUAN_KAFKA_..., run `docker compose up`, or give --bootstrap",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         pass
     finally:
         consumer.close()
     return 0
+
+
+def access() -> dict[str, str]:
+    """Return what the broker asks for, from the variables that the services read, too."""
+    names = {
+        "SECURITY": "security.protocol",
+        "SASL_MECHANISM": "sasl.mechanism",
+        "USERNAME": "sasl.username",
+        "PASSWORD": "sasl.password",
+        "CA": "ssl.ca.location",
+        "CERTIFICATE": "ssl.certificate.location",
+        "KEY": "ssl.key.location",
+    }
+    given = {theirs: os.environ.get(f"TETOUAN_KAFKA_{ours}", "") for ours, theirs in names.items()}
+    if file := os.environ.get("TETOUAN_KAFKA_PASSWORD_FILE"):
+        given["sasl.password"] = Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+    return {name: value for name, value in given.items() if value}
 
 
 def assign(consumer: Consumer, topic: str, *, from_start: bool) -> None:

@@ -15,12 +15,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
+import ssl
 import sys
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy, ExceptionMiddleware, FastStream
 from faststream.kafka import KafkaBroker
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 from pydantic import BaseModel, ValidationError
 
 ANSWER_S = 10.0
@@ -73,7 +77,10 @@ def main() -> int:
     try:
         asyncio.run(run(subscription(options)))
     except KafkaError as error:
-        print(f"{options.bootstrap}: {error}: run `docker compose up`, or give --bootstrap", file=sys.stderr)
+        print(
+            f"{options.bootstrap}: {error}: check TETOUAN_KAFKA_..., run `docker compose up`, or give --bootstrap",
+            file=sys.stderr,
+        )
         return 2
     return 0
 
@@ -94,6 +101,7 @@ def subscription(options: argparse.Namespace) -> FastStream:
         consumer_only=True,  # neither makes topics nor opens a producer
         request_timeout_ms=int(1000 * ANSWER_S),
         middlewares=[ExceptionMiddleware({ValidationError: pass_over})],
+        security=security(),
         logger=None,
     )
     app = FastStream(broker, logger=None)
@@ -121,6 +129,24 @@ def subscription(options: argparse.Namespace) -> FastStream:
         print(f"listening to {options.topic} at {options.bootstrap}; Ctrl-C ends", file=sys.stderr)
 
     return app
+
+
+def security() -> BaseSecurity | None:
+    """Return what the broker asks for, from the variables that the services read, too."""
+    given = {name.removeprefix("TETOUAN_KAFKA_"): value for name, value in os.environ.items() if value}
+    protocol, tls = given.get("SECURITY", "PLAINTEXT"), None
+    if protocol.endswith("SSL"):
+        tls = ssl.create_default_context(cafile=given.get("CA"))
+        if "CERTIFICATE" in given:
+            tls.load_cert_chain(given["CERTIFICATE"], given.get("KEY"))
+    if protocol.startswith("SASL"):
+        mechanisms = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
+        file = given.get("PASSWORD_FILE")
+        password = Path(file).read_text(encoding="utf-8").rstrip("\r\n") if file else given["PASSWORD"]
+        return mechanisms[given["SASL_MECHANISM"]](
+            given["USERNAME"], password, ssl_context=tls, use_ssl=tls is not None
+        )
+    return BaseSecurity(ssl_context=tls, use_ssl=True) if tls else None
 
 
 def pass_over(error: ValidationError) -> None:

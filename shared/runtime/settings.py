@@ -300,7 +300,8 @@ def unknown_variables() -> list[str]:
 
 
 def _known() -> set[str]:
-    return {PREFIX + name.upper() for name in Settings.model_fields} | {PREFIX + "TEST_KAFKA", hooks.VARIABLE}
+    of_tests = {PREFIX + "TEST_KAFKA", PREFIX + "TEST_KAFKA_SCRIPT", hooks.VARIABLE}
+    return {PREFIX + name.upper() for name in Settings.model_fields} | of_tests
 
 
 def _unknown() -> list[str]:

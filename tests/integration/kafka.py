@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
 import warnings
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -16,12 +17,14 @@ from testcontainers.community.kafka import KafkaContainer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from docker.models.containers import Container
 
-__all__ = ["Kafka", "KafkaMissingError", "engine", "kafka_container", "missing", "real_kafka"]
+__all__ = ["Kafka", "KafkaMissingError", "engine", "kafka_container", "missing", "real_kafka", "secured_kafka"]
 
 ADDRESS = "TETOUAN_TEST_KAFKA"
+SCRIPT = "TETOUAN_TEST_KAFKA_SCRIPT"
 IMAGE = "confluentinc/cp-kafka:7.6.0"
 START_S = 90
 STOP_S = 10
@@ -113,6 +116,26 @@ def kafka_container(port: int | None = None) -> Iterator[Kafka]:
         stack.callback(container.stop)
         why = f"{IMAGE} by testcontainers, as a Docker engine answers at {address}"
         yield Kafka(container.get_bootstrap_server(), why, container.get_wrapped_container())
+
+
+@contextmanager
+def secured_kafka(folder: Path, *options: str) -> Iterator[str]:
+    """Run a Kafka that asks for passwords or certificates, and yield its address; its files are in the folder.
+
+    Raises ``KafkaMissingError`` where no program is named that runs one, or where it lacks what it takes.
+    """
+    script = os.environ.get(SCRIPT)
+    if not script:
+        raise KafkaMissingError(f"real_kafka: {SCRIPT} is not set: name a program that runs a Kafka with passwords")
+    started = subprocess.run(
+        [script, "start", str(folder), "--port", "0", *options], capture_output=True, text=True, check=False
+    )
+    try:
+        if started.returncode:
+            raise KafkaMissingError(f"{script} starts no Kafka: {started.stderr.strip()[-200:]}")
+        yield started.stdout.partition("BOOTSTRAP=")[2].strip()
+    finally:
+        subprocess.run([script, "stop", str(folder)], capture_output=True, check=False)
 
 
 @contextmanager

@@ -204,7 +204,7 @@ def test_the_readme_lists_every_setting_and_no_other() -> None:
     """The table of the README has one row a setting."""
     listed = re.findall(r"^\| `(TETOUAN_[A-Z_]+)`", README.read_text(encoding="utf-8"), re.MULTILINE)
     known = [PREFIX + name.upper() for name in Settings.model_fields]
-    assert sorted(listed) == sorted([*known, PREFIX + "TEST_KAFKA"])
+    assert sorted(listed) == sorted([*known, PREFIX + "TEST_KAFKA", PREFIX + "TEST_KAFKA_SCRIPT"])
 
 
 def test_the_order_of_a_crash_test_is_no_unknown_setting(monkeypatch: pytest.MonkeyPatch) -> None:
