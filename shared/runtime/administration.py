@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -35,6 +34,7 @@ __all__ = ["Found", "Kept", "complaints", "ensure_topics", "find_topics", "ident
 
 ADMIN_S = 5.0
 UNCHECKED = "how the topics keep their records could not be checked"
+DAY_MS = 24 * 3600 * 1000
 BATCH_BYTES = topics.MAX_RECORD_BYTES
 """The largest batch that a service sends; a broker's limit is one of batches."""
 
@@ -202,7 +202,7 @@ def _of_retention(topic: Topic, config: Mapping[str, str]) -> list[tuple[str, st
     theirs_ms = int(config.get("retention.ms", -1))
     if theirs_ms >= 0 and (ours_ms < 0 or theirs_ms < ours_ms):
         wanted = "for ever" if topic.kept is None else f"for {topic.kept.days} days"
-        deleted = f"records are deleted after {timedelta(milliseconds=theirs_ms)}, and are needed {wanted}"
+        deleted = f"records are deleted after {theirs_ms / DAY_MS:.3g} days, and are needed {wanted}"
         found.append((deleted, f"retention.ms={ours_ms}"))
     size = int(config.get("retention.bytes", -1))
     if size >= 0:
