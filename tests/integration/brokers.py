@@ -115,6 +115,13 @@ class Broker:
     def _reader(self, more: Mapping[str, Any] | None = None) -> Consumer:
         return Consumer(self.access.confluent({"group.id": self.prefix + "test-reader", **(more or {})}))
 
+    def partitions(self, topic: Topic) -> list[TopicPartition]:
+        """Return the partitions of the topic."""
+        consumer = self._reader()
+        found = partitions_of(consumer, self.prefix + topic.name)
+        consumer.close()
+        return found
+
     def held(self, topic: Topic) -> int:
         """Return how many records the topic holds, the end of each transaction counted as one more."""
         consumer = self._reader()
@@ -199,15 +206,21 @@ class ServiceProcess:
 
 @contextmanager
 def service(
-    name: str, broker: Broker, folder: Path, port: int, *, ready: bool = True, **settings: str
+    name: str,
+    broker: Broker,
+    folder: Path,
+    port: int,
+    *,
+    ready: bool = True,
+    module: str | None = None,
+    **settings: str,
 ) -> Iterator[ServiceProcess]:
     """Run a service until the block ends, ready when it begins unless told otherwise."""
     log = folder / f"{name}.log"
     env = {**os.environ, **broker.env, "TETOUAN_HTTP_PORT": str(port), "TETOUAN_LOG_FORMAT": "json", **settings}
     with log.open("ab") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-W", "always::ResourceWarning", "-m", f"services.{name}"], env=env, stdout=out, stderr=out
-        )
+        started = [sys.executable, "-W", "always::ResourceWarning", "-m", module or f"services.{name}"]
+        process = subprocess.Popen(started, env=env, stdout=out, stderr=out)
     running = ServiceProcess(name, process, f"http://127.0.0.1:{port}", log)
     try:
         if ready:

@@ -110,12 +110,9 @@ def test_a_reading_goes_through(
         assert len(broker.read(topics.CLEAN, 1)) == 1
 
 
-@pytest.mark.parametrize("cluster", ["accounts", "certificates"])
-def test_every_service_and_command_works(
-    request: pytest.FixtureRequest, cluster: str, tmp_path: Path, free_port: Callable[[], int]
-) -> None:
+def test_every_service_and_command_works(accounts: Broker, tmp_path: Path, free_port: Callable[[], int]) -> None:
     """The replay's readings are answered and scored by the services, and watched by command and examples."""
-    broker = of(request.getfixturevalue(cluster))
+    broker = of(accounts)
     settings = {"TETOUAN_MODELS_WAIT_S": "0", "TETOUAN_REPORT_EVERY_HOURS": "0", "TETOUAN_STATE_DIR": str(tmp_path)}
     with ExitStack() as stack:
         names = ("ingestor", "forecaster", "monitor")
