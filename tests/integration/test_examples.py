@@ -121,4 +121,4 @@ def test_a_client_that_finds_no_broker_says_what_to_do(client: str, free_port: C
     assert (ended.returncode, ended.stdout) == (2, "")
     (line,) = ended.stderr.splitlines()
     assert line.startswith(f"{address}: ")
-    assert line.endswith(": run `docker compose up`, or give --bootstrap")
+    assert line.endswith(": check TETOUAN_KAFKA_..., run `docker compose up`, or give --bootstrap")

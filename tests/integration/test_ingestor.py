@@ -117,7 +117,7 @@ def test_what_was_published_is_known_without_a_snapshot_whatever_the_record_time
     assert [CleanReading.from_bytes(message.value() or b"").time.hour for message in clean] == [0, 1, 2, 3]
     (letter,) = [letter_of(message) for message in broker.everything(topics.REJECTED)]
     assert (letter.reason, letter.field) == ("contradicts", "Zone 2  Power Consumption")
-    assert "zone_2_kw 7.0 where 15880.3 stands" in (letter.value or "")
+    assert "zone_2_kw 7.0 where 15880.26 stands" in (letter.value or "")
 
 
 SITES = """
