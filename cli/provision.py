@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from shared.data.doubts import doubts_of
 from shared.data.download import PUBLISHED_URL
 from shared.data.hints import Hints
 from shared.data.toml import as_toml
@@ -81,6 +82,7 @@ def _say(year: Year, settings: Settings, console: Console) -> None:
         lines += ["which is this table, to be saved in a file that TETOUAN_SITES names:", "", as_toml(year.site)]
     elif absent := [repr(column) for column in settings.place.columns if column not in year.site.columns]:
         lines += [f"without {', '.join(absent)}: the data have no such column"]
+    lines += doubts_of(year)
     console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
 
 

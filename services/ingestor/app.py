@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from services.ingestor.judging import Accepted, Ingestor, Merged, Rejected, Valid
+from services.ingestor.load_doubts import LoadDoubts
 from services.ingestor.metrics import IngestorMetrics
 from services.ingestor.unknown_fields import UnknownFields
 from services.ingestor.validation import EPOCH, excerpt
@@ -45,10 +46,11 @@ def build(settings: IngestorSettings) -> Service:
     registry, health = new_registry(), Health()
     metrics, letters = IngestorMetrics(registry), DeadLetters(registry)
     unknown = UnknownFields(metrics.unknown_fields, health.notes)
+    doubts = LoadDoubts(metrics.doubts, health.notes)
     sites, max_gap = known_sites(settings.sites).values(), timedelta(days=settings.max_gap_days)
 
     def make_core() -> IngestorCore:
-        return IngestorCore(Ingestor(sites, max_gap), metrics, letters, unknown)
+        return IngestorCore(Ingestor(sites, max_gap), metrics, letters, unknown, doubts)
 
     return Service(
         "ingestor",
@@ -65,12 +67,18 @@ class IngestorCore:
     """Gives each raw record its outcome: a clean reading, a dead letter, or merged and counted."""
 
     def __init__(
-        self, ingestor: Ingestor, metrics: IngestorMetrics, letters: DeadLetters, unknown: UnknownFields
+        self,
+        ingestor: Ingestor,
+        metrics: IngestorMetrics,
+        letters: DeadLetters,
+        unknown: UnknownFields,
+        doubts: LoadDoubts,
     ) -> None:
         self._letters = letters
         self._ingestor = ingestor
         self._metrics = metrics
         self._unknown = unknown
+        self._doubts = doubts
         self._is_spread = True
 
     def know_partitions(self, counts: Mapping[str, int]) -> None:
@@ -152,6 +160,7 @@ class IngestorCore:
 
     def _account(self, reading: CleanReading) -> None:
         self._metrics.accepted.labels(reading.site).inc()
+        self._doubts.note(self._ingestor.sites[reading.site], self._ingestor.doubts(reading.site))
         self._metrics.time_s.labels(reading.site).set(reading.time.timestamp())
         for field, flagged in reading.flags.items():
             self._metrics.flags.labels(field, flagged.flag).inc()

@@ -12,6 +12,7 @@ from services.ingestor.ordering import Timeline
 from services.ingestor.validation import EPOCH, Rejected, Valid, validate
 from shared.contracts.messages import Flagged
 from shared.data.cells import power_of
+from shared.data.doubts import LoadWatch
 from shared.forecasting.state import resume_parts, states_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shared.contracts.messages import CleanReading
+    from shared.data.doubts import Doubt
     from shared.data.sites import Site
 
 __all__ = ["Accepted", "Ingestor", "Merged", "Outcome", "Rejected", "Valid"]
@@ -67,6 +69,8 @@ class Ingestor:
             name: Timeline(WINDOW // _step_of(site), max_gap // _step_of(site), len(site.fields) + len(site.registers))
             for name, site in self.sites.items()
         }
+        self._watches = {name: [LoadWatch() for _ in _loads(site)] for name, site in self.sites.items()}
+        self._doubts: dict[str, dict[str, Doubt]] = {name: {} for name in self.sites}
         self._recalled: dict[str, int] = {}  # the last step published of the records that were placed before
 
     def judge(self, raw: bytes, came: datetime) -> Outcome:
@@ -101,6 +105,7 @@ class Ingestor:
             case "next":
                 reading = self._with_power(reading, valid.registers_kwh)
                 timeline.publish(step, [*_values(reading, site), *valid.registers_kwh])
+                self._watch(reading)
                 return Accepted(reading)
             case "published":
                 outcome = self._repeated(reading, valid.registers_kwh)
@@ -174,8 +179,11 @@ class Ingestor:
         """Take note of a reading that was published before; one of an unknown site or out of order says nothing."""
         site = self.sites.get(reading.site)
         if site is not None and reading.step_minutes == site.step_minutes:
-            unknown_kwh = [None] * len(site.registers)
-            self._timelines[site.name].remember(_step(reading), [*_values(reading, site), *unknown_kwh])
+            unknown_kwh, timeline = [None] * len(site.registers), self._timelines[site.name]
+            is_new = timeline.last is None or _step(reading) > timeline.last
+            timeline.remember(_step(reading), [*_values(reading, site), *unknown_kwh])
+            if is_new:
+                self._watch(reading)
 
     def recall(self, valid: Valid) -> None:
         """Take note of a reading that was placed before, whatever its outcome; what it published is remembered.
@@ -191,10 +199,25 @@ class Ingestor:
         if timeline.is_published(step):
             self._recalled[name] = step if last is None else max(step, last)
 
+    def doubts(self, name: str) -> Mapping[str, Doubt]:
+        """Return what is suspected of the loads of a site, by field, as of its last reading."""
+        return self._doubts[name]
+
+    def _watch(self, reading: CleanReading) -> None:
+        site, doubts = self.sites[reading.site], self._doubts[reading.site]
+        for field, watch in zip(_loads(site), self._watches[reading.site], strict=True):
+            value_kw = reading.values.get(field)
+            doubt = None if value_kw is None else watch.add(_step(reading), value_kw, site.step_minutes)
+            if doubt is not None:
+                doubts[field] = doubt
+            elif value_kw is not None:
+                doubts.pop(field, None)
+
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays of each site's timeline and what they belong to, by the name of the site and their own."""
+        """Return what is known of each site and what it belongs to, by the name of the site and of the array."""
         belongs = {f"{name}.site": np.array(_described(site)) for name, site in self.sites.items()}
-        return belongs | states_of(self._timelines)
+        loads = {name: np.stack([watch.state() for watch in watches]) for name, watches in self._watches.items()}
+        return belongs | {f"{name}.loads": array for name, array in loads.items()} | states_of(self._timelines)
 
     def changed(self, state: Mapping[str, NDArray[Any]]) -> Iterator[str]:
         """Yield, for each site that a state does not hold as the site is now, what is wrong with it."""
@@ -206,6 +229,7 @@ class Ingestor:
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from what :meth:`state` returned."""
         resume_parts(self._timelines, state)
+        self._watches = {name: [LoadWatch.of(load) for load in state[f"{name}.loads"]] for name in self.sites}
         last = {name: timeline.last for name, timeline in self._timelines.items()}
         self._recalled = {name: step for name, step in last.items() if step is not None}
 
@@ -214,6 +238,10 @@ def _described(site: Site) -> str:
     """Return what the numbers of a site's state depend on."""
     measures = (f"{field}:{measure.kind}:{measure.unit}" for field, measure in sorted(site.measures.items()))
     return f"{site.step_minutes} {site.time_zone} {' '.join([*site.fields, *measures])}"
+
+
+def _loads(site: Site) -> tuple[str, ...]:
+    return tuple(f"zone_{zone}_kw" for zone in site.zones)
 
 
 def _values(reading: CleanReading, site: Site) -> list[float | None]:

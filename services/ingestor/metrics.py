@@ -31,6 +31,12 @@ class IngestorMetrics:
             ["site", "field"],
             registry=registry,
         )
+        self.doubts = Counter(
+            "tetouan_loads_in_doubt",
+            "Times that the values of a load came to speak against its unit or kind: `register`, `unit`.",
+            ["site", "field", "kind"],
+            registry=registry,
+        )
         self.flags = Counter(
             "tetouan_flagged_values",
             "Values of clean readings that carry a flag.",

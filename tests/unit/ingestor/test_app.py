@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 
 from services.ingestor.app import IngestorCore
 from services.ingestor.judging import Ingestor
+from services.ingestor.load_doubts import LoadDoubts
 from services.ingestor.metrics import IngestorMetrics
 from services.ingestor.unknown_fields import UnknownFields
 from shared.contracts import topics
@@ -58,8 +59,9 @@ def core(
     """Return the core of an ingestor that has seen nothing."""
     registry = registry or CollectorRegistry()
     metrics = IngestorMetrics(registry)
-    unknown = UnknownFields(metrics.unknown_fields, {} if notes is None else notes)
-    return IngestorCore(Ingestor(sites, timedelta(days=3)), metrics, DeadLetters(registry), unknown)
+    notes = {} if notes is None else notes
+    told = UnknownFields(metrics.unknown_fields, notes), LoadDoubts(metrics.doubts, notes)
+    return IngestorCore(Ingestor(sites, timedelta(days=3)), metrics, DeadLetters(registry), *told)
 
 
 def published(sent: Sequence[Outgoing]) -> list[Consumed]:
@@ -304,3 +306,28 @@ def test_the_names_of_unknown_fields_are_bounded() -> None:
     assert len(counted) == 33
     assert sum(counted.values()) == 300
     assert counted["other"] == 268
+
+
+def register_records(kwh: Sequence[float], begin: int = 0) -> list[Consumed]:
+    """Return ten-minute readings of a register in zone 1, on from a number of them."""
+    times = (datetime(2020, 3, 1, tzinfo=UTC) + timedelta(minutes=10 * (begin + n)) for n in range(len(kwh)))
+    return [Consumed(raw(time.isoformat(), zone_1_kw=str(value))) for time, value in zip(times, kwh, strict=True)]
+
+
+def test_a_load_that_only_rises_is_noted_until_it_falls() -> None:
+    """After two days: a note that names the key to set, a count; both survive a restart from the snapshot."""
+    registry, notes = CollectorRegistry(), dict[str, str]()
+    rising, labels = core(registry, notes), {"site": "tetouan", "field": "zone_1_kw", "kind": "register"}
+    rising.handle(register_records([1000.0 + n for n in range(288)]))
+    assert notes == {}
+    rising.handle(register_records([1288.0, 1289.0], begin=288))
+    assert list(notes) == ["zone_1_kw of tetouan"]
+    assert 'only rises, as a register does: set kind = "register" of the column' in notes["zone_1_kw of tetouan"]
+    assert registry.get_sample_value("tetouan_loads_in_doubt_total", labels) == 1.0
+    notes_after: dict[str, str] = {}
+    resumed = core(notes=notes_after)
+    resumed.resume(rising.state())
+    resumed.handle(register_records([1290.0], begin=290))
+    assert notes_after == notes
+    resumed.handle(register_records([1.0], begin=291))
+    assert notes_after == {}

@@ -1,0 +1,129 @@
+"""What is said of a load that is read in another way than it is meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from shared.data.doubts import Doubt, LoadWatch, doubts_of
+from shared.data.sites import Measure, Site
+from shared.data.year import find_year
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+DAYS = 21
+
+
+def load_kw(step_minutes: int = 60, level_kw: float = 1000.0) -> NDArray[np.float64]:
+    """Return a load with a daily shape and noise."""
+    hours = np.arange(DAYS * 1440 // step_minutes) * step_minutes / 60
+    noise = np.random.default_rng(3).normal(0, 0.05, len(hours))
+    return level_kw * (1 + 0.6 * np.sin(hours * np.pi / 12) + noise)
+
+
+def watched(values_kw: Sequence[float] | NDArray[np.float64], step_minutes: int = 60) -> list[Doubt | None]:
+    """Return what is suspected with each reading."""
+    watch = LoadWatch()
+    return [watch.add(step, value, step_minutes) for step, value in enumerate(np.asarray(values_kw).tolist())]
+
+
+@pytest.mark.parametrize("step_minutes", [5, 15, 60])
+def test_a_load_that_only_rises_is_a_register(step_minutes: int) -> None:
+    """It is told after two days, since its first reading, and as long as it rises."""
+    told = watched(48_213 + np.cumsum(load_kw(step_minutes)), step_minutes)
+    a_day = 1440 // step_minutes
+    assert told[: 2 * a_day] == [None] * (2 * a_day)
+    assert set(told[2 * a_day :]) == {Doubt("register", 0)}
+
+
+def test_a_register_that_rests_at_night_is_one() -> None:
+    """A register need not rise with every reading."""
+    sun = np.clip(np.sin(np.arange(200) * np.pi / 12), 0, None).round(2)
+    assert watched(np.cumsum(sun))[-1] == Doubt("register", 0)
+
+
+@pytest.mark.parametrize("times", [1000.0, 0.001])
+def test_a_load_in_another_unit_than_before_is_told(times: float) -> None:
+    """Three readings of W, or a day of MW, are enough; from the first one on, until the old unit is back."""
+    values_kw = load_kw()
+    values_kw[200:300] *= times
+    told = watched(values_kw)
+    begins = next(n for n, doubt in enumerate(told) if doubt)
+    assert begins == (202 if times > 1 else 224)
+    assert set(told[begins:300]) == {Doubt("unit", 200)}
+    assert not any(told[300:])
+
+
+@pytest.mark.parametrize("step_minutes", [5, 10, 15, 30, 60])
+@pytest.mark.parametrize("kind", ["load", "solar", "feed-in", "constant", "off", "outliers", "rising"])
+def test_what_loads_do_is_no_doubt(kind: str, step_minutes: int) -> None:
+    """Solar, feed-in, standby, an outage of days, single outliers, a load that grows: nothing is said."""
+    values_kw = load_kw(step_minutes)
+    n = np.arange(len(values_kw))
+    match kind:
+        case "solar":
+            values_kw = np.clip(np.sin(n * step_minutes / 60 * np.pi / 12), 0, None) ** 4 * 900
+        case "feed-in":
+            values_kw -= 1000
+        case "constant":
+            values_kw = np.full(len(n), 5.0)
+        case "off":
+            values_kw[len(n) // 2 : len(n) // 2 + 5 * 1440 // step_minutes] = 0.0
+        case "outliers":
+            values_kw[len(n) // 2 :: 97] *= 1000
+        case "rising":
+            values_kw += n * 10
+    assert not any(watched(values_kw, step_minutes))
+
+
+def test_a_watch_goes_on_from_its_state() -> None:
+    """It says the same as one that was never interrupted."""
+    values_kw = load_kw()
+    values_kw[200:] *= 1000
+    for stop in (0, 1, 201, 300):
+        watch = LoadWatch()
+        for step, value in enumerate(values_kw[:stop].tolist()):
+            watch.add(step, value, 60)
+        watch = LoadWatch.of(watch.state())
+        told = [watch.add(stop + n, value, 60) for n, value in enumerate(values_kw[stop:].tolist())]
+        assert told == watched(values_kw)[stop:]
+
+
+def test_a_file_is_told_with_its_line(tmp_path: Path) -> None:
+    """The column, the line from which it holds, and the key to set; a register that is known is none."""
+    columns = {"load": "zone_1_kw", "other": "zone_2_kw"}
+    meter = Site(name="meter", step_minutes=60, country="ES", time_zone="UTC", time_column="time", columns=columns)
+    registers, loads = np.cumsum(load_kw()).round(1), load_kw()
+    loads[300:] *= 1000
+    times = (np.datetime64("2025-01-01T00:00") + np.arange(len(loads)) * np.timedelta64(1, "h")).astype(str)
+    rows = [f"{time}Z,{one},{two}\n" for time, one, two in zip(times, registers, loads, strict=True)]
+    (tmp_path / "meter.csv").write_text("time,load,other\n" + "".join(rows))
+    year = find_year(str(tmp_path / "meter.csv"), tmp_path, place=meter)
+    register, unit = doubts_of(year)
+    assert register == (
+        "zone_1_kw ('load') of meter, from 2025-01-01 00:00 UTC on, only rises, as a register does: "
+        'set kind = "register" of the column (TETOUAN_SITES) (line 2)'
+    )
+    assert unit == (
+        "zone_2_kw ('other') of meter, from 2025-01-13 12:00 UTC on, is about 1000 times what it was, or a "
+        "thousandth: check whether its unit has changed (line 302)"
+    )
+    known = meter.model_copy(update={"measures": {"zone_1_kw": Measure(kind="register")}})
+    assert list(doubts_of(find_year(str(tmp_path / "meter.csv"), tmp_path, place=known))) == [unit]
+
+
+@pytest.mark.real_data
+def test_nothing_is_said_of_the_published_year(real_data_path: Path, tmp_path: Path) -> None:
+    """The three zones are loads in kW."""
+    assert list(doubts_of(find_year(str(real_data_path), tmp_path))) == []
+
+
+def test_nothing_is_said_of_the_synthetic_year(tmp_path: Path) -> None:
+    """What nobody measured is as it should be."""
+    assert list(doubts_of(find_year("synthetic", tmp_path))) == []
