@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NAMES = (*COLUMNS, "zone_2_kw", "forecast_60_min_kw", "forecast_1440_min_kw")
 WEEK = 1008
 TIMEOUT_S = 300.0
-SAME, RISEN, DARK = 3, 4, 5  # the orders that come to reports
+SAME, RISEN, DARK, BARE = 3, 4, 5, 6  # the orders that come to reports
 
 
 def rows(steps: int, step_minutes: int, seed: int) -> np.ndarray:
@@ -54,7 +54,7 @@ class Made:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """Have one process carry out six orders: it takes seven seconds to start, so there is one for all tests."""
+    """Have one process carry out seven orders: it takes seven seconds to start, so there is one for all tests."""
     folder = tmp_path_factory.mktemp("reports")
     artefact = folder / "artefact"
     artefact.mkdir()
@@ -100,6 +100,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         order(same, 0),
         order(risen, 1),
         order(dark, 2),
+        order(same[:, len(COLUMNS) :], 3).model_copy(update={"columns": NAMES[len(COLUMNS) :]}),
     )
     ran = subprocess.run(
         [sys.executable, *COMMAND],
@@ -148,6 +149,16 @@ def test_an_empty_column_costs_only_itself(made: Made) -> None:
     assert report.insufficient == ("humidity_pct", "forecast_60_min_kw", "forecast_1440_min_kw")
     assert set(report.drift) == set(NAMES[:6]) - {"humidity_pct"}
     assert report.quality == ()
+
+
+def test_a_site_without_weather_is_compared_by_its_load(made: Made) -> None:
+    """Nothing is said to be missing: the load and its forecasts are all that there is, whatever the training had."""
+    report = made.report(BARE)
+    assert (set(report.drift), report.insufficient) == ({"zone_2_kw"}, ())
+    assert report.quality == made.report(SAME).quality
+    page = (made.folder / "tetouan-2" / "2017-10-29T0000Z-7d.html").read_text()
+    assert "Drift of the load" in page
+    assert "Drift of weather" not in page
 
 
 def test_what_the_operator_can_mend_is_answered_in_a_line(made: Made) -> None:
