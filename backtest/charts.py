@@ -60,7 +60,7 @@ def pinball_by_lead(leads: pd.DataFrame) -> Figure:
     return _figure(
         [_line(_hours(leads), leads["pinball_kw"], "forecast", 0)],
         xaxis=_lead_axis(),
-        yaxis=_kw_axis("pinball loss") | {"hoverformat": ",.1f"},
+        yaxis=_kw_axis("pinball loss"),
     )
 
 
@@ -146,7 +146,7 @@ def _lead_axis() -> dict[str, Any]:
 
 
 def _kw_axis(what: str) -> dict[str, Any]:
-    return {"title": {"text": f"{what}, kW"}, "rangemode": "tozero", "hoverformat": ",.0f", "automargin": True}
+    return {"title": {"text": f"{what}, kW"}, "rangemode": "tozero", "hoverformat": ",.5~r", "automargin": True}
 
 
 def _coverage_axis(*shown: pd.Series[float]) -> dict[str, Any]:

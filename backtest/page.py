@@ -13,6 +13,7 @@ from plotly.io import to_html  # type: ignore[import-untyped]  # Plotly 5 is pub
 from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # as above
 
 from backtest import charts
+from shared.forecasting.digits import digits
 from shared.forecasting.leads import lead_groups, lead_name
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ _HEADINGS = {
     "low_kw": "low kW",
     "high_kw": "high kW",
 }
-_FORMS = {"pinball_kw": ",.1f", "_kw": "z,.0f", "_ratio": "z.1%", "r2": ".3f", "pairs": ","}
+_FORMS = {"_ratio": "z.1%", "r2": ".3f", "pairs": ","}
 _OPEN = "-"
 
 
@@ -137,6 +138,8 @@ def cell(value: object, column: str) -> str:
         return _OPEN
     if column == "lead_minutes":
         return lead_name(int(str(value)))
+    if column.endswith("_kw"):
+        return digits(float(str(value)))
     form = next((form for ending, form in _FORMS.items() if column.endswith(ending)), "")
     return format(value, form)
 
@@ -267,8 +270,8 @@ def _by_kind(result: Backtest) -> tuple[Section, ...]:
 def _day_ahead(day: DayAhead, which: str) -> Section:
     date = day.curves["local_time"].iloc[0][:10]
     how = (
-        f"Issued at {day.origin:%Y-%m-%d %H:%M} UTC for the 24 hours to come, off by {day.rmse_kw:,.0f} kW (RMSE): the "
-        f"line of what came should stay in the band for 90 % of the time, and did for {day.coverage:.0%}."
+        f"Issued at {day.origin:%Y-%m-%d %H:%M} UTC for the 24 hours to come, off by {digits(day.rmse_kw)} kW "
+        f"(RMSE): the line of what came should stay in the band for 90 % of the time, and did for {day.coverage:.0%}."
     )
     heading = f"The {which} day ahead: {date}"
     return Section(

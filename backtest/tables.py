@@ -11,6 +11,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from backtest.naive import RULES, NaiveForecasts
+from shared.forecasting.digits import digits
 from shared.forecasting.leads import lead_groups
 from shared.forecasting.resolution import ABSENT, Resolution
 from shared.forecasting.scores import (
@@ -50,15 +51,15 @@ FIGURES = (
 _WEEK_DAYS = 7
 _ESTIMATE_FIGURES = ("rmse_kw", "mae_kw", "mape", "r2")
 _SHOWN = {  # eighty columns in all
-    "rmse_kw": ("RMSE kW", ",.0f"),
-    "mae_kw": ("MAE kW", ",.0f"),
+    "rmse_kw": ("RMSE kW", "kw"),
+    "mae_kw": ("MAE kW", "kw"),
     "mape": ("MAPE", ".1%"),
     "r2": ("R2", ".3f"),
-    "best_naive_rmse_kw": ("best naive", ",.0f"),
+    "best_naive_rmse_kw": ("best naive", "kw"),
     "skill_vs_best_naive": ("skill", ".0%"),
     "coverage": ("in 90 %", ".1%"),
     "worst_week_coverage": ("worst week", ".1%"),
-    "pinball_kw": ("pinball", ".1f"),
+    "pinball_kw": ("pinball", "kw"),
 }
 
 
@@ -210,4 +211,6 @@ def _naive_figures(
 
 
 def _cell(figure: float | None, form: str) -> str:
-    return "-" if figure is None else format(figure, form)
+    if figure is None:
+        return "-"
+    return digits(figure) if form == "kw" else format(figure, form)

@@ -28,6 +28,7 @@ from benchmarks.streaming import answer, empty_model, in_parallel, issued_kw, sc
 from cli.provision import steps_shown, year_for
 from services.trainer.history import History
 from shared.forecasting.boosting import Boosting
+from shared.forecasting.digits import digits
 from shared.forecasting.grid import Grid
 from shared.forecasting.ladder import ADAPTED, FROZEN, NAMES
 from shared.forecasting.leads import lead_groups, lead_name
@@ -87,7 +88,7 @@ class WeatherEstimate(NamedTuple):
         return {"rmse_kw": self.rmse_kw, "cpu_us_per_reading": round(self.cpu_us, 1)}
 
     def __str__(self) -> str:
-        return f"weather estimate: RMSE {self.rmse_kw:,.1f} kW, {self.cpu_us:.0f} us of CPU a reading"
+        return f"weather estimate: RMSE {digits(self.rmse_kw)} kW, {self.cpu_us:.0f} us of CPU a reading"
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class Stream:
         title = f"Zone {self.table.zone}: RMSE kW by level, where all of them answered"
         levels = _table("level", *(group.shown for group in GROUPS), title=title)
         for name, by_lead in self.levels_kw.items():
-            levels.add_row(name, *(f"{rmse_kw:,.1f}" for rmse_kw in by_lead.values()))
+            levels.add_row(name, *map(digits, by_lead.values()))
         beaten = {True: "beats", False: "does not beat"}
         adapting = (f"{lead_name(lead)}: adapted {beaten[better]} frozen" for lead, better in self.adapting().items())
         return {
@@ -464,7 +465,7 @@ def _mean_pair(pairs: Iterable[tuple[float, float]]) -> tuple[float, float]:
 
 
 def _beside(ours_kw: float, theirs_kw: float) -> str:
-    return f"{ours_kw:.0f}/{theirs_kw:.0f}"
+    return f"{digits(ours_kw)}/{digits(theirs_kw)}"
 
 
 def _table(first: str, *others: str, title: str) -> Table:

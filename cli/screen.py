@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.chart import chart, legend
+from shared.forecasting.digits import digits
 from shared.forecasting.leads import asked_groups
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def _behind(snapshot: Snapshot) -> str:
 
 
 def _load(snapshot: Snapshot) -> str:
-    return "missing" if snapshot.load_kw is None else f"{snapshot.load_kw:,.0f} kW"
+    return "missing" if snapshot.load_kw is None else f"{digits(snapshot.load_kw)} kW"
 
 
 def _share(snapshot: Snapshot) -> float:
@@ -224,8 +225,8 @@ def _ahead(forecast: Forecast, group: LeadGroup) -> tuple[Text, Text]:
         return Text(NONE), Text(NONE)
     at = group.steps - 1
     band = next((interval for interval in forecast.intervals if interval.coverage == 0.9), None)
-    ends = NONE if band is None else f"{band.low_kw[at]:,.0f} - {band.high_kw[at]:,.0f}"
-    return Text(f"{forecast.median_kw[at]:,.0f}", "bold bright_yellow"), Text(ends)
+    ends = NONE if band is None else f"{digits(band.low_kw[at])} - {digits(band.high_kw[at])}"
+    return Text(digits(forecast.median_kw[at]), "bold bright_yellow"), Text(ends)
 
 
 def _worth(scores: Scores | None, group: LeadGroup) -> tuple[str, str, str, str]:
@@ -234,8 +235,8 @@ def _worth(scores: Scores | None, group: LeadGroup) -> tuple[str, str, str, str]
     by_window = {score.window_days: score for score in found if score.lead_minutes == group.lead_minutes}
     day, week = by_window.get(ERROR_DAYS), by_window.get(COVERAGE_DAYS)
     return (
-        _number(day.rmse_kw if day else None),
-        _number(_yesterday_kw(day)),
+        _kw(day.rmse_kw if day else None),
+        _kw(_yesterday_kw(day)),
         _percent(day.skill_vs_same_time_yesterday if day else None),
         _percent(week.coverage if week else None, 1),
     )
@@ -249,8 +250,12 @@ def _yesterday_kw(score: Score | None) -> float | None:
     return score.rmse_kw / (1 - skill)
 
 
-def _number(figure: float | None) -> str:
-    return NONE if figure is None else f"{figure:,.0f}"
+def _number(count: int | None) -> str:
+    return NONE if count is None else f"{count:,}"
+
+
+def _kw(figure: float | None) -> str:
+    return NONE if figure is None else digits(figure)
 
 
 def _percent(share: float | None, decimals: int = 0) -> str:

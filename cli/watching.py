@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, DeadLetter, DriftEvent, Forecast
+from shared.forecasting.digits import digits
 from shared.forecasting.leads import asked_groups
 from shared.runtime.administration import partitions_of
 from shared.runtime.diagnosis import explain, why_refused
@@ -160,8 +161,8 @@ def forecast_line(forecast: Forecast) -> str:
 
 
 def _demand(forecast: Forecast, at: int) -> str:
-    bounds = (f" [{i.low_kw[at]:,.0f}..{i.high_kw[at]:,.0f}]" for i in forecast.intervals if i.coverage == 0.9)
-    return f"{forecast.median_kw[at]:,.0f} kW{''.join(bounds)}"
+    bounds = (f" [{digits(i.low_kw[at])}..{digits(i.high_kw[at])}]" for i in forecast.intervals if i.coverage == 0.9)
+    return f"{digits(forecast.median_kw[at])} kW{''.join(bounds)}"
 
 
 def drift_line(event: DriftEvent) -> str:

@@ -64,8 +64,8 @@ class Forecast(BaseModel):
         for lead in dict.fromkeys(-(-timedelta(minutes=minutes) // step) for minutes in LEADS_MINUTES):
             if lead <= len(self.median_kw):
                 at = lead - 1  # the first number is one step after the origin
-                bounds = f" [{interval.low_kw[at]:,.0f}..{interval.high_kw[at]:,.0f}]" if interval else ""
-                words.append(f"{self.origin + lead * step:%d %H:%M} {self.median_kw[at]:,.0f} kW{bounds}")
+                bounds = f" [{interval.low_kw[at]:,.10g}..{interval.high_kw[at]:,.10g}]" if interval else ""
+                words.append(f"{self.origin + lead * step:%d %H:%M} {self.median_kw[at]:,.10g} kW{bounds}")
         return "  ".join([*words, "/".join(dict.fromkeys(span.level for span in self.levels))])
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from services.trainer.candidates import CANDIDATES, Candidate
 from services.trainer.history import History
+from shared.forecasting.digits import digits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -240,5 +241,5 @@ def _compare(
     theirs = scores[kind.criterion]
     same = ours == theirs and champion.tags["as_of"] == challenger.tags["as_of"]
     verdict = "nothing new" if same else "not worse" if ours <= theirs else "worse"
-    told = f"{kind.criterion} {ours:.0f} kW against {theirs:.0f} kW of {champion.label}"
+    told = f"{kind.criterion} {digits(ours)} kW against {digits(theirs)} kW of {champion.label}"
     return ours <= theirs and not same, f"{told}: {verdict}"

@@ -11,6 +11,8 @@ from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.model_selection import TimeSeriesSplit
 
 from shared.forecasting.forest import Forest
+from shared.forecasting.grid import Grid
+from shared.forecasting.resolution import Resolution
 from shared.forecasting.weather import COLUMNS, WeatherDemand, features_of
 
 if TYPE_CHECKING:
@@ -86,7 +88,9 @@ class Boosting:
                 f"{needed} are needed; give more history"
             )
         held = weather[whole][:, [COLUMNS.index(field) for field in fields]]
-        rows, labels_kw = features_of(steps[whole], held, self.step_minutes), demand_kw[whole]
+        resolution = Resolution.of_first_day(demand_kw, Grid(self.step_minutes).day)
+        rows = features_of(steps[whole], held, self.step_minutes)
+        labels_kw = resolution.rounded(demand_kw[whole])  # no split hinges on digits that the zone does not have
         past = list(TimeSeriesSplit(_SPLITS).split(rows))
         grown_on = [*(seen for seen, _ in past), np.arange(len(rows))]
         parts = _parts(progress, [len(seen) for seen in grown_on])

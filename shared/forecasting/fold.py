@@ -96,7 +96,7 @@ class Outlook:
     @property
     def swing_kw(self) -> float:
         """How far the load in the history goes to the other side of zero."""
-        return float(swing_kw(*self.range_kw))
+        return max(min(self.highest_kw, -self.lowest_kw), 0.0)
 
 
 class DemandFold:
@@ -385,9 +385,9 @@ class DemandFold:
         The second matters for a load that comes close to zero, where any error is a large share. Before the model
         answers, a forecast is no judge.
         """
-        if not self.adapted or within(load_kw, expected_kw, _GUARD_RATIO, self.outlook.swing_kw):
+        if not self.adapted or abs(load_kw - expected_kw) <= _GUARD_ERRORS * self.intervals.usual_error_kw:
             return True
-        return abs(load_kw - expected_kw) <= _GUARD_ERRORS * self.intervals.usual_error_kw
+        return bool(within(load_kw, expected_kw, _GUARD_RATIO, self.outlook.swing_kw))
 
     def _learn(self, step: int, at: int, load_kw: Floats) -> None:
         """Learn from a good reading, (1,), what can be learned at once."""
@@ -458,8 +458,7 @@ class DemandFold:
         combined = self._combined(at, grid_kw + rest[:, ADAPTED])
         rest[:, ADAPTED] += combined
         fitted_kw = np.maximum(rest + grid_kw[:, None], self.floor_kw)
-        lowest_kw = np.minimum.accumulate(np.append(outlook.lowest_kw, alike_kw))
-        highest_kw = np.maximum.accumulate(np.append(outlook.highest_kw, alike_kw))
+        lowest_kw, highest_kw = self._ranges_kw(alike_kw)
         fits = self._within_reason(fitted_kw, np.maximum(highest_kw, -lowest_kw))
         self.ladder.choose(self._computable(step, *fits[0].tolist()), self.resolution.unit_kw)
         median_kw = self._chosen_kw(step, at, base, rest)
@@ -477,6 +476,15 @@ class DemandFold:
         if not outlook.reason or outlook.expected_kw(outlook.last_step + 1) is None:
             outlook.trusted_kw, outlook.trusted_step = outlook.median_kw, outlook.last_step
         return median_kw
+
+    def _ranges_kw(self, alike_kw: Floats) -> tuple[Floats, Floats]:
+        """Return the lowest and the highest load in the history at each of the origins, (origins,)."""
+        lowest_kw, highest_kw = np.empty(1 + len(alike_kw)), np.empty(1 + len(alike_kw))
+        lowest_kw[0], highest_kw[0] = self.outlook.range_kw
+        lowest_kw[1:] = highest_kw[1:] = alike_kw
+        np.minimum.accumulate(lowest_kw, out=lowest_kw)
+        np.maximum.accumulate(highest_kw, out=highest_kw)
+        return lowest_kw, highest_kw
 
     def _issue(self, step: int, fitted_kw: Floats, grid_kw: Floats) -> None:
         """Remember what the rungs have said from the step on, to be scored; nothing where it was filled for long."""

@@ -103,6 +103,7 @@ class FirstDay:
     steps_per_day: int
     first_step: int = field(init=False, default=-1)  # of the first load that is not zero
     largest_kw: NDArray[np.float64] = field(init=False)  # (3,), rising
+    exponent: int = field(init=False, default=_WITHOUT_LOAD)  # of the resolution of the loads so far
     fixed: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
@@ -117,11 +118,12 @@ class FirstDay:
         elif load_kw != 0.0 and not isnan(load_kw):
             self.first_step = step if self.first_step < 0 else self.first_step
             self.largest_kw = np.sort(np.append(self.largest_kw, abs(load_kw)))[1:]
+            self.exponent = Resolution.of(_least_above_zero(self.largest_kw)).exponent
 
     @property
     def resolution(self) -> Resolution:
         """The resolution of the loads so far, for good once it is ``fixed``."""
-        return Resolution.of(_least_above_zero(self.largest_kw))
+        return Resolution(self.exponent)
 
 
 def _least_above_zero(sizes_kw: NDArray[np.float64]) -> float:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from shared.forecasting.size import Kw, size_kw, swing_kw
+from shared.forecasting.size import Kw, size_kw
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,12 +95,13 @@ class LevelShift:
         if self.horizon_steps <= len(self.ratios) or self._distrusted(step):
             return None
         if self.onset_step < 0:
-            swing = float(swing_kw(*range_kw))
+            lowest_kw, highest_kw = range_kw
+            swing = max(min(highest_kw, -lowest_kw), 0.0)
             if not jumps(load_kw, float(forecast_kw[0]), usual_error_kw, swing):
                 return None
             self.onset_step, self.count = step, 0
             self.before_kw[:] = forecast_kw
-            largest_kw = max(range_kw[1], -range_kw[0])
+            largest_kw = max(highest_kw, -lowest_kw)
             self.scale_kw = largest_kw if swing > _CROSSES_ZERO * largest_kw else 0.0
         return self._follow(step, load_kw)
 

@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from services.monitor.reports.archive import listed
 from services.monitor.reports.order import WINDOWS_DAYS
+from shared.forecasting.digits import digits
 from shared.forecasting.leads import lead_name
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def report_routes(reports_dir: Path, every_hours: int) -> tuple[BaseRoute, ...]:
     """Return the routes of the list and of the files in ``reports_dir``, which need not exist yet."""
     pages = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     pages.filters["lead"] = lead_name
+    pages.filters["digits"] = digits
 
     def index(_: Request) -> HTMLResponse:  # no coroutine, so that its reading of files does not hold up the stream
         reports = listed(reports_dir)

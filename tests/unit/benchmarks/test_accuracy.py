@@ -69,7 +69,7 @@ class TestStream:
         assert 100.0 < estimate.rmse_kw < 500.0
         assert estimate.cpu_us > 0
         assert estimate.to_json().keys() == {"rmse_kw", "cpu_us_per_reading"}
-        assert str(estimate).startswith(f"weather estimate: RMSE {estimate.rmse_kw:,.1f} kW")
+        assert str(estimate).startswith(f"weather estimate: RMSE {estimate.rmse_kw:,.0f} kW")
 
     def test_a_level_is_scored_over_the_same_stream(self, streamed: Stream) -> None:
         """Where the best level answers all along, its errors are those of what was sent, at each lead."""
@@ -132,7 +132,7 @@ class TestColdStarts:
         windows = (ColdWindow("2017-01-01", 8, 900.0, 1000.0), ColdWindow("2017-03-01", 8, 1100.0, 1400.0))
         (table,) = ColdStarts(2, windows).shown()["cold"]
         assert isinstance(table, Table)
-        assert list(table.columns[1].cells) == ["900/1000", "1100/1400", "1000/1200"]
+        assert list(table.columns[1].cells) == ["900/1,000", "1,100/1,400", "1,000/1,200"]
 
 
 class TestDisturbances:

@@ -71,7 +71,7 @@ def test_a_lead_is_named_by_its_time_at_every_step(step_minutes: int, leads: lis
         forecast(0).model_copy(update={"step_minutes": step_minutes, "median_kw": rising, "intervals": ()})
     )
     assert len(rising) == day
-    minutes = {"+10 min": "10", "+15 min": "15", "+1 h": "60", "+24 h": "1,440"}
+    minutes = {"+10 min": "10.0", "+15 min": "15.0", "+1 h": "60.0", "+24 h": "1,440"}
     assert "  ".join(f"{lead} {minutes[lead]} kW" for lead in leads) in shown
     assert shown.count("+") == len(leads)
 

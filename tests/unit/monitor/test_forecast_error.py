@@ -95,6 +95,42 @@ def expected() -> list[bytes]:
     return [event.to_bytes() for event in events(STREAM)]
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1e3, 3e4])
+def test_findings_do_not_depend_on_the_size_of_the_load(scale: float) -> None:
+    """So many times the load and its forecasts: the same events, ratios alike, errors so many times as large."""
+    scaled = [
+        message.model_copy(
+            update={"values": {field: kw and scale * kw for field, kw in message.values.items()}}
+            if isinstance(message, CleanReading)
+            else {
+                "median_kw": tuple(scale * kw for kw in message.median_kw),
+                "intervals": tuple(
+                    Interval(
+                        coverage=one.coverage,
+                        low_kw=tuple(scale * kw for kw in one.low_kw),
+                        high_kw=tuple(scale * kw for kw in one.high_kw),
+                    )
+                    for one in message.intervals
+                ),
+            }
+        )
+        for message in STREAM
+    ]
+    ours, theirs = feed(STREAM), feed(scaled)
+    assert len(ours) == len(theirs)
+    for one, other in zip(ours, theirs, strict=True):
+        if isinstance(one, DriftEvent):
+            assert isinstance(other, DriftEvent)
+            assert other.id == one.id
+            assert other.score == pytest.approx(one.score, rel=1e-3)
+        else:
+            assert isinstance(other, Scores)
+            for mine, its in zip(one.scores, other.scores, strict=True):
+                assert its.mape == (mine.mape and pytest.approx(mine.mape, abs=1e-4))
+                assert its.coverage == (mine.coverage and pytest.approx(mine.coverage, abs=1e-3))
+                assert its.rmse_kw == (None if mine.rmse_kw is None else pytest.approx(scale * mine.rmse_kw, rel=1e-3))
+
+
 class TestStandardisedError:
     """One error in units of what its own forecast promised."""
 
