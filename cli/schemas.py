@@ -22,6 +22,8 @@ from shared.contracts.messages import (
     ModelEvent,
     Scores,
 )
+from shared.data.sites import EPOCHS, POWER_KW
+from shared.data.times import forms_of
 from shared.runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -129,7 +131,7 @@ def _raw_reading(place: Site) -> Json:
     cells = {
         column: {
             "type": ["string", "number", "null"],
-            "description": f"Becomes ``{field}`` of the clean reading: a number, or its text.{_limits(place, field)}",
+            "description": f"Becomes ``{field}`` of the clean reading: {_held(place, field)}.{_limits(place, field)}",
         }
         for column, field in place.columns.items()
     }
@@ -144,16 +146,25 @@ def _raw_reading(place: Site) -> Json:
         "properties": {
             "site": {"const": place.name, "description": "Name of the site, also the key of the record."},
             place.time_column: {
-                "type": "string",
+                "type": ["string", "number"] if place.time_format in EPOCHS else "string",
                 "description": (
-                    f"When it was measured, on the grid of {place.step_minutes} minutes: month/day/year hour:minute or "
-                    f"ISO 8601; in {place.time_zone} where it has no offset."
+                    f"When it was measured, on the grid of {place.step_minutes} minutes: {forms_of(place)}; in "
+                    f"{place.time_zone} where it has no offset."
                 ),
             },
             **cells,
         },
         "required": ["site", place.time_column],
     }
+
+
+def _held(place: Site, field: str) -> str:
+    """Return what the column of a field holds."""
+    measure = place.measure(field)
+    if measure == POWER_KW:
+        return "a number, or its text"
+    unit = measure.unit if measure.kind == "power" else measure.unit.removesuffix("h") + "h"
+    return f"{measure.kind} in {unit}, a number or its text"
 
 
 def _limits(place: Site, field: str) -> str:

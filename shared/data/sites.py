@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-__all__ = ["BUILT_IN", "EPOCHS", "WEATHER", "Measure", "Site", "known_sites", "site"]
+__all__ = ["BUILT_IN", "EPOCHS", "POWER_KW", "WEATHER", "Measure", "Site", "known_sites", "site"]
 
 BUILT_IN = "tetouan"
 WEATHER = ("temperature_c", "humidity_pct", "wind_speed_ms", "general_diffuse_flows_wm2", "diffuse_flows_wm2")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from shared.data.sites import Site
 
-__all__ = ["FORMS", "Moment", "NoTime", "Stamps", "read_time", "read_times"]
+__all__ = ["FORMS", "Moment", "NoTime", "Stamps", "forms_of", "read_time", "read_times"]
 
 FORMS = "month/day/year hour:minute, as in 1/31/2018 0:10, or ISO 8601"
 """What is read without being told, as a message to a human names it."""
@@ -120,6 +120,15 @@ class Stamps:
     times: pd.DatetimeIndex
     repeated: NDArray[np.bool_]
     misread: tuple[int, NoTime] | None
+
+
+def forms_of(site: Site) -> str:
+    """Return how times of the site are written, for a reader who knows strptime."""
+    if site.time_format is None:
+        return "day/month/year hour:minute or ISO 8601" if site.day_first else "month/day/year hour:minute or ISO 8601"
+    if site.time_format in EPOCHS:
+        return f"a number counted from 1970 on ({site.time_format})"
+    return f"as {site.time_format} (strptime)"
 
 
 def read_time(cell: object, site: Site) -> Moment | NoTime:

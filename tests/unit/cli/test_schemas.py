@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from cli.__main__ import app
 from cli.schemas import ASYNCAPI, complaints, schema_texts
 from shared.contracts import topics
-from shared.data.sites import site
+from shared.data.sites import Measure, site
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,6 +69,16 @@ def test_the_raw_reading_has_the_columns_of_the_site() -> None:
     assert list(schema["properties"]) == ["site", "Stamp", "Load"]
     assert schema["properties"]["site"]["const"] == "chefchaouen"
     assert "Beyond 0 to 9.5" in schema["properties"]["Load"]["description"]
+
+
+def test_the_raw_reading_is_described_as_the_table_of_its_site_says() -> None:
+    """Unit, kind and form of the time are those of the site."""
+    measures = {"zone_2_kw": Measure(kind="register", unit="MW")}
+    place = site("tetouan").model_copy(update={"time_format": "epoch_ms", "measures": measures})
+    cells = json.loads(schema_texts(place)["readings.raw.v1.schema.json"])["properties"]
+    assert "register in MWh" in cells["Zone 2  Power Consumption"]["description"]
+    assert "a number counted from 1970 on (epoch_ms)" in cells["DateTime"]["description"]
+    assert cells["DateTime"]["type"] == ["string", "number"]
 
 
 @pytest.mark.parametrize("topic", topics.ALL, ids=lambda topic: topic.name)
