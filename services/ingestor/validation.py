@@ -217,7 +217,8 @@ def _time(cell: object, site: Site) -> Moment:
         said = [text for text in (_text(cell), read.advice) if text]
         raise _Refusal(read.reason, site.time_column, ": ".join(said) or None)
     if (read.time - EPOCH) % timedelta(minutes=site.step_minutes):
-        raise _Refusal("off_grid", site.time_column, _text(cell))
+        advice = f"no multiple of {site.step_minutes} minutes: mend the clock, or step_minutes of {site.name}"
+        raise _Refusal("off_grid", site.time_column, f"{_text(cell)}: {advice}")
     return read
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 __all__ = [
+    "LARGEST_KW",
     "CleanReading",
     "DeadLetter",
     "DriftEvent",
@@ -37,6 +38,9 @@ __all__ = [
     "Scores",
     "Severity",
 ]
+
+LARGEST_KW = 1e9
+"""No load is larger: a number beyond it stands for none at some meters, and would drown all sums."""
 
 UtcTime = Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC))]
 SiteName = Annotated[str, Field(description="Name of the site.")]

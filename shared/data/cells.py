@@ -6,6 +6,8 @@ import math
 import re
 from typing import TYPE_CHECKING, Literal
 
+from shared.contracts.messages import LARGEST_KW
+
 if TYPE_CHECKING:
     from shared.data.sites import Site
 
@@ -31,7 +33,8 @@ def value_of(cell: object, field: str, site: Site) -> Judged:
         The field of the clean reading; its unit ends it. Loads are rounded to nine digits, weather stays as given. No
         register: its power takes two cells, see `power_of`.
     site : Site
-        The site, whose table tells the unit of the cell, and whose limits tell what the field can be at all.
+        The site, whose table tells the unit of the cell, and whose limits tell what the field can be at all; where it
+        gives none, a load is at most ``LARGEST_KW``.
     """
     value = _number(cell)
     if value is None:
@@ -72,7 +75,8 @@ def power_of(register_kwh: float | None, before_kwh: float | None, field: str, s
 def _judged(value: float, field: str, site: Site) -> Judged:
     if field.endswith("_kw"):
         value = float(f"{value:.{LOAD_DIGITS}g}") + 0.0  # the sum turns -0.0 into 0.0
-    low, high = site.limits.get(field, (-math.inf, math.inf))
+    most = LARGEST_KW if field.endswith("_kw") else math.inf
+    low, high = site.limits.get(field, (-most, most))
     return (value, None) if low <= value <= high and math.isfinite(value) else (None, "outlier")
 
 

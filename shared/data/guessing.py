@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from shared.data.errors import DataError
 from shared.data.hints import Unit
 from shared.data.numbers import is_number
-from shared.data.sites import BUILT_IN, EPOCHS, POWER_KW, WEATHER, Measure, Site, known_sites
+from shared.data.sites import BUILT_IN, EPOCHS, POWER_KW, WEATHER, Measure, Site, in_its_country, known_sites
 from shared.data.times import read_times
 
 if TYPE_CHECKING:
@@ -319,12 +319,14 @@ def _name_of(name: str) -> str:
 
 def _site(name: str, fields: dict[str, Any]) -> Site:
     try:
-        return Site(**fields)
+        return in_its_country(Site(**fields))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         option = str(first["loc"][0]).replace("_", "-")
         said = first["msg"].removeprefix("Value error, ")
         raise DataError(f"{name}: --{option} {first['input']!r}: {said}") from None
+    except ValueError as error:
+        raise DataError(f"{name}: --country {fields['country']}: {error}") from None
 
 
 def _how(first: str, form: Mapping[str, object], site: Site, *, aware: bool) -> str:

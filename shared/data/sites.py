@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-__all__ = ["BUILT_IN", "EPOCHS", "POWER_KW", "WEATHER", "Measure", "Site", "known_sites", "site"]
+__all__ = ["BUILT_IN", "EPOCHS", "POWER_KW", "WEATHER", "Measure", "Site", "in_its_country", "known_sites", "site"]
 
 BUILT_IN = "tetouan"
 WEATHER = ("temperature_c", "humidity_pct", "wind_speed_ms", "general_diffuse_flows_wm2", "diffuse_flows_wm2")
@@ -225,7 +225,7 @@ def _tells(time_format: str, step_minutes: int) -> bool:
     time = datetime(2033, 11, 22, 15, 0 if step_minutes == 60 else 45, tzinfo=UTC)
     try:
         return datetime.strptime(time.strftime(time_format), time_format).replace(tzinfo=UTC) == time
-    except ValueError:
+    except (ValueError, re.error):  # a directive that stands twice
         return False
 
 
@@ -252,7 +252,7 @@ def known_sites(file: Path | None = None) -> Mapping[str, Site]:
     tables = _tables(files(__package__).joinpath("sites.toml").read_bytes())
     own = _tables(_read(file)) if file else {}
     known = {name: _site(name, table) for name, table in tables.items() if name not in own}
-    return known | {name: _in_its_country(_site(name, tables.get(name, {}) | table)) for name, table in own.items()}
+    return known | {name: in_its_country(_site(name, tables.get(name, {}) | table)) for name, table in own.items()}
 
 
 def _read(file: Path) -> bytes:
@@ -322,7 +322,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
-def _in_its_country(place: Site) -> Site:
+def in_its_country(place: Site) -> Site:
     """Return the site with the holidays of its subdivision; raises ``ValueError`` where its country is not known."""
     import holidays  # noqa: PLC0415 - it takes a third of a second, which the sites of the package need not wait for
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.contracts.messages import LARGEST_KW
 from shared.forecasting import ladder
 from shared.forecasting.climatology import Climatology
 from shared.forecasting.combination import Combination
@@ -25,7 +26,7 @@ from shared.forecasting.history import LOAD, WEATHER, History
 from shared.forecasting.intervals import BLOCK_MINUTES, COVERAGES, Intervals
 from shared.forecasting.ladder import ADAPTED, ANALOGUE, CLIMATOLOGY, FROZEN, NAMES, Ladder, Span
 from shared.forecasting.regression import LeadRegression
-from shared.forecasting.resolution import LARGEST_KW, FirstDay, Resolution
+from shared.forecasting.resolution import FirstDay, Resolution
 from shared.forecasting.shift import LevelShift, jumps
 from shared.forecasting.size import size_kw, swing_kw, within
 
@@ -323,8 +324,8 @@ class DemandFold:
 
     def _until_block(self, slot: int) -> int:
         """Return how many steps there are before the next that ends a block, of which this one may be, or the day."""
-        within = (slot + 1) % self._block
-        return min(self._block - within, self._grid.day - slot)
+        into_block = (slot + 1) % self._block
+        return min(self._block - into_block, self._grid.day - slot)
 
     def _hold_weather(self, step: int, slot: int) -> None:
         """Let what the weather said last stand for the time a day after the step; after some hours, nothing does.
@@ -508,9 +509,9 @@ class DemandFold:
     def _learn_alike(self, step: int, at: int, loads_kw: Floats) -> None:
         """Learn from the good readings after the one at the step what can be learned at once."""
         outlook, count, slot = self.outlook, len(loads_kw), step % self._grid.day + 1
-        steps, within = np.arange(count), slot % self._block
+        steps, into_block = np.arange(count), slot % self._block
         kinds = self._features.kinds(at + 1 + steps)
-        outlook.usual_kw[within : within + count] = self.climatology.usual_kw[kinds, slot + steps]
+        outlook.usual_kw[into_block : into_block + count] = self.climatology.usual_kw[kinds, slot + steps]
         self.climatology.learn(kinds, slot + steps, loads_kw)
         if outlook.dark_step == step:
             outlook.dark_step += count

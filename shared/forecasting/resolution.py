@@ -17,13 +17,10 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["ABSENT", "LARGEST_KW", "FirstDay", "Resolution"]
+__all__ = ["ABSENT", "FirstDay", "Resolution"]
 
 ABSENT = -(2**31)
 """Stands in an int32 array of multiples where there is no value."""
-
-LARGEST_KW = 1e9
-"""No load is larger: a number beyond it stands for none in some files, and would drown all sums."""
 
 _DECISIVE = 3  # which of the largest loads of the first day decides
 _DIGITS = 6  # the resolution is about a millionth of the largest load

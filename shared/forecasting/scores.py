@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shared.contracts.messages import Score
+from shared.contracts.messages import LARGEST_KW, Score
 from shared.forecasting.grid import Grid
 from shared.forecasting.leads import MEAN, lead_groups
-from shared.forecasting.resolution import ABSENT, LARGEST_KW, FirstDay, Resolution
+from shared.forecasting.resolution import ABSENT, FirstDay, Resolution
 from shared.forecasting.state import below, fields_of, give, joined, known, whole_number
 
 if TYPE_CHECKING:

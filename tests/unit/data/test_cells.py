@@ -23,6 +23,14 @@ def test_a_field_without_limits_takes_any_finite_number() -> None:
     assert value_of("1e12", "temperature_c", site("tetouan").model_copy(update={"limits": {}})) == (1e12, None)
 
 
+@pytest.mark.parametrize(
+    ("cell", "outcome"), [("1e9", (1e9, None)), ("-1e9", (-1e9, None)), ("1e12", (None, "outlier"))]
+)
+def test_no_load_is_above_a_million_mw(cell: str, outcome: tuple[object, object]) -> None:
+    """What stands for no load at some meters would drown all sums, also where a site names no limits."""
+    assert value_of(cell, "zone_2_kw", site("tetouan").model_copy(update={"limits": {}})) == outcome
+
+
 def meter(kind: str, unit: str) -> Site:
     """Return a site of quarters of an hour whose zone 1 is measured so, up to 5 MW."""
     measures = {"zone_1_kw": Measure.model_validate({"kind": kind, "unit": unit})}

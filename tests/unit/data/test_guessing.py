@@ -218,6 +218,12 @@ def test_what_cannot_be_told_is_refused(data: pd.DataFrame, said: str, tmp_path:
     assert "\n" not in str(refusal.value)
 
 
+def test_a_country_that_is_none_is_refused(tmp_path: Path) -> None:
+    """One line that names the option and says what a country is."""
+    with pytest.raises(DataError, match=r"--country XX: .*use an ISO 3166-1 code"):
+        guess(table(), tmp_path, country="XX")
+
+
 def test_a_file_of_the_site_is_read_by_its_table(table: bytes, tmp_path: Path) -> None:
     """Nothing is guessed where a table fits, or where one was chosen; what the user says of the file is."""
     (tmp_path / "year.csv").write_bytes(table)

@@ -183,6 +183,7 @@ def test_a_subdivision_brings_its_own_holidays(written: Callable[[str], Path]) -
         ),
         (ALCALA + 'time_format = "%d/%m/%Y %I:%M"', "it does not tell year, month, day, hour and minute"),
         (ALCALA + 'time_format = "%Y%m%d%H"', "it does not tell year, month, day, hour and minute"),
+        (ALCALA + 'time_format = "%H:%M %d.%m.%Y %H"', "it does not tell year, month, day, hour and minute"),
         (ALCALA + 'time_format = "epoch"', "it does not tell year, month, day, hour and minute"),
         (
             ALCALA + 'time_format = "%c %Z"',

@@ -279,8 +279,10 @@ def test_a_time_that_the_clock_skips_has_a_reason_of_its_own() -> None:
     "time", ["10/19/2017 4:41", "2017-10-19T04:40:01Z", "2017-10-19T04:40:00.000001Z", "2017-10-19T04:40+00:15"]
 )
 def test_a_time_between_two_steps_is_refused(time: str) -> None:
-    """A reading belongs to a step of its site; between steps it is a dead letter that quotes the time."""
-    assert refusal_of(raw(time)) == Rejected("off_grid", "DateTime", time)
+    """A reading belongs to a step of its site; between steps it is a dead letter that says what to change."""
+    refused = refusal_of(raw(time))
+    assert (refused.reason, refused.field) == ("off_grid", "DateTime")
+    assert refused.value == f"{time}: no multiple of 10 minutes: mend the clock, or step_minutes of tetouan"
 
 
 @pytest.mark.parametrize(
