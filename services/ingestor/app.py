@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IngestorCore", "build"]
 
-FORMAT = "2"
+FORMAT = "3"
 """Of the state; it goes up when an array of the same name and shape comes to mean something else."""
 
 

@@ -58,7 +58,8 @@ class Doubt:
 class LoadWatch:
     """Watches one load in the order of its readings; these numbers are its whole state.
 
-    The past are the highest sizes of the last days on which the load was as usual.
+    The past are the highest sizes of the last days on which the load was as usual. A unit that is in doubt on as many
+    days as the past has is the usual one from then on.
     """
 
     last_kw: float = np.nan
@@ -71,6 +72,8 @@ class LoadWatch:
     highs: float = 0.0
     low_since: float = NEVER
     low_kw: float = 0.0
+    is_odd_day: float = 0.0
+    odd_days: float = 0.0
     past_kw: tuple[float, ...] = (0.0,) * PAST_DAYS
 
     def add(self, step: int, value_kw: float, step_minutes: int) -> Doubt | None:
@@ -81,11 +84,11 @@ class LoadWatch:
         long = step - self.rising_since >= RISING_DAYS * steps_a_day and self.readings >= steps_a_day
         if long and self.rises >= RISES * self.readings:
             return Doubt("register", int(self.rising_since))
-        if self.highs >= HIGH_READINGS:
-            return Doubt("unit", int(self.high_since))
-        if self.low_since != NEVER and step - self.low_since >= steps_a_day and self._is_a_thousandth():
-            return Doubt("unit", int(self.low_since))
-        return None
+        since = self._odd_since(step, steps_a_day)
+        if since is None:
+            return None
+        self.is_odd_day = 1.0
+        return Doubt("unit", int(since))
 
     def state(self) -> NDArray[np.float64]:
         """Return the numbers, as :meth:`of` takes them."""
@@ -132,9 +135,22 @@ class LoadWatch:
         """Let a new day begin; one on which nothing was as usual is no part of the past."""
         if day == self.day:
             return
+        if self.is_odd_day:
+            self.odd_days += 1
+        elif self.day_kw:
+            self.odd_days = 0.0
         if self.day_kw:
             self.past_kw = (*self.past_kw[1:], self.day_kw)
-        self.day, self.day_kw = day, 0.0
+        if self.odd_days >= PAST_DAYS:  # nobody has changed it back: the past begins anew
+            self.past_kw, self.odd_days = (0.0,) * PAST_DAYS, 0.0
+        self.day, self.day_kw, self.is_odd_day = day, 0.0, 0.0
+
+    def _odd_since(self, step: int, steps_a_day: int) -> float | None:
+        """Return the step since which the unit is in doubt, None where it is not."""
+        if self.highs >= HIGH_READINGS:
+            return self.high_since
+        long = self.low_since != NEVER and step - self.low_since >= steps_a_day
+        return self.low_since if long and self._is_a_thousandth() else None
 
     def _is_a_thousandth(self) -> bool:
         return self.low_kw * LOW[1] >= max(self.past_kw)

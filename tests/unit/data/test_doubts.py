@@ -60,6 +60,25 @@ def test_a_load_in_another_unit_than_before_is_told(times: float) -> None:
     assert not any(told[300:])
 
 
+@pytest.mark.parametrize("kind", ["constant", "solar", "standby", "shape", "a thousandth"])
+def test_a_level_that_lasts_is_the_usual_one(kind: str) -> None:
+    """What begins with two days of commissioning, or has changed its unit for good, is in doubt for about a week."""
+    days, begins = 40, 48
+    hours = np.arange(days * 24)
+    values_kw = {
+        "constant": np.full(len(hours), 5.0),
+        "solar": np.clip(np.sin(hours * np.pi / 12), 0, None) * 5,
+        "standby": np.where(hours % 24 < 12, 5.0, 0.005),
+        "shape": 5 + 3 * np.sin(hours * np.pi / 12),
+        "a thousandth": (5 + 3 * np.sin(hours * np.pi / 12)) / 1e6,
+    }[kind]
+    values_kw[:begins] = 0.005
+    told = watched(values_kw)
+    assert {doubt.kind for doubt in told if doubt} == {"unit"}
+    assert not any(told[begins + 10 * 24 :])
+    assert any(watched([*values_kw, *(values_kw[-48:] * 1000)])[-48:])
+
+
 @pytest.mark.parametrize("step_minutes", [5, 10, 15, 30, 60])
 @pytest.mark.parametrize("kind", ["load", "solar", "feed-in", "constant", "off", "outliers", "rising"])
 def test_what_loads_do_is_no_doubt(kind: str, step_minutes: int) -> None:
@@ -86,7 +105,7 @@ def test_a_watch_goes_on_from_its_state() -> None:
     """It says the same as one that was never interrupted."""
     values_kw = load_kw()
     values_kw[200:] *= 1000
-    for stop in (0, 1, 201, 300):
+    for stop in (0, 1, 201, 300, 370, 400):
         watch = LoadWatch()
         for step, value in enumerate(values_kw[:stop].tolist()):
             watch.add(step, value, 60)

@@ -200,7 +200,7 @@ def test_what_does_not_fit_is_refused_by_name() -> None:
 
 def test_the_state_belongs_to_a_site() -> None:
     """Another format is another state."""
-    assert core().identity() == {"format": "2"}
+    assert core().identity() == {"format": "3"}
 
 
 def north(**changes: object) -> Site:
