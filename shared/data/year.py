@@ -161,13 +161,18 @@ class Year:
         return np.array([np.nan if value is None else value for value in read])
 
     def _powers(self, cells: pd.Series[str], field: str) -> NDArray[np.float64]:
-        """Return what the registers of the rows say of the step before each; of one time the first row counts."""
-        powers, known = np.full(len(cells), np.nan), self.steps
-        on_grid = np.flatnonzero(known != NO_STEP)
-        steps, first = np.unique(known[on_grid], return_index=True)
+        """Return what the registers of the rows say of the step before each.
+
+        Of one time the first row has the power. What a later row adds is known for the next step, as on the stream.
+        """
+        powers, steps = np.full(len(cells), np.nan), self.steps
+        on_grid = np.flatnonzero(steps != NO_STEP)
         last_step, last_kwh = NO_STEP, None
-        for step, row in zip(steps.tolist(), on_grid[first].tolist(), strict=True):
+        for row, step in zip(on_grid.tolist(), steps[on_grid].tolist(), strict=True):
             register_kwh = register_of(cells.iloc[row], field, self.site)
+            if step == last_step:
+                last_kwh = register_kwh if last_kwh is None else last_kwh
+                continue
             before_kwh = last_kwh if step - last_step == 1 else None
             power_kw, _ = power_of(register_kwh, before_kwh, field, self.site)
             powers[row] = np.nan if power_kw is None else power_kw

@@ -110,6 +110,27 @@ def test_a_restart_at_any_record_changes_nothing() -> None:
             assert [after.judge(raw, NOW) for raw in MESSAGES[stop:]] == whole[stop:]
 
 
+def test_the_first_register_of_a_time_counts_in_training_as_on_the_stream(tmp_path: Path) -> None:
+    """One that comes late for a blank gives that time no power, but is known for the difference to come."""
+    rows = ["00:00,100", "01:00,", "01:00,110", "01:00,111", "02:00,125", "03:00,", "03:00,n/a", "04:00,150"]
+    (tmp_path / "meter.csv").write_text("\n".join(["time,energy", *(f"2025-06-01T{row}" for row in rows), ""]))
+    hourly = METER.model_copy(
+        update={
+            "step_minutes": 60,
+            "columns": {"energy": "zone_1_kw"},
+            "measures": {"zone_1_kw": Measure(kind="register")},
+        }
+    )
+    year = find_year(str(tmp_path / "meter.csv"), tmp_path, place=hourly)
+    ingestor = Ingestor([year.site], timedelta(days=30))
+    start, until = (year.times[n].to_pydatetime() + timedelta(hours=n and 1) for n in (0, -1))
+    outcomes = [ingestor.judge(raw, NOW) for _, raw in year.raw_messages(start, until)]
+    assert [power for power, _, _ in powers(outcomes)] == [None, None, 15.0, None, None]
+    assert [outcome.reason for outcome in outcomes if isinstance(outcome, Rejected)] == ["late_value", "contradicts"]
+    nan = np.nan
+    np.testing.assert_array_equal(year.demand(1), [nan, nan, nan, nan, 15.0, nan, nan, nan])
+
+
 SITES = """
 [meter]
 step_minutes = 15
@@ -127,8 +148,8 @@ def test_training_reads_the_powers_that_the_stream_publishes(tmp_path: Path) -> 
     for n in range(200):
         energy_kwh += chance.uniform(0, 3)
         clock = datetime(2025, 10, 25, 12) + timedelta(minutes=15 * n)  # noqa: DTZ001 - the clock on the wall
-        cell = chance.choice([f"{energy_kwh:.3f}"] * 12 + ["", "0.1"])
-        rows += [f"{clock:%Y-%m-%d %H:%M},{cell}"] * chance.choice([0, 1, 1, 1, 1, 1, 2])
+        cells = chance.choice([f"{energy_kwh:.3f}"] * 12 + ["", "0.1"], chance.choice([0, 1, 1, 1, 1, 1, 2]))
+        rows += [f"{clock:%Y-%m-%d %H:%M},{cell}" for cell in cells]
         rows += [f"{clock:%Y-%m-%d %H:%M}:30,{energy_kwh}"] * chance.choice([0, 0, 0, 1])
     (tmp_path / "sites.toml").write_text(SITES)
     (tmp_path / "meter.csv").write_text("\n".join(["time,energy", *rows, ""]))
