@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -66,11 +68,16 @@ class History:
         return cls(year.site, zone, int(unique[0]), seen, grid[:, : len(COLUMNS)], grid[:, len(COLUMNS)])
 
     def identity(self, year: Year) -> dict[str, str]:
-        """Return what tells the models that have seen just these readings of that year, and that this release reads."""
+        """Return what tells the models that have seen just these readings of that year, and that this release reads.
+
+        It is the same for all zones. ``site_digest`` tells one table of the site from another: a file read in another
+        unit, or with other holidays, is no longer the same readings.
+        """
         return {
             "as_of": self.as_of.isoformat(),
             "data_sha256": year.sha256,
             "data_source": year.source,
+            "site_digest": _digest_of(year),
             "weather": "+".join(self.site.weather) or "none",
             "format": f"{model.VERSION}/{weather.VERSION}",
         }
@@ -88,3 +95,10 @@ class History:
     def time_of(self, step: int) -> datetime:
         """Return the time at which a step begins."""
         return datetime.fromtimestamp(step * 60 * self.site.step_minutes, UTC)
+
+
+def _digest_of(year: Year) -> str:
+    """Return what tells years whose site, or decimal mark, makes other numbers of the same file."""
+    table = year.site.model_dump(exclude={"name", "ignore"})
+    described = json.dumps({**table, "decimal": year.decimal}, sort_keys=True, default=str)  # as text: the dates
+    return sha256(described.encode()).hexdigest()[:16]

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["Trained", "TrainingReport", "ensure", "train"]
 
 
+COMPARABLE = ("data_sha256", "data_source", "site_digest")
+"""The tags without which scores of two versions are of different quantities."""
+
+
 @dataclass(frozen=True)
 class Trained:
     """One registered version, its scores on what follows, and whether it is now the champion, and why."""
@@ -211,14 +215,21 @@ def _judge(
     champion = registry.champion(challenger.name)
     if champion is None:
         return True, "there was no champion"
-    if any(champion.tags.get(tag) != challenger.tags[tag] for tag in ("data_sha256", "data_source")):
+    if any(champion.tags.get(tag) != challenger.tags[tag] for tag in COMPARABLE):
         invented = challenger.tags["data_source"] == "synthetic" != champion.tags.get("data_source")
-        return not invented, f"{champion.label} was fitted on other data ({champion.tags.get('data_source')})"
+        return not invented, f"{champion.label} was fitted on {_other(champion, challenger)}"
     if datetime.fromisoformat(champion.tags["as_of"]) > history.as_of:
         return False, f"{champion.label} has seen readings up to {champion.tags['as_of']}, so they cannot be compared"
     if kind.criterion not in challenger.metrics:
         return False, f"nothing to compare with {champion.label} on"
     return _compare(kind, challenger, champion, history, registry, progress)
+
+
+def _other(champion: ModelVersion, challenger: ModelVersion) -> str:
+    """Return what a champion was fitted on that cannot be compared."""
+    if all(champion.tags.get(tag) == challenger.tags[tag] for tag in ("data_sha256", "data_source")):
+        return "these data, read by another table of the site"
+    return f"other data ({champion.tags.get('data_source')})"
 
 
 def _compare(

@@ -70,6 +70,8 @@ class Year:
         Why this year stands in for the published one; None where it is what was asked for.
     assumed
         What was guessed of the site, one line each; nothing where a table describes it.
+    decimal
+        The mark before the decimals as the user has told it, None where the file has.
     """
 
     site: Site
@@ -80,6 +82,7 @@ class Year:
     label: str
     reason: str | None = None
     assumed: tuple[str, ...] = ()
+    decimal: Mark | None = None
 
     @property
     def synthetic(self) -> bool:
@@ -265,7 +268,7 @@ def _guessed(table: Table, name: str, label: str, hints: Hints) -> Year:
     year = _year(guess.site, rows, name, table.sha256, "file", label)
     if guess.naive:
         require_no_summer_time(year.times, guess.site, name)
-    return replace(year, assumed=guess.assumed)
+    return replace(year, assumed=guess.assumed, decimal=hints.decimal)
 
 
 def _of_cache(place: Site, cached: Path, told: Share) -> Year:
@@ -279,7 +282,8 @@ def _of_table(place: Site, table: Table, name: str, label: str, decimal: Mark | 
     rows = of_site(table, place, name, decimal)
     published = is_published(table.sha256)
     source: Source = "uci" if published else "file"
-    return _year(place, rows, name, table.sha256, source, "UCI Tetouan 2017" if published else label)
+    year = _year(place, rows, name, table.sha256, source, "UCI Tetouan 2017" if published else label)
+    return replace(year, decimal=decimal)
 
 
 def _known_names(place: Site) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -256,9 +256,10 @@ def test_the_identity_names_what_is_asked_of_the_forecaster(core: ForecasterCore
     assert identity["weather"].split(",") == list(COLUMNS)
 
 
-def test_a_cold_state_of_another_calendar_is_refused(reading: Reading) -> None:
-    """Nobody trains it anew: it must not go on with holidays that the site no longer has."""
-    other = site("tetouan").model_copy(update={"time_zone": "Europe/Madrid"})
+@pytest.mark.parametrize("changes", [{"time_zone": "Europe/Madrid"}, {"limits": {"zone_2_kw": (-5.0, 1e9)}}])
+def test_a_cold_state_of_another_table_is_refused(reading: Reading, changes: dict[str, Any]) -> None:
+    """Nobody trains it anew: it must not go on with holidays, or a lowest load, that the site no longer has."""
+    other = site("tetouan").model_copy(update=changes)
     first, second = started((ZoneModels.begun_cold(other, 2),)), started((ZoneModels.begun_cold(site("tetouan"), 2),))
     first.handle([Consumed(reading(0).to_bytes())])
     with pytest.raises(ValueError, match="zone2: the calendar"):

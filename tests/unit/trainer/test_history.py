@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from services.trainer.history import History
-from shared.data.year import DataError
+from shared.data.hints import Hints
+from shared.data.sites import Measure, Overrides
+from shared.data.year import DataError, find_year
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from shared.data.year import Year
 
@@ -65,3 +68,40 @@ def test_nothing_before_until_is_refused(make_year: Callable[..., Year]) -> None
     """The error names the time that was asked for and where the data begin."""
     with pytest.raises(DataError, match=r"no reading before 2017-03-01.*begin at 2017-03-01.*choose a later time"):
         History.of(make_year(1, "a"), 2, START)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"measures": {"zone_1_kw": Measure(unit="W")}},
+        {"columns": {"Other": "zone_1_kw"}},
+        {"limits": {"zone_1_kw": (0.0, 1e5)}},
+        {"country": "ES"},
+        {"subdivision": "CT"},
+        {"holidays": Overrides(add=(date(2017, 3, 1),))},
+        {"time_zone": "Europe/Madrid"},
+        {"step_minutes": 60},
+        {"time_column": "Time"},
+        {"day_first": True},
+        {"time_format": "%Y-%m-%d %H:%M"},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_another_table_of_the_site_is_another_identity(make_year: Callable[..., Year], changes: dict[str, Any]) -> None:
+    """Whatever of it decides on the numbers, and on the calendar; the same table is the same identity."""
+    year = make_year(1, "a")
+    history = History.of(year, 1, START + timedelta(hours=1))
+    other = replace(year, site=year.site.model_copy(update=changes))
+    assert history.identity(other)["site_digest"] != history.identity(year)["site_digest"]
+    alike = year.site.model_copy(update={"name": "other", "ignore": ("note",)})
+    assert history.identity(replace(year, site=alike)) == history.identity(year)
+
+
+def test_another_decimal_mark_is_another_identity(tmp_path: Path) -> None:
+    """``1,234`` is a thousand or one, as the user says."""
+    rows = [f'2025-06-0{day} {hour:02}:00;"1,{hour:03}"' for day in (1, 2) for hour in range(24)]
+    (tmp_path / "load.csv").write_text("\n".join(["time;load", *rows, ""]))
+    years = [find_year(str(tmp_path / "load.csv"), tmp_path, hints=Hints(decimal=mark)) for mark in (".", ",")]
+    identities = [History.of(year, 1, year.span[1]).identity(year) for year in years]
+    assert [float(year.demand(1)[1]) for year in years] == [1001.0, 1.001]
+    assert identities[0]["site_digest"] != identities[1]["site_digest"]

@@ -14,7 +14,7 @@ from services.trainer import training
 from services.trainer.candidates import WeatherCandidate, ZoneCandidate
 from services.trainer.history import History
 from services.trainer.training import ensure, train
-from shared.data.sites import WEATHER
+from shared.data.sites import WEATHER, Measure
 from shared.data.year import DataError
 from shared.forecasting import model
 from shared.forecasting import weather as weather_model
@@ -112,6 +112,7 @@ def test_both_models_are_registered_with_their_state(make_year: Callable[..., Ye
         "as_of": "2017-03-22T23:50:00+00:00",
         "data_sha256": "both",
         "data_source": "file",
+        "site_digest": demand.tags["site_digest"],
         "weather": "temperature_c+humidity_pct+wind_speed_ms+general_diffuse_flows_wm2+diffuse_flows_wm2",
         "format": f"{model.VERSION}/{weather_model.VERSION}",
         "site": "tetouan",
@@ -240,10 +241,11 @@ def test_weather_once_an_hour_is_enough(make_year: Callable[..., Year]) -> None:
 
 
 def test_a_champion_whose_fields_are_gone_is_replaced(make_year: Callable[..., Year], registry: Registry) -> None:
-    """It says nothing of readings without them, so that the one that is fitted on what is left takes over."""
+    """It says nothing of rows that no longer hold them, so that the one fitted on what is left takes over."""
     year, until = make_year(18, "gone"), START + 17 * DAY
     train(year, until, (1,), registry, _quiet)
-    (_, weather) = train(without(year, "humidity_pct"), until, (1,), registry, _quiet).models
+    gone = replace(year, rows=year.rows.assign(Humidity=""))
+    (_, weather) = train(gone, until, (1,), registry, _quiet).models
     assert weather.promoted
     assert weather.reason.endswith(" says nothing of these readings")
 
@@ -290,6 +292,24 @@ def test_a_champion_of_other_data_is_replaced(
     double.next_rmse_kw = 1000.0
     trained = train(make_year(3, "ours"), START + 2 * DAY, (2,), registry, _quiet).models[0]
     assert (trained.promoted, trained.reason) == (True, f"{trained.version.name}/1 was fitted on other data (file)")
+
+
+def test_models_of_another_table_of_the_site_are_others(
+    make_year: Callable[..., Year], registry: Registry, double: type[Double]
+) -> None:
+    """In another unit the same file holds other numbers: nothing is found again, left as it is, or compared."""
+    year, until = make_year(3, "another table"), START + 2 * DAY
+    watts = {f"zone_{zone}_kw": Measure(unit="W") for zone in (1, 2, 3)}
+    in_watts = replace(year, site=year.site.model_copy(update={"measures": watts}))
+    double.next_rmse_kw = 10.0
+    (first,) = train(year, until, (2,), registry, _quiet).models
+    double.next_rmse_kw = 1000.0
+    (fitted,) = ensure(in_watts, until, (2,), registry, _quiet).models
+    (trained,) = train(in_watts, until, (2,), registry, _quiet, if_missing=True).models
+    assert double.fits == 3
+    assert fitted.version != first.version
+    why = f"{first.version.label} was fitted on these data, read by another table of the site"
+    assert (trained.promoted, trained.reason) == (True, why)
 
 
 def test_a_champion_that_has_seen_the_window_stays(
