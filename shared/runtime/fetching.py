@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Fetched = Mapping[TopicPartition, list[ConsumerRecord]]
 
-__all__ = ["Consumer", "Unreadable", "concerns_a_record", "first_unreadable"]
+__all__ = ["Consumer", "Unreadable", "concerns_a_record", "first_unreadable", "is_of_a_record"]
 
 MANY = 500
 LOOK_MS = 200
@@ -54,11 +54,17 @@ class Unreadable:
 
 
 def concerns_a_record(error: Exception) -> bool:
-    """Tell whether a consumer's error is about what stands on a topic, not about broker, group or permission.
+    """Tell whether a consumer's error may be about what stands on a topic, not about broker, group or permission.
 
-    What goes wrong while a batch is unpacked is whatever the codecs and the decoding of bytes raise.
+    What goes wrong while a batch is unpacked is whatever the codecs and the decoding of bytes raise. A bug of
+    ours may raise the same: it is one where no such record is found, unless the error ``is_of_a_record``.
     """
-    return isinstance(error, _OF_RECORDS) or not isinstance(error, (KafkaError, ConsumerStoppedError))
+    return is_of_a_record(error) or not isinstance(error, (KafkaError, ConsumerStoppedError))
+
+
+def is_of_a_record(error: Exception) -> bool:
+    """Tell whether a consumer's error is about what stands on a topic, whether or not it is found there again."""
+    return isinstance(error, _OF_RECORDS)
 
 
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka is published without types

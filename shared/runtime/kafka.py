@@ -26,7 +26,7 @@ from shared.contracts.messages import DeadLetter
 from shared.runtime.administration import find_topics, identity
 from shared.runtime.clock import cpu_s, monotonic_s, now
 from shared.runtime.diagnosis import NoAccessError, explain, why_no_answer
-from shared.runtime.fetching import Consumer, concerns_a_record
+from shared.runtime.fetching import Consumer, concerns_a_record, is_of_a_record
 from shared.runtime.health import BROKER_AWAY
 from shared.runtime.publishing import Plain, Transactional
 from shared.runtime.records import Outgoing
@@ -126,6 +126,7 @@ class Pipeline:
         self._refused_s = -REFUSAL_SHOWN_S
         self._rejoining: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
+        self._seeking: asyncio.Task[None] | None = None  # the record of which a poll has failed
         self._max_records = service.max_records
         self._broker = KafkaBroker(
             self._access.bootstrap,
@@ -219,7 +220,10 @@ class Pipeline:
     async def _note_failure(self, error: Exception) -> None:
         """Find out, beside the consume loop, what a poll has failed of, and say so."""
         if concerns_a_record(error):
-            self._restart(self._look_through)
+            log.warning("a poll has failed, looking for the record", error=repr(error), group=self._group)
+            if self._seeking is None or self._seeking.done():  # a poll that fails all the time must not begin it anew
+                self._seeking = self._restart(partial(self._look_through, failed=error))
+            await asyncio.sleep(REFUSED_S)
             return
         shown = self._health.waiting_for.get(self._reading.key)
         line = self._reading.note(error)
@@ -312,15 +316,16 @@ class Pipeline:
 
     def _restart(
         self, work: Callable[[AIOKafkaConsumer, frozenset[TopicPartition]], Coroutine[Any, Any, None]]
-    ) -> None:
-        """Stop fetching, and let ``work`` take over what is ours."""
+    ) -> asyncio.Task[None] | None:
+        """Stop fetching, and let ``work`` take over what is ours; None where nothing is."""
         consumer = self._subscriber.consumer
         if consumer is None or not self._owned:
-            return
+            return None
         self._open = frozenset()
         self._cancel_take_over()
         consumer.pause(*self._owned)
         self._taking_over = self._run(work(consumer, self._owned))
+        return self._taking_over
 
     def _cancel_take_over(self) -> None:
         for task in (self._taking_over, self._looking):
@@ -342,13 +347,24 @@ class Pipeline:
             log.info("the state is made anew, it should have begun with something else")
             self._restart(self._take_over)
 
-    async def _look_through(self, consumer: AIOKafkaConsumer, partitions: frozenset[TopicPartition]) -> None:
-        """Find the records that cannot be fetched; go on with all that stands before them, and look again later."""
+    async def _look_through(
+        self,
+        consumer: AIOKafkaConsumer,
+        partitions: frozenset[TopicPartition],
+        *,
+        failed: Exception | None = None,
+    ) -> None:
+        """Find the records that cannot be fetched; go on with all that stands before them, and look again later.
+
+        Raises what a poll has ``failed`` of where no record is the reason: it is a bug, and would come again for ever.
+        """
         await self._rebuilt.wait()
         async with self._lock:
             found = await self._state.unreadable(partitions)
             committed = await self._state.committed()
         show_unreadable(self._health, found)
+        if failed is not None and not found and not is_of_a_record(failed):
+            raise failed
         held = frozenset(each.partition for each in found if each.offset <= committed[each.partition])
         # what is fetched together with such a record is not to be had but one by one
         self._subscriber.max_records = self._max_records if len(held) == len(found) else 1

@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from shared.runtime import hooks
 from shared.runtime.administration import uneven
-from shared.runtime.fetching import Consumer, concerns_a_record, first_unreadable
+from shared.runtime.fetching import Consumer, concerns_a_record, first_unreadable, is_of_a_record
 from shared.runtime.retries import Refusals, patiently
 from shared.runtime.settings import Refused
 
@@ -211,7 +211,7 @@ class Past:
             found: Mapping[TopicPartition, Sequence[Record]] = await consumer.getmany(timeout_ms=POLL_MS)
         except Exception as error:
             if concerns_a_record(error):
-                await self._until_readable(consumer, left)
+                await self._until_readable(consumer, left, error)
             elif not isinstance(error, KafkaError):
                 raise
             else:
@@ -223,11 +223,17 @@ class Past:
             self._refusals.note(None)
         return found
 
-    async def _until_readable(self, consumer: Consumer, left: Spans) -> None:
+    async def _until_readable(self, consumer: Consumer, left: Spans, failed: Exception) -> None:
+        """Wait while there are records that cannot be fetched; raises what a poll has ``failed`` of where none is."""
+        log.warning("a poll has failed, looking for the record", error=repr(failed), group=self._group)
         consumer.pause(*left)
-        while found := await _look_through(consumer, left):
+        found = await _look_through(consumer, left)
+        if not found and not is_of_a_record(failed):
+            raise failed
+        while found:
             show_unreadable(self._health, found)
             await asyncio.sleep(LOOK_EVERY_S)
+            found = await _look_through(consumer, left)
         show_unreadable(self._health, [])
 
     def _patiently(self) -> tenacity.AsyncRetrying:
