@@ -70,6 +70,7 @@ def access() -> dict[str, str]:
         "CA": "ssl.ca.location",
         "CERTIFICATE": "ssl.certificate.location",
         "KEY": "ssl.key.location",
+        "KEY_PASSWORD": "ssl.key.password",
     }
     given = {theirs: os.environ.get(f"TETOUAN_KAFKA_{ours}", "") for ours, theirs in names.items()}
     if file := os.environ.get("TETOUAN_KAFKA_PASSWORD_FILE"):
@@ -126,7 +127,8 @@ def line(forecast: dict[str, Any], origin: datetime) -> str:
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Print one line a forecast.")
-    parser.add_argument("--bootstrap", default="127.0.0.1:9092", help="address of the Kafka broker (%(default)s)")
+    bootstrap = os.environ.get("TETOUAN_KAFKA_BOOTSTRAP") or "127.0.0.1:9092"
+    parser.add_argument("--bootstrap", default=bootstrap, help="address of the Kafka broker (%(default)s)")
     parser.add_argument("--topic", default="forecasts.v1", help="topic of the forecasts (%(default)s)")
     parser.add_argument("--count", type=int, help="end after so many forecasts")
     parser.add_argument("--from-start", action="store_true", help="begin with the oldest forecast kept")

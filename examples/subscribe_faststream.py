@@ -133,12 +133,13 @@ def subscription(options: argparse.Namespace) -> FastStream:
 
 def security() -> BaseSecurity | None:
     """Return what the broker asks for, from the variables that the services read, too."""
-    given = {name.removeprefix("TETOUAN_KAFKA_"): value for name, value in os.environ.items() if value}
+    ours = "TETOUAN_KAFKA_"
+    given = {name.removeprefix(ours): value for name, value in os.environ.items() if name.startswith(ours) and value}
     protocol, tls = given.get("SECURITY", "PLAINTEXT"), None
     if protocol.endswith("SSL"):
         tls = ssl.create_default_context(cafile=given.get("CA"))
         if "CERTIFICATE" in given:
-            tls.load_cert_chain(given["CERTIFICATE"], given.get("KEY"))
+            tls.load_cert_chain(given["CERTIFICATE"], given.get("KEY"), given.get("KEY_PASSWORD"))
     if protocol.startswith("SASL"):
         mechanisms = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
         file = given.get("PASSWORD_FILE")
@@ -158,7 +159,8 @@ def pass_over(error: ValidationError) -> None:
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Print one line a forecast.")
-    parser.add_argument("--bootstrap", default="127.0.0.1:9092", help="address of the Kafka broker (%(default)s)")
+    bootstrap = os.environ.get("TETOUAN_KAFKA_BOOTSTRAP") or "127.0.0.1:9092"
+    parser.add_argument("--bootstrap", default=bootstrap, help="address of the Kafka broker (%(default)s)")
     parser.add_argument("--topic", default="forecasts.v1", help="topic of the forecasts (%(default)s)")
     parser.add_argument("--count", type=int, help="end after so many forecasts")
     parser.add_argument("--from-start", action="store_true", help="begin with the oldest forecast kept")
