@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from shared.data.hints import Hints
     from shared.runtime.embedded import EmbeddedBroker
 
-__all__ = ["DemoOptions", "run_demo"]
+__all__ = ["DemoOptions", "environment", "run_demo"]
 
 SERVICES = {"ingestor": 8001, "forecaster": 8002, "monitor": 8003}
 MAX_LAG = 256  # records on their way; a forecast takes 5 kB of the 5 MiB that the embedded broker keeps
@@ -83,6 +83,26 @@ def run_demo(options: DemoOptions, settings: Settings, console: Console) -> int:
         return demo.follow()
 
 
+def environment(settings: Settings, bootstrap: str, run_dir: Path) -> dict[str, str]:
+    """Return what the processes of a demo find in their environment, over what is there: the demo shares no broker."""
+    return {
+        **{PREFIX + name.upper(): "" for name in Settings.model_fields if name.startswith(("kafka_", "group"))},
+        PREFIX + "KAFKA_BOOTSTRAP": bootstrap,  # which asks nobody for a password
+        PREFIX + "TOPIC_PREFIX": "",
+        PREFIX + "TRANSACTIONS": "false",  # the embedded broker takes them and honours none
+        PREFIX + "STATE_DIR": str(settings.state_dir.absolute()),
+        **({PREFIX + "SITES": str(settings.sites.absolute())} if settings.sites else {}),
+        PREFIX + "SITE": settings.site,
+        PREFIX + "ZONES": ",".join(map(str, settings.zones)),
+        PREFIX + "SNAPSHOTS": str(run_dir.absolute() / "snapshots"),
+        PREFIX + "REPORT_DIR": str(run_dir.absolute() / "reports"),
+        PREFIX + "LOG_FORMAT": "console",
+        PREFIX + "MAX_LAG": str(MAX_LAG),
+        PREFIX + "LAG_GROUPS": ",".join([*SERVICES, GROUP]),
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
 class _Demo:
     """A running demo: its children and what they were told."""
 
@@ -107,22 +127,7 @@ class _Demo:
         self._first_forecast_s: float | None = None
         self._view: LiveView | None = None
         self._addresses: dict[str, str] = {}
-        self._env = {
-            **{PREFIX + name.upper(): "" for name in Settings.model_fields if name.startswith("kafka_")},
-            PREFIX + "KAFKA_BOOTSTRAP": broker.bootstrap,  # which asks nobody for a password
-            PREFIX + "TOPIC_PREFIX": "",
-            PREFIX + "TRANSACTIONS": "false",  # the embedded broker takes them and honours none
-            PREFIX + "STATE_DIR": str(settings.state_dir.absolute()),
-            **({PREFIX + "SITES": str(settings.sites.absolute())} if settings.sites else {}),
-            PREFIX + "SITE": settings.site,
-            PREFIX + "ZONES": ",".join(map(str, settings.zones)),
-            PREFIX + "SNAPSHOTS": str(run_dir.absolute() / "snapshots"),
-            PREFIX + "REPORT_DIR": str(run_dir.absolute() / "reports"),
-            PREFIX + "LOG_FORMAT": "console",
-            PREFIX + "MAX_LAG": str(MAX_LAG),
-            PREFIX + "LAG_GROUPS": ",".join([*SERVICES, GROUP]),
-            "OPENBLAS_NUM_THREADS": "1",
-        }
+        self._env = environment(settings, broker.bootstrap, run_dir)
 
     def start_services(self) -> None:
         """Start all processes, each as early as it can be: they load and join while the models are found or fitted."""

@@ -58,7 +58,7 @@ class Backlog:
     access : Access
         Where the brokers are.
     groups : Iterable[str]
-        The groups to watch; which topics each reads is in ``shared.contracts.topics``.
+        The groups to watch, without the prefix; which topics each reads is in ``shared.contracts.topics``.
     prefix : str
         What stands before the names of topics and groups.
 
@@ -72,10 +72,8 @@ class Backlog:
         self._prefix = prefix
         self._consumers: dict[str, Consumer] = {}
         self._partitions: dict[str, list[TopicPartition]] = {}
-        known = {reader for topic in topics.ALL for reader in topic.read_by}
-        for group in groups:
-            if group not in known:
-                raise ValueError(f"consumer group {group!r} reads no topic: choose from {', '.join(sorted(known))}")
+        self._readers = {group: topics.reader_of(group) for group in groups}
+        for group in self._readers:
             self._consumers[group] = Consumer(access.confluent({"group.id": prefix + group}))
 
     def __enter__(self) -> Self:
@@ -96,7 +94,7 @@ class Backlog:
             Lag(group, topic.name, self._lag(consumer, self._prefix + topic.name))
             for topic in topics.ALL
             for group, consumer in self._consumers.items()
-            if group in topic.read_by
+            if self._readers[group] in topic.read_by
         ]
 
     def _lag(self, consumer: Consumer, topic: str) -> int:
@@ -163,5 +161,5 @@ def _final(obstacle: Lag | KafkaException, waited_s: float) -> Exception:
         return obstacle
     return ConsumersStalledError(
         f"{obstacle} and not catching up for {waited_s:.0f} s: "
-        f"see its log, or start it with `tetouan run {obstacle.group}`"
+        f"see its log, or start it with `tetouan run {topics.reader_of(obstacle.group)}`"
     )

@@ -18,6 +18,7 @@ __all__ = [
     "REJECTED",
     "SCORES",
     "Topic",
+    "reader_of",
 ]
 
 PARTITIONS = 4
@@ -31,7 +32,7 @@ HEADROOM_BYTES = 64 * 1024
 class Topic:
     """A topic keyed by site; ``kept`` is None where records stay for ever.
 
-    ``read_by`` names the consumer groups that have to see every record.
+    ``read_by`` names who has to see every record; `reader_of` tells whose a consumer group is.
     """
 
     name: str
@@ -48,3 +49,18 @@ DRIFT = Topic("drift.events.v1", None)
 MODELS = Topic("models.events.v1", None)
 
 ALL = (RAW, CLEAN, REJECTED, FORECASTS, SCORES, DRIFT, MODELS)
+
+
+def reader_of(group: str) -> str:
+    """Return whose consumer group this is: its name, alone or behind another name and a hyphen.
+
+    Raises
+    ------
+    ValueError
+        Where it is nobody's who reads a topic.
+    """
+    known = sorted({reader for topic in ALL for reader in topic.read_by})
+    for reader in known:
+        if group == reader or group.endswith(f"-{reader}"):
+            return reader
+    raise ValueError(f"consumer group {group!r} reads no topic: give one of {', '.join(known)}, or NAME-{known[-1]}")

@@ -50,5 +50,5 @@ class OtherSites:
         seen = ", ".join(f"{name} ({count})" for name, count in self._counted.items())
         self._health.notes["other sites"] = (
             f"this {self._service} serves {self._site} alone, and there are records of other sites: {seen}: start a "
-            f"{self._service} with TETOUAN_SITE={site} and a group of its own, TETOUAN_GROUP={self._service}-{site}"
+            f"{self._service} with TETOUAN_SITE={site} and a group of its own, TETOUAN_GROUP={site}"
         )

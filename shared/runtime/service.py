@@ -50,7 +50,7 @@ S = TypeVar("S", bound=Settings)
 
 @dataclass(frozen=True)
 class Service:
-    """What makes one service: its name (also its consumer group), its topics, how to make its core, and its metrics.
+    """What makes one service: its name (in its consumer group, too), its topics, how to make its core, and its metrics.
 
     The core is made, and brought to where it has to go on, while the service already answers `/healthz` and joins its
     group; it is made anew where its state has to go back (`shared.runtime.state`). ``Refused`` ends the start.

@@ -22,6 +22,7 @@ __all__ = ["PREFIX", "Refused", "Settings", "load", "unknown_variables", "unwrit
 PREFIX = "TETOUAN_"
 SCORED = 0.9
 
+_WATCHED = ("ingestor", "forecaster", "monitor")
 _LIKENESS = 0.75  # of two names without the prefix, from which on one looks like the other misspelt
 
 # what Kubernetes puts into every container for each service of the namespace, here one named tetouan or tetouan-*
@@ -80,8 +81,8 @@ class Settings(BaseSettings):
     group: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9._-]+$",
-        description="the consumer group of the service, default: its name; the forecaster and the monitor of each site "
-        "need one of their own",
+        description="put before the consumer group of a service, which is else its name: `north` makes "
+        "`north-monitor`; forecaster and monitor of a second site need one",
     )
     group_instance_id: str | None = Field(
         default=None,
@@ -153,7 +154,8 @@ class Settings(BaseSettings):
     )
     max_lag: int = Field(default=0, ge=0, description="readings the replay may be ahead of the consumers; 0: no limit")
     lag_groups: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=("ingestor", "forecaster", "monitor"), description="consumer groups that `max_lag` watches"
+        default_factory=lambda given: tuple(_group(given.get("group"), service) for service in _WATCHED),
+        description="consumer groups that `max_lag` watches; default: those of the three services, with `group`",
     )
 
     @field_validator("zones", "coverages", "model_tags", "lag_groups", mode="before")
@@ -164,9 +166,8 @@ class Settings(BaseSettings):
     @field_validator("lag_groups")
     @classmethod
     def _known_groups(cls, groups: tuple[str, ...]) -> tuple[str, ...]:
-        known = sorted({group for topic in topics.ALL for group in topic.read_by})
-        if not set(groups) <= set(known):
-            raise ValueError(f"choose of the consumer groups {', '.join(known)}")
+        for group in groups:
+            topics.reader_of(group)
         return groups
 
     @field_validator("mlflow_uri")
@@ -234,7 +235,7 @@ class Settings(BaseSettings):
 
     def group_of(self, service: str) -> str:
         """Return the consumer group of a service, without the prefix."""
-        return self.group or service
+        return _group(self.group, service)
 
     @property
     def cache_dir(self) -> Path:
@@ -260,6 +261,11 @@ class Settings(BaseSettings):
     def artifact_root(self) -> Path | None:
         """Where the artefacts of the default registry lie; a server of one's own knows its own place."""
         return None if self.mlflow_uri else (self.state_dir / "mlflow" / "artifacts").absolute()
+
+
+def _group(group: str | None, service: str) -> str:
+    """Return the consumer group of a service: never that of another, as transactions and snapshots bear its name."""
+    return f"{group}-{service}" if group else service
 
 
 def _password_in(file: Path | None) -> SecretStr | None:

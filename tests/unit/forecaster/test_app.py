@@ -121,7 +121,7 @@ def test_records_of_other_sites_are_counted_and_told(core: ForecasterCore, healt
     assert core.handle([Consumed(value) for value in north]) == []
     assert health.notes["other sites"] == (
         "this forecaster serves tetouan alone, and there are records of other sites: north (3): start a forecaster "
-        "with TETOUAN_SITE=north and a group of its own, TETOUAN_GROUP=forecaster-north"
+        "with TETOUAN_SITE=north and a group of its own, TETOUAN_GROUP=north"
     )
 
 

@@ -79,7 +79,14 @@ def test_a_stop_ends_the_wait() -> None:
     assert throttle(clock, 1e9).wait() == pytest.approx(3, abs=0.2)
 
 
+def test_a_group_with_a_name_before_it_is_that_of_its_service() -> None:
+    """The advice names the service that has to be started, not its group."""
+    clock = Clock()
+    with pytest.raises(ConsumersStalledError, match=r"north-monitor is 9 .*start it with `tetouan run monitor`"):
+        Throttle(lambda: [Lag("north-monitor", "forecasts.v1", 9)], 0, clock.pauses).wait()
+
+
 def test_a_group_that_reads_nothing_is_refused() -> None:
     """The error lists the groups there are."""
-    with pytest.raises(ValueError, match=r"'ingester' reads no topic: choose from .*forecaster, ingestor, monitor"):
+    with pytest.raises(ValueError, match=r"'ingester' reads no topic: give one of .*forecaster, ingestor, monitor"):
         Backlog(Access("127.0.0.1:1"), ["ingester"])

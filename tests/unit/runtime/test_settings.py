@@ -24,6 +24,11 @@ README = Path(__file__).parents[3] / "README.md"
         ("ZONES", "two", "TETOUAN_ZONES"),
         ("SITE", "atlantis", "site 'atlantis' is not known: choose one of tetouan"),
         ("SITES", "/nowhere.toml", "TETOUAN_SITES='/nowhere.toml': No such file or directory: give the path"),
+        (
+            "LAG_GROUPS",
+            "north",
+            "consumer group 'north' reads no topic: give one of audit, forecaster, ingestor, monitor",
+        ),
         ("LOG_FORMAT", "xml", "'console' or 'json'"),
         ("ZONE", "2", "TETOUAN_ZONE is no setting: did you mean TETOUAN_ZONES?"),
     ],
@@ -188,6 +193,25 @@ def test_lists_are_read_from_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load(Settings)
     assert settings.zones == (1, 3)
     assert settings.lag_groups == ("ingestor", "monitor")
+
+
+SERVICES = ("ingestor", "forecaster", "monitor")
+
+
+@pytest.mark.parametrize(("group", "before"), [("", ""), ("north", "north-")])
+def test_no_two_services_share_a_group(monkeypatch: pytest.MonkeyPatch, group: str, before: str) -> None:
+    """One TETOUAN_GROUP in the environment of all makes a group of each, and the replay watches these."""
+    monkeypatch.setenv(PREFIX + "GROUP", group)
+    settings = load(Settings)
+    groups = tuple(before + service for service in SERVICES)
+    assert tuple(map(settings.group_of, SERVICES)) == groups
+    assert settings.lag_groups == groups
+
+
+def test_the_groups_of_any_site_can_be_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The replay may watch one ingestor and the forecasters of two sites, whatever its own group is."""
+    monkeypatch.setenv(PREFIX + "LAG_GROUPS", "ingestor, forecaster, north-forecaster")
+    assert load(Settings).lag_groups == ("ingestor", "forecaster", "north-forecaster")
 
 
 def test_the_registry_lies_in_the_state_folder_unless_a_server_is_named(tmp_path: Path) -> None:

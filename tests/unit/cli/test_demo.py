@@ -1,0 +1,25 @@
+"""What the processes of a demo are told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cli.demo import SERVICES, environment
+from shared.runtime.settings import PREFIX, Settings, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_the_user_s_consumer_group_is_not_that_of_a_demo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With TETOUAN_GROUP exported the replay of a demo still watches the very groups that its services join."""
+    monkeypatch.setenv(PREFIX + "GROUP", "north")
+    monkeypatch.setenv(PREFIX + "GROUP_INSTANCE_ID", "north-1")
+    for name, value in environment(load(Settings), "127.0.0.1:1", tmp_path).items():
+        monkeypatch.setenv(name, value)
+    settings = load(Settings)
+    assert {settings.group_of(service) for service in SERVICES} == set(SERVICES)
+    assert settings.lag_groups == (*SERVICES, "audit")
+    assert settings.group_instance_id is None
