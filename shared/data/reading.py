@@ -116,7 +116,7 @@ def _rows(text: io.TextIOWrapper, dialect: Dialect, name: str) -> Iterator[tuple
     try:
         next(rows, None)
         for cells in rows:
-            if not cells or cells[0].startswith("#"):
+            if not cells or _is_comment(cells):
                 continue
             if len(cells) != width:
                 cells = _fitted(cells, width, above + rows.line_num, name)  # noqa: PLW2901 - it stands in for the row
@@ -127,6 +127,11 @@ def _rows(text: io.TextIOWrapper, dialect: Dialect, name: str) -> Iterator[tuple
     except UnicodeError:
         where = f"below line {above + rows.line_num}"
         raise DataError(f"{name}: no {dialect.encoding} {where}: save the file as UTF-8 CSV") from None
+
+
+def _is_comment(cells: list[str]) -> bool:
+    """Tell whether a line below the header is a comment, and no row whose time a spreadsheet wrote as ``#REF!``."""
+    return len(cells) == 1 and cells[0].startswith("# ")
 
 
 def _fitted(cells: list[str], width: int, line: int, name: str) -> list[str]:

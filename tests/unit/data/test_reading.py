@@ -101,6 +101,12 @@ def test_the_same_numbers_come_out_of_every_dialect(raw: bytes, tmp_path: Path) 
     assert set(sent[0]) == {"site", "time", "load"}
 
 
+@pytest.mark.parametrize("row", ["#REF!,17.5,0\n", "#REF!\n", "#,,\n"])
+def test_a_row_that_begins_with_a_hash_is_a_row(row: str, tmp_path: Path) -> None:
+    """A spreadsheet writes #REF! for a lost time: the row is there to be refused, not passed over as a comment."""
+    assert len(year_of((PLAIN + row).encode(), tmp_path).rows) == len(TIMES) + 1
+
+
 @pytest.mark.parametrize("mark", [".", ","])
 def test_grouped_thousands_are_read(mark: str, tmp_path: Path) -> None:
     """1.234,5 and 1,234.5 are the same number."""
