@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from replay.backlog import Backlog
@@ -169,8 +170,18 @@ class Rig:
     def send(self, rows: Sequence[bytes]) -> None:
         """Send the rows, never far ahead of the services."""
         for begin in range(0, len(rows), CHUNK):
-            until(lambda: sum(lag.records for lag in self.backlog.lags()) <= AHEAD, "the services to catch up")
+            until(self.caught_up, "the services to catch up")
             self.stream.broker.send(topics.RAW, rows[begin : begin + CHUNK])
+
+    def caught_up(self) -> bool:
+        """Tell whether the services are close behind; no while the brokers do not tell what is committed.
+
+        They do not until whoever takes over has ended the transaction that a killed service left open.
+        """
+        try:
+            return sum(lag.records for lag in self.backlog.lags()) <= AHEAD
+        except KafkaException:
+            return False
 
     def strike(self, blow: Blow, rows: Sequence[bytes]) -> None:
         """Strike a service, let it go on or start it again, and send the rows."""
