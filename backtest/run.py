@@ -60,7 +60,7 @@ def backtest(
     DataError
         If the readings before ``start`` do not suffice, or many rows are none.
     """
-    year = year.only(zone)
+    year = year.only(zone).before(until)
     first, _ = year.span
     record = Record(zone, start, until, year.site.step_minutes, history_from=first)
     answered: list[CleanReading] = []

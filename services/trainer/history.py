@@ -60,12 +60,16 @@ class History:
         if not seen_steps.size:
             begins = f"the data begin at {year.span[0]:%Y-%m-%d %H:%M}"
             raise DataError(f"no reading before {until:%Y-%m-%d %H:%M}, {begins}: choose a later time")
-        grid = np.full((unique[-1] - unique[0] + 1, len(COLUMNS) + 1), np.nan)
-        for column, field in enumerate((*COLUMNS, f"zone_{zone}_kw")):
-            if field in year.site.fields:
-                grid[unique - unique[0], column] = year.values(field)[usable][first]
+        rows = unique[-1] - unique[0] + 1
+        demand_kw = np.full(rows, np.nan)
+        demand_kw[unique - unique[0]] = year.demand(zone)[usable][first]
+        fields: NDArray[np.float64] = np.broadcast_to(np.nan, (rows, len(COLUMNS)))  # takes no room
+        if year.site.weather:
+            fields = np.full(fields.shape, np.nan)
+            for column, field in enumerate(COLUMNS):
+                fields[unique - unique[0], column] = year.values(field)[usable][first]
         seen = int(seen_steps[-1] - unique[0]) + 1
-        return cls(year.site, zone, int(unique[0]), seen, grid[:, : len(COLUMNS)], grid[:, len(COLUMNS)])
+        return cls(year.site, zone, int(unique[0]), seen, fields, demand_kw)
 
     def identity(self, year: Year) -> dict[str, str]:
         """Return what tells the models that have seen just these readings of that year, and that this release reads.

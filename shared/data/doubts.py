@@ -24,6 +24,7 @@ MINUTES_A_DAY = 1440
 RISING_DAYS = 2
 RISES = 0.25  # share of the readings of a register that are above the one before
 PAST_DAYS = 7
+BLOCK_ROWS = 65_536  # as Python's numbers those of a long file take much room
 HIGH_READINGS = 3  # in a row: one alone is an outlier
 # of the peak of the past: a reading in another unit may stand at a tenth of its own peak, a day's peak at a third
 HIGH, LOW, BETWEEN = (100.0, 3162.0), (316.0, 3162.0), 31.6
@@ -162,7 +163,8 @@ def doubts_of(year: Year) -> Iterator[str]:
     for zone in year.site.zones:
         watch, load_kw = LoadWatch(), year.demand(zone)
         usable = np.flatnonzero((steps != NO_STEP) & ~np.isnan(load_kw))
-        pairs = zip(steps[usable].tolist(), load_kw[usable].tolist(), strict=True)
+        blocks = (usable[begin : begin + BLOCK_ROWS] for begin in range(0, len(usable), BLOCK_ROWS))
+        pairs = (pair for rows in blocks for pair in zip(steps[rows].tolist(), load_kw[rows].tolist(), strict=True))
         found = (watch.add(step, value_kw, year.site.step_minutes) for step, value_kw in pairs)
         if doubt := next((doubt for doubt in found if doubt), None):
             row = int(np.flatnonzero(steps == doubt.since_step)[0])

@@ -108,7 +108,8 @@ class Year:
         A row far away from all others has a wrong date: whoever laid a grid up to it would need all memory.
         """
         known = np.flatnonzero(self.times.notna())
-        gaps = np.flatnonzero(np.diff(self.times[known]) > FAR) + 1
+        time_us = self.times.as_unit("us").asi8  # as objects the times of a long file take much room
+        gaps = np.flatnonzero(np.diff(time_us[known]) > FAR // timedelta(microseconds=1)) + 1
         runs = np.split(known, gaps)
         long = [run for run in runs if len(run) >= RUN_ROWS] or runs
         mask = np.zeros(len(self.times), bool)
@@ -124,6 +125,11 @@ class Year:
         }
         rows = self.rows[[column for column in self.rows.columns if column in {self.site.time_column, *columns}]]
         return replace(self, site=present(self.site, rows), rows=rows)
+
+    def before(self, until: datetime) -> Year:
+        """Return the readings up to a time, itself not included, and the rows without a time between them."""
+        rows = int(self.times.to_series().ffill().bfill().searchsorted(pd.Timestamp(until)))
+        return replace(self, rows=self.rows.iloc[:rows], times=self.times[:rows])
 
     def raw_messages(self, start: datetime, until: datetime) -> Iterator[tuple[datetime, bytes]]:
         """Yield time and wire form of each reading in [start, until), in order of time.
@@ -160,19 +166,23 @@ class Year:
         cells = self.rows[published[field]]
         if self.site.measure(field).kind == "register":
             return self._powers(cells, field)
-        read = (value_of(text, field, self.site)[0] for text in cells)
-        return np.array([np.nan if value is None else value for value in read])
+        values = np.full(len(cells), np.nan)
+        for begin in range(0, len(cells), BLOCK_ROWS):  # as objects the cells of a long file take much room
+            block = cells.iloc[begin : begin + BLOCK_ROWS].tolist()
+            read = (value_of(text, field, self.site)[0] for text in block)
+            values[begin : begin + len(block)] = [np.nan if value is None else value for value in read]
+        return values
 
     def _powers(self, cells: pd.Series[str], field: str) -> NDArray[np.float64]:
         """Return what the registers of the rows say of the step before each.
 
         Of one time the first row has the power. What a later row adds is known for the next step, as on the stream.
         """
-        powers, steps = np.full(len(cells), np.nan), self.steps
+        powers, steps, written = np.full(len(cells), np.nan), self.steps, cells.array
         on_grid = np.flatnonzero(steps != NO_STEP)
         last_step, last_kwh = NO_STEP, None
         for row, step in zip(on_grid.tolist(), steps[on_grid].tolist(), strict=True):
-            register_kwh = register_of(cells.iloc[row], field, self.site)
+            register_kwh = register_of(written[row], field, self.site)
             if step == last_step:
                 last_kwh = register_kwh if last_kwh is None else last_kwh
                 continue

@@ -109,7 +109,7 @@ class Settings(BaseSettings):
         description="a service of whose last 50 records a larger share are dead letters is not ready; 1: never",
     )
     data: str | None = Field(
-        default=None, description="the year: a CSV file, or `synthetic`; else cache, download, synthetic"
+        default=None, description="the year: a CSV or Parquet file, or `synthetic`; else cache, download, synthetic"
     )
     data_url: str | None = Field(
         default=None, description="address of the published year (zip); default: the UCI repository"
