@@ -163,7 +163,9 @@ def test_many_refused_rows_end_the_command(tmp_path: Path, monkeypatch: pytest.M
     for command in ("forecast", "backtest"):
         refused = CliRunner().invoke(app, [command, "--data", str(file)])
         said = str(refused.exception)
-        assert "10 of 624 rows are no readings, the first is line 201, time '2023-05-09 07:07': off_grid" in said
+        assert (
+            "10 of 624 rows are no readings, the first is line 201, time '2023-05-09 07:07: no multiple of 60" in said
+        )
         assert "--accept-refused" in said
         run(command, "--data", str(file), "--accept-refused", "--json", str(tmp_path / "result.json"))
         assert json.loads((tmp_path / "result.json").read_text())["rows"]["refused"] == {"off_grid": 10}
