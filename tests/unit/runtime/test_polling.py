@@ -97,17 +97,17 @@ class Failing(Idle):
 
 
 class State:
-    """A state whose partition holds these unreadable records; to look for them takes a moment."""
+    """A state whose partition holds these unreadable records; to look for them lasts until the polls are over."""
 
     def __init__(self, found: Sequence[Unreadable]) -> None:
         self.found = list(found)
         self.looked = 0
+        self.polled = asyncio.Event()
 
     async def unreadable(self, _: object) -> list[Unreadable]:
         """Return them."""
         self.looked += 1
-        for _moment in range(5):
-            await asyncio.sleep(0)
+        await self.polled.wait()
         return self.found
 
     async def committed(self) -> dict[TopicPartition, int]:
@@ -134,10 +134,11 @@ async def fail(state: State, error: Exception, polls: int) -> tuple[Health, Sequ
     with structlog.testing.capture_logs() as lines:
         for _ in range(polls):
             await pipeline._note_failure(error)  # noqa: SLF001 - what a consumer calls
+        state.polled.set()
         seeking = pipeline._seeking  # noqa: SLF001 - see above
         assert seeking is not None
         await asyncio.wait((seeking,), timeout=10)
-        await asyncio.sleep(0)
+        assert seeking.done()
         if pipeline._looking is not None:  # noqa: SLF001 - see above
             pipeline._looking.cancel()  # noqa: SLF001 - it looks again and again
     return health, [line["error"] for line in lines if line["event"].startswith("a poll has failed")]
