@@ -32,6 +32,7 @@ from shared.forecasting.digits import digits
 from shared.forecasting.grid import Grid
 from shared.forecasting.ladder import ADAPTED, FROZEN, NAMES
 from shared.forecasting.leads import lead_groups, lead_name
+from shared.forecasting.method import WEATHER_METHOD
 from shared.forecasting.scores import grouped, step_of
 from shared.runtime.settings import Settings, load
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from backtest.tables import ScoreTable
     from benchmarks.streaming import Tell
     from shared.contracts.messages import LeadMinutes
+    from shared.forecasting.method import WeatherMethod
     from shared.forecasting.model import ZoneDemand
 
 Floats = NDArray[np.float64]
@@ -200,13 +202,13 @@ def by_hundred_s(model: ZoneDemand, first_step: int, load_kw: Floats, issued: Fl
     return spent_s
 
 
-def weather_estimate(history: History) -> WeatherEstimate | None:
+def weather_estimate(history: History, method: WeatherMethod = WEATHER_METHOD) -> WeatherEstimate | None:
     """Fit on what has been seen and estimate the rows that follow, as the forecaster does; None without weather."""
     whole = np.isfinite(history.weather).all(axis=1) & np.isfinite(history.demand_kw)
     if not whole[: history.seen].any():
         return None
     seen = slice(history.seen)
-    boosting = Boosting(step_minutes=history.site.step_minutes)
+    boosting = Boosting(step_minutes=history.site.step_minutes, method=method)
     model = boosting.fit(history.steps[seen], history.weather[seen], history.demand_kw[seen])
     day, estimate_kw, spent_s = Grid(history.site.step_minutes).day, np.full(len(whole), np.nan), 0.0
     for row in range(history.seen, len(whole)):

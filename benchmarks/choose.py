@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from threadpoolctl import threadpool_limits
 
-from benchmarks.constants import GROUPS, patched, values
+from benchmarks.constants import GROUPS, methods_with
 from benchmarks.criteria import CRITERIA, Validation
 from cli.provision import steps_shown, year_for
 from services.trainer.history import History
@@ -33,8 +33,9 @@ from shared.runtime.settings import Settings, load
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from benchmarks.constants import Constant, Value
+    from benchmarks.constants import Constant, Methods
     from benchmarks.criteria import Criterion, Figures
+    from shared.forecasting.method import Value
 
     Scores = Mapping[int, float]  # by zone
     Judge = Callable[[Mapping[Constant, Value]], Scores]
@@ -119,12 +120,13 @@ class Results:
         if self.path and self.path.exists():
             self.figures = json.loads(self.path.read_text(encoding="utf-8"))["measured"]
 
-    def figures_of(self, measure: str, zone: int, run: Callable[[], Figures]) -> Figures:
-        """Return what was measured under the constants as they are now; run it where it has not been."""
-        name = json.dumps([self.data_sha256, measure, zone, values()])
+    def figures_of(self, measure: str, zone: int, methods: Methods, run: Callable[[], Figures]) -> Figures:
+        """Return what was measured with these constants; run it where it has not been."""
+        constants = methods.named()
+        name = json.dumps([self.data_sha256, measure, zone, constants])
         key = sha256(name.encode()).hexdigest()[:16]
         if key not in self.figures:
-            self.figures[key] = {"measure": measure, "zone": zone, "constants": values(), "figures": run()}
+            self.figures[key] = {"measure": measure, "zone": zone, "constants": constants, "figures": run()}
             self.write({})
         found: Figures = self.figures[key]["figures"]
         return found
@@ -150,13 +152,13 @@ def judge_of(
         show(min(1.0, done / total))
 
     def judge(setting: Mapping[Constant, Value]) -> Scores:
-        with patched(setting):
-            return {
-                zone: criterion.score(
-                    results.figures_of(criterion.measure.__name__, zone, partial(criterion.measure, validation, tell))
-                )
-                for zone, validation in zones.items()
-            }
+        methods, measure = methods_with(setting), criterion.measure
+        return {
+            zone: criterion.score(
+                results.figures_of(measure.__name__, zone, methods, partial(measure, validation, methods, tell))
+            )
+            for zone, validation in zones.items()
+        }
 
     return judge
 

@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 
 from benchmarks.accuracy import DAY, DISTURBANCES, Disturbance, mean_rmse_kw, weather_estimate
 from benchmarks.streaming import empty_model, take
-from shared.forecasting import model as demand_model
 from shared.forecasting.boosting import Boosting
 from shared.forecasting.intervals import COVERAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from benchmarks.constants import Methods
     from benchmarks.streaming import Tell
     from services.trainer.history import History
+    from shared.forecasting.method import Method
     from shared.forecasting.model import ZoneDemand
 
 __all__ = [
@@ -98,16 +99,16 @@ class Validation:
             model.partial_fit(step, now_kw[row], load_kw)
         return ahead_kw
 
-    def model(self, tell: Tell) -> ZoneDemand:
+    def model(self, method: Method, tell: Tell) -> ZoneDemand:
         """Return a forecaster that has seen what comes before the rows, its weights then frozen beside the others."""
-        model = empty_model(self.history.site, demand_model.HALF_LIVES_DAYS)
+        model = empty_model(self.history.site, method)
         take(model, self.history, range(self.rows.start), tell)
         return model.freeze()
 
 
-def streamed(validation: Validation, tell: Tell) -> Figures:
+def streamed(validation: Validation, methods: Methods, tell: Tell) -> Figures:
     """Return RMSE, and mean pinball loss at the ends of all intervals, both in kW in the mean over all leads."""
-    model, load_kw = validation.model(tell), validation.load_kw
+    model, load_kw = validation.model(methods.demand, tell), validation.load_kw
     median_kw = np.full((len(load_kw), DAY), np.nan)
     ends_kw = np.full((len(load_kw), 2, len(COVERAGES), DAY), np.nan, np.float32)
     row = 0
@@ -122,7 +123,7 @@ def streamed(validation: Validation, tell: Tell) -> Figures:
     return {"rmse_kw": mean_rmse_kw(median_kw - targets_kw), "pinball_kw": pinball_kw(ends_kw, targets_kw)}
 
 
-def begun(validation: Validation, tell: Tell) -> Figures:
+def begun(validation: Validation, methods: Methods, tell: Tell) -> Figures:
     """Return the RMSE in the mean over all leads, in kW, of what has run for long, and of what has just begun.
 
     The latter is over the origins of days 9 to 34 after each of some starts without any history, in their mean.
@@ -130,10 +131,10 @@ def begun(validation: Validation, tell: Tell) -> Figures:
     history, begun_kw = validation.history, []
     for start in range(0, len(history.demand_kw) - BEGUN_DAYS * DAY + 1, BEGUN_EVERY * DAY)[:BEGUN]:
         load_kw = history.demand_kw[start : start + BEGUN_DAYS * DAY]
-        model = empty_model(history.site, demand_model.HALF_LIVES_DAYS)
+        model = empty_model(history.site, methods.demand)
         error_kw = _medians(model, history.first_step + start, load_kw, tell) - _targets(load_kw)
         begun_kw.append(mean_rmse_kw(error_kw[FIRST_DAYS * DAY :]))
-    return {"long": streamed(validation, tell)["rmse_kw"], "begun": float(np.mean(begun_kw))}
+    return {"long": streamed(validation, methods, tell)["rmse_kw"], "begun": float(np.mean(begun_kw))}
 
 
 def pinball_kw(ends_kw: NDArray[np.floating], targets_kw: Floats) -> float:
@@ -175,13 +176,13 @@ def cases(onset: int) -> dict[str, Disturbance]:
     }
 
 
-def disturbed(validation: Validation, tell: Tell) -> Figures:
+def disturbed(validation: Validation, methods: Methods, tell: Tell) -> Figures:
     """Return the RMSE in the mean over all leads, in kW, undisturbed and in each of the `cases`.
 
     The former is over all rows, the latter over the origins of the three days from each onset on, and of five where
     the load is switched to and fro, in the mean over the onsets; a copy of the forecaster is disturbed at each.
     """
-    model, load_kw, first_step = validation.model(tell), validation.load_kw, validation.first_step
+    model, load_kw, first_step = validation.model(methods.demand, tell), validation.load_kw, validation.first_step
     longest = FOLLOWED_SWITCHING + DAY
     onsets = [at for n in range(ONSETS) if (at := FIRST_ONSET + n * ONSET_EVERY) + longest <= len(load_kw)]
     clean_kw, found = [], []
@@ -199,9 +200,9 @@ def disturbed(validation: Validation, tell: Tell) -> Figures:
     return {"undisturbed": undisturbed_kw, **{name: float(np.mean([one[name] for one in found])) for name in cases(0)}}
 
 
-def estimated(validation: Validation, tell: Tell) -> Figures:
+def estimated(validation: Validation, methods: Methods, tell: Tell) -> Figures:
     """Return the RMSE in kW of what weather and calendar alone say of the moment, corrected with labels a day old."""
-    estimate = weather_estimate(validation.split)
+    estimate = weather_estimate(validation.split, methods.weather)
     tell(len(validation.history.demand_kw))
     return {"rmse_kw": np.nan if estimate is None else estimate.rmse_kw}
 
@@ -218,7 +219,7 @@ class Criterion(NamedTuple):
     Zones are put together by the geometric mean, so that a percent of one counts as much as a percent of another.
     """
 
-    measure: Callable[[Validation, Tell], Figures]
+    measure: Callable[[Validation, Methods, Tell], Figures]
     readings: Callable[[Validation], int]
     score: Callable[[Mapping[str, float]], float]
     title: str

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from backtest.record import Record
 from backtest.tables import ScoreTable
 from services.forecaster.issuing import ZoneModels
-from shared.forecasting.model import HALF_LIVES_DAYS
+from shared.forecasting.method import METHOD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from services.trainer.history import History
     from shared.data.sites import Site
+    from shared.forecasting.method import Method
     from shared.forecasting.model import ZoneDemand, ZoneForecast
 
     Tell = Callable[[int], None]
@@ -37,9 +38,9 @@ K = TypeVar("K")
 T = TypeVar("T")
 
 
-def empty_model(site: Site, half_lives_days: tuple[float, ...] = HALF_LIVES_DAYS) -> ZoneDemand:
+def empty_model(site: Site, method: Method = METHOD) -> ZoneDemand:
     """Return a forecaster of the site's next day that has seen nothing."""
-    return ZoneModels.begun_cold(site, site.zones[0]).demand.anew(half_lives_days=half_lives_days)
+    return ZoneModels.begun_cold(site, site.zones[0]).demand.anew(method=method)
 
 
 def take(model: ZoneDemand, history: History, rows: range, tell: Tell) -> None:

@@ -140,7 +140,10 @@ class ForecasterCore:
         zones = zones_of(state, self._settings.zones)
         for models in zones:
             if models.cold and models.demand.parameters != self._cold_parameters(models.zone):
-                raise ValueError(f"zone{models.zone}: the calendar of the site, its step or a lower limit was another")
+                raise ValueError(
+                    f"zone{models.zone}: the calendar of the site, its step, a lower limit or a constant of the method "
+                    "was another"
+                )
         if self._champions.supersede(zones):
             raise OutdatedError(f"it is of {names_of(zones)}, and other champions are registered")
         self.adopt(zones)

@@ -11,6 +11,7 @@ from shared.data.year import DataError
 from shared.forecasting import reference
 from shared.forecasting.boosting import Boosting, known_rows
 from shared.forecasting.calendar import Calendar
+from shared.forecasting.method import Constants
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.resolution import Resolution
 from shared.forecasting.scores import Term, exactly, figures_of, grouped, pair_terms, r2_of
@@ -129,8 +130,8 @@ class ZoneCandidate:
 
     @property
     def parameters(self) -> Mapping[str, object]:
-        """The parameters of the model."""
-        return self.model.parameters
+        """The parameters of the model, each constant of its method by name."""
+        return _each(self.model.parameters)
 
     @property
     def signature(self) -> Signature:
@@ -249,8 +250,8 @@ class WeatherCandidate:
 
     @property
     def parameters(self) -> Mapping[str, object]:
-        """The parameters of the model."""
-        return self.model.parameters
+        """The parameters of the model, each constant of its method by name."""
+        return _each(self.model.parameters)
 
     @property
     def signature(self) -> Signature:
@@ -276,6 +277,14 @@ class WeatherCandidate:
             **_point_figures("uncorrected", labels_kw[scored], uncorrected_kw[scored]),
             **_point_figures("corrected", labels_kw[scored], corrected_kw[scored]),
         }
+
+
+def _each(parameters: Mapping[str, object]) -> dict[str, object]:
+    """Return the parameters with the constants of the method one by one, such as ``method.regression.ridge``."""
+    method = parameters["method"]
+    assert isinstance(method, Constants)  # noqa: S101 - both models have one; this tells the type checker
+    others = {name: value for name, value in parameters.items() if name != "method"}
+    return others | {f"method.{name}": value for name, value in method.named().items()}
 
 
 def _point_figures(name: str, actual_kw: NDArray[np.float64], estimate_kw: NDArray[np.float64]) -> dict[str, float]:

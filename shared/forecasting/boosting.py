@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,7 @@ from sklearn.model_selection import TimeSeriesSplit
 
 from shared.forecasting.forest import Forest
 from shared.forecasting.grid import Grid
+from shared.forecasting.method import WEATHER_METHOD, WeatherMethod
 from shared.forecasting.resolution import Resolution
 from shared.forecasting.weather import COLUMNS, WeatherDemand, features_of
 
@@ -34,20 +35,12 @@ class Boosting:
     ----------
     step_minutes
         Length of a step; a step index is ``epoch_seconds // (60 * step_minutes)``.
-    n_estimators, learning_rate, max_depth, subsample, random_state
-        Those of ``sklearn.ensemble.GradientBoostingRegressor`` (J. H. Friedman, Greedy function approximation: a
-        gradient boosting machine, Annals of Statistics, 2001). The defaults are those of the batch system that this
-        project carries on, but for two that score the same, once corrected, before the last 20 % and grow on a
-        thirtieth of the rows: a hundred trees for six hundred, each on a fifth of the rows (J. H. Friedman,
-        Stochastic gradient boosting, 2002).
+    method
+        The tunable constants.
     """
 
     step_minutes: int = 10
-    n_estimators: int = 100
-    learning_rate: float = 0.1
-    max_depth: int = 5
-    subsample: float = 0.2
-    random_state: int = 42
+    method: WeatherMethod = WEATHER_METHOD
 
     def fit(
         self,
@@ -81,7 +74,8 @@ class Boosting:
             If too few rows are without NaN: fewer than fifteen, with the defaults.
         """
         fields, whole = known_rows(weather, demand_kw)
-        needed = (_SPLITS + 1) * math.ceil(1 / self.subsample)  # a tree of the first forest must have a row to grow on
+        # a tree of the first forest must have a row to grow on
+        needed = (_SPLITS + 1) * math.ceil(1 / self.method.subsample)
         if whole.sum() < needed:
             raise ValueError(
                 f"weather, demand_kw: {whole.sum()} of {len(steps)} rows are without a missing value, at least "
@@ -106,26 +100,25 @@ class Boosting:
         return model
 
     def _grow(self, rows: NDArray[np.float64], labels_kw: NDArray[np.float64], tell: Callable[[float], None]) -> Forest:
+        method = self.method
         booster = GradientBoostingRegressor(
-            n_estimators=self.n_estimators,
-            learning_rate=self.learning_rate,
-            max_depth=self.max_depth,
-            subsample=self.subsample,
+            n_estimators=method.n_estimators,
+            learning_rate=method.learning_rate,
+            max_depth=method.max_depth,
+            subsample=method.subsample,
             min_samples_split=5,
             min_samples_leaf=3,
-            random_state=self.random_state,
+            random_state=method.random_state,
         )
 
         def monitor(tree: int, *_: object) -> bool:
-            tell((tree + 1) / self.n_estimators)
+            tell((tree + 1) / method.n_estimators)
             return False
 
         return Forest.of(booster.fit(rows, labels_kw, monitor=monitor))
 
     def _model(self, forest: Forest, last_step: int, fields: tuple[str, ...]) -> WeatherDemand:
-        grown_with = asdict(self)
-        step_minutes = grown_with.pop("step_minutes")
-        return WeatherDemand(forest, last_step, step_minutes=step_minutes, fields=fields, grown_with=grown_with)
+        return WeatherDemand(forest, last_step, step_minutes=self.step_minutes, fields=fields, method=self.method)
 
 
 def known_rows(

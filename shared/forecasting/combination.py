@@ -17,17 +17,19 @@ J. M. Bates, C. W. J. Granger, The Combination of Forecasts, Operational Researc
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from shared.forecasting.method import CombinationConstants
 
 __all__ = ["Combination"]
 
 Floats = NDArray[np.float64]
 
-_HALF_LIFE_DAYS = 15
 _FEWEST_DAYS = 14
-_LARGEST_SHARE = 0.5  # what the regression has said must be seen in what was sent
 _SMALLEST = 1e-6  # square, in units of the zone's resolution
 
 
@@ -37,13 +39,14 @@ class Combination:
 
     leads: NDArray[np.int64]
     blocks: int  # a day
+    constants: CombinationConstants
     share: Floats = field(init=False)  # (yesterday and today, leads)
     gain_kw2: Floats = field(init=False)  # (leads,): errors of the regression times its distances from the day before
     distance_kw2: Floats = field(init=False)  # (leads,): the squares of these distances
     learned: int = field(init=False, default=0)  # blocks
 
     def __post_init__(self) -> None:
-        self._fade = 0.5 ** (1.0 / (_HALF_LIFE_DAYS * self.blocks))
+        self._fade = 0.5 ** (1.0 / (self.constants.half_life_days * self.blocks))
         self.share = np.zeros((2, len(self.leads)))
         self.gain_kw2 = np.zeros(len(self.leads))
         self.distance_kw2 = np.zeros(len(self.leads))
@@ -53,7 +56,7 @@ class Combination:
         self.share[0] = self.share[1]
         if self.learned >= _FEWEST_DAYS * self.blocks:
             best = self.gain_kw2 / np.maximum(self.distance_kw2, _SMALLEST * unit_kw * unit_kw)
-            self.share[1] = np.minimum(np.maximum(best, 0.0), _LARGEST_SHARE)
+            self.share[1] = np.minimum(np.maximum(best, 0.0), self.constants.largest_share)
 
     def learn(self, slots: NDArray[np.int64], issued_kw: Floats, day_before_kw: Floats, load_kw: Floats) -> None:
         """Learn from the forecasts for a block that is over.

@@ -27,7 +27,7 @@ from shared.forecasting.intervals import BLOCK_MINUTES, COVERAGES, Intervals
 from shared.forecasting.ladder import ADAPTED, ANALOGUE, CLIMATOLOGY, FROZEN, NAMES, Ladder, Span
 from shared.forecasting.regression import LeadRegression
 from shared.forecasting.resolution import FirstDay, Resolution
-from shared.forecasting.shift import LevelShift, jumps
+from shared.forecasting.shift import LevelShift
 from shared.forecasting.size import size_kw, swing_kw, within
 
 if TYPE_CHECKING:
@@ -35,21 +35,14 @@ if TYPE_CHECKING:
 
     from shared.forecasting.calendar import Calendar
     from shared.forecasting.grid import Grid
+    from shared.forecasting.method import Method
     from shared.forecasting.shift import Shift
 
 __all__ = ["DemandFold", "Outlook"]
 
 Floats = NDArray[np.float64]
 
-_GUARD_RATIO = 1.4
-_GUARD_ERRORS = 10.0
-_MOST_REFUSED = 6
-_WILD_RATIO = 3.0  # a load so far from the forecast is more likely in another unit than true
-_WILD_MINUTES = 360
 _MODEL_DAYS = 2  # where more than half of them is filled, the model would forecast from its own forecasts
-_WITHIN_REASON = 3.0  # times the largest load of the last days
-_LENIENT_MINUTES = 60  # for so long a forecast from a filled reading is as good as any
-_WEATHER_HELD_MINUTES = 360
 
 
 @dataclass
@@ -116,15 +109,13 @@ class DemandFold:
         calendar: Calendar,
         grid: Grid,
         horizon_steps: int,
-        half_lives_days: tuple[float, ...],
+        method: Method,
         first_step: int,
         floor_kw: float | None = None,
     ) -> None:
         day = grid.day
         if not 1 <= horizon_steps <= day:
             raise ValueError(f"horizon_steps is {horizon_steps}: use 1 to {day}, a day at this step")
-        if not half_lives_days or not all(days > 0 for days in half_lives_days):
-            raise ValueError(f"half_lives_days is {half_lives_days}: use numbers above 0")
         self._floor_kw = floor_kw
         self._leads = grid_leads(grid, horizon_steps)
         self._places = self._leads - 1  # where they stand among all leads
@@ -132,19 +123,20 @@ class DemandFold:
         self._horizon = np.arange(1, horizon_steps + 1)
         self._spread = interpolation(self._leads, horizon_steps)
         self._features = Features(calendar, grid, self._leads, horizon_steps)
-        self._most_wild = grid.steps(_WILD_MINUTES)[0]
-        self._lenient = grid.steps(_LENIENT_MINUTES)[0]
+        self._guard, self._largest_ratio = method.guard, method.ladder.largest_ratio
+        self._most_wild = grid.steps(method.guard.wild_minutes)[0]
+        self._lenient = grid.steps(method.ladder.lenient_minutes)[0]
         self._block = grid.steps(BLOCK_MINUTES)[0]
-        self._weather_held = grid.steps(_WEATHER_HELD_MINUTES)[0]
+        self._weather_held = grid.steps(method.ladder.weather_held_minutes)[0]
         self.outlook = Outlook(horizon_steps, self._block)
         self.outlook.last_step = self.outlook.dark_step = first_step - 1
         self.first_day = FirstDay(day)
-        self.history = History(grid, first_step)
-        self.intervals = Intervals(grid, len(NAMES), self._leads, self._spread)
-        self.ladder = Ladder(grid, self._leads)
+        self.history = History(grid, first_step, method.blend)
+        self.intervals = Intervals(grid, len(NAMES), self._leads, self._spread, method.intervals)
+        self.ladder = Ladder(grid, self._leads, method.ladder)
         self.climatology = Climatology(grid)
-        self.combination = Combination(self._leads, day // self._block)
-        self.shift = LevelShift(grid, horizon_steps)
+        self.combination = Combination(self._leads, day // self._block, method.combination)
+        self.shift = LevelShift(grid, horizon_steps, method.shift)
         self.regression = LeadRegression(
             origin_width=self._features.origin_width,
             lead_width=self._features.lead_width,
@@ -152,7 +144,7 @@ class DemandFold:
             load_width=self._features.load_width,
             load_columns=self._features.load_columns,
             rows_a_day=day,
-            half_lives_days=half_lives_days,
+            constants=method.regression,
         )
         self._features.turn_to(self.history.today)
         self._plan: DayPlan | None = None
@@ -362,8 +354,8 @@ class DemandFold:
     def _judge(self, load_kw: float, expected_kw: float | None) -> str:
         """Return why the reading is not believed, empty where it is.
 
-        A reading far from the forecast neither teaches nor misleads; after six in a row the next is the new truth, and
-        after six hours also one that is so far off as if it were in another unit.
+        A reading far from the forecast neither teaches nor misleads; after some in a row the next is the new truth, and
+        after some hours also one that is so far off as if it were in another unit.
         """
         if isnan(load_kw):
             return "the reading is missing: filled with the forecast"
@@ -377,8 +369,8 @@ class DemandFold:
 
     def _insists(self, load_kw: float, expected_kw: float) -> bool:
         """Tell whether so many readings have been refused before this one that it must be the new truth."""
-        wild = not within(load_kw, expected_kw, _WILD_RATIO, self.outlook.swing_kw)
-        return self.outlook.refused >= (self._most_wild if wild else _MOST_REFUSED)
+        wild = not within(load_kw, expected_kw, self._guard.wild_ratio, self.outlook.swing_kw)
+        return self.outlook.refused >= (self._most_wild if wild else self._guard.most_refused)
 
     def _plausible(self, load_kw: float, expected_kw: float) -> bool:
         """Tell whether the reading is near the forecast, or no farther than the forecast itself may be off.
@@ -386,9 +378,9 @@ class DemandFold:
         The second matters for a load that comes close to zero, where any error is a large share. Before the model
         answers, a forecast is no judge.
         """
-        if not self.adapted or abs(load_kw - expected_kw) <= _GUARD_ERRORS * self.intervals.usual_error_kw:
+        if not self.adapted or abs(load_kw - expected_kw) <= self._guard.errors * self.intervals.usual_error_kw:
             return True
-        return bool(within(load_kw, expected_kw, _GUARD_RATIO, self.outlook.swing_kw))
+        return bool(within(load_kw, expected_kw, self._guard.ratio, self.outlook.swing_kw))
 
     def _learn(self, step: int, at: int, load_kw: Floats) -> None:
         """Learn from a good reading, (1,), what can be learned at once."""
@@ -501,9 +493,9 @@ class DemandFold:
     ) -> NDArray[np.bool_]:
         """Tell which loads, (n,), :meth:`_judge` believes after these forecasts, and none may begin a shift."""
         usual_kw = self.intervals.usual_error_kw
-        near = within(loads_kw, expected_kw, _GUARD_RATIO, swings_kw)
-        near |= np.abs(loads_kw - expected_kw) <= _GUARD_ERRORS * usual_kw
-        believed: NDArray[np.bool_] = near & ~jumps(loads_kw, carried_kw, usual_kw, swings_kw)
+        near = within(loads_kw, expected_kw, self._guard.ratio, swings_kw)
+        near |= np.abs(loads_kw - expected_kw) <= self._guard.errors * usual_kw
+        believed: NDArray[np.bool_] = near & ~self.shift.may_begin(loads_kw, carried_kw, usual_kw, swings_kw)
         return believed
 
     def _learn_alike(self, step: int, at: int, loads_kw: Floats) -> None:
@@ -550,7 +542,7 @@ class DemandFold:
 
     def _within_reason(self, fitted_kw: Floats, largest_kw: Floats) -> NDArray[np.bool_]:
         """Tell what of the fitted rungs is within reason, (origins, adapted and frozen); NaN is below no limit."""
-        limit_kw = np.where(largest_kw > 0.0, _WITHIN_REASON * largest_kw, inf)
+        limit_kw = np.where(largest_kw > 0.0, self._largest_ratio * largest_kw, inf)
         reasonable: NDArray[np.bool_] = np.maximum.reduce(np.abs(fitted_kw), axis=2) <= limit_kw[:, None]
         return reasonable
 
@@ -584,7 +576,7 @@ class DemandFold:
     def _weather_kw(self, at: int) -> Floats:
         """Return what the weather says of all targets of the origin, within reason, (horizon,)."""
         ahead = self.history.series[WEATHER, at + 1 : at + 1 + len(self._horizon)]
-        limit_kw = _WITHIN_REASON * self.outlook.largest_kw or inf
+        limit_kw = self._largest_ratio * self.outlook.largest_kw or inf
         reasonable: Floats = np.minimum(np.maximum(ahead, -limit_kw), limit_kw)
         return reasonable
 

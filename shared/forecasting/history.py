@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from shared.forecasting.grid import Grid
+    from shared.forecasting.method import BlendConstants
 
 __all__ = [
     "BLEND",
@@ -32,7 +33,6 @@ DAYS_AHEAD = 2  # the late mean is known two days ahead
 
 LOAD, MEAN, LATE_MEAN, BLEND, DEVIATION, WEATHER = range(6)
 _WEEK = 7
-_BLEND_DAY, _BLEND_WEEK, _BLEND_MEAN = 0.3, 0.1, 0.6
 
 
 def window_steps(grid: Grid) -> int:
@@ -49,7 +49,7 @@ class History:
     - ``LOAD``: the load in kW, up to the last reading;
     - ``MEAN``: the mean of the same time on the seven days before, known up to a day ahead;
     - ``LATE_MEAN``: the same without the last of them, known up to two days ahead;
-    - ``BLEND``: .3 same time yesterday + .1 same time last week + .6 ``MEAN``: the shape of the day to come;
+    - ``BLEND``: shares of same time yesterday, same time last week, and ``MEAN``: the shape of the day to come;
     - ``DEVIATION``: the sum of all deviations from ``MEAN`` so far: the difference of two is a sum between them;
     - ``WEATHER``: what weather and calendar alone say, known up to a day ahead, NaN where there is none.
 
@@ -60,6 +60,7 @@ class History:
 
     grid: Grid
     start: InitVar[int]
+    blend: BlendConstants
     first_step: int = field(init=False)
     today: int = field(init=False)  # days since the epoch
     series: Floats = field(init=False)
@@ -126,7 +127,7 @@ class History:
         self.series[MEAN, tomorrow] = mean
         late = np.add.accumulate(week[1:])[-1] / (days - 1) if days > 1 else mean
         self.series[LATE_MEAN, at + 2 * day : at + 2 * day + count] = late
-        self.series[BLEND, tomorrow] = _BLEND_DAY * loads_kw + _BLEND_WEEK * week[0] + _BLEND_MEAN * mean
+        self.series[BLEND, tomorrow] = self._blended(loads_kw, week[0], mean)
         if step - self.first_step == _WEEK * day - 1:
             self._repeat_first_week(at)
 
@@ -178,4 +179,9 @@ class History:
         self.series[MEAN, first + day : at + 1 + day] = mean
         self.series[LATE_MEAN, first + 2 * day : at + 1 + 2 * day] = week[1:].mean(axis=0)
         self.series[DEVIATION, : at + 1] = np.add.accumulate(load[: at + 1] - self.series[MEAN, : at + 1])
-        self.series[BLEND, first + day : at + 1 + day] = _BLEND_DAY * last + _BLEND_WEEK * week[0] + _BLEND_MEAN * mean
+        self.series[BLEND, first + day : at + 1 + day] = self._blended(last, week[0], mean)
+
+    def _blended(self, day_kw: Floats, week_kw: Floats, mean_kw: Floats) -> Floats:
+        """Return the shape a day after these loads, from those of six days before them and the mean of all seven."""
+        blend = self.blend
+        return blend.day * day_kw + blend.week * week_kw + blend.mean * mean_kw

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from shared.forecasting.grid import Grid
+    from shared.forecasting.method import IntervalConstants
 
 __all__ = ["BLOCK_MINUTES", "COVERAGES", "Intervals"]
 
@@ -39,13 +40,8 @@ COVERAGES = (0.5, 0.8, 0.9, 0.95)
 BLOCK_MINUTES = 120
 """Errors are taken a block at a time: neighbouring ones say nearly the same."""
 
-_SCALE_HALF_LIFE_DAYS = 40
-_SCORE_DAYS = 56
 _FEWEST_SCORES = 24
 _FEWEST_ERRORS = 3  # behind a scale, where none is missing, before an error is measured by it
-_UNREST_HALF_LIFE_DAYS = 0.5
-_UNREST_POWER = 0.5
-_UNREST_LIMITS = (0.8, 3.0)
 _LARGEST_SCORE = 6e4  # half precision holds no more
 _SMALLEST = 1e-3  # unit of the zone's resolution: a scale of zero would make any error infinite
 
@@ -62,6 +58,7 @@ class Intervals:
     rungs: int
     leads: NDArray[np.int64]
     spread: Floats  # (horizon, leads), the interpolation over leads
+    constants: IntervalConstants
     issued_kw: NDArray[np.float32] = field(init=False)  # (two days of origins, rungs, leads)
     scale_kw: Floats = field(init=False)  # (rungs, blocks, leads): usual size of the error
     usual_error_kw: float = field(init=False, default=0.0)  # of the first rung's first lead, over all of the day
@@ -77,8 +74,8 @@ class Intervals:
         self._block = self.grid.steps(BLOCK_MINUTES)[0]
         blocks = day // self._block
         self._fewest = -(-_FEWEST_ERRORS // self._block)
-        self._newest = 1.0 - 0.5 ** (1.0 / _SCALE_HALF_LIFE_DAYS)
-        self._calmer = 1.0 - 0.5 ** (1.0 / (blocks * _UNREST_HALF_LIFE_DAYS))
+        self._newest = 1.0 - 0.5 ** (1.0 / self.constants.scale_half_life_days)
+        self._calmer = 1.0 - 0.5 ** (1.0 / (blocks * self.constants.unrest_half_life_days))
         self._columns = np.arange(leads)
         self._within = np.arange(self._block)
         self._lead = np.arange(len(self.spread))
@@ -90,7 +87,7 @@ class Intervals:
         self.updates = np.zeros((rungs, blocks), dtype=np.int64)
         self.unrest = np.ones((rungs, leads))
         self.restless = np.ones((blocks + 1, rungs, leads), dtype=np.float16)
-        self.scores = np.zeros((rungs, leads, _SCORE_DAYS * blocks), dtype=np.float16)
+        self.scores = np.zeros((rungs, leads, self.constants.score_days * blocks), dtype=np.float16)
         self.scored = np.zeros(rungs, dtype=np.int64)
         self.quantile = np.full((rungs, leads, len(COVERAGES)), np.nan)
 
@@ -169,8 +166,9 @@ class Intervals:
 
     def _factor(self) -> Floats:
         """Return by how much errors are larger than usual after days like the last one, (rungs, leads)."""
-        low, high = _UNREST_LIMITS
-        factor: Floats = np.minimum(np.maximum(self.unrest, low), high) ** _UNREST_POWER
+        constants = self.constants
+        unrest = np.minimum(np.maximum(self.unrest, constants.unrest_lowest), constants.unrest_highest)
+        factor: Floats = unrest**constants.unrest_power
         return factor
 
     def refresh(self, today: int) -> None:

@@ -20,6 +20,7 @@ from shared.forecasting.intervals import BLOCK_MINUTES
 
 if TYPE_CHECKING:
     from shared.forecasting.grid import Grid
+    from shared.forecasting.method import LadderConstants
 
 __all__ = ["ADAPTED", "ANALOGUE", "CLIMATOLOGY", "FROZEN", "NAMES", "WEATHER", "Ladder", "Span"]
 
@@ -31,8 +32,6 @@ NAMES: tuple[Name, ...] = ("adapted", "frozen", "weather", "analogue", "climatol
 ADAPTED, FROZEN, WEATHER, ANALOGUE, CLIMATOLOGY = range(len(NAMES))
 
 _GROUP_MINUTES = (60, 360, 720, 1440)  # leads up to and including
-_HALF_LIFE_DAYS = 4
-_BETTER = 0.7**2  # of the squared error
 _FEWEST_ERRORS = 24
 _NEGLIGIBLE = 1.0  # squared error, in units of the zone's resolution
 
@@ -51,6 +50,7 @@ class Ladder:
 
     grid: Grid
     leads: NDArray[np.int64]
+    constants: LadderConstants
     square_kw2: Floats = field(init=False)  # (rungs, groups)
     joint_kw2: Floats = field(init=False)  # (2, rungs, groups): its own, and the first rung's, where both had answered
     errors: NDArray[np.int64] = field(init=False)  # (2, rungs): how many lie behind the former, and the latter
@@ -65,7 +65,8 @@ class Ladder:
         self._starts = np.concatenate(([0], starts))
         self._sizes = np.diff(np.append(self._starts, len(self.leads)))
         block = self.grid.steps(BLOCK_MINUTES)[0]
-        self._newest = 1.0 - 0.5 ** (block / (_HALF_LIFE_DAYS * self.grid.day))
+        self._newest = 1.0 - 0.5 ** (block / (self.constants.half_life_days * self.grid.day))
+        self._better = self.constants.better_ratio**2  # of the squared error
         self._spans: list[Span] | None = None
         self._due = False  # errors are taken and a choice is made at the same reading: no state stands between them
         self.square_kw2 = np.zeros((len(NAMES), len(self._ends)))
@@ -112,7 +113,12 @@ class Ladder:
         # what was chosen in place of another rung than the first one has not been found better than that
         now = self.chosen.tolist() if first == self.first else [first] * len(self._ends)
         self.first = first
-        return [_best(first, others, now[group], by_rung) for group, by_rung in enumerate(share.T.tolist())]
+        return [self._best(first, others, now[group], by_rung) for group, by_rung in enumerate(share.T.tolist())]
+
+    def _best(self, first: int, others: list[int], now: int, share: list[float]) -> int:
+        """Return the best of those whose error is clearly less, of the one chosen now less at all; else the first."""
+        better = [rung for rung in others if share[rung] < (1.0 if rung == now else self._better)]
+        return min(better, key=share.__getitem__, default=first)
 
     def spans(self) -> list[Span]:
         """Return which rung answers which leads, neighbours with the same rung together."""
@@ -134,9 +140,3 @@ class Ladder:
         group = int(np.searchsorted(self._ends, span.last))
         ours, theirs = np.sqrt(self.joint_kw2[:, span.rung, group]).tolist()
         return ours, theirs
-
-
-def _best(first: int, others: list[int], now: int, share: list[float]) -> int:
-    """Return the first rung, or the best of those whose error is clearly less; of the one chosen now, less at all."""
-    better = [rung for rung in others if share[rung] < (1.0 if rung == now else _BETTER)]
-    return min(better, key=share.__getitem__, default=first)

@@ -34,6 +34,7 @@ from shared.forecasting.fold import DemandFold
 from shared.forecasting.grid import Grid
 from shared.forecasting.intervals import COVERAGES
 from shared.forecasting.ladder import NAMES
+from shared.forecasting.method import METHOD, Method
 from shared.forecasting.state import below, fields_of, give, joined, refuse_misfit
 
 if TYPE_CHECKING:
@@ -42,14 +43,11 @@ if TYPE_CHECKING:
 
     from shared.forecasting.resolution import Resolution
 
-__all__ = ["HALF_LIVES_DAYS", "VERSION", "Answer", "NotFittedError", "ZoneDemand", "ZoneForecast"]
+__all__ = ["VERSION", "Answer", "NotFittedError", "ZoneDemand", "ZoneForecast"]
 
 Floats = NDArray[np.float64]
 
-HALF_LIVES_DAYS = (15.0, 960.0)
-"""Chosen by ``python -m benchmarks.choose`` on what came before the last fifth of the year."""
-
-VERSION = 6
+VERSION = 7
 """Of the state: what an older or newer release wrote is not read."""
 
 _KIND = "zone-demand"
@@ -109,8 +107,8 @@ class ZoneDemand:
         Minutes between readings: a divisor of 60.
     horizon_steps
         Number of leads, at most a day.
-    half_lives_days
-        A day that is so old weighs half in a memory of the regression; the forecast is the mean of the memories.
+    method
+        The tunable constants.
     floor_kw
         What no load of the zone can be below. None: no forecast is below zero as long as no reading was.
     """
@@ -121,13 +119,13 @@ class ZoneDemand:
         calendar: Calendar,
         step_minutes: int = 10,
         horizon_steps: int = 144,
-        half_lives_days: tuple[float, ...] = HALF_LIVES_DAYS,
+        method: Method = METHOD,
         floor_kw: float | None = None,
     ) -> None:
         self.calendar = calendar
         self.step_minutes = step_minutes
         self.horizon_steps = horizon_steps
-        self.half_lives_days = half_lives_days
+        self.method = method
         self.floor_kw = floor_kw
         self.fold: DemandFold | None = None
 
@@ -259,7 +257,7 @@ class ZoneDemand:
     @property
     def parameters(self) -> dict[str, Any]:
         """The parameters, by name."""
-        names = ("calendar", "step_minutes", "horizon_steps", "half_lives_days", "floor_kw")
+        names = ("calendar", "step_minutes", "horizon_steps", "method", "floor_kw")
         return {name: getattr(self, name) for name in names}
 
     def anew(self, **changes: Any) -> Self:
@@ -269,7 +267,8 @@ class ZoneDemand:
     def state(self) -> dict[str, NDArray[Any]]:
         """Return all that it is as arrays by name, a copy: parameters and, from the first reading on, the fold."""
         calendar = {**asdict(self.calendar), "add": _iso(self.calendar.add), "remove": _iso(self.calendar.remove)}
-        header = artefact.headed(_KIND, VERSION, {**self.parameters, "calendar": calendar})
+        parameters = {**self.parameters, "calendar": calendar, "method": self.method.named()}
+        header = artefact.headed(_KIND, VERSION, parameters)
         return header if self.fold is None else {**header, **_gathered(self.fold)}
 
     @classmethod
@@ -281,8 +280,8 @@ class ZoneDemand:
         try:
             calendar = dict(parameters["calendar"])
             calendar |= {name: tuple(date.fromisoformat(day) for day in calendar[name]) for name in ("add", "remove")}
-            memories = tuple(float(days) for days in parameters["half_lives_days"])
-            model = cls(**{**parameters, "calendar": Calendar(**calendar), "half_lives_days": memories})
+            method = Method.of_named(dict(parameters["method"]))
+            model = cls(**{**parameters, "calendar": Calendar(**calendar), "method": method})
             blank = model._empty_fold(0)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"header has parameters that this program cannot use: {error}") from error
@@ -307,7 +306,7 @@ class ZoneDemand:
 
     def _empty_fold(self, first_step: int) -> DemandFold:
         grid = Grid(self.step_minutes)
-        return DemandFold(self.calendar, grid, self.horizon_steps, self.half_lives_days, first_step, self.floor_kw)
+        return DemandFold(self.calendar, grid, self.horizon_steps, self.method, first_step, self.floor_kw)
 
 
 def _gathered(fold: DemandFold) -> dict[str, NDArray[Any]]:

@@ -26,10 +26,14 @@ M. H. Pesaran and A. Timmermann, Selection of estimation window in the presence 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
+
+if TYPE_CHECKING:
+    from shared.forecasting.method import RegressionConstants
 
 __all__ = ["ADAPTED", "FROZEN", "LeadRegression"]
 
@@ -37,8 +41,6 @@ Floats = NDArray[np.float64]
 Sums = NDArray[np.float32]
 
 ADAPTED, FROZEN = range(2)  # rows of the weights
-_RIDGE, _RIDGE_OF_ONE_DAY = 0.005, 40.0
-_CLIP_RMS = 8.0
 _NOISE = 1e-9  # a sum of squares; of loads, in units of the zone's resolution
 
 
@@ -57,17 +59,17 @@ class LeadRegression:
     load_width: int  # the first columns of an origin's row, which are loads and have a limit
     load_columns: tuple[int, int]  # how many of the first columns of an origin's and of a lead's row are made of loads
     rows_a_day: int
-    half_lives_days: tuple[float, ...]
+    constants: RegressionConstants
     shared: Sums = field(init=False)  # A, (memories, origin_width, origin_width)
     cross: Sums = field(init=False)  # (memories, origin_width, leads * (lead_width + 1))
     own: Sums = field(init=False)  # (memories, leads, lead_width + 1, lead_width + 1)
     weight: Floats = field(init=False)  # (memories,): sum of the weights of the rows
     beta: Floats = field(init=False)  # (adapted and frozen, leads, origin_width)
     gamma: Floats = field(init=False)  # (adapted and frozen, leads, lead_width)
-    limit: Floats = field(init=False)  # (load_width,): eight times the root mean square of a load column
+    limit: Floats = field(init=False)  # (load_width,): ``clip_rms`` times the root mean square of a load column
 
     def __post_init__(self) -> None:
-        memories = len(self.half_lives_days)
+        memories = len(self.constants.half_lives_days)
         self.shared = np.zeros((memories, self.origin_width, self.origin_width), dtype=np.float32)
         self.cross = np.zeros((memories, self.origin_width, self.leads * (self.lead_width + 1)), dtype=np.float32)
         self.own = np.zeros((memories, self.leads, self.lead_width + 1, self.lead_width + 1), dtype=np.float32)
@@ -113,7 +115,7 @@ class LeadRegression:
         cross = left.T @ right.reshape(len(right), -1)
         by_lead = np.ascontiguousarray(right.swapaxes(0, 1))
         own = by_lead.swapaxes(1, 2) @ by_lead
-        kept = 0.5 ** (1.0 / np.array(self.half_lives_days))
+        kept = 0.5 ** (1.0 / np.array(self.constants.half_lives_days))
         self.weight = kept * self.weight + float(np.count_nonzero(good))
         for memory, share in enumerate(kept.astype(np.float32)):
             self.shared[memory] = share * self.shared[memory] + shared
@@ -122,15 +124,16 @@ class LeadRegression:
         self._solve(unit_kw)
 
     def _solve(self, unit_kw: float) -> None:
-        solved = [self._solved(memory, unit_kw) for memory in range(len(self.half_lives_days))]
+        solved = [self._solved(memory, unit_kw) for memory in range(len(self.constants.half_lives_days))]
         self.beta[ADAPTED] = np.mean([beta for beta, _ in solved], axis=0)
         self.gamma[ADAPTED] = np.mean([gamma for _, gamma in solved], axis=0)
         squares = np.diagonal(self.shared, axis1=1, axis2=2)[:, : self.load_width] / self.weight[:, None]
-        self.limit[:] = _CLIP_RMS * np.sqrt(squares.mean(axis=0))
+        self.limit[:] = self.constants.clip_rms * np.sqrt(squares.mean(axis=0))
 
     def _solved(self, memory: int, unit_kw: float) -> tuple[Floats, Floats]:
         """Return beta, (leads, origin_width), and gamma, (leads, lead_width), of one memory."""
-        ridge = _RIDGE + _RIDGE_OF_ONE_DAY * (self.rows_a_day / self.weight[memory]) ** 2
+        constants = self.constants
+        ridge = constants.ridge + constants.ridge_of_one_day * (self.rows_a_day / self.weight[memory]) ** 2
         label = self.lead_width
         shared, own = self.shared[memory].astype(np.float64), self.own[memory].astype(np.float64)
         for gram, loads in zip((shared, own), self.load_columns, strict=True):

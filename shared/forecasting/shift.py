@@ -25,28 +25,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shared.forecasting.grid import Grid
+    from shared.forecasting.method import ShiftConstants
 
-__all__ = ["LevelShift", "Shift", "jumps"]
+__all__ = ["LevelShift", "Shift"]
 
-_CONFIRM_MINUTES = 480
-_RETURN_MINUTES = 30
 _FEWEST_READINGS = 3
-_SAME_LEVEL = 0.06
-_KNOWN_DAYS = 7  # for so long the level before a shift may come back
-_DISTRUST_DAYS = 14  # after it has come back: then shifts do not last here at present
-_JUMP_ERRORS = 8.0  # of the usual size of the error one step ahead
-_JUMP_SHARE = 0.05  # of the first reading, which may hold only a part of the shift
-_SMALLEST_SHARE = 0.12
-_STEADINESS = 0.35  # how far a ratio may lie from the mean one, as a share of the shift
-_LARGEST_RATIO = 3.0  # beyond it, it is more likely another unit
-_CROSSES_ZERO = 0.1  # of the largest load: a load that goes farther than that to the other side of zero has no ratios
-
-
-def jumps(load_kw: Kw, expected_kw: Kw, usual_error_kw: float, swing_kw: Kw) -> NDArray[np.bool_]:
-    """Tell of which loads that lie so far from what was expected that a shift may begin there."""
-    off_kw = np.abs(load_kw - expected_kw)
-    far = off_kw > _JUMP_SHARE * size_kw(expected_kw, swing_kw)
-    return np.asarray(far & (off_kw > _JUMP_ERRORS * usual_error_kw))
 
 
 class Shift(NamedTuple):
@@ -63,6 +46,7 @@ class LevelShift:
 
     grid: Grid
     horizon_steps: int
+    constants: ShiftConstants
     onset_step: int = field(init=False, default=-1)
     last_onset: int = field(init=False, default=-1)  # of the shift that was accepted last
     last_ratio: float = field(init=False, default=1.0)  # of that
@@ -74,10 +58,17 @@ class LevelShift:
     scale_kw: float = field(init=False, default=0.0)  # a difference of so much counts as a ratio of 2; 0: true ratios
 
     def __post_init__(self) -> None:
-        confirm, back = (self.grid.steps(minutes)[0] for minutes in (_CONFIRM_MINUTES, _RETURN_MINUTES))
+        minutes = (self.constants.confirm_minutes, self.constants.return_minutes)
+        confirm, back = (self.grid.steps(each)[0] for each in minutes)
         self._back = max(back, _FEWEST_READINGS)
         self.ratios = np.zeros(max(confirm, self._back))
         self.before_kw = np.zeros(self.horizon_steps)
+
+    def may_begin(self, load_kw: Kw, expected_kw: Kw, usual_error_kw: float, swing_kw: Kw) -> NDArray[np.bool_]:
+        """Tell of which loads that lie so far from what was expected that a shift may begin there."""
+        off_kw = np.abs(load_kw - expected_kw)
+        far = off_kw > self.constants.jump_share * size_kw(expected_kw, swing_kw)
+        return np.asarray(far & (off_kw > self.constants.jump_errors * usual_error_kw))
 
     def watch(
         self,
@@ -97,16 +88,16 @@ class LevelShift:
         if self.onset_step < 0:
             lowest_kw, highest_kw = range_kw
             swing = max(min(highest_kw, -lowest_kw), 0.0)
-            if not jumps(load_kw, float(forecast_kw[0]), usual_error_kw, swing):
+            if not self.may_begin(load_kw, float(forecast_kw[0]), usual_error_kw, swing):
                 return None
             self.onset_step, self.count = step, 0
             self.before_kw[:] = forecast_kw
             largest_kw = max(highest_kw, -lowest_kw)
-            self.scale_kw = largest_kw if swing > _CROSSES_ZERO * largest_kw else 0.0
+            self.scale_kw = largest_kw if swing > self.constants.crosses_zero * largest_kw else 0.0
         return self._follow(step, load_kw)
 
     def _distrusted(self, step: int) -> bool:
-        return 0 <= self.returned_step > step - _DISTRUST_DAYS * self.grid.day
+        return 0 <= self.returned_step > step - self.constants.distrust_days * self.grid.day
 
     def _follow(self, step: int, load_kw: float) -> Shift | None:
         since = step - self.onset_step
@@ -122,11 +113,11 @@ class LevelShift:
         ratio = float(ratios.mean())
         shift = abs(ratio - 1.0)
         returning = self._returns(ratio)
-        steady = bool((np.abs(ratios - ratio) <= _STEADINESS * shift).all())
+        steady = bool((np.abs(ratios - ratio) <= self.constants.steadiness * shift).all())
         if steady and self.count < (self._back if returning else len(self.ratios)):
             return None
         onset, self.onset_step = self.onset_step, -1
-        if not steady or shift < _SMALLEST_SHARE or self._of_another_unit(ratio):
+        if not steady or shift < self.constants.smallest_share or self._of_another_unit(ratio):
             return None
         return self._accept(step, onset, ratio, returning=returning)
 
@@ -134,17 +125,19 @@ class LevelShift:
         return 1.0 + (load_kw - before_kw) / self.scale_kw if self.scale_kw else load_kw / before_kw
 
     def _of_another_unit(self, ratio: float) -> bool:
+        largest = self.constants.largest_ratio
         if self.scale_kw:
-            return abs(ratio - 1.0) > _LARGEST_RATIO - 1.0
-        return not 1.0 / _LARGEST_RATIO <= ratio <= _LARGEST_RATIO
+            return abs(ratio - 1.0) > largest - 1.0
+        return not 1.0 / largest <= ratio <= largest
 
     def _returns(self, ratio: float) -> bool:
         """Tell whether the load is back on the level of before the last shift."""
-        if self.last_onset < 0 or self.onset_step - self.last_onset > _KNOWN_DAYS * self.grid.day:
+        if self.last_onset < 0 or self.onset_step - self.last_onset > self.constants.known_days * self.grid.day:
             return False
+        same = self.constants.same_level
         if self.scale_kw:
-            return abs(ratio - 1.0 + self.last_offset_kw / self.scale_kw) <= _SAME_LEVEL and self.last_offset_kw != 0.0
-        return abs(ratio * self.last_ratio - 1.0) <= _SAME_LEVEL and self.last_offset_kw == 0.0
+            return abs(ratio - 1.0 + self.last_offset_kw / self.scale_kw) <= same and self.last_offset_kw != 0.0
+        return abs(ratio * self.last_ratio - 1.0) <= same and self.last_offset_kw == 0.0
 
     def _accept(self, step: int, onset: int, ratio: float, *, returning: bool) -> Shift:
         if returning:

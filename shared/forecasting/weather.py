@@ -11,6 +11,7 @@ from river.linear_model import BayesianLinearRegression
 
 from shared.forecasting import artefact
 from shared.forecasting.forest import Forest
+from shared.forecasting.method import WEATHER_METHOD, WeatherMethod
 from shared.forecasting.state import below, joined, refuse_misfit
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ __all__ = ["COLUMNS", "VERSION", "Correction", "WeatherDemand", "features_of"]
 COLUMNS = ("temperature_c", "humidity_pct", "wind_speed_ms", "general_diffuse_flows_wm2", "diffuse_flows_wm2")
 """The fields of a clean reading that the columns of ``weather`` hold, in this order; NaN where there is none."""
 
-VERSION = 5
+VERSION = 6
 """Of the state: what an older or newer release wrote is not read."""
 
 _KIND = "weather-demand"
@@ -33,7 +34,6 @@ _DAY_MINUTES = 1440
 _CALENDAR_FEATURES = 7
 _WEEK_DAYS = 7
 _LARGEST = 1e9
-_HALF_LIFE_DAYS = 90.0
 _PRIOR_VARIANCE = 1e5  # next to nothing is known of the weights beforehand
 _LEARNED_A_DAY = 48  # neighbours say the same: all 144 score no better before the last 20 % and take thrice the time
 _CHANGES = ("residual_2_days", "residual_7_days", "estimate_1_day", "estimate_7_days")
@@ -91,6 +91,8 @@ class Correction:
     ----------
     step_minutes
         Length of a step; a step index is ``epoch_seconds // (60 * step_minutes)``.
+    half_life_days
+        A label that is so old weighs half.
 
     Attributes
     ----------
@@ -101,7 +103,7 @@ class Correction:
         River's model of what the residual of a day before leaves over.
     """
 
-    def __init__(self, step_minutes: int) -> None:
+    def __init__(self, step_minutes: int, half_life_days: float) -> None:
         self._day = _DAY_MINUTES // step_minutes
         size = (_WEEK_DAYS + 2) * self._day  # a label is learned a day later, from the week before and an hour
         self.steps = np.full(size, -1, dtype=np.int64)
@@ -115,7 +117,7 @@ class Correction:
         self._turns = _turns(self._day)
         self._stride = max(1, self._day // _LEARNED_A_DAY)
         self.regression = BayesianLinearRegression(
-            alpha=_PRIOR_VARIANCE, smoothing=0.5 ** (self._stride / (_HALF_LIFE_DAYS * self._day))
+            alpha=_PRIOR_VARIANCE, smoothing=0.5 ** (self._stride / (half_life_days * self._day))
         )
         names = (*_CHANGES, *(name for turn in self._turns for name in turn))
         self._learn(dict.fromkeys(names, 0.0), 0.0)  # whatever comes first, each weight has its place in the arrays
@@ -225,8 +227,8 @@ class WeatherDemand:
         Length of a step.
     fields
         Those of ``COLUMNS`` that the trees look at, in the same order.
-    grown_with
-        What the trees were grown with, by name.
+    method
+        The tunable constants: what the trees were grown with, and how the correction forgets.
 
     Attributes
     ----------
@@ -241,20 +243,20 @@ class WeatherDemand:
         *,
         step_minutes: int = 10,
         fields: tuple[str, ...] = COLUMNS,
-        grown_with: Mapping[str, float] | None = None,
+        method: WeatherMethod = WEATHER_METHOD,
     ) -> None:
         self.forest = forest
         self.last_step = last_step
         self.step_minutes = step_minutes
         self.fields = fields
         self._columns = [COLUMNS.index(field) for field in fields]
-        self.grown_with = dict(grown_with or {})
-        self.correction = Correction(step_minutes)
+        self.method = method
+        self.correction = Correction(step_minutes, method.half_life_days)
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What the trees look at and were grown with, and the length of a step."""
-        return {"step_minutes": self.step_minutes, "fields": list(self.fields), **self.grown_with}
+        """The parameters, by name."""
+        return {"step_minutes": self.step_minutes, "fields": list(self.fields), "method": self.method}
 
     def predict(self, steps: NDArray[np.int64], weather: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the uncorrected estimate of each row in kW, shape (n,), NaN where a field of it is NaN or absurd.
@@ -303,7 +305,7 @@ class WeatherDemand:
     def state(self) -> dict[str, NDArray[Any]]:
         """Return all that it is as arrays by name, a copy: parameters, trees, and what it has learned."""
         return {
-            **artefact.headed(_KIND, VERSION, self.parameters),
+            **artefact.headed(_KIND, VERSION, {**self.parameters, "method": self.method.named()}),
             "last_step": np.array(self.last_step),
             **joined({"forest": self.forest.state(), "correction": self.correction.state()}),
         }
@@ -324,7 +326,10 @@ class WeatherDemand:
         if not isinstance(step_minutes, int) or step_minutes < 1 or _DAY_MINUTES % step_minutes:
             raise ValueError(f"header: step_minutes is {step_minutes!r}, which divides no day")
         last_step = int(state["last_step"])
-        model = cls(forest, last_step, step_minutes=step_minutes, fields=fields, grown_with=parameters)
+        method = _method_in(parameters.pop("method", {}))
+        if parameters:
+            raise ValueError(f"header adds {', '.join(sorted(parameters))}")
+        model = cls(forest, last_step, step_minutes=step_minutes, fields=fields, method=method)
         try:
             model.correction.resume(below(state, "correction"))
         except ValueError as error:
@@ -347,6 +352,14 @@ def _fields_in(written: object) -> tuple[str, ...]:
     if not fields or list(fields) != written:
         raise ValueError(f"header: fields is {written!r}: not some of {', '.join(COLUMNS)}, in this order")
     return fields
+
+
+def _method_in(written: Any) -> WeatherMethod:
+    """Return the constants that a header names; raises ``ValueError`` that names what does not fit."""
+    try:
+        return WeatherMethod.of_named(dict(written))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"header: method: {error}") from error
 
 
 def _turns(day: int) -> tuple[dict[str, float], ...]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmarks.choose import Choice, Results, _groups, choose, judge_of, table
-from benchmarks.constants import Constant, patched
+from benchmarks.constants import METHODS, Constant, Methods
 from benchmarks.criteria import Criterion, Validation
 from tests.unit.benchmarks.histories import history_of
 
@@ -16,31 +16,27 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from benchmarks.constants import Value
     from benchmarks.criteria import Figures
     from benchmarks.streaming import Tell
-
-
-def constant_of(label: str, value: float) -> Constant:
-    """Return a constant that may be 1, 2 or 3."""
-    return Constant(label, {label: value}, (label,), (1.0, 2.0, 3.0))
+    from shared.forecasting.method import Value
 
 
 def test_each_is_chosen_beside_what_was_chosen_before() -> None:
     """What is better by more than noise is taken on for the next ones; what is better by less is left."""
-    first, second = constant_of("first", 1.0), constant_of("second", 1.0)
+    first = Constant(("demand.guard.errors",), (10.0, 2.0, 3.0))
+    second = Constant(("demand.shift.jump_errors",), (8.0, 2.0, 3.0))
     seen: list[dict[str, Value]] = []
 
     def judge(setting: Mapping[Constant, Value]) -> dict[int, float]:
         named = {constant.label: value for constant, value in setting.items()}
         seen.append(named)
-        better = 0.1 * (named["first"] == 2.0) + 0.001 * (named.get("second") == 3.0)
+        better = 0.1 * (named[first.label] == 2.0) + 0.001 * (named.get(second.label) == 3.0)
         return {1: 100 * (1 - better), 2: 9 * (1 - better)}
 
     one, other = choose((first, second), judge)
     assert (one.best, one.chosen) == (2.0, 2.0)
-    assert (other.best, other.chosen) == (3.0, 1.0)
-    assert all(named["first"] == 2.0 for named in seen if "second" in named)
+    assert (other.best, other.chosen) == (3.0, 8.0)
+    assert all(named[first.label] == 2.0 for named in seen if second.label in named)
     assert len(seen) == 6
 
 
@@ -82,32 +78,30 @@ def test_what_is_in_the_file_is_not_run_again(tmp_path: Path) -> None:
         runs.append(1)
         return {"rmse_kw": 7.0}
 
-    Results("data", path).figures_of("streamed", 2, run)
+    Results("data", path).figures_of("streamed", 2, METHODS, run)
     again = Results("data", path)
-    assert again.figures_of("streamed", 2, run) == {"rmse_kw": 7.0}
+    assert again.figures_of("streamed", 2, METHODS, run) == {"rmse_kw": 7.0}
     assert len(runs) == 1
-    again.figures_of("streamed", 3, run)
-    Results("other data", path).figures_of("streamed", 2, run)
-    assert len(runs) == 3
+    again.figures_of("streamed", 3, METHODS, run)
+    Results("other data", path).figures_of("streamed", 2, METHODS, run)
+    again.figures_of("streamed", 2, METHODS.changed({"demand.guard.ratio": 1.6}), run)
+    assert len(runs) == 4
 
 
 def test_a_setting_is_judged_in_every_zone() -> None:
-    """The criterion is measured while the constants are as the setting says; the progress reaches the whole."""
+    """The criterion is measured with the constants as the setting says; the progress reaches the whole."""
     history = history_of(4, seen_days=4)
     shown: list[float] = []
-    held: dict[str, Any] = {"_HELD": 1.0}
-    constant = Constant("held", held, ("_HELD",), (1.0, 2.0))
+    constant = Constant(("demand.guard.errors",), (10.0, 2.0))
 
-    def measure(_: Validation, tell: Tell) -> Figures:
+    def measure(_: Validation, methods: Methods, tell: Tell) -> Figures:
         tell(10)
-        return {"rmse_kw": held["_HELD"]}
+        return {"rmse_kw": methods.demand.guard.errors}
 
     criterion = Criterion(measure, lambda _: 10, lambda figures: 3 * figures["rmse_kw"], "held")
     judge = judge_of(criterion, [Validation.of(history)], Results("data"), shown.append, 2)
     assert judge({constant: 2.0}) == {2: 6.0}
     assert shown == [0.5]
-    with patched({constant: 5.0}):
-        assert held["_HELD"] == 5.0
 
 
 def test_an_unknown_group_is_named() -> None:

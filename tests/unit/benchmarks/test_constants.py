@@ -1,60 +1,54 @@
-"""Constants can be tried: what is built meanwhile goes by them, and they are back afterwards."""
+"""Constants can be tried: each beside what it is, and what is run with it goes by it."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from benchmarks.constants import GROUPS, Constant, patched, values
+from benchmarks.constants import GROUPS, METHODS, Constant, methods_with
 from benchmarks.criteria import Validation, streamed
-from shared.forecasting import shift
-from shared.forecasting.boosting import Boosting
-from shared.forecasting.grid import Grid
-from shared.forecasting.shift import LevelShift
 from tests.unit.benchmarks.histories import DAY, history_of
 
-TREES, BLEND, CONFIRM = (GROUPS[group][0] for group in ("weather", "blend", "shift"))
+if TYPE_CHECKING:
+    from shared.forecasting.method import Value
+
+ALL = [constant for constants in GROUPS.values() for constant in constants]
 
 
-@pytest.mark.parametrize("constant", [c for cs in GROUPS.values() for c in cs], ids=lambda c: c.label)
+def another_of(constant: Constant) -> dict[Constant, Value]:
+    """Return a setting in which it is something else."""
+    return {constant: next(value for value in constant.candidates if value != constant.value)}
+
+
+@pytest.mark.parametrize("constant", ALL, ids=lambda constant: constant.label)
 def test_a_constant_is_tried_beside_what_it_is(constant: Constant) -> None:
-    """What it is now is among its candidates, each of another value; trying the last one leaves the others alone."""
+    """What it is now is among its candidates, each of another value; each is within its range, and alone is changed."""
     assert constant.value in constant.candidates
     assert len(set(constant.candidates)) == len(constant.candidates) > 1
-    before = constant.value
-    with patched({constant: constant.candidates[-1]}):
-        assert constant.value == constant.candidates[-1]
-    assert constant.value == before
+    before = METHODS.named()
+    for value in constant.candidates:
+        tried = methods_with({constant: value}).named()
+        assert {name for name in before if tried[name] != before[name]} <= set(constant.names)
+        assert (tried == before) is (value == constant.value)
 
 
-def test_constants_of_one_name_are_told_apart() -> None:
-    """What has been measured is kept by what all constants were: each of them counts, whatever its name."""
-    before = values()
-    assert len(before) == sum(map(len, GROUPS.values()))
-    for constant in (constant for constants in GROUPS.values() for constant in constants):
-        with patched({constant: next(value for value in constant.candidates if value != constant.value)}):
-            assert sum(values()[name] != value for name, value in before.items()) == 1
+def test_what_is_tried_together_is_changed_together() -> None:
+    """Several constants, and several numbers of one, are set in both models; the present ones stay as they are."""
+    trees, blend, confirm = (GROUPS[group][0] for group in ("weather", "blend", "shift"))
+    tried = methods_with({confirm: 720, trees: 7, blend: (0.0, 0.0, 1.0)})
+    assert tried.demand.shift.confirm_minutes == 720
+    assert tried.weather.n_estimators == 7
+    assert (tried.demand.blend.day, tried.demand.blend.week, tried.demand.blend.mean) == (0.0, 0.0, 1.0)
+    assert methods_with({}) == METHODS
 
 
-def test_what_is_built_meanwhile_goes_by_it() -> None:
-    """A module's constant and a default argument are both looked up when they are used; an error puts them back."""
-    before = values()
-    with patched({CONFIRM: 720, TREES: 7, BLEND: (0.0, 0.0, 1.0)}):
-        assert len(LevelShift(Grid(10), 144).ratios) == 72
-        assert Boosting().n_estimators == 7
-        assert BLEND.value == (0.0, 0.0, 1.0)
-    with pytest.raises(KeyError), patched({CONFIRM: 720}):
-        raise KeyError
-    assert values() == before
-    assert len(LevelShift(Grid(10), 144).ratios) == vars(shift)["_CONFIRM_MINUTES"] // 10
-
-
-@pytest.mark.parametrize(("group", "label"), [("regression", "HALF_LIVES_DAYS"), ("intervals", "_UNREST_POWER")])
-def test_a_stream_feels_it(group: str, label: str) -> None:
+@pytest.mark.parametrize("name", ["demand.regression.half_lives_days", "demand.intervals.unrest_power"])
+def test_a_stream_feels_it(name: str) -> None:
     """Other memories change the errors of a stream, other intervals only what their ends cost."""
     validation = Validation(history_of(24, seen_days=24), range(18 * DAY, 24 * DAY))
-    before = streamed(validation, lambda _: None)
-    constant = next(constant for constant in GROUPS[group] if constant.label == label)
-    with patched({constant: next(value for value in constant.candidates if value != constant.value)}):
-        tried = streamed(validation, lambda _: None)
+    before = streamed(validation, METHODS, lambda _: None)
+    constant = next(constant for constant in ALL if constant.label == name)
+    tried = streamed(validation, methods_with(another_of(constant)), lambda _: None)
     assert tried["pinball_kw"] != before["pinball_kw"]
-    assert (tried["rmse_kw"] == before["rmse_kw"]) is (group == "intervals")
+    assert (tried["rmse_kw"] == before["rmse_kw"]) is (name == "demand.intervals.unrest_power")

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.constants import METHODS
 from benchmarks.criteria import (
     CRITERIA,
     Validation,
@@ -38,8 +39,8 @@ def test_a_stream_is_judged_by_its_errors() -> None:
     """Both figures grow with the noise of the load, and the stream tells of every reading."""
     told: list[int] = []
     quiet, loud = (
-        streamed(Validation(history_of(24, seen_days=24, noise_kw=noise_kw), range(18 * DAY, 24 * DAY)), told.append)
-        for noise_kw in (20.0, 300.0)
+        streamed(Validation(history, range(18 * DAY, 24 * DAY)), METHODS, told.append)
+        for history in (history_of(24, seen_days=24, noise_kw=noise_kw) for noise_kw in (20.0, 300.0))
     )
     assert loud["rmse_kw"] > 2 * quiet["rmse_kw"]
     assert loud["pinball_kw"] > 1.2 * quiet["pinball_kw"]
@@ -49,7 +50,7 @@ def test_a_stream_is_judged_by_its_errors() -> None:
 def test_who_has_just_begun_is_judged_beside_who_has_run_for_long() -> None:
     """The first weeks have an error of their own, larger than that of later ones, and the score lies between."""
     history, told = history_of(40, seen_days=40), list[int]()
-    figures = begun(Validation(history, range(30 * DAY, 40 * DAY)), told.append)
+    figures = begun(Validation(history, range(30 * DAY, 40 * DAY)), METHODS, told.append)
     assert figures["long"] < figures["begun"]
     assert figures["long"] < CRITERIA["blend"].score(figures) < figures["begun"]
     assert sum(told) == (40 + 34) * DAY
@@ -78,7 +79,7 @@ def test_what_the_weather_says_of_tomorrow_is_of_the_past() -> None:
     np.testing.assert_array_equal(one[:rows], other[:rows])
     assert np.isfinite(one).all()
     assert not np.array_equal(one[rows:], other[rows:])
-    assert estimated(Validation.of(known), lambda _: None)["rmse_kw"] > 0.0
+    assert estimated(Validation.of(known), METHODS, lambda _: None)["rmse_kw"] > 0.0
 
 
 def test_faults_and_changes_of_the_load_are_short_and_long() -> None:
@@ -98,7 +99,7 @@ def test_faults_and_changes_of_the_load_are_short_and_long() -> None:
 
 def test_a_disturbance_costs() -> None:
     """Every case has an error, a lasting shift and a silent day a larger one than none; the score lies between."""
-    figures = disturbed(Validation.of(history_of(40, seen_days=40)), lambda _: None)
+    figures = disturbed(Validation.of(history_of(40, seen_days=40)), METHODS, lambda _: None)
     assert list(figures) == ["undisturbed", *cases(0)]
     assert figures["+20 % for good"] > 1.5 * figures["undisturbed"]
     assert figures["24 h missing"] > figures["undisturbed"]

@@ -14,6 +14,7 @@ from shared.contracts.messages import CleanReading, Flagged, ModelNames
 from shared.data.sites import site
 from shared.forecasting.boosting import Boosting
 from shared.forecasting.calendar import Calendar
+from shared.forecasting.method import WeatherMethod
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.scores import step_of
 from shared.forecasting.weather import COLUMNS
@@ -36,7 +37,7 @@ def fitted(zone: int, until: int) -> ZoneModels:
     steps = np.arange(until - DAYS * 144, until)
     weather = np.column_stack([10 + np.sin(2 * np.pi * steps / 144 + k) for k in range(len(COLUMNS))])
     demand = ZoneDemand(calendar=Calendar("MA")).fit(int(steps[0]), load_kw(steps))
-    boosted = Boosting(n_estimators=3).fit(steps, weather, load_kw(steps))
+    boosted = Boosting(method=WeatherMethod(n_estimators=3)).fit(steps, weather, load_kw(steps))
     names = ModelNames(demand=f"zone-demand-tetouan-{zone}/1", weather=f"weather-demand-tetouan-{zone}/1")
     return ZoneModels(zone, demand, boosted, names)
 

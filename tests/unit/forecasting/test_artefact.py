@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from shared.forecasting.calendar import Calendar
+from shared.forecasting.method import METHOD
 from shared.forecasting.model import NotFittedError, ZoneDemand
 
 if TYPE_CHECKING:
@@ -19,11 +21,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+OTHER = METHOD.changed({"regression.half_lives_days": (20.0, 200.0), "guard.most_refused": 4})
+
+
 @pytest.fixture
 def saved(synthetic: Callable[..., tuple[int, NDArray[np.float64]]], tmp_path: Path) -> Path:
     """Return the file of a fitted hourly forecaster."""
     calendar = Calendar("MA", "Africa/Casablanca", add=(date(2017, 6, 27),), remove=(date(2017, 6, 25),))
-    model = ZoneDemand(calendar=calendar, step_minutes=60, horizon_steps=24, half_lives_days=(20.0, 200.0))
+    model = ZoneDemand(calendar=calendar, step_minutes=60, horizon_steps=24, method=OTHER)
     path = tmp_path / "zone-demand.npz"
     model.fit(*synthetic(18, step_minutes=60)).save(path)
     return path
@@ -51,7 +56,7 @@ def test_parameters_come_back(saved: Path) -> None:
         "calendar": calendar,
         "step_minutes": 60,
         "horizon_steps": 24,
-        "half_lives_days": (20.0, 200.0),
+        "method": OTHER,
         "floor_kw": None,
     }
 
@@ -108,8 +113,8 @@ def test_nothing_is_unpickled(saved: Path) -> None:
 
 def test_a_newer_format_asks_for_an_update(saved: Path) -> None:
     """A version that this program does not read is named."""
-    rewritten(saved, header=header(saved, version=7))
-    with pytest.raises(ValueError, match=r"zone-demand\.npz .*format version 7, this program reads 6.*: run"):
+    rewritten(saved, header=header(saved, version=8))
+    with pytest.raises(ValueError, match=r"zone-demand\.npz .*format version 8, this program reads 7.*: run"):
         ZoneDemand.load(saved)
 
 
@@ -136,6 +141,35 @@ def test_parameters_that_cannot_be_used_are_refused(saved: Path, parameters: dic
     rewritten(saved, header=header(saved, parameters=parameters))
     with pytest.raises(ValueError, match=r"zone-demand\.npz .*header has parameters that this program cannot use"):
         ZoneDemand.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("constants", "names"),
+    [
+        ({"regression.ridge": None}, "lacks or adds regression.ridge"),
+        ({"guard.colour": 1.0}, "lacks or adds guard.colour"),
+        ({"guard.ratio": 0.5}, "GuardConstants.ratio is 0.5: use a number above 1"),
+        ({"shift.confirm_minutes": "long"}, "ShiftConstants.confirm_minutes is 'long'"),
+        ({"regression.half_lives_days": 15.0}, "RegressionConstants.half_lives_days is 15.0: use numbers above 0"),
+    ],
+)
+def test_a_constant_that_cannot_be_used_is_named(saved: Path, constants: dict[str, Any], names: str) -> None:
+    """A state whose method lacks a constant, or has another one or a wrong value, is not guessed at."""
+    with np.load(saved, allow_pickle=False) as stored:
+        parameters = json.loads(stored["header"].tobytes())["parameters"]
+    method = {name: value for name, value in (parameters["method"] | constants).items() if value is not None}
+    rewritten(saved, header=header(saved, parameters={**parameters, "method": method}))
+    with pytest.raises(ValueError, match=rf"zone-demand\.npz .*{re.escape(names)}"):
+        ZoneDemand.load(saved)
+
+
+def test_a_loaded_model_goes_on_with_its_own_constants(saved: Path) -> None:
+    """Not with those of the program: the guard of this one gives in after four refused readings, not six."""
+    model = ZoneDemand.load(saved)
+    assert model.last_step is not None
+    usual_kw = float(model.predict().median_kw[0])
+    reasons = [model.partial_fit(model.last_step + 1, 1.8 * usual_kw).predict().reason for _ in range(5)]
+    assert [reason is None for reason in reasons] == [False] * 4 + [True]
 
 
 @pytest.mark.parametrize(

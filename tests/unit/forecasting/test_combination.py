@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from shared.forecasting.combination import Combination
+from shared.forecasting.method import METHOD
 
 LEADS = np.array((1, 24))
 BLOCKS, BLOCK = 12, 2
@@ -34,7 +35,7 @@ def live(combination: Combination, days: int, helpful: Floats, *, unseen: slice 
 
 def test_the_share_is_found_though_it_is_in_what_was_issued() -> None:
     """Of yesterday's and of today's share alike; as long as it is the best one, it stays."""
-    combination = Combination(LEADS, BLOCKS)
+    combination = Combination(LEADS, BLOCKS, METHOD.combination)
     for days in (16, 4):
         live(combination, days, np.array((0.1, 0.4)))
         np.testing.assert_allclose(combination.share[1], (0.1, 0.4))
@@ -43,14 +44,14 @@ def test_the_share_is_found_though_it_is_in_what_was_issued() -> None:
 @pytest.mark.parametrize(("helpful", "share"), [(-0.3, 0.0), (0.9, 0.5)])
 def test_the_share_is_within_its_limits(helpful: float, share: float) -> None:
     """None where the day before misleads, and never more than half."""
-    combination = Combination(LEADS, BLOCKS)
+    combination = Combination(LEADS, BLOCKS, METHOD.combination)
     live(combination, 16, np.full(2, helpful))
     np.testing.assert_allclose(combination.share, share)
 
 
 def test_there_is_no_share_before_two_weeks_are_known() -> None:
     """Nothing is combined on a handful of errors; what was not issued or not read teaches nothing."""
-    combination = Combination(LEADS, BLOCKS)
+    combination = Combination(LEADS, BLOCKS, METHOD.combination)
     live(combination, 20, np.full(2, 0.4), unseen=ALL)
     assert combination.learned == 0
     assert not combination.gain_kw2.any()
@@ -60,7 +61,7 @@ def test_there_is_no_share_before_two_weeks_are_known() -> None:
 
 def test_it_follows_within_some_weeks() -> None:
     """After two months the former best share is forgotten but for a twentieth; a new level of the load forgets none."""
-    combination = Combination(LEADS, BLOCKS)
+    combination = Combination(LEADS, BLOCKS, METHOD.combination)
     live(combination, 60, np.full(2, 0.4))
     combination.rescale(3.0)
     combination.rescale(1.0 / 3.0)

@@ -10,6 +10,7 @@ import pytest
 from shared.forecasting.features import Features, grid_leads, interpolation
 from shared.forecasting.grid import Grid
 from shared.forecasting.history import DAYS_BACK, LOAD, History
+from shared.forecasting.method import METHOD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,7 @@ NO_LIMIT = np.full(36, np.inf)
 
 def taken(first_step: int, load_kw: NDArray[np.float64]) -> History:
     """Return the history after these loads."""
-    history = History(RESOLUTION, first_step)
+    history = History(RESOLUTION, first_step, METHOD.blend)
     for step, load in enumerate(load_kw.tolist(), first_step):
         if step // DAY > history.today:
             history.next_day()

@@ -10,6 +10,7 @@ import pytest
 from shared.forecasting.features import interpolation
 from shared.forecasting.grid import Grid
 from shared.forecasting.intervals import COVERAGES, Intervals
+from shared.forecasting.method import METHOD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ NORMAL_QUANTILES = np.array([0.674, 1.282, 1.645, 1.960])  # of the absolute val
 @pytest.fixture
 def intervals() -> Intervals:
     """Return hourly intervals of two rungs and three leads of the grid."""
-    return Intervals(Grid(60), 2, LEADS, interpolation(LEADS, len(HORIZON)))
+    return Intervals(Grid(60), 2, LEADS, interpolation(LEADS, len(HORIZON)), METHOD.intervals)
 
 
 def width_kw(
@@ -74,7 +75,7 @@ def test_each_rung_is_as_wide_as_its_own_errors(intervals: Intervals) -> None:
     stream(intervals, 60, np.full(DAY, 1.0), np.array([[1000.0] * 3, [1100.0] * 3]))
     assert (width_kw(intervals, 0, 0, ALL, 0, EVERY) < 5.0).all()
     np.testing.assert_allclose(width_kw(intervals, 1, 0, ALL, 0, EVERY), 100.0, rtol=0.05)
-    silent = Intervals(Grid(60), 2, LEADS, interpolation(LEADS, len(HORIZON)))
+    silent = Intervals(Grid(60), 2, LEADS, interpolation(LEADS, len(HORIZON)), METHOD.intervals)
     stream(silent, 10, np.full(DAY, 1.0), np.array([[1000.0] * 3, [np.nan] * 3]))
     assert silent.calibrated(0)
     assert not silent.calibrated(1)

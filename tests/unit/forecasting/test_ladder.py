@@ -7,6 +7,7 @@ import pytest
 
 from shared.forecasting.grid import Grid
 from shared.forecasting.ladder import ADAPTED, ANALOGUE, CLIMATOLOGY, FROZEN, WEATHER, Ladder, Span
+from shared.forecasting.method import METHOD
 
 LEADS = np.array([1, 3, 6, 12, 24])
 ALL = [True] * 5
@@ -15,7 +16,7 @@ ALL = [True] * 5
 @pytest.fixture
 def ladder() -> Ladder:
     """Return the ladder of an hourly day."""
-    return Ladder(Grid(60), LEADS)
+    return Ladder(Grid(60), LEADS, METHOD.ladder)
 
 
 def learn(ladder: Ladder, blocks: int, *size_kw: float) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from shared.forecasting.history import LOAD
 from shared.forecasting.intervals import COVERAGES
+from shared.forecasting.method import METHOD
 from shared.forecasting.model import NotFittedError, ZoneDemand, ZoneForecast
 
 if TYPE_CHECKING:
@@ -229,12 +230,13 @@ def test_a_step_is_taken_once_and_in_order(model: ZoneDemand) -> None:
 def test_what_begins_anew_has_only_the_parameters(model: ZoneDemand, calendar: Calendar, synthetic: Series) -> None:
     """They can be changed on the way; nothing of the state is left."""
     model.fit(*synthetic(17))
-    copy = model.anew(half_lives_days=(30.0,))
+    other = METHOD.changed({"regression.half_lives_days": (30.0,)})
+    copy = model.anew(method=other)
     assert copy.parameters == {
         "calendar": calendar,
         "step_minutes": 30,
         "horizon_steps": DAY,
-        "half_lives_days": (30.0,),
+        "method": other,
         "floor_kw": None,
     }
     assert copy.last_step is None
@@ -249,9 +251,7 @@ def test_what_a_caller_does_to_an_answer_stays_with_the_caller(model: ZoneDemand
     np.testing.assert_array_equal(model.predict().median_kw, kept)
 
 
-@pytest.mark.parametrize(
-    "parameters", [{"step_minutes": 7}, {"horizon_steps": 0}, {"horizon_steps": 49}, {"half_lives_days": (15.0, 0.0)}]
-)
+@pytest.mark.parametrize("parameters", [{"step_minutes": 7}, {"horizon_steps": 0}, {"horizon_steps": 49}])
 def test_parameters_out_of_range_are_named(model: ZoneDemand, parameters: dict[str, Any]) -> None:
     """A parameter out of its range is refused at the first reading, by name and value."""
     ((name, value),) = parameters.items()

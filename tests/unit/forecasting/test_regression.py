@@ -5,9 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from shared.forecasting.method import RegressionConstants
 from shared.forecasting.regression import ADAPTED, FROZEN, LeadRegression
 
 ROWS, ORIGIN_WIDTH, LEAD_WIDTH, LEADS = 48, 5, 3, 4
+
+
+def memories(*half_lives_days: float) -> RegressionConstants:
+    """Return the constants with other memories."""
+    return RegressionConstants(half_lives_days=half_lives_days)
 
 
 @pytest.fixture
@@ -20,7 +26,7 @@ def regression() -> LeadRegression:
         load_width=2,
         load_columns=(2, 0),
         rows_a_day=ROWS,
-        half_lives_days=(1e9,),
+        constants=memories(1e9),
     )
 
 
@@ -57,8 +63,8 @@ def test_the_block_solution_is_that_of_the_whole_system(regression: LeadRegressi
 
 def test_two_memories_forecast_their_mean() -> None:
     """The weights are the mean of those that each memory alone would have."""
-    alone = [LeadRegression(ORIGIN_WIDTH, LEAD_WIDTH, LEADS, 2, (2, 0), ROWS, (days,)) for days in (2.0, 50.0)]
-    both = LeadRegression(ORIGIN_WIDTH, LEAD_WIDTH, LEADS, 2, (2, 0), ROWS, (2.0, 50.0))
+    alone = [LeadRegression(ORIGIN_WIDTH, LEAD_WIDTH, LEADS, 2, (2, 0), ROWS, memories(days)) for days in (2.0, 50.0)]
+    both = LeadRegression(ORIGIN_WIDTH, LEAD_WIDTH, LEADS, 2, (2, 0), ROWS, memories(2.0, 50.0))
     for seed in range(5):
         origins, leads, labels = block(seed)
         for regression in (*alone, both):
@@ -93,7 +99,7 @@ def test_it_learns_what_is_linear(regression: LeadRegression) -> None:
 
 def test_old_days_are_forgotten(regression: LeadRegression) -> None:
     """With a half-life of a day the sum of the weights tends to twice a day, and the newest day decides."""
-    regression.half_lives_days = (1.0,)
+    regression.constants = memories(1.0)
     origins, leads, labels = block(1)
     for _ in range(40):
         regression.fold(origins, leads, labels, np.ones(ROWS, dtype=np.bool_))
@@ -113,7 +119,7 @@ def test_bad_rows_leave_no_trace(regression: LeadRegression) -> None:
     regression.fold(origins, leads, labels, np.zeros(ROWS, dtype=np.bool_))
     np.testing.assert_array_equal(regression.beta, expected)
 
-    other = LeadRegression(ORIGIN_WIDTH, LEAD_WIDTH, LEADS, 2, (2, 0), ROWS, (1e9,))
+    other = LeadRegression(ORIGIN_WIDTH, LEAD_WIDTH, LEADS, 2, (2, 0), ROWS, memories(1e9))
     wild = np.where(good[:, None], labels, 1e9)
     other.fold(origins, leads, wild, good)
     np.testing.assert_array_equal(other.beta, expected)

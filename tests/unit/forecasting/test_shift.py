@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from shared.forecasting.grid import Grid
+from shared.forecasting.method import METHOD
 from shared.forecasting.shift import LevelShift, Shift
 
 DAY = 144
@@ -18,7 +19,7 @@ EIGHT_HOURS = 48
 @pytest.fixture
 def shift() -> LevelShift:
     """Return a watch at ten minutes that has seen nothing."""
-    return LevelShift(Grid(10), DAY)
+    return LevelShift(Grid(10), DAY, METHOD.shift)
 
 
 def watched(shift: LevelShift, ratios: list[float], first: int = 1) -> list[Shift | None]:
@@ -83,7 +84,7 @@ def test_after_a_week_a_way_back_is_a_shift_like_any(shift: LevelShift) -> None:
 
 def test_a_few_readings_prove_nothing() -> None:
     """At an hour a step three are needed for the way back; a horizon below eight hours never sees a shift."""
-    hourly = LevelShift(Grid(60), 24)
+    hourly = LevelShift(Grid(60), 24, METHOD.shift)
     forecast_kw = np.full(24, 1000.0)
     said = [hourly.watch(step, 1250.0, forecast_kw, 1.0, (500.0, 1500.0)) for step in range(8)]
     assert said == [None] * 7 + [(0, 1.25, 0.0)]
@@ -92,5 +93,5 @@ def test_a_few_readings_prove_nothing() -> None:
         None,
         (30, 0.8, 0.0),
     ]
-    short = LevelShift(Grid(60), 1)
+    short = LevelShift(Grid(60), 1, METHOD.shift)
     assert [short.watch(step, 1250.0, forecast_kw[:1], 1.0, (500.0, 1500.0)) for step in range(20)] == [None] * 20

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from sklearn.ensemble import GradientBoostingRegressor
 from shared.forecasting import artefact
 from shared.forecasting.boosting import Boosting, known_rows
 from shared.forecasting.forest import Forest
+from shared.forecasting.method import WeatherMethod
 from shared.forecasting.weather import COLUMNS, Correction, WeatherDemand, features_of
 from tests.unit.states import assert_same
 
@@ -27,7 +27,7 @@ STEP_MINUTES = 30
 DAY = 48
 FIRST = int(datetime(2017, 1, 1, tzinfo=UTC).timestamp()) // (60 * STEP_MINUTES)
 ROWS = 20 * DAY
-BOOSTING = Boosting(step_minutes=STEP_MINUTES, n_estimators=40, learning_rate=0.1)
+BOOSTING = Boosting(step_minutes=STEP_MINUTES, method=WeatherMethod(n_estimators=40))
 MUST_RMSE_KW = 3214
 MUST_CORRECTED_RMSE_KW = 1060
 MUST_CORRECTED_R2 = 0.96
@@ -116,7 +116,7 @@ def test_fit_on_next_to_nothing_is_refused(whole: int) -> None:
 def test_fifteen_rows_are_enough_to_fit() -> None:
     """The fewest rows that are not refused give an estimate."""
     steps, weather = _steps(15), _weather(15)
-    model = Boosting(step_minutes=STEP_MINUTES, n_estimators=2).fit(steps, weather, np.ones(15))
+    model = Boosting(step_minutes=STEP_MINUTES, method=WeatherMethod(n_estimators=2)).fit(steps, weather, np.ones(15))
     assert model.predict(steps, weather) == pytest.approx(np.ones(15))
 
 
@@ -124,7 +124,8 @@ def test_fit_reports_its_progress() -> None:
     """The share done rises to one, by the rows that each tree of the three forests grows on."""
     shares: list[float] = []
     steps, weather = _steps(DAY), _weather(DAY)
-    Boosting(n_estimators=2).fit(steps, weather, _demand_kw(steps, weather), progress=shares.append)
+    boosting = Boosting(method=WeatherMethod(n_estimators=2))
+    boosting.fit(steps, weather, _demand_kw(steps, weather), progress=shares.append)
     assert shares == pytest.approx([1 / 12, 2 / 12, 4 / 12, 6 / 12, 9 / 12, 1.0])
 
 
@@ -217,7 +218,7 @@ def test_correction_learns_what_comes_back_every_week(unseen: WeatherDemand) -> 
 
 def test_of_ten_minutes_one_label_of_each_half_hour_is_learned() -> None:
     """The weights move at every third step and stay to the bit at the others, whichever step came first."""
-    correction, day = Correction(10), 144
+    correction, day = Correction(10, 90.0), 144
     for step in range(FIRST, FIRST + 9 * day):
         correction.remember(step, 20_000.0, 20_000.0 + step % 7)
     moved = []
@@ -306,7 +307,7 @@ def test_fit_teaches_how_far_to_trust_the_trees() -> None:
     """
     steps, weather = _steps(42 * DAY), _weather(42 * DAY)
     demand_kw = 20_000.0 + _noise_kw(42 * DAY, seed=9)
-    model = Boosting(step_minutes=STEP_MINUTES, n_estimators=100).fit(steps, weather, demand_kw)
+    model = Boosting(step_minutes=STEP_MINUTES).fit(steps, weather, demand_kw)
     rise_kw = {"estimate_1_day": 1.0}
     rest_kw = model.correction.regression.predict_one(rise_kw)  # type: ignore[no-untyped-call]  # River annotates in part
     assert rest_kw < -1 / 3
@@ -319,7 +320,7 @@ def test_reloaded_model_is_the_same_to_the_bit(fitted: WeatherDemand, tmp_path: 
     original.save(tmp_path / "state.npz")
     loaded = WeatherDemand.load(tmp_path / "state.npz")
     steps, weather = _steps(100) + ROWS, _weather(100)
-    assert loaded.parameters == original.parameters == {**asdict(BOOSTING), "fields": list(COLUMNS)}
+    assert loaded.parameters == original.parameters == {**vars(BOOSTING), "fields": list(COLUMNS)}
     assert loaded.last_step == original.last_step
     assert loaded.predict(steps, weather).tobytes() == original.predict(steps, weather).tobytes()
     residual_kw = _noise_kw(10 * DAY, seed=7)
@@ -434,7 +435,7 @@ def test_an_absurd_weather_value_is_no_weather(fitted: WeatherDemand, absurd: fl
 def test_a_file_of_another_format_is_refused(saved: Path, fitted: WeatherDemand, other: int) -> None:
     """A format that we do not read, older or newer, is named, and what to do about it."""
     artefact.write(saved, {**fitted.state(), **artefact.headed("weather-demand", other, {})})
-    with pytest.raises(ValueError, match=rf"state\.npz .*format version {other}, .* reads 5.*: run `tetouan train`"):
+    with pytest.raises(ValueError, match=rf"state\.npz .*format version {other}, .* reads 6.*: run `tetouan train`"):
         WeatherDemand.load(saved)
 
 
@@ -453,11 +454,11 @@ def test_a_file_of_another_format_is_refused(saved: Path, fitted: WeatherDemand,
         ("colour", np.zeros(1)),
         ("header", None),
         ("header", np.zeros(3, np.uint8)),
-        ("header", artefact.headed("zone-demand", 5, {})["header"]),
-        ("header", artefact.headed("weather-demand", 5, {"step_minutes": 7, "fields": list(COLUMNS)})["header"]),
-        ("header", artefact.headed("weather-demand", 5, {"step_minutes": 30, "fields": []})["header"]),
-        ("header", artefact.headed("weather-demand", 5, {"step_minutes": 30, "fields": ["rain_mm"]})["header"]),
-        ("header", artefact.headed("weather-demand", 5, {"step_minutes": 30, "fields": list(COLUMNS[::-1])})["header"]),
+        ("header", artefact.headed("zone-demand", 6, {})["header"]),
+        ("header", artefact.headed("weather-demand", 6, {"step_minutes": 7, "fields": list(COLUMNS)})["header"]),
+        ("header", artefact.headed("weather-demand", 6, {"step_minutes": 30, "fields": []})["header"]),
+        ("header", artefact.headed("weather-demand", 6, {"step_minutes": 30, "fields": ["rain_mm"]})["header"]),
+        ("header", artefact.headed("weather-demand", 6, {"step_minutes": 30, "fields": list(COLUMNS[::-1])})["header"]),
     ],
 )
 def test_a_state_that_does_not_fit_is_refused(
@@ -469,6 +470,39 @@ def test_a_state_that_does_not_fit_is_refused(
     part, _, array = name.partition(".")
     with pytest.raises(ValueError, match=rf"state\.npz is no weather-demand state .*{part}.*{array}"):
         WeatherDemand.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("constants", "names"),
+    [
+        ({"half_life_days": None}, "method lacks or adds half_life_days"),
+        ({"colour": 1.0}, "method lacks or adds colour"),
+        ({"n_estimators": 0}, "WeatherMethod.n_estimators is 0: use a number that is whole and above 0"),
+    ],
+)
+def test_a_constant_that_cannot_be_used_is_named(
+    saved: Path, fitted: WeatherDemand, constants: dict[str, float | None], names: str
+) -> None:
+    """A state whose method lacks a constant, or has another one or a wrong value, is not guessed at."""
+    method = {name: value for name, value in (fitted.method.named() | constants).items() if value is not None}
+    parameters = {**fitted.parameters, "method": method}
+    artefact.write(saved, {**fitted.state(), **artefact.headed("weather-demand", 6, parameters)})
+    with pytest.raises(ValueError, match=rf"state\.npz .*{names}"):
+        WeatherDemand.load(saved)
+
+
+def test_its_correction_forgets_as_it_was_made_to(fitted: WeatherDemand) -> None:
+    """The half-life comes back with the state, and what forgets faster corrects otherwise after the same labels."""
+    quick = WeatherDemand(fitted.forest, FIRST - 1, step_minutes=STEP_MINUTES, method=WeatherMethod(half_life_days=2.0))
+    slow = WeatherDemand(fitted.forest, FIRST - 1, step_minutes=STEP_MINUTES)
+    models = (quick, WeatherDemand.of_state(quick.state()), slow)
+    steps, weather = _steps(ROWS), _weather(ROWS)
+    estimate_kw, demand_kw = slow.predict(steps, weather).tolist(), _demand_kw(steps, weather).tolist()
+    for model in models:
+        for row in zip(steps.tolist(), estimate_kw, demand_kw, strict=True):
+            model.partial_fit(*row)
+    one, again, other = (model.correct(model.last_step + 1, estimate_kw[-1]) for model in models)
+    assert one == again != other
 
 
 @pytest.mark.real_data

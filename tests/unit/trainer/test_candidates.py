@@ -14,6 +14,7 @@ from services.trainer.candidates import ZoneCandidate
 from services.trainer.history import History
 from shared.contracts.messages import CleanReading
 from shared.forecasting import reference
+from shared.forecasting.method import METHOD
 from shared.forecasting.weather import COLUMNS
 
 if TYPE_CHECKING:
@@ -42,6 +43,14 @@ def candidate(history: History) -> ZoneCandidate:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reference, "FORECAST_DAYS", FORECAST_HOURS // 24)
         return ZoneCandidate.fit(history, lambda _: None)
+
+
+def test_every_constant_of_the_method_is_a_parameter(candidate: ZoneCandidate) -> None:
+    """A run in the registry says each constant by its name, beside the parameters of the site."""
+    names = {name for name in candidate.parameters if not name.startswith("method.")}
+    assert names == {"calendar", "step_minutes", "horizon_steps", "floor_kw"}
+    assert candidate.parameters["method.regression.ridge"] == METHOD.regression.ridge
+    assert len(candidate.parameters) == len(names) + len(METHOD.named())
 
 
 def test_the_reference_is_the_full_hours_that_were_seen(candidate: ZoneCandidate, history: History) -> None:

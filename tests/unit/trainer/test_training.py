@@ -18,6 +18,7 @@ from shared.data.sites import WEATHER, Measure
 from shared.data.year import DataError
 from shared.forecasting import model
 from shared.forecasting import weather as weather_model
+from shared.forecasting.method import WEATHER_METHOD
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.weather import WeatherDemand
 from shared.runtime.registry import Signature
@@ -215,6 +216,7 @@ def test_some_of_the_weather_is_what_the_model_is_fitted_on(
     candidate = WeatherCandidate.fit(history, lambda _: None)
     assert WeatherCandidate.lacking(history) is None
     assert candidate.parameters["fields"] == list(held)
+    assert candidate.parameters["method.n_estimators"] == WEATHER_METHOD.n_estimators
     assert set(candidate.signature.inputs) == {"step", *held}
     estimate_kw = candidate.model.predict(history.steps, history.weather)
     assert np.flatnonzero(np.isnan(estimate_kw)).tolist() == (list(range(0, len(estimate_kw), gaps)) if gaps else [])
