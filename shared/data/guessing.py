@@ -326,7 +326,7 @@ def _site(name: str, fields: dict[str, Any]) -> Site:
         said = first["msg"].removeprefix("Value error, ")
         raise DataError(f"{name}: --{option} {first['input']!r}: {said}") from None
     except ValueError as error:
-        raise DataError(f"{name}: --country {fields['country']}: {error}") from None
+        raise DataError(f"{name}: --country {fields['country']}: {str(error).partition(': ')[2]}") from None
 
 
 def _how(first: str, form: Mapping[str, object], site: Site, *, aware: bool) -> str:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from shared.data.dialect import Survey, dialect_of
 from shared.data.errors import DataError
+from shared.data.signatures import no_table
 from shared.data.unpacking import unpacked
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def read_table(
         survey = Survey.of(file)
     if survey.head.startswith(b"PAR1"):
         rows, separator = _parquet(table, name, known, told or _untold), ","
+    elif looks := no_table(survey.head):
+        raise DataError(f"{name}: {looks}")
     else:
         dialect = dialect_of(survey, name, separator, known)
         rows, separator = _text(table, dialect, name, told or _untold, survey.size), dialect.separator

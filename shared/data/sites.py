@@ -12,12 +12,14 @@ from datetime import UTC, date, datetime
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from shared.data.likeness import closest
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
@@ -34,6 +36,12 @@ EPOCHS = {"epoch_s": 1_000_000_000, "epoch_ms": 1_000_000, "epoch_us": 1_000, "e
 
 YEARS = range(2000, 2051)
 """The years whose holidays of a subdivision are known."""
+
+SHORT = 3
+"""Letters that a code of a country has at most."""
+
+SURE = 0.8
+"""How like, 0..1, the name of a country or a zone must be to one that is known to be hinted at."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Dates = Annotated[tuple[date, ...], Field(strict=False)]  # an array of TOML is a list
@@ -132,7 +140,9 @@ class Site(BaseModel):
         try:
             return ZoneInfo(time_zone).key
         except (ZoneInfoNotFoundError, OSError, ValueError):
-            raise ValueError("no such time zone: use an IANA name like Europe/Madrid") from None
+            meant = _zone_like(time_zone)
+            advice = f"did you mean {meant}? Use" if meant else "use"
+            raise ValueError(f"no such time zone: {advice} an IANA name like Europe/Madrid") from None
 
     @field_validator("time_format")
     @classmethod
@@ -285,7 +295,7 @@ def _site(name: str, table: dict[str, Any]) -> Site:
     try:
         return Site(**{"name": name, **table})
     except ValidationError as error:
-        _refuse(name, error.errors(include_url=False)[0], Site)
+        _refuse(name, error.errors(include_url=False), Site)
 
 
 def _columns(table: dict[str, Any]) -> dict[str, Any]:
@@ -297,14 +307,18 @@ def _column(path: str, cell: dict[str, Any]) -> Column:
     try:
         column = Column(**cell)
     except ValidationError as error:
-        _refuse(path, error.errors(include_url=False)[0], Column)
+        _refuse(path, error.errors(include_url=False), Column)
     if column.field in WEATHER:
         raise ValueError(f'{path} = {_shown(cell)}: weather has no unit and no kind: write "{column.field}" alone')
     return column
 
 
-def _refuse(above: str, error: ErrorDetails, table: type[BaseModel]) -> NoReturn:
-    """Raise as one line what is wrong below that path, where such a table stands."""
+def _refuse(above: str, errors: Sequence[ErrorDetails], table: type[BaseModel]) -> NoReturn:
+    """Raise as one line what is wrong first below that path, where such a table stands.
+
+    A key that is not known comes before one that is missing: it may be that one, misspelt.
+    """
+    error = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
     *inner, field = error["loc"]
     path = ".".join(str(part) for part in (above, *inner, field))
     if error["type"] == "missing":
@@ -313,13 +327,51 @@ def _refuse(above: str, error: ErrorDetails, table: type[BaseModel]) -> NoReturn
         known: type[BaseModel] = table
         if inner:
             known = Overrides if inner[0] == "holidays" else Measure
-        raise ValueError(f"{path} is no field: use one of {', '.join(known.model_fields)}")
+        meant = closest(str(field), known.model_fields)
+        hint = f"did you mean {meant}? Use" if meant else "use"
+        raise ValueError(f"{path} is no field: {hint} one of {', '.join(known.model_fields)}")
     raise ValueError(f"{path} = {_shown(error['input'])}: {error['msg'].removeprefix('Value error, ')}")
 
 
 def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+@cache
+def _countries() -> Mapping[str, str]:
+    """Return the codes of the countries whose holidays are known, by what else a country is called."""
+    from holidays.registry import COUNTRIES  # noqa: PLC0415 - as in `in_its_country`
+
+    names = {name.replace("_", " "): code for name, (_, code, *_) in COUNTRIES.items()}
+    codes = {other: code for _, code, *others in COUNTRIES.values() for other in (code, *others)}
+    return names | codes
+
+
+def _is_country(text: str) -> bool:
+    """Tell whether a text is a code of two or three letters of a country whose holidays are known."""
+    from holidays.registry import COUNTRIES  # noqa: PLC0415 - as above
+
+    return any(text in codes[1:3] for codes in COUNTRIES.values())
+
+
+def _country_like(country: str) -> str | None:
+    """Return code and name of the country that is probably meant: by its code in lower case, its name, or one alike."""
+    known = _countries()
+    if len(country.strip()) <= SHORT:  # any two letters are like two others
+        code = known.get(country.strip().upper())
+    else:
+        meant = closest(country, known, SURE)
+        code = known[meant] if meant else None
+    return code and f"{code} ({next(name for name, of in known.items() if of == code).title()})"
+
+
+def _zone_like(time_zone: str) -> str | None:
+    """Return the IANA name that is probably meant: by the name of its city, or one like it."""
+    zones = sorted(zone for zone in available_timezones() if not re.search(r"\d|^Etc/", zone))
+    cities = {zone.rpartition("/")[2]: zone for zone in reversed(zones)}
+    whole, city = closest(time_zone, zones, SURE), closest(time_zone.rpartition("/")[2], cities, SURE)
+    return whole or (cities[city] if city else None)
 
 
 def in_its_country(place: Site) -> Site:
@@ -330,11 +382,12 @@ def in_its_country(place: Site) -> Site:
         if place.subdivision is not None:
             raise ValueError(f"{place.name}.country is missing: give that of {place.subdivision}")
         return place
-    try:
-        known = holidays.country_holidays(place.country).subdivisions
-    except NotImplementedError:
-        advice = "no holidays are known of it: use an ISO 3166-1 code like ES"
-        raise ValueError(f"{place.name}.country = {_shown(place.country)}: {advice}") from None
+    if not _is_country(place.country):
+        meant = _country_like(place.country)
+        hint = f"did you mean {meant}? Use" if meant else "use"
+        advice = f"no holidays are known of it: {hint} an ISO 3166-1 code like ES"
+        raise ValueError(f"{place.name}.country = {_shown(place.country)}: {advice}")
+    known = holidays.country_holidays(place.country).subdivisions
     if place.subdivision is None:
         return place
     if place.subdivision not in known:

@@ -1,7 +1,8 @@
 """How a time is written, and which instant it is: the one way in which files and messages read it.
 
 Read without being told are ISO 8601, year first with another mark between (``2018/1/31 0:10``) and month/day/year, each
-with or without seconds, up to nine decimals of them, AM or PM, an offset. 24:00 is the end of its day. Day first, an
+with or without seconds, up to nine decimals of them, AM or PM, an offset. 24:00 is the end of its day: the first
+instant of the next one, also where the clock skips midnight or shows it twice. Day first, an
 epoch and any other form are read where the table of the site names them (``day_first``, ``time_format``); elsewhere
 they are no times, and the advice says which key to set. A time without an offset is what the clock of the site shows.
 """
@@ -12,7 +13,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, lru_cache, partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -59,8 +60,25 @@ NUMBER = re.compile(r"([0-9]{1,20})(?:\.([0-9]{1,9}))?")
 WIDTHS = {"%": "%", "Y": r"\d{4}", "y": r"\d\d", "j": r"\d{1,3}", **dict.fromkeys("dmIMS", r"\d{1,2}")}
 CUT = {"H": r"(?P<hour>\d{1,2})", "f": r"(?P<decimals>\d{1,9})"}
 
-Written = tuple[int, int | None]
-"""Microseconds since 1970 by the clock that is meant, and those of the offset where one is written."""
+
+class Written(NamedTuple):
+    """What stands in a cell.
+
+    Attributes
+    ----------
+    local_us
+        Microseconds since 1970 by the clock that is meant.
+    offset_us
+        Those of the offset, where one is written.
+    ends_day
+        Whether it is the end of a day, 24:00, rather than the begin of the next one.
+    """
+
+    local_us: int
+    offset_us: int | None
+    ends_day: bool = False
+
+
 Order = tuple[Literal["month", "day"], str]
 """What stands first where the year stands last, and the marks between that are read so."""
 
@@ -212,7 +230,7 @@ class _Reader:
         """Return the two instants of each row in microseconds since 1970, shape (2, n), both ``NONE`` for no time."""
         stripped = (text.strip() for text in texts)
         parsed = [self._parse(text) if len(text) <= LONGEST else None for text in stripped]
-        local = np.array([NONE if written is None or written[1] is not None else written[0] for written in parsed])
+        local = np.array([NONE if cell is None or cell.offset_us is not None else cell.local_us for cell in parsed])
         days, of_row = np.unique(local // DAY_US, return_inverse=True)
         constant = [self._offset_of_day(day) if day in DAYS else None for day in days.tolist()]
         offset = np.array([NONE if offset is None else offset for offset in constant], np.int64)[of_row]
@@ -222,16 +240,19 @@ class _Reader:
                 instants[:, row] = self._instants(*written) or NONE
         return instants
 
-    def _instants(self, local_us: int, offset_us: int | None) -> tuple[int, int] | None:
+    def _instants(self, local_us: int, offset_us: int | None, ends_day: bool) -> tuple[int, int] | None:  # noqa: FBT001 - the parts of what is written
         """Return the instants at which the clock shows the time, twice the same where it is one, None where none.
 
-        Where the clock goes back by less than a step only one of the two is a step of the site.
+        The end of a day is one instant, at which the clock has not changed yet. Where the clock goes back by less than
+        a step only one of the two is a step of the site.
         """
         if offset_us is None:
             offset_us = self._offset_of_day(local_us // DAY_US)
         if offset_us is not None:
             return local_us - offset_us, local_us - offset_us
         before, after = self._offsets(local_us)
+        if ends_day:
+            return local_us - before, local_us - before
         if before < after:
             return None
         instants = local_us - before, local_us - after
@@ -294,7 +315,7 @@ def _counted(text: str, unit_ns: int) -> Written | None:
         return None
     whole, decimals = number.groups()
     time_us = _whole_us(int(whole) * unit_ns + int((decimals or "").ljust(9, "0")) * unit_ns // 10**9)
-    return (time_us, 0) if time_us in PLAUSIBLE_US else None
+    return Written(time_us, 0) if time_us in PLAUSIBLE_US else None
 
 
 def _whole_us(time_ns: int) -> int:
@@ -311,7 +332,7 @@ def _formatted(text: str, layout: str, parts: re.Pattern[str]) -> Written | None
     if found := parts.fullmatch(text):
         return _cut(text, layout, found)
     told = _stamp(text, MONTH_FIRST) if "%z" not in layout and text[:4].isdigit() else None
-    return told if told and told[1] is not None else None
+    return told if told and told.offset_us is not None else None
 
 
 def _cut(text: str, layout: str, found: re.Match[str]) -> Written | None:
@@ -325,7 +346,7 @@ def _cut(text: str, layout: str, found: re.Match[str]) -> Written | None:
     if time is None or (ends_day and (time.hour, time.minute, time.second, time_ns) != (0, 0, 0, 0)):
         return None
     written = _of_datetime(time)
-    return written and (written[0] + _whole_us(time_ns) + ends_day * DAY_US, written[1])
+    return written and Written(written.local_us + _whole_us(time_ns) + ends_day * DAY_US, written.offset_us, ends_day)
 
 
 def _strptime(text: str, layout: str) -> datetime | None:
@@ -340,7 +361,7 @@ def _of_datetime(time: datetime) -> Written | None:
     if local.days not in DAYS:
         return None
     microsecond = timedelta(microseconds=1)
-    return local // microsecond, None if offset is None else offset // microsecond
+    return Written(local // microsecond, None if offset is None else offset // microsecond)
 
 
 def _parts(layout: str) -> re.Pattern[str]:
@@ -360,7 +381,7 @@ def _stamp(text: str, order: Order) -> Written | None:
     day, clock = _day(stamp[1], order), _clock(stamp[2])
     if day is None or clock is None:
         return None
-    return day * DAY_US + clock[0], clock[1]
+    return Written(day * DAY_US + clock.local_us, clock.offset_us, clock.ends_day)
 
 
 @lru_cache(REMEMBERED)
@@ -387,7 +408,7 @@ def _day(text: str, order: Order) -> int | None:
 
 @lru_cache(REMEMBERED)
 def _clock(text: str) -> Written | None:
-    """Return the microseconds since midnight, and those of the offset where one stands there."""
+    """Return the time since midnight."""
     if not (found := CLOCK.fullmatch(text) or COMPACT_CLOCK.fullmatch(text)):
         return None
     hour, minute, second = (int(number or 0) for number in found.groups()[:3])
@@ -401,7 +422,7 @@ def _clock(text: str) -> Written | None:
     offset_us = _offset(offset)
     if minute > 59 or second > 59 or time_us > DAY_US or (offset_us is not None and abs(offset_us) >= DAY_US):
         return None
-    return time_us, offset_us
+    return Written(time_us, offset_us, ends_day=time_us == DAY_US)
 
 
 def _offset(text: str | None) -> int | None:

@@ -17,6 +17,8 @@ from typing import IO, TYPE_CHECKING, BinaryIO, TypeVar
 from shared.data.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from typing_extensions import Buffer
 
 __all__ = ["MEMBER", "Open", "unpacked"]
@@ -56,8 +58,8 @@ def _member(opened: Open, name: str) -> str:
             members = {info.filename: info.file_size for info in archive.infolist() if not _aside(info)}
     except BROKEN as error:
         raise DataError(f"{name}: the zip is broken ({error}): get a complete copy") from error
-    if "[Content_Types].xml" in members:
-        raise DataError(f"{name}: is a workbook of a spreadsheet: save its sheet as CSV and give that file")
+    if looks := _document(members):
+        raise DataError(f"{name}: is {looks}: save its sheet as CSV and give that file")
     if MEMBER not in members and len(members) != 1:
         held = f"holds {', '.join(map(repr, sorted(members)[:5]))}" if members else "holds no file"
         raise DataError(f"{name}: the zip {held}: unpack it and give the file with the table")
@@ -66,6 +68,15 @@ def _member(opened: Open, name: str) -> str:
         unpacks = f"{chosen!r} unpacks to {members[chosen]:,} bytes"
         raise DataError(f"{name}: {unpacks}: give a file up to {LIMIT_BYTES:,} bytes")
     return chosen
+
+
+def _document(members: Collection[str]) -> str | None:
+    """Return what an office program calls an archive of these members, None where it wrote none of them."""
+    if "[Content_Types].xml" in members and not any(member.startswith("xl/") for member in members):
+        return "a document of an office program, or a workbook"
+    if {"[Content_Types].xml", "content.xml", "Index/Document.iwa"} & set(members):
+        return "a workbook of a spreadsheet"
+    return None
 
 
 def _aside(info: zipfile.ZipInfo) -> bool:

@@ -222,6 +222,14 @@ def test_a_country_that_is_none_is_refused(tmp_path: Path) -> None:
     """One line that names the option and says what a country is."""
     with pytest.raises(DataError, match=r"--country XX: .*use an ISO 3166-1 code"):
         guess(table(), tmp_path, country="XX")
+    with pytest.raises(DataError, match=r"--country Spain: .*did you mean ES \(Spain\)\? Use an ISO 3166-1 code"):
+        guess(table(), tmp_path, country="Spain")
+
+
+def test_a_time_zone_that_is_none_is_refused(tmp_path: Path) -> None:
+    """One line that names the option and the zone that was meant."""
+    with pytest.raises(DataError, match=r"--time-zone 'Madrid': .*did you mean Europe/Madrid\?"):
+        guess(table(), tmp_path, time_zone="Madrid")
 
 
 def test_a_file_of_the_site_is_read_by_its_table(table: bytes, tmp_path: Path) -> None:

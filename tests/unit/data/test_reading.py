@@ -20,6 +20,7 @@ from shared.data.year import find_year
 from tests.unit.data.archive import zipped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from shared.data.year import Year
@@ -181,6 +182,76 @@ def test_what_is_no_table_is_refused_with_one_line(raw: bytes, said: str) -> Non
     assert str(refusal.value).startswith("f.csv: ")
     assert said in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+PAGE = "<html><head><title>Log in</title></head><body>a;b</body></html>\n"
+NO_TABLES = {
+    "PDF": (
+        b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<< /Type /Catalog >>\n",
+        "is a PDF document: copy its table into a CSV",
+    ),
+    "PNG": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0", "is a PNG picture: give the readings themselves"),
+    "JPEG": (b"\xff\xd8\xff\xe0\0\x10JFIF\0", "is a JPEG picture"),
+    "XLS": (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99),
+        "is an old workbook or document of Office (.xls, .doc): save",
+    ),
+    "SQLite": (b"SQLite format 3\0\x10\0", "is an SQLite database: export the readings as CSV"),
+    "HDF5": (b"\x89HDF\r\n\x1a\n\0", "is an HDF5 or NetCDF file"),
+    "Feather": (b"ARROW1\0\0\xff\xff", "is an Arrow (Feather) file: write it as Parquet or CSV"),
+    "bzip2": (b"BZh91AY&SY\0", "is a bzip2 file: unpack it"),
+    "xz": (b"\xfd7zXZ\0\0\x04", "is an xz file: unpack it"),
+    "zstd": (b"\x28\xb5\x2f\xfd\x24\x05", "is a zstd file: unpack it"),
+    "tar": (b"load.csv" + bytes(249) + b"ustar\x0000" + bytes(99), "is a tar archive: unpack it"),
+    "JSON": (b'{"data": [{"time": "2023-01-15", "load": 1}]}\n', "is JSON: convert it to CSV, one row a reading"),
+    "JSON lines": (b'{"time": "2023-01-15T00:00", "load": 1}\n' * 9, "is JSON: convert it to CSV"),
+    "JSON list": (b' \n[\n  {"time": 1, "load": 2}]\n', "is JSON: convert it to CSV"),
+    "JSON rows": (b"[[1, 2], [3, 4]]\n", "is JSON: convert it to CSV"),
+    "JSON numbers": (b"[1.5, 2]\n", "is JSON: convert it to CSV"),
+    "JSON, UTF-16": ('{"time": 1}\n'.encode("utf-16"), "is JSON: convert it to CSV"),
+    "HTML": (
+        f"\n<!DOCTYPE html>\n{PAGE}".encode(),
+        "is a web page (HTML): download the file that it shows or links to",
+    ),
+    "HTML, no type": (PAGE.encode(), "is a web page (HTML)"),
+    "HTML, comment first": (f"\ufeff<!-- saved -->\n{PAGE}".encode(), "is a web page (HTML)"),
+    "HTML table as .xls": (b"<table><tr><td>time</td><td>load</td></tr></table>", "is a web page (HTML)"),
+    "XML": (b'<?xml version="1.0"?>\n<TimeSeries/>\n', "is XML: convert it to CSV, one row a reading"),
+    "XML, no head": (b"<meter>\n <reading>1</reading></meter>", "is XML: convert it to CSV"),
+}
+
+
+@pytest.mark.parametrize(
+    "pack", [bytes, gzip.compress, lambda raw: zipped(raw, "load.csv")], ids=["plain", "gz", "zip"]
+)
+@pytest.mark.parametrize(("raw", "said"), NO_TABLES.values(), ids=NO_TABLES)
+def test_a_file_that_is_no_table_is_told_what_it_looks_like(
+    raw: bytes, said: str, pack: Callable[[bytes], bytes]
+) -> None:
+    """Whatever the file is called, and packed or not: one line with what it is and what to do."""
+    with pytest.raises(DataError) as refusal:
+        read_table(lambda: io.BytesIO(pack(raw)), "load.csv")
+    assert str(refusal.value).startswith(f"load.csv: {said}")
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda raw: zipped(raw, "load.csv")], ids=["gz", "zip"])
+@pytest.mark.parametrize("inner", [gzip.compress, lambda raw: zipped(raw, "xl/workbook.xml")], ids=["gz", "xlsx"])
+def test_what_is_packed_twice_is_to_be_unpacked(
+    inner: Callable[[bytes], bytes], pack: Callable[[bytes], bytes]
+) -> None:
+    """An archive within an archive is named, not read as text."""
+    with pytest.raises(DataError, match="within another archive: unpack it"):
+        read_table(lambda: io.BytesIO(pack(inner(PLAIN.encode()))), "load.csv")
+
+
+@pytest.mark.parametrize(
+    "header", ["<DATE>,<LOAD>,<RAIN>", "[time],[load],[rain]", "{time},{load},{rain}", "<time>,a,b"]
+)
+def test_names_in_brackets_are_names(header: str) -> None:
+    """Some databases and exchanges write the names of columns so: it is a table still."""
+    raw = PLAIN.replace("time,load,rain", header).encode()
+    assert ",".join(read_table(lambda: io.BytesIO(raw), "load.csv").rows.columns) == header
 
 
 def test_a_late_row_with_more_cells_is_refused(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ import holidays
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from shared.data.sites import BUILT_IN, EPOCHS, WEATHER, Measure, Site, known_sites, site
+from shared.data.sites import BUILT_IN, EPOCHS, WEATHER, Measure, Site, in_its_country, known_sites, site
 from shared.forecasting.weather import COLUMNS
 
 if TYPE_CHECKING:
@@ -123,18 +124,30 @@ def test_a_subdivision_brings_its_own_holidays(written: Callable[[str], Path]) -
         ("[alcala]", "alcala.step_minutes is missing: give it"),
         (ALCALA.replace("15", "20"), "alcala.step_minutes = 20: Input should be 5, 10, 15, 30 or 60"),
         (ALCALA.replace("15", '"15"'), "alcala.step_minutes = '15': Input should be 5, 10, 15, 30 or 60"),
-        (ALCALA.replace("ES", "es"), "alcala.country = 'es': no holidays are known of it: use an ISO 3166-1 code"),
+        (
+            ALCALA.replace("ES", "es"),
+            "alcala.country = 'es': no holidays are known of it: did you mean ES (Spain)? Use an ISO 3166-1 code",
+        ),
+        (ALCALA.replace("ES", "xx"), "alcala.country = 'xx': no holidays are known of it: use an ISO 3166-1 code"),
         (ALCALA.replace('country = "ES"', 'subdivision = "MD"'), "alcala.country is missing: give that of MD"),
         (ALCALA + 'subdivision = "XX"', "alcala.subdivision = 'XX': no part of ES: use one of AN, AR, "),
         (
             ALCALA.replace("ES", "MA") + 'subdivision = "XX"',
             "alcala.subdivision = 'XX': no part of MA: leave it out",
         ),
-        (ALCALA.replace("Europe/", ""), "alcala.time_zone = 'Madrid': no such time zone: use an IANA name"),
+        (
+            ALCALA.replace("Europe/", ""),
+            "alcala.time_zone = 'Madrid': no such time zone: did you mean Europe/Madrid? Use an IANA name",
+        ),
         (ALCALA.replace("Europe/Madrid", "../x"), "alcala.time_zone = '../x': no such time zone"),
-        (ALCALA.replace("time_zone", "timezone"), "alcala.time_zone is missing: give it"),
+        (ALCALA.replace("time_zone", "time_zome"), "alcala.time_zome is no field: did you mean time_zone? Use one of"),
+        (ALCALA.replace("time_zone", "timezone"), "alcala.timezone is no field: did you mean time_zone? Use one of"),
+        (ALCALA.replace("time_zone", "Time-Zone"), "alcala.Time-Zone is no field: did you mean time_zone? Use one of"),
+        (ALCALA.replace("step_minutes", "step"), "alcala.step is no field: use one of name, step_minutes, "),
+        (ALCALA + "limit = {}", "alcala.limit is no field: did you mean limits? Use one of "),
+        (ALCALA + "dayfirst = true", "alcala.dayfirst is no field: did you mean day_first? Use one of "),
         (ALCALA + "horizon = 96", "alcala.horizon is no field: use one of name, step_minutes, "),
-        (ALCALA + "holidays = {added = []}", "alcala.holidays.added is no field: use one of add, remove"),
+        (ALCALA + "holidays = {added = []}", "alcala.holidays.added is no field: did you mean add? Use one of add"),
         (ALCALA + 'holidays = {add = ["2019-08-06"]}', "alcala.holidays.add.0 = '2019-08-06': Input should be a valid"),
         (
             ALCALA + "holidays = {add = [2019-08-06], remove = [2019-08-06]}",
@@ -158,7 +171,15 @@ def test_a_subdivision_brings_its_own_holidays(written: Callable[[str], Path]) -
         ),
         (
             ALCALA.replace('"zone_1_kw"', '{field = "zone_1_kw", king = "energy"}'),
-            "alcala.columns.Load.king is no field: use one of kind, unit, field",
+            "alcala.columns.Load.king is no field: did you mean kind? Use one of kind, unit, field",
+        ),
+        (
+            ALCALA.replace('"zone_1_kw"', '{field = "zone_1_kw", unitt = "MW"}'),
+            "alcala.columns.Load.unitt is no field: did you mean unit? Use one of kind, unit, field",
+        ),
+        (
+            ALCALA.replace('"zone_1_kw"', '{fields = "zone_1_kw", unit = "MW"}'),
+            "alcala.columns.Load.fields is no field: did you mean field? Use one of kind, unit, field",
         ),
         (ALCALA.replace('"zone_1_kw"', '{unit = "W"}'), "alcala.columns.Load.field is missing: give it"),
         (
@@ -168,7 +189,7 @@ def test_a_subdivision_brings_its_own_holidays(written: Callable[[str], Path]) -
         (ALCALA + "[alcala.measures.zone_2_kw]", "no load is 'zone_2_kw': use zone_1_kw"),
         (
             ALCALA + "[alcala.measures.zone_1_kw]\nking = 1",
-            "alcala.measures.zone_1_kw.king is no field: use one of kind",
+            "alcala.measures.zone_1_kw.king is no field: did you mean kind? Use one of kind",
         ),
         (ALCALA + 'ignore = ["note", "Load"]', "'Load' is read: take it out here, or out of the columns"),
         (ALCALA + 'ignore = "note"', "alcala.ignore = 'note': Input should be a valid tuple"),
@@ -197,6 +218,45 @@ def test_a_bad_file_is_refused_in_one_line(written: Callable[[str], Path], text:
     with pytest.raises(ValueError, match=re.escape(line)) as refusal:
         known_sites(written(text))
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        *(("Spain", "ES (Spain)"), ("spian", "ES (Spain)"), ("Morroco", "MA (Morocco)"), ("UK", "GB (United Kingdom)")),
+        *(("us", "US (United States)"), ("United States", "US (United States)"), ("South-Korea", "KR (South Korea)")),
+        *(("xx", None), ("Atlantis", None), ("", None)),
+    ],
+)
+def test_a_country_that_is_none_gets_a_hint(written: str, meant: str | None) -> None:
+    """Its code is named where a code in lower case, a name, or one misspelt was given; nothing is hinted at random."""
+    with pytest.raises(ValueError, match=r"[uU]se an ISO 3166-1 code") as refusal:
+        in_its_country(known_sites()["tetouan"].model_copy(update={"country": written}))
+    assert ("did you mean" in str(refusal.value)) == (meant is not None)
+    assert meant is None or f"did you mean {meant}?" in str(refusal.value)
+
+
+@pytest.mark.parametrize("code", ["ES", "ESP", "GB", "MA"])
+def test_a_country_is_an_iso_code_of_two_or_three_letters(code: str) -> None:
+    """Both kinds name the country."""
+    place = known_sites()["tetouan"].model_copy(update={"country": code})
+    assert in_its_country(place) == place
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        *(("Madrid", "Europe/Madrid"), ("Europe/Madird", "Europe/Madrid"), ("europe/madrid", "Europe/Madrid")),
+        *(("New York", "America/New_York"), ("America/New-York", "America/New_York"), ("utc", "UTC")),
+        *(("GMT+1", None), ("Spain", None), ("", None), ("../x", None)),
+    ],
+)
+def test_a_time_zone_that_is_none_gets_a_hint(written: str, meant: str | None) -> None:
+    """The zone of a city, whatever the case, and of one misspelt."""
+    with pytest.raises(ValidationError, match="no such time zone") as refusal:
+        Site.model_validate(known_sites()["tetouan"].model_dump() | {"time_zone": written})
+    assert ("did you mean" in str(refusal.value)) == (meant is not None)
+    assert meant is None or f"did you mean {meant}?" in str(refusal.value)
 
 
 def test_a_column_tells_its_unit_and_kind(written: Callable[[str], Path]) -> None:

@@ -214,7 +214,7 @@ def test_the_hour_that_comes_twice_is_two_instants(zone: str, written: str, firs
         ("Europe/Madrid", "3/31/2019 2:59", "3/31/2019 1:59"),
         ("America/New_York", "3/10/2019 2:30 AM", "3/10/2019 3:30 AM"),
         ("Australia/Lord_Howe", "2019-10-06 02:15", "2019-10-06 02:30"),
-        ("America/Sao_Paulo", "2018-11-03 24:00", "2018-11-03 23:59"),
+        ("America/Sao_Paulo", "2018-11-04 00:00", "2018-11-03 24:00"),
     ],
 )
 def test_a_time_that_the_clock_never_shows_is_refused(zone: str, written: str, true: str) -> None:
@@ -224,6 +224,41 @@ def test_a_time_that_the_clock_never_shows_is_refused(zone: str, written: str, t
     assert f"the clock of {zone} skips it" in str(skipped.advice)
     assert instant(true, like(time_zone=zone))
     assert instant(written, like())
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "end"),
+    [
+        ("America/Sao_Paulo", "2018-11-03", "2018-11-04T03:00Z"),
+        ("America/Santiago", "2024-09-07", "2024-09-08T04:00Z"),
+        ("Africa/Cairo", "2024-04-25", "2024-04-25T22:00Z"),
+        ("Asia/Beirut", "2024-03-30", "2024-03-30T22:00Z"),
+        ("America/Havana", "2024-03-09", "2024-03-10T05:00Z"),
+        ("America/Havana", "2024-11-02", "2024-11-03T04:00Z"),
+        ("America/Santiago", "2024-04-06", "2024-04-07T04:00Z"),
+        ("Asia/Beirut", "2024-10-26", "2024-10-26T22:00Z"),
+        ("Europe/Madrid", "2024-03-30", "2024-03-30T23:00Z"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("layout", "changes"),
+    [
+        ("%Y-%m-%d 24:00", {}),
+        ("%m/%d/%Y 24:00:00", {}),
+        ("%d.%m.%Y 24:00", {"day_first": True}),
+        ("%d.%m.%Y 24h00", {"time_format": "%d.%m.%Yx%Hh%M"}),
+    ],
+)
+def test_the_end_of_a_day_is_the_first_instant_of_the_next(
+    zone: str, day: str, end: str, layout: str, changes: dict[str, object]
+) -> None:
+    """Also where the clock skips the midnight that follows, or shows it twice; in a message and in a file."""
+    written = datetime.fromisoformat(day).strftime(layout)
+    if "time_format" in changes:
+        written = written.replace(" ", "x")
+    place = like(time_zone=zone, **changes)
+    assert instant(written, place) == datetime.fromisoformat(end)
+    assert read_times(pd.Series([written], dtype="str"), place).times.tolist() == [pd.Timestamp(end)]
 
 
 def local(times: pd.DatetimeIndex, zone: str) -> list[str]:

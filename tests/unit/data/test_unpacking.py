@@ -50,6 +50,9 @@ def test_the_published_member_is_taken_of_several() -> None:
         (("a.csv", "b.csv"), "holds 'a.csv', 'b.csv': unpack it"),
         (("folder/",), "holds no file: unpack it"),
         (("[Content_Types].xml", "xl/workbook.xml"), "workbook of a spreadsheet: save its sheet as CSV"),
+        (("mimetype", "content.xml", "meta.xml"), "workbook of a spreadsheet: save its sheet as CSV"),
+        (("Index/Document.iwa", "Data/a.jpg"), "workbook of a spreadsheet: save its sheet as CSV"),
+        (("[Content_Types].xml", "word/document.xml"), "document of an office program, or a workbook: save its"),
     ],
 )
 def test_an_archive_that_is_no_table_is_refused(members: tuple[str, ...], said: str) -> None:
