@@ -17,7 +17,7 @@ from shared.runtime.clock import monotonic_s
 from shared.runtime.settings import Refused, load, unwritable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from rich.console import Console
     from rich.progress import TaskID
@@ -55,7 +55,8 @@ def year_for(data: str | None, settings: Settings, console: Console, hints: Hint
             raise Refused(str(error)) from None
         except OSError as error:
             raise unwritable(settings.cache_dir, error) from None
-    _say(year, settings, console)
+        doubts = tuple(doubts_of(year, lambda share: progress("watching the loads", share)))
+    _say(year, doubts, settings, console)
     return year
 
 
@@ -74,15 +75,15 @@ def _allowed(hints: Hints | None, data: str | None, settings: Settings) -> Hints
     return replace(hints, guess=not chosen)
 
 
-def _say(year: Year, settings: Settings, console: Console) -> None:
-    lines = [f"{year.label}, {len(year.rows):,} readings" + (f": {year.reason}" if year.reason else "")]
+def _say(year: Year, doubts: Iterable[str], settings: Settings, console: Console) -> None:
+    lines = [f"{year.label}, {year.counts}" + (f": {year.reason}" if year.reason else "")]
     if year.assumed:
         lines += ["no table describes the file, so this is assumed (the options say otherwise):"]
         lines += [f"  {line}" for line in year.assumed]
         lines += ["which is this table, to be saved in a file that TETOUAN_SITES names:", "", as_toml(year.site)]
     elif absent := [repr(column) for column in settings.place.columns if column not in year.site.columns]:
         lines += [f"without {', '.join(absent)}: the data have no such column"]
-    lines += doubts_of(year)
+    lines += doubts
     console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 import structlog
 
 from services.ingestor.validation import excerpt
+from shared.data.likeness import closest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,15 +62,8 @@ class UnknownFields:
         advice = "give it a field in the columns of the site's table (TETOUAN_SITES), or list it in ignore"
         said = f'"{name}" is no column of {site} and is passed over: {advice}'
         if absent:
-            column = _closest(name, absent)
+            column = closest(name, absent, LIKE)
             lacks = f'did "{name}" replace "{column}"?' if column else f'"{absent[0]}" does not come at the same time'
             said = f"{said}; {lacks}"
         self._notes[f'field "{name}" of {site}'] = said
         log.warning("an unknown field", why=said)
-
-
-def _closest(name: str, columns: Sequence[str]) -> str | None:
-    """Return the column whose name is most like the given one, whatever their case; None where none is like it."""
-    by_lower = {column.lower(): column for column in columns}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=LIKE)
-    return by_lower[close[0]] if close else None

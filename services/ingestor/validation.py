@@ -1,13 +1,13 @@
 """Judges one raw record by itself: bytes in, a clean reading or a refusal out.
 
 Nothing that a meter can send raises: what cannot be read as a reading of a known site is refused, and a cell that holds
-no finite number becomes null with the flag ``missing``. Fields that the site does not know are passed over. What a
+no finite number becomes null with the flag ``missing``, unless it is a number in the notation of some country: that is
+refused, as it may be taken for another number. Fields that the site does not know are passed over. What a
 refusal says of its value is bounded and printable, and tells what to change.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections import Counter
@@ -17,8 +17,10 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal
 
 from services.ingestor.lookalikes import looks_like
-from shared.contracts.messages import CleanReading, Flagged
+from shared.contracts.messages import CleanReading, Flagged, printable
 from shared.data.cells import register_of, value_of
+from shared.data.likeness import closest
+from shared.data.numbers import meant_by
 from shared.data.times import Moment, NoTime, read_time
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ Reason = Literal[
     "no_time",
     "skipped_hour",
     "off_grid",
+    "number_format",
     "too_late",
     "too_far_ahead",
     "in_the_future",
@@ -53,12 +56,14 @@ MAX_RECORD_BYTES = 64 * 1024
 MAX_NESTING = 16
 MAX_EXCERPT = 64  # characters of what came that a message repeats
 MAX_NAMES = 8  # of sites that a message lists
+MAX_CELLS = 32  # that are looked at for a time
 BYTE_ORDER_MARK = "\ufeff"
 
 UNTOLD: Judged = (None, "missing")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-# possessive quantifiers: none of these scans hostile input twice; a text may lack its end
+# none of these scans hostile input twice; a text may lack its end
+MARKED = re.compile(r"\d[ \u00a0\u202f'\u2019.,]\d")
 TEXT = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 
 
@@ -115,7 +120,7 @@ def validate(raw: bytes, sites: Mapping[str, Site]) -> Valid | Rejected:
         known = {"site", site.time_column, *site.columns, *site.ignore}
         unknown = tuple(name for name in record if name not in known)
         absent = tuple(column for column in site.columns if column not in record)
-        moment = _time(record.get(site.time_column), site)
+        moment = _time(record, unknown, site)
         reading, registers_kwh = _reading(record, site, moment.time)
         return Valid(reading, unknown, absent, moment.again, registers_kwh)
     except _Refusal as refusal:
@@ -184,8 +189,8 @@ def _no_such_site(name: object, record: dict[str, Any], sites: Mapping[str, Site
     names = list(sites)[:MAX_NAMES]
     listed = ", ".join(names) + (", …" if len(sites) > len(names) else "")
     if shown := _text(name):
-        close = difflib.get_close_matches(shown, names, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
+        close = closest(shown, names)
+        hint = f"did you mean {close}? " if close else ""
         return f"{shown}: {hint}The sites are {listed}; TETOUAN_SITES names the table in which to add others"
     if {"schema", "payload"} <= record.keys():
         return "the reading is in the payload beside its schema: set value.converter.schemas.enable=false"
@@ -204,6 +209,8 @@ def _reading(record: dict[str, Any], site: Site, time: datetime) -> tuple[CleanR
         if is_register:
             registers_kwh.append(register_of(cell, field, site))
         value, flag = UNTOLD if is_register else value_of(cell, field, site)
+        if flag == "missing" and isinstance(cell, str):
+            _refuse_notation(cell.strip(), column)
         if flag is not None:
             flags[field] = Flagged(flag=flag, original=_text(cell))
         values[field] = value
@@ -211,15 +218,45 @@ def _reading(record: dict[str, Any], site: Site, time: datetime) -> tuple[CleanR
     return reading, tuple(registers_kwh)
 
 
-def _time(cell: object, site: Site) -> Moment:
+def _refuse_notation(text: str, column: str) -> None:
+    """Raise where a text that is no plain number is one in another notation: nobody guesses which."""
+    if not MARKED.search(text) or len(text) > MAX_EXCERPT:
+        return
+    if (meant := meant_by(text)) and text not in meant:
+        send = " or ".join(meant) + (", whichever is meant" if len(meant) > 1 else "")
+        why = "numbers are read with a decimal point and nothing between the digits"
+        raise _Refusal("number_format", column, f"{excerpt(text)}: {why}: send {send}")
+
+
+def _time(record: dict[str, Any], unknown: tuple[str, ...], site: Site) -> Moment:
+    cell = record.get(site.time_column)
+    shown = _text(cell)
+    if shown is None:
+        raise _Refusal("no_time", site.time_column, _no_time(record, unknown, site))
     read = read_time(cell, site)
     if isinstance(read, NoTime):
-        said = [text for text in (_text(cell), read.advice) if text]
-        raise _Refusal(read.reason, site.time_column, ": ".join(said) or None)
+        raise _Refusal(read.reason, site.time_column, f"{shown}: {read.advice}" if read.advice else shown)
     if (read.time - EPOCH) % timedelta(minutes=site.step_minutes):
         advice = f"no multiple of {site.step_minutes} minutes: mend the clock, or step_minutes of {site.name}"
-        raise _Refusal("off_grid", site.time_column, f"{_text(cell)}: {advice}")
+        raise _Refusal("off_grid", site.time_column, f"{shown}: {advice}")
     return read
+
+
+def _no_time(record: dict[str, Any], unknown: tuple[str, ...], site: Site) -> str:
+    """Say which field is expected, which one may have been meant, and what to set."""
+    column, table = site.time_column, f"in the table of {site.name} (TETOUAN_SITES)"
+    what = "is empty" if column in record else "is not there"
+    shown = f'the field "{excerpt(column)}" {what}: '
+    times = [name for name in unknown[:MAX_CELLS] if _is_like_a_time(record[name], site)]
+    meant = closest(column, times, like=0.0) or closest(column, unknown[:MAX_CELLS])
+    if meant is None:
+        return f"{shown}send the time of the reading in it, or set time_column {table} to the name that it has"
+    return f'{shown}did you mean "{excerpt(meant)}"? Send the time as "{excerpt(column)}", or set time_column {table}'
+
+
+def _is_like_a_time(cell: object, site: Site) -> bool:
+    read = read_time(cell, site)
+    return isinstance(read, Moment) or read.advice is not None
 
 
 def _text(cell: object) -> str | None:
@@ -232,10 +269,4 @@ def _text(cell: object) -> str | None:
 
 def excerpt(text: str) -> str:
     """Return the head of a text, with control characters, surrogates and the like escaped."""
-    head = text[:MAX_EXCERPT]
-    shown = head if head.isprintable() else "".join(char if char.isprintable() else _escape(char) for char in head)
-    return shown if len(text) <= MAX_EXCERPT else shown + "…"
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode()
+    return printable(text[:MAX_EXCERPT]) + ("…" if len(text) > MAX_EXCERPT else "")

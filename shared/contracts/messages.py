@@ -374,7 +374,7 @@ class DeadLetter(Message):
     def to_headers(self) -> list[tuple[str, bytes]]:
         """Return Kafka headers, each value as plain UTF-8 with control characters escaped; that of None is empty."""
         said = self.model_dump(mode="json")
-        return [(name, b"" if value is None else _printable(str(value)).encode()) for name, value in said.items()]
+        return [(name, b"" if value is None else printable(str(value)).encode()) for name, value in said.items()]
 
     @classmethod
     def from_headers(cls, headers: Iterable[tuple[str, bytes]]) -> Self:
@@ -397,7 +397,7 @@ def _of_json(text: str) -> object:
         return text
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return the text with control characters, surrogates and the like escaped."""
     if text.isprintable():
         return text

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from shared.data.reading import Share
     from shared.data.sites import Site
     from shared.data.year import Year
 
@@ -157,16 +158,25 @@ class LoadWatch:
         return self.low_kw * LOW[1] >= max(self.past_kw)
 
 
-def doubts_of(year: Year) -> Iterator[str]:
-    """Yield what is to be said of the loads of a year, one line each."""
-    steps = year.steps
-    for zone in year.site.zones:
-        watch, load_kw = LoadWatch(), year.demand(zone)
+def doubts_of(year: Year, told: Share = lambda _: None) -> Iterator[str]:
+    """Yield what is to be said of the loads of a year, one line each; ``told`` is told the share that is watched."""
+    steps, zones = year.steps, year.site.zones
+    for n, zone in enumerate(zones):
+        load_kw = year.demand(zone)
         usable = np.flatnonzero((steps != NO_STEP) & ~np.isnan(load_kw))
-        blocks = (usable[begin : begin + BLOCK_ROWS] for begin in range(0, len(usable), BLOCK_ROWS))
-        pairs = (pair for rows in blocks for pair in zip(steps[rows].tolist(), load_kw[rows].tolist(), strict=True))
-        found = (watch.add(step, value_kw, year.site.step_minutes) for step, value_kw in pairs)
-        if doubt := next((doubt for doubt in found if doubt), None):
+        if doubt := _first_doubt(steps[usable], load_kw[usable], year, lambda share: told((n + share) / len(zones))):  # noqa: B023 - called at once
             row = int(np.flatnonzero(steps == doubt.since_step)[0])
             line = f" (line {year.rows.index[row]})" if year.source == "file" else ""
             yield doubt.text(f"zone_{zone}_kw", year.site, year.times[row].to_pydatetime()) + line
+        told((n + 1) / len(zones))
+
+
+def _first_doubt(steps: NDArray[np.int64], load_kw: NDArray[np.float64], year: Year, told: Share) -> Doubt | None:
+    watch = LoadWatch()
+    for begin in range(0, len(steps), BLOCK_ROWS):
+        told(begin / len(steps))
+        block = slice(begin, begin + BLOCK_ROWS)
+        for step, value_kw in zip(steps[block].tolist(), load_kw[block].tolist(), strict=True):
+            if doubt := watch.add(step, value_kw, year.site.step_minutes):
+                return doubt
+    return None

@@ -1,4 +1,4 @@
-"""Which of some names was probably meant by another one: for advice, never for a decision."""
+"""Which of some names was probably meant by another one."""
 
 from __future__ import annotations
 

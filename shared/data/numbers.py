@@ -19,7 +19,7 @@ from shared.data.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Mark", "is_number", "plain_numbers"]
+__all__ = ["Mark", "is_number", "meant_by", "plain_numbers"]
 
 Mark = Literal[".", ","]
 
@@ -60,6 +60,14 @@ ODD = rf",|\..*\.|\d[{GROUP}]\d"  # what a number with a decimal point and nothi
 def is_number(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return for each cell whether it is a number with whichever mark."""
     return pc.or_(*(pc.match_substring_regex(cells, NUMBER[mark]) for mark in MARKS))
+
+
+def meant_by(text: str) -> tuple[str, ...]:
+    """Return the numbers that a text can mean, as digits with a decimal point; several where that cannot be told."""
+    cell = pa.chunked_array([pa.array([text], pa.large_string())])
+    proven = [mark for mark in MARKS if _any(cell, PROOF[mark])]
+    read = [mark for mark in proven or MARKS if _any(cell, NUMBER[mark])]
+    return tuple(dict.fromkeys(_plain(cell, mark)[0].as_py().strip() for mark in read))
 
 
 def plain_numbers(

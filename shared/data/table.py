@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from shared.data.errors import DataError
+from shared.data.likeness import closest
 from shared.data.numbers import plain_numbers
 from shared.data.times import FORMS, NoTime, read_time, read_times
 
@@ -100,8 +100,8 @@ def _check_columns(rows: pd.DataFrame, site: Site, name: str) -> None:
         found = f", but {_quoted(unknown)}" if unknown else ""
         raise DataError(f"{name}: no column {_quoted(missing)}{found}: {advice}")
     for column in unknown:
-        if meant := difflib.get_close_matches(column, missing, n=1):
-            raise DataError(f"{name}: no column {meant[0]!r}, but {column!r}: {advice}")
+        if meant := closest(column, missing):
+            raise DataError(f"{name}: no column {meant!r}, but {column!r}: {advice}")
     if unknown:
         advice = f"remove it, or name it in the columns or in ignore of {site.name} (TETOUAN_SITES)"
         raise DataError(f"{name}: unknown column {_quoted(unknown)}: {advice}")

@@ -116,6 +116,21 @@ class Year:
         mask[np.concatenate(long)] = True
         return mask
 
+    @property
+    def counts(self) -> str:
+        """How many rows there are, and what becomes of them, as far as their times tell."""
+        steps = self.steps[self.steps != NO_STEP]
+        times = np.unique(steps)
+        runs = np.split(
+            times, np.flatnonzero(np.diff(times) * self.site.step_minutes > FAR // timedelta(minutes=1)) + 1
+        )
+        readings = len(runs[0]) + sum(max(0, len(run) - (RUN_ROWS - 1)) for run in runs[1:])
+        if readings == len(self.rows):
+            return f"{readings:,} readings"
+        refused, again = len(self.rows) - len(steps) + len(times) - readings, len(steps) - len(times)
+        odd = [f"{refused:,} refused"] * (refused > 0) + [f"{again:,} of a time that came before"] * (again > 0)
+        return f"{len(self.rows):,} rows: {readings:,} readings, {', '.join(odd)}"
+
     def only(self, zone: int) -> Year:
         """Return the readings without the loads of other zones, which the forecast of this one never sees."""
         columns = {

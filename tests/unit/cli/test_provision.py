@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
 
+from backtest.run import books_of
 from cli.provision import require_zones, settled, year_for, zones_for
 from shared.data.hints import Hints
 from shared.runtime.settings import Refused, Settings, load
@@ -32,6 +34,43 @@ def test_columns_that_the_data_lack_are_named(data: str, tmp_path: Path, capsys:
     assert "'Zone 3  Power Consumption': the data have no such column" in said
     assert year.site.fields == ("zone_2_kw",)
     assert list(year.rows) == ["DateTime", "Zone 2  Power Consumption"]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("", "480 readings"),
+        ("#REF!,5\n,7\n", "482 rows: 480 readings, 2 refused"),
+        ("2023-01-21 00:30,5\n", "481 rows: 480 readings, 1 refused"),
+        ("2023-01-01 03:00,5\n", "481 rows: 480 readings, 1 of a time that came before"),
+        (
+            "2032-01-01 03:00,5\n2023-01-01 03:00,5\nnoon,5\n",
+            "483 rows: 480 readings, 2 refused, 1 of a time that came",
+        ),
+        ("".join(f"2024-01-01 0{hour}:00,5\n" for hour in range(8)), "488 rows: 483 readings, 5 refused"),
+    ],
+)
+def test_rows_that_are_no_readings_are_not_counted_as_such(
+    more: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first line has both numbers, and they are those of the books that a backtest keeps."""
+    file = tmp_path / "meter.csv"
+    rows = (f"2023-01-{day:02} {hour:02}:00,{100 + hour}.5\n" for day in range(1, 21) for hour in range(24))
+    file.write_text("at,load\n" + "".join(rows) + more)
+    year = year_for(str(file), load(Settings, state_dir=tmp_path), Console(), Hints(time_column="at", step_minutes=60))
+    assert f"file meter.csv, {said}" in capsys.readouterr().out
+    books = books_of(year, 1, datetime(2040, 1, 1, tzinfo=UTC), lambda *_: None)
+    assert f"{books.readings} readings" in said
+    assert f" {sum(books.refused.values()) - books.refused.get('contradicts', 0)} refused" in f"{said} 0 refused"
+
+
+def test_watching_the_loads_is_shown(
+    load_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file of many loads takes long to watch: that is a step of the work like the others."""
+    monkeypatch.setattr("cli.provision.PATIENCE_S", 0.0)
+    year_for(load_file, load(Settings, state_dir=tmp_path), Console(), Hints())
+    assert "watching the loads\n" in capsys.readouterr().out
 
 
 def test_a_zone_without_a_load_in_the_data_is_refused(data: str, tmp_path: Path) -> None:

@@ -124,7 +124,10 @@ def test_a_file_is_told_with_its_line(tmp_path: Path) -> None:
     rows = [f"{time}Z,{one},{two}\n" for time, one, two in zip(times, registers, loads, strict=True)]
     (tmp_path / "meter.csv").write_text("time,load,other\n" + "".join(rows))
     year = find_year(str(tmp_path / "meter.csv"), tmp_path, place=meter)
-    register, unit = doubts_of(year)
+    shares: list[float] = []
+    register, unit = doubts_of(year, shares.append)
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0.0, 1.0)
     assert register == (
         "zone_1_kw ('load') of meter, from 2025-01-01 00:00 UTC on, only rises, as a register does: "
         'set kind = "register" of the column (TETOUAN_SITES) (line 2)'

@@ -258,7 +258,7 @@ def test_the_end_of_a_day_is_the_first_instant_of_the_next(
         written = written.replace(" ", "x")
     place = like(time_zone=zone, **changes)
     assert instant(written, place) == datetime.fromisoformat(end)
-    assert read_times(pd.Series([written], dtype="str"), place).times.tolist() == [pd.Timestamp(end)]
+    assert read_times([written], place).times.tolist() == [pd.Timestamp(end)]
 
 
 def local(times: pd.DatetimeIndex, zone: str) -> list[str]:

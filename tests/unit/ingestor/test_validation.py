@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from services.ingestor.validation import Rejected, Valid, validate
 from shared.contracts.messages import CleanReading, Flagged
+from shared.data.sites import Measure
 from tests.unit.ingestor.readings import SITES, raw, record
 
 
@@ -98,10 +99,12 @@ def test_an_absent_cell_is_missing_without_original() -> None:
         ('"error"', "error"),
         ('"inf"', "inf"),
         ('"1_000"', "1_000"),
-        ('"14,9"', "14,9"),
+        ('"14,9 kW"', "14,9 kW"),
+        ('"1,2,3"', "1,2,3"),
         ('"\u0661\u0662"', "\u0661\u0662"),
         ('"0x10"', "0x10"),
         ('"1e400"', "1e400"),
+        ('"1.5e400"', "1.5e400"),
         ("1e400", "1e400"),
         ("NaN", "NaN"),
         ("-Infinity", "-Infinity"),
@@ -146,7 +149,7 @@ def test_what_is_no_finite_number_is_missing_with_its_original(cell: str, origin
         (b'{"before": null, "after": {}}', "unknown_site", "site", "the row is within an event of a change-data"),
         (b'{"site": ["tetouan"]}', "unknown_site", "site", '["tetouan"]: '),
         (b'{"site": "Tetouan"}', "unknown_site", "site", "Tetouan: did you mean tetouan? The sites are tetouan; TETO"),
-        (b'{"site": "tetouan"}', "no_time", "DateTime", None),
+        (b'{"site": "tetouan"}', "no_time", "DateTime", 'the field "DateTime" is not there: send the time of the'),
         (b'{"site": "tetouan", "site": "tetouan"}', "duplicate_field", "site", "tetouan: the field stands there twice"),
         (b'{"site": "tetouan", "Humidity": {"a": 1, "\\u0061": 2}}', "duplicate_field", "a", "2: the field stands"),
     ],
@@ -254,6 +257,62 @@ def test_a_refused_time_says_what_to_set() -> None:
     assert refusal_of(raw(1508388000)).value == (
         '1508388000: it counts from 1970 on: set time_format = "epoch_s" in the table of tetouan (TETOUAN_SITES)'
     )
+
+
+@pytest.mark.parametrize(
+    ("fields", "meant"),
+    [
+        ({"datetime": "3/1/2020 0:00"}, "datetime"),
+        ({"timestamp": "2020-03-01T00:00Z", "quality": "good"}, "timestamp"),
+        ({"ts": 1583020800}, "ts"),
+        ({"when": "1.3.2020 0:00"}, "when"),
+        ({"Date_Time": "soon"}, "Date_Time"),
+        ({"note": "x", "load": 5}, None),
+        ({}, None),
+    ],
+)
+@pytest.mark.parametrize("rest", [{}, {"DateTime": None}, {"DateTime": " "}], ids=["absent", "null", "blank"])
+def test_a_message_without_its_time_says_which_field_is_expected(
+    fields: dict[str, object], meant: str | None, rest: dict[str, object]
+) -> None:
+    """The letter names the field that should be there, the one that may have taken its place, and what to set."""
+    message = record() | rest
+    if not rest:
+        del message["DateTime"]
+    refused = refusal_of(json.dumps(message | fields).encode())
+    assert (refused.reason, refused.field) == ("no_time", "DateTime")
+    said = str(refused.value)
+    assert said.startswith(f'the field "DateTime" is {"empty" if rest else "not there"}: ')
+    assert said.endswith("set time_column in the table of tetouan (TETOUAN_SITES)") or meant is None
+    assert (f'did you mean "{meant}"? Send the time as "DateTime", or set time_column' in said) == (meant is not None)
+    assert "TETOUAN_SITES" in said
+
+
+@pytest.mark.parametrize(
+    ("cell", "meant"),
+    [
+        *(("14,9", "14.9"), ("1.234,5", "1234.5"), ("1 234,5", "1234.5"), ("1\u00a0234,5", "1234.5")),
+        *(("1\u202f234", "1234"), ("1'234.5", "1234.5"), ("1,234.5", "1234.5"), ("-0,25", "-0.25")),
+        *(("12.345.678", "12345678"), ("1,23,456", "123456"), ("1234,567", "1234.567"), (" 3,5 ", "3.5")),
+        *(("1,234", "1234 or 1.234, whichever is meant"), ("12,345", "12345 or 12.345, whichever is meant")),
+    ],
+)
+@pytest.mark.parametrize("field", ["zone_2_kw", "temperature_c"])
+def test_a_number_in_another_notation_is_refused_with_what_to_send(cell: str, meant: str, field: str) -> None:
+    """It is never read, and never lost without a word; where it can be two numbers the letter says both."""
+    column = {"zone_2_kw": "Zone 2  Power Consumption", "temperature_c": "Temperature"}[field]
+    refused = refusal_of(raw(**{field: cell}))
+    assert (refused.reason, refused.field) == ("number_format", column)
+    assert str(refused.value).endswith(f"a decimal point and nothing between the digits: send {meant}")
+
+
+def test_a_register_in_another_notation_is_refused_too() -> None:
+    """What a meter shows is a number like any other."""
+    measures = {"zone_2_kw": Measure(kind="register", unit="kWh")}
+    place = {"tetouan": SITES["tetouan"].model_copy(update={"measures": measures})}
+    outcome = validate(raw(zone_2_kw="12.345,6"), place)
+    assert isinstance(outcome, Rejected)
+    assert (outcome.reason, str(outcome.value)[-12:]) == ("number_format", "send 12345.6")
 
 
 def test_a_number_is_a_time_where_the_site_counts_from_1970() -> None:
