@@ -13,11 +13,10 @@ import pandas as pd
 
 from backtest.record import Record
 from backtest.run import books_of, fitted, issued, judged
-from backtest.tables import ScoreTable
+from backtest.tables import NO_MAPE, ScoreTable
 from services.forecaster.issuing import ZoneModels
 from shared.data.errors import DataError
 from shared.data.toml import as_toml
-from shared.forecasting.digits import digits
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from backtest.books import Books
     from backtest.run import Progress
+    from backtest.units import LoadUnit
     from shared.contracts.messages import CleanReading, Forecast
     from shared.data.sites import Site
     from shared.data.year import Year
@@ -62,6 +62,11 @@ class Ahead:
     lately: ScoreTable
     trained: bool
     books: Books
+
+    @property
+    def unit(self) -> LoadUnit:
+        """In which people are shown all of it."""
+        return self.lately.unit
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -110,10 +115,11 @@ class Ahead:
         if np.isnan(figures["rmse_kw"]).all():
             return "how good it is cannot be said yet: no forecast has come due"
         rmse_kw, shares = figures["rmse_kw"], {name: _mean(figures[name]) for name in ("mape", "coverage")}
-        off = f"off by {digits(rmse_kw[hour])} kW an hour ahead and {digits(rmse_kw[-1])} kW a day ahead (RMSE)"
+        hour_ahead, day_ahead = (f"{self.unit.shown(kw)} {self.unit.name}" for kw in (rmse_kw[hour], rmse_kw[-1]))
         share = "" if np.isnan(shares["mape"]) else f", MAPE {shares['mape']:.1%}"
         held = f"{shares['coverage']:.0%} of the loads lay in the 90 % interval"
-        return f"since {self.record.test_from:%Y-%m-%d} it was {off}{share}; {held}"
+        said = f"it was off by {hour_ahead} an hour ahead and {day_ahead} a day ahead (RMSE){share}; {held}"
+        return f"since {self.record.test_from:%Y-%m-%d} {said}" + (f"; {NO_MAPE}" if self.lately.crosses_zero else "")
 
     def to_json(self) -> dict[str, Any]:
         """Return the result for machines; what cannot be computed is None."""

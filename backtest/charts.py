@@ -1,6 +1,7 @@
 """The charts of a backtest as plain Plotly figures: what is drawn, not how it comes onto a page.
 
-A chart has no colour of its own for text and lines: the page gives them, so that it can be read on white and on black.
+The loads of a frame, in the columns that end in ``_kw``, are in the unit that a chart names. A chart has no colour of
+its own for text and lines: the page gives them, so that it can be read on white and on black.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ _STYLES = (
     ("#c05c96", "dashdot", "triangle-up"),
 )
 _BAND_COLOUR = "#009e73"
+# digits, as in the tables: Plotly would write 28k MW
+_PLAIN = {"exponentformat": "none", "separatethousands": True, "hoverformat": ",.5~r"}
 
 
-def rmse_by_lead(leads: pd.DataFrame) -> Figure:
+def rmse_by_lead(leads: pd.DataFrame, unit: str) -> Figure:
     """Return the RMSE of the forecast and of the best naive rule over the lead."""
     return _figure(
         [
@@ -38,7 +41,7 @@ def rmse_by_lead(leads: pd.DataFrame) -> Figure:
             | {"text": leads["best_naive_rule"].fillna("").tolist()},
         ],
         xaxis=_lead_axis(),
-        yaxis=_kw_axis("RMSE"),
+        yaxis=_load_axis("RMSE", unit),
     )
 
 
@@ -55,23 +58,23 @@ def coverage_by_lead(leads: pd.DataFrame) -> Figure:
     )
 
 
-def pinball_by_lead(leads: pd.DataFrame) -> Figure:
+def pinball_by_lead(leads: pd.DataFrame, unit: str) -> Figure:
     """Return the pinball loss over the lead."""
     return _figure(
         [_line(_hours(leads), leads["pinball_kw"], "forecast", 0)],
         xaxis=_lead_axis(),
-        yaxis=_kw_axis("pinball loss"),
+        yaxis=_load_axis("pinball loss", unit),
     )
 
 
-def over_line(frame: pd.DataFrame, column: str, title: str) -> Figure:
+def over_line(frame: pd.DataFrame, column: str, title: str, unit: str) -> Figure:
     """Return RMSE above and coverage below along a column that runs on, such as the day; one line a lead."""
-    return _two_panels(frame, column, title)
+    return _two_panels(frame, column, title, unit)
 
 
-def over_categories(frame: pd.DataFrame, column: str) -> Figure:
+def over_categories(frame: pd.DataFrame, column: str, unit: str) -> Figure:
     """Return RMSE above and coverage below for each value of a column; one mark a lead, side by side."""
-    figure = _two_panels(frame, column, "")
+    figure = _two_panels(frame, column, "", unit)
     for trace in figure["data"]:
         trace["mode"] = "markers"
         trace["marker"]["size"] = 10
@@ -79,7 +82,7 @@ def over_categories(frame: pd.DataFrame, column: str) -> Figure:
     return figure
 
 
-def fan(curves: pd.DataFrame, actual: str = "what came") -> Figure:
+def fan(curves: pd.DataFrame, unit: str, actual: str = "what came") -> Figure:
     """Return one forecast with its 90 % interval, and the load, as ``actual``."""
     times = curves["local_time"].tolist()
     edge = {"type": "scatter", "x": times, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
@@ -97,11 +100,11 @@ def fan(curves: pd.DataFrame, actual: str = "what came") -> Figure:
             _line(times, curves["actual_kw"], actual, 1) | {"line": {"color": _STYLES[1][0], "dash": "solid"}},
         ],
         xaxis={"title": {"text": "local time"}, "automargin": True},
-        yaxis=_kw_axis("demand") | {"rangemode": "normal"},
+        yaxis=_load_axis("demand", unit) | {"rangemode": "normal"},
     )
 
 
-def _two_panels(frame: pd.DataFrame, column: str, title: str) -> Figure:
+def _two_panels(frame: pd.DataFrame, column: str, title: str, unit: str) -> Figure:
     traces = []
     for style, (minutes, of_lead) in enumerate(frame.groupby("lead_minutes")):
         colour, dash, symbol = _STYLES[style]
@@ -124,7 +127,7 @@ def _two_panels(frame: pd.DataFrame, column: str, title: str) -> Figure:
         traces,
         height=520,
         xaxis={"title": {"text": title}, "anchor": "y2", "zeroline": False, "automargin": True},
-        yaxis=_kw_axis("RMSE") | {"domain": [0.55, 1]},
+        yaxis=_load_axis("RMSE", unit) | {"domain": [0.55, 1]},
         yaxis2=_coverage_axis(frame["coverage_ratio"]) | {"domain": [0, 0.45]},
         shapes=_promise("y2"),
     )
@@ -145,8 +148,8 @@ def _lead_axis() -> dict[str, Any]:
     return {"title": {"text": "lead time, h"}, "rangemode": "tozero", "dtick": 6, "hoverformat": ".2f"}
 
 
-def _kw_axis(what: str) -> dict[str, Any]:
-    return {"title": {"text": f"{what}, kW"}, "rangemode": "tozero", "hoverformat": ",.5~r", "automargin": True}
+def _load_axis(what: str, unit: str) -> dict[str, Any]:
+    return {"title": {"text": f"{what}, {unit}"}, "rangemode": "tozero", **_PLAIN, "automargin": True}
 
 
 def _coverage_axis(*shown: pd.Series[float]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from plotly.io import to_html  # type: ignore[import-untyped]  # Plotly 5 is pub
 from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # as above
 
 from backtest import charts
-from shared.forecasting.digits import digits
+from backtest.tables import NO_MAPE
 from shared.forecasting.leads import lead_groups, lead_name
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from backtest.charts import Figure
     from backtest.extremes import DayAhead
     from backtest.result import Backtest
+    from backtest.units import LoadUnit
 
 __all__ = ["page_of", "page_of_ahead"]
 
@@ -36,21 +38,21 @@ _HEADINGS = {
     "first_local_date": "first day",
     "last_local_date": "last day",
     "local_time": "local time",
-    "rmse_kw": "RMSE kW",
-    "mae_kw": "MAE kW",
+    "rmse_kw": "RMSE {unit}",
+    "mae_kw": "MAE {unit}",
     "mape_ratio": "MAPE",
-    "bias_kw": "bias kW",
+    "bias_kw": "bias {unit}",
     "r2": "R2",
     "coverage_ratio": "in 90 %",
     "worst_week_coverage_ratio": "in 90 %, worst week",
-    "pinball_kw": "pinball kW",
+    "pinball_kw": "pinball {unit}",
     "best_naive_rule": "best naive rule",
-    "best_naive_rmse_kw": "its RMSE kW",
+    "best_naive_rmse_kw": "its RMSE {unit}",
     "skill_ratio": "skill",
-    "actual_kw": "came kW",
-    "median_kw": "forecast kW",
-    "low_kw": "low kW",
-    "high_kw": "high kW",
+    "actual_kw": "came {unit}",
+    "median_kw": "forecast {unit}",
+    "low_kw": "low {unit}",
+    "high_kw": "high {unit}",
 }
 _FORMS = {"_ratio": "z.1%", "r2": ".3f", "pairs": ","}
 _OPEN = "-"
@@ -88,7 +90,7 @@ class Section:
 def page_of(result: Backtest) -> str:
     """Return the report as HTML that holds all it needs, Plotly's script included, and asks no other host."""
     return (
-        _pages()
+        _pages(result.table.unit)
         .get_template("page.html")
         .render(
             result=result,
@@ -96,11 +98,13 @@ def page_of(result: Backtest) -> str:
             sections=(_by_lead(result), _by_day(result), *_by_kind(result)),
             worst_weeks=result.frames["worst_weeks"],
             days_ahead=[
-                _day_ahead(day, which) for day, which in zip(result.days_ahead, ("worst", "best"), strict=False)
+                _day_ahead(day, which, result.table.unit)
+                for day, which in zip(result.days_ahead, ("worst", "best"), strict=False)
             ],
             plotly=Markup(get_plotlyjs()),  # noqa: S704 - a script of the package, not of the data
             lowest=charts.LOWEST,
             highest=charts.HIGHEST,
+            no_mape=NO_MAPE if result.table.crosses_zero else None,
         )
     )
 
@@ -112,41 +116,46 @@ def page_of_ahead(ahead: Ahead) -> str:
         "lie for 90 % of the time."
     )
     return (
-        _pages()
+        _pages(ahead.unit)
         .get_template("ahead.html")
         .render(
             ahead=ahead,
-            chart=Chart("The last and the next 24 hours", how, charts.fan(ahead.curves, "load")),
+            chart=Chart("The last and the next 24 hours", how, _fan(ahead.curves, ahead.unit, "load")),
             frame=ahead.frame.drop(columns="time"),
             plotly=Markup(get_plotlyjs()),  # noqa: S704 - a script of the package, not of the data
         )
     )
 
 
-def _pages() -> Environment:
+def _fan(curves: pd.DataFrame, unit: LoadUnit, actual: str = "what came") -> Figure:
+    return charts.fan(unit.scaled(curves), unit.name, actual)
+
+
+def _pages(unit: LoadUnit) -> Environment:
     pages = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    pages.filters["cell"] = cell
-    pages.filters["heading"] = heading
+    pages.filters["cell"] = partial(cell, unit=unit)
+    pages.filters["heading"] = partial(heading, unit=unit)
+    pages.globals["unit"] = unit.name
     return pages
 
 
-def cell(value: object, column: str) -> str:
-    """Return a value as a table shows it, in the form that the unit of its column asks for."""
+def cell(value: object, column: str, unit: LoadUnit) -> str:
+    """Return a value as a table shows it, in the form that the name of its column asks for; loads in the unit."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return _OPEN
     if column == "lead_minutes":
         return lead_name(int(str(value)))
     if column.endswith("_kw"):
-        return digits(float(str(value)))
+        return unit.shown(float(str(value)))
     form = next((form for ending, form in _FORMS.items() if column.endswith(ending)), "")
     return format(value, form)
 
 
-def heading(column: str) -> str:
+def heading(column: str, unit: LoadUnit) -> str:
     """Return what a table calls a column."""
-    return _HEADINGS.get(column, column)
+    return _HEADINGS.get(column, column).format(unit=unit.name)
 
 
 def _groups(result: Backtest) -> list[dict[str, object]]:
@@ -176,7 +185,8 @@ def _groups(result: Backtest) -> list[dict[str, object]]:
 
 
 def _by_lead(result: Backtest) -> Section:
-    leads = result.frames["leads"]
+    leads, unit = result.frames["leads"], result.table.unit
+    drawn = unit.scaled(leads)
     return Section(
         "By lead time",
         (
@@ -184,7 +194,7 @@ def _by_lead(result: Backtest) -> Section:
                 "RMSE by lead time",
                 "The further the forecast lies below the line of the best naive rule, which is chosen in hindsight for "
                 "every lead, the more it is worth.",
-                charts.rmse_by_lead(leads),
+                charts.rmse_by_lead(drawn, unit.name),
             ),
             Chart(
                 "Coverage by lead time",
@@ -196,7 +206,7 @@ def _by_lead(result: Backtest) -> Section:
                 "Pinball loss by lead time",
                 "The mean loss at both ends of the 90 % interval: lower is better, and only an interval that is narrow "
                 "and right is low.",
-                charts.pinball_by_lead(leads),
+                charts.pinball_by_lead(drawn, unit.name),
             ),
         ),
         leads,
@@ -204,18 +214,21 @@ def _by_lead(result: Backtest) -> Section:
 
 
 def _by_day(result: Backtest) -> Section:
-    days = result.frames["days"]
+    days, unit = result.frames["days"], result.table.unit
     how = (
         "Each point is one day of targets at one lead: a day far above its neighbours was hard to foresee, and one "
         "far below the green band had more surprises than the interval allows for."
     )
     return Section(
-        "Day by day", (Chart("RMSE and coverage by day", how, charts.over_line(days, "local_date", "day")),), days
+        "Day by day",
+        (Chart("RMSE and coverage by day", how, charts.over_line(unit.scaled(days), "local_date", "day", unit.name)),),
+        days,
     )
 
 
 def _by_kind(result: Backtest) -> tuple[Section, ...]:
     hours, weekdays, seasons, holidays = (result.frames[name] for name in ("hours", "weekdays", "seasons", "holidays"))
+    unit = result.table.unit
     return (
         Section(
             "By hour of the day",
@@ -224,7 +237,7 @@ def _by_kind(result: Backtest) -> tuple[Section, ...]:
                     "RMSE and coverage by hour of the day",
                     "Errors are counted at the hour they are forecast for: a peak says at what time of day to plan "
                     "more reserve.",
-                    charts.over_line(hours, "local_hour", "hour of the day, local time"),
+                    charts.over_line(unit.scaled(hours), "local_hour", "hour of the day, local time", unit.name),
                 ),
             ),
             hours,
@@ -235,7 +248,7 @@ def _by_kind(result: Backtest) -> tuple[Section, ...]:
                 Chart(
                     "RMSE and coverage by weekday",
                     "The weekdays should look alike: one that stands out has a habit that the forecast does not know.",
-                    charts.over_categories(weekdays, "local_weekday"),
+                    charts.over_categories(unit.scaled(weekdays), "local_weekday", unit.name),
                 ),
             ),
             weekdays,
@@ -247,7 +260,7 @@ def _by_kind(result: Backtest) -> tuple[Section, ...]:
                     "RMSE and coverage by season",
                     "Only the months of the window appear: compare seasons by the pairs in the table as well, few say "
                     "little.",
-                    charts.over_categories(seasons, "season_months"),
+                    charts.over_categories(unit.scaled(seasons), "season_months", unit.name),
                 ),
             ),
             seasons,
@@ -259,7 +272,7 @@ def _by_kind(result: Backtest) -> tuple[Section, ...]:
                     "RMSE and coverage on holidays and on ordinary days",
                     "Holidays are the public ones of the site's calendar: they are few, so that their marks move more "
                     "by chance.",
-                    charts.over_categories(holidays, "day_type"),
+                    charts.over_categories(unit.scaled(holidays), "day_type", unit.name),
                 ),
             ),
             holidays,
@@ -267,13 +280,14 @@ def _by_kind(result: Backtest) -> tuple[Section, ...]:
     )
 
 
-def _day_ahead(day: DayAhead, which: str) -> Section:
+def _day_ahead(day: DayAhead, which: str, unit: LoadUnit) -> Section:
     date = day.curves["local_time"].iloc[0][:10]
     how = (
-        f"Issued at {day.origin:%Y-%m-%d %H:%M} UTC for the 24 hours to come, off by {digits(day.rmse_kw)} kW "
-        f"(RMSE): the line of what came should stay in the band for 90 % of the time, and did for {day.coverage:.0%}."
+        f"Issued at {day.origin:%Y-%m-%d %H:%M} UTC for the 24 hours to come, off by {unit.shown(day.rmse_kw)} "
+        f"{unit.name} (RMSE): the line of what came should stay in the band for 90 % of the time, and did for "
+        f"{day.coverage:.0%}."
     )
     heading = f"The {which} day ahead: {date}"
     return Section(
-        heading, (Chart(f"Forecast, interval and readings of {date}", how, charts.fan(day.curves)),), day.curves
+        heading, (Chart(f"Forecast, interval and readings of {date}", how, _fan(day.curves, unit)),), day.curves
     )

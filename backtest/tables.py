@@ -11,7 +11,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from backtest.naive import RULES, NaiveForecasts
-from shared.forecasting.digits import digits
+from backtest.units import LoadUnit
 from shared.forecasting.leads import lead_groups
 from shared.forecasting.resolution import ABSENT, Resolution
 from shared.forecasting.scores import (
@@ -25,6 +25,7 @@ from shared.forecasting.scores import (
     versus_terms,
     whole,
 )
+from shared.forecasting.size import crosses_zero
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from backtest.record import Record
 
-__all__ = ["FIGURES", "ScoreTable", "estimate_figures", "estimate_or_none"]
+__all__ = ["FIGURES", "NO_MAPE", "ScoreTable", "estimate_figures", "estimate_or_none"]
 
 FIGURES = (
     "rmse_kw",
@@ -48,11 +49,13 @@ FIGURES = (
     "pinball_kw",
 )
 
+NO_MAPE = "no MAPE: the load crosses zero, where a share of it says nothing"
+
 _WEEK_DAYS = 7
 _ESTIMATE_FIGURES = ("rmse_kw", "mae_kw", "mape", "r2")
 _SHOWN = {  # eighty columns in all
-    "rmse_kw": ("RMSE kW", "kw"),
-    "mae_kw": ("MAE kW", "kw"),
+    "rmse_kw": ("RMSE {unit}", "kw"),
+    "mae_kw": ("MAE {unit}", "kw"),
     "mape": ("MAPE", ".1%"),
     "r2": ("R2", ".3f"),
     "best_naive_rmse_kw": ("best naive", "kw"),
@@ -82,6 +85,10 @@ class ScoreTable:
         Minutes from one lead to the next.
     weather_estimate
         ``rmse_kw``, ``mae_kw``, ``mape``, ``r2`` of the weather estimate against the reading at the origin, or NaN.
+    unit
+        In which people are shown it, by the size of the loads.
+    crosses_zero
+        Whether there are loads on both sides of zero; then there is no MAPE.
     """
 
     zone: int
@@ -92,6 +99,8 @@ class ScoreTable:
     best_naive: tuple[str | None, ...]
     step_minutes: int
     weather_estimate: Mapping[str, float]
+    unit: LoadUnit
+    crosses_zero: bool
 
     @classmethod
     def of(cls, record: Record, training_mae_kw: float = math.nan) -> ScoreTable:
@@ -115,6 +124,9 @@ class ScoreTable:
             best_naive.append(best)
         per_lead = {name: np.array([lead[name] for lead in leads]) for name in leads[0]}
         per_lead["mase"] = per_lead["mae_kw"] / (training_mae_kw or math.nan)
+        loads_kw = record.demand_kw[history:]
+        if crosses_zero(loads_kw):
+            per_lead["mape"] = np.full_like(per_lead["mape"], math.nan)
         return cls(
             record.zone,
             record.test_from,
@@ -123,7 +135,9 @@ class ScoreTable:
             per_lead,
             tuple(best_naive),
             record.step_minutes,
-            estimate_figures(record.demand_kw[history:], record.weather_estimate_kw, resolution),
+            estimate_figures(loads_kw, record.weather_estimate_kw, resolution),
+            LoadUnit.of(loads_kw),
+            crosses_zero(loads_kw),
         )
 
     def leads(self, names: Iterable[str] = FIGURES) -> dict[str, dict[str, float | None]]:
@@ -152,14 +166,19 @@ class ScoreTable:
     def __rich__(self) -> Table:
         """Return the result for people."""
         title = f"Zone {self.zone}: {self.answered:,} origins from {self.test_from:%Y-%m-%d %H:%M} UTC"
-        table = Table(title=title, box=SIMPLE, padding=(0, 1, 0, 0))
+        table = Table(title=title, caption=NO_MAPE if self.crosses_zero else None, box=SIMPLE, padding=(0, 1, 0, 0))
         table.add_column("lead", no_wrap=True)
-        for heading, _ in _SHOWN.values():
+        for heading in (heading.format(unit=self.unit.name) for heading, _ in _SHOWN.values()):
             table.add_column(heading, justify="right", min_width=max(map(len, heading.split())))
         shown = {group.key: group.shown for group in lead_groups(self.step_minutes)}
         for key, figures in self.leads(_SHOWN).items():
-            table.add_row(shown.get(key, key), *(_cell(figures[name], form) for name, (_, form) in _SHOWN.items()))
+            table.add_row(shown.get(key, key), *(self._cell(figures[name], form) for name, (_, form) in _SHOWN.items()))
         return table
+
+    def _cell(self, figure: float | None, form: str) -> str:
+        if figure is None:
+            return "-"
+        return self.unit.shown(figure) if form == "kw" else format(figure, form)
 
 
 def estimate_figures(
@@ -167,10 +186,12 @@ def estimate_figures(
 ) -> dict[str, float]:
     """Return ``rmse_kw``, ``mae_kw``, ``mape`` and ``r2`` of an estimate beside the readings, NaN where it has no pair.
 
-    Both are of shape (n,), NaN where there is none.
+    Both are of shape (n,), NaN where there is none. There is no ``mape`` of readings that cross zero.
     """
     actual, estimate = resolution.multiples(actual_kw), resolution.multiples(estimate_kw)
     figures = _pair_figures(actual, np.stack([estimate] * 3), resolution, week=1)
+    if crosses_zero(actual_kw):
+        figures["mape"] = math.nan
     return {name: figures[name] for name in _ESTIMATE_FIGURES}
 
 
@@ -208,9 +229,3 @@ def _naive_figures(
         "skill_vs_best_naive": float(skill_of(squared, naive_squared)[best]),
         "best_naive_rmse_kw": float(resolution.to_kw(np.sqrt(naive_squared[best] / pairs))) if pairs else math.nan,
     }
-
-
-def _cell(figure: float | None, form: str) -> str:
-    if figure is None:
-        return "-"
-    return digits(figure) if form == "kw" else format(figure, form)

@@ -9,6 +9,7 @@ import numpy as np
 from rich.console import Console
 
 from backtest.run import backtest
+from cli.printing import print_whole
 from cli.provision import steps_shown, year_for, zones_for
 from shared.data.year import DataError
 from shared.runtime.settings import Refused
@@ -71,7 +72,7 @@ def run_backtest(
             "a forecast and the load that it is about must both lie there, choose another window"
         )
     shown = Console()  # results go to standard output, what leads to them to standard error
-    shown.print(result.table)
+    print_whole(shown, result.table)
     shown.print(f"{year.label} up to {until:%Y-%m-%d %H:%M}: {result.books}", soft_wrap=True, highlight=False)
     if result.no_weather:
         shown.print(f"{year.label}: no weather model: {result.no_weather}", soft_wrap=True, highlight=False)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.text import Text
 
+from backtest.units import LoadUnit
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -18,10 +20,8 @@ __all__ = ["Curves", "chart", "legend"]
 
 LOAD, FORMER, FORECAST, BAND, FRAME = "cyan+", "blue+", "orange+", "gray", "gray+"
 DOT, SHADE = "·", "░"  # told apart without colour too
-UNITS_KW = {"GW": 1e6, "MW": 1e3, "kW": 1.0, "W": 1e-3}
 DOTS = 2  # a braille character is two dots wide: what is finer cannot be seen
-TICKS_WIDTH = 4
-STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+STEPS = tuple(first * 10.0**power for power in range(-1, 7) for first in (1, 2, 5))
 FINE = 5  # the ends of the y axis are whole fifths of a step: it moves seldom and wastes little
 
 
@@ -46,21 +46,19 @@ class Curves:
     high_kw: Floats
 
     @property
-    def unit(self) -> str:
-        """The largest unit of which there is at least one: numbers have three digits before the point at most."""
-        known_kw = np.concatenate([*vars(self).values()])
-        most_kw = np.nanmax(np.abs(known_kw)) if np.isfinite(known_kw).any() else 1.0
-        return next((unit for unit, kw in UNITS_KW.items() if most_kw >= kw), "W")
+    def unit(self) -> LoadUnit:
+        """The unit of the largest of them."""
+        return LoadUnit.of(np.concatenate([*vars(self).values()]))
 
-    def scaled(self) -> Curves:
-        """Return the curves in their unit."""
-        return Curves(**{name: values / UNITS_KW[self.unit] for name, values in vars(self).items()})
+    def scaled(self, unit: LoadUnit) -> Curves:
+        """Return the curves in a unit."""
+        return Curves(**{name: values / unit.kw for name, values in vars(self).items()})
 
 
-def legend(curves: Curves) -> Text:
+def legend(unit: LoadUnit) -> Text:
     """Say what is drawn how, and in which unit."""
     return Text.assemble(
-        f"{curves.unit}   ",
+        f"{unit.name}   ",
         ("⠤⠒⠤ load", "bright_cyan"),
         (f"   {DOT * 3} forecast of 24 h ago", "bright_blue"),
         ("   ⠤⠒⠤ forecast", "bright_yellow"),
@@ -70,19 +68,20 @@ def legend(curves: Curves) -> Text:
     )
 
 
-def chart(curves: Curves, width: int, height: int) -> Text:
-    """Draw the curves, in their unit over hours from the origin, in so many characters and lines."""
+def chart(curves: Curves, unit: LoadUnit, width: int, height: int) -> Text:
+    """Draw the curves, in a unit over hours from the origin, in so many characters and lines."""
     import plotext  # noqa: PLC0415 - it takes a third of a second and is not needed without a terminal
 
-    curves = curves.scaled()
+    curves = curves.scaled(unit)
     figure = _empty(plotext, width, height)
     low, high, ticks = _scale(curves, height)
-    figure.ruler("y").lim(low, high).ticks(ticks, [f"{tick:g}" for tick in ticks])
+    labels = [f"{tick:,.10g}" for tick in ticks]
+    figure.ruler("y").lim(low, high).ticks(ticks, labels)
 
     leads = curves.median_kw.size
     ahead_h = np.linspace(24 / leads, 24, leads)
     past_h = ahead_h - 24
-    cells = max(2, (width - TICKS_WIDTH) // 2)
+    cells = max(2, (width - max(map(len, labels))) // 2)
     pen = _Pen(figure, plotext)
     pen.band(ahead_h, curves.low_kw, curves.high_kw, cells)
     pen.upright(np.linspace(low, high, height))

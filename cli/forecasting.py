@@ -12,9 +12,9 @@ from rich.table import Table
 from backtest.ahead import look_ahead
 from cli.chart import chart, legend
 from cli.live import curves_of
+from cli.printing import print_whole
 from cli.provision import steps_shown, year_for, zones_for
 from shared.data.year import DataError
-from shared.forecasting.digits import digits
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ def run_forecast(options: ForecastOptions, settings: Settings, console: Console)
 def _show(ahead: Ahead, console: Console) -> None:
     curves = curves_of(ahead.record, ahead.forecast)
     width = min(console.width, 100)
-    console.print(legend(curves))
-    console.print(chart(curves, width, HIGHEST_CHART))
-    console.print(_table(ahead))
+    console.print(legend(ahead.unit))
+    console.print(chart(curves, ahead.unit, width, HIGHEST_CHART))
+    print_whole(console, _table(ahead))
     for line in _lines(ahead):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
@@ -82,12 +82,12 @@ def _table(ahead: Ahead) -> Table:
     title = f"Zone {ahead.forecast.zone}: the 24 hours after {ahead.local_origin}, {ahead.site.time_zone}"
     table = Table(title=title, box=SIMPLE)
     table.add_column("time")
-    for heading in ("forecast kW", "90 % from", "to"):
+    for heading in (f"forecast {ahead.unit.name}", "90 % from", "to"):
         table.add_column(heading, justify="right")
     table.add_column("level")
     for row in ahead.frame.to_dict("records"):
         if row["lead_minutes"] % 60 == 0:
-            loads = (digits(row[column]) for column in ("median_kw", "low_kw", "high_kw"))
+            loads = (ahead.unit.shown(row[column]) for column in ("median_kw", "low_kw", "high_kw"))
             table.add_row(row["local_time"], *loads, row["level"])
     return table
 

@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.chart import chart, legend
-from shared.forecasting.digits import digits
 from shared.forecasting.leads import asked_groups
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from backtest.units import LoadUnit
     from cli.chart import Curves
     from shared.contracts.messages import DriftEvent, Forecast, LevelSpan, Score, Scores
     from shared.forecasting.leads import LeadGroup
@@ -90,6 +90,11 @@ class Snapshot:
     addresses: Mapping[str, str]
     command: str
 
+    @property
+    def unit(self) -> LoadUnit:
+        """In which all loads are shown."""
+        return self.curves.unit
+
 
 def screen(snapshot: Snapshot, width: int, height: int) -> RenderableType:
     """Lay the snapshot out on ``width`` columns and ``height`` lines; the chart takes what the rest leaves."""
@@ -104,13 +109,13 @@ def plain_line(snapshot: Snapshot) -> str:
     """Return the state of the stream as one line."""
     forecast = snapshot.forecast
     groups = asked_groups(forecast.step_minutes)
-    ahead = "  ".join(f"+{group.shown} {_ahead(forecast, group)[0]}" for group in groups)
-    rmse = "  ".join(f"+{group.shown} {_worth(snapshot.scores, group)[0]}" for group in groups)
+    ahead = "  ".join(f"+{group.shown} {_ahead(snapshot, group)[0]}" for group in groups)
+    rmse = "  ".join(f"+{group.shown} {_worth(snapshot, group)[0]}" for group in groups)
     parts = [
         f"{snapshot.label}  {forecast.origin:%Y-%m-%d %H:%M}Z  zone {forecast.zone} {_load(snapshot)}",
         f"{_share(snapshot):.0%} {snapshot.forecasts_per_s:,.0f} forecasts/s",
-        f"forecast ({forecast.levels[0].level}):  {ahead} kW",
-        f"RMSE, 1 day:  {rmse} kW",
+        f"forecast ({forecast.levels[0].level}):  {ahead} {snapshot.unit.name}",
+        f"RMSE, 1 day:  {rmse} {snapshot.unit.name}",
         f"{snapshot.rejected:,} readings refused" if snapshot.rejected else "",
         f"drift: {_drift(snapshot.drift)[0]}" if snapshot.drift else "",
     ]
@@ -159,7 +164,7 @@ def _behind(snapshot: Snapshot) -> str:
 
 
 def _load(snapshot: Snapshot) -> str:
-    return "missing" if snapshot.load_kw is None else f"{digits(snapshot.load_kw)} kW"
+    return "missing" if snapshot.load_kw is None else f"{snapshot.unit.shown(snapshot.load_kw)} {snapshot.unit.name}"
 
 
 def _share(snapshot: Snapshot) -> float:
@@ -193,8 +198,8 @@ def _outlook(snapshot: Snapshot, width: int, height: int, *, roomy: bool) -> Par
     inner_width, inner_height = (width - 4, height - 3) if roomy else (width, height - 1)
     if inner_height < LEAST_CHART:
         return Group(), 0
-    drawn = chart(snapshot.curves, inner_width, inner_height)
-    return _framed(Group(legend(snapshot.curves), drawn), "the last and the next 24 hours", roomy=roomy), height
+    drawn = chart(snapshot.curves, snapshot.unit, inner_width, inner_height)
+    return _framed(Group(legend(snapshot.unit), drawn), "the last and the next 24 hours", roomy=roomy), height
 
 
 def _leads(snapshot: Snapshot, *, roomy: bool) -> Part:
@@ -202,9 +207,9 @@ def _leads(snapshot: Snapshot, *, roomy: bool) -> Part:
     table = Table(box=None, expand=True, padding=(0, 1), pad_edge=False)
     heads = (
         "ahead",
-        "forecast\nkW",
-        "90 % range\nkW",
-        f"RMSE kW\n{ERROR_DAYS} day",
+        f"forecast\n{snapshot.unit.name}",
+        f"90 % range\n{snapshot.unit.name}",
+        f"RMSE {snapshot.unit.name}\n{ERROR_DAYS} day",
         "repeating\nyesterday",
         "skill",
         f"in range {COVERAGE_DAYS} d\nnominal 90 %",
@@ -213,30 +218,31 @@ def _leads(snapshot: Snapshot, *, roomy: bool) -> Part:
         table.add_column(head, justify="left" if head == "ahead" else "right", no_wrap=True)
     groups = asked_groups(snapshot.forecast.step_minutes)
     for group in groups:
-        table.add_row(f"+{group.shown}", *_ahead(snapshot.forecast, group), *_worth(snapshot.scores, group))
+        table.add_row(f"+{group.shown}", *_ahead(snapshot, group), *_worth(snapshot, group))
     note = "repeating yesterday: what that would have cost in RMSE; skill: by how much ours is smaller"
     return _framed(table, "forecasts, and what such were worth", roomy=roomy, note=note), len(groups) + (
         4 if roomy else 2
     )
 
 
-def _ahead(forecast: Forecast, group: LeadGroup) -> tuple[Text, Text]:
+def _ahead(snapshot: Snapshot, group: LeadGroup) -> tuple[Text, Text]:
+    forecast, unit = snapshot.forecast, snapshot.unit
     if group.steps > len(forecast.median_kw):
         return Text(NONE), Text(NONE)
     at = group.steps - 1
     band = next((interval for interval in forecast.intervals if interval.coverage == 0.9), None)
-    ends = NONE if band is None else f"{digits(band.low_kw[at])} - {digits(band.high_kw[at])}"
-    return Text(digits(forecast.median_kw[at]), "bold bright_yellow"), Text(ends)
+    ends = NONE if band is None else f"{unit.shown(band.low_kw[at])} - {unit.shown(band.high_kw[at])}"
+    return Text(unit.shown(forecast.median_kw[at]), "bold bright_yellow"), Text(ends)
 
 
-def _worth(scores: Scores | None, group: LeadGroup) -> tuple[str, str, str, str]:
+def _worth(snapshot: Snapshot, group: LeadGroup) -> tuple[str, str, str, str]:
     """Return RMSE of the last day, that of "same time yesterday", the skill, and the coverage of the last week."""
-    found = scores.scores if scores else ()
+    found = snapshot.scores.scores if snapshot.scores else ()
     by_window = {score.window_days: score for score in found if score.lead_minutes == group.lead_minutes}
     day, week = by_window.get(ERROR_DAYS), by_window.get(COVERAGE_DAYS)
     return (
-        _kw(day.rmse_kw if day else None),
-        _kw(_yesterday_kw(day)),
+        _load_or_none(day.rmse_kw if day else None, snapshot.unit),
+        _load_or_none(_yesterday_kw(day), snapshot.unit),
         _percent(day.skill_vs_same_time_yesterday if day else None),
         _percent(week.coverage if week else None, 1),
     )
@@ -254,8 +260,8 @@ def _number(count: int | None) -> str:
     return NONE if count is None else f"{count:,}"
 
 
-def _kw(figure: float | None) -> str:
-    return NONE if figure is None else digits(figure)
+def _load_or_none(kw: float | None, unit: LoadUnit) -> str:
+    return NONE if kw is None else unit.shown(kw)
 
 
 def _percent(share: float | None, decimals: int = 0) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backtest.tables import ScoreTable
+from cli.printing import print_whole
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,4 +68,4 @@ def show_summary(result: dict[str, Any], audit: Audit, console: Console) -> None
     )
     console.print(answers.format(**result), soft_wrap=True, highlight=False)
     for record in audit.records.values():
-        console.print(ScoreTable.of(record))
+        print_whole(console, ScoreTable.of(record))

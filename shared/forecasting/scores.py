@@ -22,6 +22,7 @@ from shared.contracts.messages import LARGEST_KW, Score
 from shared.forecasting.grid import Grid
 from shared.forecasting.leads import MEAN, lead_groups
 from shared.forecasting.resolution import ABSENT, FirstDay, Resolution
+from shared.forecasting.size import crosses_zero
 from shared.forecasting.state import below, fields_of, give, joined, known, whole_number
 
 if TYPE_CHECKING:
@@ -329,9 +330,12 @@ class RollingScores:
 
         Ratios have four decimals.
 
-        A figure is None where it cannot be computed yet; the mean needs every lead.
+        A figure is None where it cannot be computed yet; the mean needs every lead. There is no MAPE of a load that has
+        crossed zero lately.
         """
         per_lead = figures_of(self.sums, self.resolution)
+        if crosses_zero(self._loads_kw):
+            per_lead["mape"] = np.full_like(per_lead["mape"], np.nan)
         per_lead["skill_vs_same_time_yesterday"] = skill_of(
             whole(self.sums, Term.VERSUS_NAIVE_SQUARED), whole(self.sums, Term.NAIVE_SQUARED)
         )

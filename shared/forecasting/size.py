@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Kw", "size_kw", "swing_kw", "within"]
+__all__ = ["Kw", "crosses_zero", "size_kw", "swing_kw", "within"]
 
 Kw = float | NDArray[np.float64]
 
@@ -20,6 +20,11 @@ Kw = float | NDArray[np.float64]
 def swing_kw(lowest_kw: Kw, highest_kw: Kw) -> NDArray[np.float64]:
     """Return how far a load of this range goes to the other side of zero, zero where it stays on one."""
     return np.asarray(np.maximum(np.minimum(highest_kw, -lowest_kw), 0.0))
+
+
+def crosses_zero(loads_kw: NDArray[np.float64]) -> bool:
+    """Tell whether there are loads on both sides of zero; then a mean of errors as shares of them says nothing."""
+    return bool((loads_kw < 0).any() and (loads_kw > 0).any())
 
 
 def size_kw(kw: Kw, swing_kw: Kw) -> NDArray[np.float64]:

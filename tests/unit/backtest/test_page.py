@@ -12,6 +12,7 @@ import pytest
 from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # Plotly 5 is published without types
 
 from backtest.page import cell, page_of
+from backtest.units import LoadUnit
 from tests.unit.backtest.records import DAY, flat_record, result_of, shift_targets, year
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ class TestWords:
             (1234.56, "rmse_kw", "1,235"),
             (-0.3, "bias_kw", "-0.300"),
             (0.06123, "rmse_kw", "0.0612"),
-            (28_123_456.0, "median_kw", "28,123,500"),
+            (281_234.5, "median_kw", "281,234"),
             (21.66, "pinball_kw", "21.7"),
             (0.9034, "coverage_ratio", "90.3%"),
             (0.98765, "r2", "0.988"),
@@ -187,5 +188,5 @@ class TestWords:
         ],
     )
     def test_the_unit_of_the_column_gives_the_form(self, value: object, column: str, shown: str) -> None:
-        """Kilowatts are whole, shares per cent, R2 has three digits, and what is open is a dash."""
-        assert cell(value, column) == shown
+        """Loads have three digits at least, shares per cent, R2 has three digits, and what is open is a dash."""
+        assert cell(value, column, LoadUnit("kW", 1.0)) == shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,11 @@ class Stranger:
     sun_kw: float = 0.0
     noise: float = 0.01
     days: int = 26
+
+    @property
+    def unit(self) -> tuple[str, float]:
+        """The unit in which its loads are shown, and what one of it is in kW."""
+        return {0.25: ("W", 1e-3), 28e6: ("MW", 1e3)}.get(self.level_kw, ("kW", 1.0))
 
     def truth(self) -> pd.DataFrame:
         """Return times and loads of all days, and of one more."""
@@ -102,6 +108,15 @@ def test_the_next_day_is_forecast(stranger: Stranger, tmp_path: Path, monkeypatc
     assert [tag for tag, _ in page.starts].count("tr") == len(ahead) + 1
     assert "since 2023" in output
     assert ahead["local_time"][60 // stranger.step_minutes - 1] in output
+    unit, kw = stranger.unit
+    assert set(re.findall(r"\b[kMG]?W\b", output.partition("forecast of 24 h ago")[2])) == {unit}
+    (row,) = (line.split() for line in output.splitlines() if line.strip().startswith(ahead["local_time"].iloc[-1]))
+    assert float(row[2].replace(",", "")) * kw == pytest.approx(ahead["median_kw"].iloc[-1], rel=0.01)
+    assert "…" not in output
+    assert ("no MAPE: the load crosses zero" in output) == (stranger.sun_kw > 0)
+    assert ("MAPE " in output) == (stranger.sun_kw == 0)
+    lately = {group["mape"] for group in result["lately"]["leads"].values()}
+    assert (lately == {None}) == (stranger.sun_kw > 0)
 
 
 @pytest.mark.parametrize("stranger", STRANGERS.values(), ids=STRANGERS)

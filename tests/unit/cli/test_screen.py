@@ -183,7 +183,7 @@ def test_a_gap_in_the_load_stays_a_gap_in_the_chart() -> None:
     known.load_kw[36:72] = float("nan")
     known.former_kw[36:72] = float("nan")
     gap = drawn(snapshot(curves=known)).splitlines()
-    quarter = slice(19, 27)  # the columns from -17 h to -13 h
+    quarter = slice(21, 28)  # the columns from -17 h to -13 h
     assert any(line[quarter].strip() for line in whole[5:12])
     assert not any(line[quarter].strip() for line in gap[5:12])
 

@@ -387,6 +387,17 @@ class TestRollingScores:
         )
         assert scores[-1].rmse_kw is None
 
+    @pytest.mark.parametrize(("low_kw", "has"), [(50.0, True), (0.0, True), (-50.0, False)])
+    def test_a_load_that_crosses_zero_has_no_mape(self, low_kw: float, *, has: bool) -> None:
+        """A share of next to nothing says nothing: MAPE is null on the wire, the other figures are there."""
+        rolling = RollingScores(24, 24, (1, 7))
+        for step in range(30):
+            rolling.on_reading(step, 100.0 if step % 2 else low_kw)
+            rolling.on_forecast(step, np.repeat([[103.1], [99.3], [109.0]], 24, axis=1))
+        for score in rolling.scores():
+            assert (score.mape is not None) == has
+            assert score.rmse_kw is not None
+
     def test_skill_is_against_the_reading_a_day_before_the_target(self) -> None:
         """A load that falls by 4 kW a day against forecasts 1 kW off: a skill of 3/4."""
         rolling = RollingScores(24, 24, (1,))
