@@ -84,6 +84,17 @@ class Calendar:
         date_, minute = np.divmod(self._local_minutes(steps, step_minutes), _DAY_MINUTES)
         return Clock(date_, minute, (date_ + date.fromordinal(_EPOCH).weekday()) % 7)
 
+    def turned(self, steps: NDArray[np.int64], step_minutes: int) -> NDArray[np.int64]:
+        """Return by how many steps the clock has been put forward since 1970, less than 0 where back.
+
+        Parts of a step are cut off, and so is a date that was skipped or repeated, as at the date line. For a clock
+        that is never changed it is 0, whatever its distance from UTC.
+        """
+        ahead = self._local_minutes(steps, step_minutes) - steps * step_minutes
+        changed = ahead - self._ahead(np.zeros(1, dtype=np.int64))
+        half_a_day = _DAY_MINUTES // 2
+        return ((changed + half_a_day) % _DAY_MINUTES - half_a_day) // step_minutes
+
     def holiday(self, date_: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Tell whether the local dates, in days since 1970-01-01, are public holidays."""
         dates, each = np.unique(date_, return_inverse=True)

@@ -1,7 +1,8 @@
 """The usual load of a time of day on a kind of day: the forecast that can be made whatever is missing.
 
 Every weekday is a kind of day, and so is a holiday. A cell that was never seen borrows from the others: the mean of the
-kinds that were seen at that time of day, else the mean of all that was seen.
+kinds that were seen at that time of day, else the mean of all that was seen. Steps of the day are those of the site's
+clock.
 """
 
 from __future__ import annotations
@@ -39,9 +40,14 @@ class Climatology:
         self.days = np.zeros(shape, dtype=np.int16)
         self.usual_kw = np.full(shape, np.nan)
 
-    def learn(self, kinds: Steps, slots: Steps, loads_kw: Floats) -> None:
-        """Take good readings of these kinds of day and steps of the day, no two of which are the same."""
-        cells, days, means_kw = kinds * self.grid.day + slots, self.days.reshape(-1), self.mean_kw.reshape(-1)
+    def said_kw(self, cells: Steps) -> Floats:
+        """Return the usual loads of these cells, kind of day x day + step of the day; NaN before the first reading."""
+        said_kw: Floats = self.usual_kw.reshape(-1).take(cells)
+        return said_kw
+
+    def learn(self, cells: Steps, loads_kw: Floats) -> None:
+        """Take good readings of these cells, no two of which are the same."""
+        days, means_kw = self.days.reshape(-1), self.mean_kw.reshape(-1)
         known = days.take(cells) + 1
         before_kw = np.where(known == 1, 0.0, means_kw.take(cells))
         days[cells] = known

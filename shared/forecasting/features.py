@@ -63,7 +63,7 @@ class _DayTable(NamedTuple):
     origin: Floats  # (day, 33): 1, six daily harmonics, {Fri Sat Sun Mon} x (1, two harmonics)
     target: Floats  # (day, 20): Sat Sun Mon Fri, four holiday flags, {three holidays, Sat Sun Mon} x one harmonic
     harmonics: Floats  # (day, 4): sin, cos of once and twice a day
-    kind: Steps  # (day,): kind of day, as the climatology counts them
+    cell: Steps  # (day,): kind of day and step of the day on the clock, as the climatology counts them
 
 
 @lru_cache(maxsize=32)
@@ -71,6 +71,7 @@ def _day_table(calendar: Calendar, grid: Grid, day: int) -> _DayTable:
     """Return the calendar columns of a day, counted from the epoch."""
     steps = day * grid.day + np.arange(grid.day)
     clock = calendar.clock(steps, grid.step_minutes)
+    slot = (steps + calendar.turned(steps, grid.step_minutes)) % grid.day
     angle = 2.0 * np.pi / 1440.0 * clock.minute[:, None] * np.arange(1, 7)
     waves = np.stack((np.sin(angle), np.cos(angle)), axis=2).reshape(-1, 12)
     constant, twice = np.ones((grid.day, 1)), waves[:, :_HARMONICS]
@@ -83,7 +84,7 @@ def _day_table(calendar: Calendar, grid: Grid, day: int) -> _DayTable:
         origin=np.hstack((constant, waves, _products(from_friday, np.hstack((constant, twice))))),
         target=np.hstack((weekend, holiday, _products(special, waves[:, :2]))),
         harmonics=twice,
-        kind=np.where(holiday[:, 0] > 0.0, HOLIDAY, clock.weekday),
+        cell=np.where(holiday[:, 0] > 0.0, HOLIDAY, clock.weekday) * grid.day + slot,
     )
 
 
@@ -95,7 +96,8 @@ def _products(left: Floats, right: Floats) -> Floats:
 class DayPlan(NamedTuple):
     """What weights make of the calendar of a day: an origin of that day needs nothing but its loads any more.
 
-    ``weights`` stands for any number of regressions that are answered together.
+    ``weights`` stands for any number of regressions that are answered together. Where the clock is changed, the day has
+    as many steps more at both ends.
     """
 
     of_loads: Floats  # (weights * leads, loads and their products with harmonics)
@@ -108,9 +110,9 @@ class DayPlan(NamedTuple):
 class Features:
     """Builds the rows of the regression from a window of load, for one origin or for a block of consecutive ones.
 
-    The anchors of a time are what the past alone says about it: the load a day before, a week before, and the mean of
-    the seven days before. A deviation is the load minus an anchor; an increment is how far an anchor moves from the
-    origin t to the target t + h.
+    The anchors of a time are what the past alone says about it: the load at the same time a day before, a week before,
+    and the mean of the seven days before. A deviation is the load minus an anchor; an increment is how far an anchor
+    moves from the origin t to the target t + h.
 
     Of an origin (``origin_width`` columns, 93 at ten minutes):
 
@@ -154,8 +156,15 @@ class Features:
         self._origin_taps = np.concatenate(origin_taps)
         self._target_taps = np.concatenate((target_taps, anchors))
         self._taps = np.concatenate((self._origin_taps, self._target_taps))
+
+        # where the clock is changed it matters which lead's target a tap belongs to (0: the origin), and how many days
+        # before that it stands, in the first row alone
+        self._lead_of = np.zeros(len(self._taps), dtype=np.int64)
+        self._lead_of[len(self._origin_taps) : -len(anchors)] = 1 + np.repeat(np.arange(len(leads)), 3 + _AROUND)
+        days = np.maximum(np.concatenate(((0,), leads))[self._lead_of] - self._taps, 0) // day
+        self._dated = np.flatnonzero(days)
+        self._days = days[self._dated]
         self._differences = _differences(len(lags), len(deviation_lags), widths)
-        self._reach = np.concatenate(((0,), leads))
 
         # columns of an origin's row: those that a harmonic multiplies, and where each group of columns ends
         mean, day_ago, week_ago = len(lags), len(lags) - 4, len(lags) - 2
@@ -167,19 +176,22 @@ class Features:
         self.lead_width = _LEAD_LOADS + _TARGET_CALENDAR
         self.load_columns = (self._products_end, _LEAD_LOADS)
 
-    def turn_to(self, today: int) -> None:
-        """Look up the calendar of the day (counted from the epoch), of the one before and of the one after."""
-        days = [_day_table(self._calendar, self._grid, day) for day in (today - 1, today, today + 1)]
-        self._table = _DayTable(*(np.concatenate(columns) for columns in zip(*days, strict=True)))
+    def turn_to(self, history: History) -> None:
+        """Look up the calendar of the history's today, of the day before and of the two days after."""
+        self._same_time = history.same_time
+        self._beyond = 0 if self._same_time is None else self._same_time.turned_from(self._today)
+        days = range(history.today - 1, history.today + 3)
+        tables = [_day_table(self._calendar, self._grid, day) for day in days]
+        self._table = _DayTable(*(np.concatenate(columns) for columns in zip(*tables, strict=True)))
 
-    def kind(self, at: int) -> int:
-        """Return the kind of day there."""
-        return int(self._table.kind[at - self._table_start])
+    def cell(self, at: int) -> int:
+        """Return the cell of the climatology there."""
+        return int(self._table.cell[at - self._table_start])
 
-    def kinds(self, at: Steps) -> Steps:
-        """Return the kinds of day there."""
-        kinds: Steps = self._table.kind[at - self._table_start]
-        return kinds
+    def cells(self, at: Steps) -> Steps:
+        """Return the cells of the climatology there."""
+        cells: Steps = self._table.cell[at - self._table_start]
+        return cells
 
     def base(self, history: History, at: int, count: int) -> Floats:
         """Return what the shape of the last days alone foretells for all leads of the origins, (count, horizon).
@@ -194,7 +206,7 @@ class Features:
     def labels(self, history: History, at: Steps) -> Floats:
         """Return what the base left unexplained at the targets of the origins, (origins, leads)."""
         load, shape = history.series[LOAD], history.series[BLEND]
-        target, origin = at[:, None] + self._leads, at[:, None]
+        target, origin = self._targets(at), at[:, None]
         labels: Floats = (load[target] - load[origin]) - (shape[target] - shape[origin])
         return labels
 
@@ -203,8 +215,8 @@ class Features:
 
         What is filled among the lags was forecast from one step before, and does no harm.
         """
-        good: NDArray[np.bool_] = np.logical_and.reduce(~history.filled[at[:, None] + self._reach], axis=1)
-        return good
+        good: NDArray[np.bool_] = np.logical_and.reduce(~history.filled[self._targets(at)], axis=1)
+        return good & ~history.filled[at]
 
     def origin_rows(self, history: History, at: Steps, limit: Floats) -> Floats:
         """Return one row for each of the consecutive origins ``at``, (origins, origin_width).
@@ -212,18 +224,19 @@ class Features:
         ``limit``, (load_width,), bounds the size of each difference of loads.
         """
         calendar = self._table.origin[at[0] - self._table_start :][: len(at)]
-        loads = history.series.take(at[:, None] + self._origin_taps) @ self._differences.T
+        taps = self._tapped(at)[:, : len(self._origin_taps)]
+        loads = history.series.take(taps) @ self._differences.T
         np.minimum(np.maximum(loads, -limit, out=loads), limit, out=loads)
         return np.hstack((loads, _products(loads[:, self._driving], calendar[:, 1 : 1 + _HARMONICS]), calendar))
 
     def lead_rows(self, history: History, at: Steps) -> Floats:
         """Return one row for each lead of the consecutive origins ``at``, (origins, leads, lead_width)."""
         leads = len(self._leads)
-        taps = history.series.take(at[:, None] + self._target_taps)
+        taps = history.series.take(self._tapped(at)[:, len(self._origin_taps) :])
         then, now = taps[:, :-3].reshape(len(at), leads, -1), taps[:, None, -3:]
         increments = then[..., :3] - now
         hour_before, before, middle, after, hour_after = np.moveaxis(then[..., 3:], 2, 0)
-        target = at[:, None] - self._table_start + self._leads
+        target = self._targets(at) - self._table_start
         calendar = self._table.target[target]
 
         rows = np.empty((len(at), leads, self.lead_width))
@@ -246,19 +259,20 @@ class Features:
         limit
             The largest size of each difference of loads, (load_width,).
         """
-        day, weights, leads = self._grid.day, len(beta), len(self._leads)
+        weights, leads = len(beta), len(self._leads)
+        slots = np.arange(self._grid.day - self._beyond, 2 * self._grid.day + self._beyond)
         of_calendar = beta[:, :, self._products_end :].reshape(weights * leads, -1)
-        target = np.arange(day, 2 * day)[:, None] + self._leads
+        target = self._targets(slots + self._table_start) - self._table_start
         calendar, harmonics = self._table.target[target][:, None], self._table.harmonics[target][:, None]
         slope, curvature = gamma[..., 6], gamma[..., 7]
 
-        of_taps = np.empty((day, weights, leads, 3 + _AROUND))
+        of_taps = np.empty((len(slots), weights, leads, 3 + _AROUND))
         of_taps[..., 0] = gamma[..., 0] + np.vecdot(calendar[..., :3], gamma[..., 3:6])
         of_taps[..., 0] += np.vecdot(harmonics, gamma[..., 8:12])
         of_taps[..., 1] = gamma[..., 1] + np.vecdot(harmonics, gamma[..., 12:_LEAD_LOADS])
         of_taps[..., 2] = gamma[..., 2]
         of_taps[..., 3:] = np.stack((curvature, -slope, -2.0 * curvature, slope, curvature), axis=-1)
-        constant = (self._table.origin[day : 2 * day] @ of_calendar.T).reshape(day, weights, leads)
+        constant = (self._table.origin[slots[0] : slots[-1] + 1] @ of_calendar.T).reshape(-1, weights, leads)
         return DayPlan(
             of_loads=np.ascontiguousarray(beta[:, :, : self._products_end]).reshape(weights * leads, -1),
             of_taps=of_taps,
@@ -272,15 +286,26 @@ class Features:
 
         The rows x and z are those of :meth:`origin_rows` and :meth:`lead_rows`, never written out. An origin's numbers
         do not depend on how many are answered with it.
+
+        Where the clock is changed before a target, the weights see the load from the other side of the change, an hour
+        later or earlier: from there the clock goes to the target as it does on an ordinary day.
         """
-        slot, origin_taps = at - self._today, len(self._origin_taps)
+        answer = self._answered(plan, history, at, count)
+        if self._same_time is not None and self._beyond:
+            turned = self._same_time.turned_between(np.array((at,)), at + self._leads)
+            for steps in set(turned.tolist()) - {0}:
+                answer[:, :, turned == steps] = self._answered(plan, history, at + steps, 1)[:, :, turned == steps]
+        return answer
+
+    def _answered(self, plan: DayPlan, history: History, at: int, count: int) -> Floats:
+        slot, origin_taps = at - self._today + self._beyond, len(self._origin_taps)
         now = slice(slot, slot + count)
-        taps = history.series.take(np.arange(at, at + count)[:, None] + self._taps)
+        taps = history.series.take(self._tapped(np.arange(at, at + count)))
         row = np.empty((count, self._products_end))
         loads, products = row[:, : self.load_width], row[:, self.load_width :]
         np.matvec(self._differences, taps[:, :origin_taps], out=loads)
         np.minimum(np.maximum(loads, plan.low, out=loads), plan.high, out=loads)
-        harmonics = self._table.harmonics[self._grid.day :][now]
+        harmonics = self._table.harmonics[self._grid.day - self._beyond :][now]
         products[:] = _products(loads.take(self._driving, axis=1), harmonics)
         around = taps[:, origin_taps:-3].reshape(count, 1, len(self._leads), -1)
         around[..., :3] -= taps[:, None, None, -3:]
@@ -288,6 +313,28 @@ class Features:
         answer += np.vecdot(plan.of_taps[now], around)
         answer += plan.constant[now]
         return answer
+
+    def _targets(self, at: Steps) -> Steps:
+        """Return the places of the targets that the rows of these origins describe, (origins, leads).
+
+        Weights know the clock as it goes on an ordinary day: those of a lead belong to the time that it shows so much
+        later.
+        """
+        if self._same_time is None:
+            return at[:, None] + self._leads
+        return self._same_time.after(at[:, None], self._leads)
+
+    def _tapped(self, at: Steps) -> Steps:
+        """Return where the numbers stand in the flattened series that the rows of these origins are made of."""
+        taps: Steps = at[:, None] + self._taps
+        if self._same_time is not None:
+            moved = np.zeros((len(at), 1 + len(self._leads)), dtype=np.int64)
+            moved[:, 1:] = self._targets(at) - (at[:, None] + self._leads)
+            taps += moved[:, self._lead_of]
+            of_time = taps[:, self._dated] + self._grid.day * self._days
+            same = self._same_time.before(of_time, self._days)
+            taps[:, self._dated] = np.minimum(same, at[:, None])  # of a time shown twice, not what is yet to come
+        return taps
 
 
 def _differences(lags: int, deviation_lags: int, widths: tuple[int, ...]) -> Floats:

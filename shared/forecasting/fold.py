@@ -131,7 +131,7 @@ class DemandFold:
         self.outlook = Outlook(horizon_steps, self._block)
         self.outlook.last_step = self.outlook.dark_step = first_step - 1
         self.first_day = FirstDay(day)
-        self.history = History(grid, first_step, method.blend)
+        self.history = History(grid, calendar, first_step, method.blend)
         self.intervals = Intervals(grid, len(NAMES), self._leads, self._spread, method.intervals)
         self.ladder = Ladder(grid, self._leads, method.ladder)
         self.climatology = Climatology(grid)
@@ -146,7 +146,7 @@ class DemandFold:
             rows_a_day=day,
             constants=method.regression,
         )
-        self._features.turn_to(self.history.today)
+        self._features.turn_to(self.history)
         self._plan: DayPlan | None = None
 
     @property
@@ -209,7 +209,7 @@ class DemandFold:
         slot, at = step % day, history.index(step)
         loads_kw = loads_kw[: self._until_block(slot)]
         loads_kw = np.where(np.abs(loads_kw) <= LARGEST_KW, loads_kw, np.nan)
-        outlook.usual_kw[slot % self._block] = self.climatology.usual_kw[self._features.kind(at), slot]
+        outlook.usual_kw[slot % self._block] = self.climatology.usual_kw.item(self._features.cell(at))
         self._hold_weather(step, slot)
         if not self.ready and isnan(loads_kw[0]):
             history.first_step, outlook.last_step = step + 1, step  # the past begins with the first reading
@@ -263,7 +263,7 @@ class DemandFold:
         at, slot = self.history.index(self.outlook.last_step + 1), self.outlook.last_step % self._grid.day + 1
         said_kw: Floats = self.intervals.issued_for(np.array((slot,)))[0]
         said_kw[ladder.WEATHER] = self.history.series[WEATHER, at]
-        said_kw[CLIMATOLOGY] = self.climatology.usual_kw[self._features.kind(at), slot % self._grid.day]
+        said_kw[CLIMATOLOGY] = self.climatology.usual_kw.item(self._features.cell(at))
         return said_kw
 
     def why(self, span: Span, step: int) -> str | None:
@@ -297,7 +297,7 @@ class DemandFold:
         self.intervals.next_day()
         self.climatology.refresh()
         self.combination.next_day(self.resolution.unit_kw)
-        self._features.turn_to(self.history.today)
+        self._features.turn_to(self.history)
         self._plan = None
         self._see_range(self.outlook.last_step)
 
@@ -307,7 +307,8 @@ class DemandFold:
 
     def resume(self) -> None:
         """Take up where a state that was restored left off."""
-        self._features.turn_to(self.history.today)
+        self.history.look_up_clock()
+        self._features.turn_to(self.history)
 
     def freeze(self) -> None:
         """Keep the weights as they are as those of the rung ``frozen``."""
@@ -384,7 +385,7 @@ class DemandFold:
 
     def _learn(self, step: int, at: int, load_kw: Floats) -> None:
         """Learn from a good reading, (1,), what can be learned at once."""
-        self.climatology.learn(self._features.kinds(np.array((at,))), np.array((step % self._grid.day,)), load_kw)
+        self.climatology.learn(self._features.cells(np.array((at,))), load_kw)
         if not self.history.has_day(step):
             self.climatology.refresh()
         outlook, usual_kw = self.outlook, self.intervals.usual_error_kw
@@ -433,6 +434,7 @@ class DemandFold:
         something else is written over when it has its turn.
         """
         settled = self.adapted and not self.outlook.reason and self.shift.onset_step < 0 and self.first_day.fixed
+        settled = settled and not self.history.clock_changes
         if not settled or not self._fits(step, at) or not len(loads_kw):
             return loads_kw[:0]
         alike_kw = loads_kw[: _run(loads_kw >= self.floor_kw)]  # none that is missing, or the first below zero
@@ -454,7 +456,7 @@ class DemandFold:
         lowest_kw, highest_kw = self._ranges_kw(alike_kw)
         fits = self._within_reason(fitted_kw, np.maximum(highest_kw, -lowest_kw))
         self.ladder.choose(self._computable(step, *fits[0].tolist()), self.resolution.unit_kw)
-        median_kw = self._chosen_kw(step, at, base, rest)
+        median_kw = self._chosen_kw(at, base, rest)
         if len(median_kw) > 1:
             carried_kw = median_kw[:-1, 0] - combined[: len(alike_kw), 0] * (self.ladder.chosen[0] == ADAPTED)
             swings_kw = swing_kw(lowest_kw[:-1], highest_kw[:-1])
@@ -501,10 +503,9 @@ class DemandFold:
     def _learn_alike(self, step: int, at: int, loads_kw: Floats) -> None:
         """Learn from the good readings after the one at the step what can be learned at once."""
         outlook, count, slot = self.outlook, len(loads_kw), step % self._grid.day + 1
-        steps, into_block = np.arange(count), slot % self._block
-        kinds = self._features.kinds(at + 1 + steps)
-        outlook.usual_kw[into_block : into_block + count] = self.climatology.usual_kw[kinds, slot + steps]
-        self.climatology.learn(kinds, slot + steps, loads_kw)
+        into_block, cells = slot % self._block, self._features.cells(at + 1 + np.arange(count))
+        outlook.usual_kw[into_block : into_block + count] = self.climatology.said_kw(cells)
+        self.climatology.learn(cells, loads_kw)
         if outlook.dark_step == step:
             outlook.dark_step += count
         else:
@@ -557,20 +558,20 @@ class DemandFold:
             True,
         ]
 
-    def _chosen_kw(self, step: int, at: int, base: Floats, rest: Floats) -> Floats:
+    def _chosen_kw(self, at: int, base: Floats, rest: Floats) -> Floats:
         """Return what the chosen rungs say, (origins, horizon); of the first origin where one of them needs more."""
         spans = self.ladder.spans()
         if any(span.rung in (ladder.WEATHER, CLIMATOLOGY) for span in spans):
             base, rest = base[:1], rest[:1]
-        curves = [self._curve_kw(span.rung, step, at, base, rest)[:, span.first - 1 : span.last] for span in spans]
+        curves = [self._curve_kw(span.rung, at, base, rest)[:, span.first - 1 : span.last] for span in spans]
         return np.maximum(curves[0] if len(curves) == 1 else np.concatenate(curves, axis=1), self.floor_kw)
 
-    def _curve_kw(self, rung: int, step: int, at: int, base: Floats, rest: Floats) -> Floats:
+    def _curve_kw(self, rung: int, at: int, base: Floats, rest: Floats) -> Floats:
         """Return what one rung says, (origins, horizon)."""
         if rung == ANALOGUE:
             return base
         if rung == CLIMATOLOGY:
-            return self._usual_kw(step, at)[None]
+            return self.climatology.said_kw(self._features.cells(at + self._horizon))[None]
         return self._weather_kw(at)[None] if rung == ladder.WEATHER else base + np.matvec(self._spread, rest[:, rung])
 
     def _weather_kw(self, at: int) -> Floats:
@@ -579,12 +580,6 @@ class DemandFold:
         limit_kw = self._largest_ratio * self.outlook.largest_kw or inf
         reasonable: Floats = np.minimum(np.maximum(ahead, -limit_kw), limit_kw)
         return reasonable
-
-    def _usual_kw(self, step: int, at: int) -> Floats:
-        """Return the climatology of all targets of the origin, (horizon,)."""
-        slots = (step + self._horizon) % self._grid.day
-        usual: Floats = self.climatology.usual_kw[self._features.kinds(at + self._horizon), slots]
-        return usual
 
 
 def _run(good: NDArray[np.bool_]) -> int:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.forecasting.same_time import same_time
+
 if TYPE_CHECKING:
+    from shared.forecasting.calendar import Calendar
     from shared.forecasting.grid import Grid
     from shared.forecasting.method import BlendConstants
 
@@ -44,6 +47,9 @@ def window_steps(grid: Grid) -> int:
 class History:
     """A window of whole days around today that moves on at midnight (UTC), so that a lag is a plain index.
 
+    The same time of another day is that of the site's clock. As long as the clock is changed nowhere in the window, and
+    ``same_time`` is None, that is a plain index as well.
+
     ``series`` has six rows over 15 days back, today and two days ahead:
 
     - ``LOAD``: the load in kW, up to the last reading;
@@ -59,6 +65,7 @@ class History:
     """
 
     grid: Grid
+    calendar: Calendar
     start: InitVar[int]
     blend: BlendConstants
     first_step: int = field(init=False)
@@ -70,9 +77,17 @@ class History:
         self.first_step, self.today = start, start // self.grid.day
         steps = window_steps(self.grid)
         self._week = -self.grid.day * np.arange(_WEEK - 1, -1, -1)[:, None]
+        self.look_up_clock()
         self.series = np.zeros((6, steps))
         self.series[WEATHER] = np.nan
         self.filled = np.ones(steps, dtype=np.bool_)
+
+    def look_up_clock(self) -> None:
+        """Look up whether and when the clock is changed in the window."""
+        first_step = (self.today - DAYS_BACK) * self.grid.day
+        self.same_time = same_time(self.calendar, self.grid, first_step, window_steps(self.grid))
+        today = DAYS_BACK * self.grid.day
+        self.clock_changes = self.same_time is not None and self.same_time.turned_from(today) > 0
 
     def index(self, step: int) -> int:
         """Return where the step stands in the window."""
@@ -106,11 +121,12 @@ class History:
         self.series[DEVIATION, past] = np.add.accumulate(self.series[LOAD, past] - self.series[MEAN, past])
         self.filled[:-day] = self.filled[day:]
         self.filled[-day:] = True
+        self.look_up_clock()
 
     def append(self, step: int, loads_kw: Floats, *, filled: bool) -> None:
         """Take the loads from the step on, which lie within today, and write what they say about tomorrow.
 
-        Of the first week and the reading after it, one at a time.
+        Of the first week and the reading after it, and where the clock is changed today or ahead, one at a time.
         """
         day, at, count = self.grid.day, self.index(step), len(loads_kw)
         now, load = slice(at, at + count), self.series[LOAD]
@@ -119,6 +135,21 @@ class History:
         changes[1:] = loads_kw - self.series[MEAN, now]
         np.add.accumulate(changes, out=changes)
         self.filled[now] = filled
+        if self.same_time is None:
+            self._anchor(step, at, loads_kw)
+        else:
+            if self.clock_changes:
+                self._imagine_ahead(step, at)
+                places = np.arange(at + 1, at + 2 * day + 1)
+            else:
+                places = np.add.outer((day, 2 * day), np.arange(at, at + count)).ravel()
+            self._anchor_by_clock(places, step + count - 1)
+        if step - self.first_step == _WEEK * day - 1:
+            self._repeat_first_week(at)
+
+    def _anchor(self, step: int, at: int, loads_kw: Floats) -> None:
+        """Write what the loads from the step on say about the days after each of them."""
+        day, count, load = self.grid.day, len(loads_kw), self.series[LOAD]
         days = min((step - self.first_step) // day + 1, _WEEK)
         week = load.take(self._week[-days:] + np.arange(at, at + count))
         # an accumulated sum adds in the same order, however many columns there are
@@ -128,12 +159,40 @@ class History:
         late = np.add.accumulate(week[1:])[-1] / (days - 1) if days > 1 else mean
         self.series[LATE_MEAN, at + 2 * day : at + 2 * day + count] = late
         self.series[BLEND, tomorrow] = self._blended(loads_kw, week[0], mean)
-        if step - self.first_step == _WEEK * day - 1:
-            self._repeat_first_week(at)
 
-    def day_before_kw(self, at: Steps) -> Floats:
-        """Return the loads of a day before these places."""
-        loads: Floats = self.series[LOAD].take(at - self.grid.day)
+    def _imagine_ahead(self, step: int, at: int) -> None:
+        """Let the last load, moved along the shape, stand for the day ahead, of which it is what is known.
+
+        Once the clock is put forward, the same time yesterday comes less than a day before.
+        """
+        now, ahead = self.series[:, at, None], self.series[:, at + 1 : at + 1 + self.grid.day]
+        ahead[LOAD] = now[LOAD]
+        if self.has_day(step):
+            ahead[LOAD] += ahead[BLEND] - now[BLEND]
+        ahead[DEVIATION] = now[DEVIATION] + np.add.accumulate(ahead[LOAD] - ahead[MEAN])
+
+    def _anchor_by_clock(self, places: Steps, until: int) -> None:
+        """Write what the loads up to the step ``until`` say about these places, each by the same time of the clock."""
+        same_time, day = self.same_time, self.grid.day
+        assert same_time is not None  # noqa: S101 - the caller has looked, tells the type checker
+        begin = 0 if self.has_week(until) else self.index(self.first_step)
+        days = np.arange(1, _WEEK + 1)[:, None]
+        same = same_time.before(places, days)
+        same = np.where(same < begin, places - day * days, same)
+        known = same >= begin
+        week = np.where(known, self.series[LOAD].take(same, mode="clip"), 0.0)
+        sums, late_sums = (np.add.accumulate(loads)[-1] for loads in (week, week[1:]))
+        count, late_count = known.sum(axis=0), known[1:].sum(axis=0)
+        mean = sums / np.maximum(count, 1)
+        first = week[np.maximum(count, 1) - 1, np.arange(len(places))]
+        self.series[MEAN, places] = mean
+        self.series[LATE_MEAN, places] = np.where(late_count > 0, late_sums / np.maximum(late_count, 1), mean)
+        self.series[BLEND, places] = self._blended(week[0], first, mean)
+
+    def day_before_kw(self, places: Steps) -> Floats:
+        """Return the loads of the same time a day before these places, which may be a day ahead."""
+        before = self.same_time.before(places, 1) if self.same_time else places - self.grid.day
+        loads: Floats = self.series[LOAD].take(before)
         return loads
 
     def filled_steps(self, at: int, days: int) -> int:
@@ -165,20 +224,33 @@ class History:
         week = _WEEK * self.grid.day
         first = at + 1 - week
         earlier = np.arange(first)
-        self.series[LOAD, :first] = self.series[LOAD, first + (earlier - first) % week]
-        self.filled[:first] = self.filled[first + (earlier - first) % week]
+        repeated = first + (earlier - first) % week
+        if self.same_time is not None:
+            same = self.same_time.after(earlier, repeated - earlier)
+            repeated = np.where((same >= first) & (same <= at), same, repeated)
+        self.series[LOAD, :first] = self.series[LOAD, repeated]
+        self.filled[:first] = self.filled[repeated]
         self._anchor_anew(at)
 
     def _anchor_anew(self, at: int) -> None:
         """Write anew what the loads up to here say about the days after each of them."""
-        day = self.grid.day
-        load, first = self.series[LOAD], (_WEEK - 1) * day
+        day, load = self.grid.day, self.series[LOAD]
+        if self.same_time is None:
+            self._anchor_all(at)
+        else:
+            step = at + (self.today - DAYS_BACK) * day
+            self._anchor_by_clock(np.arange(_WEEK * day, at + 2 * day + 1), step)
+        self.series[DEVIATION, : at + 1] = np.add.accumulate(load[: at + 1] - self.series[MEAN, : at + 1])
+
+    def _anchor_all(self, at: int) -> None:
+        """Write what the loads up to here say about the days after each of them."""
+        day, load = self.grid.day, self.series[LOAD]
+        first = (_WEEK - 1) * day
         count = at + 1 - first
         week = np.stack([load[days * day : days * day + count] for days in range(_WEEK)])
         mean, last = week.mean(axis=0), load[first : at + 1]
         self.series[MEAN, first + day : at + 1 + day] = mean
         self.series[LATE_MEAN, first + 2 * day : at + 1 + 2 * day] = week[1:].mean(axis=0)
-        self.series[DEVIATION, : at + 1] = np.add.accumulate(load[: at + 1] - self.series[MEAN, : at + 1])
         self.series[BLEND, first + day : at + 1 + day] = self._blended(last, week[0], mean)
 
     def _blended(self, day_kw: Floats, week_kw: Floats, mean_kw: Floats) -> Floats:

@@ -65,6 +65,22 @@ def test_a_clock_that_is_turned_twice_a_year_is_right_at_every_step() -> None:
 
 
 @pytest.mark.parametrize(
+    ("time_zone", "winter", "summer"),
+    [("UTC", 0, 0), ("Asia/Kolkata", 0, 0), ("Europe/Madrid", 0, 6), ("America/New_York", 0, 6)],
+)
+def test_a_clock_is_turned_by_the_steps_of_its_change(time_zone: str, winter: int, summer: int) -> None:
+    """Summer time is six steps of ten minutes; a clock that is never changed is not turned, however far from UTC."""
+    steps = steps_at(datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 7, 1, tzinfo=UTC))
+    assert Calendar(None, time_zone).turned(steps, 10).tolist() == [winter, summer]
+
+
+def test_a_date_that_was_skipped_turns_no_clock() -> None:
+    """Samoa left out 30 December 2011, and the time of the day stayed what it was."""
+    steps = steps_at(datetime(2011, 12, 29, tzinfo=UTC), datetime(2012, 1, 2, tzinfo=UTC))
+    assert Calendar(None, "Pacific/Apia").turned(steps, 10).tolist() == [6, 6]
+
+
+@pytest.mark.parametrize(
     ("country", "time_zone", "names"),
     [("ZZ", "UTC", "country 'ZZ'"), ("MA", "Mars/Base", "time_zone 'Mars/Base'"), ("MA", "", "time_zone ''")],
 )

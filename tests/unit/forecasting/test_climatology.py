@@ -13,7 +13,7 @@ MONDAY, SUNDAY, DAY = 0, 6, 24
 
 def learn(climatology: Climatology, kind: int, slot: int, load_kw: float) -> None:
     """Take one reading."""
-    climatology.learn(np.array((kind,)), np.array((slot,)), np.array((load_kw,)))
+    climatology.learn(np.array((kind * DAY + slot,)), np.array((load_kw,)))
 
 
 @pytest.fixture
@@ -62,10 +62,10 @@ def test_a_lasting_shift_moves_all_of_it(climatology: Climatology) -> None:
 def test_readings_of_different_times_are_learned_together_as_alone(climatology: Climatology) -> None:
     """The same means to the bit, whether each was known before or not."""
     alone = Climatology(climatology.grid)
-    kinds, slots = np.array((MONDAY, MONDAY, SUNDAY)), np.array((8, 9, 9))
+    cells = np.array((MONDAY * DAY + 8, MONDAY * DAY + 9, SUNDAY * DAY + 9))
     for loads_kw in np.random.default_rng(1).uniform(100.0, 200.0, (4, 3)):
-        climatology.learn(kinds, slots, loads_kw)
-        for kind, slot, load_kw in zip(kinds.tolist(), slots.tolist(), loads_kw.tolist(), strict=True):
-            learn(alone, kind, slot, load_kw)
+        climatology.learn(cells, loads_kw)
+        for cell, load_kw in zip(cells.tolist(), loads_kw.tolist(), strict=True):
+            alone.learn(np.array((cell,)), np.array((load_kw,)))
     np.testing.assert_array_equal(climatology.usual_kw, alone.usual_kw)
     assert climatology.days[SUNDAY, 9] == 4

@@ -25,9 +25,9 @@ YESTERDAY = (DAYS_BACK - 1) * DAY + np.arange(DAY)
 NO_LIMIT = np.full(36, np.inf)
 
 
-def taken(first_step: int, load_kw: NDArray[np.float64]) -> History:
+def taken(calendar: Calendar, first_step: int, load_kw: NDArray[np.float64]) -> History:
     """Return the history after these loads."""
-    history = History(RESOLUTION, first_step, METHOD.blend)
+    history = History(RESOLUTION, calendar, first_step, METHOD.blend)
     for step, load in enumerate(load_kw.tolist(), first_step):
         if step // DAY > history.today:
             history.next_day()
@@ -42,10 +42,12 @@ def features(calendar: Calendar) -> Features:
 
 
 @pytest.fixture
-def history(synthetic: Callable[..., tuple[int, NDArray[np.float64]]], features: Features) -> History:
+def history(
+    calendar: Calendar, synthetic: Callable[..., tuple[int, NDArray[np.float64]]], features: Features
+) -> History:
     """Return twenty days of load, with the features turned to the last of them."""
-    window = taken(*synthetic(20, step_minutes=10))
-    features.turn_to(window.today)
+    window = taken(calendar, *synthetic(20, step_minutes=10))
+    features.turn_to(window)
     return window
 
 
@@ -77,11 +79,14 @@ def test_one_row_is_a_row_of_the_block(features: Features, history: History) -> 
 
 
 def test_the_level_of_the_load_never_enters(
-    synthetic: Callable[..., tuple[int, NDArray[np.float64]]], features: Features, history: History
+    calendar: Calendar,
+    synthetic: Callable[..., tuple[int, NDArray[np.float64]]],
+    features: Features,
+    history: History,
 ) -> None:
     """Rows, labels and the change of the base stay the same when every load is 5 MW higher."""
     first_step, load_kw = synthetic(20, step_minutes=10)
-    higher = taken(first_step, load_kw + 5_000.0)
+    higher = taken(calendar, first_step, load_kw + 5_000.0)
     one, other = (features.origin_rows(loads, YESTERDAY, NO_LIMIT) for loads in (higher, history))
     np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-5)
     for rows in (features.lead_rows, features.labels):
