@@ -145,6 +145,7 @@ def _raw_reading(place: Site) -> Json:
         "type": "object",
         "properties": {
             "site": {"const": place.name, "description": "Name of the site, also the key of the record."},
+            **{name: {"type": "string", "description": "The date."} for name in place.time_columns[:-1]},
             place.time_column: {
                 "type": ["string", "number"] if place.time_format in EPOCHS else "string",
                 "description": (
@@ -154,7 +155,7 @@ def _raw_reading(place: Site) -> Json:
             },
             **cells,
         },
-        "required": ["site", place.time_column],
+        "required": ["site", *place.time_columns],
     }
 
 

@@ -117,7 +117,7 @@ def validate(raw: bytes, sites: Mapping[str, Site]) -> Valid | Rejected:
     try:
         record = _decode(raw)
         site = _site(record, sites)
-        known = {"site", site.time_column, *site.columns, *site.ignore}
+        known = {"site", *site.time_columns, *site.columns, *site.ignore}
         unknown = tuple(name for name in record if name not in known)
         absent = tuple(column for column in site.columns if column not in record)
         moment = _time(record, unknown, site)
@@ -229,29 +229,32 @@ def _refuse_notation(text: str, column: str) -> None:
 
 
 def _time(record: dict[str, Any], unknown: tuple[str, ...], site: Site) -> Moment:
-    cell = record.get(site.time_column)
-    shown = _text(cell)
-    if shown is None:
-        raise _Refusal("no_time", site.time_column, _no_time(record, unknown, site))
+    cell, column = record.get(site.time_column), site.time_column
+    if _text(cell) is None:
+        raise _Refusal("no_time", column, _no_time(column, record, unknown, site))
+    date = None if site.date_column is None else record.get(site.date_column)
+    cell = f"{date} {cell}" if date is not None else cell
     read = read_time(cell, site)
     if isinstance(read, NoTime):
-        raise _Refusal(read.reason, site.time_column, f"{shown}: {read.advice}" if read.advice else shown)
+        if site.date_column is not None and date is None:
+            raise _Refusal("no_time", site.date_column, _no_time(site.date_column, record, unknown, site))
+        raise _Refusal(read.reason, column, f"{_text(cell)}: {read.advice}" if read.advice else _text(cell))
     if (read.time - EPOCH) % timedelta(minutes=site.step_minutes):
         advice = f"no multiple of {site.step_minutes} minutes: mend the clock, or step_minutes of {site.name}"
-        raise _Refusal("off_grid", site.time_column, f"{shown}: {advice}")
+        raise _Refusal("off_grid", column, f"{_text(cell)}: {advice}")
     return read
 
 
-def _no_time(record: dict[str, Any], unknown: tuple[str, ...], site: Site) -> str:
-    """Say which field is expected, which one may have been meant, and what to set."""
-    column, table = site.time_column, f"in the table of {site.name} (TETOUAN_SITES)"
-    what = "is empty" if column in record else "is not there"
-    shown = f'the field "{excerpt(column)}" {what}: '
+def _no_time(column: str, record: dict[str, Any], unknown: tuple[str, ...], site: Site) -> str:
+    """Say that the field of that column is expected, which one may have been meant, and what to set."""
+    key = "date_column" if column == site.date_column else "time_column"
+    setting = f"set {key} in the table of {site.name} (TETOUAN_SITES)"
+    shown = f'the field "{excerpt(column)}" is {"empty" if column in record else "not there"}: '
     times = [name for name in unknown[:MAX_CELLS] if _is_like_a_time(record[name], site)]
     meant = closest(column, times, like=0.0) or closest(column, unknown[:MAX_CELLS])
     if meant is None:
-        return f"{shown}send the time of the reading in it, or set time_column {table} to the name that it has"
-    return f'{shown}did you mean "{excerpt(meant)}"? Send the time as "{excerpt(column)}", or set time_column {table}'
+        return f"{shown}send the time of the reading in it, or {setting} to the name that it has"
+    return f'{shown}did you mean "{excerpt(meant)}"? Send the time as "{excerpt(column)}", or {setting}'
 
 
 def _is_like_a_time(cell: object, site: Site) -> bool:

@@ -21,10 +21,11 @@ from shared.data.errors import DataError
 from shared.data.hints import Unit
 from shared.data.numbers import is_number
 from shared.data.sites import BUILT_IN, EPOCHS, POWER_KW, WEATHER, Measure, Site, in_its_country, known_sites
-from shared.data.times import read_times
+from shared.data.table import joined
+from shared.data.times import is_clock, is_date, read_times
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from shared.data.hints import Hints
     from shared.data.reading import Table
@@ -76,6 +77,9 @@ def guessed(table: Table, hints: Hints, name: str) -> Guess:
         Where the times, the step or the loads cannot be told, or what the user says does not fit the file.
     """
     sample = _Sample(table.rows, hints, name)
+    split = _split_times(sample)
+    if split is not None:
+        sample = sample.joined(*split)
     time_column, form = _time_column(sample)
     loads, weather, ignored = _loads(sample, time_column)
     fields = {column: f"zone_{zone}_kw" for zone, column in enumerate(loads, 1)} | weather
@@ -87,6 +91,7 @@ def guessed(table: Table, hints: Hints, name: str) -> Guess:
             "country": hints.country,
             "time_zone": hints.time_zone or "UTC",
             "time_column": time_column,
+            "date_column": split and split[0],
             **form,
             "columns": fields,
             "ignore": tuple(ignored),
@@ -136,6 +141,15 @@ class _Sample:
         places = np.unique(np.concatenate((np.arange(min(SAMPLE_ROWS, len(rows))), everywhere)))
         self.rows = rows.iloc[places]
 
+    def joined(self, date_column: str, clock_column: str) -> _Sample:
+        """Return the sample with date and time of day in one column."""
+        head = self.all.iloc[: 2 * SAMPLE_ROWS]
+        sample = _Sample(joined(head, date_column, clock_column), self.hints, self.name)
+        sample.rows = joined(self.rows, date_column, clock_column)
+        if self.hints.time_column is not None:
+            sample.hints = replace(self.hints, time_column=clock_column)
+        return sample
+
     def texts(self, column: str) -> list[str]:
         """Return the cells of a column that hold something."""
         return [text for cell in self.rows[column] if (text := cell.strip()).lower() not in EMPTY]
@@ -143,6 +157,31 @@ class _Sample:
     def refuse(self, why: str) -> DataError:
         """Return the refusal of the file."""
         return DataError(f"{self.name}: {why}")
+
+
+def _split_times(sample: _Sample) -> tuple[str, str] | None:
+    """Return the column of days and that of times of day, None where one column holds both, or they are not told."""
+    columns = [column for column in sample.rows.columns if column not in sample.hints.columns]
+    dates = [column for column in columns if _mostly(is_date, sample, column)]
+    clocks = [column for column in columns if dates and _mostly(is_clock, sample, column)]
+    if (asked := sample.hints.time_column) is not None:
+        if asked not in dates + clocks:
+            return None
+        dates, clocks = ([asked] if asked in found else found for found in (dates, clocks))
+    if len(dates) != 1 or len(clocks) != 1 or any(_holds_times(sample, column) for column in columns):
+        return None
+    return dates[0], clocks[0]
+
+
+def _mostly(is_one: Callable[[str], bool], sample: _Sample, column: str) -> bool:
+    texts = sample.texts(column)
+    return bool(texts) and is_one(texts[0]) and sum(map(is_one, texts)) >= ENOUGH * len(sample.rows)
+
+
+def _holds_times(sample: _Sample, column: str) -> bool:
+    """Tell whether a column holds days and times of day, in whichever order."""
+    texts = sample.texts(column)
+    return bool(texts) and max(_known(_read(texts, day_first=day_first)) for day_first in (False, True)) >= ENOUGH
 
 
 def _time_column(sample: _Sample) -> tuple[str, dict[str, object]]:
@@ -160,7 +199,9 @@ def _time_column(sample: _Sample) -> tuple[str, dict[str, object]]:
         if column not in sample.hints.columns and (form := _form(sample, column)) is not None:
             return column, form
     firsts = (f"{column!r} ({next(iter(sample.texts(column)), '')!r})" for column in sample.rows.columns[:SHOWN])
-    advice = f"write date and hour into one column, as ISO 8601, or {A_TABLE}"
+    advice = (
+        f"give a column of days and one of times of day such as 13:45, write both into one, as ISO 8601, or {A_TABLE}"
+    )
     raise sample.refuse(f"no column holds times of day, of {', '.join(firsts)}: {advice}")
 
 
@@ -340,7 +381,8 @@ def _how(first: str, form: Mapping[str, object], site: Site, *, aware: bool) -> 
 
 def _said(site: Site, hints: Hints, ignored: Mapping[str, str], how: str) -> Iterator[str]:
     """Yield what is assumed, one line each, with the options that say otherwise."""
-    yield f"times are in {site.time_column!r}, {how} (--time-column, --day-first, --time-zone)"
+    columns = " and ".join(map(repr, site.time_columns))
+    yield f"times are in {columns}, {how} (--time-column, --day-first, --time-zone)"
     yield f"a reading comes every {site.step_minutes} minutes (--step)"
     loads = [column for column, field in site.columns.items() if field not in WEATHER]
     named = ", ".join(f"zone {zone} {column!r}" for zone, column in enumerate(loads[:SHOWN], 1))

@@ -114,9 +114,10 @@ class Site(BaseModel):
     A field is the load of a zone, ``zone_1_kw``, or one of ``WEATHER``; ``measures`` tells by field which loads do not
     come as power in kW. ``ignore`` are columns to pass over. ``limits`` are the lowest and highest value that a field
     can have, in the unit that ends its name. ``time_zone`` is that of times without an offset, and of the calendar.
-    ``day_first`` and ``time_format`` tell how times are written, see :mod:`shared.data.times`. Without a ``country``
-    no public holidays are known; ``holidays`` holds what sets the site apart from its country, that of the
-    ``subdivision`` included.
+    ``date_column`` holds the dates where ``time_column`` holds but times of day: the two are read as one text with a
+    blank between. ``day_first`` and ``time_format`` tell how times are written, see :mod:`shared.data.times`. Without
+    a ``country`` no public holidays are known; ``holidays`` holds what sets the site apart from its country, that of
+    the ``subdivision`` included.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -126,6 +127,7 @@ class Site(BaseModel):
     subdivision: str | None = None
     time_zone: str
     time_column: str
+    date_column: str | None = None
     day_first: bool = False
     time_format: str | None = None
     columns: dict[str, str]
@@ -143,6 +145,13 @@ class Site(BaseModel):
             meant = _zone_like(time_zone)
             advice = f"did you mean {meant}? Use" if meant else "use"
             raise ValueError(f"no such time zone: {advice} an IANA name like Europe/Madrid") from None
+
+    @field_validator("date_column")
+    @classmethod
+    def _another_column(cls, date_column: str | None, info: ValidationInfo) -> str | None:
+        if date_column is not None and date_column in {"site", info.data.get("time_column")}:
+            raise ValueError("it is another column already: leave it out where one column holds date and time of day")
+        return date_column
 
     @field_validator("time_format")
     @classmethod
@@ -169,7 +178,7 @@ class Site(BaseModel):
         (field, times), *_ = Counter(columns.values()).most_common(1)
         if times > 1:
             raise ValueError(f"{field} stands for {times} columns: keep one of them")
-        if taken := {"site", info.data.get("time_column")} & columns.keys():
+        if taken := {"site", info.data.get("time_column"), info.data.get("date_column")} & columns.keys():
             raise ValueError(f"{taken.pop()!r} is no load and no weather: take it out of the columns")
         return columns
 
@@ -184,7 +193,8 @@ class Site(BaseModel):
     @field_validator("ignore")
     @classmethod
     def _not_read(cls, ignore: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        read = {"site", info.data.get("time_column"), *info.data.get("columns", {})}
+        times = {info.data.get("time_column"), info.data.get("date_column")}
+        read = {"site", *times, *info.data.get("columns", {})}
         if both := read & set(ignore):
             raise ValueError(f"{min(both)!r} is read: take it out here, or out of the columns")
         return ignore
@@ -199,6 +209,11 @@ class Site(BaseModel):
             if not low < high:
                 raise ValueError(f"{field} from {low:g} to {high:g} lets nothing through: give the lower one first")
         return limits
+
+    @property
+    def time_columns(self) -> tuple[str, ...]:
+        """The columns that make up the time: that of the dates, where there is one, and that of the times."""
+        return (self.time_column,) if self.date_column is None else (self.date_column, self.time_column)
 
     @property
     def fields(self) -> tuple[str, ...]:

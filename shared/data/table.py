@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shared.data.sites import Site
     from shared.data.times import Stamps
 
-__all__ = ["fits", "of_site", "present", "times", "told_apart"]
+__all__ = ["fits", "joined", "of_site", "present", "times", "told_apart"]
 
 
 def of_site(table: Table, site: Site, name: str, decimal: Mark | None = None) -> pd.DataFrame:
@@ -38,9 +38,15 @@ def of_site(table: Table, site: Site, name: str, decimal: Mark | None = None) ->
         Where the table is not one of the site, or a number can be read in two ways.
     """
     _check_columns(table.rows, site, name)
-    read = [column for column in table.rows.columns if column not in site.ignore]
+    rows = table.rows if site.date_column is None else joined(table.rows, site.date_column, site.time_column)
+    read = [column for column in rows.columns if column not in site.ignore]
     loads_and_weather = [column for column in read if column in site.columns]
-    return plain_numbers(table.rows[read], loads_and_weather, name, table.separator, decimal)
+    return plain_numbers(rows[read], loads_and_weather, name, table.separator, decimal)
+
+
+def joined(rows: pd.DataFrame, date_column: str, time_column: str) -> pd.DataFrame:
+    """Return the rows with date and time of day in one column, that of the times."""
+    return rows.assign(**{time_column: rows[date_column] + " " + rows[time_column]}).drop(columns=date_column)
 
 
 def fits(rows: pd.DataFrame, site: Site) -> bool:
@@ -92,11 +98,11 @@ def present(site: Site, rows: pd.DataFrame) -> Site:
 
 def _check_columns(rows: pd.DataFrame, site: Site, name: str) -> None:
     """Refuse a table without times or without any load, and a column that the site does not name."""
-    expected = {site.time_column, *site.columns, *site.ignore}
-    missing = [column for column in (site.time_column, *site.columns) if column not in rows.columns]
+    expected = {*site.time_columns, *site.columns, *site.ignore}
+    missing = [column for column in (*site.time_columns, *site.columns) if column not in rows.columns]
     unknown = [column for column in rows.columns if column not in expected]
     advice = "name the columns as published, to the space"
-    if site.time_column in missing or not present(site, rows).zones:
+    if set(site.time_columns) & set(missing) or not present(site, rows).zones:
         found = f", but {_quoted(unknown)}" if unknown else ""
         raise DataError(f"{name}: no column {_quoted(missing)}{found}: {advice}")
     for column in unknown:

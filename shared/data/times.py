@@ -28,7 +28,17 @@ if TYPE_CHECKING:
 
     from shared.data.sites import Site
 
-__all__ = ["FORMS", "Moment", "NoTime", "Stamps", "forms_of", "read_time", "read_times"]
+__all__ = [
+    "FORMS",
+    "Moment",
+    "NoTime",
+    "Stamps",
+    "forms_of",
+    "is_clock",
+    "is_date",
+    "read_time",
+    "read_times",
+]
 
 FORMS = "month/day/year hour:minute, as in 1/31/2018 0:10, or ISO 8601"
 """What is read without being told, as a message to a human names it."""
@@ -169,6 +179,16 @@ def read_times(written: pd.Series[str], site: Site) -> Stamps:
     back; where they never do, the second of two like times is of the second hour. Rows may be newest first.
     """
     return _reader(site.name, site.time_zone, site.step_minutes, site.time_format, site.day_first).read_all(written)
+
+
+def is_date(text: str) -> bool:
+    """Tell whether a text is a day alone, in whichever order."""
+    return any(_day(text, order) is not None for order in (MONTH_FIRST_ANY_MARK, DAY_FIRST))
+
+
+def is_clock(text: str) -> bool:
+    """Tell whether a text is a time of day alone; digits without a colon are a number rather."""
+    return ":" in text and _clock(text) is not None
 
 
 @cache

@@ -21,6 +21,7 @@ def as_toml(site: Site) -> str:
         **({"subdivision": site.subdivision} if site.subdivision else {}),
         "time_zone": site.time_zone,
         "time_column": site.time_column,
+        **({"date_column": site.date_column} if site.date_column is not None else {}),
         **({"day_first": True} if site.day_first else {}),
         **({"time_format": site.time_format} if site.time_format else {}),
         **({"ignore": list(site.ignore)} if site.ignore else {}),

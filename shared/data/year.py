@@ -44,7 +44,7 @@ NO_STEP = int(np.iinfo(np.int64).min)
 BLOCK_ROWS = 4096
 FAR, RUN_ROWS = timedelta(days=30), 6  # as on the stream: a reading later than this is refused, the sixth is believed
 NO_HINTS = Hints(guess=False)
-TABLE = ("name", "step_minutes", "time_zone", "time_column", "columns")  # what decides on the table of a site
+TABLE = ("name", "step_minutes", "time_zone", "time_columns", "columns")  # what decides on the table of a site
 
 Source = Literal["uci", "file", "synthetic"]
 
@@ -59,7 +59,7 @@ class Year:
         The site without the columns that the table lacks.
     rows
         One row a reading in order of time, those of one time in file order; columns as published, the time column
-        among them. The index is the line of the file.
+        among them, which holds the date too. The index is the line of the file.
     times
         Aware UTC, one a row; NaT where the text is no readable time.
     sha256
@@ -312,7 +312,7 @@ def _of_table(place: Site, table: Table, name: str, label: str, decimal: Mark | 
 
 
 def _known_names(place: Site) -> set[str]:
-    return {place.time_column, *place.columns, *place.ignore}
+    return {*place.time_columns, *place.columns, *place.ignore}
 
 
 def _synthetic(place: Site, reason: str | None) -> Year:

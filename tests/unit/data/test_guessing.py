@@ -32,6 +32,13 @@ def table(step_minutes: int = 60, start: str = "2023-02-20", days: int = DAYS, z
     return pd.DataFrame({"time": at.tz_convert(zone).tz_localize(None), "load": np.round(load, 2)})
 
 
+def split(day: str, clock: str, data: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return the load with the times in two columns, in these layouts."""
+    data = table() if data is None else data
+    times = data["time"].dt
+    return pd.DataFrame({"Date": times.strftime(day), "Time": times.strftime(clock), "load": data["load"]})
+
+
 def guess(data: pd.DataFrame | str, folder: Path, name: str = "load.csv", **hints: object) -> Year:
     """Return the readings of a file about which nothing is said but the hints."""
     text = data if isinstance(data, str) else data.to_csv(index=False)
@@ -106,6 +113,73 @@ def test_what_the_user_says_of_the_order_must_fit(tmp_path: Path) -> None:
     written = data.assign(time=data["time"].dt.strftime("%m/%d/%Y %H:%M"))
     with pytest.raises(DataError, match=r"'01/13/2023 00:00' is no time with the day first: leave out --day-first"):
         guess(written, tmp_path, day_first=True)
+
+
+SPLIT = {
+    "Date": ("%Y-%m-%d", "%H:%M"),
+    "German": ("%d.%m.%Y", "%H:%M:%S"),
+    "American": ("%m/%d/%Y", "%I:%M %p"),
+    "day first": ("%d/%m/%Y", "%H:%M"),
+    "compact": ("%Y%m%d", "%H:%M"),
+    "decimals": ("%Y/%m/%d", "%H:%M:%S.000"),
+}
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["date first", "time of day first"])
+@pytest.mark.parametrize(("day", "clock"), SPLIT.values(), ids=SPLIT)
+def test_date_and_time_of_day_may_stand_in_two_columns(day: str, clock: str, tmp_path: Path, *, turned: bool) -> None:
+    """They are joined, which is said; and the site table that is printed reads the file into the same readings."""
+    data = split(day, clock)
+    data = data.iloc[:, [1, 0, 2]] if turned else data
+    year = guess(data.to_csv(index=False, sep=";"), tmp_path)
+    assert (year.site.date_column, year.site.time_column, year.site.ignore) == ("Date", "Time", ())
+    assert year.times.tolist() == table()["time"].dt.tz_localize("UTC").tolist()
+    np.testing.assert_array_equal(year.demand(1), table()["load"])
+    assert year.assumed[0].startswith(f"times are in 'Date' and 'Time', as in '{data['Date'][0]} {data['Time'][0]}'")
+    (tmp_path / "sites.toml").write_text(as_toml(year.site))
+    known = known_sites(tmp_path / "sites.toml")["load"]
+    assert known == year.site
+    again = find_year(str(tmp_path / "load.csv"), tmp_path, place=known, hints=Hints())
+    assert again.assumed == ()
+    pd.testing.assert_frame_equal(again.rows, year.rows)
+
+
+@pytest.mark.parametrize("asked", ["Date", "Time"])
+def test_either_of_two_columns_may_be_asked_for(asked: str, tmp_path: Path) -> None:
+    """Another column of dates does not matter then, where it is a date that is asked for."""
+    data = split("%Y-%m-%d", "%H:%M")
+    data = data.assign(Sent=data["Date"]) if asked == "Date" else data
+    year = guess(data, tmp_path, time_column=asked)
+    assert (year.site.date_column, year.site.time_column) == ("Date", "Time")
+
+
+def test_a_column_of_whole_times_goes_before_two_of_parts(tmp_path: Path) -> None:
+    """Date and time of day beside it are ignored."""
+    data = split("%Y-%m-%d", "%H:%M").assign(at=table()["time"].dt.strftime("%Y-%m-%d %H:%M"))
+    year = guess(data, tmp_path)
+    assert (year.site.date_column, year.site.time_column) == (None, "at")
+    assert set(year.site.ignore) == {"Date", "Time"}
+
+
+def test_two_columns_by_a_clock_with_summer_time_are_told_apart(tmp_path: Path) -> None:
+    """The hour that comes twice, and 24:00 for the end of a day, are read as in one column; days decide the order."""
+    data = table(start="2023-10-20", zone="Europe/Madrid")
+    parts = split("%d.%m.%Y", "%H:%M", data)
+    ends = parts["Time"] == "00:00"
+    parts.loc[ends, "Date"] = (data["time"] - pd.Timedelta(days=1))[ends].dt.strftime("%d.%m.%Y")
+    parts.loc[ends, "Time"] = "24:00"
+    year = guess(parts, tmp_path, time_zone="Europe/Madrid")
+    assert year.times.tolist() == table(start="2023-10-20")["time"].dt.tz_localize("UTC").tolist()
+
+
+def test_two_columns_of_parquet_are_joined_too(tmp_path: Path) -> None:
+    """Days and times of day have types of their own there."""
+    data = table()
+    parts = data.assign(day=data["time"].dt.date, clock=data["time"].dt.time).drop(columns="time")
+    parts.to_parquet(tmp_path / "load.parquet")
+    year = find_year(str(tmp_path / "load.parquet"), tmp_path, hints=Hints())
+    assert (year.site.date_column, year.site.time_column) == ("day", "clock")
+    assert year.times.tolist() == data["time"].dt.tz_localize("UTC").tolist()
 
 
 @pytest.mark.parametrize("seen", ["skips 2023-03-26 02:00", "repeats 2023-10-29 02:00"])
@@ -204,10 +278,13 @@ def test_a_column_that_only_rises_is_a_register(tmp_path: Path) -> None:
         (pd.concat([table(days=5)] * 3), "240 of 360 times come again, as where several meters stand one below"),
         (table().assign(load="x"), "no column of loads beside 'time' ('load': no numbers): name it with --column"),
         (table().assign(time="noon"), "no column holds times of day, of 'time' ('noon')"),
+        (split("%Y-%m-%d", "%H"), "no column holds times of day, of 'Date' ('2023-02-20'), 'Time' ('00'), 'load'"),
+        (split("%Y-%m-%d", "%H:%M-24:00"), "give a column of days and one of times of day such as 13:45, write both"),
         (
-            table().assign(Date=lambda frame: frame["time"].dt.date, time=lambda frame: frame["time"].dt.time),
-            "write date and hour into one column",
+            split("%Y-%m-%d", "%H:%M").assign(Traded=lambda frame: frame["Date"]),
+            "give a column of days and one of times",
         ),
+        (split("%d %b %Y", "%H:%M"), "give a column of days and one of times of day such as 13:45"),
     ],
 )
 def test_what_cannot_be_told_is_refused(data: pd.DataFrame, said: str, tmp_path: Path) -> None:

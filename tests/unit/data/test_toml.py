@@ -19,6 +19,7 @@ country = "ES"
 subdivision = "MD"
 time_zone = "Europe/Madrid"
 time_column = "time"
+date_column = "Datum"
 day_first = true
 ignore = ["note \\\\ and \\"more\\""]
 

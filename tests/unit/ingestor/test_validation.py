@@ -324,6 +324,39 @@ def test_a_number_is_a_time_where_the_site_counts_from_1970() -> None:
         assert outcome.reading.time == datetime(2017, 10, 19, 4, 40, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("fields", "refused"),
+    [
+        ({"Day": "19.10.2017", "DateTime": "4:40"}, None),
+        ({"Day": "2017-10-19", "DateTime": " 04:40:00"}, None),
+        ({"DateTime": "19.10.2017 4:40"}, None),
+        ({"DateTime": "2017-10-19T04:40Z"}, None),
+        (
+            {"DateTime": "4:40"},
+            ("Day", 'the field "Day" is not there: send the time of the reading in it, or set date_'),
+        ),
+        ({"Day": None, "DateTime": "4:40"}, ("Day", 'the field "Day" is empty: ')),
+        ({"Day": "19.10.2017"}, ("DateTime", 'the field "DateTime" is not there: ')),
+        ({"Day": "x", "DateTime": "4:40"}, ("DateTime", "x 4:40")),
+    ],
+)
+def test_date_and_time_of_day_may_come_in_two_fields(
+    fields: dict[str, object], refused: tuple[str, str] | None
+) -> None:
+    """Where the site's table names both; a time that has its day stands alone, as a replay sends it."""
+    place = {"tetouan": SITES["tetouan"].model_copy(update={"date_column": "Day", "day_first": True})}
+    message = {name: cell for name, cell in record().items() if name != "DateTime"} | fields
+    outcome = validate(json.dumps(message).encode(), place)
+    if refused is None:
+        assert isinstance(outcome, Valid)
+        assert outcome.reading.time == datetime(2017, 10, 19, 4, 40, tzinfo=UTC)
+        assert outcome.unknown == ()
+    else:
+        assert isinstance(outcome, Rejected)
+        assert (outcome.reason, outcome.field) == ("no_time", refused[0])
+        assert str(outcome.value).startswith(refused[1])
+
+
 def test_a_time_that_the_clock_skips_has_a_reason_of_its_own() -> None:
     """When summer time begins an hour is missing on the clock: the stamp is refused, the true one read."""
     madrid = {"tetouan": SITES["tetouan"].model_copy(update={"time_zone": "Europe/Madrid"})}
