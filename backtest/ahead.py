@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from backtest.record import Record
-from backtest.run import books_of, fitted, issued, judged
+from backtest.run import answer, books_of, fitted, judged
 from backtest.tables import NO_MAPE, ScoreTable
 from services.forecaster.issuing import ZoneModels
 from shared.data.errors import DataError
@@ -34,7 +34,6 @@ __all__ = ["Ahead", "look_ahead"]
 
 LATELY, PARTS = timedelta(days=28), 4  # the last of so many parts of the file at the most: the rest is to fit on
 SHOWN = 0.9
-BATCH = 144
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,12 +185,7 @@ def look_ahead(year: Year, zone: int, progress: Progress, *, accept_refused: boo
     record = Record(zone, start, until, year.site.step_minutes)
     for reading in readings:
         record.add_reading(reading)
-    last = None
-    for n, forecast in enumerate(issued(year, models or ZoneModels.begun_cold(year.site, zone), readings)):
-        record.add_forecast(forecast)
-        last = forecast
-        if n % BATCH == 0:
-            progress(f"zone {zone}: answering", n / len(readings))
+    last = answer(year, models or ZoneModels.begun_cold(year.site, zone), readings, record, progress)
     if last is None:
         raise DataError(f"{year.label}: no row of zone {zone} is a reading ({books}): mend the file")
     return Ahead(

@@ -89,7 +89,7 @@ class Backtest:
             What the weather model alone says at each origin, NaN where nothing, shape (rows,).
         """
         site, history = year.site, record.history
-        calendar = Calendar(site.country, site.time_zone, site.holidays.add, site.holidays.remove)
+        calendar = Calendar(**site.calendar)
         table = ScoreTable.of(record, naive_mae_kw(record.demand_kw[:history], record.steps_per_day))
         return cls(
             site=site,

@@ -33,7 +33,16 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, float], None]
 
-__all__ = ["backtest", "books_of", "fitted", "issued", "judged", "seconds_per_forecast", "uncorrected_estimate"]
+__all__ = [
+    "answer",
+    "backtest",
+    "books_of",
+    "fitted",
+    "issued",
+    "judged",
+    "seconds_per_forecast",
+    "uncorrected_estimate",
+]
 
 BATCH = 144
 JUDGED = 5000  # rows between two words of progress
@@ -70,10 +79,7 @@ def backtest(
     history = History.of(year, zone, start)
     models = _fitted(history, progress)
     cost_s = seconds_per_forecast(deepcopy(models.demand), zone, answered[:TIMED_READINGS])
-    for n, forecast in enumerate(issued(year, models, answered)):
-        record.add_forecast(forecast)
-        if n % BATCH == 0:
-            progress(f"zone {zone}: answering", n / len(answered))
+    answer(year, models, answered, record, progress)
     progress(f"zone {zone}: scoring", 0.0)
     estimate = uncorrected_estimate(models.weather, record, answered)
     return Backtest.of(record, year, estimate, cost_s, books, WeatherCandidate.lacking(history))
@@ -137,6 +143,18 @@ def issued(year: Year, models: ZoneModels, readings: Sequence[CleanReading]) -> 
     issuer = Issuer(year.site, (models,))
     for begin in range(0, len(readings), BATCH):
         yield from (issue.message() for issue in issuer.answer(readings[begin : begin + BATCH]))
+
+
+def answer(
+    year: Year, models: ZoneModels, readings: Sequence[CleanReading], record: Record, progress: Progress
+) -> Forecast | None:
+    """Put the forecasts that answer the readings on record, and return the last, None where there is none."""
+    last = None
+    for n, last in enumerate(issued(year, models, readings)):
+        record.add_forecast(last)
+        if n % BATCH == 0:
+            progress(f"zone {record.zone}: answering", n / len(readings))
+    return last
 
 
 def uncorrected_estimate(

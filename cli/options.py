@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from shared.data.hints import SEPARATORS, Hints
+from shared.data.sites import STEPS_MINUTES, Kind, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,7 @@ def _hints(  # noqa: PLR0913, PLR0917 - each is an option, and typer names it
     unit: Annotated[
         str | None,
         typer.Option(
-            parser=_words("W", "kW", "MW", "Wh", "kWh", "MWh"),
+            parser=_words(*get_args(Unit)),
             help="Of the loads: W, kW, MW, or Wh, kWh, MWh.",
             metavar="UNIT",
         ),
@@ -52,7 +53,7 @@ def _hints(  # noqa: PLR0913, PLR0917 - each is an option, and typer names it
     kind: Annotated[
         str | None,
         typer.Option(
-            parser=_words("power", "energy", "register"),
+            parser=_words(*get_args(Kind)),
             help="What the loads are: power, energy (of each interval), register.",
             metavar="KIND",
         ),
@@ -60,7 +61,7 @@ def _hints(  # noqa: PLR0913, PLR0917 - each is an option, and typer names it
     step: Annotated[
         str | None,
         typer.Option(
-            parser=_words("5", "10", "15", "30", "60"), help="Minutes from one reading to the next.", metavar="MINUTES"
+            parser=_words(*map(str, STEPS_MINUTES)), help="Minutes from one reading to the next.", metavar="MINUTES"
         ),
     ] = None,
     time_zone: Annotated[

@@ -56,7 +56,7 @@ class ZoneModels:
     @classmethod
     def begun_cold(cls, site: Site, zone: int) -> Self:
         """Return what a zone begins with that has no champion."""
-        calendar = Calendar(site.country, site.time_zone, site.holidays.add, site.holidays.remove)
+        calendar = Calendar(**site.calendar)
         demand = ZoneDemand(
             calendar=calendar,
             step_minutes=site.step_minutes,

@@ -12,7 +12,7 @@ from services.ingestor.ordering import Timeline
 from services.ingestor.validation import EPOCH, Rejected, Valid, validate
 from shared.contracts.messages import Flagged
 from shared.data.cells import power_of
-from shared.data.doubts import LoadWatch
+from shared.data.load_watch import LoadWatch
 from shared.forecasting.state import resume_parts, states_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shared.contracts.messages import CleanReading
-    from shared.data.doubts import Doubt
+    from shared.data.load_watch import Doubt
     from shared.data.sites import Site
 
 __all__ = ["Accepted", "Ingestor", "Merged", "Outcome", "Rejected", "Valid"]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Counter
 
-    from shared.data.doubts import Doubt
+    from shared.data.load_watch import Doubt
     from shared.data.sites import Site
 
 __all__ = ["LoadDoubts"]

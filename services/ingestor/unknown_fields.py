@@ -8,6 +8,7 @@ import structlog
 
 from services.ingestor.validation import excerpt
 from shared.data.likeness import closest
+from shared.runtime.names import OTHER, FewNames
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["UnknownFields"]
 
-NAMED = 32
-"""How many names are told apart, in metric, log and notes; they are the senders', who may invent any number of them."""
-OTHER = "other"
 LIKE = 0.5  # how like a name must be to one that it may have replaced, 0..1
 
 log = structlog.get_logger()
@@ -40,7 +38,7 @@ class UnknownFields:
     def __init__(self, counter: Counter, notes: dict[str, str]) -> None:
         self._counter = counter
         self._notes = notes
-        self._named: set[tuple[str, str]] = set()
+        self._named = FewNames[tuple[str, str]]()
         self._told: set[tuple[str, str, bool]] = set()  # whether a column lacked at the same time
 
     def note(self, valid: Valid) -> None:
@@ -48,9 +46,7 @@ class UnknownFields:
         site = valid.reading.site
         for field in valid.unknown:
             name = excerpt(field)
-            if (site, name) not in self._named and len(self._named) < NAMED:
-                self._named.add((site, name))
-            if (site, name) not in self._named:
+            if not self._named.admits((site, name)):
                 self._counter.labels(site, OTHER).inc()
                 continue
             self._counter.labels(site, name).inc()

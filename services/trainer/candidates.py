@@ -98,7 +98,7 @@ class ZoneCandidate:
     def fit(cls, history: History, progress: Callable[[float], None]) -> Self:
         """Answer every reading as if it had just come; raises ``DataError`` where they are too few."""
         site = history.site
-        calendar = Calendar(site.country, site.time_zone, site.holidays.add, site.holidays.remove)
+        calendar = Calendar(**site.calendar)
         day = 24 * 60 // site.step_minutes
         model = ZoneDemand(
             calendar=calendar,

@@ -18,9 +18,20 @@ import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from shared.data.errors import DataError
-from shared.data.hints import Unit
+from shared.data.load_watch import Doubt, LoadWatch
 from shared.data.numbers import is_number
-from shared.data.sites import BUILT_IN, EPOCHS, POWER_KW, WEATHER, Measure, Site, in_its_country, known_sites
+from shared.data.sites import (
+    BUILT_IN,
+    EPOCHS,
+    POWER_KW,
+    STEPS_MINUTES,
+    WEATHER,
+    Measure,
+    Site,
+    Unit,
+    in_its_country,
+    known_sites,
+)
 from shared.data.table import joined
 from shared.data.times import is_clock, is_date, read_times
 
@@ -32,7 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Guess", "guessed", "measured"]
 
-STEPS = (5, 10, 15, 30, 60)
 SAMPLE_ROWS = 4000  # from the head, and as many from everywhere
 ENOUGH = 0.99  # of the cells that are not empty
 EMPTY = frozenset({"", "nan", "na", "n/a", "null", "none", "-", "--", "?", "."})
@@ -117,7 +127,7 @@ def measured(guess: Guess, rows: pd.DataFrame, hints: Hints) -> Guess:
     for column, field in site.columns.items():
         if field in WEATHER:
             continue
-        measure, why = _measure(column, rows[column], hints)
+        measure, why = _measure(column, rows[column], site, hints)
         if measure != POWER_KW:
             measures[field] = measure
         said.append((measure, why))
@@ -310,10 +320,10 @@ def _step(sample: _Sample, site: Site) -> int:
     if times.nunique() < 2:
         raise sample.refuse("less than two times: give a longer file")
     minutes = Counter((np.diff(times.unique().sort_values().asi8) / _per_minute(times)).tolist()).most_common(1)[0][0]
-    if minutes not in STEPS:
-        known = ", ".join(map(str, STEPS[:-1]))
+    if minutes not in STEPS_MINUTES:
+        known = ", ".join(map(str, STEPS_MINUTES[:-1]))
         found = f"a reading every {minutes:g} minutes"
-        raise sample.refuse(f"{found}: resample it to {known} or {STEPS[-1]} minutes, or give --step")
+        raise sample.refuse(f"{found}: resample it to {known} or {STEPS_MINUTES[-1]} minutes, or give --step")
     return int(minutes)
 
 
@@ -321,10 +331,10 @@ def _per_minute(times: pd.DatetimeIndex) -> int:
     return 60 * {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[times.unit]
 
 
-def _measure(column: str, cells: pd.Series[str], hints: Hints) -> tuple[Measure, str]:
+def _measure(column: str, cells: pd.Series[str], site: Site, hints: Hints) -> tuple[Measure, str]:
     """Return what a column of loads holds, and why that is assumed."""
     named = next((UNITS[word.lower()] for word in reversed(WORD.findall(column)) if word.lower() in UNITS), None)
-    rises = hints.kind is None and _only_rises(cells)
+    rises = hints.kind is None and _only_rises(cells, site.step_minutes)
     unit: Unit = hints.unit or named or "kW"
     kind = hints.kind or ("register" if rises else "energy" if unit.endswith("h") else "power")
     why = ", as they only rise" if rises else ", by the name" if named and not hints.unit else ""
@@ -335,11 +345,13 @@ def _measure(column: str, cells: pd.Series[str], hints: Hints) -> tuple[Measure,
         raise DataError(f"--kind {kind} --unit {unit}: {said}") from None
 
 
-def _only_rises(cells: pd.Series[str]) -> bool:
-    """Tell whether the numbers of a column never fall and mostly rise, over a day at the least."""
-    values = pd.to_numeric(cells.iloc[: 2 * SAMPLE_ROWS], errors="coerce").dropna().to_numpy()
-    steps = np.diff(values)
-    return len(steps) >= 96 and bool((steps >= 0).all()) and bool((steps > 0).mean() > 0.5)
+def _only_rises(cells: pd.Series[str], step_minutes: int) -> bool:
+    """Tell whether a watch takes the numbers of a column for those of a register from the first to the last."""
+    values = pd.to_numeric(cells.iloc[: 2 * SAMPLE_ROWS], errors="coerce").dropna()
+    watch, doubt = LoadWatch(), None
+    for step, value in enumerate(values.tolist()):
+        doubt = watch.add(step, value, step_minutes)
+    return doubt == Doubt("register", since_step=0)
 
 
 def _phrase(measure: Measure) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shared.data.numbers import Mark
+    from shared.data.sites import Kind, StepMinutes, Unit
 
-__all__ = ["SEPARATORS", "Hints", "Unit"]
+__all__ = ["SEPARATORS", "Hints"]
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
-
-Unit = Literal["W", "kW", "MW", "Wh", "kWh", "MWh"]
 
 
 @dataclass(frozen=True)
@@ -44,9 +43,9 @@ class Hints:
     time_zone: str | None = None
     country: str | None = None
     day_first: bool | None = None
-    step_minutes: Literal[5, 10, 15, 30, 60] | None = None
+    step_minutes: StepMinutes | None = None
     unit: Unit | None = None
-    kind: Literal["power", "energy", "register"] | None = None
+    kind: Kind | None = None
 
     guess: bool = True
 

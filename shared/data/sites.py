@@ -11,7 +11,7 @@ from collections import Counter
 from datetime import UTC, date, datetime
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
@@ -24,7 +24,21 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-__all__ = ["BUILT_IN", "EPOCHS", "POWER_KW", "WEATHER", "Measure", "Site", "in_its_country", "known_sites", "site"]
+__all__ = [
+    "BUILT_IN",
+    "EPOCHS",
+    "POWER_KW",
+    "STEPS_MINUTES",
+    "WEATHER",
+    "Kind",
+    "Measure",
+    "Site",
+    "StepMinutes",
+    "Unit",
+    "in_its_country",
+    "known_sites",
+    "site",
+]
 
 BUILT_IN = "tetouan"
 WEATHER = ("temperature_c", "humidity_pct", "wind_speed_ms", "general_diffuse_flows_wm2", "diffuse_flows_wm2")
@@ -36,6 +50,17 @@ EPOCHS = {"epoch_s": 1_000_000_000, "epoch_ms": 1_000_000, "epoch_us": 1_000, "e
 
 YEARS = range(2000, 2051)
 """The years whose holidays of a subdivision are known."""
+
+StepMinutes = Literal[5, 10, 15, 30, 60]
+"""From one reading to the next."""
+
+STEPS_MINUTES: tuple[StepMinutes, ...] = get_args(StepMinutes)
+
+Unit = Literal["W", "kW", "MW", "Wh", "kWh", "MWh"]
+"""Of the numbers in a column; of energy, ``kW`` means ``kWh``, and likewise ``W`` and ``MW``."""
+
+Kind = Literal["power", "energy", "register"]
+"""What a column holds, see `Measure`."""
 
 SHORT = 3
 """Letters that a code of a country has at most."""
@@ -73,12 +98,12 @@ class Measure(BaseModel):
         ``power``: the mean power of the interval; ``energy``: the energy of the interval; ``register``: the energy
         since the meter was mounted, which only rises.
     unit
-        Of the numbers; of energy, ``kW`` means ``kWh``, and likewise ``W`` and ``MW``.
+        Of the numbers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    kind: Literal["power", "energy", "register"] = "power"
-    unit: Literal["W", "kW", "MW", "Wh", "kWh", "MWh"] = "kW"
+    kind: Kind = "power"
+    unit: Unit = "kW"
 
     @field_validator("unit")
     @classmethod
@@ -122,7 +147,7 @@ class Site(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     name: Name
-    step_minutes: Literal[5, 10, 15, 30, 60]
+    step_minutes: StepMinutes
     country: str | None = None
     subdivision: str | None = None
     time_zone: str
@@ -209,6 +234,12 @@ class Site(BaseModel):
             if not low < high:
                 raise ValueError(f"{field} from {low:g} to {high:g} lets nothing through: give the lower one first")
         return limits
+
+    @property
+    def calendar(self) -> dict[str, Any]:
+        """What a `shared.forecasting.calendar.Calendar` of the site is made of."""
+        holidays = self.holidays
+        return {"country": self.country, "time_zone": self.time_zone, "add": holidays.add, "remove": holidays.remove}
 
     @property
     def time_columns(self) -> tuple[str, ...]:

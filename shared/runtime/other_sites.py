@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 
 import prometheus_client
 
+from shared.runtime.names import OTHER, FewNames
+
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from shared.runtime.health import Health
 
 __all__ = ["OtherSites"]
-
-NAMED = 32
-"""How many sites are told apart; from there on they are `other`."""
-OTHER = "other"
 
 
 class OtherSites:
@@ -35,6 +33,7 @@ class OtherSites:
         self._site = site
         self._health = health
         self._counted: Counter[str] = Counter()
+        self._named = FewNames[str]()
         self._metric = prometheus_client.Counter(
             "tetouan_other_sites_records",
             "Records of sites that this service does not serve, passed over.",
@@ -44,7 +43,7 @@ class OtherSites:
 
     def count(self, site: str) -> None:
         """Count a record of that site."""
-        name = site if site in self._counted or len(self._counted) < NAMED else OTHER
+        name = site if self._named.admits(site) else OTHER
         self._counted[name] += 1
         self._metric.labels(name).inc()
         seen = ", ".join(f"{name} ({count})" for name, count in self._counted.items())

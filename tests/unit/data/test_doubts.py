@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from shared.data.doubts import Doubt, LoadWatch, doubts_of
+from shared.data.doubts import doubts_of
+from shared.data.load_watch import Doubt, LoadWatch
 from shared.data.sites import Measure, Site
 from shared.data.year import find_year
 

@@ -23,9 +23,7 @@ LEADS = np.arange(1, 145)
 def test_zone_2_is_forecast_as_well_as_measured(real_data_path: Path) -> None:
     """RMSE in kW stays within noise of the measured 227 / 516 / 777 / 890 and 805 on average; 88-92 % are covered."""
     load_kw = np.genfromtxt(real_data_path, delimiter=",", skip_header=1, usecols=(7,))
-    tetouan = site("tetouan")
-    holidays = tetouan.holidays
-    calendar = Calendar(tetouan.country, tetouan.time_zone, holidays.add, holidays.remove)
+    calendar = Calendar(**site("tetouan").calendar)
     model = ZoneDemand(calendar=calendar).fit(FIRST_STEP, load_kw[:FIRST_TESTED])
 
     errors_kw = np.full((len(load_kw) - FIRST_TESTED, len(LEADS)), np.nan)
