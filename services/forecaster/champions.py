@@ -66,6 +66,7 @@ class Champions:
         self._registered: tuple[ZoneModels, ...] | None = None
         self._one_at_a_time = asyncio.Lock()
         self._running: tuple[ZoneModels, ...] = ()  # or what ran last
+        self._logged = ""
 
     def run(self, zones: tuple[ZoneModels, ...]) -> None:
         """Note what the service runs now."""
@@ -94,6 +95,7 @@ class Champions:
             if self._settings.model_tags:
                 raise
             log.warning("starting without champions", why=str(error))
+            self._logged = str(error)
         finally:
             self._health.waiting_for.pop("models", None)
         if self._registered is None:
@@ -103,7 +105,7 @@ class Champions:
     async def _ask_in_time(self) -> None:
         def say(why: str) -> None:
             self._health.waiting_for["models"] = why
-            log.info("waiting for the models", why=why)
+            self._log_change("waiting for the models", why)
 
         waits_s = 0.0 if self._running else self._settings.models_wait_s
         warm = self._running and not any(zone.cold for zone in self._running)
@@ -115,7 +117,7 @@ class Champions:
 
         def say(why: str) -> None:
             self._health.notes["champions"] = why
-            log.info("the registry has not said which models are to run, asking again", why=why)
+            self._log_change("the registry has not said which models are to run, asking again until it has", why)
 
         while not self._health.ready()[0]:  # noqa: ASYNC110 - no one event makes a service ready
             await asyncio.sleep(READY_S)
@@ -123,9 +125,15 @@ class Champions:
             await self._ask(_asking(Refused, say, LONGEST_PAUSE_S))
             self._health.notes.pop("champions", None)
 
+    def _log_change(self, event: str, why: str) -> None:
+        """Log why there is no answer where that is news; it is asked for every minute."""
+        if why != self._logged:
+            self._logged = why
+            log.info(event, why=why)
+
     async def _ask(self, asking: tenacity.AsyncRetrying) -> None:
         found: tuple[ZoneModels, ...] = await asking(self._said)
-        self._registered = found
+        self._registered, self._logged = found, ""
         self._confirmed.set(1)
         log.info("the registry has said which models are to run", models=names_of(found))
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 
 from services.forecaster import champions as asked
 from services.forecaster.champions import Champions, names_of
@@ -169,6 +170,28 @@ def test_beside_a_service_that_is_ready_the_registry_is_asked_until_it_answers(s
     assert not champions.supersede(fresh)
     assert champions.supersede((one, replace(two, digest="another")))
     assert champions.supersede((replace(one, names=ModelNames(demand="zone-demand-tetouan-1/2", weather=None)), two))
+
+
+@pytest.mark.parametrize("begins", [False, True], ids=["with a state", "without champions"])
+def test_what_the_registry_lacks_is_logged_once(
+    setting: Setting, fresh: Zones, monkeypatch: pytest.MonkeyPatch, *, begins: bool
+) -> None:
+    """It is asked again and again; the log has a line where the reason is a new one, and one when it has answered."""
+    monkeypatch.setattr(asked, "LONGEST_PAUSE_S", 0.0)
+    away = RegistryError("the registry did not answer within 120 s: see that its server runs")
+    setting.answers = [*[NONE] * 5, *[away] * 5, *[NONE] * 5, fresh]
+    champions = setting.champions(models_wait_s=0)
+
+    async def run() -> None:
+        if begins:
+            champions.run(await champions.fetch())
+        await asyncio.wait_for(champions.confirm(), 30)
+
+    with structlog.testing.capture_logs() as lines:
+        asyncio.run(run())
+    assert setting.questions == 16
+    assert [line["why"] for line in lines if "why" in line] == [str(NONE), str(away), str(NONE)]
+    assert [line["event"] for line in lines][-1] == "the registry has said which models are to run"
 
 
 def test_who_has_fetched_them_asks_no_more(setting: Setting, fresh: Zones) -> None:
