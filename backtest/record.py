@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from backtest.roomy import RoomyArray
 from shared.forecasting.grid import Grid
 from shared.forecasting.resolution import Resolution
 from shared.forecasting.scores import issued_kw, load_kw, step_of
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from shared.contracts.messages import CleanReading, Forecast
 
 __all__ = ["Record"]
+
+LET_GO_ROWS = 4096
 
 
 class Record:
@@ -29,7 +32,8 @@ class Record:
     demand_kw
         The load, NaN where it was not read, null or flagged; shape (history + rows,).
     issued_kw
-        Median, low and high end of the 90 % interval, NaN where there is none; shape (rows, 3, leads).
+        Median, low and high end of the 90 % interval, NaN where there is none; shape (rows, 3, leads). The rows of one
+        lead lie together, as scores are by lead, and those of a long file lie on the disk.
     weather_estimate_kw
         NaN where there is none; shape (rows,).
     duplicates
@@ -52,7 +56,9 @@ class Record:
         if self.rows < 1:
             raise ValueError(f"until: {until} is not after {test_from}; choose a later end")
         self.demand_kw = np.full(self.start_step - self._first + self.rows, np.nan)
-        self.issued_kw = np.full((self.rows, 3, self.steps_per_day), np.nan)
+        self._issued = RoomyArray((3, self.steps_per_day, self.rows))
+        self.issued_kw = self._issued.values.transpose(2, 0, 1)
+        self._largest_issued_kw = 0.0
         self.weather_estimate_kw = np.full(self.rows, np.nan)
         self.duplicates = 0
         self._read = np.zeros(self.rows, np.bool_)
@@ -78,7 +84,11 @@ class Record:
         if self.has_forecast[row]:
             self.duplicates += 1
             return
-        self.issued_kw[row] = issued_kw(forecast)
+        issued = issued_kw(forecast)
+        self.issued_kw[row] = issued
+        self._largest_issued_kw = max(self._largest_issued_kw, float(np.abs(issued).max()))
+        if row % LET_GO_ROWS == 0:
+            self._issued.let_go()
         if forecast.weather_estimate_kw is not None:
             self.weather_estimate_kw[row] = forecast.weather_estimate_kw
 
@@ -96,9 +106,7 @@ class Record:
     def resolution(self) -> Resolution:
         """Return the resolution in which the forecasts are scored: as on the stream, that of the first day of load."""
         found = Resolution.of_first_day(self.demand_kw[self.history :], self.steps_per_day)
-        if not self.has_forecast.any():
-            return found
-        return found.covering(float(max(np.nanmax(self.issued_kw), -np.nanmin(self.issued_kw))))
+        return found.covering(self._largest_issued_kw)
 
     def pairs(self, lead: int, resolution: Resolution) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return the readings and the forecasts of a lead, shapes (pairs,) and (3, pairs), by rising target.
@@ -108,7 +116,9 @@ class Record:
         """
         origins = max(0, self.rows - lead)
         actual_kw, issued_kw = self.demand_kw[self.demand_kw.size - origins :], self.issued_kw[:origins, :, lead - 1].T
-        return resolution.multiples(actual_kw), resolution.multiples(issued_kw)
+        pairs = resolution.multiples(actual_kw), resolution.multiples(issued_kw)
+        self._issued.let_go()
+        return pairs
 
     @property
     def answered(self) -> int:
