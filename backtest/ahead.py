@@ -17,6 +17,7 @@ from backtest.tables import NO_MAPE, ScoreTable
 from services.forecaster.issuing import ZoneModels
 from shared.data.errors import DataError
 from shared.data.toml import as_toml
+from shared.forecasting.calendar import Calendar
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -182,7 +183,7 @@ def look_ahead(year: Year, zone: int, progress: Progress, *, accept_refused: boo
     models = _models(year, zone, start, progress)
     if models is None:
         readings = judged(year, first, until)
-    record = Record(zone, start, until, year.site.step_minutes)
+    record = Record(zone, start, until, year.site.step_minutes, calendar=Calendar(**year.site.calendar))
     for reading in readings:
         record.add_reading(reading)
     last = answer(year, models or ZoneModels.begun_cold(year.site, zone), readings, record, progress)

@@ -10,12 +10,14 @@ import numpy as np
 from backtest.roomy import RoomyArray
 from shared.forecasting.grid import Grid
 from shared.forecasting.resolution import Resolution
+from shared.forecasting.same_time import SameTime, same_time
 from shared.forecasting.scores import issued_kw, load_kw, step_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shared.contracts.messages import CleanReading, Forecast
+    from shared.forecasting.calendar import Calendar
 
 __all__ = ["Record"]
 
@@ -43,9 +45,16 @@ class Record:
     """
 
     def __init__(
-        self, zone: int, test_from: datetime, until: datetime, step_minutes: int, history_from: datetime | None = None
+        self,
+        zone: int,
+        test_from: datetime,
+        until: datetime,
+        step_minutes: int,
+        history_from: datetime | None = None,
+        calendar: Calendar | None = None,
     ) -> None:
         self.zone = zone
+        self._calendar = calendar
         self.test_from = test_from
         self.steps_per_day = Grid(step_minutes).day
         self.step_minutes = step_minutes
@@ -102,6 +111,13 @@ class Record:
         """Which origins have a forecast, (rows,)."""
         has: NDArray[np.bool_] = ~np.isnan(self.issued_kw[:, 0, 0])
         return has
+
+    def same_time(self, first_row: int) -> SameTime | None:
+        """Return which times from a row on are the same by the clock of the site, None where it is not changed."""
+        if self._calendar is None:
+            return None
+        count = self.demand_kw.size - first_row + self.steps_per_day
+        return same_time(self._calendar, Grid(self.step_minutes), self._first + first_row, count)
 
     def resolution(self) -> Resolution:
         """Return the resolution in which the forecasts are scored: as on the stream, that of the first day of load."""

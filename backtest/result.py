@@ -90,7 +90,9 @@ class Backtest:
         """
         site, history = year.site, record.history
         calendar = Calendar(**site.calendar)
-        table = ScoreTable.of(record, naive_mae_kw(record.demand_kw[:history], record.steps_per_day))
+        table = ScoreTable.of(
+            record, naive_mae_kw(record.demand_kw[:history], record.steps_per_day, record.same_time(0))
+        )
         return cls(
             site=site,
             label=year.label,

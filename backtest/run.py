@@ -17,6 +17,7 @@ from services.ingestor.judging import Accepted, Ingestor
 from services.trainer.candidates import WeatherCandidate, ZoneCandidate
 from services.trainer.history import History
 from shared.contracts.messages import ModelNames
+from shared.forecasting.calendar import Calendar
 from shared.forecasting.scores import step_of
 from shared.forecasting.weather import COLUMNS
 
@@ -71,7 +72,8 @@ def backtest(
     """
     year = year.only(zone).before(until)
     first, _ = year.span
-    record = Record(zone, start, until, year.site.step_minutes, history_from=first)
+    calendar = Calendar(**year.site.calendar)
+    record = Record(zone, start, until, year.site.step_minutes, history_from=first, calendar=calendar)
     answered: list[CleanReading] = []
     books = books_of(year, zone, until, progress, lambda reading: _keep(reading, record, answered))
     if not accept_refused:

@@ -114,7 +114,8 @@ class ScoreTable:
         """
         history, week, resolution = record.history, _WEEK_DAYS * record.steps_per_day, record.resolution()
         past = min(history, week + record.steps_per_day)  # the level a week ago is as far as a rule looks back
-        naive = NaiveForecasts(record.demand_kw[history - past :], record.steps_per_day)
+        same_time = record.same_time(history - past)
+        naive = NaiveForecasts(record.demand_kw[history - past :], record.steps_per_day, same_time)
         leads, best_naive = [], []
         for lead in range(1, record.steps_per_day + 1):
             actual, issued = record.pairs(lead, resolution)

@@ -13,6 +13,7 @@ from services.monitor.reports.page import report_routes
 from services.monitor.verification import Monitor
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, Forecast, Scores
+from shared.forecasting.calendar import Calendar as SiteCalendar
 from shared.forecasting.scores import step_of
 from shared.forecasting.state import refuse_misfit
 from shared.runtime.clock import monotonic_s
@@ -90,7 +91,7 @@ class MonitorCore:
         self._metrics = metrics
         self._calendar = calendar
         self._others = others
-        monitor.expect(place.name, place.step_minutes)
+        monitor.expect(place.name, place.step_minutes, SiteCalendar(**place.calendar))
 
     def identity(self) -> dict[str, str]:
         """Return what the state belongs to; the models are none of it, for forecasts of any are scored."""
@@ -98,6 +99,7 @@ class MonitorCore:
             "format": FORMAT,
             "site": self._site.name,
             "step_minutes": str(self._site.step_minutes),
+            "time_zone": self._site.time_zone,
             "zones": ",".join(map(str, self._monitor.zones)),
             "weather": ",".join(self._monitor.weather),
         }

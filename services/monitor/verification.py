@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shared.drift.detectors import Detector
+    from shared.forecasting.calendar import Calendar
     from shared.forecasting.state import Part
 
 __all__ = ["Finding", "Monitor"]
@@ -86,6 +87,7 @@ class Monitor:
         weather: tuple[str, ...] = (),
     ) -> None:
         self._detectors = detectors
+        self._calendars: dict[str, Calendar | None] = {}
         self.weather = weather
         self.zones = zones
         self._windows_days = windows_days
@@ -141,8 +143,12 @@ class Monitor:
         issued, zone = issued_kw(forecast), self._zone(forecast, forecast.zone)
         return zone.on_forecast(step_of(forecast.origin, forecast.step_minutes), issued, forecast.models.demand)
 
-    def expect(self, site: str, step_minutes: int) -> None:
-        """Begin the zones of a site, as its first message would: so its state has all arrays from the start."""
+    def expect(self, site: str, step_minutes: int, calendar: Calendar | None = None) -> None:
+        """Begin the zones of a site, as its first message would: so its state has all arrays from the start.
+
+        By the clock of the calendar goes "same time yesterday"; without one it is that of UTC.
+        """
+        self._calendars[site] = calendar
         for number in self.zones:
             self._scored.setdefault((site, number), self._begun(site, number, step_minutes))
 
@@ -177,7 +183,8 @@ class Monitor:
         day = Grid(step_minutes).day
         forecasts = map(forecast_column, judged_groups(step_minutes))
         recent = Recent((*self.weather, load_column(number), *forecasts), day)
-        return _ZoneScores(watch, recent, step_minutes, self._windows_days, self._patience, self._silence)
+        windows, calendar = self._windows_days, self._calendars.get(site)
+        return _ZoneScores(watch, recent, step_minutes, windows, calendar, self._patience, self._silence)
 
 
 def _name(site: str, number: int) -> str:
@@ -214,12 +221,13 @@ class _ZoneScores:
         recent: Recent,
         step_minutes: int,
         windows_days: tuple[int, ...],
+        calendar: Calendar | None,
         patience: timedelta,
         silence: _Silence,
     ) -> None:
         steps_a_day = Grid(step_minutes).day
         self.step_minutes = step_minutes
-        self.rolling = RollingScores(steps_a_day, steps_a_day, windows_days)
+        self.rolling = RollingScores(steps_a_day, steps_a_day, windows_days, calendar)
         self.waiting: deque[tuple[int, float, tuple[float, ...]]] = deque()
         self.watch = watch
         self.recent = recent

@@ -35,10 +35,6 @@ class SameTime:
 
     def __init__(self, turned: Steps, day: int) -> None:
         self._turned, self._day = turned, day
-        shown = np.arange(len(turned)) + turned
-        self._shown = shown - shown.min()
-        self._place = np.full(self._shown.max() + 1, -1, dtype=np.int64)
-        self._place[self._shown] = np.arange(len(turned))  # of a time that is shown twice the last one stays
 
     def turned_from(self, place: int) -> int:
         """Return by how many steps the clock is put forward or back at the most after the place; 0 where it is not."""
@@ -50,11 +46,16 @@ class SameTime:
         return turned
 
     def after(self, places: Steps, steps: Steps | int) -> Steps:
-        """Return the places at which the clock shows so many steps more, or less where they are below 0."""
-        shown = self._shown.take(places) + steps
-        found = self._place.take(shown, mode="clip")
-        there = (shown >= 0) & (shown < len(self._place)) & (found >= 0)
-        after: Steps = np.where(there, found, places + steps)
+        """Return the places at which the clock shows so many steps more, or less where they are below 0.
+
+        Outside of the window, where nothing is known of the clock, and at a time that it skips, they are plain steps.
+        """
+        plain = places + steps
+        there = self._turned.take(plain, mode="clip")
+        moved = plain + self._turned.take(places, mode="clip") - there
+        shown = self._turned.take(moved, mode="clip") == there
+        inside = (moved >= 0) & (moved < len(self._turned))
+        after: Steps = np.where(shown & inside, moved, plain)
         return after
 
     def before(self, places: Steps, days: Steps | int) -> Steps:

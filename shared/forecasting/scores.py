@@ -22,6 +22,7 @@ from shared.contracts.messages import LARGEST_KW, Score
 from shared.forecasting.grid import Grid
 from shared.forecasting.leads import MEAN, lead_groups
 from shared.forecasting.resolution import ABSENT, FirstDay, Resolution
+from shared.forecasting.same_time import SameTime, same_time
 from shared.forecasting.size import crosses_zero
 from shared.forecasting.state import below, fields_of, give, joined, known, whole_number
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shared.contracts.messages import CleanReading, Forecast
+    from shared.forecasting.calendar import Calendar
 
     Numbers = NDArray[np.float64] | NDArray[np.int64]
 
@@ -244,8 +246,9 @@ class RollingScores:
     a forecast that comes late enters the windows that still cover its targets, one that comes before the reading at its
     origin waits for it. A repeated reading or forecast changes nothing and is counted.
 
-    The forecast "same time yesterday" of a pair is the reading of whole days before the target, the fewest that are
-    known at the origin; ``skill_vs_same_time_yesterday`` compares over the pairs where it exists.
+    The forecast "same time yesterday" of a pair is the reading at the same time by the clock of the site whole days
+    before the target, the fewest that are known at the origin; ``skill_vs_same_time_yesterday`` compares over the pairs
+    where it exists.
 
     Forecasts are kept by target for the longest window, about 7 MB at 144 steps a day. They are counted in multiples of
     the zone's resolution, that of its first day of load: until then what has come is kept in kW as well, and counted
@@ -262,7 +265,13 @@ class RollingScores:
         How many came again; a reading that is not newer than the last one counts among them.
     """
 
-    def __init__(self, leads: int, steps_a_day: int, windows_days: tuple[int, ...] = WINDOWS_DAYS) -> None:
+    def __init__(
+        self,
+        leads: int,
+        steps_a_day: int,
+        windows_days: tuple[int, ...] = WINDOWS_DAYS,
+        calendar: Calendar | None = None,
+    ) -> None:
         self.clock: int | None = None
         self.repeated_forecasts = 0
         self.repeated_readings = 0
@@ -271,8 +280,13 @@ class RollingScores:
         self._windows_days = windows_days
         self._windows = np.array(windows_days) * steps_a_day
         self._longest = max(windows_days) * steps_a_day
-        self._days_back = -(-np.arange(1, leads + 1) // steps_a_day) * steps_a_day
-        self._reach = int(self._days_back[-1])
+        self._calendar, self._day = calendar, steps_a_day
+        self._all_leads = np.arange(1, leads + 1)
+        # where the clock is put forward, the same time of the fewest days before may not be known yet
+        self._reach = (-(-leads // steps_a_day) + 1) * steps_a_day
+        self._today: int | None = None
+        self._first_step = 0
+        self._same_time: SameTime | None = None
         self._first_day = FirstDay(steps_a_day)
         self.resolution = self._first_day.resolution
         self._by_target = np.full((self._longest + leads, 3, leads), ABSENT, np.int32)
@@ -432,7 +446,7 @@ class RollingScores:
         targets = np.arange(clock - self._longest + 1, clock + 1)
         answered = (self._by_target[targets % len(self._by_target), 0] != ABSENT).any(axis=1)
         for target in targets[answered]:
-            terms = self._terms(target, self._by_target[target % len(self._by_target)], self._days_back)
+            terms = self._terms(target, self._by_target[target % len(self._by_target)], self._all_leads)
             sums += terms[:, None] * (target > clock - self._windows)[:, None]
         return sums
 
@@ -447,7 +461,7 @@ class RollingScores:
         self._actuals[step % self._actuals.size] = self.resolution.multiples(demand_kw)
         targets = np.concatenate(([step], step - self._windows))
         rows = targets % len(self._by_target)
-        terms = self._terms(targets[:, None], self._by_target[rows].swapaxes(0, 1), self._days_back)
+        terms = self._terms(targets[:, None], self._by_target[rows].swapaxes(0, 1), self._all_leads)
         self.sums += terms[:, :1] - terms[:, 1:]
         self._by_target[(step - self._longest) % len(self._by_target)] = ABSENT
         self.clock = step
@@ -475,18 +489,39 @@ class RollingScores:
         if due <= first:
             return
         matured = slice(first, due)
-        terms = self._terms(targets[: due - first], issued[:, matured], self._days_back[matured])
+        terms = self._terms(targets[: due - first], issued[:, matured], self._all_leads[matured])
         for window, steps in enumerate(self._windows):
             inside = max(first, clock - steps - origin)
             self.sums[:, window, inside:due] += terms[:, inside - first :]
 
     def _terms(
-        self, targets: NDArray[np.int64], issued: NDArray[np.int32], days_back: NDArray[np.int64]
+        self, targets: NDArray[np.int64], issued: NDArray[np.int32], leads: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """Return all terms of the pairs; ``targets`` and ``days_back`` broadcast to the shape of ``issued[0]``."""
+        """Return all terms of the pairs; ``targets`` and ``leads`` broadcast to the shape of ``issued[0]``."""
         actual = self._actuals[targets % self._actuals.size]
-        yesterday = self._actuals[(targets - days_back) % self._actuals.size]
+        yesterday = self._actuals[self._yesterday(targets, leads) % self._actuals.size]
         return np.concatenate((pair_terms(actual, issued), versus_terms(actual, issued[0], yesterday)))
+
+    def _look_up_clock(self) -> None:
+        """Look up whether and when the clock of the site is changed in what is kept, once a day."""
+        today, day = (self.clock or 0) // self._day, self._day
+        if self._calendar is None or today == self._today:
+            return
+        self._today, days = today, (self._longest + self._reach) // day + 1
+        self._first_step = (today - days) * day
+        self._same_time = same_time(self._calendar, Grid(self._step_minutes), self._first_step, (days + 2) * day)
+
+    def _yesterday(self, targets: NDArray[np.int64], leads: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the steps of the same time, the fewest days before the targets that are known at the origins."""
+        self._look_up_clock()
+        day, days = self._day, -(-leads // self._day)
+        if self._same_time is None:
+            return targets - days * day
+        places = targets - self._first_step
+        same = self._same_time.before(places, days)
+        known = np.where(same <= places - leads, same, self._same_time.before(places, days + 1))
+        steps: NDArray[np.int64] = self._first_step + known
+        return steps
 
 
 def _forecasts(rows: NDArray[np.float64]) -> dict[int, NDArray[np.float64]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,8 @@ import pandas as pd
 import pytest
 
 from backtest.naive import RULES, NaiveForecasts, naive_mae_kw
+from shared.forecasting.calendar import Calendar
+from shared.forecasting.same_time import SameTime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,3 +107,18 @@ class TestDenominator:
         """1283 kW on the first 80 % of zone 2."""
         demand_kw = pd.read_csv(real_data_path)["Zone 2  Power Consumption"].to_numpy(np.float64)
         assert naive_mae_kw(demand_kw[:-10_484], 144) == pytest.approx(1283, abs=0.5)
+
+
+@pytest.mark.parametrize(("change", "skipped"), [("2025-03-30T01:00", [2]), ("2025-10-26T01:00", [])])
+def test_the_rules_go_by_the_clock_of_the_site(change: str, skipped: list[int]) -> None:
+    """Of a load that is the time on the clock each rule but persistence is right, as far as that time was shown."""
+    first_step = int(datetime.fromisoformat(change).replace(tzinfo=UTC).timestamp()) // 3600 - 15 * 24
+    madrid, count = Calendar(None, "Europe/Madrid"), 25 * 24
+    shown = madrid.clock(first_step + np.arange(count), 60).minute / 60
+    same_time = SameTime(madrid.turned(first_step + np.arange(count + 24), 60), 24)
+    for lead in (1, 12, 23):
+        said = NaiveForecasts(shown, 24, same_time).at(lead)[1:6, 8 * 24 : count - lead]
+        origin, due = shown[8 * 24 : count - lead], shown[8 * 24 + lead :]
+        known = np.isin(origin, skipped, invert=True) & np.isin(due, skipped, invert=True)
+        np.testing.assert_allclose(said[:, known], np.broadcast_to(due[known], said[:, known].shape), atol=1e-9)
+    assert naive_mae_kw(shown[: 20 * 24], 24, same_time) < naive_mae_kw(shown[: 20 * 24], 24)

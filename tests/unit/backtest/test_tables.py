@@ -14,7 +14,8 @@ from rich.console import Console
 from backtest.naive import NaiveForecasts, naive_mae_kw
 from backtest.record import Record
 from backtest.tables import FIGURES, ScoreTable
-from shared.forecasting.scores import RollingScores, figures_of, grouped
+from shared.forecasting.calendar import Calendar
+from shared.forecasting.scores import RollingScores, Term, figures_of, grouped, versus_terms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,11 +24,12 @@ START = datetime(2017, 10, 19, tzinfo=UTC)
 HISTORY, ROWS, LEADS = 240, 400, 24
 
 
-def random_record(rows: int = ROWS, scale: float = 1.0) -> Record:
+def random_record(rows: int = ROWS, scale: float = 1.0, time_zone: str = "UTC") -> Record:
     """Return hourly readings of about 2 MW and forecasts with unremarkable errors, both times a scale."""
     rng = np.random.default_rng(11)
     hours = timedelta(hours=1)
-    record = Record(2, START, START + rows * hours, 60, history_from=START - HISTORY * hours)
+    calendar = Calendar(None, time_zone)
+    record = Record(2, START, START + rows * hours, 60, history_from=START - HISTORY * hours, calendar=calendar)
     steps = np.arange(HISTORY + rows + LEADS)
     demand_kw = np.round(2_000 + 500 * np.sin(steps * 2 * np.pi / 24) + rng.normal(0, 90, steps.size), 1)
     record.demand_kw[:] = scale * demand_kw[: HISTORY + rows]
@@ -85,6 +87,27 @@ class TestScoreTable:
         streamed, table = figures_of(rolling.sums[:, 0], rolling.resolution), ScoreTable.of(record)
         for name, figure in streamed.items():
             assert np.array_equal(figure, table.per_lead[name]), name
+
+    @pytest.mark.parametrize("time_zone", ["UTC", "Europe/Madrid"])
+    def test_the_stream_and_the_table_mean_the_same_by_yesterday(self, time_zone: str) -> None:
+        """The errors of "same time yesterday" are the same, also across the change of the clocks on 29 October."""
+        record = random_record(time_zone=time_zone)
+        record.demand_kw[HISTORY + np.array([5, 6, 240])] = np.nan
+        first_step = int(START.timestamp()) // 3600
+        rolling = RollingScores(LEADS, 24, (28,), Calendar(None, time_zone))
+        for row in range(-48, ROWS):
+            if row >= 0:
+                rolling.on_forecast(first_step + row, record.issued_kw[row])
+            rolling.on_reading(first_step + row, float(record.demand_kw[HISTORY + row]))
+            if row == 245:  # the day after the change
+                state, rolling = rolling.state(), RollingScores(LEADS, 24, (28,), Calendar(None, time_zone))
+                rolling.resume(state)
+        naive = NaiveForecasts(record.demand_kw, 24, record.same_time(0))
+        for lead in (1, 6, 23, 24):
+            actual, issued = record.pairs(lead, rolling.resolution)
+            said = rolling.resolution.multiples(naive.at(lead)[1, HISTORY : HISTORY + actual.size])
+            expected = versus_terms(actual, issued[0], said).sum(axis=1)
+            assert np.array_equal(rolling.sums[Term.NAIVE_SQUARED :, 0, lead - 1], expected)
 
     def test_a_constant_error_is_known_at_every_lead(self) -> None:
         """Forecasts 3 kW too high: RMSE = MAE = bias = 3, and the mean of all leads too."""

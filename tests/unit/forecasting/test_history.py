@@ -12,13 +12,12 @@ from shared.forecasting.method import METHOD
 
 DAY = 24
 START = 1000 * DAY
-UTC = Calendar(None)
 
 
 def taken(days: int) -> tuple[History, np.ndarray[tuple[int], np.dtype[np.float64]]]:
     """Return so many days of hourly load from midnight on, and the history that took them."""
     load = np.random.default_rng(1).uniform(100, 200, days * DAY)
-    window = History(Grid(60), UTC, START, METHOD.blend)
+    window = History(Grid(60), Calendar(None), START, METHOD.blend)
     for step, load_kw in enumerate(load.tolist(), START):
         if step // DAY > window.today:
             window.next_day()
@@ -84,7 +83,7 @@ def test_a_rescaled_past_is_what_the_load_would_have_been(
 
 def test_a_week_is_complete_after_seven_days() -> None:
     """The first step with a week before it is the first of the eighth day."""
-    window = History(Grid(60), UTC, START, METHOD.blend)
+    window = History(Grid(60), Calendar(None), START, METHOD.blend)
     assert not window.has_week(START + 7 * DAY - 1)
     assert window.has_week(START + 7 * DAY)
 

@@ -208,6 +208,7 @@ def test_the_state_belongs_to_a_site_and_its_zones() -> None:
         "format": "2",
         "site": "tetouan",
         "step_minutes": "30",
+        "time_zone": "UTC",
         "zones": "2",
         "weather": "temperature_c",
     }
