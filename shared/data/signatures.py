@@ -30,6 +30,7 @@ SIGNATURES = (
     (b"Obj\x01", "an Avro file", "write it as Parquet or CSV"),
     (b"PARE", "an encrypted Parquet file", "write it without encryption"),
     (b"\x93NUMPY", "an array of NumPy", DATABASE),
+    *((b"\x80" + version, "a Python pickle", "write it as Parquet or CSV") for version in (b"\x04", b"\x05")),
     (b"MATLAB 5.0", "a MATLAB file", DATABASE),
     (b"PK\x03\x04", "a zip file, or a workbook of a spreadsheet, within another archive", UNPACK),
     (b"\x1f\x8b", "a gzip file within another archive", UNPACK),
@@ -45,7 +46,7 @@ TEXTS = (
     (
         re.compile(r"<(?:!doctype html|html\b|head\b|body\b|table\b)", re.IGNORECASE),
         "a web page (HTML)",
-        "download the file that it shows or links to (a page in place of a file is often a login or an error)",
+        "download the file that it links to, or open it in a spreadsheet and save its table as CSV",
     ),
     (
         re.compile(r"<(?:\?xml|!--|!doctype)|<[a-z][^<>]*>\s*<", re.IGNORECASE),

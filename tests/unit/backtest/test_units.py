@@ -41,6 +41,14 @@ def test_the_unit_follows_the_size(largest_kw: float, unit: str) -> None:
     assert LoadUnit.of(np.array([np.nan, largest_kw, largest_kw / 1e5])).name == unit
 
 
+def test_a_wild_reading_does_not_decide() -> None:
+    """One that is a thousand times too high, and nights without sun, leave the unit as it is."""
+    loads_kw = np.full(300, 20_000.0)
+    loads_kw[:2] *= 1000
+    loads_kw[100:] = 0.0
+    assert LoadUnit.of(loads_kw).name == "kW"
+
+
 def test_a_frame_is_scaled_by_its_names() -> None:
     """Loads and errors are in the unit, shares and times stay."""
     frame = pd.DataFrame({"lead_minutes": [60], "rmse_kw": [2_500.0], "coverage_ratio": [0.9]})

@@ -204,6 +204,7 @@ NO_TABLES = {
     "zstd": (b"\x28\xb5\x2f\xfd\x24\x05", "is a zstd file: unpack it"),
     "tar": (b"load.csv" + bytes(249) + b"ustar\x0000" + bytes(99), "is a tar archive: unpack it"),
     "JSON": (b'{"data": [{"time": "2023-01-15", "load": 1}]}\n', "is JSON: convert it to CSV, one row a reading"),
+    "pickle": (b"\x80\x05\x95\0\0\0", "is a Python pickle: write it as Parquet or CSV"),
     "JSON lines": (b'{"time": "2023-01-15T00:00", "load": 1}\n' * 9, "is JSON: convert it to CSV"),
     "JSON list": (b' \n[\n  {"time": 1, "load": 2}]\n', "is JSON: convert it to CSV"),
     "JSON rows": (b"[[1, 2], [3, 4]]\n", "is JSON: convert it to CSV"),
@@ -211,7 +212,7 @@ NO_TABLES = {
     "JSON, UTF-16": ('{"time": 1}\n'.encode("utf-16"), "is JSON: convert it to CSV"),
     "HTML": (
         f"\n<!DOCTYPE html>\n{PAGE}".encode(),
-        "is a web page (HTML): download the file that it shows or links to",
+        "is a web page (HTML): download the file that it links to",
     ),
     "HTML, no type": (PAGE.encode(), "is a web page (HTML)"),
     "HTML, comment first": (f"\ufeff<!-- saved -->\n{PAGE}".encode(), "is a web page (HTML)"),
