@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from shared.forecasting.calendar import Calendar
+from shared.forecasting.features import Features, grid_leads
 from shared.forecasting.grid import Grid
 from shared.forecasting.history import BLEND, LATE_MEAN, MEAN, History
 from shared.forecasting.method import METHOD
@@ -142,3 +143,24 @@ def test_a_lasting_shift_keeps_to_the_clock() -> None:
     history.move(end - 8, 2.0, 0.0, end - 1)
     at = history.index(end)
     np.testing.assert_allclose(history.series[LATE_MEAN, at + 1 : at + 9], 2.0 * shown[-23:-15])
+
+
+@pytest.mark.parametrize(("change", "hour"), [(SPRING, 1), (AUTUMN, -1)], ids=str)
+def test_weights_see_a_target_from_the_other_side_of_the_change(change: datetime, hour: int) -> None:
+    """Leads that the change lies before are answered as from an hour later in spring, and earlier in autumn."""
+    grid, madrid, random = Grid(60), Calendar(None, "Europe/Madrid"), np.random.default_rng(4)
+    first_step = int(change.timestamp()) // 3600 - 20 * 24
+    history = taken(first_step, load_kw("Europe/Madrid", first_step, 20 * 24 - 6, 60))
+    features = Features(madrid, grid, grid_leads(grid, 24), 24)
+    features.turn_to(history)
+    beta = random.normal(size=(1, 10, features.origin_width))
+    gamma, limit = random.normal(size=(1, 10, features.lead_width)), np.full(features.load_width, np.inf)
+    origin = history.index(first_step + 20 * 24 - 7)
+    before, after = (
+        beta @ features.origin_rows(history, at, limit)[0] + np.vecdot(features.lead_rows(history, at)[0], gamma)
+        for at in (np.array((origin,)), np.array((origin + hour,)))
+    )
+    answer = features.answer(features.plan(beta, gamma, limit), history, origin, 1)[0]
+    crossed = grid_leads(grid, 24) > 6
+    np.testing.assert_allclose(answer[:, ~crossed], before[:, ~crossed], rtol=1e-9, atol=1e-6)
+    np.testing.assert_allclose(answer[:, crossed], after[:, crossed], rtol=1e-9, atol=1e-6)
