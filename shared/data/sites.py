@@ -70,16 +70,26 @@ SURE = 0.8
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Dates = Annotated[tuple[date, ...], Field(strict=False)]  # an array of TOML is a list
+Spells = Annotated[tuple[Annotated[tuple[date, date], Field(strict=False)], ...], Field(strict=False)]
 Limits = Annotated[tuple[float, float], Field(strict=False)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 
 
 class Overrides(BaseModel):
-    """Dates that are holidays for the load although the country's calendar does not say so, and the other way round."""
+    """What the country's calendar does not say of the load.
+
+    Attributes
+    ----------
+    add, remove
+        Dates that are holidays although the calendar does not say so, and the other way round.
+    ramadan
+        The first and the last day of each Ramadan, where the days then have another shape.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     add: Dates = ()
     remove: Dates = ()
+    ramadan: Spells = ()
 
     @field_validator("remove")
     @classmethod
@@ -87,6 +97,14 @@ class Overrides(BaseModel):
         if both := set(remove) & set(info.data.get("add", ())):
             raise ValueError(f"{min(both)} is added too: keep one of the two")
         return remove
+
+    @field_validator("ramadan")
+    @classmethod
+    def _in_order(cls, ramadan: Spells) -> Spells:
+        for first, last in ramadan:
+            if first > last:
+                raise ValueError(f"{first} is after {last}: give the first day, then the last")
+        return ramadan
 
 
 class Measure(BaseModel):
@@ -238,8 +256,7 @@ class Site(BaseModel):
     @property
     def calendar(self) -> dict[str, Any]:
         """What a `shared.forecasting.calendar.Calendar` of the site is made of."""
-        holidays = self.holidays
-        return {"country": self.country, "time_zone": self.time_zone, "add": holidays.add, "remove": holidays.remove}
+        return {"country": self.country, "time_zone": self.time_zone, **dict(self.holidays)}
 
     @property
     def time_columns(self) -> tuple[str, ...]:
@@ -444,4 +461,5 @@ def in_its_country(place: Site) -> Site:
     )
     add, remove = set(place.holidays.add), set(place.holidays.remove)
     add, remove = add | (regional - national - remove), remove | (national - regional - add)
-    return place.model_copy(update={"holidays": Overrides(add=tuple(sorted(add)), remove=tuple(sorted(remove)))})
+    dates = {"add": tuple(sorted(add)), "remove": tuple(sorted(remove))}
+    return place.model_copy(update={"holidays": place.holidays.model_copy(update=dates)})

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from shared.data.sites import Overrides
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from shared.data.sites import Site
 
 __all__ = ["as_toml"]
@@ -43,8 +45,12 @@ def as_toml(site: Site) -> str:
         lines += [f"{field} = {_toml(limits)}" for field, limits in site.limits.items()]
     if site.holidays != Overrides():
         lines += ["", f"[{site.name}.holidays]"]
-        lines += [f"{name} = [{', '.join(map(str, dates))}]" for name, dates in site.holidays]
+        lines += [f"{name} = {_dates(dates)}" for name, dates in site.holidays]
     return "\n".join(lines) + "\n"
+
+
+def _dates(dates: date | tuple[date, ...] | tuple[tuple[date, date], ...]) -> str:
+    return f"[{', '.join(map(_dates, dates))}]" if isinstance(dates, tuple) else str(dates)
 
 
 def _toml(value: object) -> str:

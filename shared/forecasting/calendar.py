@@ -12,7 +12,7 @@ import holidays
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Callable, Container
 
     from numpy.typing import NDArray
 
@@ -47,17 +47,20 @@ class Calendar:
     add, remove
         Dates that are holidays although the package does not list them, and the other way round. Islamic holidays
         follow the sighting of the moon, which a package can only estimate.
+    ramadan
+        The first and the last day of each Ramadan, in which the days have another shape; none where it does not matter.
 
     Raises
     ------
     ValueError
-        If the country or the zone is unknown, or a date is both added and removed.
+        If the country or the zone is unknown, a date is both added and removed, or a Ramadan ends before it begins.
     """
 
     country: str | None
     time_zone: str = "UTC"
     add: tuple[date, ...] = ()
     remove: tuple[date, ...] = ()
+    ramadan: tuple[tuple[date, date], ...] = ()
 
     def __post_init__(self) -> None:
         try:
@@ -70,6 +73,9 @@ class Calendar:
             raise ValueError(f"country {self.country!r} has no known holidays: use an ISO code like MA") from error
         if both := set(self.add) & set(self.remove):
             raise ValueError(f"holidays {sorted(map(str, both))} are both added and removed: keep one of the two")
+        for first, last in self.ramadan:
+            if first > last:
+                raise ValueError(f"ramadan ends on {last}, before it begins on {first}: give the first day first")
 
     @cached_property
     def _zone(self) -> ZoneInfo:
@@ -97,9 +103,11 @@ class Calendar:
 
     def holiday(self, date_: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Tell whether the local dates, in days since 1970-01-01, are public holidays."""
-        dates, each = np.unique(date_, return_inverse=True)
-        flags = np.array([self._is_holiday(date.fromordinal(_EPOCH + day)) for day in dates.tolist()], dtype=np.bool_)
-        return flags[each]
+        return _told(date_, self._is_holiday)
+
+    def fasting(self, date_: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell whether the local dates lie in Ramadan."""
+        return _told(date_, lambda day: any(first <= day <= last for first, last in self.ramadan))
 
     def _is_holiday(self, day: date) -> bool:
         return day in self.add or (day in self._published and day not in self.remove)
@@ -120,3 +128,10 @@ class Calendar:
         shown = (datetime.fromtimestamp(60 * minute, self._zone) for minute in minutes.tolist())
         offsets = [moment.utcoffset() or timedelta() for moment in shown]
         return np.array([offset // timedelta(minutes=1) for offset in offsets], dtype=np.int64)
+
+
+def _told(date_: NDArray[np.int64], tell: Callable[[date], bool]) -> NDArray[np.bool_]:
+    """Return what is told of each of the dates, in days since 1970-01-01."""
+    dates, each = np.unique(date_, return_inverse=True)
+    flags = np.array([tell(date.fromordinal(_EPOCH + day)) for day in dates.tolist()], dtype=np.bool_)
+    return flags[each]

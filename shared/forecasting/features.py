@@ -39,7 +39,7 @@ _LAG_MINUTES = (10, 20, 30, 40, 60, 90, 120, 180, 360, 720)
 _LAG_DAYS = (1, 2, 7, 14)
 _DEVIATION_MINUTES = (10, 20, 30, 60, 120, 360)
 _AVERAGE_MINUTES = (60, 360, 1440)
-_ORIGIN_CALENDAR, _TARGET_CALENDAR = 33, 20  # columns of a day's table
+_ORIGIN_CALENDAR, _TARGET_CALENDAR, _TURNS = 33, 20, 6  # columns of a day's table
 _HARMONICS = 4
 _LEAD_LOADS = 16
 _AROUND = 5  # times around a target at which the late mean is looked up
@@ -62,6 +62,7 @@ class _DayTable(NamedTuple):
 
     origin: Floats  # (day, 33): 1, six daily harmonics, {Fri Sat Sun Mon} x (1, two harmonics)
     target: Floats  # (day, 20): Sat Sun Mon Fri, four holiday flags, {three holidays, Sat Sun Mon} x one harmonic
+    #                 or (day, 26), with the turns of Ramadan: of a day and of a week, each x (1, one harmonic)
     harmonics: Floats  # (day, 4): sin, cos of once and twice a day
     cell: Steps  # (day,): kind of day and step of the day on the clock, as the climatology counts them
 
@@ -74,7 +75,7 @@ def _day_table(calendar: Calendar, grid: Grid, day: int) -> _DayTable:
     slot = (steps + calendar.turned(steps, grid.step_minutes)) % grid.day
     angle = 2.0 * np.pi / 1440.0 * clock.minute[:, None] * np.arange(1, 7)
     waves = np.stack((np.sin(angle), np.cos(angle)), axis=2).reshape(-1, 12)
-    constant, twice = np.ones((grid.day, 1)), waves[:, :_HARMONICS]
+    constant, once, twice = np.ones((grid.day, 1)), waves[:, :2], waves[:, :_HARMONICS]
     weekday = clock.weekday[:, None]
     from_friday = (weekday == (_FRIDAY, _SATURDAY, _SUNDAY, _MONDAY)).astype(np.float64)
     weekend = (weekday == (_SATURDAY, _SUNDAY, _MONDAY, _FRIDAY)).astype(np.float64)
@@ -82,10 +83,22 @@ def _day_table(calendar: Calendar, grid: Grid, day: int) -> _DayTable:
     special = np.hstack((holiday[:, :3], weekend[:, :3]))
     return _DayTable(
         origin=np.hstack((constant, waves, _products(from_friday, np.hstack((constant, twice))))),
-        target=np.hstack((weekend, holiday, _products(special, waves[:, :2]))),
+        target=np.hstack((weekend, holiday, _products(special, once), _turns(calendar, clock.date, once))),
         harmonics=twice,
         cell=np.where(holiday[:, 0] > 0.0, HOLIDAY, clock.weekday) * grid.day + slot,
     )
+
+
+def _turns(calendar: Calendar, dates: Steps, harmonic: Floats) -> Floats:
+    """Return how far the days before a date, of which its shape is made, lie on the other side of an end of Ramadan.
+
+    Of the day before and of the mean of the week, each alone and with a harmonic; no column where there is no Ramadan.
+    """
+    if not calendar.ramadan:
+        return np.empty((len(dates), 0))
+    days = np.array([calendar.fasting(dates - days) for days in range(8)], dtype=np.float64)
+    turns = np.stack((days[0] - days[1], days[0] - days[1:].mean(axis=0)), axis=1)
+    return np.hstack((turns, _products(turns, harmonic)))
 
 
 def _products(left: Floats, right: Floats) -> Floats:
@@ -173,7 +186,7 @@ class Features:
         self.load_width = len(self._differences)
         self._products_end = self.load_width + _HARMONICS * len(self._driving)
         self.origin_width = self._products_end + _ORIGIN_CALENDAR
-        self.lead_width = _LEAD_LOADS + _TARGET_CALENDAR
+        self.lead_width = _LEAD_LOADS + _TARGET_CALENDAR + (_TURNS if calendar.ramadan else 0)
         self.load_columns = (self._products_end, _LEAD_LOADS)
 
     def turn_to(self, history: History) -> None:

@@ -47,7 +47,7 @@ __all__ = ["VERSION", "Answer", "NotFittedError", "ZoneDemand", "ZoneForecast"]
 
 Floats = NDArray[np.float64]
 
-VERSION = 7
+VERSION = 8
 """Of the state: what an older or newer release wrote is not read."""
 
 _KIND = "zone-demand"
@@ -95,7 +95,7 @@ class ZoneForecast:
 class ZoneDemand:
     """Forecasts the load of one zone for all leads from its last reading, and learns from every one.
 
-    Time is an integer step index: ``step = epoch_seconds // (60 * step_minutes)``. The state is of fixed size (below
+    Time is an integer step index: ``step = epoch_seconds // (60 * step_minutes)``. The state is of fixed size (about
     1 MB at ten minutes) and a deterministic function of the readings: fed one by one, in blocks or across a saved
     state, it is the same to the bit.
 
@@ -266,7 +266,8 @@ class ZoneDemand:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return all that it is as arrays by name, a copy: parameters and, from the first reading on, the fold."""
-        calendar = {**asdict(self.calendar), "add": _iso(self.calendar.add), "remove": _iso(self.calendar.remove)}
+        dates = {name: _iso(getattr(self.calendar, name)) for name in ("add", "remove")}
+        calendar = {**asdict(self.calendar), **dates, "ramadan": [_iso(spell) for spell in self.calendar.ramadan]}
         parameters = {**self.parameters, "calendar": calendar, "method": self.method.named()}
         header = artefact.headed(_KIND, VERSION, parameters)
         return header if self.fold is None else {**header, **_gathered(self.fold)}
@@ -279,7 +280,8 @@ class ZoneDemand:
         arrays.pop(artefact.HEADER)
         try:
             calendar = dict(parameters["calendar"])
-            calendar |= {name: tuple(date.fromisoformat(day) for day in calendar[name]) for name in ("add", "remove")}
+            calendar |= {name: _days(calendar[name]) for name in ("add", "remove")}
+            calendar["ramadan"] = tuple((first, last) for first, last in map(_days, calendar["ramadan"]))
             method = Method.of_named(dict(parameters["method"]))
             model = cls(**{**parameters, "calendar": Calendar(**calendar), "method": method})
             blank = model._empty_fold(0)
@@ -333,6 +335,10 @@ def _row(coverage: float, among: tuple[float, ...]) -> int:
     if coverage not in among:
         raise ValueError(f"coverage {coverage} is none of {', '.join(map(str, among))}")
     return among.index(coverage)
+
+
+def _days(iso: list[str]) -> tuple[date, ...]:
+    return tuple(map(date.fromisoformat, iso))
 
 
 def _iso(days: tuple[date, ...]) -> list[str]:

@@ -51,6 +51,7 @@ TETOUAN = Site(
     holidays={  # type: ignore[arg-type]  # pydantic makes the model of it
         "add": (date(2017, 6, 27), date(2017, 9, 22), date(2017, 12, 2)),
         "remove": (date(2017, 6, 25), date(2017, 9, 21), date(2017, 11, 30)),
+        "ramadan": ((date(2017, 5, 27), date(2017, 6, 25)),),
     },
 )
 
@@ -152,6 +153,10 @@ def test_a_subdivision_brings_its_own_holidays(written: Callable[[str], Path]) -
         (ALCALA + "horizon = 96", "alcala.horizon is no field: use one of name, step_minutes, "),
         (ALCALA + "holidays = {added = []}", "alcala.holidays.added is no field: did you mean add? Use one of add"),
         (ALCALA + 'holidays = {add = ["2019-08-06"]}', "alcala.holidays.add.0 = '2019-08-06': Input should be a valid"),
+        (
+            ALCALA + "holidays = {ramadan = [[2019-06-03, 2019-05-06]]}",
+            "2019-06-03 is after 2019-05-06: give the first day, then the last",
+        ),
         (
             ALCALA + "holidays = {add = [2019-08-06], remove = [2019-08-06]}",
             "alcala.holidays.remove = [datetime.date(2019, 8, 6)]: 2019-08-06 is added too: keep one of the two",

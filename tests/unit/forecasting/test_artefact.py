@@ -20,15 +20,21 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-
+CALENDAR = {"country": "MA", "time_zone": "UTC", "add": [], "remove": [], "ramadan": []}
+OWN = Calendar(
+    "MA",
+    "Africa/Casablanca",
+    add=(date(2017, 6, 27),),
+    remove=(date(2017, 6, 25),),
+    ramadan=((date(2017, 5, 27), date(2017, 6, 25)),),
+)
 OTHER = METHOD.changed({"regression.half_lives_days": (20.0, 200.0), "guard.most_refused": 4})
 
 
 @pytest.fixture
 def saved(synthetic: Callable[..., tuple[int, NDArray[np.float64]]], tmp_path: Path) -> Path:
     """Return the file of a fitted hourly forecaster."""
-    calendar = Calendar("MA", "Africa/Casablanca", add=(date(2017, 6, 27),), remove=(date(2017, 6, 25),))
-    model = ZoneDemand(calendar=calendar, step_minutes=60, horizon_steps=24, method=OTHER)
+    model = ZoneDemand(calendar=OWN, step_minutes=60, horizon_steps=24, method=OTHER)
     path = tmp_path / "zone-demand.npz"
     model.fit(*synthetic(18, step_minutes=60)).save(path)
     return path
@@ -51,9 +57,8 @@ def header(path: Path, **changes: Any) -> NDArray[np.uint8]:
 
 def test_parameters_come_back(saved: Path) -> None:
     """Every parameter is what it was, the calendar with its dates included."""
-    calendar = Calendar("MA", "Africa/Casablanca", add=(date(2017, 6, 27),), remove=(date(2017, 6, 25),))
     assert ZoneDemand.load(saved).parameters == {
-        "calendar": calendar,
+        "calendar": OWN,
         "step_minutes": 60,
         "horizon_steps": 24,
         "method": OTHER,
@@ -113,8 +118,8 @@ def test_nothing_is_unpickled(saved: Path) -> None:
 
 def test_a_newer_format_asks_for_an_update(saved: Path) -> None:
     """A version that this program does not read is named."""
-    rewritten(saved, header=header(saved, version=8))
-    with pytest.raises(ValueError, match=r"zone-demand\.npz .*format version 8, this program reads 7.*: run"):
+    rewritten(saved, header=header(saved, version=9))
+    with pytest.raises(ValueError, match=r"zone-demand\.npz .*format version 9, this program reads 8.*: run"):
         ZoneDemand.load(saved)
 
 
@@ -130,10 +135,13 @@ def test_another_kind_of_state_is_named(saved: Path) -> None:
     [
         {},
         {"calendar": None},
-        {"calendar": {"country": "ZZ", "time_zone": "UTC", "add": [], "remove": []}},
-        {"calendar": {"country": "MA", "time_zone": "UTC", "add": ["soon"], "remove": []}},
-        {"calendar": {"country": "MA", "time_zone": "UTC", "add": [], "remove": []}, "step_minutes": "ten"},
-        {"calendar": {"country": "MA", "time_zone": "UTC", "add": [], "remove": []}, "colour": "red"},
+        {"calendar": {"country": "ZZ", "time_zone": "UTC", "add": [], "remove": [], "ramadan": []}},
+        {"calendar": {"country": "MA", "time_zone": "UTC", "add": ["soon"], "remove": [], "ramadan": []}},
+        {
+            "calendar": {"country": "MA", "time_zone": "UTC", "add": [], "remove": [], "ramadan": []},
+            "step_minutes": "ten",
+        },
+        {"calendar": {"country": "MA", "time_zone": "UTC", "add": [], "remove": [], "ramadan": []}, "colour": "red"},
     ],
 )
 def test_parameters_that_cannot_be_used_are_refused(saved: Path, parameters: dict[str, Any]) -> None:

@@ -21,6 +21,15 @@ def dates(*days: date) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return np.array([day.toordinal() - date(1970, 1, 1).toordinal() for day in days])
 
 
+def test_ramadan_is_from_its_first_to_its_last_day() -> None:
+    """Both count; one that ends before it begins is refused."""
+    calendar = Calendar("MA", ramadan=((date(2017, 5, 27), date(2017, 6, 25)),))
+    days = dates(date(2017, 5, 26), date(2017, 5, 27), date(2017, 6, 25), date(2017, 6, 26))
+    assert calendar.fasting(days).tolist() == [False, True, True, False]
+    with pytest.raises(ValueError, match="ramadan ends on 2017-05-27, before it begins on 2017-06-25"):
+        Calendar("MA", ramadan=((date(2017, 6, 25), date(2017, 5, 27)),))
+
+
 @pytest.mark.parametrize("step_minutes", [5, 10, 15, 30, 60])
 def test_time_and_weekday_are_those_of_the_clock(step_minutes: int) -> None:
     """Thursday, 19 October 2017, 05:00 UTC is minute 300 of weekday 3, whatever the step."""

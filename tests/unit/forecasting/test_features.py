@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from shared.forecasting.calendar import Calendar
 from shared.forecasting.features import Features, grid_leads, interpolation
 from shared.forecasting.grid import Grid
 from shared.forecasting.history import DAYS_BACK, LOAD, History
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from shared.forecasting.calendar import Calendar
 
 RESOLUTION = Grid(10)
 DAY = RESOLUTION.day
@@ -68,6 +69,22 @@ def test_widths_are_those_of_the_design(features: Features, history: History) ->
     """Ninety-three columns for an origin, thirty-six for each of its leads."""
     assert features.origin_rows(history, YESTERDAY, NO_LIMIT).shape == (DAY, 93)
     assert features.lead_rows(history, YESTERDAY).shape == (DAY, 14, 36)
+
+
+def test_the_turns_of_ramadan_are_seen_for_a_week(history: History) -> None:
+    """The first day differs from the day and the week before, the second from the latter, the eighth from neither."""
+    first = date.fromordinal(date(1970, 1, 1).toordinal() + history.today)
+    calendar = Calendar("MA", ramadan=((first, first + timedelta(days=20)),))
+    features = Features(calendar, RESOLUTION, grid_leads(RESOLUTION, DAY), DAY)
+    seen = []
+    for today in (0, 1, 7, 10, 21):
+        history.today = first.toordinal() - date(1970, 1, 1).toordinal() + today
+        features.turn_to(history)
+        noon = YESTERDAY[DAY // 2 : DAY // 2 + 1] + DAY
+        rows = features.lead_rows(history, noon)
+        assert rows.shape == (1, 14, 42)
+        seen.append(rows[0, 0, 36:38].round(3).tolist())
+    assert seen == [[1.0, 1.0], [0.0, 0.857], [0.0, 0.0], [0.0, 0.0], [-1.0, -1.0]]
 
 
 def test_one_row_is_a_row_of_the_block(features: Features, history: History) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import astuple
+from datetime import date
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from shared.forecasting.calendar import Calendar
 from shared.forecasting.history import LOAD
 from shared.forecasting.intervals import COVERAGES
 from shared.forecasting.method import METHOD
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-    from shared.forecasting.calendar import Calendar
 
     Series = Callable[..., tuple[int, NDArray[np.float64]]]
 
@@ -263,3 +263,21 @@ def test_the_state_stays_below_a_megabyte(calendar: Calendar, tmp_path: Path) ->
     """At ten minutes and 144 leads the whole state, and so its file, is below 1 MB."""
     model = ZoneDemand(calendar=calendar).partial_fit(0, 1.0)
     assert len(state(model, tmp_path)) < 1_000_000
+
+
+def test_what_the_first_day_of_ramadan_taught_helps_on_the_first_after_it(synthetic: Series) -> None:
+    """A day ahead, over the first four days after it, the error is a third smaller than without the dates."""
+    first_step, load_kw = synthetic(70, step_minutes=60)
+    first, last = date(2017, 2, 5), date(2017, 3, 6)
+    fasting = slice(24 * 35, 24 * 65)
+    load_kw[fasting] += 2_500.0 * np.cos(2 * np.pi * (np.arange(len(load_kw)) - 22) / 24)[fasting]
+    error_kw = []
+    for ramadan in ((), ((first, last),)):
+        model = ZoneDemand(calendar=Calendar("MA", ramadan=ramadan), step_minutes=60, horizon_steps=24)
+        model.fit(first_step, load_kw[: 24 * 64])
+        errors_kw = []
+        for row in range(24 * 64, 24 * 68):
+            errors_kw.append(model.predict().median_kw[-1] - load_kw[row + 23])
+            model.partial_fit(first_step + row, load_kw[row])
+        error_kw.append(np.sqrt(np.mean(np.square(errors_kw))))
+    assert error_kw[1] < 2 / 3 * error_kw[0]
