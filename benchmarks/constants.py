@@ -75,10 +75,12 @@ GROUPS: dict[str, tuple[Constant, ...]] = {
     "regression": (
         _of(
             "demand.regression.half_lives_days",
-            *((15.0, 120.0), (15.0, 240.0), (15.0, 960.0), (30.0, 240.0), (30.0, 960.0), (60.0, 960.0), (60.0,)),
+            *((15.0, 120.0), (15.0, 240.0), (15.0, 960.0), (30.0, 240.0), (30.0, 960.0), (60.0, 960.0)),
         ),
-        _of("demand.regression.ridge", 0.002, 0.005, 0.0125),
-        _of("demand.regression.ridge_of_one_day", 10.0, 20.0, 40.0, 90.0, 270.0),
+        _of("demand.regression.ridges", (0.005, 0.005), (0.05, 0.002), (0.1, 0.002), (0.05, 0.005), (0.05, 0.001)),
+        _of("demand.regression.ridge_of_one_day", 20.0, 40.0, 80.0, 160.0),
+        _of("demand.regression.windows", 2, 3, 4, 6, 8),
+        _of("demand.regression.robust_errors", 1.0, 1.5, 2.0, 3.0, 1000.0),
         _of("demand.regression.clip_rms", 5.0, 8.0, 13.0),
     ),
     "blend": (
@@ -101,7 +103,7 @@ GROUPS: dict[str, tuple[Constant, ...]] = {
         _of("demand.intervals.unrest_power", 0.2, 0.3, 0.4, 0.5, 0.6, 0.8),
         Constant(
             ("demand.intervals.unrest_lowest", "demand.intervals.unrest_highest"),
-            ((0.5, 3.0), (0.8, 2.0), (0.8, 3.0), (0.8, 4.5), (1.0, 3.0)),
+            ((0.5, 3.0), (0.7, 2.0), (0.7, 3.0), (0.8, 3.0), (0.7, 4.5), (1.0, 3.0)),
         ),
     ),
     "ladder": (
@@ -110,6 +112,7 @@ GROUPS: dict[str, tuple[Constant, ...]] = {
     ),
     "shift": (
         _of("demand.shift.confirm_minutes", 240, 360, 480, 720),
+        _of("demand.shift.again_minutes", 480, 720, 960, 1200),
         _of("demand.shift.distrust_days", 0, 7, 14, 28),
         _of("demand.shift.jump_errors", 5.0, 8.0, 12.0),
         _of("demand.shift.steadiness", 0.25, 0.35, 0.5),
@@ -118,6 +121,7 @@ GROUPS: dict[str, tuple[Constant, ...]] = {
     "guard": (
         _of("demand.guard.ratio", 1.25, 1.4, 1.6),
         _of("demand.guard.errors", 6.0, 10.0, 15.0),
+        _of("demand.guard.drop_share", 0.0, 0.5, 1.0),
     ),
     "weather": (
         _of("weather.n_estimators", 50, 100, 200, 400),

@@ -284,7 +284,7 @@ class WeatherCandidate:
 
 
 def _each(parameters: Mapping[str, object]) -> dict[str, object]:
-    """Return the parameters with the constants of the method one by one, such as ``method.regression.ridge``."""
+    """Return the parameters with the constants of the method one by one, such as ``method.regression.clip_rms``."""
     method = parameters["method"]
     assert isinstance(method, Constants)  # noqa: S101 - both models have one; this tells the type checker
     others = {name: value for name, value in parameters.items() if name != "method"}

@@ -23,6 +23,7 @@ from shared.forecasting.history import (
     History,
     window_steps,
 )
+from shared.forecasting.windows import windows
 
 if TYPE_CHECKING:
     from shared.forecasting.calendar import Calendar
@@ -113,11 +114,12 @@ class DayPlan(NamedTuple):
     as many steps more at both ends.
     """
 
-    of_loads: Floats  # (weights * leads, loads and their products with harmonics)
+    of_loads: Floats  # (weights * leads, windows * (loads and their products with harmonics))
     of_taps: Floats  # (day, weights, leads, 8): of three increments, and of the late mean around the target
     constant: Floats  # (day, weights, leads): of the calendar alone
     low: Floats  # (load_width,): where a difference of loads is clipped
     high: Floats
+    share: Floats  # (day, windows, 1): how much of a step belongs to each window
 
 
 class Features:
@@ -267,14 +269,17 @@ class Features:
         Parameters
         ----------
         beta, gamma
-            The weights of an origin's row and of its leads', (weights, leads, origin_width) and
-            (weights, leads, lead_width).
+            The weights of an origin's row and of its leads', (weights, windows, leads, origin_width) and
+            (weights, windows, leads, lead_width).
         limit
             The largest size of each difference of loads, (load_width,).
         """
-        weights, leads = len(beta), len(self._leads)
-        slots = np.arange(self._grid.day - self._beyond, 2 * self._grid.day + self._beyond)
-        of_calendar = beta[:, :, self._products_end :].reshape(weights * leads, -1)
+        day, (weights, count, leads, _) = self._grid.day, beta.shape
+        slots = np.arange(day - self._beyond, 2 * day + self._beyond)
+        share = windows(day, count).share[slots % day]
+        of_loads = beta[..., : self._products_end].swapaxes(1, 2).reshape(weights * leads, -1)
+        of_calendar = _blended(share, beta[..., self._products_end :])
+        gamma = _blended(share, gamma)
         target = self._targets(slots + self._table_start) - self._table_start
         calendar, harmonics = self._table.target[target][:, None], self._table.harmonics[target][:, None]
         slope, curvature = gamma[..., 6], gamma[..., 7]
@@ -285,13 +290,14 @@ class Features:
         of_taps[..., 1] = gamma[..., 1] + np.vecdot(harmonics, gamma[..., 12:_LEAD_LOADS])
         of_taps[..., 2] = gamma[..., 2]
         of_taps[..., 3:] = np.stack((curvature, -slope, -2.0 * curvature, slope, curvature), axis=-1)
-        constant = (self._table.origin[slots[0] : slots[-1] + 1] @ of_calendar.T).reshape(-1, weights, leads)
+        constant = np.vecdot(self._table.origin[slots, None, None], of_calendar)
         return DayPlan(
-            of_loads=np.ascontiguousarray(beta[:, :, : self._products_end]).reshape(weights * leads, -1),
+            of_loads=of_loads,
             of_taps=of_taps,
             constant=constant + np.vecdot(calendar, gamma[..., _LEAD_LOADS:]),
             low=-limit,
             high=limit.copy(),
+            share=share[..., None],
         )
 
     def answer(self, plan: DayPlan, history: History, at: int, count: int) -> Floats:
@@ -322,7 +328,8 @@ class Features:
         products[:] = _products(loads.take(self._driving, axis=1), harmonics)
         around = taps[:, origin_taps:-3].reshape(count, 1, len(self._leads), -1)
         around[..., :3] -= taps[:, None, None, -3:]
-        answer: Floats = np.matvec(plan.of_loads, row).reshape(count, *plan.constant.shape[1:])
+        by_window = (plan.share[now] * row[:, None]).reshape(count, -1)
+        answer: Floats = np.matvec(plan.of_loads, by_window).reshape(count, *plan.constant.shape[1:])
         answer += np.vecdot(plan.of_taps[now], around)
         answer += plan.constant[now]
         return answer
@@ -348,6 +355,13 @@ class Features:
             same = self._same_time.before(of_time, self._days)
             taps[:, self._dated] = np.minimum(same, at[:, None])  # of a time shown twice, not what is yet to come
         return taps
+
+
+def _blended(share: Floats, weights: Floats) -> Floats:
+    """Return the weights of each step of a day, (day, weights, ...), from those of windows, (weights, windows, ...)."""
+    by_window = weights.swapaxes(0, 1)
+    blended: Floats = share @ by_window.reshape(len(by_window), -1)
+    return blended.reshape(len(share), *by_window.shape[1:])
 
 
 def _differences(lags: int, deviation_lags: int, widths: tuple[int, ...]) -> Floats:

@@ -22,13 +22,14 @@ from shared.forecasting.climatology import Climatology
 from shared.forecasting.combination import Combination
 from shared.forecasting.digits import digits
 from shared.forecasting.features import DayPlan, Features, grid_leads, interpolation
+from shared.forecasting.guard import Guard
 from shared.forecasting.history import LOAD, WEATHER, History
 from shared.forecasting.intervals import BLOCK_MINUTES, COVERAGES, Intervals
 from shared.forecasting.ladder import ADAPTED, ANALOGUE, CLIMATOLOGY, FROZEN, NAMES, Ladder, Span
 from shared.forecasting.regression import LeadRegression
 from shared.forecasting.resolution import FirstDay, Resolution
 from shared.forecasting.shift import LevelShift
-from shared.forecasting.size import size_kw, swing_kw, within
+from shared.forecasting.size import size_kw, swing_kw
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +58,6 @@ class Outlook:
     carried_kw: Floats = field(init=False)  # the same with the level of the last load carried on: tells a shift
     trusted_step: int = field(init=False, default=-1)  # the last good origin, or a later one where that has run out
     trusted_kw: Floats = field(init=False)  # from trusted_step: fills what is missing
-    refused: int = field(init=False, default=0)  # readings in a row that were not believed
     weather_step: int = field(init=False, default=-1)  # of the last reading with weather
     lowest_kw: float = field(init=False, default=0.0)  # the lowest and the highest load in the history
     highest_kw: float = field(init=False, default=0.0)
@@ -123,14 +123,14 @@ class DemandFold:
         self._horizon = np.arange(1, horizon_steps + 1)
         self._spread = interpolation(self._leads, horizon_steps)
         self._features = Features(calendar, grid, self._leads, horizon_steps)
-        self._guard, self._largest_ratio = method.guard, method.ladder.largest_ratio
-        self._most_wild = grid.steps(method.guard.wild_minutes)[0]
+        self._largest_ratio = method.ladder.largest_ratio
         self._lenient = grid.steps(method.ladder.lenient_minutes)[0]
         self._block = grid.steps(BLOCK_MINUTES)[0]
         self._weather_held = grid.steps(method.ladder.weather_held_minutes)[0]
         self.outlook = Outlook(horizon_steps, self._block)
         self.outlook.last_step = self.outlook.dark_step = first_step - 1
         self.first_day = FirstDay(day)
+        self.guard = Guard(grid, method.guard)
         self.history = History(grid, calendar, first_step, method.blend)
         self.intervals = Intervals(grid, len(NAMES), self._leads, self._spread, method.intervals)
         self.ladder = Ladder(grid, self._leads, method.ladder)
@@ -156,6 +156,7 @@ class DemandFold:
             "climatology": self.climatology,
             "combination": self.combination,
             "first_day": self.first_day,
+            "guard": self.guard,
             "history": self.history,
             "intervals": self.intervals,
             "ladder": self.ladder,
@@ -214,11 +215,13 @@ class DemandFold:
         if not self.ready and isnan(loads_kw[0]):
             history.first_step, outlook.last_step = step + 1, step  # the past begins with the first reading
             return outlook.median_kw[None]
-        self._judge_and_learn(step, at, loads_kw[:1])
+        perhaps_kw = self._judge_and_learn(step, at, loads_kw[:1])
         if (slot + 1) % self._block == 0:
             self._score(slot, at)
         alike = self._alike(step, at, loads_kw[1:])
         median_kw = self._look_ahead(step, at, alike)
+        if perhaps_kw is not None:
+            median_kw = self._look_ahead_from(step, at, perhaps_kw)
         if slot + len(median_kw) == day:
             self._learn_day_before(at)
         return median_kw
@@ -336,11 +339,15 @@ class DemandFold:
         else:
             self.history.foresee(step, self.history.foreseen_kw(step - 1))
 
-    def _judge_and_learn(self, step: int, at: int, load_kw: Floats) -> None:
-        """Take a reading, (1,), into the history: itself, or what was expected where it is not believed."""
+    def _judge_and_learn(self, step: int, at: int, load_kw: Floats) -> float | None:
+        """Take a reading, (1,), into the history: itself, or what was expected where it is not believed.
+
+        Returns what the load may be all the same, None where that needs no answer of its own.
+        """
         outlook, history = self.outlook, self.history
         expected_kw = outlook.expected_kw(step)
-        outlook.last_step, outlook.reason = step, self._judge(load_kw.item(), expected_kw)
+        outlook.last_step = step
+        outlook.reason, perhaps_kw = self._judge(load_kw.item(), expected_kw)
         if outlook.reason:
             filler_kw = history.load_kw(at - 1) if expected_kw is None else expected_kw
             history.append(step, np.array((filler_kw,)), filled=True)
@@ -351,37 +358,27 @@ class DemandFold:
             self._learn(step, at, load_kw)
         taken_kw = history.load_kw(at)
         outlook.lowest_kw, outlook.highest_kw = min(outlook.lowest_kw, taken_kw), max(outlook.highest_kw, taken_kw)
+        return perhaps_kw
 
-    def _judge(self, load_kw: float, expected_kw: float | None) -> str:
-        """Return why the reading is not believed, empty where it is.
+    def _judge(self, load_kw: float, expected_kw: float | None) -> tuple[str, float | None]:
+        """Return why the reading is not believed, empty where it is, and what the load may be all the same.
 
-        A reading far from the forecast neither teaches nor misleads; after some in a row the next is the new truth, and
-        after some hours also one that is so far off as if it were in another unit.
+        Before the model answers, a forecast is no judge.
         """
         if isnan(load_kw):
-            return "the reading is missing: filled with the forecast"
-        outlook = self.outlook
-        if expected_kw is None or self._plausible(load_kw, expected_kw) or self._insists(load_kw, expected_kw):
-            outlook.refused = 0
-            return ""
-        outlook.refused += 1
+            return "the reading is missing: filled with the forecast", None
+        if expected_kw is None or not self.adapted:
+            self.guard.trust()
+            return "", None
+        usual_kw, swing_kw = self.intervals.usual_error_kw, self.outlook.swing_kw
+        verdict = self.guard.judge(load_kw, expected_kw, usual_kw, swing_kw)
+        if verdict.believed:
+            return "", None
         read, expected = digits(load_kw), digits(expected_kw)
-        return f"the reading of {read} kW is too far from the forecast of {expected} kW: filled with it"
-
-    def _insists(self, load_kw: float, expected_kw: float) -> bool:
-        """Tell whether so many readings have been refused before this one that it must be the new truth."""
-        wild = not within(load_kw, expected_kw, self._guard.wild_ratio, self.outlook.swing_kw)
-        return self.outlook.refused >= (self._most_wild if wild else self._guard.most_refused)
-
-    def _plausible(self, load_kw: float, expected_kw: float) -> bool:
-        """Tell whether the reading is near the forecast, or no farther than the forecast itself may be off.
-
-        The second matters for a load that comes close to zero, where any error is a large share. Before the model
-        answers, a forecast is no judge.
-        """
-        if not self.adapted or abs(load_kw - expected_kw) <= self._guard.errors * self.intervals.usual_error_kw:
-            return True
-        return bool(within(load_kw, expected_kw, self._guard.ratio, self.outlook.swing_kw))
+        reason = f"the reading of {read} kW is too far from the forecast of {expected} kW"
+        if verdict.perhaps_kw is None:
+            return f"{reason}: filled with it", None
+        return f"{reason}: {digits(verdict.perhaps_kw)} kW until the next one tells", verdict.perhaps_kw
 
     def _learn(self, step: int, at: int, load_kw: Floats) -> None:
         """Learn from a good reading, (1,), what can be learned at once."""
@@ -399,6 +396,7 @@ class DemandFold:
         """Carry the state over to a load that has shifted for good."""
         self.history.move(shift.onset_step, shift.ratio, shift.offset_kw, step)
         self.intervals.rescale(shift.ratio)
+        self.regression.rescale(shift.ratio)
         self.climatology.move(shift.ratio, shift.offset_kw)
         self.combination.rescale(shift.ratio)
         self._see_range(step)
@@ -423,9 +421,17 @@ class DemandFold:
                 features.lead_rows(history, origins),
                 features.labels(history, origins),
                 features.untouched(history, origins),
+                self._error_kw(origins),
                 self.resolution.unit_kw,
             )
         self.intervals.refresh(history.today)
+
+    def _error_kw(self, origins: NDArray[np.int64]) -> Floats:
+        """Return the mean error over the leads of what was forecast from yesterday's origins, NaN for nothing."""
+        said_kw = self.intervals.issued_kw[: self._grid.day, ADAPTED].astype(np.float64)
+        load_kw = self.history.series[LOAD].take(origins[:, None] + self._leads)
+        error_kw: Floats = np.abs(load_kw - said_kw).mean(axis=1)
+        return error_kw
 
     def _alike(self, step: int, at: int, loads_kw: Floats) -> Floats:
         """Return those of the following readings that may be answered along with the one at the step.
@@ -433,9 +439,9 @@ class DemandFold:
         They are written into the history at once: an origin does not see what lies after it, and whatever proves to be
         something else is written over when it has its turn.
         """
-        settled = self.adapted and not self.outlook.reason and self.shift.onset_step < 0 and self.first_day.fixed
-        settled = settled and not self.history.clock_changes
-        if not settled or not self._fits(step, at) or not len(loads_kw):
+        outlook, calm = self.outlook, self.guard.calm and self.shift.onset_step < 0
+        settled = self.adapted and not outlook.reason and self.first_day.fixed and not self.history.clock_changes
+        if not (calm and settled and self._fits(step, at) and len(loads_kw)):
             return loads_kw[:0]
         alike_kw = loads_kw[: _run(loads_kw >= self.floor_kw)]  # none that is missing, or the first below zero
         self.history.append(step + 1, alike_kw, filled=False)
@@ -472,6 +478,16 @@ class DemandFold:
             outlook.trusted_kw, outlook.trusted_step = outlook.median_kw, outlook.last_step
         return median_kw
 
+    def _look_ahead_from(self, step: int, at: int, load_kw: float) -> Floats:
+        """Forecast as if this were the load at the step, which no later origin is to see, (1, horizon)."""
+        history, carried_kw = self.history, self.outlook.carried_kw
+        expected_kw = history.series[LOAD, at : at + 1].copy()
+        history.append(step, np.array((load_kw,)), filled=True)
+        median_kw = self._look_ahead(step, at, expected_kw[:0])
+        history.append(step, expected_kw, filled=True)
+        self.outlook.carried_kw = carried_kw
+        return median_kw
+
     def _ranges_kw(self, alike_kw: Floats) -> tuple[Floats, Floats]:
         """Return the lowest and the highest load in the history at each of the origins, (origins,)."""
         lowest_kw, highest_kw = np.empty(1 + len(alike_kw)), np.empty(1 + len(alike_kw))
@@ -493,10 +509,9 @@ class DemandFold:
     def _believed(
         self, loads_kw: Floats, expected_kw: Floats, carried_kw: Floats, swings_kw: Floats
     ) -> NDArray[np.bool_]:
-        """Tell which loads, (n,), :meth:`_judge` believes after these forecasts, and none may begin a shift."""
+        """Tell which loads, (n,), are believed after these forecasts, and may not begin a shift."""
         usual_kw = self.intervals.usual_error_kw
-        near = within(loads_kw, expected_kw, self._guard.ratio, swings_kw)
-        near |= np.abs(loads_kw - expected_kw) <= self._guard.errors * usual_kw
+        near = self.guard.near(loads_kw, expected_kw, usual_kw, swings_kw)
         believed: NDArray[np.bool_] = near & ~self.shift.may_begin(loads_kw, carried_kw, usual_kw, swings_kw)
         return believed
 

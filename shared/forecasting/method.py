@@ -127,12 +127,24 @@ class RegressionConstants(Constants):
 
     half_lives_days: tuple[float, ...] = field(default=(15.0, 960.0), metadata=_POSITIVE)
     """A day that is so old weighs half, in each memory."""
-    ridge: float = field(default=0.005, metadata=_NOT_NEGATIVE)
-    """What is added to the diagonal, as a share of it."""
+    ridges: tuple[float, ...] = field(default=(0.05, 0.002), metadata=_NOT_NEGATIVE)
+    """What is added to the diagonal, as a share of it, in each memory."""
     ridge_of_one_day: float = field(default=40.0, metadata=_NOT_NEGATIVE)
     """The same after one day; it falls with the square of the days that a memory holds."""
+    windows: int = field(default=4, metadata=_COUNT)
+    """There are weights for so many times of the day; a divisor of the steps of a day."""
+    robust_errors: float = field(default=2.0, metadata=_POSITIVE)
+    """A row from which the forecasts were so many times the usual error off weighs half."""
+    usual_days: int = field(default=28, metadata=_COUNT)
+    """The usual error is that of so many days learned."""
     clip_rms: float = field(default=8.0, metadata=_POSITIVE)
     """Load columns are cut off at so many times their root mean square."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.ridges) != len(self.half_lives_days):
+            name, memories = type(self).__name__, len(self.half_lives_days)
+            raise ValueError(f"{name}.ridges is {self.ridges!r}: use one for each memory, {memories}")
 
 
 @dataclass(frozen=True)
@@ -166,7 +178,7 @@ class CombinationConstants(Constants):
 class IntervalConstants(Constants):
     """`shared.forecasting.intervals`: how wide the intervals are."""
 
-    scale_half_life_days: float = field(default=40.0, metadata=_POSITIVE)
+    scale_half_life_days: float = field(default=28.0, metadata=_POSITIVE)
     """An error that is so old weighs half in the usual size of the error in its block of the day."""
     score_days: int = field(default=56, metadata=_COUNT)
     """The quantiles are those of the scores of so many days."""
@@ -174,7 +186,7 @@ class IntervalConstants(Constants):
     """An error that is so old weighs half in how restless the last day was."""
     unrest_power: float = field(default=0.5, metadata=_NOT_NEGATIVE)
     """The width goes with this power of the unrest."""
-    unrest_lowest: float = field(default=0.8, metadata=_POSITIVE)
+    unrest_lowest: float = field(default=0.7, metadata=_POSITIVE)
     """The unrest counts as at least so much."""
     unrest_highest: float = field(default=3.0, metadata=_POSITIVE)
     """The unrest counts as at most so much."""
@@ -208,6 +220,8 @@ class ShiftConstants(Constants):
 
     confirm_minutes: int = field(default=480, metadata=_COUNT)
     """So long the ratio to the forecast of before must have been constant."""
+    again_minutes: int = field(default=960, metadata=_COUNT)
+    """So long where another shift was believed within ``known_days``: load is being switched to and fro."""
     return_minutes: int = field(default=30, metadata=_COUNT)
     """So long where the load is back on the level of before a shift."""
     same_level: float = field(default=0.06, metadata=_PART)
@@ -232,7 +246,7 @@ class ShiftConstants(Constants):
 
 @dataclass(frozen=True)
 class GuardConstants(Constants):
-    """`shared.forecasting.fold`: which readings are too far from the forecast to be believed."""
+    """`shared.forecasting.guard`: which readings are too far from the forecast to be believed."""
 
     ratio: float = field(default=1.4, metadata=_RATIO)
     """A reading within this ratio of the forecast is believed."""
@@ -240,6 +254,8 @@ class GuardConstants(Constants):
     """A reading within so many times the usual error one step ahead is believed."""
     most_refused: int = field(default=6, metadata=_COUNT)
     """After so many refused in a row the next is the new truth."""
+    drop_share: float = field(default=0.5, metadata=_SHARE)
+    """How much of a drop its first reading makes in the forecast; the next one tells."""
     wild_ratio: float = field(default=3.0, metadata=_RATIO)
     """A reading beyond this ratio of the forecast is more likely in another unit than true."""
     wild_minutes: int = field(default=360, metadata=_COUNT)

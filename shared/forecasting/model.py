@@ -47,7 +47,7 @@ __all__ = ["VERSION", "Answer", "NotFittedError", "ZoneDemand", "ZoneForecast"]
 
 Floats = NDArray[np.float64]
 
-VERSION = 8
+VERSION = 9
 """Of the state: what an older or newer release wrote is not read."""
 
 _KIND = "zone-demand"
@@ -95,8 +95,8 @@ class ZoneForecast:
 class ZoneDemand:
     """Forecasts the load of one zone for all leads from its last reading, and learns from every one.
 
-    Time is an integer step index: ``step = epoch_seconds // (60 * step_minutes)``. The state is of fixed size (about
-    1 MB at ten minutes) and a deterministic function of the readings: fed one by one, in blocks or across a saved
+    Time is an integer step index: ``step = epoch_seconds // (60 * step_minutes)``. The state is of fixed size (below
+    3 MB at ten minutes) and a deterministic function of the readings: fed one by one, in blocks or across a saved
     state, it is the same to the bit.
 
     Parameters

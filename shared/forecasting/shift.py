@@ -58,10 +58,10 @@ class LevelShift:
     scale_kw: float = field(init=False, default=0.0)  # a difference of so much counts as a ratio of 2; 0: true ratios
 
     def __post_init__(self) -> None:
-        minutes = (self.constants.confirm_minutes, self.constants.return_minutes)
-        confirm, back = (self.grid.steps(each)[0] for each in minutes)
-        self._back = max(back, _FEWEST_READINGS)
-        self.ratios = np.zeros(max(confirm, self._back))
+        constants = self.constants
+        minutes = (constants.return_minutes, constants.confirm_minutes, constants.again_minutes)
+        self._proof = [max(self.grid.steps(each)[0], _FEWEST_READINGS) for each in minutes]
+        self.ratios = np.zeros(max(self._proof))
         self.before_kw = np.zeros(self.horizon_steps)
 
     def may_begin(self, load_kw: Kw, expected_kw: Kw, usual_error_kw: float, swing_kw: Kw) -> NDArray[np.bool_]:
@@ -112,9 +112,11 @@ class LevelShift:
         ratios = self.ratios[1 : self.count]
         ratio = float(ratios.mean())
         shift = abs(ratio - 1.0)
-        returning = self._returns(ratio)
+        known = self.last_onset >= 0 and self.onset_step - self.last_onset <= self.constants.known_days * self.grid.day
+        returning = known and self._returns(ratio)
+        back, first, again = self._proof
         steady = bool((np.abs(ratios - ratio) <= self.constants.steadiness * shift).all())
-        if steady and self.count < (self._back if returning else len(self.ratios)):
+        if steady and self.count < (back if returning else again if known else first):
             return None
         onset, self.onset_step = self.onset_step, -1
         if not steady or shift < self.constants.smallest_share or self._of_another_unit(ratio):
@@ -132,8 +134,6 @@ class LevelShift:
 
     def _returns(self, ratio: float) -> bool:
         """Tell whether the load is back on the level of before the last shift."""
-        if self.last_onset < 0 or self.onset_step - self.last_onset > self.constants.known_days * self.grid.day:
-            return False
         same = self.constants.same_level
         if self.scale_kw:
             return abs(ratio - 1.0 + self.last_offset_kw / self.scale_kw) <= same and self.last_offset_kw != 0.0

@@ -42,7 +42,7 @@ def test_a_stream_is_judged_by_its_errors() -> None:
         streamed(Validation(history, range(18 * DAY, 24 * DAY)), METHODS, told.append)
         for history in (history_of(24, seen_days=24, noise_kw=noise_kw) for noise_kw in (20.0, 300.0))
     )
-    assert loud["rmse_kw"] > 2 * quiet["rmse_kw"]
+    assert loud["rmse_kw"] > 1.5 * quiet["rmse_kw"]
     assert loud["pinball_kw"] > 1.2 * quiet["pinball_kw"]
     assert sum(told) == 2 * 24 * DAY
 

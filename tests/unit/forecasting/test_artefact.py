@@ -118,8 +118,8 @@ def test_nothing_is_unpickled(saved: Path) -> None:
 
 def test_a_newer_format_asks_for_an_update(saved: Path) -> None:
     """A version that this program does not read is named."""
-    rewritten(saved, header=header(saved, version=9))
-    with pytest.raises(ValueError, match=r"zone-demand\.npz .*format version 9, this program reads 8.*: run"):
+    rewritten(saved, header=header(saved, version=10))
+    with pytest.raises(ValueError, match=r"zone-demand\.npz .*format version 10, this program reads 9.*: run"):
         ZoneDemand.load(saved)
 
 
@@ -154,7 +154,7 @@ def test_parameters_that_cannot_be_used_are_refused(saved: Path, parameters: dic
 @pytest.mark.parametrize(
     ("constants", "names"),
     [
-        ({"regression.ridge": None}, "lacks or adds regression.ridge"),
+        ({"regression.clip_rms": None}, "lacks or adds regression.clip_rms"),
         ({"guard.colour": 1.0}, "lacks or adds guard.colour"),
         ({"guard.ratio": 0.5}, "GuardConstants.ratio is 0.5: use a number above 1"),
         ({"shift.confirm_minutes": "long"}, "ShiftConstants.confirm_minutes is 'long'"),

@@ -13,6 +13,7 @@ from shared.forecasting.features import Features, grid_leads, interpolation
 from shared.forecasting.grid import Grid
 from shared.forecasting.history import DAYS_BACK, LOAD, History
 from shared.forecasting.method import METHOD
+from shared.forecasting.windows import windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,14 +142,18 @@ def test_a_wild_load_is_clipped_and_the_calendar_is_not(features: Features, hist
 
 @pytest.mark.parametrize("limit_kw", [np.inf, 200.0])
 def test_a_plan_answers_what_the_rows_say(features: Features, history: History, limit_kw: float) -> None:
-    """What was worked out for the day beforehand gives the scalar products with the rows, at every origin of it."""
+    """What was worked out for the day beforehand gives the scalar products with the rows, at every origin of it.
+
+    Those with the weights of each window count by its share at the origin.
+    """
     random, today = np.random.default_rng(1), YESTERDAY + DAY
-    beta, gamma = random.normal(size=(2, 14, 93)), random.normal(size=(2, 14, 36))
+    beta, gamma = random.normal(size=(2, 4, 14, 93)), random.normal(size=(2, 4, 14, 36))
     limit = np.full(36, limit_kw)
     origins, leads = features.origin_rows(history, today, limit), features.lead_rows(history, today)
     plan = features.plan(beta, gamma, limit)
-    for slot in (0, 1, 70, DAY - 1):
-        expected = beta @ origins[slot] + np.vecdot(leads[slot], gamma)
+    for slot in (0, 1, 36, 70, 100, DAY - 1):
+        by_window = beta @ origins[slot] + np.vecdot(leads[slot], gamma)
+        expected = np.einsum("k,wkl->wl", windows(DAY, 4).share[slot], by_window)
         np.testing.assert_allclose(
             features.answer(plan, history, int(today[slot]), 1)[0], expected, rtol=1e-9, atol=1e-6
         )
@@ -157,7 +162,7 @@ def test_a_plan_answers_what_the_rows_say(features: Features, history: History, 
 def test_an_origin_does_not_see_its_neighbours(features: Features, history: History) -> None:
     """Answered alone, or with any others before and after it, its numbers are the same to the bit."""
     random, noon = np.random.default_rng(1), int(YESTERDAY[DAY // 2]) + DAY
-    plan = features.plan(random.normal(size=(2, 14, 93)), random.normal(size=(2, 14, 36)), np.full(36, 500.0))
+    plan = features.plan(random.normal(size=(2, 4, 14, 93)), random.normal(size=(2, 4, 14, 36)), np.full(36, 500.0))
     together = features.answer(plan, history, noon, 12)
     bases = features.base(history, noon, 12)
     for first, count in ((0, 1), (5, 1), (1, 7), (4, 8)):

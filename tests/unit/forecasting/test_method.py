@@ -24,13 +24,13 @@ _FREE = ("regression.half_lives_days", "guard.most_refused", "n_estimators", "ha
 
 
 def _other(value: Any) -> Any:
-    return (7.0,) if isinstance(value, tuple) else 2 * value
+    return tuple(7.0 for _ in value) if isinstance(value, tuple) else 2 * value
 
 
 def test_a_number_is_replaced_in_its_group_alone() -> None:
     """A change by name is the one that `dataclasses.replace` makes; the original stays."""
-    changed = METHOD.changed({"regression.ridge": 0.1})
-    assert changed == replace(METHOD, regression=replace(METHOD.regression, ridge=0.1))
+    changed = METHOD.changed({"regression.clip_rms": 0.1})
+    assert changed == replace(METHOD, regression=replace(METHOD.regression, clip_rms=0.1))
     assert Method() == METHOD != changed
 
 
@@ -61,6 +61,7 @@ def test_memories_are_numbers(value: Any) -> None:
         ({"guard.ratio": 1.0}, "GuardConstants.ratio is 1.0: use a number above 1"),
         ({"blend.day": 0.5}, "BlendConstants(day=0.5, week=0.1, mean=0.6) does not add up to 1"),
         ({"intervals.unrest_lowest": 4.0}, "IntervalConstants.unrest_lowest is 4.0: use at most 3.0"),
+        ({"regression.ridges": (0.1,)}, "RegressionConstants.ridges is (0.1,): use one for each memory, 2"),
         ({"regression": 1.0}, "there is no constant regression"),
         ({"regression.colour": 1.0, "guard.size": 1.0}, "there is no constant guard.size, regression.colour"),
     ],

@@ -7,13 +7,18 @@ import pytest
 
 from shared.forecasting.method import RegressionConstants
 from shared.forecasting.regression import ADAPTED, FROZEN, LeadRegression
+from shared.forecasting.windows import windows
 
 ROWS, ORIGIN_WIDTH, LEAD_WIDTH, LEADS = 48, 5, 3, 4
+RIDGE = 0.005
+ALL_GOOD = np.ones(ROWS, dtype=np.bool_)
+NOTHING_SAID = np.full(ROWS, np.nan)
+SHARE = windows(ROWS, RegressionConstants.windows).share
 
 
 def memories(*half_lives_days: float) -> RegressionConstants:
-    """Return the constants with other memories."""
-    return RegressionConstants(half_lives_days=half_lives_days)
+    """Return the constants with other memories, all with the same ridge."""
+    return RegressionConstants(half_lives_days=half_lives_days, ridges=(RIDGE,) * len(half_lives_days))
 
 
 @pytest.fixture
@@ -39,26 +44,54 @@ def block(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return origins, leads, origins @ beta.T + np.vecdot(leads, gamma)
 
 
-def answer(regression: LeadRegression, origin: np.ndarray, leads: np.ndarray) -> np.ndarray:
-    """Return what the adapted and the frozen weights say, (2, leads)."""
-    said: np.ndarray = regression.beta @ origin + np.vecdot(leads, regression.gamma)
+def answer(regression: LeadRegression, row: int, origins: np.ndarray, leads: np.ndarray) -> np.ndarray:
+    """Return what the adapted and the frozen weights say of the origin at this step of the day, (2, leads)."""
+    by_window = regression.beta @ origins[row] + np.vecdot(leads[row], regression.gamma)
+    said: np.ndarray = np.einsum("k,wkl->wl", SHARE[row], by_window)
     return said
 
 
-def test_the_block_solution_is_that_of_the_whole_system(regression: LeadRegression) -> None:
-    """Eliminating the shared block gives what solving each lead's ridge regression at once gives."""
+@pytest.mark.parametrize("window", range(4))
+def test_the_block_solution_is_that_of_the_whole_system(regression: LeadRegression, window: int) -> None:
+    """Eliminating the shared block gives what solving each lead's weighted ridge regression at once gives."""
     days = [block(seed) for seed in range(1, 4)]
     for day in days:
-        regression.fold(*day, np.ones(ROWS, dtype=np.bool_))
+        regression.fold(*day, ALL_GOOD, NOTHING_SAID)
     origins, leads, labels = (np.concatenate(parts) for parts in zip(*days, strict=True))
-    share = 0.005 + 40.0 / 3.0**2
+    share = RIDGE + RegressionConstants.ridge_of_one_day / 3.0**2
+    weight = np.tile(SHARE[:, window], 3)[:, None]
     for lead in range(LEADS):
         rows = np.hstack((origins, leads[:, lead]))
-        gram = rows.T @ rows
-        weights = np.linalg.solve(gram + share * np.diag(np.diag(gram)), rows.T @ labels[:, lead])
-        np.testing.assert_allclose(
-            np.hstack((regression.beta[ADAPTED, lead], regression.gamma[ADAPTED, lead])), weights, rtol=1e-4
-        )
+        gram = (weight * rows).T @ rows
+        weights = np.linalg.solve(gram + share * np.diag(np.diag(gram)), (weight * rows).T @ labels[:, lead])
+        found = np.hstack((regression.beta[ADAPTED, window, lead], regression.gamma[ADAPTED, window, lead]))
+        np.testing.assert_allclose(found, weights, rtol=2e-4, atol=1e-6)
+
+
+def test_a_row_counts_the_less_the_farther_its_forecasts_were_off() -> None:
+    """Twice the usual error halves the weight of a row; a row of which nothing was said counts as it is."""
+    constants = memories(1e9)
+    twice, plain = (LeadRegression(ORIGIN_WIDTH, LEAD_WIDTH, LEADS, 2, (2, 0), ROWS, constants) for _ in range(2))
+    origins, leads, labels = block(1)
+    usual_kw = np.full(ROWS, 100.0)
+    for regression in (twice, plain):
+        regression.fold(origins, leads, labels, ALL_GOOD, usual_kw)
+        regression.cross[:] = 0.0
+    off_kw = np.where(np.arange(ROWS) == 7, 200.0, np.nan)
+    twice.fold(origins, leads, labels, np.arange(ROWS) == 7, off_kw)
+    plain.fold(origins, leads, labels, np.arange(ROWS) == 7, NOTHING_SAID)
+    np.testing.assert_allclose(twice.cross, plain.cross * 0.5 / 0.8, rtol=1e-5)
+
+
+def test_the_usual_error_is_that_of_the_last_four_weeks(regression: LeadRegression) -> None:
+    """It moves on by a day learned, and follows a lasting shift; a day of which nothing was said is none."""
+    origins, leads, labels = block(1)
+    for day in range(30):
+        regression.fold(origins, leads, labels, ALL_GOOD, np.full(ROWS, 1.0 + day))
+    regression.fold(origins, leads, labels, ALL_GOOD, NOTHING_SAID)
+    assert regression.daily_error_kw.tolist() == [3.0 + day for day in range(28)]
+    regression.rescale(2.0)
+    assert regression.daily_error_kw.tolist() == [6.0 + 2.0 * day for day in range(28)]
 
 
 def test_two_memories_forecast_their_mean() -> None:
@@ -68,22 +101,21 @@ def test_two_memories_forecast_their_mean() -> None:
     for seed in range(5):
         origins, leads, labels = block(seed)
         for regression in (*alone, both):
-            regression.fold(origins, leads, labels * (1 + seed), np.ones(ROWS, dtype=np.bool_))
+            regression.fold(origins, leads, labels * (1 + seed), ALL_GOOD, NOTHING_SAID)
     mean = np.mean([regression.beta[ADAPTED] for regression in alone], axis=0)
     np.testing.assert_allclose(both.beta[ADAPTED], mean, rtol=1e-4, atol=1e-5)
 
 
 def test_frozen_weights_stay_as_they_were(regression: LeadRegression) -> None:
     """What is learned after the freeze changes the adapted forecast alone."""
-    everything = np.ones(ROWS, dtype=np.bool_)
     origins, leads, labels = block(1)
-    regression.fold(origins, leads, labels, everything)
-    assert np.isnan(answer(regression, origins[0], leads[0])[FROZEN]).all()
+    regression.fold(origins, leads, labels, ALL_GOOD, NOTHING_SAID)
+    assert np.isnan(answer(regression, 0, origins, leads)[FROZEN]).all()
     regression.freeze()
-    before = answer(regression, origins[0], leads[0])
+    before = answer(regression, 0, origins, leads)
     np.testing.assert_array_equal(before[ADAPTED], before[FROZEN])
-    regression.fold(origins, leads, -labels, everything)
-    after = answer(regression, origins[0], leads[0])
+    regression.fold(origins, leads, -labels, ALL_GOOD, NOTHING_SAID)
+    after = answer(regression, 0, origins, leads)
     assert (after[ADAPTED] != before[ADAPTED]).all()
     np.testing.assert_allclose(after[FROZEN], before[FROZEN], rtol=1e-6)
 
@@ -91,37 +123,37 @@ def test_frozen_weights_stay_as_they_were(regression: LeadRegression) -> None:
 def test_it_learns_what_is_linear(regression: LeadRegression) -> None:
     """After many days the forecast of an unseen row is close to the truth."""
     for seed in range(200):
-        regression.fold(*block(seed), np.ones(ROWS, dtype=np.bool_))
+        regression.fold(*block(seed), ALL_GOOD, NOTHING_SAID)
     origins, leads, labels = block(999)
-    errors = [answer(regression, origins[row], leads[row])[ADAPTED] - labels[row] for row in range(ROWS)]
+    errors = [answer(regression, row, origins, leads)[ADAPTED] - labels[row] for row in range(ROWS)]
     assert np.abs(errors).mean() < 0.02 * np.abs(labels).mean()
 
 
-def test_old_days_are_forgotten(regression: LeadRegression) -> None:
+def test_old_days_are_forgotten() -> None:
     """With a half-life of a day the sum of the weights tends to twice a day, and the newest day decides."""
-    regression.constants = memories(1.0)
+    regression = LeadRegression(ORIGIN_WIDTH, LEAD_WIDTH, LEADS, 2, (2, 0), ROWS, memories(1.0))
     origins, leads, labels = block(1)
     for _ in range(40):
-        regression.fold(origins, leads, labels, np.ones(ROWS, dtype=np.bool_))
+        regression.fold(origins, leads, labels, ALL_GOOD, NOTHING_SAID)
     assert regression.weight == pytest.approx(2 * ROWS)
-    before = answer(regression, origins[0], leads[0])
+    before = answer(regression, 0, origins, leads)
     for _ in range(40):
-        regression.fold(origins, leads, -labels, np.ones(ROWS, dtype=np.bool_))
-    np.testing.assert_allclose(answer(regression, origins[0], leads[0]), -before, rtol=1e-4)
+        regression.fold(origins, leads, -labels, ALL_GOOD, NOTHING_SAID)
+    np.testing.assert_allclose(answer(regression, 0, origins, leads), -before, rtol=1e-4)
 
 
 def test_bad_rows_leave_no_trace(regression: LeadRegression) -> None:
     """A row that is not good does not change the weights, however wild; a day without a good one changes nothing."""
     origins, leads, labels = block(1)
     good = np.arange(ROWS) % 2 == 0
-    regression.fold(origins, leads, labels, good)
+    regression.fold(origins, leads, labels, good, NOTHING_SAID)
     expected = regression.beta.copy()
-    regression.fold(origins, leads, labels, np.zeros(ROWS, dtype=np.bool_))
+    regression.fold(origins, leads, labels, np.zeros(ROWS, dtype=np.bool_), NOTHING_SAID)
     np.testing.assert_array_equal(regression.beta, expected)
 
     other = LeadRegression(ORIGIN_WIDTH, LEAD_WIDTH, LEADS, 2, (2, 0), ROWS, memories(1e9))
     wild = np.where(good[:, None], labels, 1e9)
-    other.fold(origins, leads, wild, good)
+    other.fold(origins, leads, wild, good, NOTHING_SAID)
     np.testing.assert_array_equal(other.beta, expected)
 
 
@@ -129,9 +161,9 @@ def test_a_column_never_seen_weighs_nothing(regression: LeadRegression) -> None:
     """A flag that was never up has weight zero, and does not make the system singular."""
     origins, leads, labels = block(1)
     origins[:, 4], leads[:, :, 2] = 0.0, 0.0
-    regression.fold(origins, leads, labels, np.ones(ROWS, dtype=np.bool_))
-    assert not regression.beta[ADAPTED, :, 4].any()
-    assert not regression.gamma[ADAPTED, :, 2].any()
+    regression.fold(origins, leads, labels, ALL_GOOD, NOTHING_SAID)
+    assert not regression.beta[ADAPTED, ..., 4].any()
+    assert not regression.gamma[ADAPTED, ..., 2].any()
     assert np.isfinite(regression.beta[ADAPTED]).all()
 
 
@@ -139,6 +171,6 @@ def test_the_limit_of_a_load_is_eight_times_its_root_mean_square(regression: Lea
     """It follows the rows that were learned, for the load columns alone."""
     origins, leads, labels = block(1)
     assert np.isinf(regression.limit).all()
-    regression.fold(origins, leads, labels, np.ones(ROWS, dtype=np.bool_))
+    regression.fold(origins, leads, labels, ALL_GOOD, NOTHING_SAID)
     rms = np.sqrt(np.mean(origins[:, :2] ** 2, axis=0))
     np.testing.assert_allclose(regression.limit, 8.0 * rms, rtol=1e-5)

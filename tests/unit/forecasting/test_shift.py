@@ -82,6 +82,14 @@ def test_after_a_week_a_way_back_is_a_shift_like_any(shift: LevelShift) -> None:
     assert watched(shift, [0.80] * 6 + [1.0] * 20, first=8 * DAY) == [None] * 26
 
 
+def test_a_second_shift_needs_twice_the_proof(shift: LevelShift) -> None:
+    """Within a week after one, another is believed after sixteen hours; by then it need not be the way back."""
+    assert watched(shift, [1.25] * EIGHT_HOURS)[-1] is not None
+    said = watched(shift, [1.5] * 2 * EIGHT_HOURS, first=300)
+    assert said[:-1] == [None] * (2 * EIGHT_HOURS - 1)
+    assert said[-1] == pytest.approx((300, 1.5, 0.0))
+
+
 def test_a_few_readings_prove_nothing() -> None:
     """At an hour a step three are needed for the way back; a horizon below eight hours never sees a shift."""
     hourly = LevelShift(Grid(60), 24, METHOD.shift)

@@ -16,6 +16,7 @@ from shared.forecasting.grid import Grid
 from shared.forecasting.history import BLEND, LATE_MEAN, MEAN, History
 from shared.forecasting.method import METHOD
 from shared.forecasting.model import ZoneDemand
+from shared.forecasting.windows import windows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,11 +154,12 @@ def test_weights_see_a_target_from_the_other_side_of_the_change(change: datetime
     history = taken(first_step, load_kw("Europe/Madrid", first_step, 20 * 24 - 6, 60))
     features = Features(madrid, grid, grid_leads(grid, 24), 24)
     features.turn_to(history)
-    beta = random.normal(size=(1, 10, features.origin_width))
-    gamma, limit = random.normal(size=(1, 10, features.lead_width)), np.full(features.load_width, np.inf)
+    beta, limit = random.normal(size=(1, 4, 10, features.origin_width)), np.full(features.load_width, np.inf)
+    gamma = random.normal(size=(1, 4, 10, features.lead_width))
     origin = history.index(first_step + 20 * 24 - 7)
     before, after = (
-        beta @ features.origin_rows(history, at, limit)[0] + np.vecdot(features.lead_rows(history, at)[0], gamma)
+        windows(24, 4).share[at[0] % 24]
+        @ (beta @ features.origin_rows(history, at, limit)[0] + np.vecdot(features.lead_rows(history, at)[0], gamma))
         for at in (np.array((origin,)), np.array((origin + hour,)))
     )
     answer = features.answer(features.plan(beta, gamma, limit), history, origin, 1)[0]

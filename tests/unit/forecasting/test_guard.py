@@ -1,0 +1,83 @@
+"""Which readings are believed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from shared.forecasting.grid import Grid
+from shared.forecasting.guard import Guard
+from shared.forecasting.method import METHOD
+
+EXPECTED_KW, USUAL_ERROR_KW = 20_000.0, 150.0
+
+
+@pytest.fixture
+def guard() -> Guard:
+    """Return a guard at ten minutes that has refused nothing."""
+    return Guard(Grid(10), METHOD.guard)
+
+
+def believed(guard: Guard, ratios: list[float], swing_kw: float = 0.0, sign: float = 1.0) -> list[bool]:
+    """Judge readings at these ratios to a forecast that does not learn."""
+    expected_kw = sign * EXPECTED_KW
+    return [guard.judge(ratio * expected_kw, expected_kw, USUAL_ERROR_KW, swing_kw).believed for ratio in ratios]
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_an_outage_is_believed_at_its_second_reading(guard: Guard, sign: float) -> None:
+    """Half of the load is gone: the first reading alone may be a fault of the meter, two that agree are none."""
+    assert believed(guard, [1.0, 0.5, 0.47], sign=sign) == [True, False, True]
+
+
+def test_of_the_first_reading_of_an_outage_a_half_is_believed(guard: Guard) -> None:
+    """Until the next reading tells, the load is taken for the mean of both; of a rise nothing is believed."""
+    verdict = guard.judge(0.5 * EXPECTED_KW, EXPECTED_KW, USUAL_ERROR_KW, 0.0)
+    assert verdict == (False, 0.75 * EXPECTED_KW)
+    guard.trust()
+    assert guard.judge(2.0 * EXPECTED_KW, EXPECTED_KW, USUAL_ERROR_KW, 0.0) == (False, None)
+
+
+def test_two_drops_that_differ_do_not_agree(guard: Guard) -> None:
+    """The second is another first one."""
+    assert believed(guard, [0.68, 0.4, 0.41]) == [False, False, True]
+
+
+def test_the_load_comes_back_from_an_outage(guard: Guard) -> None:
+    """The forecast has followed the load down: a rise by what was lost is believed at once, one by more is not."""
+    assert believed(guard, [0.5, 0.5]) == [False, True]
+    low_kw = 0.5 * EXPECTED_KW
+    assert not guard.judge(3.0 * low_kw, low_kw, USUAL_ERROR_KW, 0.0).believed
+    assert guard.judge(1.9 * low_kw, low_kw, USUAL_ERROR_KW, 0.0).believed
+    assert guard.judge(EXPECTED_KW, EXPECTED_KW, USUAL_ERROR_KW, 0.0).believed
+    assert not guard.judge(2.0 * EXPECTED_KW, EXPECTED_KW, USUAL_ERROR_KW, 0.0).believed
+
+
+def test_after_six_hours_an_outage_is_the_level(guard: Guard) -> None:
+    """Then the load is not expected back, and a rise of twice is refused as ever."""
+    low_kw = 0.5 * EXPECTED_KW
+    assert believed(guard, [0.5, 0.5])[-1]
+    for _ in range(36):
+        assert guard.judge(low_kw, low_kw, USUAL_ERROR_KW, 0.0).believed
+    assert guard.calm
+    assert not guard.judge(EXPECTED_KW, low_kw, USUAL_ERROR_KW, 0.0).believed
+
+
+@pytest.mark.parametrize(("ratio", "refused"), [(2.0, 6), (10.0, 36), (0.1, 36)])
+def test_who_insists_is_believed(guard: Guard, ratio: float, refused: int) -> None:
+    """A rise after six refusals in a row; what may be another unit, up or down, after six hours of them."""
+    assert believed(guard, [ratio] * (refused + 1)) == [False] * refused + [True]
+
+
+def test_of_a_load_that_crosses_zero_there_is_no_outage(guard: Guard) -> None:
+    """Half of a load that swings by twice as much is near; a drop beyond the swing is refused like a rise."""
+    assert believed(guard, [0.5], swing_kw=2 * EXPECTED_KW) == [True]
+    assert believed(guard, [0.0, 0.0], swing_kw=0.5 * EXPECTED_KW) == [False, False]
+
+
+def test_what_is_near_is_near_in_company(guard: Guard) -> None:
+    """Many readings are judged as each alone."""
+    loads_kw = np.array((0.5, 0.7, 0.72, 1.0, 1.39, 1.41, 3.0)) * EXPECTED_KW
+    together = guard.near(loads_kw, np.full(7, EXPECTED_KW), USUAL_ERROR_KW, np.zeros(7))
+    assert together.tolist() == [False, False, True, True, True, False, False]
+    assert [bool(guard.near(kw, EXPECTED_KW, USUAL_ERROR_KW, 0.0)) for kw in loads_kw.tolist()] == together.tolist()
