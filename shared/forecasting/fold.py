@@ -366,6 +366,7 @@ class DemandFold:
         Before the model answers, a forecast is no judge.
         """
         if isnan(load_kw):
+            self.guard.wait()
             return "the reading is missing: filled with the forecast", None
         if expected_kw is None or not self.adapted:
             self.guard.trust()

@@ -12,6 +12,7 @@ Of a load that crosses zero a drop means nothing: there the guard knows no outag
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -46,7 +47,7 @@ class Guard:
     refused: int = field(init=False, default=0)  # readings in a row
     dropped_kw: float = field(init=False, default=np.nan)  # the last of them, where it was a drop
     lost_ratio: float = field(init=False, default=1.0)  # the load of before an outage, as times the one in it
-    lost_steps: int = field(init=False, default=0)  # since the outage was believed; 0: there is none
+    lost_steps: int = field(init=False, default=0)  # from when the outage was believed on; 0: there is none
 
     def __post_init__(self) -> None:
         self._most_wild = self.grid.steps(self.constants.wild_minutes)[0]
@@ -73,25 +74,33 @@ class Guard:
         wild = not within(load_kw, expected_kw, constants.wild_ratio, swing_kw)
         dropped = not wild and swing_kw == 0.0 and abs(load_kw) < abs(expected_kw)
         if dropped and within(load_kw, self.dropped_kw, constants.ratio, swing_kw):
-            self.lost_ratio, self.lost_steps = max(self.lost_ratio, 1.0), 1
+            self.lost_steps = 1
             return self._believe(load_kw, expected_kw)
         if self.refused >= (self._most_wild if wild else constants.most_refused):
             return self._believe(load_kw, expected_kw)
         self.refused += 1
         self.dropped_kw = load_kw if dropped else np.nan
+        self.wait()
         share = constants.drop_share if dropped else 0.0
         return Verdict(believed=False, perhaps_kw=expected_kw + share * (load_kw - expected_kw) if share else None)
 
+    def wait(self) -> None:
+        """Let a step go by, also one without a reading: after some hours, nothing that was lost is expected back."""
+        if self.lost_steps:
+            over = self.lost_steps > self._most_wild or not 1.0 < self.lost_ratio < inf
+            self.lost_ratio, self.lost_steps = (1.0, 0) if over else (self.lost_ratio, self.lost_steps + 1)
+
     def _back(self, load_kw: float, expected_kw: float) -> bool:
         """Tell whether the load comes back from an outage."""
-        return self.lost_steps > 0 and 1.0 <= load_kw / expected_kw <= self.constants.ratio * self.lost_ratio
+        if not self.lost_steps or abs(load_kw) < abs(expected_kw):
+            return False
+        return bool(within(load_kw, expected_kw, self.constants.ratio * self.lost_ratio, 0.0))
 
     def _believe(self, load_kw: float, expected_kw: float) -> Verdict:
         self.refused, self.dropped_kw = 0, np.nan
-        if self.lost_steps:
-            self.lost_ratio *= expected_kw / load_kw
-            over = self.lost_steps > self._most_wild or self.lost_ratio <= 1.0
-            self.lost_ratio, self.lost_steps = (1.0, 0) if over else (self.lost_ratio, self.lost_steps + 1)
+        if self.lost_steps:  # where nothing is left, no ratio tells what was lost
+            self.lost_ratio *= expected_kw / load_kw if load_kw else inf
+            self.wait()
         return _BELIEVED
 
     def trust(self) -> None:

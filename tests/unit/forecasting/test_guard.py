@@ -63,6 +63,43 @@ def test_after_six_hours_an_outage_is_the_level(guard: Guard) -> None:
     assert not guard.judge(EXPECTED_KW, low_kw, USUAL_ERROR_KW, 0.0).believed
 
 
+def test_an_outage_lasts_as_long_without_readings(guard: Guard) -> None:
+    """Six hours in which readings are missing or refused are six hours: nothing is expected back after a gap."""
+    low_kw = 0.5 * EXPECTED_KW
+    for refused in (0, 5):
+        assert believed(guard, [0.5, 0.5])[-1]
+        for _ in range(refused):
+            assert not guard.judge(9.0 * low_kw, low_kw, USUAL_ERROR_KW, 0.0).believed
+        for _ in range(36 - refused):
+            guard.wait()
+        assert not guard.judge(EXPECTED_KW, low_kw, USUAL_ERROR_KW, 0.0).believed
+        guard.trust()
+
+
+@pytest.mark.parametrize("load_kw", [0.0, 1e-320])
+@pytest.mark.parametrize("expected_kw", [0.0, 1.0])
+def test_when_all_is_lost_the_outage_is_over(guard: Guard, load_kw: float, expected_kw: float) -> None:
+    """Nothing is near nothing, and no ratio tells what is expected back."""
+    assert believed(guard, [0.5, 0.5])[-1]
+    assert guard.judge(load_kw, expected_kw, USUAL_ERROR_KW, 0.0).believed
+    assert guard.calm
+    assert not guard.judge(EXPECTED_KW, expected_kw, USUAL_ERROR_KW, 0.0).believed
+
+
+def test_after_a_part_all_of_the_load_may_be_lost(guard: Guard) -> None:
+    """Zero is believed for what it is after six hours, in an outage as ever."""
+    assert believed(guard, [0.5, 0.5])[-1]
+    low_kw = 0.5 * EXPECTED_KW
+    said = [guard.judge(0.0, low_kw, USUAL_ERROR_KW, 0.0).believed for _ in range(37)]
+    assert said == [False] * 36 + [True]
+
+
+def test_where_nothing_was_expected_nothing_comes_back(guard: Guard) -> None:
+    """A load that was to be zero is no part of the one that was lost."""
+    assert believed(guard, [0.5, 0.5])[-1]
+    assert not guard.judge(EXPECTED_KW, 0.0, USUAL_ERROR_KW, 0.0).believed
+
+
 @pytest.mark.parametrize(("ratio", "refused"), [(2.0, 6), (10.0, 36), (0.1, 36)])
 def test_who_insists_is_believed(guard: Guard, ratio: float, refused: int) -> None:
     """A rise after six refusals in a row; what may be another unit, up or down, after six hours of them."""
