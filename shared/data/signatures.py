@@ -41,6 +41,7 @@ SIGNATURES = (
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
     (b"Rar!\x1a\x07", "a RAR archive", UNPACK),
 )
+CONTROLS = re.compile(rb"[\0-\x08\x0e-\x1f]")
 TAR = (257, b"ustar")  # where its name stands
 TEXTS = (
     (
@@ -73,7 +74,7 @@ def no_table(head: bytes) -> str | None:
         The first bytes of the file, unpacked.
     """
     for mark, what, advice in SIGNATURES:
-        if head.startswith(mark):
+        if head.startswith(mark) and not (mark.isalnum() and _is_text(head)):
             return f"is {what}: {advice}"
     begin, mark = TAR
     if head[begin : begin + len(mark)] == mark:
@@ -83,6 +84,11 @@ def no_table(head: bytes) -> str | None:
         if begins.match(text):
             return f"is {what}: {advice}"
     return None
+
+
+def _is_text(head: bytes) -> bool:
+    """Tell whether the first bytes are a text, whose first word may look like a mark."""
+    return CONTROLS.search(head) is None
 
 
 def _text(head: bytes) -> str:

@@ -199,6 +199,7 @@ NO_TABLES = {
     "SQLite": (b"SQLite format 3\0\x10\0", "is an SQLite database: export the readings as CSV"),
     "HDF5": (b"\x89HDF\r\n\x1a\n\0", "is an HDF5 or NetCDF file"),
     "Feather": (b"ARROW1\0\0\xff\xff", "is an Arrow (Feather) file: write it as Parquet or CSV"),
+    "ORC": (b"ORC\x0a\x04\x08\x01", "is an ORC file: write it as Parquet or CSV"),
     "bzip2": (b"BZh91AY&SY\0", "is a bzip2 file: unpack it"),
     "xz": (b"\xfd7zXZ\0\0\x04", "is an xz file: unpack it"),
     "zstd": (b"\x28\xb5\x2f\xfd\x24\x05", "is a zstd file: unpack it"),
@@ -247,10 +248,14 @@ def test_what_is_packed_twice_is_to_be_unpacked(
 
 
 @pytest.mark.parametrize(
-    "header", ["<DATE>,<LOAD>,<RAIN>", "[time],[load],[rain]", "{time},{load},{rain}", "<time>,a,b"]
+    "header",
+    [
+        *("<DATE>,<LOAD>,<RAIN>", "[time],[load],[rain]", "{time},{load},{rain}", "<time>,a,b"),
+        *("ORC_kW,time,rain", "BZh,time,rain"),
+    ],
 )
-def test_names_in_brackets_are_names(header: str) -> None:
-    """Some databases and exchanges write the names of columns so: it is a table still."""
+def test_the_names_of_columns_are_no_mark_of_another_form(header: str) -> None:
+    """Some databases write names in brackets, and a name may begin like an ORC file: it is a table still."""
     raw = PLAIN.replace("time,load,rain", header).encode()
     assert ",".join(read_table(lambda: io.BytesIO(raw), "load.csv").rows.columns) == header
 
