@@ -127,9 +127,9 @@ class RegressionConstants(Constants):
 
     half_lives_days: tuple[float, ...] = field(default=(15.0, 960.0), metadata=_POSITIVE)
     """A day that is so old weighs half, in each memory."""
-    ridges: tuple[float, ...] = field(default=(0.05, 0.002), metadata=_NOT_NEGATIVE)
+    ridges: tuple[float, ...] = field(default=(0.0, 0.002), metadata=_NOT_NEGATIVE)
     """What is added to the diagonal, as a share of it, in each memory."""
-    ridge_of_one_day: float = field(default=40.0, metadata=_NOT_NEGATIVE)
+    ridge_of_one_day: float = field(default=80.0, metadata=_NOT_NEGATIVE)
     """The same after one day; it falls with the square of the days that a memory holds."""
     windows: int = field(default=4, metadata=_COUNT)
     """There are weights for so many times of the day; a divisor of the steps of a day."""
@@ -178,7 +178,7 @@ class CombinationConstants(Constants):
 class IntervalConstants(Constants):
     """`shared.forecasting.intervals`: how wide the intervals are."""
 
-    scale_half_life_days: float = field(default=28.0, metadata=_POSITIVE)
+    scale_half_life_days: float = field(default=32.0, metadata=_POSITIVE)
     """An error that is so old weighs half in the usual size of the error in its block of the day."""
     score_days: int = field(default=56, metadata=_COUNT)
     """The quantiles are those of the scores of so many days."""

@@ -21,7 +21,7 @@ LEADS = np.arange(1, 145)
 
 @pytest.mark.real_data
 def test_zone_2_is_forecast_as_well_as_measured(real_data_path: Path) -> None:
-    """RMSE in kW stays within noise of the measured 227 / 516 / 777 / 890 and 805 on average; 88-92 % are covered."""
+    """RMSE in kW stays within noise of the measured 223 / 507 / 762 / 871 and 791 on average; 88-92 % are covered."""
     load_kw = np.genfromtxt(real_data_path, delimiter=",", skip_header=1, usecols=(7,))
     calendar = Calendar(**site("tetouan").calendar)
     model = ZoneDemand(calendar=calendar).fit(FIRST_STEP, load_kw[:FIRST_TESTED])
@@ -37,9 +37,9 @@ def test_zone_2_is_forecast_as_well_as_measured(real_data_path: Path) -> None:
         covered[row, :known] = (low_kw[:known] <= due_kw) & (due_kw <= high_kw[:known])
 
     rmse_kw = np.sqrt(np.nanmean(errors_kw**2, axis=0))
-    for lead, bar_kw in {1: 230.0, 6: 522.0, 36: 790.0, 144: 905.0}.items():
+    for lead, bar_kw in {1: 226.5, 6: 513.0, 36: 775.0, 144: 885.0}.items():
         assert rmse_kw[lead - 1] <= bar_kw, f"lead {lead}"
-    assert rmse_kw.mean() <= 820.0
+    assert rmse_kw.mean() <= 803.0
     coverage = np.nanmean(covered, axis=0)
     assert coverage.min() >= 0.88
     assert coverage.max() <= 0.92
