@@ -66,12 +66,13 @@ def test_a_forecast_knows_nothing_of_saves_and_loads(
 ) -> None:
     """Asked after every reading, a model that is saved and loaded at odd times says the same to the bit.
 
-    The stream has all that the state must carry over: weather that goes out, a shift, gaps, weights frozen at noon.
+    The stream has all that the state must carry over: weather that goes out, an outage, a shift, gaps, frozen weights.
     """
     first_step, load_kw = synthetic(26)
     weather_kw = 1.02 * np.concatenate((load_kw[DAY:], load_kw[-DAY:]))
     weather_kw[21 * DAY : 21 * DAY + 30] = np.nan
     load_kw[22 * DAY + 11 :] *= 1.25
+    load_kw[24 * DAY + 20 : 24 * DAY + 26] *= 0.5
     load_kw[[300, 301, 900, 1020, 1021]] = np.nan
     whole, path = ZoneDemand(calendar=calendar, step_minutes=30, horizon_steps=horizon_steps), tmp_path / "state.npz"
     parted = whole.anew()
@@ -92,12 +93,14 @@ def test_readings_answered_together_are_answered_as_alone(
 ) -> None:
     """In handfuls of any size, through all that parts them, every forecast and the state are the same to the bit.
 
-    There are gaps, wild readings, a shift and a lasting jump; weather goes out; and most are answered in company.
+    There are gaps, wild readings, outages, a shift and a lasting jump; weather goes out; most are answered in company.
     """
     first_step, load_kw = synthetic(32, step_minutes=10)
     weather_kw = 1.02 * np.concatenate((load_kw[144:], load_kw[-144:]))
     weather_kw[23 * 144 : 23 * 144 + 80] = np.nan
     load_kw[24 * 144 + 17 :] *= 1.25
+    for outage in (slice(22 * 144 + 50, 22 * 144 + 51), slice(26 * 144 + 70, 26 * 144 + 84)):
+        load_kw[outage] *= 0.5
     load_kw[27 * 144 + 30 : 27 * 144 + 45] *= 3.0
     load_kw[29 * 144 + 60 : 30 * 144] = 10.0
     load_kw[[300, 301, 900, 2020, 2021, 3000, 3605, 3606]] = np.nan
