@@ -90,7 +90,7 @@ class Record:
         row = self._step(forecast.origin, forecast.step_minutes) - self.start_step
         if not 0 <= row < self.rows:
             return
-        if self.has_forecast[row]:
+        if not np.isnan(self.issued_kw[row, 0, 0]):
             self.duplicates += 1
             return
         issued = issued_kw(forecast)

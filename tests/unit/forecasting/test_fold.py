@@ -106,14 +106,15 @@ def test_after_six_refusals_the_reading_is_the_truth(model: ZoneDemand, syntheti
 
 
 def test_an_outage_of_a_part_may_become_one_of_all(model: ZoneDemand, synthetic: Series) -> None:
-    """Half of the load is lost, then all: zero is refused for six hours, and then the truth."""
-    first_step, load_kw = synthetic(19)
+    """Half of the load is lost, then all: zero is refused for six hours, and then the truth for as long as it lasts."""
+    first_step, load_kw = synthetic(20)
     outage = 18 * DAY
     load_kw[outage : outage + 4] *= 0.5
     load_kw[outage + 4 :] = 0.0
     model.fit(first_step, load_kw[: outage + 16])
     assert model.predict().reason is not None
-    assert model.partial_fit(first_step + outage + 16, 0.0).predict().reason is None
+    for step in range(outage + 16, outage + 2 * DAY):
+        assert model.partial_fit(first_step + step, 0.0).predict().reason is None
 
 
 def test_another_unit_is_the_truth_only_after_six_hours(model: ZoneDemand, synthetic: Series) -> None:

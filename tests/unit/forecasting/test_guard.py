@@ -106,6 +106,19 @@ def test_who_insists_is_believed(guard: Guard, ratio: float, refused: int) -> No
     assert believed(guard, [ratio] * (refused + 1)) == [False] * refused + [True]
 
 
+@pytest.mark.parametrize(("ratio", "refused"), [(2.0, 6), (10.0, 36), (0.0, 36)])
+def test_who_was_believed_is_believed_on(guard: Guard, ratio: float, refused: int) -> None:
+    """Although the forecast still expects the load of before, until the load leaves, or was expected for a day."""
+    assert believed(guard, [ratio] * (refused + 5))[refused:] == [True] * 5
+    assert believed(guard, [1.0, ratio]) == [True, False]
+    guard.trust()
+    assert believed(guard, [ratio] * (refused + 1))[-1]
+    for _ in range(144):
+        assert guard.judge(ratio * EXPECTED_KW, ratio * EXPECTED_KW, USUAL_ERROR_KW, 0.0).believed
+    assert guard.calm
+    assert believed(guard, [ratio]) == [False]
+
+
 def test_of_a_load_that_crosses_zero_there_is_no_outage(guard: Guard) -> None:
     """Half of a load that swings by twice as much is near; a drop beyond the swing is refused like a rise."""
     assert believed(guard, [0.5], swing_kw=2 * EXPECTED_KW) == [True]
