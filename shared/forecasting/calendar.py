@@ -93,8 +93,8 @@ class Calendar:
     def turned(self, steps: NDArray[np.int64], step_minutes: int) -> NDArray[np.int64]:
         """Return by how many steps the clock has been put forward since 1970, less than 0 where back.
 
-        Parts of a step are cut off, and so is a date that was skipped or repeated, as at the date line. For a clock
-        that is never changed it is 0, whatever its distance from UTC.
+        It is rounded down to whole steps; a date that was skipped or repeated, as at the date line, does not count. For
+        a clock that is never changed it is 0, whatever its distance from UTC.
         """
         ahead = self._local_minutes(steps, step_minutes) - steps * step_minutes
         changed = ahead - self._ahead(np.zeros(1, dtype=np.int64))

@@ -91,7 +91,7 @@ def test_a_second_shift_needs_twice_the_proof(shift: LevelShift) -> None:
 
 
 def test_a_few_readings_prove_nothing() -> None:
-    """At an hour a step three are needed for the way back; a horizon below eight hours never sees a shift."""
+    """At an hour a step three are needed for the way back; a horizon of up to sixteen hours never sees a shift."""
     hourly = LevelShift(Grid(60), 24, METHOD.shift)
     forecast_kw = np.full(24, 1000.0)
     said = [hourly.watch(step, 1250.0, forecast_kw, 1.0, (500.0, 1500.0)) for step in range(8)]
@@ -101,5 +101,7 @@ def test_a_few_readings_prove_nothing() -> None:
         None,
         (30, 0.8, 0.0),
     ]
-    short = LevelShift(Grid(60), 1, METHOD.shift)
-    assert [short.watch(step, 1250.0, forecast_kw[:1], 1.0, (500.0, 1500.0)) for step in range(20)] == [None] * 20
+    short = LevelShift(Grid(60), 16, METHOD.shift)
+    assert [short.watch(step, 1250.0, forecast_kw[:16], 1.0, (500.0, 1500.0)) for step in range(20)] == [None] * 20
+    long = LevelShift(Grid(60), 17, METHOD.shift)
+    assert any(long.watch(step, 1250.0, forecast_kw[:17], 1.0, (500.0, 1500.0)) for step in range(20))
