@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from shared.contracts.messages import CleanReading, Forecast
     from shared.data.sites import Site
     from shared.data.year import Year
+    from shared.forecasting.prior import Prior
 
 __all__ = ["Ahead", "look_ahead"]
 
@@ -146,13 +147,17 @@ def _mean(per_lead: NDArray[np.float64]) -> float:
     return float(known.mean()) if known.size else math.nan
 
 
-def look_ahead(year: Year, zone: int, progress: Progress, *, accept_refused: bool = False) -> Ahead:
+def look_ahead(
+    year: Year, zone: int, progress: Progress, *, accept_refused: bool = False, prior: Prior | None = None
+) -> Ahead:
     """Fit on the readings but those of the last quarter, or 28 days, then answer and learn from each of these.
 
     Where the readings are too few to fit on, the fold begins with the first of them.
 
     Parameters
     ----------
+    prior
+        What other zones have taught, to begin with.
     progress
         Told what is being done and the share of it that is, 0..1.
     accept_refused
@@ -180,13 +185,13 @@ def look_ahead(year: Year, zone: int, progress: Progress, *, accept_refused: boo
     books = books_of(year, zone, until, progress, lambda reading: _keep(reading, start, readings))
     if not accept_refused:
         books.require_few_refused(year.label)
-    models = _models(year, zone, start, progress)
+    models = _models(year, zone, start, progress, prior)
     if models is None:
         readings = judged(year, first, until)
     record = Record(zone, start, until, year.site.step_minutes, calendar=Calendar(**year.site.calendar))
     for reading in readings:
         record.add_reading(reading)
-    last = answer(year, models or ZoneModels.begun_cold(year.site, zone), readings, record, progress)
+    last = answer(year, models or ZoneModels.begun_cold(year.site, zone, prior), readings, record, progress)
     if last is None:
         raise DataError(f"{year.label}: no row of zone {zone} is a reading ({books}): mend the file")
     return Ahead(
@@ -202,10 +207,10 @@ def look_ahead(year: Year, zone: int, progress: Progress, *, accept_refused: boo
     )
 
 
-def _models(year: Year, zone: int, start: datetime, progress: Progress) -> ZoneModels | None:
+def _models(year: Year, zone: int, start: datetime, progress: Progress, prior: Prior | None) -> ZoneModels | None:
     """Return models fitted on the readings before the start, None where they are too few."""
     try:
-        return fitted(year, zone, start, progress)
+        return fitted(year, zone, start, progress, prior)
     except DataError:
         return None
 

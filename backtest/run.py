@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from shared.contracts.messages import CleanReading, Forecast
     from shared.data.year import Year
     from shared.forecasting.model import ZoneDemand
+    from shared.forecasting.prior import Prior
     from shared.forecasting.weather import WeatherDemand
 
     Progress = Callable[[str, float], None]
@@ -54,12 +55,21 @@ NAMES = ModelNames(demand="zone-demand/backtest", weather="weather-demand/backte
 
 
 def backtest(
-    year: Year, zone: int, start: datetime, until: datetime, progress: Progress, *, accept_refused: bool = False
+    year: Year,
+    zone: int,
+    start: datetime,
+    until: datetime,
+    progress: Progress,
+    *,
+    accept_refused: bool = False,
+    prior: Prior | None = None,
 ) -> Backtest:
     """Fit on the readings before ``start``, then answer and learn from each one up to ``until``.
 
     Parameters
     ----------
+    prior
+        What other zones have taught, to begin with.
     progress
         Told what is being done and the share of it that is, 0..1.
     accept_refused
@@ -79,7 +89,7 @@ def backtest(
     if not accept_refused:
         books.require_few_refused(year.label)
     history = History.of(year, zone, start)
-    models = _fitted(history, progress)
+    models = _fitted(history, progress, prior)
     cost_s = seconds_per_forecast(deepcopy(models.demand), zone, answered[:TIMED_READINGS])
     answer(year, models, answered, record, progress)
     progress(f"zone {zone}: scoring", 0.0)
@@ -113,14 +123,14 @@ def books_of(
     return Books.of(told(), zone, timedelta(minutes=year.site.step_minutes))
 
 
-def fitted(year: Year, zone: int, until: datetime, progress: Progress) -> ZoneModels:
+def fitted(year: Year, zone: int, until: datetime, progress: Progress, prior: Prior | None = None) -> ZoneModels:
     """Return the models of a zone fitted on the readings before ``until``; no weather model where it lacks weather."""
-    return _fitted(History.of(year, zone, until), progress)
+    return _fitted(History.of(year, zone, until), progress, prior)
 
 
-def _fitted(history: History, progress: Progress) -> ZoneModels:
+def _fitted(history: History, progress: Progress, prior: Prior | None) -> ZoneModels:
     zone = history.zone
-    demand = ZoneCandidate.fit(history, lambda share: progress(f"zone {zone}: fitting zone-demand", share)).model
+    demand = ZoneCandidate.fit(history, lambda share: progress(f"zone {zone}: fitting zone-demand", share), prior).model
     if WeatherCandidate.lacking(history):
         return ZoneModels(zone, demand, None, NAMES.model_copy(update={"weather": None}))
     weather = WeatherCandidate.fit(history, lambda share: progress(f"zone {zone}: fitting weather-demand", share)).model

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import tempfile
 from copy import deepcopy
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from shared.forecasting.grid import Grid
 from shared.forecasting.ladder import ADAPTED, FROZEN, NAMES
 from shared.forecasting.leads import lead_groups, lead_name
 from shared.forecasting.method import WEATHER_METHOD
+from shared.forecasting.prior import Prior, Source
 from shared.forecasting.scores import grouped, step_of
 from shared.runtime.settings import Settings, load
 
@@ -57,6 +59,7 @@ LEADS = np.array([group.steps for group in GROUPS])
 START_MONTHS = (1, 3, 5, 7, 9)
 DAYS_SEEN = (8, 14, 30, 60, 90)
 SCORED_DAYS = 10
+PRIOR_DAYS = 60
 
 ONSETS, FIRST_ONSET, ONSET_EVERY = 10, 432, 757  # rows from the last fifth on: each at another time of day
 FOLLOWED = 7 * DAY
@@ -258,12 +261,16 @@ def _state_bytes(model: ZoneDemand) -> int:
 
 
 class ColdWindow(NamedTuple):
-    """The ten days after so many, in the mean over all leads: ours, and the rule that is best in hindsight at each."""
+    """The ten days after so many, in the mean over all leads: ours, and the rule that is best in hindsight at each.
+
+    ``prior_rmse_kw`` is ours where it began with what the other zones had taught; None where there are none.
+    """
 
     start: str
     days_seen: int
     rmse_kw: float
     best_naive_kw: float
+    prior_rmse_kw: float | None = None
 
 
 @dataclass(frozen=True)
@@ -280,7 +287,7 @@ class ColdStarts:
     def shown(self) -> dict[str, tuple[RenderableType, ...]]:
         """Return the figures for people."""
         seen = sorted({window.days_seen for window in self.windows})
-        title = f"Zone {self.zone}: {SCORED_DAYS} days after so many seen, mean RMSE kW, ours/best naive"
+        title = f"Zone {self.zone}: {SCORED_DAYS} days after so many seen, mean RMSE kW, ours/with a prior/best naive"
         table = _table("start", *(f"{days} days" for days in seen), title=title)
         starts = dict.fromkeys(window.start for window in self.windows)
         for shown, chosen in {**{start: (start,) for start in starts}, "mean": tuple(starts)}.items():
@@ -288,8 +295,11 @@ class ColdStarts:
         return {"cold": (table,)}
 
     def _cell(self, starts: tuple[str, ...], days_seen: int) -> str:
-        chosen = [(w.rmse_kw, w.best_naive_kw) for w in self.windows if w.days_seen == days_seen and w.start in starts]
-        return _beside(*np.mean(chosen, axis=0)) if chosen else "-"
+        chosen = [w for w in self.windows if w.days_seen == days_seen and w.start in starts]
+        figures = [
+            (w.rmse_kw, math.nan if w.prior_rmse_kw is None else w.prior_rmse_kw, w.best_naive_kw) for w in chosen
+        ]
+        return "/".join(digits(kw) if math.isfinite(kw) else "-" for kw in np.mean(figures, axis=0)) if chosen else "-"
 
 
 def cold_runs(history: History, days_seen: tuple[int, ...] = DAYS_SEEN) -> dict[int, tuple[int, ...]]:
@@ -305,21 +315,52 @@ def cold_runs(history: History, days_seen: tuple[int, ...] = DAYS_SEEN) -> dict[
     return {row: days for row, days in fitting.items() if days}
 
 
-def cold_starts(history: History, runs: Mapping[int, tuple[int, ...]], tell: Tell) -> ColdStarts:
-    """Begin at each row with a forecaster that has seen nothing."""
-    return ColdStarts(
-        history.zone, tuple(w for row, days in runs.items() for w in _cold_start(history, row, days, tell))
-    )
+def cold_starts(
+    history: History, runs: Mapping[int, tuple[int, ...]], tell: Tell, others: tuple[History, ...] = ()
+) -> ColdStarts:
+    """Begin at each row with a forecaster that has seen nothing, and with one that other zones have taught."""
+    windows = (w for row, days in runs.items() for w in _cold_start(history, row, days, others, tell))
+    return ColdStarts(history.zone, tuple(windows))
 
 
-def _cold_start(history: History, row: int, days_seen: tuple[int, ...], tell: Tell) -> Iterable[ColdWindow]:
-    load_kw = history.demand_kw[row : row + _cold_readings(days_seen)]
-    issued = answer(empty_model(history.site), history.first_step + row, load_kw, tell)
+def _cold_start(
+    history: History, row: int, days_seen: tuple[int, ...], others: tuple[History, ...], tell: Tell
+) -> Iterable[ColdWindow]:
+    load_kw, first_step = history.demand_kw[row : row + _cold_readings(days_seen)], history.first_step + row
+    cold, prior = empty_model(history.site), prior_of(others, row, tell)
+    issued = answer(cold, first_step, load_kw, tell)
+    borrowed = None if prior is None else answer(cold.anew(prior=prior), first_step, load_kw, tell)
     for days in days_seen:
         chosen = slice(days * DAY, (days + SCORED_DAYS) * DAY)
-        table = scored(history, range(row + chosen.start, row + chosen.stop), issued[chosen], known_from=row)
-        means = (float(table.per_lead[name].mean()) for name in ("rmse_kw", "best_naive_rmse_kw"))
-        yield ColdWindow(history.time_of(history.first_step + row).date().isoformat(), days, *means)
+        rows = range(row + chosen.start, row + chosen.stop)
+        table = scored(history, rows, issued[chosen], known_from=row)
+        ours_kw, naive_kw = (float(table.per_lead[name].mean()) for name in ("rmse_kw", "best_naive_rmse_kw"))
+        with_prior = None if borrowed is None else scored(history, rows, borrowed[chosen], known_from=row)
+        prior_kw = None if with_prior is None else float(with_prior.per_lead["rmse_kw"].mean())
+        yield ColdWindow(history.time_of(first_step).date().isoformat(), days, ours_kw, naive_kw, prior_kw)
+
+
+def prior_rows(rows: int, start: int) -> range:
+    """Return the rows that a prior may learn from, of so many: none of the hundred days from the start on.
+
+    Those before the start where there are sixty days of them, else those after the hundred days.
+    """
+    after = start + _cold_readings(DAYS_SEEN)
+    return range(start) if start >= PRIOR_DAYS * DAY else range(min(after, rows), rows)
+
+
+def prior_of(others: tuple[History, ...], start: int, tell: Tell) -> Prior | None:
+    """Return what the other zones teach for a start at this row; None where they have too few readings for it."""
+    if not others or len(chosen := prior_rows(len(others[0].demand_kw), start)) < PRIOR_DAYS * DAY:
+        return None
+    lessons = []
+    for history in others:
+        model = empty_model(history.site)
+        take(model, history, chosen, tell)
+        lessons.append(model.lesson(history.demand_kw[chosen.start : chosen.stop]))
+    begin, until = (history.time_of(history.first_step + row) for row in (chosen.start, chosen.stop))
+    source = Source("", history.site.name, tuple(other.zone for other in others), begin, until)
+    return Prior.pooled(lessons, history.site.step_minutes, DAY, source)
 
 
 def _cold_readings(days_seen: tuple[int, ...]) -> int:
@@ -476,25 +517,39 @@ def _table(first: str, *others: str, title: str) -> Table:
     )
 
 
-def jobs(history: History, only: Iterable[str]) -> dict[str, tuple[Callable[[Tell], Part], int]]:
+def jobs(
+    history: History, only: Iterable[str], others: tuple[History, ...] = ()
+) -> dict[str, tuple[Callable[[Tell], Part], int]]:
     """Return what is to be run for the parts, the longest first, and how many readings each takes.
 
-    A part for which the history is too short is left out.
+    A part for which the history is too short is left out. ``others`` are the other zones of the site.
     """
     onsets, runs = onsets_in(history), cold_runs(history)
     followed = len(onsets) * (len(DISTURBANCES) + 1) * FOLLOWED
+    taught = sum(len(prior_rows(len(history.demand_kw), start)) for start in runs) * len(others)
+    cold = sum(map(_cold_readings, runs.values())) * (2 if others else 1) + taught
     known: dict[str, tuple[Callable[[Tell], Part], int]] = {
         "disturbed": (partial(disturbed, history, onsets), max(onsets, default=0) + followed),
-        "cold": (partial(cold_starts, history, runs), sum(map(_cold_readings, runs.values()))),
+        "cold": (partial(cold_starts, history, runs, others=others), cold),
         "window": (partial(stream, history), len(history.demand_kw)),
     }
     wanted = {"window" if part == "levels" else part for part in only}
     return {name: (job, readings) for name, (job, readings) in known.items() if name in wanted and readings}
 
 
-def measured(histories: Iterable[History], only: Iterable[str], show: Callable[[float], None]) -> dict[int, list[Part]]:
-    """Measure the parts of each zone; ``show`` is told the share of the work that is done, 0..1."""
-    work = {(history.zone, name): job for history in histories for name, job in jobs(history, only).items()}
+def measured(
+    histories: Iterable[History], only: Iterable[str], show: Callable[[float], None], site: tuple[History, ...] = ()
+) -> dict[int, list[Part]]:
+    """Measure the parts of each zone; ``show`` is told the share of the work that is done, 0..1.
+
+    ``site`` is all zones of the site, of which the others may teach one that begins cold.
+    """
+    others = {history.zone: tuple(one for one in site if one.zone != history.zone) for history in histories}
+    work = {
+        (history.zone, name): job
+        for history in histories
+        for name, job in jobs(history, only, others[history.zone]).items()
+    }
     readings = sum(count for _, count in work.values())
     found = in_parallel({key: job for key, (job, _) in work.items()}, readings, show)
     return {zone: [part for key, part in found.items() if key[0] == zone] for zone, _ in found}
@@ -518,9 +573,15 @@ def main() -> None:
     year = year_for(settings.data, settings, console)
     if odd := set(arguments.zones) - set(year.site.zones):
         parser.error(f"--zones: {year.site.name} has no zone {odd.pop()}, only {', '.join(map(str, year.site.zones))}")
-    histories = [History.of(year, zone, year.test_start) for zone in dict.fromkeys(arguments.zones)]
+    zones = {zone: History.of(year, zone, year.test_start) for zone in year.site.zones}
+    histories = [zones[zone] for zone in dict.fromkeys(arguments.zones)]
     with steps_shown(console) as progress:
-        found = measured(histories, arguments.only, partial(progress, f"measuring {', '.join(arguments.only)}"))
+        found = measured(
+            histories,
+            arguments.only,
+            partial(progress, f"measuring {', '.join(arguments.only)}"),
+            tuple(zones.values()),
+        )
     for parts in found.values():
         for lines in _chosen(arguments.only, [part.shown() for part in parts]).values():
             console.print(*lines, sep="\n", highlight=False)

@@ -79,6 +79,10 @@ Data = Annotated[
 AcceptRefused = Annotated[
     bool, typer.Option("--accept-refused", help="Go on where more than 1 % of the rows are no readings.")
 ]
+PriorFile = Annotated[
+    Path | None,
+    typer.Option(help="Begin with what other zones have taught: a file of `tetouan train --prior`.", metavar="FILE"),
+]
 JsonFile = Annotated[
     Path | None,
     typer.Option("--json", parser=_writable, help="Write the result to this file.", metavar="FILE"),
@@ -264,17 +268,26 @@ def train(
         bool, typer.Option("--if-missing", help="Do nothing where the champions have seen just these readings.")
     ] = False,
     accept_refused: AcceptRefused = False,
+    prior: Annotated[
+        Path | None,
+        typer.Option(
+            parser=_writable,
+            help="Register nothing: write what all of TETOUAN_ZONES teach together to this file, for a new site.",
+            metavar="FILE",
+        ),
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Fit the batch models on the readings before --until (default: the last 20 %), score, register, promote."""
     from cli.provision import settled
-    from cli.training import TrainOptions, run_train
+    from cli.training import TrainOptions, run_train, run_train_prior
     from shared.runtime.settings import Settings, load
 
     console, settings = Console(stderr=True), load(Settings)
     settings = settled(data or settings.data, settings, console, hints)
     options = TrainOptions(data, until, hints.dialect, if_missing=if_missing, accept_refused=accept_refused)
-    _write(json_file, run_train(options, settings, console))
+    result = run_train_prior(options, prior, settings, console) if prior else run_train(options, settings, console)
+    _write(json_file, result)
 
 
 @app.command()
@@ -292,6 +305,7 @@ def backtest(
     ] = None,
     html_file: HtmlFile = None,
     accept_refused: AcceptRefused = False,
+    prior: PriorFile = None,
 ) -> None:
     """History through the very fold that serves the stream, scored per lead; needs no registry."""
     from cli.backtesting import BacktestReports, run_backtest
@@ -302,7 +316,8 @@ def backtest(
         raise typer.BadParameter(f"--json and --html both name {str(html_file)!r}: give each a file of its own")
     window, reports = ReplayWindow(start, until, None, hints), BacktestReports(csv_folder, html_file)
     settings, console = load(Settings), Console(stderr=True)
-    _write(json_file, run_backtest(data, zone, window, reports, settings, console, accept_refused=accept_refused))
+    result = run_backtest(data, zone, window, reports, settings, console, accept_refused=accept_refused, prior=prior)
+    _write(json_file, result)
 
 
 @app.command()
@@ -317,6 +332,7 @@ def forecast(
     json_file: JsonFile = None,
     html_file: HtmlFile = None,
     accept_refused: AcceptRefused = False,
+    prior: PriorFile = None,
 ) -> None:
     """Forecast the 24 hours after the end of a file; needs no Kafka and no registry."""
     from cli.forecasting import ForecastOptions, run_forecast
@@ -325,7 +341,7 @@ def forecast(
     files = [file.resolve() for file in (csv_file, json_file, html_file) if file is not None]
     if len(set(files)) < len(files):
         raise typer.BadParameter("--csv, --json and --html name one file twice: give each a file of its own")
-    options = ForecastOptions(data, zone, hints, csv_file, html_file, accept_refused)
+    options = ForecastOptions(data, zone, hints, csv_file, html_file, accept_refused, prior)
     _write(json_file, run_forecast(options, load(Settings), Console(stderr=True)))
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from backtest.run import backtest
 from cli.printing import print_whole
-from cli.provision import steps_shown, year_for, zones_for
+from cli.provision import prior_for, steps_shown, year_for, zones_for
 from shared.data.year import DataError
 from shared.runtime.settings import Refused
 
@@ -44,7 +44,7 @@ class BacktestReports:
             raise Refused(f"cannot write {error.filename} ({error.strerror}): name another place") from None
 
 
-def run_backtest(
+def run_backtest(  # noqa: PLR0913 - each is an option of the command
     data: str | None,
     zone: int | None,
     window: ReplayWindow,
@@ -53,6 +53,7 @@ def run_backtest(
     console: Console,
     *,
     accept_refused: bool = False,
+    prior: Path | None = None,
 ) -> dict[str, Any]:
     """Backtest one zone, show the table, write the reports and return the result."""
     year = year_for(data or settings.data, settings, console, window.hints)
@@ -61,9 +62,10 @@ def run_backtest(
         known = ", ".join(map(str, year.site.zones))
         raise Refused(f"--zone {chosen}: {year.label} has no load of that zone: choose one of {known}")
     start, until = window.of(year)
+    borrowed = prior_for(prior, year, chosen, start)
     with steps_shown(console) as progress:
         try:
-            result = backtest(year, chosen, start, until, progress, accept_refused=accept_refused)
+            result = backtest(year, chosen, start, until, progress, accept_refused=accept_refused, prior=borrowed)
         except DataError as error:
             raise Refused(str(error)) from None
     if np.isnan(result.table.per_lead["rmse_kw"]).all():

@@ -13,7 +13,7 @@ from backtest.ahead import look_ahead
 from cli.chart import chart, legend
 from cli.live import curves_of
 from cli.printing import print_whole
-from cli.provision import steps_shown, year_for, zones_for
+from cli.provision import prior_for, steps_shown, year_for, zones_for
 from shared.data.year import DataError
 from shared.runtime.settings import Refused
 
@@ -40,6 +40,7 @@ class ForecastOptions:
     csv_file: Path | None = None
     html_file: Path | None = None
     accept_refused: bool = False
+    prior: Path | None = None
 
 
 def run_forecast(options: ForecastOptions, settings: Settings, console: Console) -> dict[str, Any]:
@@ -49,9 +50,10 @@ def run_forecast(options: ForecastOptions, settings: Settings, console: Console)
     if zone not in year.site.zones:
         known = ", ".join(map(str, year.site.zones))
         raise Refused(f"--zone {zone}: {year.label} has no load of that zone: choose one of {known}")
+    prior = prior_for(options.prior, year, zone)
     with steps_shown(console) as progress:
         try:
-            ahead = look_ahead(year, zone, progress, accept_refused=options.accept_refused)
+            ahead = look_ahead(year, zone, progress, accept_refused=options.accept_refused, prior=prior)
         except DataError as error:
             raise Refused(str(error)) from None
     _show(ahead, Console())  # results go to standard output, what leads to them to standard error

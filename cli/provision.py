@@ -13,19 +13,23 @@ from shared.data.download import PUBLISHED_URL
 from shared.data.hints import Hints
 from shared.data.toml import as_toml
 from shared.data.year import SYNTHETIC, DataError, find_year
+from shared.forecasting.grid import Grid
 from shared.runtime.clock import monotonic_s
 from shared.runtime.settings import Refused, load, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+    from pathlib import Path
 
     from rich.console import Console
     from rich.progress import TaskID
 
     from shared.data.year import Year
+    from shared.forecasting.prior import Prior
     from shared.runtime.settings import Settings
 
-__all__ = ["require_zones", "settled", "steps_shown", "year_for", "zones_for"]
+__all__ = ["prior_for", "require_zones", "settled", "steps_shown", "year_for", "zones_for"]
 
 PATIENCE_S = 1.0
 
@@ -113,6 +117,32 @@ def settled(data: str | None, settings: Settings, console: Console, hints: Hints
     said = f"TETOUAN_SITES={file} TETOUAN_SITE={year.site.name} TETOUAN_ZONES={zones}"
     console.print(f"kept for services and other commands: {said}", soft_wrap=True, highlight=False)
     return load(type(settings), sites=file, site=year.site.name, zones=zones, data=data)
+
+
+def prior_for(file: Path | None, year: Year, zone: int, start: datetime | None = None) -> Prior | None:
+    """Return the prior of a file for a zone of a year that is scored from ``start`` on; None without a file.
+
+    Raises ``Refused`` where it cannot be read or does not fit, or where the scores would be of what it was trained on.
+    """
+    if file is None:
+        return None
+    from shared.forecasting.prior import Prior  # noqa: PLC0415 - what has no prior need not wait for it
+
+    try:
+        prior = Prior.load(file)
+        prior.require_fit(year.site.step_minutes, Grid(year.site.step_minutes).day)
+    except OSError as error:
+        raise Refused(
+            f"--prior {file}: cannot be read ({error.strerror}): name a file of `tetouan train --prior`"
+        ) from None
+    except ValueError as error:
+        raise Refused(f"--prior: {error}") from None
+    if not prior.source.may_judge(year.sha256, zone, start or year.span[0]):
+        raise Refused(
+            f"--prior {file} was trained on {prior.source}, of these same data, and no test scores what a prior was "
+            "trained on: train one on other zones up to the start (TETOUAN_ZONES, train --until), or on other data"
+        )
+    return prior
 
 
 def require_zones(year: Year, settings: Settings) -> None:

@@ -19,12 +19,13 @@ from shared.runtime.settings import Refused, unwritable
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
+    from pathlib import Path
 
     from shared.data.hints import Hints
     from shared.data.year import Year
     from shared.runtime.settings import Settings
 
-__all__ = ["TrainOptions", "ensure_models", "run_train"]
+__all__ = ["TrainOptions", "ensure_models", "run_train", "run_train_prior"]
 
 FIRST_START = "no models of these data yet: fitting them, once, takes about half a minute"
 
@@ -84,6 +85,38 @@ class TrainOptions:
     hints: Hints | None = None
     if_missing: bool = False
     accept_refused: bool = False
+
+
+def run_train_prior(options: TrainOptions, file: Path, settings: Settings, console: Console) -> dict[str, Any]:
+    """Fit a prior on the configured zones and write it to the file; returns what it was trained on.
+
+    No model is registered.
+    """
+    year = year_for(options.data or settings.data, settings, console, options.hints)
+    require_zones(year, settings)
+    from services.trainer.priors import train_prior  # noqa: PLC0415 - it takes seconds, and --help need not wait
+
+    end = options.until or year.test_start
+    try:
+        with steps_shown(console) as progress:
+            if not options.accept_refused:
+                books_of(year, settings.zones[0], end, progress).require_few_refused(year.label)
+            prior = train_prior(year, end, settings.zones, progress)
+        prior.save(file)
+    except DataError as error:
+        raise Refused(str(error)) from None
+    except OSError as error:
+        raise Refused(f"cannot write {file} ({error.strerror}): name another place") from None
+    Console().print(f"{file}: a prior of {prior.source}", soft_wrap=True, highlight=False, markup=False)
+    source = prior.source
+    return {
+        "data": year.label,
+        "synthetic": year.synthetic,
+        "site": source.site,
+        "zones": list(source.zones),
+        "from": source.begin.isoformat(),
+        "until": source.until.isoformat(),
+    }
 
 
 def run_train(options: TrainOptions, settings: Settings, console: Console) -> dict[str, Any]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from shared.contracts.messages import CleanReading
     from shared.data.sites import Site
     from shared.forecasting.model import ZoneForecast
+    from shared.forecasting.prior import Prior
     from shared.forecasting.weather import WeatherDemand
 
 __all__ = ["Issuer", "ZoneModels", "end_of_run"]
@@ -54,14 +55,15 @@ class ZoneModels:
         return self.zone, self.names, self.digest
 
     @classmethod
-    def begun_cold(cls, site: Site, zone: int) -> Self:
-        """Return what a zone begins with that has no champion."""
+    def begun_cold(cls, site: Site, zone: int, prior: Prior | None = None) -> Self:
+        """Return what a zone begins with that has no champion; raises ``ValueError`` where the prior does not fit."""
         calendar = Calendar(**site.calendar)
         demand = ZoneDemand(
             calendar=calendar,
             step_minutes=site.step_minutes,
             horizon_steps=Grid(site.step_minutes).day,
             floor_kw=site.floor_kw(zone),
+            prior=prior,
         )
         return cls(zone, demand, None, ModelNames(demand=None, weather=None))
 

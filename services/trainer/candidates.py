@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from services.trainer.history import History
     from shared.forecasting.leads import LeadGroup
     from shared.forecasting.model import ZoneForecast
+    from shared.forecasting.prior import Prior
 
 __all__ = ["CANDIDATES", "Candidate", "WeatherCandidate", "ZoneCandidate"]
 
@@ -95,8 +96,11 @@ class ZoneCandidate:
         """Say nothing: no site goes without."""
 
     @classmethod
-    def fit(cls, history: History, progress: Callable[[float], None]) -> Self:
-        """Answer every reading as if it had just come; raises ``DataError`` where they are too few."""
+    def fit(cls, history: History, progress: Callable[[float], None], prior: Prior | None = None) -> Self:
+        """Answer every reading as if it had just come; raises ``DataError`` where they are too few.
+
+        Raises ``ValueError`` where the prior does not fit the site.
+        """
         site = history.site
         calendar = Calendar(**site.calendar)
         day = 24 * 60 // site.step_minutes
@@ -105,6 +109,7 @@ class ZoneCandidate:
             step_minutes=site.step_minutes,
             horizon_steps=day,
             floor_kw=site.floor_kw(history.zone),
+            prior=prior,
         )
         issued = _Issued(history, reference.judged_groups(site.step_minutes))
         row = 0

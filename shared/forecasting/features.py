@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from shared.forecasting.calendar import Calendar
     from shared.forecasting.grid import Grid
 
-__all__ = ["DayPlan", "Features", "grid_leads", "interpolation"]
+__all__ = ["LEAD_WIDTHS", "DayPlan", "Features", "grid_leads", "interpolation"]
 
 Floats = NDArray[np.float64]
 Steps = NDArray[np.int64]
@@ -43,6 +43,8 @@ _AVERAGE_MINUTES = (60, 360, 1440)
 _ORIGIN_CALENDAR, _TARGET_CALENDAR, _TURNS = 33, 20, 6  # columns of a day's table
 _HARMONICS = 4
 _LEAD_LOADS = 16
+LEAD_WIDTHS = _LEAD_LOADS + _TARGET_CALENDAR, _LEAD_LOADS + _TARGET_CALENDAR + _TURNS
+"""Columns of a lead's row: without those of Ramadan, which are the last, and with them."""
 _AROUND = 5  # times around a target at which the late mean is looked up
 
 
@@ -188,7 +190,7 @@ class Features:
         self.load_width = len(self._differences)
         self._products_end = self.load_width + _HARMONICS * len(self._driving)
         self.origin_width = self._products_end + _ORIGIN_CALENDAR
-        self.lead_width = _LEAD_LOADS + _TARGET_CALENDAR + (_TURNS if calendar.ramadan else 0)
+        self.lead_width = LEAD_WIDTHS[bool(calendar.ramadan)]
         self.load_columns = (self._products_end, _LEAD_LOADS)
 
     def turn_to(self, history: History) -> None:

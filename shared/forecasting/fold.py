@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from shared.forecasting.calendar import Calendar
     from shared.forecasting.grid import Grid
     from shared.forecasting.method import Method
+    from shared.forecasting.prior import Prior
     from shared.forecasting.shift import Shift
 
 __all__ = ["DemandFold", "Outlook"]
@@ -96,7 +97,8 @@ class Outlook:
 class DemandFold:
     """The state of one zone, from its first step on.
 
-    ``floor_kw`` is what no load can be below; without it, it is zero as long as no load below zero has been read.
+    ``floor_kw`` is what no load can be below; without it, it is zero as long as no load below zero has been read. The
+    weights shrink towards those of a ``prior``; without one, towards zero.
 
     Raises
     ------
@@ -112,6 +114,7 @@ class DemandFold:
         method: Method,
         first_step: int,
         floor_kw: float | None = None,
+        prior: Prior | None = None,
     ) -> None:
         day = grid.day
         if not 1 <= horizon_steps <= day:
@@ -133,7 +136,7 @@ class DemandFold:
         self.guard = Guard(grid, method.guard)
         self.history = History(grid, calendar, first_step, method.blend)
         self.intervals = Intervals(grid, len(NAMES), self._leads, self._spread, method.intervals)
-        self.ladder = Ladder(grid, self._leads, method.ladder)
+        self.ladder = Ladder(grid, self._leads, method.ladder, borrowed=None if prior is None else ADAPTED)
         self.climatology = Climatology(grid)
         self.combination = Combination(self._leads, day // self._block, method.combination)
         self.shift = LevelShift(grid, horizon_steps, method.shift)
@@ -145,6 +148,7 @@ class DemandFold:
             load_columns=self._features.load_columns,
             rows_a_day=day,
             constants=method.regression,
+            prior=None if prior is None else prior.weights_for(grid, horizon_steps, method.regression, self._features),
         )
         self._features.turn_to(self.history)
         self._plan: DayPlan | None = None
@@ -253,13 +257,22 @@ class DemandFold:
         slot = (self.outlook.last_step + 1 - count) % self._grid.day
         half_kw = []
         for span in self.ladder.spans():
-            leads = slice(span.first - 1, span.last)
-            if self.intervals.calibrated(span.rung):
-                half_kw.append(self.intervals.half_width_kw(span.rung, slot, count, leads, stale, rows))
+            leads, rung = slice(span.first - 1, span.last), self._known_errors(span.rung)
+            if self.intervals.calibrated(rung):
+                half_kw.append(self.intervals.half_width_kw(rung, slot, count, leads, stale, rows))
             else:
                 shares = np.array([COVERAGES[row] for row in rows])
                 half_kw.append(shares[:, None] * size_kw(median_kw[:, None, leads], self.outlook.swing_kw))
         return half_kw[0] if len(half_kw) == 1 else np.concatenate(half_kw, axis=2)
+
+    def _known_errors(self, rung: int) -> int:
+        """Return the rung whose errors make the intervals: those of the bare shape until borrowed weights have some."""
+        return ANALOGUE if rung == ADAPTED and not self.intervals.calibrated(ADAPTED) else rung
+
+    @property
+    def _borrows(self) -> bool:
+        """Whether there are weights to answer with before any were learned here."""
+        return self.regression.prior is not None
 
     def said_of_next_kw(self) -> Floats:
         """Return what each rung has said of the next reading, (rungs, grid leads), NaN where nothing."""
@@ -288,9 +301,10 @@ class DemandFold:
         return onset, f"the load has shifted for good to {self.shift.last_ratio:.2f} of what it was"
 
     def _why_lower(self, span: Span) -> str:
-        if not self.adapted:
-            return "the model has too little history: it answers after about two weeks"
         if not self.ladder.computable[ADAPTED]:
+            if not self.adapted:
+                weeks = "a week" if self._borrows else "two weeks"
+                return f"the model has too little history: it answers after about {weeks}"
             return "most of the last two days is filled: the model would forecast from its own forecasts"
         ours, theirs = map(digits, self.ladder.lately_kw(span))
         return f"better lately: RMSE {ours} against {theirs} kW of the adapted model"
@@ -300,6 +314,8 @@ class DemandFold:
         self.intervals.next_day()
         self.climatology.refresh()
         self.combination.next_day(self.resolution.unit_kw)
+        if self._borrows:
+            self.regression.borrow(self.history.median_size_kw(self.outlook.last_step))
         self._features.turn_to(self.history)
         self._plan = None
         self._see_range(self.outlook.last_step)
@@ -424,6 +440,7 @@ class DemandFold:
                 features.untouched(history, origins),
                 self._error_kw(origins),
                 self.resolution.unit_kw,
+                history.median_size_kw(self.outlook.last_step) if self._borrows else 0.0,
             )
         self.intervals.refresh(history.today)
 
@@ -567,7 +584,7 @@ class DemandFold:
         """Tell which rungs can answer: all leads, and what was fitted only with intervals and within reason."""
         calibrated = self.intervals.calibrated
         return [
-            adapted and calibrated(ADAPTED),
+            adapted and (calibrated(ADAPTED) or self._borrows),
             frozen and calibrated(FROZEN),
             step - self.outlook.dark_step > self._grid.day and calibrated(ladder.WEATHER),
             self.history.has_day(step),

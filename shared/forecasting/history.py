@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.forecasting.same_time import same_time
+from shared.forecasting.size import median_size_kw
 
 if TYPE_CHECKING:
     from shared.forecasting.calendar import Calendar
@@ -109,6 +110,12 @@ class History:
         """Return the lowest and the highest load up to the step; it is zero before the first reading."""
         past = self.series[LOAD, : self.index(step) + 1]
         return float(past.min()), float(past.max())
+
+    def median_size_kw(self, step: int) -> float:
+        """Return the median size of the good loads of the week up to the step, zero where there are none."""
+        end = self.index(step) + 1
+        week = slice(max(end - _WEEK * self.grid.day, self.index(self.first_step), 0), end)
+        return median_size_kw(self.series[LOAD, week][~self.filled[week]])
 
     def next_day(self) -> None:
         """Move the window on by a day."""

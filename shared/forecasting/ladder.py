@@ -51,6 +51,7 @@ class Ladder:
     grid: Grid
     leads: NDArray[np.int64]
     constants: LadderConstants
+    borrowed: int | None = None  # the rung that needs no proof of its own: another site has given it
     square_kw2: Floats = field(init=False)  # (rungs, groups)
     joint_kw2: Floats = field(init=False)  # (2, rungs, groups): its own, and the first rung's, where both had answered
     errors: NDArray[np.int64] = field(init=False)  # (2, rungs): how many lie behind the former, and the latter
@@ -102,7 +103,11 @@ class Ladder:
     def _choice(self, computable: list[bool], negligible_kw2: float) -> list[int]:
         proven = (self.errors >= _FEWEST_ERRORS).tolist()
         # what was fitted must have shown what it is worth; a rule needs no proof
-        rungs = [rung for rung, can in enumerate(computable) if can and (proven[0][rung] or rung >= ANALOGUE)]
+        rungs = [
+            rung
+            for rung, can in enumerate(computable)
+            if can and (proven[0][rung] or rung >= ANALOGUE or rung == self.borrowed)
+        ]
         first = rungs[0]
         if first == ADAPTED:
             ours, theirs, judged = self.joint_kw2[0], self.joint_kw2[1], proven[1]

@@ -131,6 +131,10 @@ class RegressionConstants(Constants):
     """What is added to the diagonal, as a share of it, in each memory."""
     ridge_of_one_day: float = field(default=80.0, metadata=_NOT_NEGATIVE)
     """The same after one day; it falls with the square of the days that a memory holds."""
+    prior_of_one_day: float = field(default=300.0, metadata=_NOT_NEGATIVE)
+    """The same where the weights shrink towards a prior: that is worth more of their trust than zero is."""
+    prior_share: float = field(default=0.6, metadata=_SHARE)
+    """They shrink towards this share of it: no zone is quite like the others."""
     windows: int = field(default=4, metadata=_COUNT)
     """There are weights for so many times of the day; a divisor of the steps of a day."""
     robust_errors: float = field(default=2.0, metadata=_POSITIVE)

@@ -35,6 +35,8 @@ from shared.forecasting.grid import Grid
 from shared.forecasting.intervals import COVERAGES
 from shared.forecasting.ladder import NAMES
 from shared.forecasting.method import METHOD, Method
+from shared.forecasting.prior import Lesson, Prior
+from shared.forecasting.size import median_size_kw
 from shared.forecasting.state import below, fields_of, give, joined, refuse_misfit
 
 if TYPE_CHECKING:
@@ -47,10 +49,11 @@ __all__ = ["VERSION", "Answer", "NotFittedError", "ZoneDemand", "ZoneForecast"]
 
 Floats = NDArray[np.float64]
 
-VERSION = 9
+VERSION = 10
 """Of the state: what an older or newer release wrote is not read."""
 
 _KIND = "zone-demand"
+_PRIOR = "prior"  # what the names of its arrays begin with
 
 
 class NotFittedError(ValueError):
@@ -111,6 +114,13 @@ class ZoneDemand:
         The tunable constants.
     floor_kw
         What no load of the zone can be below. None: no forecast is below zero as long as no reading was.
+    prior
+        What other zones have taught, to begin with; kept in the state. None: the zone begins with nothing.
+
+    Raises
+    ------
+    ValueError
+        If the prior does not fit the other parameters.
     """
 
     def __init__(
@@ -121,13 +131,17 @@ class ZoneDemand:
         horizon_steps: int = 144,
         method: Method = METHOD,
         floor_kw: float | None = None,
+        prior: Prior | None = None,
     ) -> None:
         self.calendar = calendar
         self.step_minutes = step_minutes
         self.horizon_steps = horizon_steps
         self.method = method
         self.floor_kw = floor_kw
+        self.prior = prior
         self.fold: DemandFold | None = None
+        if prior is not None:
+            self._empty_fold(0)  # refuses a prior that does not fit before there is a reading
 
     def fit(self, first_step: int, demand_kw: Floats) -> Self:
         """Start anew and take equally spaced readings, in kW, NaN where missing; the same as taking them one by one."""
@@ -238,6 +252,12 @@ class ZoneDemand:
         self.fold.freeze()
         return self
 
+    def lesson(self, demand_kw: Floats) -> Lesson:
+        """Return what these readings, in kW, have taught, for a prior; raises ``NotFittedError`` before a day of it."""
+        if self.fold is None or not self.fold.regression.learned:
+            raise NotFittedError("zone-demand has learned nothing yet: feed it about two weeks of readings")
+        return Lesson(self.fold.regression, median_size_kw(demand_kw))
+
     def predict(self, coverages: tuple[float, ...] = COVERAGES) -> ZoneForecast:
         """Return the forecast from the last reading, with these intervals.
 
@@ -257,7 +277,7 @@ class ZoneDemand:
     @property
     def parameters(self) -> dict[str, Any]:
         """The parameters, by name."""
-        names = ("calendar", "step_minutes", "horizon_steps", "method", "floor_kw")
+        names = ("calendar", "step_minutes", "horizon_steps", "method", "floor_kw", "prior")
         return {name: getattr(self, name) for name in names}
 
     def anew(self, **changes: Any) -> Self:
@@ -269,8 +289,11 @@ class ZoneDemand:
         dates = {name: _iso(getattr(self.calendar, name)) for name in ("add", "remove")}
         calendar = {**asdict(self.calendar), **dates, "ramadan": [_iso(spell) for spell in self.calendar.ramadan]}
         parameters = {**self.parameters, "calendar": calendar, "method": self.method.named()}
-        header = artefact.headed(_KIND, VERSION, parameters)
-        return header if self.fold is None else {**header, **_gathered(self.fold)}
+        del parameters["prior"]
+        state = artefact.headed(_KIND, VERSION, parameters)
+        if self.prior is not None:
+            state |= joined({_PRIOR: self.prior.state()})
+        return state if self.fold is None else {**state, **_gathered(self.fold)}
 
     @classmethod
     def of_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
@@ -278,12 +301,15 @@ class ZoneDemand:
         arrays = dict(state)
         parameters = artefact.parameters_of(arrays, _KIND, VERSION)
         arrays.pop(artefact.HEADER)
+        borrowed = below(arrays, _PRIOR)
+        arrays = {name: array for name, array in arrays.items() if not name.startswith(f"{_PRIOR}.")}
         try:
             calendar = dict(parameters["calendar"])
             calendar |= {name: _days(calendar[name]) for name in ("add", "remove")}
             calendar["ramadan"] = tuple((first, last) for first, last in map(_days, calendar["ramadan"]))
             method = Method.of_named(dict(parameters["method"]))
-            model = cls(**{**parameters, "calendar": Calendar(**calendar), "method": method})
+            prior = Prior.of_state(borrowed) if borrowed else None
+            model = cls(**{**parameters, "calendar": Calendar(**calendar), "method": method, "prior": prior})
             blank = model._empty_fold(0)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"header has parameters that this program cannot use: {error}") from error
@@ -308,7 +334,7 @@ class ZoneDemand:
 
     def _empty_fold(self, first_step: int) -> DemandFold:
         grid = Grid(self.step_minutes)
-        return DemandFold(self.calendar, grid, self.horizon_steps, self.method, first_step, self.floor_kw)
+        return DemandFold(self.calendar, grid, self.horizon_steps, self.method, first_step, self.floor_kw, self.prior)
 
 
 def _gathered(fold: DemandFold) -> dict[str, NDArray[Any]]:

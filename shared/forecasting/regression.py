@@ -20,6 +20,10 @@ What a column means changes with the time of day, so the sums are kept for each 
 counts less, v = 1 / (1 + (e / (c E))^2), for its error e beside the usual one E: the weight that maximum likelihood
 gives to errors with the tails of a Cauchy distribution.
 
+The weights may shrink towards others than zero, which another site has taught (:mod:`shared.forecasting.prior`): with
+beta_0 and gamma_0 for those, rho diag(A) beta_0 is added to b and rho diag(C) gamma_0 to c. So they are what is served
+before the first day, what a column never seen keeps, and what fades as the own days come in.
+
 References
 ----------
 L. Ljung, System Identification: Theory for the User, 2nd ed., 1999, ch. 11 (recursive least squares, forgetting).
@@ -34,7 +38,7 @@ T. Hastie and R. Tibshirani, Varying-coefficient models, Journal of the Royal St
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,14 +50,81 @@ from shared.forecasting.windows import windows
 if TYPE_CHECKING:
     from shared.forecasting.method import RegressionConstants
 
-__all__ = ["ADAPTED", "FROZEN", "LeadRegression"]
+__all__ = ["ADAPTED", "FROZEN", "LeadRegression", "Sums", "Weights"]
 
 Floats = NDArray[np.float64]
-Sums = NDArray[np.float32]
+Singles = NDArray[np.float32]
 
 ADAPTED, FROZEN = range(2)  # rows of the weights
 _USUAL_WEIGHT = 0.8  # about that of the rows of a usual day, were it not divided by it
 _NOISE = 1e-9  # a sum of squares; of loads, in units of the zone's resolution
+
+
+class Weights(NamedTuple):
+    """What an origin's row and its leads' are multiplied by, in each window."""
+
+    beta: Floats  # (windows, leads, origin_width)
+    gamma: Floats  # (windows, leads, lead_width)
+
+    def of_size(self, size_kw: float, load_columns: tuple[int, int]) -> Weights:
+        """Return weights per kW of a zone's size as those of a zone: those of load columns are the same in both."""
+        beta, gamma = self.beta.copy(), self.gamma.copy()
+        for weights, loads in zip((beta, gamma), load_columns, strict=True):
+            weights[..., loads:] *= size_kw
+        return Weights(beta, gamma)
+
+    def of_window(self, window: int) -> tuple[Floats, Floats]:
+        """Return those of one window, (leads, origin_width) and (leads, lead_width)."""
+        return self.beta[window], self.gamma[window]
+
+
+class Sums(NamedTuple):
+    """The sums of one memory and window."""
+
+    shared: Floats  # A, (origin_width, origin_width)
+    cross: NDArray[np.floating]  # [B | b] of all leads side by side, (origin_width, leads * (lead_width + 1))
+    own: Floats  # [[C, c], [c', sum w r r]] of each lead, (leads, lead_width + 1, lead_width + 1)
+
+    def solved(
+        self,
+        ridge: float,
+        load_columns: tuple[int, int],
+        unit_kw: float,
+        towards: tuple[Floats, Floats] | None = None,
+    ) -> tuple[Floats, Floats]:
+        """Return beta, (leads, origin_width), and gamma, (leads, lead_width); the sums are not to be used again.
+
+        Parameters
+        ----------
+        ridge
+            What is added to the diagonals, as a share of them.
+        load_columns
+            How many of the first columns of an origin's and of a lead's row are made of loads.
+        unit_kw
+            The resolution of the loads.
+        towards
+            The weights that the ridge shrinks towards, of the same shapes as those returned; None for zero.
+        """
+        shared, cross, own = self
+        leads, joined = own.shape[:2]
+        label = joined - 1
+        added = [
+            _add_ridge(gram, ridge, loads, unit_kw) for gram, loads in zip((shared, own), load_columns, strict=True)
+        ]
+        if towards is not None:
+            beta, gamma = towards
+            cross = cross.astype(np.float64)
+            cross.reshape(-1, leads, joined)[:, :, label] += added[0][:, None] * beta.T
+            own[:, :label, label] += added[1][:, :label] * gamma
+        factor = np.linalg.cholesky(shared).astype(np.float32)
+        # L W = cross, solved from the right as W' L' = cross': the rows of both are in the order that BLAS wants
+        half = strsm(1.0, factor.T, cross.astype(np.float32, copy=False).T, side=1).T
+        by_lead = np.ascontiguousarray(half.reshape(-1, leads, joined).swapaxes(0, 1))
+        left = own - by_lead.swapaxes(1, 2) @ by_lead
+        gamma = np.linalg.solve(left[:, :label, :label], left[:, :label, label:])[:, :, 0]
+        rest = by_lead[:, :, label] - np.matvec(by_lead[:, :, :label], gamma)
+        beta = solve_triangular(factor, rest.T, lower=True, trans="T", check_finite=False).T
+        return beta, gamma
 
 
 @dataclass
@@ -72,9 +143,10 @@ class LeadRegression:
     load_columns: tuple[int, int]  # how many of the first columns of an origin's and of a lead's row are made of loads
     rows_a_day: int
     constants: RegressionConstants
-    shared: Sums = field(init=False)  # A, (memories, windows, half of origin_width x origin_width)
-    cross: Sums = field(init=False)  # (memories, windows, origin_width, leads * (lead_width + 1))
-    own: Sums = field(init=False)  # (memories, windows, leads, half of (lead_width + 1) x (lead_width + 1))
+    prior: Weights | None = None  # per kW of size: shrunk towards; None for zero
+    shared: Singles = field(init=False)  # A, (memories, windows, half of origin_width x origin_width)
+    cross: Singles = field(init=False)  # (memories, windows, origin_width, leads * (lead_width + 1))
+    own: Singles = field(init=False)  # (memories, windows, leads, half of (lead_width + 1) x (lead_width + 1))
     squares: Floats = field(init=False)  # (memories, load_width): sums of the squares of the load columns
     weight: Floats = field(init=False)  # (memories,): sum of the weights of the rows, but for window and robustness
     beta: Floats = field(init=False)  # (adapted and frozen, windows, leads, origin_width)
@@ -101,12 +173,17 @@ class LeadRegression:
 
     @property
     def learned(self) -> bool:
-        """Whether a day has been learned."""
-        return bool(self.weight[0] > 0.0)
+        """Whether a day has been learned, or a prior stands in for it."""
+        return not np.isnan(self.beta[ADAPTED, 0, 0, 0])
 
     def freeze(self) -> None:
         """Keep the weights as they are, beside those that go on adapting."""
         self.beta[FROZEN], self.gamma[FROZEN] = self.beta[ADAPTED], self.gamma[ADAPTED]
+
+    def borrow(self, size_kw: float) -> None:
+        """Answer with the prior, where there is one, as long as no day has been learned."""
+        if self.prior is not None and not self.weight[0]:
+            self.beta[ADAPTED], self.gamma[ADAPTED] = self.prior.of_size(size_kw, self.load_columns)
 
     def rescale(self, ratio: float) -> None:
         """Follow a lasting shift: larger loads have larger errors."""
@@ -120,6 +197,7 @@ class LeadRegression:
         good: NDArray[np.bool_],
         error_kw: Floats,
         unit_kw: float = 1.0,
+        size_kw: float = 1.0,
     ) -> None:
         """Learn a day: forget a little, add the good rows of a block, and solve.
 
@@ -137,6 +215,8 @@ class LeadRegression:
             The mean error of what was forecast from these origins, (rows,), NaN where nothing was.
         unit_kw
             That of the zone's resolution.
+        size_kw
+            How large the load of the zone is, which the calendar columns of a prior go by.
         """
         if not good.any():
             return
@@ -158,7 +238,7 @@ class LeadRegression:
             self.shared[:, window] += (left.T @ left).reshape(-1)[self._upper]
             self.cross[:, window] += left.T @ right.reshape(len(right), -1)
             self.own[:, window] += (by_lead.swapaxes(1, 2) @ by_lead).reshape(self.leads, -1)[:, self._own_upper]
-        self._solve(unit_kw)
+        self._solve(unit_kw, size_kw)
 
     def _robust(self, good: NDArray[np.bool_], error_kw: Floats) -> Floats:
         """Return what each row weighs: less, the farther its forecasts were off, zero where it is not good, (rows,)."""
@@ -177,31 +257,30 @@ class LeadRegression:
         self.daily_error_kw[-1] = today
         return weights
 
-    def _solve(self, unit_kw: float) -> None:
+    def sums(self, memory: int, window: int) -> Sums:
+        """Return the sums of one memory and window, a copy but for ``cross``."""
+        shared = self.shared[memory, window].astype(np.float64).take(self._whole)
+        own = self.own[memory, window].astype(np.float64).take(self._own_whole, axis=1)
+        return Sums(shared, self.cross[memory, window], own)
+
+    def ridge(self, memory: int) -> float:
+        """Return what is added to the diagonals of one memory, as a share of them."""
+        constants = self.constants
+        of_one_day = constants.ridge_of_one_day if self.prior is None else constants.prior_of_one_day
+        return constants.ridges[memory] + of_one_day * (self.rows_a_day / float(self.weight[memory])) ** 2
+
+    def _solve(self, unit_kw: float, size_kw: float) -> None:
+        prior = None if self.prior is None else self.prior.of_size(size_kw, self.load_columns)
+        ridges = [self.ridge(memory) for memory in range(len(self.weight))]
         for window in range(self.constants.windows):
-            solved = [self._solved(memory, window, unit_kw) for memory in range(len(self.weight))]
+            towards = None if prior is None else prior.of_window(window)
+            solved = [
+                self.sums(memory, window).solved(ridge, self.load_columns, unit_kw, towards)
+                for memory, ridge in enumerate(ridges)
+            ]
             self.beta[ADAPTED, window] = np.mean([beta for beta, _ in solved], axis=0)
             self.gamma[ADAPTED, window] = np.mean([gamma for _, gamma in solved], axis=0)
         self.limit[:] = self.constants.clip_rms * np.sqrt((self.squares / self.weight[:, None]).mean(axis=0))
-
-    def _solved(self, memory: int, window: int, unit_kw: float) -> tuple[Floats, Floats]:
-        """Return beta, (leads, origin_width), and gamma, (leads, lead_width), of one memory and window."""
-        ridge = self.constants.ridges[memory]
-        ridge += self.constants.ridge_of_one_day * (self.rows_a_day / self.weight[memory]) ** 2
-        label = self.lead_width
-        shared = self.shared[memory, window].astype(np.float64).take(self._whole)
-        own = self.own[memory, window].astype(np.float64).take(self._own_whole, axis=1)
-        for gram, loads in zip((shared, own), self.load_columns, strict=True):
-            _add_ridge(gram, ridge, loads, unit_kw)
-        factor = np.linalg.cholesky(shared).astype(np.float32)
-        # L W = cross, solved from the right as W' L' = cross': the rows of both are in the order that BLAS wants
-        half = strsm(1.0, factor.T, self.cross[memory, window].T, side=1).T
-        by_lead = np.ascontiguousarray(half.reshape(self.origin_width, self.leads, label + 1).swapaxes(0, 1))
-        left = own - by_lead.swapaxes(1, 2) @ by_lead
-        gamma = np.linalg.solve(left[:, :label, :label], left[:, :label, label:])[:, :, 0]
-        rest = by_lead[:, :, label] - np.matvec(by_lead[:, :, :label], gamma)
-        beta = solve_triangular(factor, rest.T, lower=True, trans="T", check_finite=False).T
-        return beta, gamma
 
 
 def _triangle(width: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -212,8 +291,8 @@ def _triangle(width: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return row * width + column, places
 
 
-def _add_ridge(gram: Floats, share: float, loads: int, unit_kw: float) -> None:
-    """Add to the matrices a share of their diagonals, and one unit where a column was never seen.
+def _add_ridge(gram: Floats, share: float, loads: int, unit_kw: float) -> Floats:
+    """Add to the matrices a share of their diagonals, and one unit where a column was never seen; return what.
 
     A column that was seen only where it is zero but for rounding (a cosine at six) was never seen. So many of the first
     columns are made of loads.
@@ -221,4 +300,6 @@ def _add_ridge(gram: Floats, share: float, loads: int, unit_kw: float) -> None:
     diagonal = np.einsum("...ii->...i", gram)
     unit = np.ones(diagonal.shape[-1])
     unit[:loads] = unit_kw * unit_kw
-    diagonal += np.where(diagonal > _NOISE * unit, share * diagonal, unit)
+    added: Floats = np.where(diagonal > _NOISE * unit, share * diagonal, unit)
+    diagonal += added
+    return added

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Kw", "crosses_zero", "size_kw", "swing_kw", "within"]
+__all__ = ["Kw", "crosses_zero", "median_size_kw", "size_kw", "swing_kw", "within"]
 
 Kw = float | NDArray[np.float64]
 
@@ -30,6 +30,12 @@ def crosses_zero(loads_kw: NDArray[np.float64]) -> bool:
 def size_kw(kw: Kw, swing_kw: Kw) -> NDArray[np.float64]:
     """Return what shares of a load are shares of."""
     return np.asarray(np.maximum(np.abs(kw), swing_kw))
+
+
+def median_size_kw(loads_kw: NDArray[np.float64]) -> float:
+    """Return the median size of the loads, NaN left out: the size of a zone; zero where there are none."""
+    known_kw = np.abs(loads_kw[~np.isnan(loads_kw)])
+    return float(np.median(known_kw)) if known_kw.size else 0.0
 
 
 def within(load_kw: Kw, expected_kw: Kw, ratio: float, swing_kw: Kw) -> NDArray[np.bool_]:

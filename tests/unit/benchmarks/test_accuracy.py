@@ -27,6 +27,8 @@ from benchmarks.accuracy import (
     level_errors_kw,
     mean_rmse_kw,
     onsets_in,
+    prior_of,
+    prior_rows,
     said_of_next_kw,
     stream,
     weather_estimate,
@@ -132,7 +134,20 @@ class TestColdStarts:
         windows = (ColdWindow("2017-01-01", 8, 900.0, 1000.0), ColdWindow("2017-03-01", 8, 1100.0, 1400.0))
         (table,) = ColdStarts(2, windows).shown()["cold"]
         assert isinstance(table, Table)
-        assert list(table.columns[1].cells) == ["900/1,000", "1,100/1,400", "1,000/1,200"]
+        assert list(table.columns[1].cells) == ["900/-/1,000", "1,100/-/1,400", "1,000/-/1,200"]
+
+    def test_a_start_learns_from_other_zones_outside_its_hundred_days(self) -> None:
+        """Before it where sixty days lie there, else after them; loads within the hundred days teach nothing."""
+        assert prior_rows(300 * DAY, 60 * DAY) == range(60 * DAY)
+        assert prior_rows(300 * DAY, 59 * DAY) == range(159 * DAY, 300 * DAY)
+        other = replace(history_of(70, seen_days=70), zone=1)
+        changed = replace(other, demand_kw=np.where(np.arange(70 * DAY) < 60 * DAY, other.demand_kw, 0.0))
+        one, two = (prior_of((taught,), 60 * DAY, untold) for taught in (other, changed))
+        assert one is not None
+        assert two is not None
+        np.testing.assert_array_equal(one.weights.beta, two.weights.beta)
+        assert prior_of((other,), 0, untold) is None
+        assert prior_of((), 60 * DAY, untold) is None
 
 
 class TestDisturbances:

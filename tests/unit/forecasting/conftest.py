@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from shared.forecasting.calendar import Calendar
 from shared.forecasting.model import ZoneDemand
+from shared.forecasting.prior import Prior, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +30,15 @@ def calendar() -> Calendar:
 def model(calendar: Calendar) -> ZoneDemand:
     """Return a forecaster of a day at half an hour, without readings."""
     return ZoneDemand(calendar=calendar, step_minutes=30, horizon_steps=48)
+
+
+@pytest.fixture(scope="session")
+def prior(calendar: Calendar, synthetic: Callable[..., tuple[int, NDArray[np.float64]]]) -> Prior:
+    """Return what five weeks of the synthetic load, half an hour a step, have taught."""
+    first_step, load_kw = synthetic(35)
+    lesson = ZoneDemand(calendar=calendar, step_minutes=30, horizon_steps=48).fit(first_step, load_kw).lesson(load_kw)
+    source = Source("0" * 64, "there", (1,), datetime(2017, 1, 1, tzinfo=UTC), datetime(2017, 2, 5, tzinfo=UTC))
+    return Prior.pooled([lesson], 30, 48, source)
 
 
 @pytest.fixture(scope="session")

@@ -63,6 +63,7 @@ def test_parameters_come_back(saved: Path) -> None:
         "horizon_steps": 24,
         "method": OTHER,
         "floor_kw": None,
+        "prior": None,
     }
 
 
@@ -118,8 +119,8 @@ def test_nothing_is_unpickled(saved: Path) -> None:
 
 def test_a_newer_format_asks_for_an_update(saved: Path) -> None:
     """A version that this program does not read is named."""
-    rewritten(saved, header=header(saved, version=10))
-    with pytest.raises(ValueError, match=r"zone-demand\.npz .*format version 10, this program reads 9.*: run"):
+    rewritten(saved, header=header(saved, version=11))
+    with pytest.raises(ValueError, match=r"zone-demand\.npz .*format version 11, this program reads 10.*: run"):
         ZoneDemand.load(saved)
 
 

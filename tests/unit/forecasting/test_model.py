@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from shared.forecasting.prior import Prior
+
     Series = Callable[..., tuple[int, NDArray[np.float64]]]
 
 DAY = 48  # steps of half an hour
@@ -41,12 +43,14 @@ def state(model: ZoneDemand, tmp_path: Path) -> bytes:
     return path.read_bytes()
 
 
+@pytest.mark.parametrize("borrowed", [False, True])
 @pytest.mark.parametrize("block", [1, 7, 500])
 def test_blocks_and_saved_states_change_no_bit(
-    model: ZoneDemand, synthetic: Series, tmp_path: Path, block: int
+    model: ZoneDemand, synthetic: Series, prior: Prior, tmp_path: Path, block: int, *, borrowed: bool
 ) -> None:
-    """Fed at once, or in blocks with a save and a load after each, the state is the same to the bit."""
+    """Fed at once, or in blocks with a save and a load after each, it is the same to the bit; with a prior, too."""
     first_step, load_kw = synthetic(22)
+    model = model.anew(prior=prior if borrowed else None)
     load_kw[[300, 301, 900]] = np.nan
     whole = model.anew().fit(first_step, load_kw)
     path = tmp_path / "block.npz"
@@ -58,6 +62,27 @@ def test_blocks_and_saved_states_change_no_bit(
             model = ZoneDemand.load(path)
     assert state(model, tmp_path) == state(whole, tmp_path)
     assert_same(model.predict(), whole.predict())
+
+
+def test_with_a_prior_readings_are_answered_alike_in_any_company(
+    model: ZoneDemand, synthetic: Series, prior: Prior, tmp_path: Path
+) -> None:
+    """One by one, by 7 and by 500 every forecast and the state are the same to the bit."""
+    first_step, load_kw = synthetic(16)
+    said, states = [], []
+    for size in (1, 7, 500):
+        one, row = model.anew(prior=prior), 0
+        answers: list[ZoneForecast | None] = []
+        while row < len(load_kw):
+            answers += one.answer(first_step + row, load_kw[row : row - row % size + size])
+            row = len(answers)
+        said.append([forecast for forecast in answers if forecast is not None])
+        states.append(state(one, tmp_path))
+    assert len(said[0]) == len(load_kw)
+    for other in said[1:]:
+        for left, right in zip(said[0], other, strict=True):
+            assert_same(left, right)
+    assert states[0] == states[1] == states[2]
 
 
 @pytest.mark.parametrize("horizon_steps", [5, DAY])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shared.forecasting.method import RegressionConstants
-from shared.forecasting.regression import ADAPTED, FROZEN, LeadRegression
+from shared.forecasting.regression import ADAPTED, FROZEN, LeadRegression, Weights
 from shared.forecasting.windows import windows
 
 ROWS, ORIGIN_WIDTH, LEAD_WIDTH, LEADS = 48, 5, 3, 4
@@ -66,6 +66,49 @@ def test_the_block_solution_is_that_of_the_whole_system(regression: LeadRegressi
         weights = np.linalg.solve(gram + share * np.diag(np.diag(gram)), (weight * rows).T @ labels[:, lead])
         found = np.hstack((regression.beta[ADAPTED, window, lead], regression.gamma[ADAPTED, window, lead]))
         np.testing.assert_allclose(found, weights, rtol=2e-4, atol=1e-6)
+
+
+@pytest.fixture
+def prior() -> Weights:
+    """Return weights that differ from those that the rows follow."""
+    random = np.random.default_rng(5)
+    return Weights(random.normal(size=(4, LEADS, ORIGIN_WIDTH)), random.normal(size=(4, LEADS, LEAD_WIDTH)))
+
+
+@pytest.mark.parametrize("window", range(4))
+def test_the_ridge_shrinks_towards_a_prior(regression: LeadRegression, prior: Weights, window: int) -> None:
+    """It is the ridge regression of what the prior leaves unexplained; its calendar columns go by the zone's size."""
+    regression.prior, size_kw = prior, 7.0
+    days = [block(seed) for seed in range(1, 4)]
+    for day in days:
+        regression.fold(*day, ALL_GOOD, NOTHING_SAID, size_kw=size_kw)
+    origins, leads, labels = (np.concatenate(parts) for parts in zip(*days, strict=True))
+    share = RIDGE + RegressionConstants.prior_of_one_day / 3.0**2
+    weight = np.tile(SHARE[:, window], 3)[:, None]
+    of_size = np.repeat((1.0, size_kw, size_kw), (2, ORIGIN_WIDTH - 2, LEAD_WIDTH))
+    for lead in range(LEADS):
+        rows = np.hstack((origins, leads[:, lead]))
+        towards = of_size * np.hstack((prior.beta[window, lead], prior.gamma[window, lead]))
+        gram = (weight * rows).T @ rows
+        rest = labels[:, lead] - rows @ towards
+        weights = towards + np.linalg.solve(gram + share * np.diag(np.diag(gram)), (weight * rows).T @ rest)
+        found = np.hstack((regression.beta[ADAPTED, window, lead], regression.gamma[ADAPTED, window, lead]))
+        np.testing.assert_allclose(found, weights, rtol=1e-3, atol=1e-4)
+
+
+def test_a_prior_answers_until_a_day_is_learned(regression: LeadRegression, prior: Weights) -> None:
+    """Before that its weights are the adapted ones, of the zone's size; afterwards they are left to the days."""
+    regression.prior = prior
+    before = regression.learned
+    regression.borrow(2.0)
+    assert (before, regression.learned) == (False, True)
+    np.testing.assert_array_equal(regression.beta[ADAPTED, ..., :2], prior.beta[..., :2])
+    np.testing.assert_array_equal(regression.beta[ADAPTED, ..., 2:], 2.0 * prior.beta[..., 2:])
+    np.testing.assert_array_equal(regression.gamma[ADAPTED], 2.0 * prior.gamma)
+    regression.fold(*block(1), ALL_GOOD, NOTHING_SAID, size_kw=2.0)
+    learned = regression.beta.copy()
+    regression.borrow(3.0)
+    np.testing.assert_array_equal(regression.beta, learned)
 
 
 def test_a_row_counts_the_less_the_farther_its_forecasts_were_off() -> None:

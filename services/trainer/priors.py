@@ -1,0 +1,43 @@
+"""Pools what the zones of a year have taught, for a new site to begin with."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from services.trainer.candidates import ZoneCandidate
+from services.trainer.history import History
+from shared.data.year import DataError
+from shared.forecasting.grid import Grid
+from shared.forecasting.prior import Prior, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from shared.data.year import Year
+
+    Progress = Callable[[str, float], None]
+
+__all__ = ["train_prior"]
+
+
+def train_prior(year: Year, until: datetime, zones: Sequence[int], progress: Progress) -> Prior:
+    """Fit each zone on the readings before ``until`` and return what all of them have taught.
+
+    Raises
+    ------
+    DataError
+        If a zone has too few readings, or all loads are zero.
+    """
+    lessons = []
+    for zone in zones:
+        history = History.of(year, zone, until)
+        model = ZoneCandidate.fit(history, partial(progress, f"zone {zone}: fitting zone-demand")).model
+        lessons.append(model.lesson(history.demand_kw[: history.seen]))
+    step_minutes = year.site.step_minutes
+    source = Source(year.sha256, year.site.name, tuple(zones), year.span[0], until)
+    try:
+        return Prior.pooled(lessons, step_minutes, Grid(step_minutes).day, source)
+    except ValueError as error:
+        raise DataError(f"{year.label}: {error}") from None
