@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from backtest.run import books_of
-from cli.provision import require_zones, settled, year_for, zones_for
+from cli.provision import prior_for, require_zones, settled, year_for, zones_for
 from shared.data.hints import Hints
+from shared.forecasting.prior import Prior, Source
+from shared.forecasting.regression import Weights
 from shared.runtime.settings import Refused, Settings, load
+from tests.unit.backtest.records import START, year
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,3 +128,38 @@ def test_a_guessed_site_can_be_streamed(load_file: str, tmp_path: Path) -> None:
     assert year_for(load_file, made, Console(), Hints().dialect).assumed == ()
     assert settled("synthetic", settings, Console(), Hints()) is settings
     assert settled(None, settings, Console(), Hints()) is settings
+
+
+class TestPrior:
+    """A file of what other zones have taught."""
+
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        """Return one of zone 1 of the test year up to its third day."""
+        source = Source(year().sha256, "tetouan", (1,), START, START + timedelta(days=2))
+        weights = Weights(np.zeros((4, 14, 93)), np.zeros((4, 14, 36)))
+        Prior(weights, 10, 144, source).save(tmp_path / "prior.npz")
+        return tmp_path / "prior.npz"
+
+    def test_it_may_judge_another_zone_of_later(self, file: Path) -> None:
+        """What it says is then no answer that it has seen; without a file there is none."""
+        prior = prior_for(file, year(), 2, START + timedelta(days=2))
+        assert prior is not None
+        assert prior.source.zones == (1,)
+        assert prior_for(None, year(), 2) is None
+
+    @pytest.mark.parametrize(("zone", "days"), [(1, 2), (2, 1)])
+    def test_no_test_scores_what_it_was_trained_on(self, file: Path, zone: int, days: int) -> None:
+        """Neither its own zone, nor another one at the same time; one line says on what, and what to do."""
+        with pytest.raises(
+            Refused, match=r"trained on tetouan, zones 1, .* no test scores .*: train one on other zones"
+        ):
+            prior_for(file, year(), zone, START + timedelta(days=days))
+
+    def test_a_file_that_is_none_is_refused(self, file: Path) -> None:
+        """It is named, whether it is something else, missing, or of another step."""
+        with pytest.raises(Refused, match=r"--prior .*absent\.npz: cannot be read \(No such file"):
+            prior_for(file.with_name("absent.npz"), year(), 2)
+        file.write_bytes(b"kW\n17\n")
+        with pytest.raises(Refused, match=r"--prior: .*prior\.npz is no whole prior state"):
+            prior_for(file, year(), 2)
