@@ -21,7 +21,7 @@ from shared.contracts.messages import CleanReading, Flagged, printable
 from shared.data.cells import register_of, value_of
 from shared.data.likeness import closest
 from shared.data.numbers import meant_by
-from shared.data.times import Moment, NoTime, read_time
+from shared.data.times import Moment, NoTime, day_of, read_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -233,7 +233,7 @@ def _time(record: dict[str, Any], unknown: tuple[str, ...], site: Site) -> Momen
     if _text(cell) is None:
         raise _Refusal("no_time", column, _no_time(column, record, unknown, site))
     date = None if site.date_column is None else record.get(site.date_column)
-    cell = f"{date} {cell}" if date is not None else cell
+    cell = f"{day_of(str(date))} {cell}" if date is not None else cell
     read = read_time(cell, site)
     if isinstance(read, NoTime):
         if site.date_column is not None and date is None:

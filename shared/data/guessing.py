@@ -178,7 +178,8 @@ def _split_times(sample: _Sample) -> tuple[str, str] | None:
         if asked not in dates + clocks:
             return None
         dates, clocks = ([asked] if asked in found else found for found in (dates, clocks))
-    if len(dates) != 1 or len(clocks) != 1 or any(_holds_times(sample, column) for column in columns):
+    whole = any(_holds_times(sample, column) for column in columns if column not in dates)
+    if whole or len(dates) != 1 or len(clocks) != 1:
         return None
     return dates[0], clocks[0]
 

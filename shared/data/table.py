@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from shared.data.errors import DataError
 from shared.data.likeness import closest
 from shared.data.numbers import plain_numbers
-from shared.data.times import FORMS, NoTime, read_time, read_times
+from shared.data.times import FORMS, MIDNIGHT, NoTime, read_time, read_times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,8 @@ def of_site(table: Table, site: Site, name: str, decimal: Mark | None = None) ->
 
 def joined(rows: pd.DataFrame, date_column: str, time_column: str) -> pd.DataFrame:
     """Return the rows with date and time of day in one column, that of the times."""
-    return rows.assign(**{time_column: rows[date_column] + " " + rows[time_column]}).drop(columns=date_column)
+    days = rows[date_column].str.replace(MIDNIGHT, "", regex=True)
+    return rows.assign(**{time_column: days + " " + rows[time_column]}).drop(columns=date_column)
 
 
 def fits(rows: pd.DataFrame, site: Site) -> bool:

@@ -30,15 +30,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMS",
+    "MIDNIGHT",
     "Moment",
     "NoTime",
     "Stamps",
+    "day_of",
     "forms_of",
     "is_clock",
     "is_date",
     "read_time",
     "read_times",
 ]
+
+MIDNIGHT = r"[ T]00:00(?::00(?:\.0+)?)?$"
+"""What many tables write after a date that has a column of its own, as a pattern."""
 
 FORMS = "month/day/year hour:minute, as in 1/31/2018 0:10, or ISO 8601"
 """What is read without being told, as a message to a human names it."""
@@ -182,8 +187,13 @@ def read_times(written: pd.Series[str], site: Site) -> Stamps:
 
 
 def is_date(text: str) -> bool:
-    """Tell whether a text is a day alone, in whichever order."""
-    return any(_day(text, order) is not None for order in (MONTH_FIRST_ANY_MARK, DAY_FIRST))
+    """Tell whether a text is a day alone, in whichever order, or its midnight."""
+    return any(_day(day_of(text), order) is not None for order in (MONTH_FIRST_ANY_MARK, DAY_FIRST))
+
+
+def day_of(date: str) -> str:
+    """Return a date without the midnight by which many tables write one that has a column of its own."""
+    return re.sub(MIDNIGHT, "", date)
 
 
 def is_clock(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -122,6 +123,9 @@ SPLIT = {
     "day first": ("%d/%m/%Y", "%H:%M"),
     "compact": ("%Y%m%d", "%H:%M"),
     "decimals": ("%Y/%m/%d", "%H:%M:%S.000"),
+    "dates at midnight": ("%Y-%m-%d 00:00:00", "%H:%M"),
+    "dates at midnight, ISO": ("%Y-%m-%dT00:00:00.000", "%H:%M:%S"),
+    "day first at midnight": ("%d.%m.%Y 00:00", "%H:%M"),
 }
 
 
@@ -135,7 +139,8 @@ def test_date_and_time_of_day_may_stand_in_two_columns(day: str, clock: str, tmp
     assert (year.site.date_column, year.site.time_column, year.site.ignore) == ("Date", "Time", ())
     assert year.times.tolist() == table()["time"].dt.tz_localize("UTC").tolist()
     np.testing.assert_array_equal(year.demand(1), table()["load"])
-    assert year.assumed[0].startswith(f"times are in 'Date' and 'Time', as in '{data['Date'][0]} {data['Time'][0]}'")
+    shown = f"{re.split('[ T]00:00', data['Date'][0])[0]} {data['Time'][0]}"
+    assert year.assumed[0].startswith(f"times are in 'Date' and 'Time', as in '{shown}'")
     (tmp_path / "sites.toml").write_text(as_toml(year.site))
     known = known_sites(tmp_path / "sites.toml")["load"]
     assert known == year.site
@@ -179,6 +184,9 @@ def test_two_columns_of_parquet_are_joined_too(tmp_path: Path) -> None:
     parts.to_parquet(tmp_path / "load.parquet")
     year = find_year(str(tmp_path / "load.parquet"), tmp_path, hints=Hints())
     assert (year.site.date_column, year.site.time_column) == ("day", "clock")
+    parts.assign(day=data["time"].dt.normalize()).to_parquet(tmp_path / "midnights.parquet")
+    midnights = find_year(str(tmp_path / "midnights.parquet"), tmp_path, hints=Hints())
+    assert (midnights.site.date_column, midnights.times.tolist()) == ("day", year.times.tolist())
     assert year.times.tolist() == data["time"].dt.tz_localize("UTC").tolist()
 
 
