@@ -266,6 +266,7 @@ def test_what_begins_anew_has_only_the_parameters(model: ZoneDemand, calendar: C
         "horizon_steps": DAY,
         "method": other,
         "floor_kw": None,
+        "prior": None,
     }
     assert copy.last_step is None
     assert model.ready

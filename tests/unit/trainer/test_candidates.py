@@ -48,7 +48,7 @@ def candidate(history: History) -> ZoneCandidate:
 def test_every_constant_of_the_method_is_a_parameter(candidate: ZoneCandidate) -> None:
     """A run in the registry says each constant by its name, beside the parameters of the site."""
     names = {name for name in candidate.parameters if not name.startswith("method.")}
-    assert names == {"calendar", "step_minutes", "horizon_steps", "floor_kw"}
+    assert names == {"calendar", "step_minutes", "horizon_steps", "floor_kw", "prior"}
     assert candidate.parameters["method.regression.clip_rms"] == METHOD.regression.clip_rms
     assert len(candidate.parameters) == len(names) + len(METHOD.named())
 
