@@ -182,7 +182,7 @@ def test_a_mistake_in_the_file_stops_the_start_in_one_line(monkeypatch: pytest.M
     monkeypatch.setenv(PREFIX + "SITE", "alcala")
     with pytest.raises(Refused) as refusal:
         load(Settings)
-    advice = "no such time zone: use an IANA name like Europe/Madrid"
+    advice = "no such time zone: did you mean Europe/Madrid? Use an IANA name like Europe/Madrid"
     assert str(refusal.value) == f"TETOUAN_SITES={str(own_sites)!r}: alcala.time_zone = 'Europe/Madird': {advice}"
 
 
