@@ -13,6 +13,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import tenacity
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package exports them without saying so
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 
 from shared.contracts.messages import DeadLetter
 from shared.runtime.administration import partitions_of
@@ -111,6 +118,16 @@ class Broker:
             found += [message for message in consumer.consume(500, POLL_S) if message.error() is None]
         consumer.close()
         return found
+
+    def keep_for_ever(self, topic: Topic) -> None:
+        """Let Apache Kafka keep records however old: those of 1970 it deletes at its next look, each five minutes."""
+        if self.kind != "kafka":
+            return
+        kept = ConfigEntry("retention.ms", "-1", incremental_operation=AlterConfigOpType.SET)
+        wanted = ConfigResource(ResourceType.TOPIC, self.prefix + topic.name, incremental_configs=[kept])
+        admin = AdminClient(self.access.confluent())
+        for done in admin.incremental_alter_configs([wanted]).values():
+            done.result()
 
     def _reader(self, more: Mapping[str, Any] | None = None) -> Consumer:
         return Consumer(self.access.confluent({"group.id": self.prefix + "test-reader", **(more or {})}))

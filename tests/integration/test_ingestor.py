@@ -103,6 +103,7 @@ def test_what_was_published_is_known_without_a_snapshot_whatever_the_record_time
     broker: Broker, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     """Records of 1970 are accepted; rebuilt from the topics, the ingestor tells a repeat from a correction of them."""
+    broker.keep_for_ever(topics.RAW)
     broker.send(topics.RAW, MORNING[:3], record_ms=IN_1970)
     with service("ingestor", broker, tmp_path, free_port(), TETOUAN_SNAPSHOTS=str(tmp_path / "one")) as ingestor:
         assert len(broker.read(topics.CLEAN, 3)) == 3
