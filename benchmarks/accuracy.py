@@ -540,7 +540,7 @@ def jobs(
 def measured(
     histories: Iterable[History], only: Iterable[str], show: Callable[[float], None], site: tuple[History, ...] = ()
 ) -> dict[int, list[Part]]:
-    """Measure the parts of each zone; ``show`` is told the share of the work that is done, 0..1.
+    """Measure the parts of each zone; ``show`` takes the share of the work that is done, 0..1.
 
     ``site`` is all zones of the site, of which the others may teach one that begins cold.
     """

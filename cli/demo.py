@@ -88,7 +88,7 @@ def environment(settings: Settings, bootstrap: str, run_dir: Path) -> dict[str, 
     """Return what the processes of a demo find in their environment, over what is there: the demo shares no broker."""
     return {
         **{PREFIX + name.upper(): "" for name in Settings.model_fields if name.startswith(("kafka_", "group"))},
-        PREFIX + "KAFKA_BOOTSTRAP": bootstrap,  # which asks nobody for a password
+        PREFIX + "KAFKA_BOOTSTRAP": bootstrap,  # the demo's own broker has no password
         PREFIX + "TOPIC_PREFIX": "",
         PREFIX + "TRANSACTIONS": "false",  # the embedded broker takes them and honours none
         PREFIX + "STATE_DIR": str(settings.state_dir.absolute()),
