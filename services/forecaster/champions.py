@@ -23,7 +23,7 @@ from shared.forecasting.model import ZoneDemand
 from shared.forecasting.weather import WeatherDemand
 from shared.runtime.registry import RegistryError, nobody_has_made
 from shared.runtime.settings import Refused
-from shared.runtime.threads import beside
+from shared.runtime.threads import run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -186,7 +186,7 @@ async def registered(settings: ForecasterSettings) -> tuple[ZoneModels, ...]:
             if nobody_has_made(question.registry_uri):
                 raise none_of(question, f"{DEMAND}-{question.site}-{question.zones[0]}")
             await answered(question)
-            return await beside(ANSWER_S, zones_in, question)
+            return await run_in_thread(ANSWER_S, zones_in, question)
     except OSError as error:  # no room, no process more: nothing that those who run would have to end for
         raise RegistryError(f"the registry cannot be asked ({error}): see to the machine's memory and disks") from error
 
@@ -201,7 +201,7 @@ async def answered(question: Question) -> None:
             command, stdin=asked, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True
         )
     try:
-        await beside(ANSWER_S, process.wait)
+        await run_in_thread(ANSWER_S, process.wait)
     except TimeoutError:
         raise RegistryError(f"the registry did not answer within {ANSWER_S:.0f} s: see that its server runs") from None
     finally:

@@ -32,8 +32,8 @@ from shared.runtime.publishing import Plain, Transactional
 from shared.runtime.records import Outgoing
 from shared.runtime.rejections import Rejections
 from shared.runtime.restoring import LOOK_EVERY_S, REFUSED_S, show_unreadable
-from shared.runtime.retries import Refusals, patiently
-from shared.runtime.threads import beside
+from shared.runtime.retries import Refusals, retrying
+from shared.runtime.threads import run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
@@ -165,7 +165,7 @@ class Pipeline:
 
     async def _connect(self) -> None:
         """Wait for the broker, make the topics, and join the group."""
-        async for attempt in patiently("Kafka cannot be used", bootstrap=self._access.bootstrap):
+        async for attempt in retrying("Kafka cannot be used", bootstrap=self._access.bootstrap):
             with attempt:
                 self._producer = await self._reached()
         self._sender = self._new_sender(self._producer)
@@ -177,12 +177,12 @@ class Pipeline:
     async def _reached(self) -> AIOKafkaProducer:
         """Make and check the topics and start a producer; raises ``NoAccessError`` with what keeps us from it."""
         try:
-            found = await beside(EXPLAIN_S, find_topics, self._access, self._prefix, self._topics)
+            found = await run_in_thread(EXPLAIN_S, find_topics, self._access, self._prefix, self._topics)
             names = self._subscriber.topic_names_for_subscribe
-            self._state.broker_identity = await beside(EXPLAIN_S, identity, self._access, self._group, names)
+            self._state.broker_identity = await run_in_thread(EXPLAIN_S, identity, self._access, self._group, names)
             producer = await self._started_producer()
         except (KafkaError, KafkaException, NoAccessError, TimeoutError) as error:
-            self._health.broker_fault = await beside(EXPLAIN_S, explain, self._access, error)
+            self._health.broker_fault = await run_in_thread(EXPLAIN_S, explain, self._access, error)
             raise NoAccessError(self._health.broker_fault) from None
         self._note_complaints(found.complaints)
         return producer
@@ -195,7 +195,7 @@ class Pipeline:
 
     async def _join(self) -> None:
         """Join the group; where that is not permitted, again until it is."""
-        async for attempt in patiently("the consumer group cannot be joined", self._reading, group=self._group):
+        async for attempt in retrying("the consumer group cannot be joined", self._reading, group=self._group):
             with attempt:
                 await self._start_broker()
 
@@ -436,7 +436,7 @@ class Pipeline:
         started_s, started_cpu_s = monotonic_s(), cpu_s()
         outgoing, offsets = self._state.handle(records)
         self._metrics.core_cpu_s.inc(cpu_s() - started_cpu_s)
-        async for attempt in patiently("answers cannot be published", self._publishing, only_refused=True):
+        async for attempt in retrying("answers cannot be published", self._publishing, only_refused=True):
             with attempt:
                 if await self._sender.send(consumer, records[0].offset, offsets, outgoing):
                     self._state.settle(offsets)
@@ -494,7 +494,7 @@ class Pipeline:
         if was_up:
             self._health.broker_fault = BROKER_AWAY
         with suppress(TimeoutError):
-            why = await beside(EXPLAIN_S, why_no_answer, self._access)
+            why = await run_in_thread(EXPLAIN_S, why_no_answer, self._access)
             if why is not None and (was_up or why != self._health.broker_fault):
                 log.warning("Kafka cannot be used", why=why)
                 self._health.broker_fault = why

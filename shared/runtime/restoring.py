@@ -18,10 +18,10 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from shared.runtime import hooks
 from shared.runtime.administration import uneven
+from shared.runtime.failpoints import failpoint
 from shared.runtime.fetching import Consumer, concerns_a_record, first_unreadable, is_of_a_record
-from shared.runtime.retries import Refusals, patiently
+from shared.runtime.retries import Refusals, retrying
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from shared.runtime.health import Health
     from shared.runtime.records import Record
 
-__all__ = ["LOOK_EVERY_S", "REFUSED_S", "Foldable", "Offsets", "Past", "show_unreadable"]
+__all__ = ["LOOK_EVERY_S", "REFUSED_S", "Foldable", "Offsets", "TopicReplay", "show_unreadable"]
 
 MAX_RECORDS = 500
 POLL_MS = 200
@@ -58,7 +58,7 @@ class Foldable(Protocol):
         """Fold records that were answered before; counts nothing and sends nothing."""
 
 
-class Past:
+class TopicReplay:
     """What stands on some topics before a service goes on.
 
     Parameters
@@ -99,14 +99,14 @@ class Past:
         async with self._consumer() as consumer:
             committed = await self._committed(consumer)  # before the ends: what is committed until then has its answers
             ends = await self._ends(consumer) | committed
-            spans = await _spans(consumer, dict.fromkeys(self._reads, 0), ends, self._patiently())
+            spans = await _spans(consumer, dict.fromkeys(self._reads, 0), ends, self._retrying())
             return ends, await self._fold(consumer, spans, core, lambda _partition, _offset: None)
 
     async def unreadable(self, starts: Offsets) -> list[Unreadable]:
         """Return, of each partition, the first record from an offset on that cannot be fetched, if there is one."""
         async with self._consumer() as consumer:
-            ends: Offsets = await self._patiently()(consumer.end_offsets, list(starts))
-            return await _look_through(consumer, await _spans(consumer, starts, ends, self._patiently()))
+            ends: Offsets = await self._retrying()(consumer.end_offsets, list(starts))
+            return await _look_through(consumer, await _spans(consumer, starts, ends, self._retrying()))
 
     async def catch_up(
         self,
@@ -124,13 +124,13 @@ class Past:
         async with self._consumer() as consumer:
             ends = await self._ends(consumer) | end
             starts = {partition: start.get(partition, 0) for partition in ends}
-            spans = await _spans(consumer, starts, ends, self._patiently())
+            spans = await _spans(consumer, starts, ends, self._retrying())
             return await self._fold(consumer, spans, core, note)
 
     @asynccontextmanager
     async def _consumer(self) -> AsyncIterator[Consumer]:
         """Return a consumer beside the group, of all the partitions; a broker that does not answer is waited for."""
-        async for attempt in self._patiently():
+        async for attempt in self._retrying():
             with attempt:
                 consumer = await self._started()
         try:
@@ -166,12 +166,12 @@ class Past:
         return consumer
 
     async def _committed(self, consumer: Consumer) -> Offsets:
-        ask = self._patiently()
+        ask = self._retrying()
         return {partition: await ask(consumer.committed, partition) or 0 for partition in self._consumes}
 
     async def _ends(self, consumer: Consumer) -> Offsets:
         """Return where each partition ends that holds what the service has published."""
-        return await self._patiently()(consumer.end_offsets, self._published) if self._published else {}
+        return await self._retrying()(consumer.end_offsets, self._published) if self._published else {}
 
     async def _fold(
         self, consumer: Consumer, spans: Spans, core: Foldable, note: Callable[[TopicPartition, int], None]
@@ -194,7 +194,7 @@ class Past:
                 if past:
                     left[partition] = past[-1].offset + 1, spans[partition][1]
                     note(partition, past[-1].offset + 1)
-                hooks.reach("in_restore")
+                failpoint("in_restore")
                 await asyncio.sleep(0)  # what is buffered comes without a pause: heartbeats and health need one
             for partition, (_, end) in list(left.items()):
                 if await consumer.position(partition) >= end:
@@ -236,8 +236,8 @@ class Past:
             found = await _look_through(consumer, left)
         show_unreadable(self._health, [])
 
-    def _patiently(self) -> tenacity.AsyncRetrying:
-        return patiently(UNREADABLE, self._refusals, group=self._group)
+    def _retrying(self) -> tenacity.AsyncRetrying:
+        return retrying(UNREADABLE, self._refusals, group=self._group)
 
 
 def show_unreadable(health: Health, found: Iterable[Unreadable]) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shared.runtime.access import Access
     from shared.runtime.health import Health
 
-__all__ = ["Refusals", "patiently"]
+__all__ = ["Refusals", "retrying"]
 
 log = structlog.get_logger()
 
@@ -39,7 +39,7 @@ class Refusals:
         return line
 
 
-def patiently(
+def retrying(
     what: str, refusals: Refusals | None = None, *, only_refused: bool = False, **context: object
 ) -> tenacity.AsyncRetrying:
     """Try again for ever while Kafka is the reason, with a growing pause, and say so each time.

@@ -22,8 +22,8 @@ from threadpoolctl import threadpool_limits
 from shared.runtime import logs
 from shared.runtime.kafka import Pipeline
 from shared.runtime.metrics import PipelineMetrics
-from shared.runtime.publishing import Superseded
-from shared.runtime.restoring import Past
+from shared.runtime.publishing import Fenced
+from shared.runtime.restoring import TopicReplay
 from shared.runtime.settings import Refused, Settings, load, unknown_variables
 from shared.runtime.snapshots import Snapshots
 from shared.runtime.state import ServiceState
@@ -115,7 +115,7 @@ def run(service: Service, settings: Settings) -> int:
         server.run(sockets=[listener])
     if isinstance(service.health.failure, Refused):
         raise service.health.failure
-    if isinstance(service.health.failure, Superseded):
+    if isinstance(service.health.failure, Fenced):
         log.error(str(service.health.failure))
         return 1
     if service.health.failure is not None:
@@ -127,7 +127,7 @@ def run(service: Service, settings: Settings) -> int:
 
 def _state(service: Service, settings: Settings, metrics: PipelineMetrics) -> ServiceState:
     prefix, group = settings.topic_prefix, settings.group_of(service.name)
-    past = Past(settings.kafka, prefix, group, service.consumes, service.restores, service.health)
+    past = TopicReplay(settings.kafka, prefix, group, service.consumes, service.restores, service.health)
     return ServiceState(service.make_core, past, Snapshots(settings.snapshots_place, prefix + group), metrics)
 
 

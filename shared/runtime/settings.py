@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from shared.contracts import topics
 from shared.data.sites import BUILT_IN, Site, known_sites
 from shared.forecasting.intervals import COVERAGES
-from shared.runtime import hooks
+from shared.runtime import failpoints
 from shared.runtime.access import Access, Mechanism, Security
 
 __all__ = ["PREFIX", "Refused", "Settings", "load", "unknown_variables", "unwritable"]
@@ -306,7 +306,7 @@ def unknown_variables() -> list[str]:
 
 
 def _known() -> set[str]:
-    of_tests = {PREFIX + "TEST_KAFKA", PREFIX + "TEST_KAFKA_SCRIPT", hooks.VARIABLE}
+    of_tests = {PREFIX + "TEST_KAFKA", PREFIX + "TEST_KAFKA_SCRIPT", failpoints.VARIABLE}
     return {PREFIX + name.upper() for name in Settings.model_fields} | of_tests
 
 

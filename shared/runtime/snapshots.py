@@ -26,7 +26,7 @@ import fsspec
 import numpy as np
 from fsspec.implementations.local import LocalFileSystem
 
-from shared.runtime import hooks
+from shared.runtime.failpoints import failpoint
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ class Snapshots:
         half = len(raw) // 2
         with self._fs.open(path, "wb") as file:
             file.write(raw[:half])
-            hooks.reach("in_snapshot")
+            failpoint("in_snapshot")
             file.write(raw[half:])
             if self._local:
                 file.flush()

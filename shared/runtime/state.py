@@ -16,7 +16,7 @@ from aiokafka import TopicPartition
 from shared.runtime.clock import monotonic_s, now
 from shared.runtime.restoring import Foldable
 from shared.runtime.snapshots import Snapshot, SnapshotRefused
-from shared.runtime.threads import beside
+from shared.runtime.threads import run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shared.runtime.fetching import Unreadable
     from shared.runtime.metrics import PipelineMetrics
     from shared.runtime.records import Outgoing, Record
-    from shared.runtime.restoring import Offsets, Past
+    from shared.runtime.restoring import Offsets, TopicReplay
     from shared.runtime.snapshots import Reason, Snapshots
 
 __all__ = ["Core", "Fetching", "OutdatedError", "Partitioned", "Resumable", "ServiceState"]
@@ -95,7 +95,9 @@ class ServiceState:
         Of the service.
     """
 
-    def __init__(self, make_core: Callable[[], Core], past: Past, store: Snapshots, metrics: PipelineMetrics) -> None:
+    def __init__(
+        self, make_core: Callable[[], Core], past: TopicReplay, store: Snapshots, metrics: PipelineMetrics
+    ) -> None:
         self.make_core = make_core
         self._past = past
         self._store = store
@@ -188,7 +190,7 @@ class ServiceState:
     async def keep(self, snapshot: Snapshot) -> None:
         """Write a snapshot beside the running service; where that fails the next one will do."""
         try:
-            size = await beside(PLACE_S, self._store.save, snapshot)
+            size = await run_in_thread(PLACE_S, self._store.save, snapshot)
         except OSError as error:
             self._metrics.snapshot_failures.inc()
             log.warning(
@@ -208,8 +210,8 @@ class ServiceState:
             return None
         identity = {**self.broker_identity, **core.identity()}
         try:
-            await beside(PLACE_S, self._store.tidy)
-            names = await beside(PLACE_S, self._store.names)
+            await run_in_thread(PLACE_S, self._store.tidy)
+            names = await run_in_thread(PLACE_S, self._store.names)
         except OSError as error:
             log.warning("no snapshot can be read, rebuilding the state", place=self._store.place, error=str(error))
             return None
@@ -228,7 +230,7 @@ class ServiceState:
 
     async def _take(self, core: Resumable, name: str, identity: Mapping[str, str], committed: Offsets) -> Offsets:
         try:
-            snapshot = await beside(PLACE_S, self._store.read, name)
+            snapshot = await run_in_thread(PLACE_S, self._store.read, name)
         except TimeoutError as error:
             raise SnapshotRefused("unreadable", f"it cannot be read ({error})") from error
         snapshot.check_identity(identity)

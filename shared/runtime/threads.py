@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["beside"]
+__all__ = ["run_in_thread"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-async def beside(patience_s: float, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def run_in_thread(patience_s: float, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Do it beside the event loop; raises ``TimeoutError``, which is an ``OSError``, after ``patience_s``.
 
     A thread cannot be ended, and what it does it may still do later. Those of asyncio's pool, and of most others, hold

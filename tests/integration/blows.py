@@ -26,7 +26,7 @@ from services.monitor.app import build as monitor
 from services.monitor.settings import MonitorSettings
 from shared.contracts import topics
 from shared.runtime.clock import monotonic_s
-from shared.runtime.hooks import VARIABLE, Point
+from shared.runtime.failpoints import VARIABLE, Point
 from shared.runtime.records import Outgoing
 from shared.runtime.settings import Settings, load
 from shared.runtime.state import Fetching

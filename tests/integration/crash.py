@@ -26,7 +26,7 @@ from rich.table import Table
 from shared.data.year import find_year
 from shared.runtime.administration import ensure_topics
 from shared.runtime.clock import monotonic_s
-from shared.runtime.hooks import POINTS
+from shared.runtime.failpoints import POINTS
 from tests.integration.blows import Blow, Rig, Run, divided, random_blows, rig, troubled_rows, undisturbed_run
 from tests.integration.brokers import Broker, until
 from tests.integration.february import fit_models

@@ -14,7 +14,7 @@ from shared.runtime import restoring
 from shared.runtime.access import Access
 from shared.runtime.fetching import Unreadable, concerns_a_record, first_unreadable
 from shared.runtime.health import Health
-from shared.runtime.restoring import Past
+from shared.runtime.restoring import TopicReplay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -172,7 +172,7 @@ def test_a_restore_waits_for_a_record_and_folds_all_others_once(monkeypatch: pyt
     monkeypatch.setattr(restoring, "Consumer", consumer)
     monkeypatch.setattr("shared.runtime.restoring.asyncio.sleep", mended)
     topics = (cast("Topic", type("Named", (), {"name": "in"})()),)
-    past = Past(Access("127.0.0.1:1"), "", "group", topics, topics, health)
+    past = TopicReplay(Access("127.0.0.1:1"), "", "group", topics, topics, health)
     with structlog.testing.capture_logs() as lines:
         committed, count = asyncio.run(past.rebuild(Core()))
     assert committed == {GOOD: END, BAD: END}

@@ -17,7 +17,7 @@ from shared.runtime.fetching import Unreadable
 from shared.runtime.health import Health
 from shared.runtime.kafka import Pipeline
 from shared.runtime.metrics import PipelineMetrics, new_registry
-from shared.runtime.restoring import Past
+from shared.runtime.restoring import TopicReplay
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings
 
@@ -179,6 +179,6 @@ def test_a_damage_that_is_gone_by_the_next_look_is_read_over() -> None:
 def test_a_bug_in_a_restore_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the past can be read after all, what its poll has raised is no record's fault."""
     monkeypatch.setattr(restoring, "Consumer", lambda **_: Failing())
-    past = Past(Access("127.0.0.1:1"), "", "group", (topics.RAW,), (topics.RAW,), Health())
+    past = TopicReplay(Access("127.0.0.1:1"), "", "group", (topics.RAW,), (topics.RAW,), Health())
     with pytest.raises(TypeError, match="not subscriptable"):
         asyncio.run(asyncio.wait_for(past.rebuild(cast("Core", object())), 10))

@@ -16,7 +16,7 @@ from shared.runtime import publishing
 from shared.runtime.access import Access
 from shared.runtime.health import Health
 from shared.runtime.metrics import PipelineMetrics, new_registry
-from shared.runtime.publishing import TRIES, Superseded, Transactional, publish
+from shared.runtime.publishing import TRIES, Fenced, Transactional, publish
 from shared.runtime.records import Outgoing
 from shared.runtime.retries import Refusals
 
@@ -194,7 +194,7 @@ def test_who_was_away_does_not_answer_what_its_successor_has_answered(theirs: in
     """
     broker = Broker([KafkaTimeoutError()], offset=theirs)
     known = theirs in {4, 7}  # nothing, or just our batch: it cannot be told from ours
-    with suppress(Superseded) if known else pytest.raises(Superseded, match="another process answers in-3"):
+    with suppress(Fenced) if known else pytest.raises(Fenced, match="another process answers in-3"):
         answered(broker)
     assert broker.committed == committed
     assert broker.started == ["group-in-3"] * (2 if known else 1)
@@ -203,7 +203,7 @@ def test_who_was_away_does_not_answer_what_its_successor_has_answered(theirs: in
 def test_who_is_fenced_ends_at_once() -> None:
     """No second try: a new producer of the name would shut out its successor."""
     broker = Broker([ProducerFenced()])
-    with pytest.raises(Superseded, match="another process answers in-3"):
+    with pytest.raises(Fenced, match="another process answers in-3"):
         answered(broker)
     assert (broker.committed, broker.started) == ([], ["group-in-3"])
 
@@ -288,7 +288,7 @@ def test_who_was_frozen_hears_first_that_it_is_shut_out(monkeypatch: pytest.Monk
         return Frozen(broker)
 
     monkeypatch.setattr(broker, "producer", producer)
-    with pytest.raises(Superseded):
+    with pytest.raises(Fenced):
         answered(broker)
     assert broker.started == ["group-in-3"]
 

@@ -15,7 +15,7 @@ from shared.contracts import topics
 from shared.runtime import restoring
 from shared.runtime.access import Access
 from shared.runtime.health import Health
-from shared.runtime.restoring import Past
+from shared.runtime.restoring import TopicReplay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,19 +83,19 @@ class Core:
 
 
 @pytest.fixture
-def past(monkeypatch: pytest.MonkeyPatch) -> Past:
+def past(monkeypatch: pytest.MonkeyPatch) -> TopicReplay:
     """The past of one partition."""
     monkeypatch.setattr(restoring, "Consumer", Consumer)
     none = cast("tuple[Topic, ...]", ())
-    return Past(Access("127.0.0.1:1"), "", "group", none, none, Health())
+    return TopicReplay(Access("127.0.0.1:1"), "", "group", none, none, Health())
 
 
-def test_a_broker_that_goes_while_the_past_is_asked_for_is_waited_for(past: Past) -> None:
+def test_a_broker_that_goes_while_the_past_is_asked_for_is_waited_for(past: TopicReplay) -> None:
     """Each question is asked again, and the service does not end."""
     assert asyncio.run(past.rebuild(Core())) == ({PART: 10}, 0)
 
 
-def test_what_a_topic_has_not_kept_is_told(past: Past) -> None:
+def test_what_a_topic_has_not_kept_is_told(past: TopicReplay) -> None:
     """A state that is to go on with record 4 of a partition that begins with 10 lacks six; a fresh one lacks none."""
 
     async def caught_up(start: int) -> list[Any]:
@@ -192,7 +192,7 @@ def test_what_was_published_is_told_before_what_was_consumed(monkeypatch: pytest
     raw, clean = (TopicPartition(topic.name, 0) for topic in (topics.RAW, topics.CLEAN))
     broker = Log({raw: 5, clean: 2}, {raw: 3})
     monkeypatch.setattr(restoring, "Consumer", broker)
-    past = Past(Access("127.0.0.1:1"), "", "group", (topics.RAW,), (topics.RAW, topics.CLEAN), Health())
+    past = TopicReplay(Access("127.0.0.1:1"), "", "group", (topics.RAW,), (topics.RAW, topics.CLEAN), Health())
 
     async def run() -> None:
         rebuilt, later, noted = Listing(), Listing(), dict[TopicPartition, int]()

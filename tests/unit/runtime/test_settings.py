@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.data.sites import BUILT_IN
-from shared.runtime import hooks
+from shared.runtime import failpoints
 from shared.runtime.settings import PREFIX, Refused, Settings, load, unknown_variables
 
 README = Path(__file__).parents[3] / "README.md"
@@ -233,7 +233,7 @@ def test_the_readme_lists_every_setting_and_no_other() -> None:
 
 def test_the_order_of_a_crash_test_is_no_unknown_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that is told where to die starts all the same: it must get there."""
-    monkeypatch.setenv(hooks.VARIABLE, "after_send:1")
+    monkeypatch.setenv(failpoints.VARIABLE, "after_send:1")
     load(Settings)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from shared.runtime import hooks, snapshots
+from shared.runtime import snapshots
 from shared.runtime.settings import Refused
 from shared.runtime.snapshots import Snapshot, SnapshotRefused, Snapshots
 
@@ -137,7 +137,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: p
     def full(_: str) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(hooks, "reach", full)
+    monkeypatch.setattr(snapshots, "failpoint", full)
     with pytest.raises(OSError, match="No space left"):
         store.save(taken(9))
     assert [store.read(name).offsets["readings.clean.v1", 2] for name in store.names()] == [5]

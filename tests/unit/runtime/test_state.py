@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from shared.runtime.records import Outgoing, Record
-    from shared.runtime.restoring import Offsets, Past
+    from shared.runtime.restoring import Offsets, TopicReplay
 
 ZERO = TopicPartition("in", 0)
 
@@ -117,7 +117,7 @@ class Setting:
             return self.cores[-1]
 
         self.registry = new_registry()
-        return ServiceState(make_core, cast("Past", self.topic), self.store, PipelineMetrics(self.registry))
+        return ServiceState(make_core, cast("TopicReplay", self.topic), self.store, PipelineMetrics(self.registry))
 
     @property
     def folded(self) -> list[int]:

@@ -9,14 +9,14 @@ import threading
 
 import pytest
 
-from shared.runtime.threads import beside
+from shared.runtime.threads import run_in_thread
 
 LEAVES = """
 import asyncio, time
-from shared.runtime.threads import beside
+from shared.runtime.threads import run_in_thread
 async def run():
     try:
-        await beside(0.1, time.sleep, 60)
+        await run_in_thread(0.1, time.sleep, 60)
     except TimeoutError:
         print("left")
 asyncio.run(run())
@@ -29,11 +29,11 @@ def _fail(error: Exception) -> None:
 
 def test_what_it_returns_or_raises_comes_back() -> None:
     """As if it had been called."""
-    assert asyncio.run(beside(10.0, int, "7")) == 7
+    assert asyncio.run(run_in_thread(10.0, int, "7")) == 7
     with pytest.raises(ValueError, match="noon"):
-        asyncio.run(beside(10.0, int, "noon"))
+        asyncio.run(run_in_thread(10.0, int, "noon"))
     with pytest.raises(TimeoutError, match="its own"):
-        asyncio.run(beside(10.0, _fail, TimeoutError("its own")))
+        asyncio.run(run_in_thread(10.0, _fail, TimeoutError("its own")))
 
 
 def test_who_has_waited_long_enough_goes_on_and_what_comes_later_is_nobodys() -> None:
@@ -46,7 +46,7 @@ def test_who_has_waited_long_enough_goes_on_and_what_comes_later_is_nobodys() ->
 
     async def run() -> None:
         with pytest.raises(TimeoutError, match="no answer within 0 s"):
-            await beside(0.05, work)
+            await run_in_thread(0.05, work)
         go.set()
         await asyncio.to_thread(done.wait, 30)
 

@@ -9,14 +9,14 @@ import sys
 
 import pytest
 
-from shared.runtime.hooks import VARIABLE, reach
+from shared.runtime.failpoints import VARIABLE, failpoint
 
 STEPS = """
-from shared.runtime.hooks import reach
+from shared.runtime.failpoints import failpoint
 for step in range(3):
     print(step, flush=True)
-    reach("after_send")
-    reach("before_commit")
+    failpoint("after_send")
+    failpoint("before_commit")
 """
 
 
@@ -39,4 +39,4 @@ def test_an_order_that_cannot_be_followed_is_refused(order: str, monkeypatch: py
     """The message says what to write."""
     monkeypatch.setenv(VARIABLE, order)
     with pytest.raises(ValueError, match="use one of after_send, before_commit, in_snapshot, in_restore"):
-        reach("after_send")
+        failpoint("after_send")

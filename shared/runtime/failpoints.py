@@ -11,7 +11,7 @@ import signal
 from collections import Counter
 from typing import Literal, get_args
 
-__all__ = ["POINTS", "VARIABLE", "Point", "reach"]
+__all__ = ["POINTS", "VARIABLE", "Point", "failpoint"]
 
 VARIABLE = "TETOUAN_CRASH_AT"
 
@@ -23,7 +23,7 @@ POINTS: tuple[Point, ...] = get_args(Point)
 _reached: Counter[str] = Counter()
 
 
-def reach(point: Point) -> None:
+def failpoint(point: Point) -> None:
     """Die here if this is where the process was told to.
 
     Raises
