@@ -8,7 +8,7 @@ from pkgutil import walk_packages
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 
-from shared.runtime.kafka import DeadLetters
+from shared.runtime.letters import DeadLetters
 from shared.runtime.metrics import PipelineMetrics, new_registry
 
 __all__ = ["SERVICES", "exposition", "labels_by_name"]

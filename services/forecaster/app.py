@@ -16,7 +16,7 @@ from shared.contracts import topics
 from shared.contracts.messages import CleanReading
 from shared.runtime.clock import monotonic_s
 from shared.runtime.health import Health
-from shared.runtime.kafka import DeadLetters
+from shared.runtime.letters import DeadLetters
 from shared.runtime.metrics import new_registry
 from shared.runtime.other_sites import OtherSites
 from shared.runtime.records import Outgoing

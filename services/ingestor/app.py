@@ -19,7 +19,7 @@ from shared.data.sites import known_sites
 from shared.forecasting.state import refuse_misfit
 from shared.runtime.clock import now
 from shared.runtime.health import Health
-from shared.runtime.kafka import DeadLetters
+from shared.runtime.letters import DeadLetters
 from shared.runtime.metrics import new_registry
 from shared.runtime.records import Outgoing
 from shared.runtime.service import Service

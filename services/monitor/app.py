@@ -18,7 +18,7 @@ from shared.forecasting.scores import step_of
 from shared.forecasting.state import refuse_misfit
 from shared.runtime.clock import monotonic_s
 from shared.runtime.health import Health
-from shared.runtime.kafka import DeadLetters
+from shared.runtime.letters import DeadLetters
 from shared.runtime.metrics import new_registry
 from shared.runtime.other_sites import OtherSites
 from shared.runtime.records import Outgoing

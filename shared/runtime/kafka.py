@@ -19,17 +19,14 @@ from aiokafka.errors import IllegalStateError, KafkaConnectionError, KafkaError,
 from confluent_kafka import KafkaException
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
-from prometheus_client import Counter
 
 from shared.contracts import topics
-from shared.contracts.messages import DeadLetter
 from shared.runtime.administration import find_topics, identity
-from shared.runtime.clock import cpu_s, monotonic_s, now
+from shared.runtime.clock import cpu_s, monotonic_s
 from shared.runtime.diagnosis import NoAccessError, explain, why_no_answer
 from shared.runtime.fetching import Consumer, concerns_a_record, is_of_a_record
 from shared.runtime.health import BROKER_AWAY
 from shared.runtime.publishing import Plain, Transactional
-from shared.runtime.records import Outgoing
 from shared.runtime.rejections import Rejections
 from shared.runtime.restoring import LOOK_EVERY_S, REFUSED_S, show_unreadable
 from shared.runtime.retries import Refusals, retrying
@@ -41,16 +38,15 @@ if TYPE_CHECKING:
 
     from aiokafka import AIOKafkaConsumer
     from faststream.kafka.subscriber.usecase import BatchSubscriber
-    from prometheus_client import CollectorRegistry
 
     from shared.runtime.metrics import PipelineMetrics
     from shared.runtime.publishing import Sender
-    from shared.runtime.records import Record
+    from shared.runtime.records import Outgoing, Record
     from shared.runtime.service import Service
     from shared.runtime.settings import Settings
     from shared.runtime.state import ServiceState
 
-__all__ = ["DeadLetters", "Pipeline"]
+__all__ = ["Pipeline"]
 
 JOINING = "no partition is assigned: the consumer group is joining"
 REBUILDING = "the state is being rebuilt"
@@ -66,31 +62,6 @@ REQUEST_S = 5.0
 TRANSACTION_S = 300.0  # longer than brokers are usually away; the next producer of the name ends it at once
 
 log = structlog.get_logger()
-
-
-class DeadLetters:
-    """Writes and counts the dead letters of one service."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._count = Counter("tetouan_dead_letters", "Records refused, by reason.", ["reason"], registry=registry)
-
-    def of(self, record: Record, reason: str, field: str | None, value: str | None) -> Outgoing:
-        """Return the dead letter of a refused record: its original bytes, and in the headers why and where it stood.
-
-        Of a record larger than any topic of ours takes, only as much as that is kept.
-        """
-        self._count.labels(reason).inc()
-        letter = DeadLetter(
-            reason=reason,
-            field=field,
-            value=value,
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            received=now(),
-        )
-        original = (record.value or b"")[: topics.MAX_RECORD_BYTES]
-        return Outgoing(topics.REJECTED.name, record.key, original, tuple(letter.to_headers()))
 
 
 class Pipeline:

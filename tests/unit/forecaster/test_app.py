@@ -21,7 +21,7 @@ from shared.contracts.messages import DeadLetter, Forecast
 from shared.data.sites import site
 from shared.forecasting.weather import COLUMNS
 from shared.runtime.health import Health
-from shared.runtime.kafka import DeadLetters
+from shared.runtime.letters import DeadLetters
 from shared.runtime.metrics import new_registry
 from shared.runtime.other_sites import OtherSites
 from shared.runtime.settings import load

@@ -22,7 +22,7 @@ from services.ingestor.unknown_fields import UnknownFields
 from shared.contracts import topics
 from shared.contracts.messages import DeadLetter
 from shared.data.sites import site
-from shared.runtime.kafka import DeadLetters
+from shared.runtime.letters import DeadLetters
 from shared.runtime.state import OutdatedError
 from tests.unit.ingestor.readings import raw
 from tests.unit.states import assert_misfits_are_refused, assert_same, assert_writable

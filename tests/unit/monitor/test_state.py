@@ -20,7 +20,7 @@ from services.monitor.verification import Monitor
 from shared.contracts.messages import CleanReading, ModelNames
 from shared.data.sites import site
 from shared.runtime.health import Health
-from shared.runtime.kafka import DeadLetters
+from shared.runtime.letters import DeadLetters
 from shared.runtime.other_sites import OtherSites
 from shared.runtime.settings import load
 from tests.unit.monitor.test_app import Consumed, records
