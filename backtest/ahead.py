@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from backtest.run import Progress
     from backtest.units import LoadUnit
     from shared.contracts.messages import CleanReading, Forecast
-    from shared.data.sites import Site
     from shared.data.year import Year
     from shared.forecasting.prior import Prior
+    from shared.sites.site import Site
 
 __all__ = ["Ahead", "look_ahead"]
 

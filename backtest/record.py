@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backtest.roomy import RoomyArray
-from shared.forecasting.grid import Grid
 from shared.forecasting.resolution import Resolution
 from shared.forecasting.same_time import SameTime, same_time
 from shared.forecasting.scores import issued_kw, load_kw, step_of
+from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

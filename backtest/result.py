@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from backtest.books import Books
     from backtest.extremes import DayAhead
     from backtest.record import Record
-    from shared.data.sites import Site
     from shared.data.year import Year
+    from shared.sites.site import Site
 
 __all__ = ["Backtest"]
 

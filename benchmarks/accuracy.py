@@ -30,13 +30,13 @@ from cli.provision import steps_shown, year_for
 from services.trainer.history import History
 from shared.forecasting.boosting import Boosting
 from shared.forecasting.digits import digits
-from shared.forecasting.grid import Grid
 from shared.forecasting.ladder import ADAPTED, FROZEN, NAMES
 from shared.forecasting.leads import lead_groups, lead_name
 from shared.forecasting.method import WEATHER_METHOD
 from shared.forecasting.prior import Prior, Source
 from shared.forecasting.scores import grouped, step_of
 from shared.runtime.settings import Settings, load
+from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -571,9 +571,11 @@ def main() -> None:
     arguments = parser.parse_args()
     console, settings = Console(), load(Settings)
     year = year_for(settings.data, settings, console)
-    if odd := set(arguments.zones) - set(year.site.zones):
-        parser.error(f"--zones: {year.site.name} has no zone {odd.pop()}, only {', '.join(map(str, year.site.zones))}")
-    zones = {zone: History.of(year, zone, year.test_start) for zone in year.site.zones}
+    if odd := set(arguments.zones) - set(year.site.load_zones):
+        parser.error(
+            f"--zones: {year.site.name} has no zone {odd.pop()}, only {', '.join(map(str, year.site.load_zones))}"
+        )
+    zones = {zone: History.of(year, zone, year.test_start) for zone in year.site.load_zones}
     histories = [zones[zone] for zone in dict.fromkeys(arguments.zones)]
     with steps_shown(console) as progress:
         found = measured(

@@ -199,9 +199,11 @@ def main() -> None:
     arguments = parser.parse_args()
     console, settings = Console(), load(Settings)
     year = year_for(settings.data, settings, console)
-    chosen_zones = dict.fromkeys(arguments.zones or year.site.zones)
-    if odd := set(chosen_zones) - set(year.site.zones):
-        parser.error(f"--zones: {year.site.name} has no zone {odd.pop()}, only {', '.join(map(str, year.site.zones))}")
+    chosen_zones = dict.fromkeys(arguments.zones or year.site.load_zones)
+    if odd := set(chosen_zones) - set(year.site.load_zones):
+        parser.error(
+            f"--zones: {year.site.name} has no zone {odd.pop()}, only {', '.join(map(str, year.site.load_zones))}"
+        )
     validations = [Validation.of(History.of(year, zone, year.test_start)) for zone in chosen_zones]
     results = Results(year.sha256, arguments.json)
     found: dict[str, list[Choice]] = {}

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from services.forecaster.issuing import ZoneModels
-    from shared.data.sites import Site
+    from shared.sites.site import Site
 
 START = datetime(2018, 3, 1, tzinfo=UTC)
 WARM_UP, ROUNDS, ROUND, SINGLE, PACED = 400, 4, 1500, 400, 1500  # readings of each phase

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from services.trainer.history import History
-    from shared.data.sites import Site
     from shared.forecasting.method import Method
     from shared.forecasting.model import ZoneDemand, ZoneForecast
+    from shared.sites.site import Site
 
     Tell = Callable[[int], None]
 
@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 def empty_model(site: Site, method: Method = METHOD) -> ZoneDemand:
     """Return a forecaster of the site's next day that has seen nothing."""
-    return ZoneModels.begun_cold(site, site.zones[0]).demand.anew(method=method)
+    return ZoneModels.begun_cold(site, site.load_zones[0]).demand.anew(method=method)
 
 
 def take(model: ZoneDemand, history: History, rows: range, tell: Tell) -> None:

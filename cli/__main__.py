@@ -245,7 +245,7 @@ def schemas(
 ) -> None:
     """Write the JSON Schema of every message, and the AsyncAPI document of the topics."""
     from cli.schemas import complaints, schema_texts
-    from shared.data.sites import site
+    from shared.sites.table import site
 
     texts = schema_texts(site("tetouan"))
     if check:

@@ -58,8 +58,8 @@ def run_backtest(  # noqa: PLR0913 - each is an option of the command
     """Backtest one zone, show the table, write the reports and return the result."""
     year = year_for(data or settings.data, settings, console, window.hints)
     chosen = zone or zones_for(year, settings)[0]
-    if chosen not in year.site.zones:
-        known = ", ".join(map(str, year.site.zones))
+    if chosen not in year.site.load_zones:
+        known = ", ".join(map(str, year.site.load_zones))
         raise Refused(f"--zone {chosen}: {year.label} has no load of that zone: choose one of {known}")
     start, until = window.of(year)
     borrowed = prior_for(prior, year, chosen, start)

@@ -47,8 +47,8 @@ def run_forecast(options: ForecastOptions, settings: Settings, console: Console)
     """Forecast one zone, show table and chart, write the files and return the result."""
     year = year_for(options.data or settings.data, settings, console, options.hints)
     zone = options.zone or zones_for(year, settings)[0]
-    if zone not in year.site.zones:
-        known = ", ".join(map(str, year.site.zones))
+    if zone not in year.site.load_zones:
+        known = ", ".join(map(str, year.site.load_zones))
         raise Refused(f"--zone {zone}: {year.label} has no load of that zone: choose one of {known}")
     prior = prior_for(options.prior, year, zone)
     with steps_shown(console) as progress:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from shared.data.hints import SEPARATORS, Hints
-from shared.data.sites import STEPS_MINUTES, Kind, Unit
+from shared.sites.site import STEPS_MINUTES, Kind, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable

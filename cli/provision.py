@@ -13,9 +13,9 @@ from shared.data.download import PUBLISHED_URL
 from shared.data.hints import Hints
 from shared.data.toml import as_toml
 from shared.data.year import SYNTHETIC, DataError, find_year
-from shared.forecasting.grid import Grid
 from shared.runtime.clock import monotonic_s
 from shared.runtime.settings import Refused, load, unwritable
+from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -92,8 +92,8 @@ def _say(year: Year, doubts: Iterable[str], settings: Settings, console: Console
 
 
 def zones_for(year: Year, settings: Settings) -> tuple[int, ...]:
-    """Return the zones to forecast: those of the settings, of a guessed site its first."""
-    return year.site.zones[:1] if year.assumed and "zones" not in settings.model_fields_set else settings.zones
+    """Return the zones to forecast: those of the settings, of a guessed site its own."""
+    return year.site.zones if year.assumed and "zones" not in settings.model_fields_set else settings.zones
 
 
 def settled(data: str | None, settings: Settings, console: Console, hints: Hints) -> Settings:
@@ -147,8 +147,8 @@ def prior_for(file: Path | None, year: Year, zone: int, start: datetime | None =
 
 def require_zones(year: Year, settings: Settings) -> None:
     """Raise ``Refused`` where the data lack the load of a zone that is to be forecast."""
-    if lacking := set(settings.zones) - set(year.site.zones):
-        known, asked = (",".join(map(str, zones)) for zones in (year.site.zones, settings.zones))
+    if lacking := set(settings.zones) - set(year.site.load_zones):
+        known, asked = (",".join(map(str, zones)) for zones in (year.site.load_zones, settings.zones))
         raise Refused(
             f"TETOUAN_ZONES={asked}: {year.label} has no load of zone {min(lacking)}: set it to some of {known}"
         )

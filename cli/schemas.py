@@ -22,9 +22,9 @@ from shared.contracts.messages import (
     ModelEvent,
     Scores,
 )
-from shared.data.sites import EPOCHS, POWER_KW
 from shared.data.times import forms_of
 from shared.runtime.settings import Settings
+from shared.sites.site import EPOCHS, POWER_KW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from shared.contracts.messages import Message
     from shared.contracts.topics import Topic
-    from shared.data.sites import Site
+    from shared.sites.site import Site
 
 __all__ = ["ASYNCAPI", "complaints", "schema_texts"]
 

@@ -37,7 +37,7 @@ def ensure_models(year: Year, start: datetime, settings: Settings, console: Cons
     What the block starts meanwhile waits for the models by their tags.
     """
     try:
-        yield History.of(year, year.site.zones[0], start).identity(year)
+        yield History.of(year, year.site.load_zones[0], start).identity(year)
         with console.status("opening the model registry"):
             from services.trainer.training import ensure  # noqa: PLC0415 - it takes seconds, and services start meanwhile
 

@@ -12,10 +12,10 @@ import numpy as np
 from services.forecaster.issue import Issue
 from shared.contracts.messages import ModelNames
 from shared.forecasting.calendar import Calendar
-from shared.forecasting.grid import Grid
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.scores import step_of
 from shared.forecasting.weather import COLUMNS
+from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shared.contracts.messages import CleanReading
-    from shared.data.sites import Site
     from shared.forecasting.model import ZoneForecast
     from shared.forecasting.prior import Prior
     from shared.forecasting.weather import WeatherDemand
+    from shared.sites.site import Site
 
 __all__ = ["Issuer", "ZoneModels", "end_of_run"]
 

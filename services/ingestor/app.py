@@ -15,7 +15,6 @@ from services.ingestor.unknown_fields import UnknownFields
 from services.ingestor.validation import EPOCH, excerpt
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading
-from shared.data.sites import known_sites
 from shared.forecasting.state import refuse_misfit
 from shared.runtime.clock import now
 from shared.runtime.health import Health
@@ -24,6 +23,7 @@ from shared.runtime.metrics import new_registry
 from shared.runtime.records import Outgoing
 from shared.runtime.service import Service
 from shared.runtime.state import OutdatedError
+from shared.sites.table import known_sites
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

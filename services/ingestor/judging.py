@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from shared.contracts.messages import CleanReading
     from shared.data.load_watch import Doubt
-    from shared.data.sites import Site
+    from shared.sites.site import Site
 
 __all__ = ["Accepted", "Ingestor", "Merged", "Outcome", "Rejected", "Valid"]
 
@@ -241,7 +241,7 @@ def _described(site: Site) -> str:
 
 
 def _loads(site: Site) -> tuple[str, ...]:
-    return tuple(f"zone_{zone}_kw" for zone in site.zones)
+    return tuple(f"zone_{zone}_kw" for zone in site.load_zones)
 
 
 def _values(reading: CleanReading, site: Site) -> list[float | None]:

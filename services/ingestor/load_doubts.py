@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from prometheus_client import Counter
 
     from shared.data.load_watch import Doubt
-    from shared.data.sites import Site
+    from shared.sites.site import Site
 
 __all__ = ["LoadDoubts"]
 

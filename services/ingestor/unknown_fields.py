@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from services.ingestor.validation import excerpt
-from shared.data.likeness import closest
 from shared.runtime.names import OTHER, FewNames
+from shared.sites.likeness import closest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

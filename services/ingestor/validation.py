@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from services.ingestor.lookalikes import looks_like
 from shared.contracts.messages import CleanReading, Flagged, printable
 from shared.data.cells import register_of, value_of
-from shared.data.likeness import closest
 from shared.data.numbers import meant_by
 from shared.data.times import Moment, NoTime, day_of, read_time
+from shared.sites.likeness import closest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shared.data.cells import Judged
-    from shared.data.sites import Site
+    from shared.sites.site import Site
 
 __all__ = ["EPOCH", "Reason", "Rejected", "Valid", "excerpt", "validate"]
 

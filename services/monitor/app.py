@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from services.monitor.settings import MonitorSettings
     from services.monitor.verification import Finding
-    from shared.data.sites import Site
     from shared.runtime.records import Record
+    from shared.sites.site import Site
 
 __all__ = ["MonitorCore", "build"]
 

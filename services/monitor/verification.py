@@ -16,7 +16,6 @@ from services.monitor.forecast_error import ErrorWatch, standardised_error
 from services.monitor.recent import Recent
 from shared.contracts.messages import CleanReading, DriftEvent, Forecast, Scores
 from shared.drift.detectors import forecast_error_detectors
-from shared.forecasting.grid import Grid
 from shared.forecasting.reference import forecast_column, judged_groups, load_column
 from shared.forecasting.scores import (
     WINDOWS_DAYS,
@@ -26,6 +25,7 @@ from shared.forecasting.scores import (
     step_of,
 )
 from shared.forecasting.state import resume_parts, states_of
+from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

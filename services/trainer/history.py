@@ -17,8 +17,8 @@ from shared.forecasting.weather import COLUMNS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from shared.data.sites import Site
     from shared.data.year import Year
+    from shared.sites.site import Site
 
 __all__ = ["History"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from services.trainer.candidates import ZoneCandidate
 from services.trainer.history import History
 from shared.data.year import DataError
-from shared.forecasting.grid import Grid
 from shared.forecasting.prior import Prior, Source
+from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

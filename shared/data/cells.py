@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from shared.contracts.messages import LARGEST_KW
 
 if TYPE_CHECKING:
-    from shared.data.sites import Site
+    from shared.sites.site import Site
 
 __all__ = ["Judged", "power_of", "register_of", "value_of"]
 

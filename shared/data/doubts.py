@@ -25,7 +25,7 @@ BLOCK_ROWS = 65_536  # as Python's numbers those of a long file take much room
 
 def doubts_of(year: Year, told: Share = lambda _: None) -> Iterator[str]:
     """Yield what is to be said of the loads of a year, one line each; ``told`` is told the share that is watched."""
-    steps, zones = year.steps, year.site.zones
+    steps, zones = year.steps, year.site.load_zones
     for n, zone in enumerate(zones):
         load_kw = year.demand(zone)
         usable = np.flatnonzero((steps != NO_STEP) & ~np.isnan(load_kw))

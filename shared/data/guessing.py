@@ -20,20 +20,11 @@ from pydantic import ValidationError
 from shared.data.errors import DataError
 from shared.data.load_watch import Doubt, LoadWatch
 from shared.data.numbers import is_number
-from shared.data.sites import (
-    BUILT_IN,
-    EPOCHS,
-    POWER_KW,
-    STEPS_MINUTES,
-    WEATHER,
-    Measure,
-    Site,
-    Unit,
-    in_its_country,
-    known_sites,
-)
 from shared.data.table import joined
 from shared.data.times import is_clock, is_date, read_times
+from shared.sites.country import in_its_country
+from shared.sites.site import EPOCHS, POWER_KW, STEPS_MINUTES, WEATHER, Measure, Site, Unit
+from shared.sites.table import BUILT_IN, known_sites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -105,6 +96,7 @@ def guessed(table: Table, hints: Hints, name: str) -> Guess:
             **form,
             "columns": fields,
             "ignore": tuple(ignored),
+            "zones": (1,),
         },
     )
     written = sample.texts(time_column)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shared.data.numbers import Mark
-    from shared.data.sites import Kind, StepMinutes, Unit
+    from shared.sites.site import Kind, StepMinutes, Unit
 
 __all__ = ["SEPARATORS", "Hints"]
 

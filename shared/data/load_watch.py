@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from shared.data.sites import Site
+    from shared.sites.site import Site
 
 __all__ = ["Doubt", "LoadWatch"]
 

@@ -10,7 +10,7 @@ import pandas as pd
 from shared.data.errors import DataError
 
 if TYPE_CHECKING:
-    from shared.data.sites import Site
+    from shared.sites.site import Site
 
 __all__ = ["require_no_summer_time"]
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from shared.data.sites import Site
+    from shared.sites.site import Site
 
 __all__ = ["YEAR", "synthetic_csv"]
 

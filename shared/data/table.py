@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.data.errors import DataError
-from shared.data.likeness import closest
 from shared.data.numbers import plain_numbers
 from shared.data.times import FORMS, MIDNIGHT, NoTime, read_time, read_times
+from shared.sites.likeness import closest
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from shared.data.numbers import Mark
     from shared.data.reading import Table
-    from shared.data.sites import Site
     from shared.data.times import Stamps
+    from shared.sites.site import Site
 
 __all__ = ["fits", "joined", "of_site", "present", "times", "told_apart"]
 
@@ -91,10 +91,7 @@ def told_apart(rows: pd.DataFrame, site: Site, stamps: Stamps) -> pd.DataFrame:
 
 def present(site: Site, rows: pd.DataFrame) -> Site:
     """Return the site without the columns that the table does not have."""
-    columns = {column: field for column, field in site.columns.items() if column in rows.columns}
-    limits = {field: limits for field, limits in site.limits.items() if field in columns.values()}
-    measures = {field: measure for field, measure in site.measures.items() if field in columns.values()}
-    return site.model_copy(update={"columns": columns, "limits": limits, "measures": measures})
+    return site.narrowed(set(rows.columns))
 
 
 def _check_columns(rows: pd.DataFrame, site: Site, name: str) -> None:
@@ -103,7 +100,7 @@ def _check_columns(rows: pd.DataFrame, site: Site, name: str) -> None:
     missing = [column for column in (*site.time_columns, *site.columns) if column not in rows.columns]
     unknown = [column for column in rows.columns if column not in expected]
     advice = "name the columns as published, to the space"
-    if set(site.time_columns) & set(missing) or not present(site, rows).zones:
+    if set(site.time_columns) & set(missing) or not present(site, rows).load_zones:
         found = f", but {_quoted(unknown)}" if unknown else ""
         raise DataError(f"{name}: no column {_quoted(missing)}{found}: {advice}")
     for column in unknown:

@@ -19,14 +19,14 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from shared.data.sites import EPOCHS
+from shared.sites.site import EPOCHS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from shared.data.sites import Site
+    from shared.sites.site import Site
 
 __all__ = [
     "FORMS",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from shared.data.sites import Overrides
+from shared.sites.site import Overrides
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from shared.data.sites import Site
+    from shared.sites.site import Site
 
 __all__ = ["as_toml"]
 
@@ -27,6 +27,7 @@ def as_toml(site: Site) -> str:
         **({"day_first": True} if site.day_first else {}),
         **({"time_format": site.time_format} if site.time_format else {}),
         **({"ignore": list(site.ignore)} if site.ignore else {}),
+        "zones": list(site.zones),
     }
     lines = [
         f"[{site.name}]",

@@ -19,10 +19,11 @@ from shared.data.errors import DataError
 from shared.data.guessing import guessed, measured
 from shared.data.hints import Hints
 from shared.data.reading import read_table
-from shared.data.sites import BUILT_IN, WEATHER, known_sites, site
 from shared.data.summer_time import require_no_summer_time
 from shared.data.synthetic import YEAR, synthetic_csv
 from shared.data.table import fits, of_site, present, times, told_apart
+from shared.sites.site import WEATHER
+from shared.sites.table import BUILT_IN, known_sites, site
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from shared.data.download import Progress
     from shared.data.numbers import Mark
     from shared.data.reading import Share, Table
-    from shared.data.sites import Site
     from shared.data.unpacking import Open
+    from shared.sites.site import Site
 
 __all__ = ["NO_STEP", "SYNTHETIC", "DataError", "Source", "Year", "find_year"]
 

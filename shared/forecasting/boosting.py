@@ -11,10 +11,10 @@ from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.model_selection import TimeSeriesSplit
 
 from shared.forecasting.forest import Forest
-from shared.forecasting.grid import Grid
 from shared.forecasting.method import WEATHER_METHOD, WeatherMethod
 from shared.forecasting.resolution import Resolution
 from shared.forecasting.weather import COLUMNS, WeatherDemand, features_of
+from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -27,7 +27,7 @@ from shared.forecasting.windows import windows
 
 if TYPE_CHECKING:
     from shared.forecasting.calendar import Calendar
-    from shared.forecasting.grid import Grid
+    from shared.sites.grid import Grid
 
 __all__ = ["LEAD_WIDTHS", "DayPlan", "Features", "grid_leads", "interpolation"]
 

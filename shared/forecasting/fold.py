@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.forecasting.calendar import Calendar
-    from shared.forecasting.grid import Grid
     from shared.forecasting.method import Method
     from shared.forecasting.prior import Prior
     from shared.forecasting.shift import Shift
+    from shared.sites.grid import Grid
 
 __all__ = ["DemandFold", "Outlook"]
 

@@ -24,8 +24,8 @@ from shared.forecasting.size import Kw, within
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from shared.forecasting.grid import Grid
     from shared.forecasting.method import GuardConstants
+    from shared.sites.grid import Grid
 
 __all__ = ["Guard", "Verdict"]
 

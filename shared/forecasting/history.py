@@ -13,8 +13,8 @@ from shared.forecasting.size import median_size_kw
 
 if TYPE_CHECKING:
     from shared.forecasting.calendar import Calendar
-    from shared.forecasting.grid import Grid
     from shared.forecasting.method import BlendConstants
+    from shared.sites.grid import Grid
 
 __all__ = [
     "BLEND",

@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from shared.forecasting.grid import Grid
     from shared.forecasting.method import IntervalConstants
+    from shared.sites.grid import Grid
 
 __all__ = ["BLOCK_MINUTES", "COVERAGES", "Intervals"]
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from shared.forecasting.intervals import BLOCK_MINUTES
 
 if TYPE_CHECKING:
-    from shared.forecasting.grid import Grid
     from shared.forecasting.method import LadderConstants
+    from shared.sites.grid import Grid
 
 __all__ = ["ADAPTED", "ANALOGUE", "CLIMATOLOGY", "FROZEN", "NAMES", "WEATHER", "Ladder", "Span"]
 

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.forecasting.features import Features
-    from shared.forecasting.grid import Grid
     from shared.forecasting.method import RegressionConstants
     from shared.forecasting.regression import LeadRegression
+    from shared.sites.grid import Grid
 
 __all__ = ["VERSION", "Lesson", "Prior", "Source"]
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from shared.forecasting.calendar import Calendar
-    from shared.forecasting.grid import Grid
+    from shared.sites.grid import Grid
 
 __all__ = ["SameTime", "same_time"]
 

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shared.contracts.messages import LARGEST_KW, Score
-from shared.forecasting.grid import Grid
 from shared.forecasting.leads import MEAN, lead_groups
 from shared.forecasting.resolution import ABSENT, FirstDay, Resolution
 from shared.forecasting.same_time import SameTime, same_time
 from shared.forecasting.size import crosses_zero
 from shared.forecasting.state import below, fields_of, give, joined, known, whole_number
+from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

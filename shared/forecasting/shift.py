@@ -24,8 +24,8 @@ from shared.forecasting.size import Kw, size_kw
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from shared.forecasting.grid import Grid
     from shared.forecasting.method import ShiftConstants
+    from shared.sites.grid import Grid
 
 __all__ = ["LevelShift", "Shift"]
 

@@ -6,16 +6,19 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.contracts import topics
-from shared.data.sites import BUILT_IN, Site, known_sites
 from shared.forecasting.intervals import COVERAGES
 from shared.runtime import failpoints
 from shared.runtime.access import Access, Mechanism, Security
+from shared.sites.table import BUILT_IN, known_sites
+
+if TYPE_CHECKING:
+    from shared.sites.site import Site
 
 __all__ = ["PREFIX", "Refused", "Settings", "load", "unknown_variables", "unwritable"]
 
@@ -94,7 +97,8 @@ class Settings(BaseSettings):
     )
     site: str = Field(default=BUILT_IN, description="the site whose readings are streamed")
     zones: Annotated[tuple[int, ...], NoDecode] = Field(
-        default=(2,), validate_default=True, description="zones to forecast, such as 1,2,3"
+        default_factory=lambda given: known_sites(given["sites"])[given["site"]].zones,
+        description="zones to forecast, such as 1,2,3; default: those of the site's table",
     )
     coverages: Annotated[tuple[float, ...], NoDecode] = Field(
         default=(0.8, 0.9), description="intervals of each forecast: some of 0.5, 0.8, 0.9, 0.95, always 0.9"
@@ -194,7 +198,7 @@ class Settings(BaseSettings):
     @classmethod
     def _published_zones(cls, zones: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
         sites_are_known = {"sites", "site"} <= info.data.keys()
-        known = known_sites(info.data["sites"])[info.data["site"]].zones if sites_are_known else zones
+        known = known_sites(info.data["sites"])[info.data["site"]].load_zones if sites_are_known else zones
         if not zones or len(set(zones)) < len(zones) or not set(zones) <= set(known):
             raise ValueError(f"name one or more different zones of {', '.join(map(str, known))}")
         return zones

@@ -18,10 +18,10 @@ from services.ingestor.judging import Accepted, Ingestor
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, DeadLetter, DriftEvent, Forecast, Message, ModelEvent, Scores
 from shared.data.reading import read_table
-from shared.data.sites import site
 from shared.data.table import times as times_of
 from shared.data.year import Year
 from shared.runtime.clock import now
+from shared.sites.table import site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,7 @@ from jsonschema import Draft7Validator, Draft202012Validator
 
 from cli.schemas import ASYNCAPI, complaints, schema_texts
 from shared.contracts import topics
-from shared.data.sites import site
+from shared.sites.table import site
 from tests.contract.test_messages import GOLDEN, with_one_more_field
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pytest
 
 from cli.runs import current
 from shared.contracts import topics
-from shared.data.sites import known_sites
+from shared.sites.table import known_sites
 from tests.integration.brokers import PATIENCE_S, Broker, until
 
 if TYPE_CHECKING:

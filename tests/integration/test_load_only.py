@@ -17,12 +17,12 @@ from services.forecaster.settings import ForecasterSettings
 from services.trainer.training import ensure
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, Forecast, Scores
-from shared.data.sites import known_sites
 from shared.data.year import find_year
 from shared.runtime.health import Health
 from shared.runtime.metrics import new_registry
 from shared.runtime.registry import Registry
 from shared.runtime.settings import load
+from shared.sites.table import known_sites
 from tests.integration.brokers import service
 from tests.integration.february import START
 

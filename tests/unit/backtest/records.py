@@ -11,9 +11,9 @@ import pandas as pd
 from backtest.books import Books
 from backtest.record import Record
 from backtest.result import Backtest
-from shared.data.sites import site
 from shared.data.year import Year
 from shared.forecasting.calendar import Calendar
+from shared.sites.table import site
 
 if TYPE_CHECKING:
     from shared.data.year import Source

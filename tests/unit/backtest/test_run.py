@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from backtest.run import backtest
-from shared.data.sites import WEATHER, site
 from shared.data.year import Year
+from shared.sites.site import WEATHER
+from shared.sites.table import site
 from tests.unit.backtest.records import START
 
 DAYS, TEST_DAYS = 17, 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from services.trainer.history import History
-from shared.data.sites import site
 from shared.forecasting.weather import COLUMNS
+from shared.sites.table import site
 
 DAY = 144
 FIRST_STEP = 2_472_048  # 2017-01-01 00:00 UTC

@@ -34,8 +34,8 @@ from benchmarks.accuracy import (
     weather_estimate,
 )
 from benchmarks.streaming import empty_model
-from shared.data.sites import site
 from shared.forecasting.ladder import ADAPTED, CLIMATOLOGY, FROZEN, NAMES
+from shared.sites.table import site
 from tests.unit.benchmarks.histories import DAY, FIRST_STEP, history_of
 
 

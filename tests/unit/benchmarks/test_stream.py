@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from benchmarks.stream import Inside, Phase
 from services.forecaster.issuing import ZoneModels
 from shared.contracts.messages import CleanReading
-from shared.data.sites import site
+from shared.sites.table import site
 
 
 def test_rounds_of_one_load_are_figures_of_all() -> None:

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from cli.__main__ import app
 from cli.schemas import ASYNCAPI, complaints, schema_texts
 from shared.contracts import topics
-from shared.data.sites import Measure, site
+from shared.sites.site import Measure
+from shared.sites.table import site
 
 if TYPE_CHECKING:
     from pathlib import Path

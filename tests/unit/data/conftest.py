@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from shared.data import download
-from shared.data.sites import Site, site
+from shared.sites.table import site
 from tests.unit.data.tables import identity
+
+if TYPE_CHECKING:
+    from shared.sites.site import Site
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from shared.data.numbers import Mark
-    from shared.data.sites import Site
+    from shared.sites.site import Site
 
 __all__ = ["identity", "parse"]
 

@@ -7,8 +7,9 @@ import pytest
 
 from services.ingestor.judging import Accepted
 from shared.data.cells import power_of, register_of, value_of
-from shared.data.sites import Measure, Site, site
 from shared.data.year import find_year
+from shared.sites.site import Measure, Site
+from shared.sites.table import site
 from tests.unit.ingestor.test_judging import judged
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from shared.data.doubts import doubts_of
 from shared.data.load_watch import Doubt, LoadWatch
-from shared.data.sites import Measure, Site
 from shared.data.year import find_year
+from shared.sites.site import Measure, Site
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

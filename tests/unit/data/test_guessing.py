@@ -13,9 +13,9 @@ import pytest
 
 from shared.data.errors import DataError
 from shared.data.hints import Hints
-from shared.data.sites import known_sites
 from shared.data.toml import as_toml
 from shared.data.year import find_year
+from shared.sites.table import known_sites
 
 if TYPE_CHECKING:
     from pathlib import Path

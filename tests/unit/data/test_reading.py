@@ -15,8 +15,8 @@ import pytest
 from shared.data.errors import DataError
 from shared.data.hints import Hints
 from shared.data.reading import read_table
-from shared.data.sites import Site
 from shared.data.year import find_year
+from shared.sites.site import Site
 from tests.unit.data.archive import zipped
 
 if TYPE_CHECKING:

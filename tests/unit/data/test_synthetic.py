@@ -16,7 +16,7 @@ from shared.data.year import Year, find_year
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from shared.data.sites import Site
+    from shared.sites.site import Site
 
 SHA256 = "31a09e22d95c412b21255984448c97b1098b65c937c2d579d3d5f3c5e108a12a"
 DAY = 144
@@ -31,7 +31,7 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Year:
 @pytest.fixture(scope="module")
 def loads(year: Year) -> pd.DataFrame:
     """Return the load of each zone in kW by time."""
-    return pd.DataFrame({zone: year.demand(zone) for zone in year.site.zones}, index=year.times)
+    return pd.DataFrame({zone: year.demand(zone) for zone in year.site.load_zones}, index=year.times)
 
 
 def test_the_bytes_are_the_same_for_ever(tetouan: Site, year: Year) -> None:

@@ -13,7 +13,7 @@ from shared.data.table import present, times, told_apart
 from tests.unit.data.tables import identity, parse
 
 if TYPE_CHECKING:
-    from shared.data.sites import Site
+    from shared.sites.site import Site
 
 
 def test_line_ends_do_not_change_the_identity(table: bytes) -> None:

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.data import times as room
-from shared.data.sites import EPOCHS, Site, site
 from shared.data.times import Moment, NoTime, Stamps, read_time
+from shared.sites.site import EPOCHS, Site
+from shared.sites.table import site
 
 ZONES = ("UTC", "Europe/Madrid", "Australia/Lord_Howe", "America/New_York", "America/St_Johns", "America/Sao_Paulo")
 TEN_PAST = datetime(2018, 1, 31, 0, 10, tzinfo=UTC)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.data.sites import known_sites, site
 from shared.data.toml import as_toml
+from shared.sites.table import known_sites, site
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from shared.data.sites import site
 from shared.data.year import DataError, Year, find_year
+from shared.sites.table import site
 from tests.unit.data.archive import zipped
 
 if TYPE_CHECKING:

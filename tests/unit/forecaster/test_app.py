@@ -18,13 +18,13 @@ from services.forecaster.metrics import ForecasterMetrics
 from services.forecaster.settings import ForecasterSettings
 from shared.contracts import topics
 from shared.contracts.messages import DeadLetter, Forecast
-from shared.data.sites import site
 from shared.forecasting.weather import COLUMNS
 from shared.runtime.health import Health
 from shared.runtime.letters import DeadLetters
 from shared.runtime.metrics import new_registry
 from shared.runtime.other_sites import OtherSites
 from shared.runtime.settings import load
+from shared.sites.table import site
 from tests.unit.forecaster.conftest import START, STEP
 
 if TYPE_CHECKING:

@@ -24,13 +24,13 @@ from services.forecaster.registered import FILE, Question, collect
 from services.forecaster.settings import ForecasterSettings
 from services.forecaster.state import digest_of
 from shared.contracts.messages import ModelNames
-from shared.data.sites import site
 from shared.forecasting.scores import step_of
 from shared.forecasting.weather import COLUMNS
 from shared.runtime.health import Health
 from shared.runtime.metrics import new_registry
 from shared.runtime.registry import Registry, RegistryError, Signature
 from shared.runtime.settings import load
+from shared.sites.table import site
 from tests.unit.forecaster.conftest import START
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from services.forecaster.issuing import Issuer, ZoneModels
-from shared.data.sites import site
 from shared.forecasting.scores import step_of
 from shared.forecasting.weather import COLUMNS
+from shared.sites.table import site
 from tests.unit.forecaster.conftest import START, STEP, fitted
 
 if TYPE_CHECKING:

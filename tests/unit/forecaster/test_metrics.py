@@ -9,8 +9,8 @@ import pytest
 
 from services.forecaster.issuing import Issuer, ZoneModels
 from services.forecaster.metrics import ForecasterMetrics
-from shared.data.sites import site
 from shared.runtime.metrics import new_registry
+from shared.sites.table import site
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,14 +13,15 @@ import pytest
 
 from services.forecaster.issuing import Issuer, ZoneModels
 from services.ingestor.judging import Accepted, Ingestor
-from shared.data.sites import Site, site
 from shared.data.year import find_year
 from shared.forecasting.model import ZoneDemand
+from shared.sites.table import site
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.contracts.messages import CleanReading, Forecast
+    from shared.sites.site import Site
 
 SITES = """
 [alcala]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from shared.data.sites import site
 from shared.forecasting.calendar import Calendar
 from shared.forecasting.model import ZoneDemand
+from shared.sites.table import site
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shared.forecasting.climatology import HOLIDAY, Climatology
-from shared.forecasting.grid import Grid
+from shared.sites.grid import Grid
 
 MONDAY, SUNDAY, DAY = 0, 6, 24
 

@@ -10,10 +10,10 @@ import pytest
 
 from shared.forecasting.calendar import Calendar
 from shared.forecasting.features import Features, grid_leads, interpolation
-from shared.forecasting.grid import Grid
 from shared.forecasting.history import DAYS_BACK, LOAD, History
 from shared.forecasting.method import METHOD
 from shared.forecasting.windows import windows
+from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.forecasting.grid import Grid
 from shared.forecasting.guard import Guard
 from shared.forecasting.method import METHOD
+from shared.sites.grid import Grid
 
 EXPECTED_KW, USUAL_ERROR_KW = 20_000.0, 150.0
 

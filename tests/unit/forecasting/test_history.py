@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from shared.forecasting.calendar import Calendar
-from shared.forecasting.grid import Grid
 from shared.forecasting.history import BLEND, LATE_MEAN, LOAD, MEAN, History
 from shared.forecasting.method import METHOD
+from shared.sites.grid import Grid
 
 DAY = 24
 START = 1000 * DAY

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from shared.forecasting.features import interpolation
-from shared.forecasting.grid import Grid
 from shared.forecasting.intervals import COVERAGES, Intervals
 from shared.forecasting.method import METHOD
+from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

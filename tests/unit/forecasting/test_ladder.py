@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.forecasting.grid import Grid
 from shared.forecasting.ladder import ADAPTED, ANALOGUE, CLIMATOLOGY, FROZEN, WEATHER, Ladder, Span
 from shared.forecasting.method import METHOD
+from shared.sites.grid import Grid
 
 LEADS = np.array([1, 3, 6, 12, 24])
 ALL = [True] * 5

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from shared.forecasting.calendar import Calendar
-from shared.forecasting.grid import Grid
 from shared.forecasting.same_time import SameTime, same_time
+from shared.sites.grid import Grid
 
 HOURLY = Grid(60)
 MADRID = Calendar(None, "Europe/Madrid")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.forecasting.grid import Grid
 from shared.forecasting.method import METHOD
 from shared.forecasting.shift import LevelShift, Shift
+from shared.sites.grid import Grid
 
 DAY = 144
 FORECAST_KW = 20_000.0 + 3_000.0 * np.sin(2 * np.pi * np.arange(DAY) / DAY)

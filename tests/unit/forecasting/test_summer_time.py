@@ -12,11 +12,11 @@ import pytest
 
 from shared.forecasting.calendar import Calendar
 from shared.forecasting.features import Features, grid_leads
-from shared.forecasting.grid import Grid
 from shared.forecasting.history import BLEND, LATE_MEAN, MEAN, History
 from shared.forecasting.method import METHOD
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.windows import windows
+from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
     from pathlib import Path

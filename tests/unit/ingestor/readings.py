@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from shared.data.sites import site
+from shared.sites.table import site
 
 __all__ = ["SITES", "raw", "record"]
 

@@ -21,17 +21,17 @@ from services.ingestor.metrics import IngestorMetrics
 from services.ingestor.unknown_fields import UnknownFields
 from shared.contracts import topics
 from shared.contracts.messages import DeadLetter
-from shared.data.sites import site
 from shared.runtime.letters import DeadLetters
 from shared.runtime.state import OutdatedError
+from shared.sites.table import site
 from tests.unit.ingestor.readings import raw
 from tests.unit.states import assert_misfits_are_refused, assert_same, assert_writable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.data.sites import Site
     from shared.runtime.records import Outgoing
+    from shared.sites.site import Site
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MARCH_MS = int(1000 * datetime(2020, 3, 1, tzinfo=UTC).timestamp())

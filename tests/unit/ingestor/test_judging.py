@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from services.ingestor.judging import Accepted, Ingestor, Merged, Outcome, Rejected, Valid
 from services.ingestor.validation import validate
-from shared.data.sites import site
+from shared.sites.table import site
 from tests.unit.ingestor.readings import SITES, raw
 
 if TYPE_CHECKING:

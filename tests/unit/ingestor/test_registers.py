@@ -10,8 +10,9 @@ import numpy as np
 
 from services.ingestor.judging import Accepted, Ingestor, Merged, Outcome, Rejected
 from services.ingestor.validation import Valid
-from shared.data.sites import Measure, Site, site
 from shared.data.year import find_year
+from shared.sites.site import Measure, Site
+from shared.sites.table import site
 
 if TYPE_CHECKING:
     from pathlib import Path

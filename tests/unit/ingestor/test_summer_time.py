@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from services.ingestor.judging import Accepted, Ingestor, Merged, Outcome, Rejected
-from shared.data.sites import Site
+from shared.sites.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

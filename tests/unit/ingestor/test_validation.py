@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from services.ingestor.validation import Rejected, Valid, validate
 from shared.contracts.messages import CleanReading, Flagged
-from shared.data.sites import Measure
+from shared.sites.site import Measure
 from tests.unit.ingestor.readings import SITES, raw, record
 
 

@@ -17,11 +17,11 @@ from services.monitor.settings import MonitorSettings
 from services.monitor.verification import Monitor
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, DriftEvent, Scores
-from shared.data.sites import site
 from shared.runtime.health import Health
 from shared.runtime.letters import DeadLetters
 from shared.runtime.other_sites import OtherSites
 from shared.runtime.settings import load
+from shared.sites.table import site
 from tests.unit.monitor.test_forecast_error import BROKEN_AT, DAY, DETECTORS, errors, in_turn, loads
 
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ from services.monitor.reports.order import Calendar
 from services.monitor.settings import MonitorSettings
 from services.monitor.verification import Monitor
 from shared.contracts.messages import CleanReading, ModelNames
-from shared.data.sites import site
 from shared.runtime.health import Health
 from shared.runtime.letters import DeadLetters
 from shared.runtime.other_sites import OtherSites
 from shared.runtime.settings import load
+from shared.sites.table import site
 from tests.unit.monitor.test_app import Consumed, records
 from tests.unit.monitor.test_forecast_error import BROKEN_AT, DAY, errors, forecast, loads, reading
 from tests.unit.states import assert_misfits_are_refused, assert_same, assert_writable

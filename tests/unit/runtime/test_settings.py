@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.data.sites import BUILT_IN
 from shared.runtime import failpoints
 from shared.runtime.settings import PREFIX, Refused, Settings, load, unknown_variables
+from shared.sites.table import BUILT_IN
 
 README = Path(__file__).parents[3] / "README.md"
 
@@ -143,9 +143,8 @@ def own_sites(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_a_site_of_ones_own_is_served(monkeypatch: pytest.MonkeyPatch, own_sites: Path) -> None:
-    """With its file, its name and its zone set, the settings hold it."""
+    """With its file and its name set, the settings hold it, and the zones of its table."""
     monkeypatch.setenv(PREFIX + "SITE", "alcala")
-    monkeypatch.setenv(PREFIX + "ZONES", "1")
     settings = load(Settings)
     assert (settings.sites, settings.site, settings.zones) == (own_sites, "alcala", (1,))
     assert (settings.place.name, settings.place.step_minutes) == ("alcala", 15)
@@ -162,13 +161,13 @@ def test_the_file_alone_changes_nothing(own_sites: Path) -> None:
     ("name", "value", "line"),
     [
         ("SITE", "alcalá", "TETOUAN_SITE='alcalá': site 'alcalá' is not known: choose one of tetouan, alcala"),
-        ("SITE", "alcala", "TETOUAN_ZONES=(2,): name one or more different zones of 1"),
+        ("ZONES", "4", "TETOUAN_ZONES='4': name one or more different zones of 1, 2, 3"),
     ],
 )
 def test_a_site_of_ones_own_is_asked_for_by_its_name_and_zones(
     monkeypatch: pytest.MonkeyPatch, own_sites: Path, name: str, value: str, line: str
 ) -> None:
-    """The refusal lists what the file holds, and the default of the zones is no way around it."""
+    """The refusal lists what the file holds."""
     assert own_sites.exists()
     monkeypatch.setenv(PREFIX + name, value)
     with pytest.raises(Refused) as refusal:

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shared.data.sites import site
 from shared.data.year import Year
 from shared.runtime.registry import Registry
+from shared.sites.table import site
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,8 +12,8 @@ import pytest
 
 from services.trainer.history import History
 from shared.data.hints import Hints
-from shared.data.sites import Measure, Overrides
 from shared.data.year import DataError, find_year
+from shared.sites.site import Measure, Overrides
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,6 @@ from services.trainer import training
 from services.trainer.candidates import WeatherCandidate, ZoneCandidate
 from services.trainer.history import History
 from services.trainer.training import ensure, train
-from shared.data.sites import WEATHER, Measure
 from shared.data.year import DataError
 from shared.forecasting import model
 from shared.forecasting import weather as weather_model
@@ -22,6 +21,7 @@ from shared.forecasting.method import WEATHER_METHOD
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.weather import WeatherDemand
 from shared.runtime.registry import Signature
+from shared.sites.site import WEATHER, Measure
 from tests.unit.states import assert_same
 
 if TYPE_CHECKING:

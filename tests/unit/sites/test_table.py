@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from shared.data.sites import BUILT_IN, EPOCHS, WEATHER, Measure, Site, in_its_country, known_sites, site
 from shared.forecasting.weather import COLUMNS
+from shared.sites.country import in_its_country
+from shared.sites.site import EPOCHS, WEATHER, Measure, Site
+from shared.sites.table import BUILT_IN, known_sites, site
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +30,7 @@ TETOUAN = Site(
     country="MA",
     time_zone="UTC",
     time_column="DateTime",
+    zones=(2,),
     columns={
         "Temperature": "temperature_c",
         "Humidity": "humidity_pct",
@@ -81,7 +84,7 @@ def test_the_site_of_the_package_is_a_file_like_any_other() -> None:
     """What the file beside the module says of Tetouan, to the last number; it is the only site that is built in."""
     assert known_sites() == {BUILT_IN: TETOUAN}
     assert site(BUILT_IN) == TETOUAN
-    assert (TETOUAN.fields[:5], TETOUAN.zones) == (WEATHER, (1, 2, 3))
+    assert (TETOUAN.fields[:5], TETOUAN.load_zones) == (WEATHER, (1, 2, 3))
 
 
 def test_the_weather_of_a_site_is_what_the_weather_model_reads() -> None:
@@ -103,6 +106,32 @@ def test_a_file_changes_what_is_built_in_key_by_key(written: Callable[[str], Pat
     changed = known_sites(written("[tetouan.holidays]\nadd = [2018-06-16]"))[BUILT_IN]
     assert (changed.holidays.add, changed.holidays.remove) == ((date(2018, 6, 16),), ())
     assert changed.model_copy(update={"holidays": TETOUAN.holidays}) == TETOUAN
+
+
+BOTH = ALCALA.replace('"zone_1_kw",', '"zone_1_kw", "Norte" = "zone_3_kw",')
+CHANGED = '[tetouan]\nlimits = {}\ncolumns = {"Load" = "zone_1_kw", "Norte" = "zone_3_kw"}\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "zones"),
+    [
+        *(("alcala", BOTH, (1, 3)), ("alcala", f"{BOTH}zones = [3]", (3,))),
+        *(("tetouan", CHANGED, (1, 3)), ("tetouan", f"{CHANGED}zones = [3]", (3,))),
+    ],
+)
+def test_the_zones_to_forecast_are_all_loads_or_those_that_the_table_names(
+    written: Callable[[str], Path], name: str, text: str, zones: tuple[int, ...]
+) -> None:
+    """The loads are the same; the zone that the package names for its own columns need not be among others."""
+    place = known_sites(written(text))[name]
+    assert (place.zones, place.load_zones) == (zones, (1, 3))
+
+
+def test_a_site_with_fewer_columns_has_what_belongs_to_them() -> None:
+    """Zones, limits and the columns themselves; a zone to forecast may be among those that go."""
+    third = TETOUAN.narrowed({"Temperature", "Zone 3  Power Consumption", "note"})
+    assert (third.fields, third.load_zones, third.zones) == (("temperature_c", "zone_3_kw"), (3,), ())
+    assert third.limits.keys() == {"temperature_c", "zone_3_kw"}
 
 
 def test_a_subdivision_brings_its_own_holidays(written: Callable[[str], Path]) -> None:
@@ -199,6 +228,10 @@ def test_a_subdivision_brings_its_own_holidays(written: Callable[[str], Path]) -
             ALCALA + "[alcala.measures.zone_1_kw]\nking = 1",
             "alcala.measures.zone_1_kw.king is no field: did you mean kind? Use one of kind",
         ),
+        (ALCALA + "zones = [1, 2]", "alcala.zones = [1, 2]: name one or more different zones of 1; all: leave it out"),
+        (ALCALA + "zones = [1, 1]", "alcala.zones = [1, 1]: name one or more different zones of 1"),
+        (ALCALA + "zones = []", "alcala.zones = []: name one or more different zones of 1"),
+        (ALCALA + "zones = 1", "alcala.zones = 1: Input should be a valid tuple"),
         (ALCALA + 'ignore = ["note", "Load"]', "'Load' is read: take it out here, or out of the columns"),
         (ALCALA + 'ignore = "note"', "alcala.ignore = 'note': Input should be a valid tuple"),
         (ALCALA + "day_first = 1", "alcala.day_first = 1: Input should be a valid boolean"),

@@ -1,55 +1,41 @@
-"""The sites whose readings we know: what their meters publish, and where they stand.
-
-Those of the package stand in ``sites.toml`` beside this module; a file of a user's own adds others, or changes these.
-"""
+"""A site: what its meters publish, how that is written, and where it stands."""
 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import Counter
 from datetime import UTC, date, datetime
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, get_args
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from shared.data.likeness import closest
+from shared.sites.country import zone_like
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from pydantic_core import ErrorDetails
+    from collections.abc import Container, Iterable
 
 __all__ = [
-    "BUILT_IN",
     "EPOCHS",
     "POWER_KW",
     "STEPS_MINUTES",
     "WEATHER",
+    "Column",
     "Kind",
     "Measure",
+    "Overrides",
     "Site",
     "StepMinutes",
     "Unit",
-    "in_its_country",
-    "known_sites",
-    "site",
+    "load_field",
 ]
 
-BUILT_IN = "tetouan"
 WEATHER = ("temperature_c", "humidity_pct", "wind_speed_ms", "general_diffuse_flows_wm2", "diffuse_flows_wm2")
 """The fields of a clean reading beside the loads; a site may lack any of them."""
 
 LOAD = re.compile(r"zone_[1-9][0-9]*_kw")
 EPOCHS = {"epoch_s": 1_000_000_000, "epoch_ms": 1_000_000, "epoch_us": 1_000, "epoch_ns": 1}
 """The words for a ``time_format`` of numbers counted from 1970 on, in UTC, with the nanoseconds of one."""
-
-YEARS = range(2000, 2051)
-"""The years whose holidays of a subdivision are known."""
 
 StepMinutes = Literal[5, 10, 15, 30, 60]
 """From one reading to the next."""
@@ -62,17 +48,17 @@ Unit = Literal["W", "kW", "MW", "Wh", "kWh", "MWh"]
 Kind = Literal["power", "energy", "register"]
 """What a column holds, see `Measure`."""
 
-SHORT = 3
-"""Letters that a code of a country has at most."""
-
-SURE = 0.8
-"""How like, 0..1, the name of a country or a zone must be to one that is known to be hinted at."""
-
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Dates = Annotated[tuple[date, ...], Field(strict=False)]  # an array of TOML is a list
 Spells = Annotated[tuple[Annotated[tuple[date, date], Field(strict=False)], ...], Field(strict=False)]
 Limits = Annotated[tuple[float, float], Field(strict=False)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
+Zones = Annotated[tuple[int, ...], Field(strict=False)]
+
+
+def load_field(zone: int) -> str:
+    """Return the field of a clean reading that holds the load of a zone."""
+    return f"zone_{zone}_kw"
 
 
 class Overrides(BaseModel):
@@ -155,8 +141,9 @@ class Site(BaseModel):
     """What one site publishes; ``columns`` maps published names to the fields of a clean reading, in their order.
 
     A field is the load of a zone, ``zone_1_kw``, or one of ``WEATHER``; ``measures`` tells by field which loads do not
-    come as power in kW. ``ignore`` are columns to pass over. ``limits`` are the lowest and highest value that a field
-    can have, in the unit that ends its name. ``time_zone`` is that of times without an offset, and of the calendar.
+    come as power in kW. ``ignore`` are columns to pass over. ``zones`` are those to forecast, by default all that have
+    a load. ``limits`` are the lowest and highest value that a field can have, in the unit that ends its name.
+    ``time_zone`` is that of times without an offset, and of the calendar.
     ``date_column`` holds the dates where ``time_column`` holds but times of day: the two are read as one text with a
     blank between. ``day_first`` and ``time_format`` tell how times are written, see :mod:`shared.data.times`. Without
     a ``country`` no public holidays are known; ``holidays`` holds what sets the site apart from its country, that of
@@ -176,6 +163,7 @@ class Site(BaseModel):
     columns: dict[str, str]
     measures: dict[str, Measure] = {}
     ignore: Names = ()
+    zones: Zones = Field(default_factory=lambda given: _zones_in(given["columns"].values()))
     limits: dict[str, Limits] = {}
     holidays: Overrides = Overrides()
 
@@ -185,7 +173,7 @@ class Site(BaseModel):
         try:
             return ZoneInfo(time_zone).key
         except (ZoneInfoNotFoundError, OSError, ValueError):
-            meant = _zone_like(time_zone)
+            meant = zone_like(time_zone)
             advice = f"did you mean {meant}? Use" if meant else "use"
             raise ValueError(f"no such time zone: {advice} an IANA name like Europe/Madrid") from None
 
@@ -242,6 +230,14 @@ class Site(BaseModel):
             raise ValueError(f"{min(both)!r} is read: take it out here, or out of the columns")
         return ignore
 
+    @field_validator("zones")
+    @classmethod
+    def _zones_of_loads(cls, zones: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        known = _zones_in(info.data.get("columns", {}).values())
+        if known and (not zones or len(set(zones)) < len(zones) or not set(zones) <= set(known)):
+            raise ValueError(f"name one or more different zones of {', '.join(map(str, known))}; all: leave it out")
+        return zones
+
     @field_validator("limits")
     @classmethod
     def _limits_of_fields(cls, limits: dict[str, Limits], info: ValidationInfo) -> dict[str, Limits]:
@@ -274,7 +270,7 @@ class Site(BaseModel):
 
     def floor_kw(self, zone: int) -> float | None:
         """Return what no load of a zone can be below, None where its limits do not say."""
-        limits = self.limits.get(f"zone_{zone}_kw")
+        limits = self.limits.get(load_field(zone))
         return limits[0] if limits else None
 
     @property
@@ -288,9 +284,26 @@ class Site(BaseModel):
         return tuple(field for field in self.fields if self.measure(field).kind == "register")
 
     @property
-    def zones(self) -> tuple[int, ...]:
+    def load_zones(self) -> tuple[int, ...]:
         """The numbers of the zones whose load the site publishes."""
-        return tuple(int(field.split("_")[1]) for field in self.fields if field.startswith("zone_"))
+        return _zones_in(self.fields)
+
+    def narrowed(self, columns: Container[str]) -> Self:
+        """Return the site with no other columns than these, and with what it says of them."""
+        kept = {column: field for column, field in self.columns.items() if column in columns}
+        fields = set(kept.values())
+        return self.model_copy(
+            update={
+                "columns": kept,
+                "measures": {field: measure for field, measure in self.measures.items() if field in fields},
+                "zones": tuple(zone for zone in self.zones if load_field(zone) in fields),
+                "limits": {field: limits for field, limits in self.limits.items() if field in fields},
+            }
+        )
+
+
+def _zones_in(fields: Iterable[str]) -> tuple[int, ...]:
+    return tuple(int(field.split("_")[1]) for field in fields if LOAD.fullmatch(field))
 
 
 def _tells(time_format: str, step_minutes: int) -> bool:
@@ -300,166 +313,3 @@ def _tells(time_format: str, step_minutes: int) -> bool:
         return datetime.strptime(time.strftime(time_format), time_format).replace(tzinfo=UTC) == time
     except (ValueError, re.error):  # a directive that stands twice
         return False
-
-
-def site(name: str, file: Path | None = None) -> Site:
-    """Return the site of that name; raises ``ValueError`` that lists the known ones, and as `known_sites` does."""
-    known = known_sites(file)
-    if name not in known:
-        raise ValueError(f"site {name!r} is not known: choose one of {', '.join(known)}")
-    return known[name]
-
-
-@cache
-def known_sites(file: Path | None = None) -> Mapping[str, Site]:
-    """Return the sites of the package by name, and those of a TOML file with one table a site.
-
-    A table of a known name replaces what it gives, key by key, and leaves the rest as it is. What was read once holds
-    as long as the process lives.
-
-    Raises
-    ------
-    ValueError
-        If the file cannot be read or a site is not one: one line that names field and value and says what to change.
-    """
-    tables = _tables(files(__package__).joinpath("sites.toml").read_bytes())
-    own = _tables(_read(file)) if file else {}
-    known = {name: _site(name, table) for name, table in tables.items() if name not in own}
-    return known | {name: in_its_country(_site(name, tables.get(name, {}) | table)) for name, table in own.items()}
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{error.strerror}: give the path of a TOML file that can be read") from None
-
-
-def _tables(raw: bytes) -> dict[str, dict[str, Any]]:
-    try:
-        tables = tomllib.loads(raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"no UTF-8 at byte {error.start}: save the file as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"no TOML: {error}: mend it there") from None
-    for name, table in tables.items():
-        if not isinstance(table, dict):
-            raise ValueError(f"{name} = {_shown(table)} belongs to no site: write [NAME], its name, above it")  # noqa: TRY004 - a file is at fault, no caller
-    return tables
-
-
-def _site(name: str, table: dict[str, Any]) -> Site:
-    described = {path: cell for path, cell in _columns(table).items() if isinstance(cell, dict)}
-    read = {column: _column(f"{name}.columns.{column}", cell) for column, cell in described.items()}
-    if read:
-        fields = {column: described.field for column, described in read.items()}
-        measures = {column.field: column.measure for column in read.values()}
-        table = {**table, "columns": _columns(table) | fields, "measures": table.get("measures", {}) | measures}
-    try:
-        return Site(**{"name": name, **table})
-    except ValidationError as error:
-        _refuse(name, error.errors(include_url=False), Site)
-
-
-def _columns(table: dict[str, Any]) -> dict[str, Any]:
-    columns = table.get("columns")
-    return columns if isinstance(columns, dict) else {}
-
-
-def _column(path: str, cell: dict[str, Any]) -> Column:
-    try:
-        column = Column(**cell)
-    except ValidationError as error:
-        _refuse(path, error.errors(include_url=False), Column)
-    if column.field in WEATHER:
-        raise ValueError(f'{path} = {_shown(cell)}: weather has no unit and no kind: write "{column.field}" alone')
-    return column
-
-
-def _refuse(above: str, errors: Sequence[ErrorDetails], table: type[BaseModel]) -> NoReturn:
-    """Raise as one line what is wrong first below that path, where such a table stands.
-
-    A key that is not known comes before one that is missing: it may be that one, misspelt.
-    """
-    error = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
-    *inner, field = error["loc"]
-    path = ".".join(str(part) for part in (above, *inner, field))
-    if error["type"] == "missing":
-        raise ValueError(f"{path} is missing: give it")
-    if error["type"] == "extra_forbidden":
-        known: type[BaseModel] = table
-        if inner:
-            known = Overrides if inner[0] == "holidays" else Measure
-        meant = closest(str(field), known.model_fields)
-        hint = f"did you mean {meant}? Use" if meant else "use"
-        raise ValueError(f"{path} is no field: {hint} one of {', '.join(known.model_fields)}")
-    raise ValueError(f"{path} = {_shown(error['input'])}: {error['msg'].removeprefix('Value error, ')}")
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"
-
-
-@cache
-def _countries() -> Mapping[str, str]:
-    """Return the codes of the countries whose holidays are known, by what else a country is called."""
-    from holidays.registry import COUNTRIES  # noqa: PLC0415 - as in `in_its_country`
-
-    names = {name.replace("_", " "): code for name, (_, code, *_) in COUNTRIES.items()}
-    codes = {other: code for _, code, *others in COUNTRIES.values() for other in (code, *others)}
-    return names | codes
-
-
-def _is_country(text: str) -> bool:
-    """Tell whether a text is a code of two or three letters of a country whose holidays are known."""
-    from holidays.registry import COUNTRIES  # noqa: PLC0415 - as above
-
-    return any(text in codes[1:3] for codes in COUNTRIES.values())
-
-
-def _country_like(country: str) -> str | None:
-    """Return code and name of the country that is probably meant: by its code in lower case, its name, or one alike."""
-    known = _countries()
-    if len(country.strip()) <= SHORT:  # any two letters are like two others
-        code = known.get(country.strip().upper())
-    else:
-        meant = closest(country, known, SURE)
-        code = known[meant] if meant else None
-    return code and f"{code} ({next(name for name, of in known.items() if of == code).title()})"
-
-
-def _zone_like(time_zone: str) -> str | None:
-    """Return the IANA name that is probably meant: by the name of its city, or one like it."""
-    zones = sorted(zone for zone in available_timezones() if not re.search(r"\d|^Etc/", zone))
-    cities = {zone.rpartition("/")[2]: zone for zone in reversed(zones)}
-    whole, city = closest(time_zone, zones, SURE), closest(time_zone.rpartition("/")[2], cities, SURE)
-    return whole or (cities[city] if city else None)
-
-
-def in_its_country(place: Site) -> Site:
-    """Return the site with the holidays of its subdivision; raises ``ValueError`` where its country is not known."""
-    import holidays  # noqa: PLC0415 - it takes a third of a second, which the sites of the package need not wait for
-
-    if place.country is None:
-        if place.subdivision is not None:
-            raise ValueError(f"{place.name}.country is missing: give that of {place.subdivision}")
-        return place
-    if not _is_country(place.country):
-        meant = _country_like(place.country)
-        hint = f"did you mean {meant}? Use" if meant else "use"
-        advice = f"no holidays are known of it: {hint} an ISO 3166-1 code like ES"
-        raise ValueError(f"{place.name}.country = {_shown(place.country)}: {advice}")
-    known = holidays.country_holidays(place.country).subdivisions
-    if place.subdivision is None:
-        return place
-    if place.subdivision not in known:
-        advice = f"no part of {place.country}: " + (f"use one of {', '.join(known)}" if known else "leave it out")
-        raise ValueError(f"{place.name}.subdivision = {_shown(place.subdivision)}: {advice}")
-    national, regional = (
-        set(holidays.country_holidays(place.country, subdiv=part, years=YEARS)) for part in (None, place.subdivision)
-    )
-    add, remove = set(place.holidays.add), set(place.holidays.remove)
-    add, remove = add | (regional - national - remove), remove | (national - regional - add)
-    dates = {"add": tuple(sorted(add)), "remove": tuple(sorted(remove))}
-    return place.model_copy(update={"holidays": place.holidays.model_copy(update=dates)})

@@ -1,0 +1,91 @@
+"""Countries and time zones of sites: the holidays of a subdivision, and hints at what a misspelt name means."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+from zoneinfo import available_timezones
+
+from shared.sites.likeness import closest
+from shared.sites.shown import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shared.sites.site import Site
+
+__all__ = ["in_its_country", "zone_like"]
+
+YEARS = range(2000, 2051)
+"""The years whose holidays of a subdivision are known."""
+
+SHORT = 3
+"""Letters that a code of a country has at most."""
+
+SURE = 0.8
+"""How like, 0..1, the name of a country or a zone must be to one that is known to be hinted at."""
+
+
+@cache
+def _countries() -> Mapping[str, str]:
+    """Return the codes of the countries whose holidays are known, by what else a country is called."""
+    from holidays.registry import COUNTRIES  # noqa: PLC0415 - as in `in_its_country`
+
+    names = {name.replace("_", " "): code for name, (_, code, *_) in COUNTRIES.items()}
+    codes = {other: code for _, code, *others in COUNTRIES.values() for other in (code, *others)}
+    return names | codes
+
+
+def _is_country(text: str) -> bool:
+    """Tell whether a text is a code of two or three letters of a country whose holidays are known."""
+    from holidays.registry import COUNTRIES  # noqa: PLC0415 - as above
+
+    return any(text in codes[1:3] for codes in COUNTRIES.values())
+
+
+def _country_like(country: str) -> str | None:
+    """Return code and name of the country that is probably meant: by its code in lower case, its name, or one alike."""
+    known = _countries()
+    if len(country.strip()) <= SHORT:  # any two letters are like two others
+        code = known.get(country.strip().upper())
+    else:
+        meant = closest(country, known, SURE)
+        code = known[meant] if meant else None
+    return code and f"{code} ({next(name for name, of in known.items() if of == code).title()})"
+
+
+def zone_like(time_zone: str) -> str | None:
+    """Return the IANA name that is probably meant: by the name of its city, or one like it."""
+    zones = sorted(zone for zone in available_timezones() if not re.search(r"\d|^Etc/", zone))
+    cities = {zone.rpartition("/")[2]: zone for zone in reversed(zones)}
+    whole, city = closest(time_zone, zones, SURE), closest(time_zone.rpartition("/")[2], cities, SURE)
+    return whole or (cities[city] if city else None)
+
+
+def in_its_country(place: Site) -> Site:
+    """Return the site with the holidays of its subdivision; raises ``ValueError`` where its country is not known."""
+    import holidays  # noqa: PLC0415 - it takes a third of a second, which the sites of the package need not wait for
+
+    if place.country is None:
+        if place.subdivision is not None:
+            raise ValueError(f"{place.name}.country is missing: give that of {place.subdivision}")
+        return place
+    if not _is_country(place.country):
+        meant = _country_like(place.country)
+        hint = f"did you mean {meant}? Use" if meant else "use"
+        advice = f"no holidays are known of it: {hint} an ISO 3166-1 code like ES"
+        raise ValueError(f"{place.name}.country = {shown(place.country)}: {advice}")
+    known = holidays.country_holidays(place.country).subdivisions
+    if place.subdivision is None:
+        return place
+    if place.subdivision not in known:
+        advice = f"no part of {place.country}: " + (f"use one of {', '.join(known)}" if known else "leave it out")
+        raise ValueError(f"{place.name}.subdivision = {shown(place.subdivision)}: {advice}")
+    national, regional = (
+        set(holidays.country_holidays(place.country, subdiv=part, years=YEARS)) for part in (None, place.subdivision)
+    )
+    add, remove = set(place.holidays.add), set(place.holidays.remove)
+    add, remove = add | (regional - national - remove), remove | (national - regional - add)
+    dates = {"add": tuple(sorted(add)), "remove": tuple(sorted(remove))}
+    return place.model_copy(update={"holidays": place.holidays.model_copy(update=dates)})
