@@ -17,7 +17,6 @@ from backtest.tables import NO_MAPE, ScoreTable
 from services.forecaster.issuing import ZoneModels
 from shared.data.errors import DataError
 from shared.data.toml import as_toml
-from shared.forecasting.calendar import Calendar
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -112,7 +111,7 @@ class Ahead:
     @property
     def goodness(self) -> str:
         """What the forecasts were worth lately, in one line."""
-        figures, hour = self.lately.per_lead, 60 // self.site.step_minutes - 1
+        figures, hour = self.lately.per_lead, self.site.grid.hour - 1
         if np.isnan(figures["rmse_kw"]).all():
             return "how good it is cannot be said yet: no forecast has come due"
         rmse_kw, shares = figures["rmse_kw"], {name: _mean(figures[name]) for name in ("mape", "coverage")}
@@ -174,7 +173,7 @@ def look_ahead(
         With the last answer.
     """
     year = year.only(zone)
-    step = timedelta(minutes=year.site.step_minutes)
+    step = year.site.grid.length
     known = year.times[np.isfinite(year.demand(zone)) & year.together]
     if known.empty:
         raise DataError(f"{year.label}: zone {zone} has no load: mend its column, or choose another zone")
@@ -188,7 +187,7 @@ def look_ahead(
     models = _models(year, zone, start, progress, prior)
     if models is None:
         readings = judged(year, first, until)
-    record = Record(zone, start, until, year.site.step_minutes, calendar=Calendar(**year.site.calendar))
+    record = Record(zone, start, until, year.site.step_minutes, calendar=year.site.calendar)
     for reading in readings:
         record.add_reading(reading)
     last = answer(year, models or ZoneModels.begun_cold(year.site, zone, prior), readings, record, progress)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from services.ingestor.judging import Accepted, Merged, Rejected
 from shared.data.errors import DataError
+from shared.sites.site import load_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -71,7 +72,7 @@ class Books:
                 case Accepted(reading):
                     readings += 1
                     first_time, last_time = first_time or reading.time, reading.time
-                    flagged = reading.flags.get(f"zone_{zone}_kw")
+                    flagged = reading.flags.get(load_field(zone))
                     loads[flagged.flag if flagged else "good"] += 1
                 case Merged():
                     repeated += 1

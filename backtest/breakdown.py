@@ -13,14 +13,15 @@ import pandas as pd
 
 from shared.forecasting.leads import lead_groups
 from shared.forecasting.scores import Term, figures_of, pair_terms
+from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from backtest.record import Record
     from backtest.tables import ScoreTable
-    from shared.forecasting.calendar import Calendar
     from shared.forecasting.resolution import Resolution
+    from shared.sites.calendar import Calendar
 
 __all__ = ["by_group", "by_lead", "columns_of", "local_times"]
 
@@ -77,7 +78,7 @@ def by_group(record: Record, calendar: Calendar) -> dict[str, pd.DataFrame]:
 
 def local_times(steps: NDArray[np.int64], step_minutes: int, calendar: Calendar) -> pd.DatetimeIndex:
     """Return the times at which steps begin, on the wall clock of the site."""
-    return pd.to_datetime(steps * 60 * step_minutes, unit="s", utc=True).tz_convert(calendar.time_zone)
+    return Grid(step_minutes).times_of(steps).tz_convert(calendar.time_zone)
 
 
 def columns_of(sums: NDArray[np.int64], resolution: Resolution) -> dict[str, NDArray[np.generic]]:

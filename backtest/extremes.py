@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,12 +10,14 @@ import pandas as pd
 
 from backtest.breakdown import columns_of, local_times
 from shared.forecasting.scores import Term, figures_of, pair_terms, whole
+from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from backtest.record import Record
-    from shared.forecasting.calendar import Calendar
+    from shared.sites.calendar import Calendar
 
 __all__ = ["DayAhead", "days_ahead", "worst_weeks"]
 
@@ -93,7 +94,7 @@ def _day_ahead(record: Record, calendar: Calendar, origin: int, rmse_kw: float, 
             "high_kw": high_kw,
         }
     )
-    return DayAhead(datetime.fromtimestamp(60 * record.step_minutes * step, UTC), curves, rmse_kw, coverage)
+    return DayAhead(Grid(record.step_minutes).time_of(step), curves, rmse_kw, coverage)
 
 
 def _weeks(record: Record, calendar: Calendar, lead: int) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,14 +9,16 @@ import numpy as np
 from backtest.roomy import RoomyArray
 from shared.forecasting.resolution import Resolution
 from shared.forecasting.same_time import SameTime, same_time
-from shared.forecasting.scores import issued_kw, load_kw, step_of
+from shared.forecasting.scores import issued_kw, load_kw
 from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from numpy.typing import NDArray
 
     from shared.contracts.messages import CleanReading, Forecast
-    from shared.forecasting.calendar import Calendar
+    from shared.sites.calendar import Calendar
 
 __all__ = ["Record"]
 
@@ -56,12 +57,13 @@ class Record:
         self.zone = zone
         self._calendar = calendar
         self.test_from = test_from
-        self.steps_per_day = Grid(step_minutes).day
+        grid = self._grid = Grid(step_minutes)
+        self.steps_per_day = grid.day
         self.step_minutes = step_minutes
-        self.start_step = step_of(test_from, step_minutes)
+        self.start_step = grid.step_of(test_from)
         first = test_from if history_from is None else min(test_from, history_from)
-        self._first = step_of(first, step_minutes)
-        self.rows = step_of(until, step_minutes) - self.start_step
+        self._first = grid.step_of(first)
+        self.rows = grid.step_of(until) - self.start_step
         if self.rows < 1:
             raise ValueError(f"until: {until} is not after {test_from}; choose a later end")
         self.demand_kw = np.full(self.start_step - self._first + self.rows, np.nan)
@@ -117,7 +119,7 @@ class Record:
         if self._calendar is None:
             return None
         count = self.demand_kw.size - first_row + self.steps_per_day
-        return same_time(self._calendar, Grid(self.step_minutes), self._first + first_row, count)
+        return same_time(self._calendar, self._grid, self._first + first_row, count)
 
     def resolution(self) -> Resolution:
         """Return the resolution in which the forecasts are scored: as on the stream, that of the first day of load."""
@@ -150,9 +152,9 @@ class Record:
     def missing(self) -> list[datetime]:
         """Return the times in [test_from, until) that have a reading and no forecast."""
         rows = np.flatnonzero(self._read & ~self.has_forecast)
-        return [datetime.fromtimestamp((self.start_step + int(row)) * self.step_minutes * 60, UTC) for row in rows]
+        return [self._grid.time_of(self.start_step + int(row)) for row in rows]
 
     def _step(self, time: datetime, step_minutes: int) -> int:
         if step_minutes != self.step_minutes:
             raise ValueError(f"step_minutes: {step_minutes} in a record of {self.step_minutes}; record it on its own")
-        return step_of(time, step_minutes)
+        return self._grid.step_of(time)

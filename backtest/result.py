@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from backtest.breakdown import by_group, by_lead
 from backtest.extremes import days_ahead, worst_weeks
 from backtest.naive import naive_mae_kw
 from backtest.tables import ScoreTable, estimate_figures, estimate_or_none
-from shared.forecasting.calendar import Calendar
+from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,7 +88,7 @@ class Backtest:
             What the weather model alone says at each origin, NaN where nothing, shape (rows,).
         """
         site, history = year.site, record.history
-        calendar = Calendar(**site.calendar)
+        calendar = site.calendar
         table = ScoreTable.of(
             record, naive_mae_kw(record.demand_kw[:history], record.steps_per_day, record.same_time(0))
         )
@@ -98,7 +97,7 @@ class Backtest:
             label=year.label,
             synthetic=year.synthetic,
             start=record.test_from,
-            until=record.test_from + record.rows * timedelta(minutes=record.step_minutes),
+            until=record.test_from + record.rows * Grid(record.step_minutes).length,
             table=table,
             frames={
                 "leads": by_lead(table, record.step_minutes),

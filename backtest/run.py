@@ -17,9 +17,9 @@ from services.ingestor.judging import Accepted, Ingestor
 from services.trainer.candidates import WeatherCandidate, ZoneCandidate
 from services.trainer.history import History
 from shared.contracts.messages import ModelNames
-from shared.forecasting.calendar import Calendar
-from shared.forecasting.scores import step_of
 from shared.forecasting.weather import COLUMNS
+from shared.sites.grid import Grid
+from shared.sites.site import load_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -82,7 +82,7 @@ def backtest(
     """
     year = year.only(zone).before(until)
     first, _ = year.span
-    calendar = Calendar(**year.site.calendar)
+    calendar = year.site.calendar
     record = Record(zone, start, until, year.site.step_minutes, history_from=first, calendar=calendar)
     answered: list[CleanReading] = []
     books = books_of(year, zone, until, progress, lambda reading: _keep(reading, record, answered))
@@ -120,7 +120,7 @@ def books_of(
                 progress("judging the readings", n / total)
             yield line, outcome
 
-    return Books.of(told(), zone, timedelta(minutes=year.site.step_minutes))
+    return Books.of(told(), zone, year.site.grid.length)
 
 
 def fitted(year: Year, zone: int, until: datetime, progress: Progress, prior: Prior | None = None) -> ZoneModels:
@@ -176,7 +176,7 @@ def uncorrected_estimate(
 
     NaN where the weather is not known, or there is no model.
     """
-    steps = np.array([step_of(reading.time, reading.step_minutes) for reading in readings], np.int64)
+    steps = np.array([Grid(reading.step_minutes).step_of(reading.time) for reading in readings], np.int64)
     values = np.array([[reading.values.get(field) for field in COLUMNS] for reading in readings], np.float64)
     estimate_kw = np.full(record.rows, np.nan)
     if weather is None:
@@ -190,8 +190,8 @@ def seconds_per_forecast(demand: ZoneDemand, zone: int, readings: Sequence[Clean
 
     Readings that come together are answered together, as the forecaster does.
     """
-    steps = np.array([step_of(reading.time, reading.step_minutes) for reading in readings], np.int64)
-    demand_kw = np.array([reading.values.get(f"zone_{zone}_kw") for reading in readings], np.float64)
+    steps = np.array([Grid(reading.step_minutes).step_of(reading.time) for reading in readings], np.int64)
+    demand_kw = np.array([reading.values.get(load_field(zone)) for reading in readings], np.float64)
     started_s, answered = process_time(), 0
     while answered < len(steps):
         run = demand_kw[answered : end_of_run(steps, answered)]

@@ -34,7 +34,7 @@ from shared.forecasting.ladder import ADAPTED, FROZEN, NAMES
 from shared.forecasting.leads import lead_groups, lead_name
 from shared.forecasting.method import WEATHER_METHOD
 from shared.forecasting.prior import Prior, Source
-from shared.forecasting.scores import grouped, step_of
+from shared.forecasting.scores import grouped
 from shared.runtime.settings import Settings, load
 from shared.sites.grid import Grid
 
@@ -53,7 +53,7 @@ Floats = NDArray[np.float64]
 
 PARTS = ("window", "levels", "cold", "disturbed")
 DAY = 144  # readings, and leads
-GROUPS = lead_groups(24 * 60 // DAY)
+GROUPS = lead_groups(Grid.of_day(DAY).step_minutes)
 LEADS = np.array([group.steps for group in GROUPS])
 
 START_MONTHS = (1, 3, 5, 7, 9)
@@ -213,7 +213,7 @@ def weather_estimate(history: History, method: WeatherMethod = WEATHER_METHOD) -
     seen = slice(history.seen)
     boosting = Boosting(step_minutes=history.site.step_minutes, method=method)
     model = boosting.fit(history.steps[seen], history.weather[seen], history.demand_kw[seen])
-    day, estimate_kw, spent_s = Grid(history.site.step_minutes).day, np.full(len(whole), np.nan), 0.0
+    day, estimate_kw, spent_s = history.site.grid.day, np.full(len(whole), np.nan), 0.0
     for row in range(history.seen, len(whole)):
         step, demand_kw = history.first_step + row, float(history.demand_kw[row])
         now_and_tomorrow = np.array((step, step + day)), history.weather[[row, row]]
@@ -304,9 +304,9 @@ class ColdStarts:
 
 def cold_runs(history: History, days_seen: tuple[int, ...] = DAYS_SEEN) -> dict[int, tuple[int, ...]]:
     """Return the rows to start at, and after how many days there are ten to score."""
-    year, step_minutes = history.time_of(history.first_step).year, history.site.step_minutes
+    year, grid = history.time_of(history.first_step).year, history.site.grid
     firsts = (datetime(year, month, 1, tzinfo=UTC) for month in START_MONTHS)
-    rows = (step_of(first, step_minutes) - history.first_step for first in firsts)
+    rows = (grid.step_of(first) - history.first_step for first in firsts)
     fitting = {
         row: tuple(days for days in days_seen if row + (days + SCORED_DAYS) * DAY <= len(history.demand_kw))
         for row in rows

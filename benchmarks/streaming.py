@@ -12,7 +12,6 @@ from threadpoolctl import threadpool_limits
 from backtest.record import Record
 from backtest.tables import ScoreTable
 from services.forecaster.issuing import ZoneModels
-from shared.forecasting.calendar import Calendar
 from shared.forecasting.method import METHOD
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ def scored(history: History, rows: range, issued_kw: NDArray[np.float64], known_
     """
     begin, end, known = (history.time_of(history.first_step + row) for row in (rows.start, rows.stop, known_from))
     site = history.site
-    record = Record(history.zone, begin, end, site.step_minutes, known, Calendar(**site.calendar))
+    record = Record(history.zone, begin, end, site.step_minutes, known, site.calendar)
     record.demand_kw[:] = history.demand_kw[known_from : rows.stop]
     record.issued_kw[:] = issued_kw
     return ScoreTable.of(record)

@@ -24,7 +24,6 @@ from cli.runs import announced, new_run
 from cli.summary import balanced, show_summary, summary
 from replay.interruption import ORDERS, set_by_signals
 from shared.data.toml import as_toml
-from shared.forecasting.calendar import Calendar
 from shared.runtime import embedded
 from shared.runtime.clock import monotonic_s
 from shared.runtime.settings import PREFIX, Refused, Settings
@@ -227,7 +226,7 @@ class _Demo:
     def follow(self) -> int:
         """Show the stream until it is done or somebody has seen enough, then write the summary."""
         place, zones = self._year.site, self._settings.zones
-        calendar = Calendar(**place.calendar)
+        calendar = place.calendar
         records = tuple(Record(zone, self._start, self._until, place.step_minutes, calendar=calendar) for zone in zones)
         with self._announced(), Audit(self._bootstrap, records) as audit, set_by_signals(self._stop):
             self._wait_until_ready()

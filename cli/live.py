@@ -26,9 +26,10 @@ from cli.chart import Curves
 from cli.screen import Snapshot, plain_line, screen
 from replay.backlog import Backlog
 from shared.contracts import topics
-from shared.forecasting.scores import step_of
 from shared.runtime.access import Access
 from shared.runtime.clock import monotonic_s
+from shared.sites.grid import Grid
+from shared.sites.site import load_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -196,7 +197,7 @@ class LiveView:
             start=stream.start,
             until=stream.until,
             forecast=forecast,
-            load_kw=reading.values.get(f"zone_{stream.zone}_kw") if reading else None,
+            load_kw=reading.values.get(load_field(stream.zone)) if reading else None,
             curves=curves_of(audit.records[stream.zone], forecast),
             scores=audit.scores.get(stream.zone),
             drift=tuple(audit.drift_events.values()),
@@ -217,7 +218,7 @@ class LiveView:
 def curves_of(record: Record, forecast: Forecast) -> Curves:
     """Return what the record knows of the 24 hours before the origin, and the forecast of the 24 hours after it."""
     leads = len(forecast.median_kw)
-    row = step_of(forecast.origin, forecast.step_minutes) - step_of(record.test_from, forecast.step_minutes)
+    row = Grid(forecast.step_minutes).step_of(forecast.origin) - record.start_step
     first = record.history  # the demand may begin before the forecasts
     interval = next((interval for interval in forecast.intervals if interval.coverage == 0.9), None)
     unknown = (np.nan,) * leads

@@ -15,7 +15,6 @@ from shared.data.toml import as_toml
 from shared.data.year import SYNTHETIC, DataError, find_year
 from shared.runtime.clock import monotonic_s
 from shared.runtime.settings import Refused, load, unwritable
-from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -130,7 +129,7 @@ def prior_for(file: Path | None, year: Year, zone: int, start: datetime | None =
 
     try:
         prior = Prior.load(file)
-        prior.require_fit(year.site.step_minutes, Grid(year.site.step_minutes).day)
+        prior.require_fit(year.site.step_minutes, year.site.grid.day)
     except OSError as error:
         raise Refused(
             f"--prior {file}: cannot be read ({error.strerror}): name a file of `tetouan train --prior`"

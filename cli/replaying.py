@@ -44,7 +44,7 @@ class ReplayWindow:
     def of(self, year: Year) -> tuple[datetime, datetime]:
         """Return the stretch of the year, its end not included; raises ``Refused`` where it holds no reading."""
         first, last = year.span
-        end = last + timedelta(minutes=year.site.step_minutes)
+        end = last + year.site.grid.length
         start = self.start or year.test_start
         until = self.until or (end if self.days is None else start + timedelta(days=self.days))
         begins = f"{start:%Y-%m-%d %H:%M}"
@@ -75,7 +75,7 @@ def run_replay(
     start, until = window.of(year)
     streamed = last_reading(settings) if resume else None
     if streamed is not None:
-        start = max(start, streamed + timedelta(minutes=year.site.step_minutes))
+        start = max(start, streamed + year.site.grid.length)
         if start > until:
             held = f"the topics hold readings up to {streamed:%Y-%m-%d %H:%M}Z"
             raise Refused(f"{held}, {year.label} ends before: begin with empty topics, or give the data they are of")
@@ -91,7 +91,7 @@ def run_replay(
     pauses = Pauses()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar, set_by_signals(pauses.stop):
-        task = bar.add_task(year.label, total=(until - start) // timedelta(minutes=year.site.step_minutes))
+        task = bar.add_task(year.label, total=(until - start) // year.site.grid.length)
 
         def show(time: datetime, count: int) -> None:
             if count % SHOWN_EVERY == 0:

@@ -215,7 +215,7 @@ class ForecasterCore:
         """Say so where the first reading does not follow the state: the gap is filled by the model's own forecasts."""
         if self._as_of is None:
             return
-        missing = (first - self._as_of) // timedelta(minutes=self._site.step_minutes) - 1
+        missing = (first - self._as_of) // self._site.grid.length - 1
         if missing > 0:
             note = f"{missing} readings between {self._as_of.isoformat()} and the first one are filled by forecasts"
             self._health.notes["gap"] = note

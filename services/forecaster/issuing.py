@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from services.forecaster.issue import Issue
 from shared.contracts.messages import ModelNames
-from shared.forecasting.calendar import Calendar
 from shared.forecasting.model import ZoneDemand
-from shared.forecasting.scores import step_of
 from shared.forecasting.weather import COLUMNS
 from shared.sites.grid import Grid
+from shared.sites.site import load_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from numpy.typing import NDArray
 
@@ -57,11 +56,10 @@ class ZoneModels:
     @classmethod
     def begun_cold(cls, site: Site, zone: int, prior: Prior | None = None) -> Self:
         """Return what a zone begins with that has no champion; raises ``ValueError`` where the prior does not fit."""
-        calendar = Calendar(**site.calendar)
         demand = ZoneDemand(
-            calendar=calendar,
+            calendar=site.calendar,
             step_minutes=site.step_minutes,
-            horizon_steps=Grid(site.step_minutes).day,
+            horizon_steps=site.grid.day,
             floor_kw=site.floor_kw(zone),
             prior=prior,
         )
@@ -80,7 +78,7 @@ class ZoneModels:
         return None if last_step is None else self._time_of(last_step)
 
     def _time_of(self, step: int) -> datetime:
-        return datetime.fromtimestamp(step * 60 * self.demand.step_minutes, UTC)
+        return Grid(self.demand.step_minutes).time_of(step)
 
 
 class Issuer:
@@ -98,8 +96,7 @@ class Issuer:
 
     def __init__(self, site: Site, zones: tuple[ZoneModels, ...], coverages: tuple[float, ...] = (0.8, 0.9)) -> None:
         self._site = site.name
-        self._step_minutes = site.step_minutes
-        self._day = Grid(site.step_minutes).day
+        self._grid = site.grid
         self._zones = zones
         self._coverages = coverages
 
@@ -116,7 +113,7 @@ class Issuer:
         return [issue for issues in zip(*by_zone, strict=True) for issue in issues if issue is not None]
 
     def _step(self, reading: CleanReading) -> int:
-        return step_of(reading.time, self._step_minutes)
+        return self._grid.step_of(reading.time)
 
     def _answer_zone(
         self,
@@ -128,9 +125,9 @@ class Issuer:
         # one call for the batch: a row's number does not depend on its neighbours, the cost of a call does
         now_kw = tomorrow_kw = [math.nan] * len(readings)
         if models.weather is not None:
-            both = np.concatenate((steps, steps + self._day)), np.concatenate((weather, weather))
+            both = np.concatenate((steps, steps + self._grid.day)), np.concatenate((weather, weather))
             now_kw, tomorrow_kw = models.weather.predict(*both).reshape(2, -1).tolist()
-        demand_kw = np.array([_number(reading.values.get(f"zone_{models.zone}_kw")) for reading in readings])
+        demand_kw = np.array([_number(reading.values.get(load_field(models.zone))) for reading in readings])
         rows = zip(readings, steps.tolist(), demand_kw.tolist(), now_kw, tomorrow_kw, strict=True)
         forecasts = self._forecasts(models.demand, steps, demand_kw)
         return [self._issue(models, forecast, *row) for forecast, row in zip(forecasts, rows, strict=True)]
@@ -176,12 +173,12 @@ class Issuer:
             if step > models.weather.last_step:
                 label_kw = demand_kw if forecast.reason is None else math.nan  # what the guard refused teaches nobody
                 models.weather.partial_fit(step, now_kw, label_kw)
-            models.demand.foresee(step, models.weather.correct(step + self._day, tomorrow_kw))
+            models.demand.foresee(step, models.weather.correct(step + self._grid.day, tomorrow_kw))
         return Issue(
             site=self._site,
             zone=models.zone,
             origin=reading.time,
-            step_minutes=self._step_minutes,
+            step_minutes=self._grid.step_minutes,
             forecast=forecast,
             estimate_kw=estimate_kw,
             weather_model_kw=now_kw,

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from services.ingestor.ordering import Timeline
-from services.ingestor.validation import EPOCH, Rejected, Valid, validate
+from services.ingestor.validation import Rejected, Valid, validate
 from shared.contracts.messages import Flagged
 from shared.data.cells import power_of
 from shared.data.load_watch import LoadWatch
 from shared.forecasting.state import resume_parts, states_of
+from shared.sites.grid import Grid
+from shared.sites.site import load_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -66,7 +68,9 @@ class Ingestor:
         self.sites = {site.name: site for site in sites}
         self._max_gap = max_gap
         self._timelines = {
-            name: Timeline(WINDOW // _step_of(site), max_gap // _step_of(site), len(site.fields) + len(site.registers))
+            name: Timeline(
+                WINDOW // site.grid.length, max_gap // site.grid.length, len(site.fields) + len(site.registers)
+            )
             for name, site in self.sites.items()
         }
         self._watches = {name: [LoadWatch() for _ in _loads(site)] for name, site in self.sites.items()}
@@ -241,7 +245,7 @@ def _described(site: Site) -> str:
 
 
 def _loads(site: Site) -> tuple[str, ...]:
-    return tuple(f"zone_{zone}_kw" for zone in site.load_zones)
+    return tuple(load_field(zone) for zone in site.load_zones)
 
 
 def _values(reading: CleanReading, site: Site) -> list[float | None]:
@@ -252,9 +256,5 @@ def _shown(value: float | None) -> str:
     return "null" if value is None else str(value)
 
 
-def _step_of(site: Site) -> timedelta:
-    return timedelta(minutes=site.step_minutes)
-
-
 def _step(reading: CleanReading) -> int:
-    return (reading.time - EPOCH) // timedelta(minutes=reading.step_minutes)
+    return Grid(reading.step_minutes).step_of(reading.time)

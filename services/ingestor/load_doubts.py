@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
-
-from services.ingestor.validation import EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +46,7 @@ class LoadDoubts:
                 self._tell(site, field, doubt)
 
     def _tell(self, site: Site, field: str, doubt: Doubt) -> None:
-        said = doubt.text(field, site, EPOCH + doubt.since_step * timedelta(minutes=site.step_minutes))
+        said = doubt.text(field, site, site.grid.time_of(doubt.since_step))
         self._counter.labels(site.name, field, doubt.kind).inc()
         self._notes[_subject(site, field)] = said
         log.warning("a load in doubt", why=said)

@@ -12,7 +12,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -239,7 +239,7 @@ def _time(record: dict[str, Any], unknown: tuple[str, ...], site: Site) -> Momen
         if site.date_column is not None and date is None:
             raise _Refusal("no_time", site.date_column, _no_time(site.date_column, record, unknown, site))
         raise _Refusal(read.reason, column, f"{_text(cell)}: {read.advice}" if read.advice else _text(cell))
-    if (read.time - EPOCH) % timedelta(minutes=site.step_minutes):
+    if not site.grid.has(read.time):
         advice = f"no multiple of {site.step_minutes} minutes: mend the clock, or step_minutes of {site.name}"
         raise _Refusal("off_grid", column, f"{_text(cell)}: {advice}")
     return read

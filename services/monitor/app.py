@@ -13,7 +13,6 @@ from services.monitor.reports.page import report_routes
 from services.monitor.verification import Monitor
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, Forecast, Scores
-from shared.forecasting.calendar import Calendar as SiteCalendar
 from shared.forecasting.scores import step_of
 from shared.forecasting.state import refuse_misfit
 from shared.runtime.clock import monotonic_s
@@ -91,7 +90,7 @@ class MonitorCore:
         self._metrics = metrics
         self._calendar = calendar
         self._others = others
-        monitor.expect(place.name, place.step_minutes, SiteCalendar(**place.calendar))
+        monitor.expect(place.name, place.step_minutes, place.calendar)
 
     def identity(self) -> dict[str, str]:
         """Return what the state belongs to; the models are none of it, for forecasts of any are scored."""

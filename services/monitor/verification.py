@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shared.drift.detectors import Detector
-    from shared.forecasting.calendar import Calendar
     from shared.forecasting.state import Part
+    from shared.sites.calendar import Calendar
 
 __all__ = ["Finding", "Monitor"]
 

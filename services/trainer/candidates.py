@@ -10,7 +10,6 @@ import pandas as pd
 from shared.data.year import DataError
 from shared.forecasting import reference
 from shared.forecasting.boosting import Boosting, known_rows
-from shared.forecasting.calendar import Calendar
 from shared.forecasting.method import Constants
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.resolution import Resolution
@@ -102,10 +101,9 @@ class ZoneCandidate:
         Raises ``ValueError`` where the prior does not fit the site.
         """
         site = history.site
-        calendar = Calendar(**site.calendar)
-        day = 24 * 60 // site.step_minutes
+        day = site.grid.day
         model = ZoneDemand(
-            calendar=calendar,
+            calendar=site.calendar,
             step_minutes=site.step_minutes,
             horizon_steps=day,
             floor_kw=site.floor_kw(history.zone),
@@ -151,7 +149,7 @@ class ZoneCandidate:
         """Return RMSE, MAE, MAPE, bias, coverage and pinball loss of each lead group, and their mean over all leads."""
         issued_kw = self._answer(history, progress)
         actual_kw = history.demand_kw[history.seen :]
-        resolution = Resolution.of_first_day(actual_kw, 24 * 60 // history.site.step_minutes)
+        resolution = Resolution.of_first_day(actual_kw, history.site.grid.day)
         actual, issued = resolution.multiples(actual_kw), resolution.multiples(issued_kw)
         rows, leads = len(actual), issued.shape[-1]
         sums = np.zeros((Term.INTERVAL + 1, leads), np.int64)
@@ -190,7 +188,7 @@ class _Issued:
     def __init__(self, history: History, groups: tuple[LeadGroup, ...]) -> None:
         self._history = history
         self._groups = groups
-        self._first = max(0, history.seen - reference.FORECAST_DAYS * 24 * 60 // history.site.step_minutes)
+        self._first = max(0, history.seen - reference.FORECAST_DAYS * history.site.grid.day)
         self._kw = np.full((history.seen, len(groups)), np.nan)
 
     def note(self, first: int, forecasts: Sequence[ZoneForecast | None]) -> None:
@@ -203,10 +201,9 @@ class _Issued:
     def beside_the_readings(self, resolution: Resolution) -> pd.DataFrame:
         """Return the full hours of the rows that have been seen, forecasts rounded as on the wire."""
         history, seen = self._history, slice(self._history.seen)
-        step_s = 60 * history.site.step_minutes
         hours = pd.DataFrame(
             {
-                "time": pd.to_datetime(history.steps[seen] * step_s, unit="s", utc=True),
+                "time": history.site.grid.times_of(history.steps[seen]),
                 **dict(zip(COLUMNS, history.weather[seen].T, strict=True)),
                 reference.load_column(history.zone): history.demand_kw[seen],
                 **{
@@ -234,7 +231,7 @@ class WeatherCandidate:
         if not history.site.weather:
             return "no weather at this site"
         fields, whole = known_rows(history.weather[: history.seen], history.demand_kw[: history.seen])
-        hours = np.unique(history.steps[: history.seen][whole] * history.site.step_minutes // 60).size
+        hours = np.unique(history.steps[: history.seen][whole] // history.site.grid.hour).size
         if hours >= _FEWEST_WEATHER_HOURS:
             return None
         held = ", ".join(fields or history.site.weather)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Self
 
@@ -15,6 +14,8 @@ from shared.forecasting import model, weather
 from shared.forecasting.weather import COLUMNS
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from numpy.typing import NDArray
 
     from shared.data.year import Year
@@ -53,10 +54,9 @@ class History:
         DataError
             If the year has no reading before ``until``.
         """
-        step_s = 60 * year.site.step_minutes
         usable = (year.steps != NO_STEP) & year.together
         unique, first = np.unique(year.steps[usable], return_index=True)
-        seen_steps = unique[unique < -(-int(until.timestamp()) // step_s)]
+        seen_steps = unique[unique < year.site.grid.first_from(until)]
         if not seen_steps.size:
             begins = f"the data begin at {year.span[0]:%Y-%m-%d %H:%M}"
             raise DataError(f"no reading before {until:%Y-%m-%d %H:%M}, {begins}: choose a later time")
@@ -98,7 +98,7 @@ class History:
 
     def time_of(self, step: int) -> datetime:
         """Return the time at which a step begins."""
-        return datetime.fromtimestamp(step * 60 * self.site.step_minutes, UTC)
+        return self.site.grid.time_of(step)
 
 
 def _digest_of(year: Year) -> str:

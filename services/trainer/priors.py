@@ -9,7 +9,6 @@ from services.trainer.candidates import ZoneCandidate
 from services.trainer.history import History
 from shared.data.year import DataError
 from shared.forecasting.prior import Prior, Source
-from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +37,6 @@ def train_prior(year: Year, until: datetime, zones: Sequence[int], progress: Pro
     step_minutes = year.site.step_minutes
     source = Source(year.sha256, year.site.name, tuple(zones), year.span[0], until)
     try:
-        return Prior.pooled(lessons, step_minutes, Grid(step_minutes).day, source)
+        return Prior.pooled(lessons, step_minutes, year.site.grid.day, source)
     except ValueError as error:
         raise DataError(f"{year.label}: {error}") from None

@@ -8,6 +8,7 @@ import numpy as np
 
 from shared.data.load_watch import LoadWatch
 from shared.data.year import NO_STEP
+from shared.sites.site import load_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ def doubts_of(year: Year, told: Share = lambda _: None) -> Iterator[str]:
         if doubt := _first_doubt(steps[usable], load_kw[usable], year, lambda share: told((n + share) / len(zones))):  # noqa: B023 - called at once
             row = int(np.flatnonzero(steps == doubt.since_step)[0])
             line = f" (line {year.rows.index[row]})" if year.source == "file" else ""
-            yield doubt.text(f"zone_{zone}_kw", year.site, year.times[row].to_pydatetime()) + line
+            yield doubt.text(load_field(zone), year.site, year.times[row].to_pydatetime()) + line
         told((n + 1) / len(zones))
 
 

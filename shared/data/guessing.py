@@ -23,7 +23,7 @@ from shared.data.numbers import is_number
 from shared.data.table import joined
 from shared.data.times import is_clock, is_date, read_times
 from shared.sites.country import in_its_country
-from shared.sites.site import EPOCHS, POWER_KW, STEPS_MINUTES, WEATHER, Measure, Site, Unit
+from shared.sites.site import EPOCHS, POWER_KW, STEPS_MINUTES, WEATHER, Measure, Site, Unit, load_field
 from shared.sites.table import BUILT_IN, known_sites
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def guessed(table: Table, hints: Hints, name: str) -> Guess:
         sample = sample.joined(*split)
     time_column, form = _time_column(sample)
     loads, weather, ignored = _loads(sample, time_column)
-    fields = {column: f"zone_{zone}_kw" for zone, column in enumerate(loads, 1)} | weather
+    fields = {column: load_field(zone) for zone, column in enumerate(loads, 1)} | weather
     site = _site(
         name,
         {

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from shared.sites.grid import Grid
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Doubt", "LoadWatch"]
 
-MINUTES_A_DAY = 1440
 RISING_DAYS = 2
 RISES = 0.25  # share of the readings of a register that are above the one before
 PAST_DAYS = 7
@@ -74,7 +75,7 @@ class LoadWatch:
 
     def add(self, step: int, value_kw: float, step_minutes: int) -> Doubt | None:
         """Fold a reading; return what is suspected with it, None where nothing is."""
-        steps_a_day = MINUTES_A_DAY // step_minutes
+        steps_a_day = Grid(step_minutes).day
         self._rise(step, value_kw)
         self._compare(step, abs(value_kw), steps_a_day)
         long = step - self.rising_since >= RISING_DAYS * steps_a_day and self.readings >= steps_a_day

@@ -25,7 +25,7 @@ CLOCKS = (
 def require_no_summer_time(times: pd.DatetimeIndex, site: Site, name: str) -> None:
     """Raise `DataError` where times without an offset, read as UTC, skip or repeat an hour as a clock does."""
     shown = times.dropna().tz_localize(None)
-    step, hour = pd.Timedelta(minutes=site.step_minutes), pd.Timedelta(hours=1)
+    step, hour = pd.Timedelta(site.grid.length), pd.Timedelta(hours=1)
     ordered = shown.unique().sort_values()
     before_gap = ordered[:-1][np.diff(ordered) == step + hour]
     daylight = np.ones(len(before_gap), bool)

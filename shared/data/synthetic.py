@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.sites.site import load_field
+
 if TYPE_CHECKING:
     from shared.sites.site import Site
 
@@ -178,7 +180,7 @@ def _loads(clock: Clock, temperature_c: Array, bits: np.random.PCG64) -> dict[st
         own = 0.6 * shared + 0.8 * _disturbance(clock, bits)
         shape = (0.62 + 0.40 * awake + lights + (cooling + heating) * (0.6 + 0.6 * awake)) * _year_shape(clock, zone)
         used_kw = zone.level_kw * shape * activity + zone.disturbance_kw * own
-        loads[f"zone_{number}_kw"] = used_kw + moved_kw.get(number, 0.0)
+        loads[load_field(number)] = used_kw + moved_kw.get(number, 0.0)
     return loads
 
 

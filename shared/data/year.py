@@ -22,7 +22,7 @@ from shared.data.reading import read_table
 from shared.data.summer_time import require_no_summer_time
 from shared.data.synthetic import YEAR, synthetic_csv
 from shared.data.table import fits, of_site, present, times, told_apart
-from shared.sites.site import WEATHER
+from shared.sites.site import WEATHER, load_field
 from shared.sites.table import BUILT_IN, known_sites, site
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class Year:
         columns = {
             column: field
             for column, field in self.site.columns.items()
-            if field == f"zone_{zone}_kw" or field in WEATHER
+            if field == load_field(zone) or field in WEATHER
         }
         rows = self.rows[[column for column in self.rows.columns if column in {self.site.time_column, *columns}]]
         return replace(self, site=present(self.site, rows), rows=rows)
@@ -169,7 +169,7 @@ class Year:
 
     def demand(self, zone: int) -> NDArray[np.float64]:
         """Return the load of a zone in kW, one number a row, as :meth:`values`."""
-        return self.values(f"zone_{zone}_kw")
+        return self.values(load_field(zone))
 
     def values(self, field: str) -> NDArray[np.float64]:
         """Return a field of the clean readings, one number a row, as on the wire.

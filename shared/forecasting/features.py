@@ -26,7 +26,7 @@ from shared.forecasting.history import (
 from shared.forecasting.windows import windows
 
 if TYPE_CHECKING:
-    from shared.forecasting.calendar import Calendar
+    from shared.sites.calendar import Calendar
     from shared.sites.grid import Grid
 
 __all__ = ["LEAD_WIDTHS", "DayPlan", "Features", "grid_leads", "interpolation"]

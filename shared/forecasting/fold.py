@@ -34,10 +34,10 @@ from shared.forecasting.size import size_kw, swing_kw
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.forecasting.calendar import Calendar
     from shared.forecasting.method import Method
     from shared.forecasting.prior import Prior
     from shared.forecasting.shift import Shift
+    from shared.sites.calendar import Calendar
     from shared.sites.grid import Grid
 
 __all__ = ["DemandFold", "Outlook"]

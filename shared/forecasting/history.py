@@ -12,8 +12,8 @@ from shared.forecasting.same_time import same_time
 from shared.forecasting.size import median_size_kw
 
 if TYPE_CHECKING:
-    from shared.forecasting.calendar import Calendar
     from shared.forecasting.method import BlendConstants
+    from shared.sites.calendar import Calendar
     from shared.sites.grid import Grid
 
 __all__ = [

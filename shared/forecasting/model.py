@@ -29,7 +29,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.forecasting import artefact
-from shared.forecasting.calendar import Calendar
 from shared.forecasting.fold import DemandFold
 from shared.forecasting.intervals import COVERAGES
 from shared.forecasting.ladder import NAMES
@@ -37,6 +36,7 @@ from shared.forecasting.method import METHOD, Method
 from shared.forecasting.prior import Lesson, Prior
 from shared.forecasting.size import median_size_kw
 from shared.forecasting.state import below, fields_of, give, joined, refuse_misfit
+from shared.sites.calendar import Calendar
 from shared.sites.grid import Grid
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from shared.forecasting.calendar import Calendar
+    from shared.sites.calendar import Calendar
     from shared.sites.grid import Grid
 
 __all__ = ["SameTime", "same_time"]

@@ -25,6 +25,7 @@ from shared.forecasting.same_time import SameTime, same_time
 from shared.forecasting.size import crosses_zero
 from shared.forecasting.state import below, fields_of, give, joined, known, whole_number
 from shared.sites.grid import Grid
+from shared.sites.site import load_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shared.contracts.messages import CleanReading, Forecast
-    from shared.forecasting.calendar import Calendar
+    from shared.sites.calendar import Calendar
 
     Numbers = NDArray[np.float64] | NDArray[np.int64]
 
@@ -87,7 +88,7 @@ _FORECAST_TERMS = Term.INTERVAL + 1
 
 def step_of(time: datetime, step_minutes: int) -> int:
     """Return the index of the step that holds an aware ``time``, counted from 1970 in UTC."""
-    return int(time.timestamp()) // (60 * step_minutes)
+    return Grid(step_minutes).step_of(time)
 
 
 def load_kw(reading: CleanReading, zone: int) -> float:
@@ -95,7 +96,7 @@ def load_kw(reading: CleanReading, zone: int) -> float:
 
     Raises ``ValueError`` where the site does not publish that zone.
     """
-    field = f"zone_{zone}_kw"
+    field = load_field(zone)
     if field not in reading.values:
         raise ValueError(f"values: no {field} at site {reading.site!r}, only {', '.join(reading.values)}; check ZONES")
     demand_kw = reading.values[field]

@@ -13,6 +13,7 @@ from shared.forecasting import artefact
 from shared.forecasting.forest import Forest
 from shared.forecasting.method import WEATHER_METHOD, WeatherMethod
 from shared.forecasting.state import below, joined, refuse_misfit
+from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,7 +105,7 @@ class Correction:
     """
 
     def __init__(self, step_minutes: int, half_life_days: float) -> None:
-        self._day = _DAY_MINUTES // step_minutes
+        self._day = Grid(step_minutes).day
         size = (_WEEK_DAYS + 2) * self._day  # a label is learned a day later, from the week before and an hour
         self.steps = np.full(size, -1, dtype=np.int64)
         self.estimate_kw = np.full(size, np.nan)
@@ -295,7 +296,7 @@ class WeatherDemand:
         """
         if step <= self.last_step:
             raise ValueError(f"step {step} is not after {self.last_step}, the last one seen; feed steps in their order")
-        day = _DAY_MINUTES // self.step_minutes
+        day = Grid(self.step_minutes).day
         for due in range(self.last_step + 1 - day, min(self.last_step, step - day) + 1):
             self.correction.learn(due)
         self.correction.remember(step, uncorrected_kw, demand_kw)

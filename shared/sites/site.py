@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections import Counter
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from shared.sites.country import zone_like
+from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
+
+    from shared.sites.calendar import Calendar
 
 __all__ = [
     "EPOCHS",
@@ -250,9 +254,14 @@ class Site(BaseModel):
         return limits
 
     @property
-    def calendar(self) -> dict[str, Any]:
-        """What a `shared.forecasting.calendar.Calendar` of the site is made of."""
-        return {"country": self.country, "time_zone": self.time_zone, **dict(self.holidays)}
+    def grid(self) -> Grid:
+        """The arithmetic of its steps."""
+        return Grid(self.step_minutes)
+
+    @property
+    def calendar(self) -> Calendar:
+        """Its wall clock, weekdays and public holidays."""
+        return _calendar(self.country, self.time_zone, self.holidays)
 
     @property
     def time_columns(self) -> tuple[str, ...]:
@@ -300,6 +309,13 @@ class Site(BaseModel):
                 "limits": {field: limits for field, limits in self.limits.items() if field in fields},
             }
         )
+
+
+@cache
+def _calendar(country: str | None, time_zone: str, holidays: Overrides) -> Calendar:
+    from shared.sites.calendar import Calendar  # noqa: PLC0415 - `holidays` takes a third of a second to import
+
+    return Calendar(country, time_zone, **dict(holidays))
 
 
 def _zones_in(fields: Iterable[str]) -> tuple[int, ...]:

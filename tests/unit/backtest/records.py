@@ -12,7 +12,7 @@ from backtest.books import Books
 from backtest.record import Record
 from backtest.result import Backtest
 from shared.data.year import Year
-from shared.forecasting.calendar import Calendar
+from shared.sites.calendar import Calendar
 from shared.sites.table import site
 
 if TYPE_CHECKING:

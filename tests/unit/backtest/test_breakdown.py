@@ -10,7 +10,7 @@ import pytest
 from backtest.breakdown import by_group, by_lead
 from backtest.naive import RULES
 from backtest.tables import ScoreTable
-from shared.forecasting.calendar import Calendar
+from shared.sites.calendar import Calendar
 from tests.unit.backtest.records import DAY, UTC_CALENDAR, flat_record, shift_targets
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from backtest.extremes import days_ahead, worst_weeks
-from shared.forecasting.calendar import Calendar
+from shared.sites.calendar import Calendar
 from tests.unit.backtest.records import DAY, UTC_CALENDAR, flat_record, shift_targets
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from backtest.naive import RULES, NaiveForecasts, naive_mae_kw
-from shared.forecasting.calendar import Calendar
 from shared.forecasting.same_time import SameTime
+from shared.sites.calendar import Calendar
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,8 @@ from rich.console import Console
 from backtest.naive import NaiveForecasts, naive_mae_kw
 from backtest.record import Record
 from backtest.tables import FIGURES, ScoreTable
-from shared.forecasting.calendar import Calendar
 from shared.forecasting.scores import RollingScores, Term, figures_of, grouped, versus_terms
+from shared.sites.calendar import Calendar
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,11 +12,11 @@ import pytest
 from services.forecaster.issuing import ZoneModels
 from shared.contracts.messages import CleanReading, Flagged, ModelNames
 from shared.forecasting.boosting import Boosting
-from shared.forecasting.calendar import Calendar
 from shared.forecasting.method import WeatherMethod
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.scores import step_of
 from shared.forecasting.weather import COLUMNS
+from shared.sites.calendar import Calendar
 from shared.sites.table import site
 
 if TYPE_CHECKING:

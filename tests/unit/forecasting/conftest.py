@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from shared.forecasting.calendar import Calendar
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.prior import Prior, Source
+from shared.sites.calendar import Calendar
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from shared.forecasting.calendar import Calendar
 from shared.forecasting.model import ZoneDemand
 from shared.sites.table import site
 
@@ -23,7 +22,7 @@ LEADS = np.arange(1, 145)
 def test_zone_2_is_forecast_as_well_as_measured(real_data_path: Path) -> None:
     """RMSE in kW stays within noise of the measured 223 / 507 / 762 / 871 and 791 on average; 88-92 % are covered."""
     load_kw = np.genfromtxt(real_data_path, delimiter=",", skip_header=1, usecols=(7,))
-    calendar = Calendar(**site("tetouan").calendar)
+    calendar = site("tetouan").calendar
     model = ZoneDemand(calendar=calendar).fit(FIRST_STEP, load_kw[:FIRST_TESTED])
 
     errors_kw = np.full((len(load_kw) - FIRST_TESTED, len(LEADS)), np.nan)

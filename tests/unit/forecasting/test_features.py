@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from shared.forecasting.calendar import Calendar
 from shared.forecasting.features import Features, grid_leads, interpolation
 from shared.forecasting.history import DAYS_BACK, LOAD, History
 from shared.forecasting.method import METHOD
 from shared.forecasting.windows import windows
+from shared.sites.calendar import Calendar
 from shared.sites.grid import Grid
 
 if TYPE_CHECKING:

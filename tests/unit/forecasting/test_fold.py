@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from shared.forecasting.calendar import Calendar
+    from shared.sites.calendar import Calendar
 
     Series = Callable[..., tuple[int, NDArray[np.float64]]]
 

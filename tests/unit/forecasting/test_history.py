@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.forecasting.calendar import Calendar
 from shared.forecasting.history import BLEND, LATE_MEAN, LOAD, MEAN, History
 from shared.forecasting.method import METHOD
+from shared.sites.calendar import Calendar
 from shared.sites.grid import Grid
 
 DAY = 24

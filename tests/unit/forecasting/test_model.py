@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from shared.forecasting.calendar import Calendar
 from shared.forecasting.history import LOAD
 from shared.forecasting.intervals import COVERAGES
 from shared.forecasting.method import METHOD
 from shared.forecasting.model import NotFittedError, ZoneDemand, ZoneForecast
+from shared.sites.calendar import Calendar
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from shared.forecasting.calendar import Calendar
 from shared.forecasting.ladder import ADAPTED, NAMES
 from shared.forecasting.method import METHOD
 from shared.forecasting.model import ZoneDemand, ZoneForecast
 from shared.forecasting.prior import Lesson, Prior, Source
 from shared.forecasting.regression import Weights
+from shared.sites.calendar import Calendar
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from shared.forecasting.calendar import Calendar
     from shared.forecasting.model import ZoneForecast
+    from shared.sites.calendar import Calendar
 
     Floats = NDArray[np.float64]
     Series = Callable[..., tuple[int, NDArray[np.float64]]]

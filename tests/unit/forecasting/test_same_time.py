@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from shared.forecasting.calendar import Calendar
 from shared.forecasting.same_time import SameTime, same_time
+from shared.sites.calendar import Calendar
 from shared.sites.grid import Grid
 
 HOURLY = Grid(60)

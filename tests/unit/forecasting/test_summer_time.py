@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from shared.forecasting.calendar import Calendar
 from shared.forecasting.features import Features, grid_leads
 from shared.forecasting.history import BLEND, LATE_MEAN, MEAN, History
 from shared.forecasting.method import METHOD
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.windows import windows
+from shared.sites.calendar import Calendar
 from shared.sites.grid import Grid
 
 if TYPE_CHECKING:

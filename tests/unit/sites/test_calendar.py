@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from shared.forecasting.calendar import Calendar
+from shared.sites.calendar import Calendar
 
 
 def steps_at(*times: datetime, step_minutes: int = 10) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
