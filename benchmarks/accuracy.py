@@ -231,7 +231,7 @@ def said_of_next_kw(model: ZoneDemand) -> Floats:
     """Return what each level has said of the next reading at each of ``LEADS``, (levels, leads), NaN where nothing."""
     fold = model.fold
     assert fold is not None  # noqa: S101 - a model that has read tells the type checker
-    said_kw: Floats = fold.said_of_next_kw()[:, np.searchsorted(fold.intervals.leads, LEADS)]
+    said_kw: Floats = fold.levels.said_of_next_kw()[:, np.searchsorted(fold.zone.intervals.leads, LEADS)]
     return said_kw
 
 

@@ -204,7 +204,7 @@ class IntervalConstants(Constants):
 
 @dataclass(frozen=True)
 class LadderConstants(Constants):
-    """`shared.forecasting.ladder`, and `shared.forecasting.fold` on what can answer: which level does."""
+    """`shared.forecasting.ladder`, and `shared.forecasting.levels` on what can answer: which level does."""
 
     half_life_days: float = field(default=4.0, metadata=_POSITIVE)
     """An error that is so old weighs half in what a level has been worth lately."""

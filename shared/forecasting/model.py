@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.forecasting import artefact
+from shared.forecasting import artefact, reasons
 from shared.forecasting.fold import DemandFold
 from shared.forecasting.intervals import COVERAGES
 from shared.forecasting.ladder import NAMES
@@ -36,6 +36,7 @@ from shared.forecasting.method import METHOD, Method
 from shared.forecasting.prior import Lesson, Prior
 from shared.forecasting.size import median_size_kw
 from shared.forecasting.state import below, fields_of, give, joined, refuse_misfit
+from shared.forecasting.zone import Zone
 from shared.sites.calendar import Calendar
 from shared.sites.grid import Grid
 
@@ -182,13 +183,13 @@ class ZoneDemand:
         """
         rows = [_row(coverage, COVERAGES) for coverage in coverages]
         fold, median_kw = self._take(step, demand_kw)
-        return list(_forecasts(fold, median_kw, coverages, rows)) if fold.ready else [None]
+        return list(_forecasts(fold, median_kw, coverages, rows)) if fold.zone.ready else [None]
 
     def _take(self, step: int, demand_kw: Floats) -> tuple[DemandFold, Floats]:
         fold = self.fold
         if fold is None:
             fold = self.fold = self._empty_fold(step)
-        last_step = fold.outlook.last_step
+        last_step = fold.zone.outlook.last_step
         if step <= last_step:
             raise ValueError(
                 f"step {step} is not after the last one, {last_step}: feed the readings in order, each once"
@@ -204,28 +205,28 @@ class ZoneDemand:
         """
         if self.fold is None:
             raise NotFittedError("zone-demand has taken no reading yet: feed it one")
-        self.fold.foresee(step, weather_kw)
+        self.fold.weather.foresee(step, weather_kw)
         return self
 
     @property
     def last_step(self) -> int | None:
         """Step of the last reading taken, the state's ``as_of``; None before the first."""
-        return None if self.fold is None else self.fold.outlook.last_step
+        return None if self.fold is None else self.fold.zone.outlook.last_step
 
     @property
     def first_step(self) -> int | None:
         """Step of the first good reading; None before it."""
-        return self.fold.history.first_step if self.fold is not None and self.fold.ready else None
+        return self.fold.zone.history.first_step if self.fold is not None and self.fold.zone.ready else None
 
     @property
     def ready(self) -> bool:
         """Whether there was a good reading, from which on there is a forecast."""
-        return self.fold is not None and self.fold.ready
+        return self.fold is not None and self.fold.zone.ready
 
     @property
     def lowest_kw(self) -> float:
         """What no forecast is below at present."""
-        return 0.0 if self.fold is None else self.fold.floor_kw
+        return 0.0 if self.fold is None else self.fold.zone.floor_kw
 
     @property
     def resolution(self) -> Resolution:
@@ -235,28 +236,28 @@ class ZoneDemand:
         """
         if self.fold is None:
             raise NotFittedError("zone-demand has taken no reading yet: feed it one")
-        return self.fold.resolution
+        return self.fold.zone.resolution
 
     @property
     def adapted(self) -> bool:
         """Whether the best rung answers, after about two weeks."""
-        return self.fold is not None and self.fold.adapted
+        return self.fold is not None and self.fold.zone.adapted
 
     def freeze(self) -> Self:
         """Keep what was learned so far as the rung ``frozen``, beside what goes on adapting; a batch fit ends with it.
 
         Raises ``NotFittedError`` before anything was learned.
         """
-        if self.fold is None or not self.fold.regression.learned:
+        if self.fold is None or not self.fold.zone.regression.learned:
             raise NotFittedError("zone-demand has learned nothing yet: feed it about two weeks of readings")
         self.fold.freeze()
         return self
 
     def lesson(self, demand_kw: Floats) -> Lesson:
         """Return what these readings, in kW, have taught, for a prior; raises ``NotFittedError`` before a day of it."""
-        if self.fold is None or not self.fold.regression.learned:
+        if self.fold is None or not self.fold.zone.regression.learned:
             raise NotFittedError("zone-demand has learned nothing yet: feed it about two weeks of readings")
-        return Lesson(self.fold.regression, median_size_kw(demand_kw))
+        return Lesson(self.fold.zone.regression, median_size_kw(demand_kw))
 
     def predict(self, coverages: tuple[float, ...] = COVERAGES) -> ZoneForecast:
         """Return the forecast from the last reading, with these intervals.
@@ -268,10 +269,10 @@ class ZoneDemand:
         ValueError
             If a coverage is none of ``COVERAGES``.
         """
-        if self.fold is None or not self.fold.ready:
+        if self.fold is None or not self.fold.zone.ready:
             raise NotFittedError("zone-demand answers from its first good reading on: feed it one")
         rows = [_row(coverage, COVERAGES) for coverage in coverages]
-        (forecast,) = _forecasts(self.fold, self.fold.outlook.median_kw[None].copy(), coverages, rows)
+        (forecast,) = _forecasts(self.fold, self.fold.zone.outlook.median_kw[None].copy(), coverages, rows)
         return forecast
 
     @property
@@ -316,9 +317,9 @@ class ZoneDemand:
         if arrays:
             refuse_misfit(arrays, _gathered(blank))
             fold = model.fold = model._empty_fold(int(arrays["outlook.last_step"]))
-            for name, part in fold.parts.items():
+            for name, part in fold.zone.parts.items():
                 give(part, below(arrays, name))
-            fold.resume()
+            fold.zone.resume()
         return model
 
     def save(self, path: Path) -> None:
@@ -333,25 +334,29 @@ class ZoneDemand:
         return artefact.read(path, _KIND, cls.of_state)
 
     def _empty_fold(self, first_step: int) -> DemandFold:
-        grid = Grid(self.step_minutes)
-        return DemandFold(self.calendar, grid, self.horizon_steps, self.method, first_step, self.floor_kw, self.prior)
+        grid, floor_kw, prior = Grid(self.step_minutes), self.floor_kw, self.prior
+        zone = Zone(self.calendar, grid, self.horizon_steps, self.method, first_step, floor_kw, prior)
+        return DemandFold(zone, self.method.ladder)
 
 
 def _gathered(fold: DemandFold) -> dict[str, NDArray[Any]]:
     """Return the state of each part of a fold, its dataclass fields with ``init=False``, as ``part.field``; a copy."""
-    return joined({name: fields_of(part) for name, part in fold.parts.items()})
+    return joined({name: fields_of(part) for name, part in fold.zone.parts.items()})
 
 
 def _forecasts(
     fold: DemandFold, median_kw: Floats, coverages: tuple[float, ...], rows: list[int]
 ) -> Iterator[ZoneForecast]:
     """Yield the forecasts from the origins that the fold has taken last, (origins, horizon)."""
-    half_kw = fold.half_width_kw(median_kw, rows)
-    low_kw, high_kw = np.maximum(median_kw[:, None] - half_kw, fold.floor_kw), median_kw[:, None] + half_kw
-    spans, reason = fold.ladder.spans(), fold.outlook.reason or None
-    for row, step in enumerate(range(fold.outlook.last_step + 1 - len(median_kw), fold.outlook.last_step + 1)):
-        answers = tuple(Answer(span.first, span.last, NAMES[span.rung], fold.why(span, step)) for span in spans)
-        shift, resolution = fold.shifted(step), fold.resolution
+    zone, outlook = fold.zone, fold.zone.outlook
+    half_kw = fold.levels.half_width_kw(median_kw, rows)
+    low_kw, high_kw = np.maximum(median_kw[:, None] - half_kw, zone.floor_kw), median_kw[:, None] + half_kw
+    spans, reason = zone.ladder.spans(), outlook.reason or None
+    for row, step in enumerate(range(outlook.last_step + 1 - len(median_kw), outlook.last_step + 1)):
+        answers = tuple(
+            Answer(span.first, span.last, NAMES[span.rung], reasons.why(zone, span, step)) for span in spans
+        )
+        shift, resolution = reasons.shifted(zone, step), zone.resolution
         yield ZoneForecast(
             step, median_kw[row], coverages, low_kw[row], high_kw[row], answers, reason, shift, resolution
         )

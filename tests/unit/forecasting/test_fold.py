@@ -48,7 +48,7 @@ def test_a_missing_reading_is_filled_with_the_last_good_forecast(model: ZoneDema
     for lead in (1, 2, 3):
         model.partial_fit(first_step + 18 * DAY + lead - 1, np.nan)
         assert model.fold is not None
-        history = model.fold.history
+        history = model.fold.zone.history
         filled_kw = history.load_kw(history.index(first_step + 18 * DAY + lead - 1))
         assert filled_kw == last_good.median_kw[lead - 1]
         assert model.predict().reason == "the reading is missing: filled with the forecast"
@@ -61,11 +61,11 @@ def test_days_without_readings_leave_a_forecast(model: ZoneDemand, synthetic: Se
     first_step, load_kw = synthetic(22)
     model.fit(first_step, load_kw[: 18 * DAY])
     assert model.fold is not None
-    learned = model.fold.regression.weight.copy()
+    learned = model.fold.zone.regression.weight.copy()
     model.partial_fit(first_step + 21 * DAY - 1, np.nan)
     error = np.sqrt(np.mean((model.predict().median_kw - load_kw[21 * DAY :]) ** 2))
     assert error < 1_500.0
-    assert (model.fold.regression.weight <= learned).all()
+    assert (model.fold.zone.regression.weight <= learned).all()
 
 
 def test_readings_may_begin_with_missing_ones(model: ZoneDemand, synthetic: Series) -> None:
@@ -195,7 +195,7 @@ def test_readings_that_are_missing_here_and_there_do_little_harm(
         forecast = model.partial_fit(step, load).predict()
         assert forecast.median_kw.max() < 1.5 * load_kw.max()
     assert model.fold is not None
-    assert np.abs(model.fold.regression.beta[0]).max() < 1e4
+    assert np.abs(model.fold.zone.regression.beta[0]).max() < 1e4
     assert forecast.answers[0].rung == "adapted"
     assert (forecast.high_kw[2] - forecast.low_kw[2]).mean() < 2_000.0
 
@@ -210,8 +210,8 @@ def test_what_stands_for_no_load_is_a_missing_reading(
     model = ZoneDemand(calendar=calendar, step_minutes=60, horizon_steps=24).fit(first_step, load_kw)
     assert model.adapted
     assert model.fold is not None
-    assert np.isfinite(model.fold.regression.own).all()
-    assert np.abs(model.fold.history.series[LOAD]).max() < 1e5
+    assert np.isfinite(model.fold.zone.regression.own).all()
+    assert np.abs(model.fold.zone.history.series[LOAD]).max() < 1e5
 
 
 @pytest.mark.parametrize("horizon_steps", [5, 24])

@@ -172,12 +172,10 @@ def test_no_load_after_the_origin_is_read(model: ZoneDemand, synthetic: Series, 
     for step, load in enumerate(load_kw.tolist(), first_step):
         model.partial_fit(step, load)
         assert model.fold is not None
-        history = model.fold.history
+        history = model.fold.zone.history
         history.series[LOAD, history.index(step) + 1 :] = np.nan
     assert_same(model.predict(), clean.predict())
-    fold = model.fold
-    assert fold is not None
-    fold.history.series[LOAD, fold.history.index(step) + 1 :] = 0.0
+    history.series[LOAD, history.index(step) + 1 :] = 0.0
     assert state(model, tmp_path) == state(clean, tmp_path)
 
 

@@ -1,0 +1,153 @@
+"""All that is known of one zone: the parts of its state, and what follows from more than one of them."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from shared.forecasting.climatology import Climatology
+from shared.forecasting.combination import Combination
+from shared.forecasting.features import Features, grid_leads, interpolation
+from shared.forecasting.guard import Guard
+from shared.forecasting.history import History
+from shared.forecasting.intervals import BLOCK_MINUTES, Intervals
+from shared.forecasting.ladder import ADAPTED, NAMES, Ladder
+from shared.forecasting.outlook import Outlook
+from shared.forecasting.regression import LeadRegression
+from shared.forecasting.resolution import FirstDay, Resolution
+from shared.forecasting.shift import LevelShift
+
+if TYPE_CHECKING:
+    from shared.forecasting.method import Method
+    from shared.forecasting.prior import Prior
+    from shared.forecasting.shift import Shift
+    from shared.sites.calendar import Calendar
+    from shared.sites.grid import Grid
+
+__all__ = ["Zone"]
+
+
+class Zone:
+    """The state of one zone, from its first step on.
+
+    ``floor_kw`` is what no load can be below; without it, it is zero as long as no load below zero has been read. The
+    weights shrink towards those of a ``prior``; without one, towards zero.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+    """
+
+    def __init__(
+        self,
+        calendar: Calendar,
+        grid: Grid,
+        horizon_steps: int,
+        method: Method,
+        first_step: int,
+        floor_kw: float | None = None,
+        prior: Prior | None = None,
+    ) -> None:
+        day = grid.day
+        if not 1 <= horizon_steps <= day:
+            raise ValueError(f"horizon_steps is {horizon_steps}: use 1 to {day}, a day at this step")
+        self._floor_kw = floor_kw
+        self.grid, self.horizon_steps = grid, horizon_steps
+        self.block_steps = grid.steps(BLOCK_MINUTES)[0]
+        leads = grid_leads(grid, horizon_steps)
+        self.features = Features(calendar, grid, leads, horizon_steps)
+        self.outlook = Outlook(horizon_steps, self.block_steps)
+        self.outlook.last_step = self.outlook.dark_step = first_step - 1
+        self.first_day = FirstDay(day)
+        self.guard = Guard(grid, method.guard)
+        self.history = History(grid, calendar, first_step, method.blend)
+        spread = interpolation(leads, horizon_steps)
+        self.intervals = Intervals(grid, len(NAMES), leads, spread, method.intervals)
+        self.ladder = Ladder(grid, leads, method.ladder, borrowed=None if prior is None else ADAPTED)
+        self.climatology = Climatology(grid)
+        self.combination = Combination(leads, day // self.block_steps, method.combination)
+        self.shift = LevelShift(grid, horizon_steps, method.shift)
+        self.regression = LeadRegression(
+            origin_width=self.features.origin_width,
+            lead_width=self.features.lead_width,
+            leads=len(leads),
+            load_width=self.features.load_width,
+            load_columns=self.features.load_columns,
+            rows_a_day=day,
+            constants=method.regression,
+            prior=None if prior is None else prior.weights_for(grid, horizon_steps, method.regression, self.features),
+        )
+        self.features.turn_to(self.history)
+
+    @property
+    def parts(self) -> dict[str, object]:
+        """What the state consists of, by name; all else follows from the parameters."""
+        return {
+            "climatology": self.climatology,
+            "combination": self.combination,
+            "first_day": self.first_day,
+            "guard": self.guard,
+            "history": self.history,
+            "intervals": self.intervals,
+            "ladder": self.ladder,
+            "outlook": self.outlook,
+            "regression": self.regression,
+            "shift": self.shift,
+        }
+
+    @property
+    def resolution(self) -> Resolution:
+        """The smallest difference of the zone's load that counts, for good after its first day of load."""
+        return self.first_day.resolution
+
+    @property
+    def floor_kw(self) -> float:
+        """What no forecast is below."""
+        if self._floor_kw is not None:
+            return self._floor_kw
+        return -inf if self.outlook.below_zero else 0.0
+
+    @property
+    def ready(self) -> bool:
+        """Whether anything is known."""
+        return self.outlook.good_step >= 0
+
+    @property
+    def adapted(self) -> bool:
+        """Whether the model has learned a day and two days of its errors were scored."""
+        return self.regression.learned and self.intervals.calibrated(ADAPTED)
+
+    @property
+    def borrows(self) -> bool:
+        """Whether there are weights to answer with before any were learned here."""
+        return self.regression.prior is not None
+
+    def next_day(self) -> None:
+        """Move all parts on by a day."""
+        self.history.next_day()
+        self.intervals.next_day()
+        self.climatology.refresh()
+        self.combination.next_day(self.resolution.unit_kw)
+        if self.borrows:
+            self.regression.borrow(self.history.median_size_kw(self.outlook.last_step))
+        self.features.turn_to(self.history)
+        self._see_range(self.outlook.last_step)
+
+    def move(self, shift: Shift, step: int) -> None:
+        """Carry the state over to a load that has shifted for good; the step is that of the last reading."""
+        self.history.move(shift.onset_step, shift.ratio, shift.offset_kw, step)
+        self.intervals.rescale(shift.ratio)
+        self.regression.rescale(shift.ratio)
+        self.climatology.move(shift.ratio, shift.offset_kw)
+        self.combination.rescale(shift.ratio)
+        self._see_range(step)
+
+    def resume(self) -> None:
+        """Take up where a state that was restored left off."""
+        self.history.look_up_clock()
+        self.features.turn_to(self.history)
+
+    def _see_range(self, step: int) -> None:
+        """Look up the range of the loads up to the step."""
+        self.outlook.lowest_kw, self.outlook.highest_kw = self.history.range_kw(step)
