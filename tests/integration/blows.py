@@ -1,14 +1,10 @@
-"""A stream that is struck: readings with every kind of trouble in them, and the blows that services must outlive."""
+"""A stream that is struck: the blows that services must outlive, and who deals them."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import signal
-from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
@@ -18,42 +14,30 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from replay.backlog import Backlog
-from services.forecaster.app import build as forecaster
-from services.forecaster.settings import ForecasterSettings
-from services.ingestor.app import build as ingestor
-from services.ingestor.settings import IngestorSettings
-from services.monitor.app import build as monitor
-from services.monitor.settings import MonitorSettings
 from shared.contracts import topics
 from shared.runtime.clock import monotonic_s
 from shared.runtime.failpoints import VARIABLE, Point
-from shared.runtime.records import Outgoing
-from shared.runtime.settings import Settings, load
-from shared.runtime.state import Fetching
 from tests.integration.brokers import until
-from tests.integration.february import START
-from tests.integration.outcome import OUTPUTS, Follower, fact, last_state
-from tests.integration.streaming import NAMES, streaming
+from tests.integration.outcome import Follower, Share, last_states
+from tests.integration.rows import divided
+from tests.integration.streaming import NAMES, kind_of, streaming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from shared.data.year import Year
-    from shared.runtime.service import Service
-    from shared.runtime.state import Core
     from tests.integration.brokers import Broker
     from tests.integration.outcome import Outcome, States
+    from tests.integration.rows import Row
     from tests.integration.streaming import Stream
 
-__all__ = ["Blow", "Rig", "Run", "Signal", "divided", "random_blows", "rig", "troubled_rows", "undisturbed_run"]
+__all__ = ["Blow", "Rig", "Signal", "random_blows", "rig"]
 
 Signal = Literal["SIGKILL", "SIGTERM", "SIGSTOP"]
 
 ANSWERS = {"ingestor": topics.CLEAN, "forecaster": topics.FORECASTS, "monitor": topics.SCORES}
 CHUNK = 24  # readings between two looks at the backlog
 AHEAD = 288  # records on their way: enough that every service has work in hand when it is struck
-AWAY = timedelta(days=60)
 
 
 @dataclass(frozen=True)
@@ -65,55 +49,6 @@ class Blow:
 
     def __str__(self) -> str:
         return f"{self.victim} {self.how}"
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a run has left behind: what was published in each part of it, and the last state of each service."""
-
-    parts: list[Outcome]
-    states: States
-
-    @property
-    def whole(self) -> Outcome:
-        """All that was published."""
-        return {topic: [fact for part in self.parts for fact in part[topic]] for topic in self.parts[0]}
-
-
-def troubled_rows(year: Year, days: int) -> list[bytes]:
-    """Return the raw records of some days, among them repeated, late and unreadable ones, and some with a wrong clock.
-
-    The last one is of a full hour, so that the monitor's last scores are due.
-    """
-    good = [raw for _, raw in year.raw_messages(START, START + timedelta(days=days, minutes=10))]
-    rows: list[bytes] = []
-    late: dict[int, bytes] = {}
-    for n, raw in enumerate(good):
-        if n % 47 == 20:
-            late[n + 4] = raw
-        else:
-            rows.append(raw)
-        if n % 31 == 30:
-            rows.append(good[n - 5])
-        if n % 53 == 40:
-            rows.append(f'{{"site": "tetouan", "garbage": {n}}}'.encode())
-        if n % 61 == 50:
-            rows.append(_with_wrong_clock(raw, year))
-        if n in late:
-            rows.append(late[n])
-    return rows
-
-
-def _with_wrong_clock(raw: bytes, year: Year) -> bytes:
-    row, column = json.loads(raw), year.site.time_column
-    time = datetime.strptime(row[column], "%m/%d/%Y %H:%M") + AWAY  # noqa: DTZ007 - a meter's clock has no zone
-    return json.dumps({**row, column: f"{time.month}/{time.day}/{time.year} {time.hour}:{time.minute:02d}"}).encode()
-
-
-def divided(rows: Sequence[bytes], parts: int) -> list[Sequence[bytes]]:
-    """Return the rows in so many parts of about the same length."""
-    cuts = [len(rows) * n // parts for n in range(parts + 1)]
-    return [rows[begin:end] for begin, end in pairwise(cuts)]
 
 
 def random_blows(seed: int, victims: Sequence[str], count: int, rows: int) -> list[tuple[int, Blow]]:
@@ -136,7 +71,7 @@ class Rig:
     backlog: Backlog
     ready_s: list[float] = field(default_factory=list)
 
-    def part(self, rows: Sequence[bytes], *blows: Blow) -> Outcome:
+    def part(self, rows: Sequence[Row], *blows: Blow) -> Outcome:
         """Stream the rows, the blows evenly among them, and return what has been published in the end."""
         first, *others = divided(rows, len(blows) + 1)
         self.send(first)
@@ -145,7 +80,7 @@ class Rig:
             self.strike(blow, after)
         return self.follower.settle()
 
-    def part_with_all_at_once(self, rows: Sequence[bytes], blows: Sequence[Blow]) -> Outcome:
+    def part_with_all_at_once(self, rows: Sequence[Row], blows: Sequence[Blow]) -> Outcome:
         """Stream the rows, all the blows in the middle of them, and return what has been published in the end."""
         before, after = divided(rows, 2)
         self.send(before)
@@ -156,9 +91,9 @@ class Rig:
     def _hear(self, blows: Sequence[Blow]) -> None:
         """Wait until whoever is to be struck is at work."""
         for blow in blows:
-            until(partial(self.follower.hears, ANSWERS[blow.victim]), f"the {blow.victim} to answer")
+            until(partial(self.follower.hears, ANSWERS[kind_of(blow.victim)]), f"the {blow.victim} to answer")
 
-    def random_part(self, rows: Sequence[bytes], blows: Sequence[tuple[int, Blow]]) -> Outcome:
+    def random_part(self, rows: Sequence[Row], blows: Sequence[tuple[int, Blow]]) -> Outcome:
         """Stream the rows and strike after certain numbers of them, whatever is being done then."""
         cuts = [0, *(at for at, _ in blows), len(rows)]
         pieces = [rows[begin:end] for begin, end in pairwise(cuts)]
@@ -167,11 +102,11 @@ class Rig:
             self.strike(blow, after)
         return self.follower.settle()
 
-    def send(self, rows: Sequence[bytes]) -> None:
+    def send(self, rows: Sequence[Row]) -> None:
         """Send the rows, never far ahead of the services."""
         for begin in range(0, len(rows), CHUNK):
             until(self.caught_up, "the services to catch up")
-            self.stream.broker.send(topics.RAW, rows[begin : begin + CHUNK])
+            self.stream.broker.send_rows(rows[begin : begin + CHUNK])
 
     def caught_up(self) -> bool:
         """Tell whether the services are close behind; no while the brokers do not tell what is committed.
@@ -183,7 +118,7 @@ class Rig:
         except KafkaException:
             return False
 
-    def strike(self, blow: Blow, rows: Sequence[bytes]) -> None:
+    def strike(self, blow: Blow, rows: Sequence[Row]) -> None:
         """Strike a service, let it go on or start it again, and send the rows."""
         victim = blow.victim
         match blow.how:
@@ -201,7 +136,7 @@ class Rig:
                 return
         self.send(rows)
 
-    def strike_at_points(self, blows: Sequence[Blow], rows: Sequence[bytes]) -> None:
+    def strike_at_points(self, blows: Sequence[Blow], rows: Sequence[Row]) -> None:
         """Kill services together, have each die once more at its point when it is back, and start it again."""
         for blow in blows:
             self.stream.kill(blow.victim)
@@ -229,12 +164,14 @@ class Rig:
     def freeze(self, victim: str) -> None:
         """Stop a service where it is, until its group has given it up."""
         admin = AdminClient({"bootstrap.servers": self.stream.broker.bootstrap, "log_level": 0})
-        group = self.stream.broker.prefix + victim
+        group = self.stream.broker.prefix + kind_of(victim)
+
+        def members() -> set[str | None]:
+            found = admin.describe_consumer_groups([group])[group].result().members
+            return {member.group_instance_id for member in found}
+
         self.stream.services[victim].process.send_signal(signal.SIGSTOP)
-        until(
-            lambda: not admin.describe_consumer_groups([group])[group].result().members,
-            f"the group to give the {victim} up",
-        )
+        until(lambda: victim not in members(), f"the group to give the {victim} up")
 
     def start(self, victim: str) -> None:
         """Start a service; it is ready in the end."""
@@ -242,90 +179,34 @@ class Rig:
         self.stream.start(victim)
         self.ready_s.append(monotonic_s() - started_s)
 
-    def states(self) -> States:
-        """Stop all services and return the arrays of their last snapshots."""
+    def states(self, *others: Stream) -> States:
+        """Stop all services and return the arrays of their last snapshots, those of other streams among them."""
         self.stream.stop()
-        found = {name: last_state(self.stream.state_dir(name)) for name in NAMES}
-        return {name: arrays for name, arrays in found.items() if arrays is not None}
+        return {
+            Share(kind, partitions): arrays
+            for kind in NAMES
+            for partitions, arrays in last_states(*self._state_dirs(kind, others)).items()
+        }
+
+    def _state_dirs(self, kind: str, others: Sequence[Stream]) -> list[Path]:
+        return [folder for stream in (self.stream, *others) for folder in stream.state_dirs(kind)]
 
 
 @contextmanager
 def rig(
-    broker: Broker, folder: Path, models_dir: Path, port: Callable[[], int], settings: Mapping[str, str] | None = None
+    broker: Broker,
+    folder: Path,
+    models_dir: Path,
+    port: Callable[[], int],
+    settings: Mapping[str, str] | None = None,
+    *,
+    replicas: int = 1,
+    leaks: list[str] | None = None,
 ) -> Iterator[Rig]:
     """Run the services and listen to them until the block ends."""
     with (
-        streaming(broker, folder, models_dir, port, settings) as stream,
+        streaming(broker, folder, models_dir, port, settings, replicas=replicas, leaks=leaks) as stream,
         Follower(broker) as follower,
         Backlog(broker.access, NAMES, broker.prefix) as backlog,
     ):
         yield Rig(stream, follower, backlog)
-
-
-@dataclass
-class _Record:
-    """A record as the cores see it."""
-
-    topic: str
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
-    partition: int = 0
-    timestamp: int = -1
-
-
-class _Undisturbed:
-    """The cores of the services in this process, one after the other: no broker, no process, nothing that could end."""
-
-    def __init__(self, models_dir: Path) -> None:
-        own = {
-            "mlflow_uri": load(Settings, state_dir=models_dir).registry_uri,
-            "state_dir": models_dir,
-            "report_every_hours": 0,
-        }
-        self._cores: dict[str, Core] = {
-            "ingestor": _core(ingestor(load(IngestorSettings, **own))),
-            "forecaster": _core(forecaster(load(ForecasterSettings, **own))),
-            "monitor": _core(monitor(load(MonitorSettings, **own))),
-        }
-        self._ends: Counter[str] = Counter()
-
-    def part(self, rows: Sequence[bytes]) -> Outcome:
-        """Return what is published for the rows."""
-        raw = self._placed([Outgoing(topics.RAW.name, b"tetouan", row) for row in rows])
-        judged = self._answers("ingestor", raw)
-        clean = [record for record in judged if record.topic == topics.CLEAN.name]
-        issued = self._answers("forecaster", clean)
-        said = judged + issued + self._answers("monitor", clean + issued)
-        return {
-            topic.name: [fact(r.topic, r.value or b"", r.headers) for r in said if r.topic == topic.name]
-            for topic in OUTPUTS
-        }
-
-    def _answers(self, name: str, records: Sequence[_Record]) -> list[_Record]:
-        return self._placed(self._cores[name].handle(records))
-
-    def _placed(self, outgoing: Sequence[Outgoing]) -> list[_Record]:
-        placed = []
-        for out in outgoing:
-            placed.append(_Record(out.topic, self._ends[out.topic], out.key, out.value, out.headers))
-            self._ends[out.topic] += 1
-        return placed
-
-    def states(self) -> States:
-        """Return the arrays of each core that can tell them."""
-        return {name: core.state() for name, core in self._cores.items() if hasattr(core, "state")}
-
-
-def _core(service: Service) -> Core:
-    core = service.make_core()
-    if isinstance(core, Fetching):
-        asyncio.run(core.begin())
-    return core
-
-
-def undisturbed_run(models_dir: Path, parts: Sequence[Sequence[bytes]]) -> Run:
-    """Return what becomes of the rows, part by part, where nothing happens."""
-    undisturbed = _Undisturbed(models_dir)
-    return Run([undisturbed.part(rows) for rows in parts], undisturbed.states())

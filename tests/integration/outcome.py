@@ -31,11 +31,12 @@ __all__ = [
     "Fact",
     "Follower",
     "Outcome",
+    "Share",
     "States",
     "compare",
     "compare_states",
     "fact",
-    "last_state",
+    "last_states",
 ]
 
 OUTPUTS = (topics.CLEAN, topics.REJECTED, topics.FORECASTS, topics.SCORES, topics.DRIFT)
@@ -49,7 +50,20 @@ NAMED_BY = {
 POLL_S = 0.02
 FETCH_WAIT_MS = 20
 
-States = dict[str, dict[str, "NDArray[Any]"]]  # the arrays of each service, by name
+READ = tuple(topic.name for topic in topics.ALL if {"ingestor", "forecaster", "monitor"} & set(topic.read_by))
+
+
+class Share(NamedTuple):
+    """The partitions of a service whose state is kept as one."""
+
+    service: str
+    partitions: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.service} {','.join(map(str, self.partitions))}"
+
+
+States = dict[Share, dict[str, "NDArray[Any]"]]  # the arrays of each share, by name
 
 
 class Fact(NamedTuple):
@@ -57,18 +71,21 @@ class Fact(NamedTuple):
 
     name: str
     body: bytes
+    site: str = ""
 
 
 Outcome = dict[str, list[Fact]]  # by topic, in the order of publication
 
 
-def fact(topic: str, value: bytes, headers: Iterable[tuple[str, Any]]) -> Fact:
+def fact(topic: str, key: bytes | None, value: bytes, headers: Iterable[tuple[str, Any]]) -> Fact:
     """Return what a record of the topic, named without a prefix, says."""
+    site = (key or b"").decode(errors="replace")
     if topic == topics.REJECTED.name:  # all but when it was refused, and where brokers put and tests call its topic
         letter = DeadLetter.from_headers(headers).model_dump(mode="json", exclude={"received", "topic", "partition"})
-        return Fact(f"record {letter['offset']}", json.dumps(letter).encode() + b"\n" + value)
+        return Fact(f"record {letter['offset']}", json.dumps(letter).encode() + b"\n" + value, site)
     said = json.loads(value)
-    return Fact(f"{said[NAMED_BY[topic]]} zone {said['zone']}" if "zone" in said else said[NAMED_BY[topic]], value)
+    name = said[NAMED_BY[topic]]
+    return Fact(f"{name} zone {said['zone']}" if "zone" in said else name, value, site)
 
 
 class Follower:
@@ -141,7 +158,9 @@ class Follower:
             return
         self._last[name, number] = offset
         topic = self._names[name].name
-        self._new[topic].append(fact(topic, message.value() or b"", dict(message.headers() or ()).items()))
+        self._new[topic].append(
+            fact(topic, message.key(), message.value() or b"", dict(message.headers() or ()).items())
+        )
 
     def _partitions(self, topic: topics.Topic) -> list[TopicPartition]:
         return partitions_of(self._client("test-asker"), self._broker.prefix + topic.name, 0)
@@ -166,9 +185,10 @@ class Follower:
 
 @dataclass(frozen=True)
 class Difference:
-    """How the records of a topic differ from those of the undisturbed run; ``doubled`` ones are identical repeats."""
+    """How a site's records on a topic differ from those of the undisturbed run; ``doubled`` are identical repeats."""
 
     topic: str
+    site: str
     lost: int
     different: int
     added: int
@@ -189,15 +209,35 @@ class Difference:
     def __str__(self) -> str:
         order = ", in another order" if self.disordered else ""
         counts = f"{self.lost} lost, {self.different} different, {self.added} added, {self.doubled} doubled"
-        return f"{self.topic}: {counts}{order}; {self.first}" if self.wrong else f"{self.topic}: {counts}"
+        where = f"{self.topic} {self.site}".strip()
+        return f"{where}: {counts}{order}; {self.first}" if self.wrong else f"{where}: {counts}"
 
 
 def compare(expected: Outcome, found: Outcome, before: AbstractSet[Fact] = frozenset()) -> list[Difference]:
-    """Return how each topic differs; what was published ``before`` counts as doubled where it comes again."""
-    return [_compare(topic, facts, found[topic], before) for topic, facts in expected.items()]
+    """Return how each topic differs for each site; what was published ``before`` and comes again counts as doubled.
+
+    Of one site the records have an order; those of different sites may come in any.
+    """
+    return [
+        _compare(topic, site, facts, others, before)
+        for topic in expected
+        for site, (facts, others) in _by_site(expected[topic], found[topic]).items()
+    ]
 
 
-def _compare(topic: str, expected: Sequence[Fact], found: Sequence[Fact], before: AbstractSet[Fact]) -> Difference:
+def _by_site(*runs: Sequence[Fact]) -> dict[str, list[list[Fact]]]:
+    """Return the facts of each site, run by run."""
+    sites = dict.fromkeys(fact.site for facts in runs for fact in facts)
+    by_site: dict[str, list[list[Fact]]] = {site: [[] for _ in runs] for site in sites}
+    for n, facts in enumerate(runs):
+        for fact in facts:
+            by_site[fact.site][n].append(fact)
+    return by_site
+
+
+def _compare(
+    topic: str, site: str, expected: Sequence[Fact], found: Sequence[Fact], before: AbstractSet[Fact]
+) -> Difference:
     new = dict.fromkeys(fact for fact in found if fact not in before)
     missing = [fact for fact in expected if fact not in new]
     known = set(expected)
@@ -209,9 +249,8 @@ def _compare(topic: str, expected: Sequence[Fact], found: Sequence[Fact], before
     first += [f"{fact.name} is lost" for fact in lost] + [f"{name} was never said undisturbed" for name in added]
     disordered = not missing and not surplus and list(new) != list(expected)
     doubled = len(found) - len(new)
-    return Difference(
-        topic, len(lost), len(different), len(added), doubled, disordered, "".join(first[:1]) or "none is missing"
-    )
+    counts = (len(lost), len(different), len(added), doubled)
+    return Difference(topic, site, *counts, disordered=disordered, first="".join(first[:1]) or "none is missing")
 
 
 def _first_difference(wanted: bytes, found: bytes) -> str:
@@ -238,20 +277,21 @@ def _leaves(path: str, value: Any) -> list[tuple[str, object]]:
     return [(path, value)]
 
 
-def last_state(*state_dirs: Path) -> dict[str, NDArray[Any]] | None:
-    """Return the arrays of the snapshot that has come farthest in its topics; None where there is none."""
+def last_states(*state_dirs: Path) -> dict[tuple[int, ...], dict[str, NDArray[Any]]]:
+    """Return the arrays of the snapshots that have come farthest in their topics, by the partitions that each is of."""
     files = [file for folder in state_dirs for file in (folder / "snapshots").rglob("*.snapshot")]
     snapshots = [Snapshot.from_bytes(file.read_bytes()) for file in files]
-    if not snapshots:
-        return None
-    return dict(max(snapshots, key=lambda snapshot: sum(snapshot.offsets.values())).arrays)
+    found: dict[tuple[int, ...], dict[str, NDArray[Any]]] = {}
+    for snapshot in sorted(snapshots, key=lambda snapshot: -sum(snapshot.offsets.values())):
+        partitions = {number for topic, number in snapshot.offsets if topic.endswith(READ)}
+        if not any(partitions & set(others) for others in found):
+            found[tuple(sorted(partitions))] = dict(snapshot.arrays)
+    return found
 
 
 def compare_states(expected: States, found: States) -> list[str]:
     """Return a line for each array that is not the same to the bit."""
-    return [
-        f"{service}: {line}" for service, arrays in expected.items() for line in _unlike(arrays, found.get(service, {}))
-    ]
+    return [f"{share}: {line}" for share, arrays in expected.items() for line in _unlike(arrays, found.get(share, {}))]
 
 
 def _unlike(expected: dict[str, NDArray[Any]], found: dict[str, NDArray[Any]]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from shared.contracts import topics
 from shared.contracts.messages import Forecast, Scores
 from shared.runtime.settings import Settings, load
-from tests.integration.brokers import service, until
+from tests.integration.brokers import LeakError, service, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -19,22 +19,48 @@ if TYPE_CHECKING:
     from shared.contracts.topics import Topic
     from tests.integration.brokers import Broker, ServiceProcess
 
-__all__ = ["NAMES", "Stream", "streaming"]
+__all__ = ["NAMES", "Stream", "kind_of", "replicas_of", "streaming"]
 
 NAMES = ("ingestor", "monitor", "forecaster")
 
 
+def kind_of(name: str) -> str:
+    """Return which service a replica is one of: that of forecaster-2 is forecaster."""
+    return name.partition("-")[0]
+
+
+def replicas_of(kind: str, count: int) -> list[str]:
+    """Return the names of the replicas of a service: one has the service's own, several have a number behind it."""
+    return [kind] if count == 1 else [f"{kind}-{n}" for n in range(1, count + 1)]
+
+
 class Stream:
-    """The services of one broker; each has a state folder of its own, and all have the models of ``models_dir``."""
+    """The services of one broker; each replica has a state folder of its own, and all have the models of a folder.
+
+    Parameters
+    ----------
+    leaks
+        Takes the log of each service that has left a connection open at its end; without it that fails the end.
+    """
 
     def __init__(
-        self, broker: Broker, folder: Path, models_dir: Path, port: Callable[[], int], settings: Mapping[str, str]
+        self,
+        broker: Broker,
+        folder: Path,
+        models_dir: Path,
+        port: Callable[[], int],
+        settings: Mapping[str, str],
+        *,
+        replicas: int = 1,
+        leaks: list[str] | None = None,
     ) -> None:
         self.broker = broker
         self.services: dict[str, ServiceProcess] = {}
+        self.replicas = {kind: replicas_of(kind, replicas) for kind in NAMES}
         self._folder = folder
         self._port = port
-        self._stacks = {name: ExitStack() for name in NAMES}
+        self._leaks = leaks
+        self._stacks = {name: ExitStack() for names in self.replicas.values() for name in names}
         self.settings = {
             "TETOUAN_SNAPSHOT_EVERY_S": "0.2",
             "TETOUAN_MLFLOW_URI": load(Settings, state_dir=models_dir).registry_uri,
@@ -42,8 +68,17 @@ class Stream:
             **settings,
         }
 
+    @property
+    def names(self) -> list[str]:
+        """The names of all replicas."""
+        return list(self._stacks)
+
+    def state_dirs(self, kind: str) -> list[Path]:
+        """Return the state folders of the replicas of a service."""
+        return [self.state_dir(name) for name in self.replicas[kind]]
+
     def state_dir(self, name: str) -> Path:
-        """Return the state folder of a service."""
+        """Return the state folder of a replica."""
         return self._folder / name
 
     def start(self, name: str, *, ready: bool = True, **settings: str) -> None:
@@ -54,8 +89,16 @@ class Stream:
             "TETOUAN_GROUP_INSTANCE_ID": name,  # who was killed is not waited for when it comes back
             **settings,
         }
-        running = service(name, self.broker, self._folder, self._port(), ready=ready, **own)
+        module = f"services.{kind_of(name)}"
+        running = service(name, self.broker, self._folder, self._port(), ready=ready, module=module, **own)
+        self._stacks[name].push(self._forgives)
         self.services[name] = self._stacks[name].enter_context(running)
+
+    def _forgives(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        if self._leaks is None or not isinstance(error, LeakError):
+            return False
+        self._leaks.append(str(error))
+        return True
 
     def kill(self, name: str) -> None:
         """Kill a service without a warning."""
@@ -73,8 +116,9 @@ class Stream:
     def stop(self) -> None:
         """End all services, those first that others wait for."""
         with ExitStack() as all_of_them:
-            for name in ("monitor", "forecaster", "ingestor"):
-                all_of_them.enter_context(self._stacks[name])
+            for kind in ("monitor", "forecaster", "ingestor"):
+                for name in self.replicas[kind]:
+                    all_of_them.enter_context(self._stacks[name])
 
     def live(self) -> bool:
         """Tell whether every service says that it is alive."""
@@ -108,11 +152,13 @@ def streaming(
     settings: Mapping[str, str] | None = None,
     *,
     ready: bool = True,
+    replicas: int = 1,
+    leaks: list[str] | None = None,
 ) -> Iterator[Stream]:
     """Run the three services until the block ends."""
-    stream = Stream(broker, folder, models_dir, port, settings or {})
+    stream = Stream(broker, folder, models_dir, port, settings or {}, replicas=replicas, leaks=leaks)
     try:
-        for name in NAMES:
+        for name in stream.names:
             stream.start(name, ready=False)
         if ready:
             until(lambda: all(running.ready() for running in stream.services.values()), "all services to be ready")

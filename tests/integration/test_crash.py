@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests.integration.blows import Blow, divided, rig, troubled_rows, undisturbed_run
-from tests.integration.outcome import Fact, compare, compare_states
+from tests.integration.blows import Blow, rig
+from tests.integration.outcome import Fact, Share, compare, compare_states
+from tests.integration.rows import divided, in_turn, troubled_year
+from tests.integration.streaming import NAMES
+from tests.integration.undisturbed import Undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +34,8 @@ def test_services_killed_at_their_work_end_as_undisturbed(
     real_broker: Broker, year: Year, state_dir: Path, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     """Killed, each dies at a named point when it is back: nothing lost, different or doubled, states to the bit."""
-    parts = divided(troubled_rows(year, DAYS), len(BLOWS))
-    undisturbed = undisturbed_run(state_dir, parts)
+    parts = divided(in_turn({year.site.name: troubled_year(year, DAYS)}, 1), len(BLOWS))
+    undisturbed = Undisturbed(state_dir, parts)
     wrong: list[str] = []
     before: set[Fact] = set()
     with rig(real_broker, tmp_path, state_dir, free_port) as running:
@@ -42,15 +45,16 @@ def test_services_killed_at_their_work_end_as_undisturbed(
             struck = ", ".join(map(str, blows))
             wrong += [f"{struck}: {each}" for each in unlike if each.wrong or (each.once and each.doubled)]
             before.update(said for facts in found.values() for said in facts)
-        wrong += compare_states(undisturbed.states, running.states())
-    assert undisturbed.states
+        states = running.states()
+    wrong += compare_states(undisturbed.states(states), states)
+    assert {share.service for share in states} == set(NAMES)
     assert not wrong
 
 
 def test_the_troubled_rows_have_every_outcome(year: Year, state_dir: Path) -> None:
     """Accepted, repeated, late, unreadable and too far ahead: the ingestor's whole state is at stake."""
-    rows = troubled_rows(year, DAYS)
-    outcome = undisturbed_run(state_dir, [rows]).whole
+    rows = in_turn({year.site.name: troubled_year(year, DAYS)}, 1)
+    outcome = Undisturbed(state_dir, [rows]).whole
     reasons = {fact.body.partition(b'"reason": "')[2].partition(b'"')[0] for fact in outcome["readings.rejected.v1"]}
     merged = len(rows) - len(outcome["readings.clean.v1"]) - len(outcome["readings.rejected.v1"])
     assert merged > 0
@@ -90,10 +94,19 @@ def test_states_are_compared_to_the_bit() -> None:
     """A sign of zero is a difference, a NaN is none; what is missing, surplus or misshapen is named."""
     expected = {"a": np.array([0.0, np.nan]), "b": np.zeros(2), "c": np.zeros(1)}
     found = {"a": np.array([-0.0, np.nan]), "b": np.zeros(3), "d": np.zeros(1)}
-    assert compare_states({"s": expected}, {"s": dict(expected)}) == []
-    assert compare_states({"s": expected}, {"s": found}) == [
-        "s: a: 1 of 2 differ, first at [0]: -0.0 is 0.0 undisturbed",
-        "s: b is float64(3,), undisturbed float64(2,)",
-        "s: c is there only undisturbed",
-        "s: d is there only disturbed",
+    share = Share("s", (0, 1))
+    assert compare_states({share: expected}, {share: dict(expected)}) == []
+    assert compare_states({share: expected}, {share: found}) == [
+        "s 0,1: a: 1 of 2 differ, first at [0]: -0.0 is 0.0 undisturbed",
+        "s 0,1: b is float64(3,), undisturbed float64(2,)",
+        "s 0,1: c is there only undisturbed",
+        "s 0,1: d is there only disturbed",
     ]
+
+
+def test_sites_are_compared_each_with_itself() -> None:
+    """Records of two sites may come in any order among each other, those of one may not."""
+    one, other = ([Fact(name, b"{}", site) for name in "ab"] for site in ("one", "other"))
+    assert not any(each.wrong for each in compare({"t": one + other}, {"t": [other[0], *one, other[1]]}))
+    (_, wrong) = compare({"t": one + other}, {"t": [*one, other[1], other[0]]})
+    assert str(wrong).startswith("t other: 0 lost, 0 different, 0 added, 0 doubled, in another order")

@@ -1,0 +1,169 @@
+"""What becomes of raw records where nothing happens: the cores of the services in this process, one after the other.
+
+No broker, no process, nothing that could end. What is published is that of each site run alone, so that whoever is
+compared with it must not let a site depend on its neighbours either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from services.forecaster.app import build as forecaster
+from services.forecaster.settings import ForecasterSettings
+from services.ingestor.app import build as ingestor
+from services.ingestor.settings import IngestorSettings
+from services.monitor.app import build as monitor
+from services.monitor.settings import MonitorSettings
+from shared.contracts import topics
+from shared.runtime.settings import PREFIX, Settings, load
+from shared.runtime.state import Fetching
+from tests.integration.outcome import OUTPUTS, Share, fact
+from tests.integration.streaming import NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from shared.runtime.records import Outgoing
+    from shared.runtime.service import Service
+    from shared.runtime.state import Core
+    from tests.integration.outcome import Outcome, States
+    from tests.integration.rows import Row
+
+__all__ = ["Undisturbed"]
+
+
+@dataclass
+class _Record:
+    """A record as the cores see it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+    timestamp: int = -1
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What cores have published in each part, and their arrays in the end."""
+
+    parts: list[Outcome]
+    states: dict[str, dict[str, NDArray]]  # type: ignore[type-arg]  # of any kind of number
+
+
+class Undisturbed:
+    """Raw records, part by part, and what becomes of them.
+
+    Parameters
+    ----------
+    models_dir
+        The state folder whose registry holds the champions.
+    parts
+        The records in the order in which they are sent.
+    settings
+        Of the services, beside those of the broker.
+    """
+
+    def __init__(
+        self, models_dir: Path, parts: Sequence[Sequence[Row]], settings: Mapping[str, str] | None = None
+    ) -> None:
+        given = {name.removeprefix(PREFIX).lower(): value for name, value in (settings or {}).items()}
+        registry_uri = load(Settings, state_dir=models_dir).registry_uri
+        own = {"mlflow_uri": registry_uri, "state_dir": models_dir, "report_every_hours": 0, **given}
+        self._services: dict[str, Service] = {
+            "ingestor": ingestor(load(IngestorSettings, **own)),
+            "forecaster": forecaster(load(ForecasterSettings, **own)),
+            "monitor": monitor(load(MonitorSettings, **own)),
+        }
+        ends: Counter[int] = Counter()
+        self._raw = [_sent(rows, ends) for rows in parts]
+        self._places = {row.site: row.partition for rows in parts for row in rows}
+        self._runs: dict[frozenset[str], _Run] = {}
+
+    @property
+    def parts(self) -> list[Outcome]:
+        """What is published in each part, each site run alone."""
+        runs = [self._run({site}) for site in self._places]
+        return [_joined(run.parts[n] for run in runs) for n in range(len(self._raw))]
+
+    @property
+    def whole(self) -> Outcome:
+        """All that is published."""
+        return _joined(self.parts)
+
+    def states(self, shares: Collection[Share]) -> States:
+        """Return the arrays that these shares of the services must have in the end.
+
+        Where there are rows on partitions that no share of a service has, there is one more, of those.
+        """
+        wanted = set(shares)
+        for name in NAMES:
+            had = {part for share in shares if share.service == name for part in share.partitions}
+            if missing := set(self._places.values()) - had:
+                wanted.add(Share(name, tuple(sorted(missing))))
+        return {share: self._run(self._sites_on(share.partitions)).states[share.service] for share in wanted}
+
+    def _sites_on(self, partitions: Collection[int]) -> set[str]:
+        return {site for site, partition in self._places.items() if partition in partitions}
+
+    def _run(self, sites: Collection[str]) -> _Run:
+        """Return what becomes of the records of some sites with nothing beside them."""
+        chosen = frozenset(sites)
+        if chosen not in self._runs:
+            cores = {name: _core(service) for name, service in self._services.items()}
+            keys = {site.encode() for site in chosen}
+            parts = [_part(cores, [record for record in raw if record.key in keys]) for raw in self._raw]
+            self._runs[chosen] = _Run(parts, {name: core.state() for name, core in cores.items()})  # type: ignore[attr-defined]  # all can tell it
+        return self._runs[chosen]
+
+
+def _sent(rows: Sequence[Row], ends: Counter[int]) -> list[_Record]:
+    """Return the records as the topic holds them; ``ends`` is where each partition ends, before and after."""
+    records = []
+    for row in rows:
+        records.append(_Record(topics.RAW.name, row.partition, ends[row.partition], row.site.encode(), row.value))
+        ends[row.partition] += 1
+    return records
+
+
+def _part(cores: Mapping[str, Core], raw: Sequence[_Record]) -> Outcome:
+    """Return what the cores publish for raw records."""
+    judged = _answers(cores["ingestor"], raw)
+    clean = [record for record in judged if record.topic == topics.CLEAN.name]
+    issued = _answers(cores["forecaster"], clean)
+    said = judged + issued + _answers(cores["monitor"], clean + issued)
+    return {
+        topic.name: [fact(r.topic, r.key, r.value or b"", r.headers) for r in said if r.topic == topic.name]
+        for topic in OUTPUTS
+    }
+
+
+def _core(service: Service) -> Core:
+    core = service.make_core()
+    if isinstance(core, Fetching):
+        asyncio.run(core.begin())
+    return core
+
+
+def _answers(core: Core, records: Sequence[_Record]) -> list[_Record]:
+    return [_published(place, out) for place, out in enumerate(core.handle(records))]
+
+
+def _published(offset: int, out: Outgoing) -> _Record:
+    return _Record(out.topic, 0, offset, out.key, out.value, out.headers)
+
+
+def _joined(outcomes: Iterable[Outcome]) -> Outcome:
+    joined: Outcome = {topic.name: [] for topic in OUTPUTS}
+    for outcome in outcomes:
+        for topic, facts in outcome.items():
+            joined[topic] += facts
+    return joined
