@@ -38,7 +38,7 @@ __all__ = ["MonitorCore", "build"]
 SILENCE_S = 60.0
 CONSUMES = (topics.CLEAN, topics.FORECASTS)
 
-FORMAT = "2"
+FORMAT = "3"
 """Of the state; it goes up when an array of the same name and shape comes to mean something else."""
 _REPORTS = "reports.made_s"
 
@@ -104,7 +104,7 @@ class MonitorCore:
         }
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return copies of the arrays that hold all that is known, by name; about 8 MB a zone at 144 steps a day."""
+        """Return copies of the arrays that hold all that is known, by name; about 2 MB a zone at 144 steps a day."""
         made_s = self._calendar.made_s(self._site.name, self._monitor.zones)
         return {_REPORTS: made_s, **self._monitor.state()}
 

@@ -98,12 +98,12 @@ class Monitor:
     @property
     def repeated_forecasts(self) -> int:
         """Forecasts whose (site, zone, origin) had come before."""
-        return sum(zone.rolling.repeated_forecasts for zone in self._scored.values())
+        return sum(zone.repeated_forecasts for zone in self._scored.values())
 
     @property
     def repeated_readings(self) -> int:
         """Readings, counted once a zone, that were not newer than the last one."""
-        return sum(zone.rolling.repeated_readings for zone in self._scored.values())
+        return sum(zone.repeated_readings for zone in self._scored.values())
 
     @property
     def waiting_readings(self) -> int:
@@ -227,6 +227,7 @@ class _ZoneScores:
     ) -> None:
         steps_a_day = Grid(step_minutes).day
         self.step_minutes = step_minutes
+        self.repeated_forecasts = self.repeated_readings = 0
         self.rolling = RollingScores(steps_a_day, steps_a_day, windows_days, calendar)
         self.waiting: deque[tuple[int, float, tuple[float, ...]]] = deque()
         self.watch = watch
@@ -242,7 +243,7 @@ class _ZoneScores:
     def on_reading(self, step: int, demand_kw: float, weather: tuple[float, ...]) -> list[Finding]:
         newest = self.waiting[-1][0] if self.waiting else self.rolling.clock
         if newest is not None and step <= newest:
-            self.rolling.repeated_readings += 1
+            self.repeated_readings += 1
             return self._release()
         if not self.waiting:  # until then nobody was due to say anything
             self._silence.broken()
@@ -251,7 +252,7 @@ class _ZoneScores:
 
     def on_forecast(self, origin: int, issued: NDArray[np.float64], model: str | None) -> list[Finding]:
         self._silence.broken()
-        self.rolling.on_forecast(origin, issued)
+        self.repeated_forecasts += not self.rolling.on_forecast(origin, issued)
         if origin > self._last_origin:
             self._last_origin = origin
             self.recent.model = model or self.recent.model
@@ -297,8 +298,7 @@ class _ZoneScores:
         self.rolling.on_reading(step, demand_kw)
         if clock is None or clock < step:
             issued = self.rolling.issued_for(step, self._steps_an_hour)
-            actual = int(self.rolling.resolution.multiples(demand_kw))
-            self.watch.take(step, standardised_error(actual, issued))
+            self.watch.take(step, standardised_error(self.rolling.actual, issued))
             self._keep(step, demand_kw, weather)
             if hour == step:
                 emitted.append(self._scores(step))

@@ -81,6 +81,13 @@ class Resolution:
         known = np.rint(np.minimum(np.maximum(shifted, -_LIMIT), _LIMIT))
         return np.where(np.isnan(known), ABSENT, known).astype(np.int32)
 
+    def multiple(self, kw: float) -> int:
+        """Return what :meth:`multiples` does of one number."""
+        if isnan(kw):
+            return ABSENT
+        shifted = kw / 10.0**self.exponent if self.exponent > 0 else kw * 10.0**-self.exponent
+        return round(min(max(shifted, -_LIMIT), _LIMIT))
+
     def to_kw(self, multiples: ArrayLike) -> NDArray[np.float64]:
         """Return so many multiples, whole or not, in kW; NaN where they are ``ABSENT``."""
         number = np.asarray(multiples, np.float64)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shared.contracts.messages import LARGEST_KW, Score
+from shared.forecasting.issued import IssuedByTarget
 from shared.forecasting.leads import MEAN, lead_groups
 from shared.forecasting.resolution import ABSENT, FirstDay, Resolution
 from shared.forecasting.same_time import SameTime, same_time
@@ -28,7 +29,7 @@ from shared.sites.grid import Grid
 from shared.sites.site import load_field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -245,25 +246,24 @@ class RollingScores:
     a window of W days covers the targets in (clock - W, clock], the clock being the last reading's step. Whatever the
     order in which the two topics were interleaved, the sums are the same once both have been read to the same point:
     a forecast that comes late enters the windows that still cover its targets, one that comes before the reading at its
-    origin waits for it. A repeated reading or forecast changes nothing and is counted.
+    origin waits for it. A repeated reading or forecast changes nothing.
 
     The forecast "same time yesterday" of a pair is the reading at the same time by the clock of the site whole days
     before the target, the fewest that are known at the origin; ``skill_vs_same_time_yesterday`` compares over the pairs
     where it exists.
 
-    Forecasts are kept by target for the longest window, about 7 MB at 144 steps a day. They are counted in multiples of
-    the zone's resolution, that of its first day of load: until then what has come is kept in kW as well, and counted
-    anew where a larger load makes the resolution coarser. So does, later, a forecast that has outgrown it by far; one
-    wild reading only counts as the largest number that can be counted.
+    Forecasts are kept by target for the longest window, packed: about 1.6 MB at 144 steps a day. They are counted in
+    multiples of the zone's resolution, that of its first day of load: until then what has come is kept in kW as well,
+    and counted anew where a larger load makes the resolution coarser. So does, later, a forecast that has outgrown it
+    by far; one wild reading only counts as the largest number that can be counted.
+
+    The steps of an hour are settled together: what has come due enters the sums, and what has left a window leaves
+    them, when somebody asks for the sums, or the next hour begins.
 
     Attributes
     ----------
     clock
         The step of the last reading, None before the first.
-    sums
-        The sums of each ``Term`` over the pairs of each window; int64, shape (terms, windows, leads).
-    repeated_forecasts, repeated_readings
-        How many came again; a reading that is not newer than the last one counts among them.
     """
 
     def __init__(
@@ -274,11 +274,11 @@ class RollingScores:
         calendar: Calendar | None = None,
     ) -> None:
         self.clock: int | None = None
-        self.repeated_forecasts = 0
-        self.repeated_readings = 0
+        self._settled = 0  # the step up to which the sums are right, from the first reading on
+        self._hour = max(1, steps_a_day // 24)
         self._leads = leads
+        self._figures = _Figures(leads, 24 * 60 // steps_a_day, windows_days)
         self._step_minutes = 24 * 60 // steps_a_day
-        self._windows_days = windows_days
         self._windows = np.array(windows_days) * steps_a_day
         self._longest = max(windows_days) * steps_a_day
         self._calendar, self._day = calendar, steps_a_day
@@ -290,46 +290,61 @@ class RollingScores:
         self._same_time: SameTime | None = None
         self._first_day = FirstDay(steps_a_day)
         self.resolution = self._first_day.resolution
-        self._by_target = np.full((self._longest + leads, 3, leads), ABSENT, np.int32)
-        self._loads_kw = np.full(self._longest + self._reach + 1, np.nan)
-        self._actuals = np.full(self._loads_kw.size, ABSENT, np.int64)
-        self.sums = np.zeros((len(Term), len(windows_days), leads), np.int64)
+        self._issued = IssuedByTarget(leads, steps_a_day, self._hour)
+        self._loads_kw = np.full(self._longest + self._reach + self._hour, np.nan)
+        self._actuals = np.full(self._loads_kw.size, ABSENT, np.int32)
+        self._sums = np.zeros((len(Term), len(windows_days), leads), np.int64)
         self._ahead: dict[int, NDArray[np.float64]] = {}  # by origin: forecasts whose origin has no reading yet
         self._early: dict[int, NDArray[np.float64]] = {}  # and those that have come before the resolution was fixed
 
-    def on_reading(self, step: int, demand_kw: float) -> None:
-        """Move the clock to ``step``, whose reading is ``demand_kw``, NaN where there is none."""
+    def on_reading(self, step: int, demand_kw: float) -> bool:
+        """Move the clock to ``step``, whose reading is ``demand_kw``, NaN where there is none.
+
+        Returns whether it is newer than the last one.
+        """
         if self.clock is not None and step <= self.clock:
-            self.repeated_readings += 1
-            return
+            return False
         self.advance(step - 1)
         if not self._first_day.fixed:
             self._learn_resolution(step, demand_kw)
         self._tick(step, demand_kw)
+        return True
 
     def advance(self, step: int) -> None:
         """Move the clock to ``step`` if it is behind; the steps it passes have no reading."""
         if self.clock is None:
-            self.clock = step
-        if step - self.clock > self._longest + self._reach:
+            self._begin(step)
+        elif step - self.clock > self._longest + self._reach:
             # nothing that is kept reaches so far: emptying is what the ticks would come to, in bounded time
-            self._by_target.fill(ABSENT)
             self._loads_kw.fill(np.nan)
             self._actuals.fill(ABSENT)
-            self.sums.fill(0)
-            self.clock = step
-            self._admit_waiting(step)
-        for passed in range(self.clock + 1, step + 1):
+            self._sums.fill(0)
+            self._begin(step)
+        for passed in range((self.clock or 0) + 1, step + 1):
             self._tick(passed, math.nan)
 
-    def on_forecast(self, origin: int, issued_kw: NDArray[np.float64]) -> None:
-        """Take the forecast of step ``origin``: median, low, high in kW, shape (3, leads)."""
+    def on_forecast(self, origin: int, issued_kw: NDArray[np.float64]) -> bool:
+        """Take the forecast of step ``origin``: median, low, high in kW, shape (3, leads).
+
+        Returns False where it had come before.
+        """
         if self.clock is not None and origin <= self.clock:
-            self._place(origin, issued_kw, self.clock)
-        elif origin in self._ahead:
-            self.repeated_forecasts += 1
-        else:
-            self._ahead[origin] = issued_kw
+            return self._place(origin, issued_kw, self.clock)
+        if origin in self._ahead:
+            return False
+        self._ahead[origin] = issued_kw
+        return True
+
+    @property
+    def sums(self) -> NDArray[np.int64]:
+        """The sums of each ``Term`` over the pairs of each window, (terms, windows, leads)."""
+        self._settle()
+        return self._sums
+
+    @property
+    def actual(self) -> int:
+        """The load at the clock in multiples of the resolution, or ``ABSENT``."""
+        return int(self._actuals[(self.clock or 0) % self._actuals.size])
 
     def issued_for(self, step: int, lead: int) -> NDArray[np.int32]:
         """Return median, low and high that were issued for a target ``lead`` steps before it, (3,).
@@ -337,8 +352,7 @@ class RollingScores:
         They are multiples of the resolution, ``ABSENT`` where none came; the target is the clock, or so much before it
         as the longest window.
         """
-        issued: NDArray[np.int32] = self._by_target[step % len(self._by_target), :, lead - 1]
-        return issued
+        return self._issued.of(step, lead)
 
     def scores(self) -> tuple[Score, ...]:
         """Return the figures of every lead group and window as they go on the wire: multiples of the resolution.
@@ -348,32 +362,8 @@ class RollingScores:
         A figure is None where it cannot be computed yet; the mean needs every lead. There is no MAPE of a load that has
         crossed zero lately.
         """
-        per_lead = figures_of(self.sums, self.resolution)
-        if crosses_zero(self._loads_kw):
-            per_lead["mape"] = np.full_like(per_lead["mape"], np.nan)
-        per_lead["skill_vs_same_time_yesterday"] = skill_of(
-            whole(self.sums, Term.VERSUS_NAIVE_SQUARED), whole(self.sums, Term.NAIVE_SQUARED)
-        )
-        figures = {
-            name: [grouped(figure, self._step_minutes) for figure in by_window] for name, by_window in per_lead.items()
-        }
-        groups = {group.key: group for group in lead_groups(self._step_minutes)}
-        return tuple(
-            Score(
-                lead_minutes=None if key == MEAN else groups[key].lead_minutes,
-                scored_minutes=None if key == MEAN else groups[key].scored_minutes,
-                window_days=days,
-                **{name: self._on_wire(name, by_window[window][key]) for name, by_window in figures.items()},
-            )
-            for key in figures["rmse_kw"][0]
-            for window, days in enumerate(self._windows_days)
-        )
-
-    def _on_wire(self, name: str, figure: float | None) -> float | None:
-        if figure is None:
-            return None
-        # adding zero turns -0.0 into 0.0
-        return float(self.resolution.rounded(figure)) if name.endswith("_kw") else round(figure, 4) + 0.0
+        self._settle()
+        return self._figures.of(self._sums, self.resolution, shares=not crosses_zero(self._loads_kw))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return copies of the arrays that hold all that is known, by name.
@@ -381,30 +371,27 @@ class RollingScores:
         A forecast whose origin has no reading yet is a row of ``ahead``: origin, medians, low ends, high ends; one that
         came before the resolution was fixed is a row of ``early``.
         """
+        self._settle()
         return {
             "clock": whole_number(self.clock),
-            "repeated_forecasts": np.array(self.repeated_forecasts),
-            "repeated_readings": np.array(self.repeated_readings),
             "exponent": np.array(self.resolution.exponent),
-            "by_target": self._by_target.copy(),
             "loads_kw": self._loads_kw.copy(),
-            "sums": self.sums.copy(),
+            "sums": self._sums.copy(),
             "ahead": self._rows(self._ahead),
             "early": self._rows(self._early),
-            **joined({"first_day": fields_of(self._first_day)}),
+            **joined({"first_day": fields_of(self._first_day), "issued": self._issued.state()}),
         }
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from what :meth:`state` returned."""
         self.clock = known(state["clock"])
-        self.repeated_forecasts = int(state["repeated_forecasts"])
-        self.repeated_readings = int(state["repeated_readings"])
+        self._settled = self.clock or 0
         self.resolution = Resolution(int(state["exponent"]))
         give(self._first_day, below(state, "first_day"))
-        self._by_target[:] = state["by_target"]
+        self._issued.resume(below(state, "issued"))
         self._loads_kw[:] = state["loads_kw"]
         self._actuals[:] = self.resolution.multiples(self._loads_kw)
-        self.sums[:] = state["sums"]
+        self._sums[:] = state["sums"]
         self._ahead, self._early = (
             {int(row[0]): row[1:].reshape(3, -1) for row in state[name]} for name in ("ahead", "early")
         )
@@ -412,6 +399,12 @@ class RollingScores:
     def _rows(self, forecasts: Mapping[int, NDArray[np.float64]]) -> NDArray[np.float64]:
         rows = [[origin, *issued_kw.ravel().tolist()] for origin, issued_kw in sorted(forecasts.items())]
         return np.array(rows, np.float64).reshape(-1, 1 + 3 * self._leads)
+
+    def _begin(self, step: int) -> None:
+        """Let the clock be at ``step``, before which nothing is known."""
+        self.clock = self._settled = step
+        self._issued.clear(step + 1)
+        self._admit_waiting(step)
 
     def _learn_resolution(self, step: int, demand_kw: float) -> None:
         """Let the reading say how large the loads of the zone are, as long as its first day of load is not over."""
@@ -431,24 +424,26 @@ class RollingScores:
 
     def _count_in(self, resolution: Resolution) -> None:
         """Count all that is kept in multiples of another resolution."""
-        kept_kw, clock = self.resolution.to_kw(self._by_target), self.clock or 0
+        clock = self.clock or 0
+        oldest = self._issued.oldest
+        kept_kw = self.resolution.to_kw(self._issued.rows(oldest, clock + 1 + self._leads))
         for origin, issued_kw in self._early.items():
             first, targets = self._kept(origin, clock)
-            kept_kw[targets % len(kept_kw), :, np.arange(first, self._leads)] = issued_kw[:, first:].T
+            inside = targets >= oldest
+            kept_kw[targets[inside] - oldest, :, np.arange(first, self._leads)[inside]] = issued_kw[:, first:].T[inside]
         largest_kw = np.abs(kept_kw).max(initial=0.0, where=~np.isnan(kept_kw))
         self.resolution = resolution.covering(float(largest_kw))
-        self._by_target[:] = self.resolution.multiples(kept_kw)
+        self._issued.replace(oldest, self.resolution.multiples(kept_kw))
         self._actuals[:] = self.resolution.multiples(self._loads_kw)
-        self.sums[:] = self._counted()
+        self._sums[:] = self._counted()
 
     def _counted(self) -> NDArray[np.int64]:
         """Return the sums of what is kept, counted afresh."""
-        sums, clock = np.zeros_like(self.sums), self.clock or 0
-        targets = np.arange(clock - self._longest + 1, clock + 1)
-        answered = (self._by_target[targets % len(self._by_target), 0] != ABSENT).any(axis=1)
-        for target in targets[answered]:
-            terms = self._terms(target, self._by_target[target % len(self._by_target)], self._all_leads)
-            sums += terms[:, None] * (target > clock - self._windows)[:, None]
+        sums = np.zeros_like(self._sums)
+        begin = max(self._settled - self._longest + 1, self._issued.oldest)
+        for target in range(begin, self._settled + 1):
+            inside = target > self._settled - self._windows
+            sums += self._sums_of([np.array([target])])[0][:, None] * inside[:, None]
         return sums
 
     def _kept(self, origin: int, clock: int) -> tuple[int, NDArray[np.int64]]:
@@ -457,43 +452,73 @@ class RollingScores:
         return first, np.arange(origin + 1 + first, origin + 1 + self._leads)
 
     def _tick(self, step: int, demand_kw: float) -> None:
-        """Move the clock by one: the targets of ``step`` enter every window, one target leaves each."""
-        self._loads_kw[step % self._loads_kw.size] = demand_kw
-        self._actuals[step % self._actuals.size] = self.resolution.multiples(demand_kw)
-        targets = np.concatenate(([step], step - self._windows))
-        rows = targets % len(self._by_target)
-        terms = self._terms(targets[:, None], self._by_target[rows].swapaxes(0, 1), self._all_leads)
-        self.sums += terms[:, :1] - terms[:, 1:]
-        self._by_target[(step - self._longest) % len(self._by_target)] = ABSENT
+        """Move the clock by one."""
+        if step - self._settled > self._hour:
+            self._settle()
+        place = step % self._loads_kw.size
+        self._loads_kw[place] = demand_kw
+        self._actuals[place] = self.resolution.multiple(demand_kw)
         self.clock = step
-        self._admit_waiting(step)
+        if self._ahead:
+            self._admit_waiting(step)
+
+    def _settle(self) -> None:
+        """Let the targets up to the clock enter every window, and those leave each that it does not cover any more."""
+        clock = self.clock
+        if clock is None or clock == self._settled:
+            return
+        due = np.arange(self._settled + 1, clock + 1)
+        entering, *leaving = self._sums_of([due, *(due - steps for steps in self._windows)])
+        self._sums += entering[:, None]
+        for window, left in enumerate(leaving):
+            self._sums[:, window] -= left
+        self._settled = clock
+        self._issued.settle(clock, clock - self._longest + 1)
+        size = self._loads_kw.size
+        gone = np.arange(clock - size + 1, clock - self._longest - self._reach) % size
+        self._loads_kw[gone] = np.nan
+        self._actuals[gone] = ABSENT
 
     def _admit_waiting(self, clock: int) -> None:
         for origin in [origin for origin in self._ahead if origin <= clock]:
             self._place(origin, self._ahead.pop(origin), clock)
 
-    def _place(self, origin: int, issued_kw: NDArray[np.float64], clock: int) -> None:
-        """Keep the forecast by target, and add the pairs whose readings have been seen."""
+    def _place(self, origin: int, issued_kw: NDArray[np.float64], clock: int) -> bool:
+        """Keep the forecast by target, and add the pairs whose readings have been settled; False for a repeated one."""
         first, targets = self._kept(origin, clock)
-        rows = targets % len(self._by_target)
-        if not rows.size:
-            return
-        if self._by_target[rows[-1], 0, -1] != ABSENT:
-            self.repeated_forecasts += 1
-            return
+        if not targets.size:
+            return True
+        if self._issued.of(int(targets[-1]), self._leads)[0] != ABSENT:
+            return False
         self._make_room_for(float(np.abs(issued_kw).max()))
         if not self._first_day.fixed:
             self._early[origin] = issued_kw
         issued = self.resolution.multiples(issued_kw)
-        self._by_target[rows, :, np.arange(first, self._leads)] = issued[:, first:].T
-        due = min(self._leads, clock - origin)
-        if due <= first:
-            return
-        matured = slice(first, due)
-        terms = self._terms(targets[: due - first], issued[:, matured], self._all_leads[matured])
+        self._issued.place(origin, first, issued)
+        due = min(self._leads, self._settled - origin)
+        if due > first:
+            self._add_late(origin, targets[: due - first], issued[:, first:due], self._all_leads[first:due])
+        return True
+
+    def _add_late(
+        self, origin: int, targets: NDArray[np.int64], issued: NDArray[np.int32], leads: NDArray[np.int64]
+    ) -> None:
+        """Add the pairs of a forecast that came after the readings of its targets."""
+        terms = self._terms(targets, issued, leads)
+        first, due = int(leads[0]) - 1, int(leads[-1])
         for window, steps in enumerate(self._windows):
-            inside = max(first, clock - steps - origin)
-            self.sums[:, window, inside:due] += terms[:, inside - first :]
+            inside = max(first, self._settled - int(steps) - origin)
+            self._sums[:, window, inside:due] += terms[:, inside - first :]
+
+    def _sums_of(self, runs: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+        """Return the sums of all terms of the pairs of each run of consecutive targets, (runs, terms, leads).
+
+        The runs are of one length.
+        """
+        issued = np.concatenate([self._issued.rows(int(run[0]), int(run[-1]) + 1) for run in runs])
+        terms = self._terms(np.concatenate(runs)[:, None], issued.swapaxes(0, 1), self._all_leads)
+        sums: NDArray[np.int64] = terms.reshape(len(Term), len(runs), -1, self._leads).sum(axis=2).swapaxes(0, 1)
+        return sums
 
     def _terms(
         self, targets: NDArray[np.int64], issued: NDArray[np.int32], leads: NDArray[np.int64]
@@ -525,5 +550,49 @@ class RollingScores:
         return steps
 
 
-def _forecasts(rows: NDArray[np.float64]) -> dict[int, NDArray[np.float64]]:
-    return {int(row[0]): row[1:].reshape(3, -1) for row in rows}
+class _Figures:
+    """Draws the figures that go on the wire from the sums of a zone.
+
+    Parameters
+    ----------
+    leads, step_minutes
+        How many there are, and how far they lie apart.
+    windows_days
+        The lengths of the windows.
+    """
+
+    def __init__(self, leads: int, step_minutes: int, windows_days: tuple[int, ...]) -> None:
+        self._windows_days = windows_days
+        self._groups = [group for group in lead_groups(step_minutes) if group.steps <= leads]
+        self._columns = np.array([group.steps - 1 for group in self._groups], np.int64)
+
+    def of(self, sums: NDArray[np.int64], resolution: Resolution, *, shares: bool) -> tuple[Score, ...]:
+        """Return the scores; ``shares``: whether errors as shares of the load mean something."""
+        per_lead = figures_of(sums, resolution)
+        if not shares:
+            per_lead["mape"] = np.full_like(per_lead["mape"], np.nan)
+        per_lead["skill_vs_same_time_yesterday"] = skill_of(
+            whole(sums, Term.VERSUS_NAIVE_SQUARED), whole(sums, Term.NAIVE_SQUARED)
+        )
+        on_wire = {name: self._on_wire(name, figure, resolution) for name, figure in per_lead.items()}
+        named = [(group.lead_minutes, group.scored_minutes) for group in self._groups]
+        return tuple(
+            Score(
+                lead_minutes=lead_minutes,
+                scored_minutes=scored_minutes,
+                window_days=days,
+                **{name: by_window[window][place] for name, by_window in on_wire.items()},
+            )
+            for place, (lead_minutes, scored_minutes) in enumerate([*named, (None, None)])
+            for window, days in enumerate(self._windows_days)
+        )
+
+    def _on_wire(self, name: str, per_lead: NDArray[np.float64], resolution: Resolution) -> list[list[float | None]]:
+        """Return a figure by window and then by group, the mean over all leads last."""
+        means = [[math.fsum(figures) / len(figures)] for figures in per_lead.tolist()]
+        figures = np.concatenate((per_lead[:, self._columns], means), axis=1)
+        if name.endswith("_kw"):
+            rows = resolution.rounded(figures).tolist()
+        else:
+            rows = [[round(figure, 4) + 0.0 for figure in row] for row in figures.tolist()]  # -0.0 becomes 0.0
+        return [[None if math.isnan(figure) else figure for figure in row] for row in rows]

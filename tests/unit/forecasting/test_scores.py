@@ -29,6 +29,8 @@ from shared.forecasting.scores import (
     versus_terms,
     whole,
 )
+from shared.sites.calendar import Calendar
+from tests.unit.states import assert_same
 
 START = datetime(2017, 10, 19, 4, 40, tzinfo=UTC)
 TENTHS = Resolution(-1)
@@ -259,6 +261,28 @@ class TestRollingScores:
                 expected = expected_sums(seen_actuals, seen_forecasts, rolling.clock, rolling.resolution)
                 assert np.array_equal(rolling.sums, expected)
 
+    @pytest.mark.parametrize("seed", range(5))
+    def test_it_does_not_matter_how_often_the_sums_are_asked_for(self, seed: int) -> None:
+        """Settled step by step or by the hour, with gaps, late and early forecasts: the same sums, the same state."""
+        rng = np.random.default_rng(seed)
+        asked, left = (RollingScores(48, 48, WINDOWS_DAYS, Calendar(None, "Europe/Madrid")) for _ in range(2))
+        first = int(datetime(2017, 10, 27, tzinfo=UTC).timestamp()) // 1800  # the clock is changed on the 29th
+        steps = [first + step for step in range(400) if step % 97 not in range(int(rng.integers(2, 60)))]
+        late = {int(step): int(rng.integers(1, 250)) for step in rng.choice(steps, 40, replace=False)}
+        issues = sorted(steps, key=lambda step: step + late.get(step, -int(rng.integers(0, 3))))
+        for step in steps:
+            load_kw = float("nan") if rng.random() < 0.1 else rng.uniform(100, 900)
+            while issues and issues[0] + late.get(issues[0], 0) <= step:
+                issued, origin = np.sort(rng.uniform(100, 900, (3, 48)), axis=0)[[1, 0, 2]], issues.pop(0)
+                assert asked.on_forecast(origin, issued)
+                assert left.on_forecast(origin, issued)
+            asked.on_reading(step, load_kw)
+            left.on_reading(step, load_kw)
+            assert asked.sums.shape == (len(Term), len(WINDOWS_DAYS), 48)
+        assert np.array_equal(asked.sums, left.sums)
+        assert left.sums.any()
+        assert_same(asked.state(), left.state())
+
     def test_the_first_day_of_load_decides_in_what_is_counted(self) -> None:
         """Sums are in the resolution of the first day, to the last multiple; a larger load later changes nothing."""
         rolling = RollingScores(LEADS, DAY, WINDOWS_DAYS)
@@ -345,22 +369,20 @@ class TestRollingScores:
             assert np.array_equal(rolling.sums, fresh.sums)
         assert fresh.sums.any()
 
-    def test_repeats_change_nothing_and_are_counted(self) -> None:
+    def test_repeats_change_nothing_and_are_told(self) -> None:
         """At-least-once delivery: each reading and forecast twice, one forecast before its reading."""
         once, twice = RollingScores(LEADS, DAY, WINDOWS_DAYS), RollingScores(LEADS, DAY, WINDOWS_DAYS)
         rng = np.random.default_rng(5)
         for step in range(20):
             issued = random_issue(rng)
-            once.on_forecast(step, issued)
-            once.on_reading(step, step + 100)
-            twice.on_forecast(step, issued)
-            twice.on_forecast(step, issued + 1)
-            twice.on_reading(step, step + 100)
-            twice.on_reading(step, step + 200)
-            twice.on_forecast(step, issued + 2)
+            assert once.on_forecast(step, issued)
+            assert once.on_reading(step, step + 100)
+            assert twice.on_forecast(step, issued)
+            assert not twice.on_forecast(step, issued + 1)
+            assert twice.on_reading(step, step + 100)
+            assert not twice.on_reading(step, step + 200)
+            assert not twice.on_forecast(step, issued + 2)
         assert np.array_equal(once.sums, twice.sums)
-        assert (twice.repeated_forecasts, twice.repeated_readings) == (40, 20)
-        assert (once.repeated_forecasts, once.repeated_readings) == (0, 0)
 
     @pytest.mark.parametrize("scale", [1e-5, 1e-3, 1.0, 1e3, 1e6])
     def test_scores_on_the_wire(self, scale: float) -> None:
