@@ -38,13 +38,12 @@ import httpx
 import numpy as np
 import psutil
 from confluent_kafka import Consumer, Producer
-from prometheus_client import Gauge
 from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from backtest.run import judged, seconds_per_forecast
-from services.forecaster.champions import Champions
+from services.forecaster.asking import registered
 from services.forecaster.issuing import Issuer
 from services.forecaster.settings import ForecasterSettings
 from services.trainer.training import ensure
@@ -55,7 +54,6 @@ from shared.runtime import embedded
 from shared.runtime.access import Access
 from shared.runtime.administration import ensure_topics, partitions_of
 from shared.runtime.clock import monotonic_s
-from shared.runtime.health import Health
 from shared.runtime.registry import Registry
 from shared.runtime.settings import Settings, load
 
@@ -342,8 +340,8 @@ def _prepare(folder: Path, lone: int) -> tuple[list[CleanReading], Inside]:
         registry.promote(version)
     total = WARM_UP + ROUNDS * ROUND + SINGLE + PACED + lone
     readings = judged(year, START, START + timedelta(minutes=10 * total))
-    (models,) = asyncio.run(Champions(settings, Health(), Gauge("confirmed", "", registry=None)).fetch())
-    inside = Inside(models, year.site)
+    answer = asyncio.run(registered(settings, [year.site]))
+    inside = Inside(answer.found[year.site.name][0], year.site)
     inside.run(readings[:WARM_UP])
     inside.readings, inside.cpu_s = 0, dict.fromkeys(inside.cpu_s, 0.0)
     return readings, inside

@@ -24,14 +24,24 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["FORMAT", "digest_of", "state_of", "zones_of"]
+    from shared.sites.site import Site
 
-FORMAT = f"2/{model.VERSION}/{weather_model.VERSION}"
+__all__ = ["FORMAT", "described", "digest_of", "state_of", "zones_of"]
+
+FORMAT = f"3/{model.VERSION}/{weather_model.VERSION}"
 
 State = dict[str, "NDArray[Any]"]
 M = TypeVar("M", ZoneDemand, WeatherDemand)
 
 _PARTS = ("origin", "demand", "weather")
+
+
+def described(site: Site) -> str:
+    """Return what the numbers of a site's state depend on."""
+    calendar = json.dumps([site.country, site.time_zone, site.holidays.model_dump(mode="json")], sort_keys=True)
+    zones, weather = (",".join(map(str, names)) or "none" for names in (site.zones, site.weather))
+    digest = sha256(calendar.encode()).hexdigest()[:8]
+    return f"step {site.step_minutes}, zones {zones}, weather {weather}, {site.time_zone}, calendar {digest}"
 
 
 def digest_of(models: ZoneModels) -> str:
@@ -46,7 +56,7 @@ def digest_of(models: ZoneModels) -> str:
 
 
 def state_of(zones: Iterable[ZoneModels]) -> State:
-    """Return every array of the zones by name, such as ``zone2.demand.history.series``; a copy."""
+    """Return every array of the zones of a site by name, such as ``zone2.demand.history.series``; a copy."""
     return joined({f"zone{models.zone}": {"origin": _origin_of(models), **_arrays_of(models)} for models in zones})
 
 

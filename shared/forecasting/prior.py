@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -92,6 +93,8 @@ class Source:
 class Prior:
     """Weights per kW of size, for zones with this step, so many leads and the regression's windows.
 
+    Two with the same numbers and source are equal.
+
     Raises
     ------
     ValueError
@@ -111,6 +114,17 @@ class Prior:
             raise ValueError(f"weights of {gamma.shape[2]} columns of a lead: use {' or '.join(map(str, LEAD_WIDTHS))}")
         if not (np.isfinite(beta).all() and np.isfinite(gamma).all()):
             raise ValueError("some weights are not finite")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Prior) and self._plain == other._plain
+
+    def __hash__(self) -> int:
+        return hash(self._plain)
+
+    @cached_property
+    def _plain(self) -> tuple[object, ...]:
+        arrays = ((part.shape, part.tobytes()) for part in self.weights)
+        return self.step_minutes, self.horizon_steps, self.source, *arrays
 
     @classmethod
     def pooled(cls, lessons: Iterable[Lesson], step_minutes: int, horizon_steps: int, source: Source) -> Self:

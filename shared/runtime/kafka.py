@@ -405,6 +405,9 @@ class Pipeline:
         if self._sender is None:
             raise RuntimeError("a batch came before there was a producer: report it")
         started_s, started_cpu_s = monotonic_s(), cpu_s()
+        await self._run(self._state.prepare(records))  # it may wait for long: a stop must not wait for it
+        if not {_partition(record) for record in records} <= self._open:
+            return  # given back meanwhile
         outgoing, offsets = self._state.handle(records)
         self._metrics.core_cpu_s.inc(cpu_s() - started_cpu_s)
         async for attempt in retrying("answers cannot be published", self._publishing, only_refused=True):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import structlog
 from aiokafka import TopicPartition
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from shared.runtime.health import Health
     from shared.runtime.records import Record
 
-__all__ = ["LOOK_EVERY_S", "REFUSED_S", "Foldable", "Offsets", "TopicReplay", "show_unreadable"]
+__all__ = ["LOOK_EVERY_S", "REFUSED_S", "Foldable", "Offsets", "Preparing", "TopicReplay", "show_unreadable"]
 
 MAX_RECORDS = 500
 POLL_MS = 200
@@ -56,6 +56,14 @@ class Foldable(Protocol):
 
     def restore(self, records: Sequence[Record]) -> None:
         """Fold records that were answered before; counts nothing and sends nothing."""
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A core that needs something from elsewhere for what it is to fold, such as models."""
+
+    async def prepare(self, records: Sequence[Record]) -> None:
+        """Fetch what these records need, which are folded or answered next; ``Refused`` ends the service."""
 
 
 class TopicReplay:
@@ -189,6 +197,8 @@ class TopicReplay:
         while left:
             for partition, records in (await self._poll(consumer, left)).items():
                 past = [record for record in records if record.offset < spans[partition][1]]
+                if isinstance(core, Preparing):
+                    await core.prepare(past)
                 core.restore(past)
                 folded += len(past)
                 if past:

@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     )
     site: str = Field(default=BUILT_IN, description="the site whose readings are streamed")
     zones: Annotated[tuple[int, ...], NoDecode] = Field(
-        default_factory=lambda given: known_sites(given["sites"])[given["site"]].zones,
+        default_factory=lambda given: _zones_of(given["sites"], given["site"]),
         description="zones to forecast, such as 1,2,3; default: those of the site's table",
     )
     coverages: Annotated[tuple[float, ...], NoDecode] = Field(
@@ -137,6 +137,9 @@ class Settings(BaseSettings):
         ge=0,
         le=86400,
         description="how long a forecaster waits for its champions before it starts without, from the readings alone",
+    )
+    prior: Path | None = Field(
+        default=None, description="a file of `tetouan train --prior` that sites without champions begin with"
     )
     report_every_hours: int = Field(
         default=24, ge=0, le=8760, description="hours of event time between two reports of the monitor; 0: none"
@@ -190,15 +193,18 @@ class Settings(BaseSettings):
     @field_validator("site")
     @classmethod
     def _known_site(cls, name: str, info: ValidationInfo) -> str:
-        if "sites" in info.data and name not in (known := known_sites(info.data["sites"])):
-            raise ValueError(f"site {name!r} is not known: choose one of {', '.join(known)}")
+        if "sites" in info.data and name not in (sites := known_sites(info.data["sites"])).refused:
+            sites.require(name)  # one that is refused stops who works on it, and no service: see `place`
         return name
 
     @field_validator("zones")
     @classmethod
     def _published_zones(cls, zones: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
         sites_are_known = {"sites", "site"} <= info.data.keys()
-        known = known_sites(info.data["sites"])[info.data["site"]].load_zones if sites_are_known else zones
+        place = known_sites(info.data["sites"]).get(info.data["site"]) if sites_are_known else None
+        if place is None:
+            return zones
+        known = place.load_zones
         if not zones or len(set(zones)) < len(zones) or not set(zones) <= set(known):
             raise ValueError(f"name one or more different zones of {', '.join(map(str, known))}")
         return zones
@@ -234,8 +240,11 @@ class Settings(BaseSettings):
 
     @property
     def place(self) -> Site:
-        """The site whose readings are streamed."""
-        return known_sites(self.sites)[self.site]
+        """The site that a command works on; raises ``Refused`` where its table is no site."""
+        try:
+            return known_sites(self.sites).require(self.site)
+        except ValueError as error:
+            raise Refused(f"{PREFIX}SITES={str(self.sites)!r}: {error}") from None
 
     def group_of(self, service: str) -> str:
         """Return the consumer group of a service, without the prefix."""
@@ -265,6 +274,12 @@ class Settings(BaseSettings):
     def artifact_root(self) -> Path | None:
         """Where the artefacts of the default registry lie; a server of one's own knows its own place."""
         return None if self.mlflow_uri else (self.state_dir / "mlflow" / "artifacts").absolute()
+
+
+def _zones_of(sites: Path | None, name: str) -> tuple[int, ...]:
+    """Return the zones to forecast of a site; none where its table is refused, which who works on it is told."""
+    place = known_sites(sites).get(name)
+    return place.zones if place else ()
 
 
 def _group(group: str | None, service: str) -> str:

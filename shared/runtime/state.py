@@ -14,7 +14,7 @@ import structlog
 from aiokafka import TopicPartition
 
 from shared.runtime.clock import monotonic_s, now
-from shared.runtime.restoring import Foldable
+from shared.runtime.restoring import Foldable, Preparing
 from shared.runtime.snapshots import Snapshot, SnapshotRefused
 from shared.runtime.threads import run_in_thread
 
@@ -70,11 +70,8 @@ class OutdatedError(ValueError):
 
 
 @runtime_checkable
-class Fetching(Protocol):
-    """A core that begins with something from elsewhere, such as models, where no snapshot holds it already."""
-
-    async def begin(self) -> None:
-        """Fetch what it begins with, before it folds anything; ``Refused`` ends the start."""
+class Fetching(Preparing, Protocol):
+    """A core of which what it has fetched may come to be superseded."""
 
     def outdated(self) -> bool:
         """Tell whether it should have begun with something else, so that it is to be made anew."""
@@ -126,8 +123,6 @@ class ServiceState:
         source, folded = await self._resumed(core, committed), 0
         if source is None:
             source = "the topics"
-            if isinstance(core, Fetching):
-                await core.begin()
             self._folded, folded = await self._past.rebuild(core)
             self._kept = {}
         self._core = core
@@ -161,6 +156,12 @@ class ServiceState:
             self._account("where it was", folded, started_s)
         self._unsettled.difference_update(partitions)
         return committed
+
+    async def prepare(self, records: Sequence[Record]) -> None:
+        """Let the core fetch what a batch needs, which is handed in next."""
+        core: Core | Preparing | None = self._core
+        if isinstance(core, Preparing):
+            await core.prepare(records)
 
     def handle(self, records: Sequence[Record]) -> tuple[list[Outgoing], Offsets]:
         """Answer a batch; returns the answers, and the offsets to commit with them."""

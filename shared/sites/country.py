@@ -12,6 +12,7 @@ from shared.sites.shown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
 
     from shared.sites.site import Site
 
@@ -30,7 +31,7 @@ SURE = 0.8
 @cache
 def _countries() -> Mapping[str, str]:
     """Return the codes of the countries whose holidays are known, by what else a country is called."""
-    from holidays.registry import COUNTRIES  # noqa: PLC0415 - as in `in_its_country`
+    from holidays.registry import COUNTRIES  # noqa: PLC0415 - as in `_subdivisions`
 
     names = {name.replace("_", " "): code for name, (_, code, *_) in COUNTRIES.items()}
     codes = {other: code for _, code, *others in COUNTRIES.values() for other in (code, *others)}
@@ -65,8 +66,6 @@ def zone_like(time_zone: str) -> str | None:
 
 def in_its_country(place: Site) -> Site:
     """Return the site with the holidays of its subdivision; raises ``ValueError`` where its country is not known."""
-    import holidays  # noqa: PLC0415 - it takes a third of a second, which the sites of the package need not wait for
-
     if place.country is None:
         if place.subdivision is not None:
             raise ValueError(f"{place.name}.country is missing: give that of {place.subdivision}")
@@ -76,16 +75,28 @@ def in_its_country(place: Site) -> Site:
         hint = f"did you mean {meant}? Use" if meant else "use"
         advice = f"no holidays are known of it: {hint} an ISO 3166-1 code like ES"
         raise ValueError(f"{place.name}.country = {shown(place.country)}: {advice}")
-    known = holidays.country_holidays(place.country).subdivisions
     if place.subdivision is None:
         return place
-    if place.subdivision not in known:
+    if place.subdivision not in (known := _subdivisions(place.country)):
         advice = f"no part of {place.country}: " + (f"use one of {', '.join(known)}" if known else "leave it out")
         raise ValueError(f"{place.name}.subdivision = {shown(place.subdivision)}: {advice}")
-    national, regional = (
-        set(holidays.country_holidays(place.country, subdiv=part, years=YEARS)) for part in (None, place.subdivision)
-    )
+    national, regional = _dates(place.country, None), _dates(place.country, place.subdivision)
     add, remove = set(place.holidays.add), set(place.holidays.remove)
     add, remove = add | (regional - national - remove), remove | (national - regional - add)
     dates = {"add": tuple(sorted(add)), "remove": tuple(sorted(remove))}
     return place.model_copy(update={"holidays": place.holidays.model_copy(update=dates)})
+
+
+@cache
+def _subdivisions(country: str) -> tuple[str, ...]:
+    import holidays  # noqa: PLC0415 - it takes a third of a second, which the sites of the package need not wait for
+
+    return tuple(holidays.country_holidays(country).subdivisions)
+
+
+@cache
+def _dates(country: str, subdivision: str | None) -> frozenset[date]:
+    """Return the public holidays of a country or one of its parts in the years in which those of a part are known."""
+    import holidays  # noqa: PLC0415 - as in `_subdivisions`
+
+    return frozenset(holidays.country_holidays(country, subdiv=subdivision, years=YEARS))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,42 +17,69 @@ from shared.sites.shown import shown
 from shared.sites.site import WEATHER, Column, Measure, Overrides, Site
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
-__all__ = ["BUILT_IN", "known_sites", "site"]
+__all__ = ["BUILT_IN", "Sites", "known_sites", "site"]
 
 BUILT_IN = "tetouan"
 
 
+@dataclass(frozen=True, eq=False)
+class Sites(Mapping[str, Site]):
+    """The sites of a table by name; ``refused`` says of each entry that is none why, one line that names the field."""
+
+    known: Mapping[str, Site]
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Site:
+        return self.known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.known)
+
+    def __len__(self) -> int:
+        return len(self.known)
+
+    def require(self, name: str) -> Site:
+        """Return the site of that name; raises ``ValueError`` that says why there is none."""
+        if name in self.refused:
+            raise ValueError(self.refused[name])
+        if name not in self.known:
+            raise ValueError(f"site {name!r} is not known: choose one of {', '.join(self.known)}")
+        return self.known[name]
+
+
 def site(name: str, file: Path | None = None) -> Site:
-    """Return the site of that name; raises ``ValueError`` that lists the known ones, and as `known_sites` does."""
-    known = known_sites(file)
-    if name not in known:
-        raise ValueError(f"site {name!r} is not known: choose one of {', '.join(known)}")
-    return known[name]
+    """Return the site of that name; raises ``ValueError`` as `Sites.require` and `known_sites` do."""
+    return known_sites(file).require(name)
 
 
 @cache
-def known_sites(file: Path | None = None) -> Mapping[str, Site]:
-    """Return the sites of the package by name, and those of a TOML file with one table a site.
+def known_sites(file: Path | None = None) -> Sites:
+    """Return the sites of the package, and those of a TOML file with one table a site.
 
     A table of a known name replaces what it gives, key by key, and leaves the rest as it is; with other columns all
-    their zones are forecast where it does not say. What was read once holds as long as the process lives.
+    their zones are forecast where it does not say. The tables are independent: one that is wrong is refused by its
+    name. What was read once holds as long as the process lives.
 
     Raises
     ------
     ValueError
-        If the file cannot be read or a site is not one: one line that names field and value and says what to change.
+        If the file cannot be read, or is no file of tables: one line that says what to change.
     """
     tables = _tables(files(__package__).joinpath("sites.toml").read_bytes())
     own = _tables(_read(file)) if file else {}
     known = {name: _site(name, table) for name, table in tables.items() if name not in own}
-    return known | {
-        name: in_its_country(_site(name, _changed(tables.get(name, {}), table))) for name, table in own.items()
-    }
+    refused = {}
+    for name, table in own.items():
+        try:
+            known[name] = in_its_country(_site(name, _changed(tables.get(name, {}), table)))
+        except ValueError as error:
+            refused[name] = str(error)
+    return Sites(known, refused)
 
 
 def _changed(built_in: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
@@ -112,15 +141,15 @@ def _refuse(above: str, errors: Sequence[ErrorDetails], table: type[BaseModel]) 
     A key that is not known comes before one that is missing: it may be that one, misspelt.
     """
     error = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
-    *inner, field = error["loc"]
-    path = ".".join(str(part) for part in (above, *inner, field))
+    *inner, key = error["loc"]
+    path = ".".join(str(part) for part in (above, *inner, key))
     if error["type"] == "missing":
         raise ValueError(f"{path} is missing: give it")
     if error["type"] == "extra_forbidden":
         known: type[BaseModel] = table
         if inner:
             known = Overrides if inner[0] == "holidays" else Measure
-        meant = closest(str(field), known.model_fields)
+        meant = closest(str(key), known.model_fields)
         hint = f"did you mean {meant}? Use" if meant else "use"
         raise ValueError(f"{path} is no field: {hint} one of {', '.join(known.model_fields)}")
     raise ValueError(f"{path} = {shown(error['input'])}: {error['msg'].removeprefix('Value error, ')}")

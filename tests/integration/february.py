@@ -7,14 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from backtest.run import issued, judged
-from services.forecaster.champions import Champions
-from services.forecaster.metrics import ForecasterMetrics
+from services.forecaster.asking import registered
 from services.forecaster.settings import ForecasterSettings
 from services.trainer.training import ensure
-from shared.runtime.health import Health
-from shared.runtime.metrics import new_registry
 from shared.runtime.registry import Registry
 from shared.runtime.settings import Settings, load
+from shared.sites.table import site
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +42,6 @@ def fit_models(year: Year, folder: Path) -> None:
 
 def expected_forecasts(year: Year, state_dir: Path) -> list[Forecast]:
     """Return what the backtest issues for the two days with the champions of the folder."""
-    confirmed = ForecasterMetrics(new_registry()).champions_confirmed
-    champions = Champions(load(ForecasterSettings, state_dir=state_dir), Health(), confirmed)
-    (models,) = asyncio.run(champions.fetch())
+    answer = asyncio.run(registered(load(ForecasterSettings, state_dir=state_dir), [site("tetouan")]))
+    (models,) = answer.found["tetouan"]
     return list(issued(year, models, judged(year, START, UNTIL)))

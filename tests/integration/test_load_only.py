@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backtest.run import judged
-from services.forecaster.champions import Champions
+from services.forecaster.asking import registered
 from services.forecaster.issuing import Issuer
-from services.forecaster.metrics import ForecasterMetrics
 from services.forecaster.settings import ForecasterSettings
 from services.trainer.training import ensure
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, Forecast, Scores
 from shared.data.year import find_year
-from shared.runtime.health import Health
-from shared.runtime.metrics import new_registry
 from shared.runtime.registry import Registry
 from shared.runtime.settings import load
 from shared.sites.table import known_sites
@@ -82,8 +79,7 @@ def settings(grid: Year, sites: Path) -> ForecasterSettings:
 @pytest.fixture(scope="module")
 def expected(grid: Year, settings: ForecasterSettings) -> list[bytes]:
     """What the champions answer, by reading and then by zone."""
-    champions = Champions(settings, Health(), ForecasterMetrics(new_registry()).champions_confirmed)
-    models = asyncio.run(champions.fetch())
+    models = asyncio.run(registered(settings, [settings.place])).found["grid"]
     return [issue.to_bytes() for issue in Issuer(grid.site, models).answer(judged(grid, START, UNTIL))]
 
 

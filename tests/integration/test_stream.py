@@ -42,7 +42,7 @@ def test_the_stream_publishes_what_the_backtest_says(
         streamed = [m.value() for m in broker.read(topics.FORECASTS, READINGS)]
         scores = [Scores.from_bytes(m.value() or b"") for m in broker.read(topics.SCORES, 48)]
         assert monitor.metric("tetouan_waiting_readings") == 0
-        assert forecaster.get("/readyz").json()["notes"]["zone-demand-tetouan-2"] == "1"
+        assert noted(forecaster, "models").startswith("zone-demand-tetouan-2/1 with weather-demand-tetouan-2/1")
         assert forecaster.metric('tetouan_forecasts_total{level="adapted"') == READINGS
 
     assert streamed == [forecast.to_bytes() for forecast in expected]
@@ -131,7 +131,8 @@ def test_a_forecaster_whose_models_do_not_come_starts_without_and_takes_them_whe
         assert "readings alone" in noted(forecaster, "cold")
         assert forecaster.metric("tetouan_champions_confirmed") == 0
         fit_models(year, tmp_path / "state")
-        until(lambda: noted(forecaster, "zone-demand-tetouan-2") == "1" and forecaster.ready(), "the champions to run")
+        until(lambda: "zone-demand-tetouan-2/1" in noted(forecaster, "models"), "the champions to run")
+        until(forecaster.ready, "the champions to be ready")
         assert forecaster.metric("tetouan_champions_confirmed") == 1
         assert noted(forecaster, "cold") == noted(forecaster, "champions") == ""
         embedded_broker.send(topics.CLEAN, [last.to_bytes()])

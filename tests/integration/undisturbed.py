@@ -18,8 +18,8 @@ from services.ingestor.settings import IngestorSettings
 from services.monitor.app import build as monitor
 from services.monitor.settings import MonitorSettings
 from shared.contracts import topics
+from shared.runtime.restoring import Preparing
 from shared.runtime.settings import PREFIX, Settings, load
-from shared.runtime.state import Fetching
 from tests.integration.outcome import OUTPUTS, Share, fact
 from tests.integration.streaming import NAMES
 
@@ -118,7 +118,7 @@ class Undisturbed:
         """Return what becomes of the records of some sites with nothing beside them."""
         chosen = frozenset(sites)
         if chosen not in self._runs:
-            cores = {name: _core(service) for name, service in self._services.items()}
+            cores = {name: service.make_core() for name, service in self._services.items()}
             keys = {site.encode() for site in chosen}
             parts = [_part(cores, [record for record in raw if record.key in keys]) for raw in self._raw]
             self._runs[chosen] = _Run(parts, {name: core.state() for name, core in cores.items()})  # type: ignore[attr-defined]  # all can tell it
@@ -146,14 +146,10 @@ def _part(cores: Mapping[str, Core], raw: Sequence[_Record]) -> Outcome:
     }
 
 
-def _core(service: Service) -> Core:
-    core = service.make_core()
-    if isinstance(core, Fetching):
-        asyncio.run(core.begin())
-    return core
-
-
 def _answers(core: Core, records: Sequence[_Record]) -> list[_Record]:
+    answers: Core | Preparing = core
+    if isinstance(answers, Preparing):
+        asyncio.run(answers.prepare(records))
     return [_published(place, out) for place, out in enumerate(core.handle(records))]
 
 

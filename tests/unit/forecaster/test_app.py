@@ -11,27 +11,27 @@ import numpy as np
 import pytest
 
 from services.forecaster import champions as champions_module
-from services.forecaster.app import ForecasterCore
-from services.forecaster.champions import Champions
+from services.forecaster.app import ForecasterCore, Shared
+from services.forecaster.asking import Answer
 from services.forecaster.issuing import ZoneModels
-from services.forecaster.metrics import ForecasterMetrics
 from services.forecaster.settings import ForecasterSettings
+from services.forecaster.state import FORMAT
 from shared.contracts import topics
 from shared.contracts.messages import DeadLetter, Forecast
-from shared.forecasting.weather import COLUMNS
 from shared.runtime.health import Health
-from shared.runtime.letters import DeadLetters
 from shared.runtime.metrics import new_registry
-from shared.runtime.other_sites import OtherSites
 from shared.runtime.settings import load
-from shared.sites.table import site
+from shared.runtime.state import OutdatedError
+from shared.sites.site import Site
+from shared.sites.table import Sites, site
 from tests.unit.forecaster.conftest import START, STEP
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from prometheus_client import CollectorRegistry
 
+    from services.forecaster.champions import Champions
     from shared.contracts.messages import CleanReading
 
     Reading = Callable[..., CleanReading]
@@ -50,33 +50,41 @@ class Consumed:
     timestamp: int = -1
 
 
+TETOUAN = site("tetouan").model_copy(update={"zones": (1, 2)})
+NORTH = Site(
+    name="t", step_minutes=15, country="ES", time_zone="Europe/Madrid", time_column="t", columns={"L": "zone_1_kw"}
+)
+
+
 def started(zones: tuple[ZoneModels, ...]) -> ForecasterCore:
     """Return a forecaster that begins with copies of these models."""
     return running(deepcopy(zones), Health(), new_registry())
 
 
-def asked(zones: tuple[ZoneModels, ...], monkeypatch: pytest.MonkeyPatch) -> tuple[ForecasterCore, Champions]:
-    """Return a forecaster that has nothing yet, and what has asked a registry that has these models."""
+def shared(health: Health, registry: CollectorRegistry, *sites: Site) -> Shared:
+    """Return what the cores of a process with these sites have in common; by default with zones 1 and 2."""
+    table = Sites({place.name: place for place in sites or (TETOUAN,)})
+    return Shared.of(load(ForecasterSettings, models_wait_s=0), table, registry, health)
 
-    async def answer(_: ForecasterSettings) -> tuple[ZoneModels, ...]:
-        return zones
+
+def asked(zones: tuple[ZoneModels, ...], monkeypatch: pytest.MonkeyPatch) -> tuple[ForecasterCore, Champions]:
+    """Return a forecaster that has nothing yet, and what asks a registry that has these models."""
+
+    async def answer(_: ForecasterSettings, sites: Iterable[Site]) -> Answer:
+        return Answer({place.name: zones for place in sites})
 
     monkeypatch.setattr(champions_module, "registered", answer)
-    registry, settings = new_registry(), load(ForecasterSettings, zones=tuple(models.zone for models in zones))
-    metrics, letters = ForecasterMetrics(registry), DeadLetters(registry)
-    champions = Champions(settings, Health(broker_up=True), metrics.champions_confirmed)
-    others = OtherSites("forecaster", settings.site, registry, Health())
-    return ForecasterCore(settings, champions, metrics, letters, Health(), others), champions
+    ours = shared(Health(broker_up=True), new_registry())
+    return ForecasterCore(ours), ours.champions
 
 
-def running(zones: tuple[ZoneModels, ...], health: Health, registry: CollectorRegistry) -> ForecasterCore:
+def running(
+    zones: tuple[ZoneModels, ...], health: Health, registry: CollectorRegistry, place: Site | None = None
+) -> ForecasterCore:
     """Return a forecaster of these models."""
-    settings = load(ForecasterSettings, zones=tuple(models.zone for models in zones))
-    metrics, letters = ForecasterMetrics(registry), DeadLetters(registry)
-    champions = Champions(settings, health, metrics.champions_confirmed)
-    others = OtherSites("forecaster", settings.site, registry, health)
-    core = ForecasterCore(settings, champions, metrics, letters, health, others)
-    core.adopt(zones)
+    place = place or TETOUAN.model_copy(update={"zones": tuple(models.zone for models in zones)})
+    core = ForecasterCore(shared(health, registry, place))
+    core.adopt(place, zones)
     return core
 
 
@@ -113,16 +121,38 @@ def test_readings_are_answered_and_what_is_none_is_a_dead_letter(core: Forecaste
     assert [answer.zone for answer in answers] == [1, 2]
 
 
-def test_records_of_other_sites_are_counted_and_told(core: ForecasterCore, health: Health, reading: Reading) -> None:
-    """A forecaster serves one site: it names the others, how many records they have, and how to have them served."""
-    north = [reading(step).model_copy(update={"site": "north"}).to_bytes() for step in range(3)]
+def test_records_of_sites_that_the_table_does_not_have_are_counted_and_told(
+    core: ForecasterCore, health: Health, reading: Reading
+) -> None:
+    """They are passed over, whatever else stands in them; the note names them and says what to do."""
+    north = [reading(step).model_copy(update={"site": "north"}).to_bytes() for step in range(2)]
+    north.append(b'{"site": "north", "no": "reading"}')
     core.restore([Consumed(value) for value in north])
-    assert "other sites" not in health.notes
-    assert core.handle([Consumed(value) for value in north]) == []
-    assert health.notes["other sites"] == (
-        "this forecaster serves tetouan alone, and there are records of other sites: north (3): start a forecaster "
-        "with TETOUAN_SITE=north and a group of its own, TETOUAN_GROUP=north"
+    assert "unknown sites" not in health.notes
+    assert core.handle([Consumed(value, key=b"north") for value in north]) == []
+    assert health.notes["unknown sites"] == (
+        "records of sites that the table does not have are passed over: north (3): give each a table in the file of "
+        "TETOUAN_SITES, and start anew"
     )
+
+
+@pytest.mark.parametrize("key", [None, b"", b"north", b"\xff"])
+def test_a_reading_with_another_key_than_its_site_is_answered_and_counted(
+    models: tuple[ZoneModels, ZoneModels], reading: Reading, key: bytes | None
+) -> None:
+    """What the message says holds."""
+    registry = new_registry()
+    core = running(models, Health(), registry)
+    assert len(core.handle([Consumed(reading(0).to_bytes(), key=key), Consumed(reading(1).to_bytes())])) == 4
+    assert registry.get_sample_value("tetouan_odd_keys_total", {"site": "tetouan"}) == 1
+
+
+def test_a_message_that_names_two_sites_is_a_dead_letter(core: ForecasterCore, reading: Reading) -> None:
+    """Nobody knows which one it is of."""
+    twice = reading(0).to_bytes().replace(b'"site":"tetouan"', b'"site":"tetouan","site":"north"')
+    (letter,) = core.handle([Consumed(twice)])
+    refused = DeadLetter.from_headers(letter.headers)
+    assert (refused.reason, refused.field) == ("invalid_clean_reading", "site")
 
 
 def test_a_reading_years_after_the_models_is_refused_with_advice(core: ForecasterCore, reading: Reading) -> None:
@@ -138,10 +168,13 @@ def test_health_tells_which_models_run_and_where_the_stream_is(
     core: ForecasterCore, health: Health, reading: Reading
 ) -> None:
     """Versions from the start; then the gap before the first reading, and its origin."""
-    assert health.notes["zone-demand-tetouan-1"] == "1"
+    assert health.notes["models"] == (
+        "zone-demand-tetouan-1/1 with weather-demand-tetouan-1/1, "
+        "zone-demand-tetouan-2/1 with weather-demand-tetouan-2/1 (tetouan)"
+    )
     core.handle([Consumed(reading(3).to_bytes())])
-    assert health.notes["origin"] == "2018-03-01T00:30:00+00:00"
-    assert health.notes["gap"].startswith("3 readings between 2018-02-28T23:50:00+00:00")
+    assert health.notes["origin"] == "2018-03-01T00:30:00+00:00 (tetouan)"
+    assert health.notes["gap"].startswith("3 readings between 2018-02-28 23:50:00+00:00")
 
 
 def test_a_restored_forecaster_answers_as_one_that_never_stopped(
@@ -185,17 +218,17 @@ def test_a_state_does_not_move_with_the_forecaster(fresh: tuple[ZoneModels, Zone
 @pytest.mark.parametrize(
     ("name", "array", "why"),
     [
-        ("zone2.demand.history.series", None, "zone2.demand: .*history.series"),
-        ("zone2.demand.history.series", np.zeros(3), "zone2.demand: history.series"),
-        ("zone2.demand.header", None, "zone2.demand: header"),
-        ("zone2.weather.correction.steps", None, "zone2.weather: .*correction.*steps"),
-        ("zone2.weather.correction.steps", np.zeros(3), "zone2.weather: correction: steps"),
-        ("zone2.colour", np.zeros(3), "adds zone2.colour"),
-        ("zone2.origin", None, "zone2.origin"),
-        ("zone2.origin", np.zeros(3, np.uint8), "zone2.origin"),
-        ("zone3.demand.history.series", np.zeros(3), "adds zone3.demand.history.series"),
-        ("zone2.demand.outlook.last_step", None, "zone2.demand: .*outlook.last_step"),
-        ("zone2.demand.outlook.last_step", np.array(2**62), "zone2.demand: "),
+        ("tetouan/zone2.demand.history.series", None, "zone2.demand: .*history.series"),
+        ("tetouan/zone2.demand.history.series", np.zeros(3), "zone2.demand: history.series"),
+        ("tetouan/zone2.demand.header", None, "zone2.demand: header"),
+        ("tetouan/zone2.weather.correction.steps", None, "zone2.weather: .*correction.*steps"),
+        ("tetouan/zone2.weather.correction.steps", np.zeros(3), "zone2.weather: correction: steps"),
+        ("tetouan/zone2.colour", np.zeros(3), "adds zone2.colour"),
+        ("tetouan/zone2.origin", None, "zone2.origin"),
+        ("tetouan/zone2.origin", np.zeros(3, np.uint8), "zone2.origin"),
+        ("tetouan/zone3.demand.history.series", np.zeros(3), "adds zone3.demand.history.series"),
+        ("tetouan/zone2.demand.outlook.last_step", None, "zone2.demand: .*outlook.last_step"),
+        ("tetouan/zone2.demand.outlook.last_step", np.array(2**62), "zone2.demand: "),
     ],
 )
 def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(
@@ -236,56 +269,90 @@ def test_health_says_that_there_is_no_weather_model(fresh: tuple[ZoneModels, Zon
     assert health.notes["weather"].startswith("no weather model: run `tetouan train`")
     assert "cold" not in health.notes
     assert [note for note in health.notes if note.startswith("weather-demand")] == []
-    core.adopt((fresh[1],))
+    core.close()
+    core.adopt(TETOUAN.model_copy(update={"zones": (2,)}), (fresh[1],))
     assert "weather" not in health.notes
 
 
 def test_the_state_before_the_first_reading_is_taken_up_too(reading: Reading) -> None:
     """A forecaster without champions has nothing to keep yet, and says so."""
-    cold = (ZoneModels.begun_cold(site("tetouan"), 2),)
+    cold = (ZoneModels.begun_cold(TETOUAN, 2),)
     first, second = started(cold), started(cold)
     second.handle([Consumed(reading(0).to_bytes())])
     second.resume(first.state())
     assert arrays_of(second) == arrays_of(first)
 
 
-def test_the_identity_names_what_is_asked_of_the_forecaster(core: ForecasterCore) -> None:
-    """So that the state of other zones, or of models with other tags, is not taken up."""
-    identity = core.identity()
-    assert (identity["site"], identity["zones"], identity["tags of the models"]) == ("tetouan", "1,2", "")
-    assert identity["weather"].split(",") == list(COLUMNS)
+def test_the_identity_names_the_tags_and_no_site(core: ForecasterCore) -> None:
+    """The state of models with other tags is not taken up; what it holds of which site stands in the state."""
+    assert core.identity() == {"tags of the models": "", "state format": FORMAT}
+    assert {name.partition("/")[0] for name in core.state()} == {"tetouan"}
 
 
-@pytest.mark.parametrize("changes", [{"time_zone": "Europe/Madrid"}, {"limits": {"zone_2_kw": (-5.0, 1e9)}}])
-def test_a_cold_state_of_another_table_is_refused(reading: Reading, changes: dict[str, Any]) -> None:
-    """Nobody trains it anew: it must not go on with holidays, or a lowest load, that the site no longer has."""
-    other = site("tetouan").model_copy(update=changes)
-    first, second = started((ZoneModels.begun_cold(other, 2),)), started((ZoneModels.begun_cold(site("tetouan"), 2),))
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"time_zone": "Europe/Madrid"},
+        {"country": "ES"},
+        {"step_minutes": 15},
+        {"zones": (1, 2, 3)},
+        {"columns": {"Zone 1 Power Consumption": "zone_1_kw", "Zone 2  Power Consumption": "zone_2_kw"}},
+    ],
+)
+def test_the_state_of_a_site_that_is_another_by_now_is_outdated(
+    fresh: tuple[ZoneModels, ZoneModels], changes: dict[str, Any]
+) -> None:
+    """Its past is on the topic: the state is made of it anew."""
+    core = ForecasterCore(shared(Health(), new_registry(), TETOUAN.model_copy(update=changes)))
+    with pytest.raises(OutdatedError, match=r"tetouan is .* by the table of sites it is "):
+        core.resume(started(fresh).state())
+
+
+def test_a_site_that_the_table_no_longer_has_is_dropped_from_the_state(
+    fresh: tuple[ZoneModels, ZoneModels],
+) -> None:
+    """The others go on; a name may hold that of another one."""
+    health, registry = Health(), new_registry()
+    first = ForecasterCore(shared(health, registry, TETOUAN, NORTH))
+    first.adopt(TETOUAN, fresh)
+    first.adopt(NORTH, (ZoneModels.begun_cold(NORTH, 1),))
+    second = started(fresh)
+    second.resume(first.state())
+    assert arrays_of(second) == {name: array for name, array in arrays_of(first).items() if "tetouan/" in name}
+
+
+def test_a_cold_state_of_another_table_is_refused(reading: Reading) -> None:
+    """Nobody trains it anew: it must not go on with a lowest load that the site no longer has."""
+    other = TETOUAN.model_copy(update={"zones": (2,), "limits": {"zone_2_kw": (-5.0, 1e9)}})
+    first = running((ZoneModels.begun_cold(other, 2),), Health(), new_registry(), other)
+    second = started((ZoneModels.begun_cold(TETOUAN, 2),))
     first.handle([Consumed(reading(0).to_bytes())])
-    with pytest.raises(ValueError, match="zone2: the calendar"):
+    with pytest.raises(ValueError, match="tetouan: zone2: the calendar"):
         second.resume(first.state())
 
 
 def test_who_runs_others_than_are_registered_is_outdated_and_their_state_is_refused(
-    fresh: tuple[ZoneModels, ZoneModels], monkeypatch: pytest.MonkeyPatch
+    fresh: tuple[ZoneModels, ZoneModels], reading: Reading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The line names them. Before the registry has answered, the state is taken up; with its models, it stays."""
     state = started(fresh).state()
     core, champions = asked((replace(fresh[0], digest="made anew"), fresh[1]), monkeypatch)
     core.resume(state)
     outdated = [core.outdated()]
-    asyncio.run(champions.confirm())
+    asyncio.run(champions.confirmed())
     with pytest.raises(ValueError, match=r"zone-demand-tetouan-1/1 with .* and other champions are registered"):
         core.resume(state)
     outdated.append(core.outdated())
-    asyncio.run(core.begin())
-    assert [*outdated, core.outdated()] == [False, True, False]
+    anew = ForecasterCore(core.shared)
+    first = [Consumed(reading(0).to_bytes())]
+    asyncio.run(anew.prepare(first))
+    assert len(anew.handle(first)) == 2
+    assert [*outdated, anew.outdated()] == [False, True, False]
 
 
 def test_the_state_holds_the_models_themselves(fresh: tuple[ZoneModels, ZoneModels], reading: Reading) -> None:
     """A forecaster that has none yet goes on from it under their names, and to the bit; nothing else is asked."""
-    first, nothing = started(fresh), started(fresh)
-    nothing.adopt(())
+    first, nothing = started(fresh), ForecasterCore(shared(Health(), new_registry()))
     first.handle([Consumed(reading(n).to_bytes()) for n in range(3)])
     nothing.resume(first.state())
     (answer, _) = (Forecast.from_bytes(o.value) for o in nothing.handle([Consumed(reading(3).to_bytes())]))
@@ -297,7 +364,7 @@ def test_the_state_holds_the_models_themselves(fresh: tuple[ZoneModels, ZoneMode
 def test_a_forecaster_without_champions_answers_and_learns(reading: Reading, health: Health) -> None:
     """From the first reading on, whatever its time; a later start folds what was answered, and goes on."""
     registry = new_registry()
-    core = running((ZoneModels.begun_cold(site("tetouan"), 2),), health, registry)
+    core = running((ZoneModels.begun_cold(TETOUAN, 2),), health, registry)
     core.restore([Consumed(reading(n).to_bytes(), offset=n) for n in range(3)])
     outgoing = core.handle([Consumed(reading(n).to_bytes(), offset=n) for n in range(3, 6)])
     assert [Forecast.from_bytes(record.value).origin for record in outgoing] == [START + n * STEP for n in range(3, 6)]

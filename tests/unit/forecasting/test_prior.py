@@ -176,3 +176,13 @@ def test_no_test_scores_what_a_prior_was_trained_on(
 ) -> None:
     """Neither its zones, nor other zones of the same data at the same time; other data are fair."""
     assert prior.source.may_judge(data, zone, start) is fair
+
+
+def test_priors_of_the_same_numbers_are_equal(prior: Prior, tmp_path: Path) -> None:
+    """Read from its file it is the same one; with other weights it is not."""
+    prior.save(tmp_path / "prior.npz")
+    again = Prior.load(tmp_path / "prior.npz")
+    beta, gamma = prior.weights
+    assert (again, hash(again)) == (prior, hash(prior))
+    assert replace(prior, weights=Weights(beta, 2 * gamma)) != prior
+    assert replace(prior, source=replace(SOURCE, site="elsewhere")) != prior

@@ -175,12 +175,13 @@ def test_a_site_of_ones_own_is_asked_for_by_its_name_and_zones(
     assert str(refusal.value) == line
 
 
-def test_a_mistake_in_the_file_stops_the_start_in_one_line(monkeypatch: pytest.MonkeyPatch, own_sites: Path) -> None:
-    """The line names the setting, the file, the field and its value."""
+def test_a_mistake_in_a_table_stops_who_works_on_that_site(monkeypatch: pytest.MonkeyPatch, own_sites: Path) -> None:
+    """In one line with the setting, the file, the field and its value; a service of all sites has its settings."""
     own_sites.write_text(SITES.replace("Madrid", "Madird"), encoding="utf-8")
     monkeypatch.setenv(PREFIX + "SITE", "alcala")
+    settings = load(Settings)
     with pytest.raises(Refused) as refusal:
-        load(Settings)
+        _ = settings.place
     advice = "no such time zone: did you mean Europe/Madrid? Use an IANA name like Europe/Madrid"
     assert str(refusal.value) == f"TETOUAN_SITES={str(own_sites)!r}: alcala.time_zone = 'Europe/Madird': {advice}"
 

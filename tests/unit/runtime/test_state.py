@@ -85,7 +85,10 @@ class Topic:
 
     async def rebuild(self, core: Core) -> tuple[Offsets, int]:
         """Fold all of it."""
-        core.restore([Consumed(offset) for offset in range(self.committed_to)])
+        records = [Consumed(offset) for offset in range(self.committed_to)]
+        if isinstance(core, Fetcher):
+            await core.prepare(records)
+        core.restore(records)
         return {ZERO: self.committed_to}, self.committed_to
 
     async def catch_up(
@@ -346,10 +349,11 @@ class Fetcher(Core):
     elsewhere: list[str] = field(default_factory=lambda: ["one"])
     fetched: int = 0
 
-    async def begin(self) -> None:
-        """Take the newest."""
-        self.model = self.elsewhere[-1]
-        self.fetched += 1
+    async def prepare(self, _: Sequence[Record]) -> None:
+        """Take the newest, before the first record."""
+        if not self.fetched:
+            self.model = self.elsewhere[-1]
+            self.fetched += 1
 
     def outdated(self) -> bool:
         """Tell whether there is a newer one."""

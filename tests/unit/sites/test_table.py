@@ -67,6 +67,14 @@ time_column = "time"
 columns = {"Load" = "zone_1_kw", "Outdoor" = "temperature_c"}
 """
 
+NORTH = """
+[north]
+step_minutes = 60
+time_zone = "UTC"
+time_column = "t"
+columns = {"Load" = "zone_1_kw"}
+"""
+
 
 @pytest.fixture
 def written(tmp_path: Path) -> Callable[[str], Path]:
@@ -149,8 +157,6 @@ def test_a_subdivision_brings_its_own_holidays(written: Callable[[str], Path]) -
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("[alcala", "no TOML: Expected ']' at the end of a table declaration (at end of document): mend it there"),
-        ('country = "ES"', "country = 'ES' belongs to no site: write [NAME], its name, above it"),
         ("[alcala]", "alcala.step_minutes is missing: give it"),
         (ALCALA.replace("15", "20"), "alcala.step_minutes = 20: Input should be 5, 10, 15, 30 or 60"),
         (ALCALA.replace("15", '"15"'), "alcala.step_minutes = '15': Input should be 5, 10, 15, 30 or 60"),
@@ -254,11 +260,28 @@ def test_a_subdivision_brings_its_own_holidays(written: Callable[[str], Path]) -
         (ALCALA.replace("[alcala]", '["al calá"]'), "al calá.name = 'al calá': String should match pattern"),
     ],
 )
-def test_a_bad_file_is_refused_in_one_line(written: Callable[[str], Path], text: str, line: str) -> None:
-    """The line names site, field and value, and says what would do."""
-    with pytest.raises(ValueError, match=re.escape(line)) as refusal:
+def test_a_bad_table_is_refused_in_one_line(written: Callable[[str], Path], text: str, line: str) -> None:
+    """The line names site, field and value, and says what would do; the other sites are there."""
+    sites = known_sites(written(text + NORTH))
+    ((name, refusal),) = sites.refused.items()
+    assert line in refusal
+    assert "\n" not in refusal
+    assert list(sites) == [BUILT_IN, "north"]
+    with pytest.raises(ValueError, match=re.escape(refusal)):
+        sites.require(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[alcala", "no TOML: Expected ']' at the end of a table declaration (at end of document): mend it there"),
+        ('country = "ES"', "country = 'ES' belongs to no site: write [NAME], its name, above it"),
+    ],
+)
+def test_what_is_no_file_of_tables_is_refused_as_a_whole(written: Callable[[str], Path], text: str, line: str) -> None:
+    """Nobody knows which sites it was to hold."""
+    with pytest.raises(ValueError, match=re.escape(line)):
         known_sites(written(text))
-    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(
@@ -344,11 +367,12 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
 
 @given(st.text(max_size=40))
 def test_no_text_does_more_than_be_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
-    """Whatever stands in the file, the site of the package is there or one line says why not."""
+    """Whatever stands in the file, the site of the package is there, or a line says why not."""
     path = tmp_path_factory.mktemp("any") / "sites.toml"
     path.write_text(text, encoding="utf-8", errors="replace")
     with suppress(ValueError):
-        assert BUILT_IN in known_sites(path)
+        sites = known_sites(path)
+        assert BUILT_IN in {*sites, *sites.refused}
 
 
 def test_a_site_is_found_by_its_name(written: Callable[[str], Path]) -> None:

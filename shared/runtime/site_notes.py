@@ -1,0 +1,67 @@
+"""What ``/readyz`` tells of sites: one note a kind, however many sites there are, from all cores of a process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+__all__ = ["SiteNotes", "listed"]
+
+SHOWN = 8
+"""Sites, or texts, that a note names."""
+
+
+class SiteNotes:
+    """Keeps what is to be said of each site, and the notes that say it.
+
+    Parameters
+    ----------
+    notes
+        Those of the service's health, by kind.
+    """
+
+    def __init__(self, notes: MutableMapping[str, str]) -> None:
+        self._notes = notes
+        self._said: dict[str, dict[str, str]] = {}  # by kind and site
+
+    def say(self, kind: str, site: str, text: str) -> bool:
+        """Say something of a site in place of what was said before; returns whether it is news."""
+        said = self._said.setdefault(kind, {})
+        if said.get(site) == text:
+            return False
+        said[site] = text
+        self._write(kind)
+        return True
+
+    def has(self, kind: str, site: str) -> bool:
+        """Tell whether something of that kind is said of a site."""
+        return site in self._said.get(kind, {})
+
+    def drop(self, kind: str, site: str) -> None:
+        """Say it no longer."""
+        if self._said.get(kind, {}).pop(site, None) is not None:
+            self._write(kind)
+
+    def forget(self, site: str) -> None:
+        """Say nothing more of a site."""
+        for kind in list(self._said):
+            self.drop(kind, site)
+
+    def _write(self, kind: str) -> None:
+        by_text: dict[str, list[str]] = {}
+        for site, text in self._said[kind].items():
+            by_text.setdefault(text, []).append(site)
+        if not by_text:
+            self._notes.pop(kind, None)
+            return
+        shown = [f"{text} ({listed(sites)})" for text, sites in list(by_text.items())[:SHOWN]]
+        more = len(by_text) - len(shown)
+        self._notes[kind] = "; ".join(shown) + (f"; and {more} more" if more else "")
+
+
+def listed(names: list[str]) -> str:
+    """Return the first of some names, and how many more there are."""
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
