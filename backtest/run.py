@@ -13,7 +13,8 @@ from backtest.books import Books
 from backtest.record import Record
 from backtest.result import Backtest
 from services.forecaster.issuing import Issuer, ZoneModels, end_of_run
-from services.ingestor.judging import Accepted, Ingestor
+from services.ingestor.ingestor import Ingestor
+from services.ingestor.judging import Accepted
 from services.trainer.candidates import WeatherCandidate, ZoneCandidate
 from services.trainer.history import History
 from shared.contracts.messages import ModelNames

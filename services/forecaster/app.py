@@ -28,6 +28,7 @@ from shared.runtime.site_notes import SiteNotes
 from shared.runtime.state import OutdatedError
 from shared.runtime.unknown_sites import UnknownSites, tell_refused
 from shared.sites.table import known_sites
+from shared.sites.unserved import UNSERVED, Unserved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -115,6 +116,7 @@ class ForecasterCore:
         self._sites: dict[str, SiteForecasts] = {}
         self._metrics: dict[str, SiteMetrics] = {}
         self._begins: dict[str, tuple[ZoneModels, ...]] = {}  # of sites whose first reading is at hand
+        self._unserved = Unserved()
         self._resumed = False
 
     async def prepare(self, records: Sequence[Record]) -> None:
@@ -164,25 +166,32 @@ class ForecasterCore:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return every array of the state by name, such as ``tetouan/zone2.demand.history.series``; a copy."""
-        return {
-            f"{name}/{array}": values
-            for name, site in self._sites.items()
-            for array, values in ({TABLE: np.array(described(site.site))} | state_of(site.zones)).items()
+        arrays = {
+            name: {TABLE: np.array(described(site.site))} | state_of(site.zones) for name, site in self._sites.items()
         }
+        own = {f"{name}/{array}": values for name, held in arrays.items() for array, values in held.items()}
+        return {UNSERVED: self._unserved.state(), **own}
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `state` returned, without the sites that the table no longer has.
 
         Raises ``ValueError``, and stays as it was, where it does not fit; ``OutdatedError`` where a site was another by
-        then, or runs other models than are registered.
+        then, runs other models than are registered, or had readings before the table had it.
         """
+        if odd := {name for name in state if "/" not in name} ^ {UNSERVED}:
+            raise ValueError(f"lacks or adds {', '.join(sorted(odd))}")
         by_site: dict[str, dict[str, NDArray[Any]]] = {}
         for name, array in state.items():
-            site, _, own = name.partition("/")
-            by_site.setdefault(site, {})[own] = array
-        sites = self.shared.sites
+            site, slash, own = name.partition("/")
+            if slash:
+                by_site.setdefault(site, {})[own] = array
+        sites, unserved = self.shared.sites, Unserved()
+        unserved.resume(state[UNSERVED], by_site.keys() - sites.keys())
+        if site_before := unserved.first_in(sites):
+            raise OutdatedError(f"there were readings of {site_before} before the table of sites had it")
         zones = {name: self._zones_of(sites[name], held) for name, held in by_site.items() if name in sites}
         self.close()
+        self._unserved = unserved
         for name, models in zones.items():
             self.adopt(sites[name], models)
         self._resumed = True
@@ -259,6 +268,7 @@ class ForecasterCore:
         """
         name = _named(record)
         if name is not None and name not in self.shared.sites:
+            self._unserved.add(name)
             return name
         try:
             reading = CleanReading.from_bytes(record.value or b"")

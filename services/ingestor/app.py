@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from services.ingestor.judging import Accepted, Ingestor, Merged, Rejected, Valid
+from services.ingestor.ingestor import Ingestor
+from services.ingestor.judging import Accepted, Merged, Rejected, Valid
 from services.ingestor.load_doubts import LoadDoubts
-from services.ingestor.metrics import IngestorMetrics
+from services.ingestor.metrics import IngestorMetrics, SiteMetrics
 from services.ingestor.unknown_fields import UnknownFields
 from services.ingestor.validation import EPOCH, excerpt
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading
-from shared.forecasting.state import refuse_misfit
 from shared.runtime.clock import now
 from shared.runtime.health import Health
 from shared.runtime.letters import DeadLetters
@@ -23,6 +23,7 @@ from shared.runtime.metrics import new_registry
 from shared.runtime.records import Outgoing
 from shared.runtime.service import Service
 from shared.runtime.state import OutdatedError
+from shared.runtime.unknown_sites import tell_refused
 from shared.sites.table import known_sites
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IngestorCore", "build"]
 
-FORMAT = "3"
+FORMAT = "4"
 """Of the state; it goes up when an array of the same name and shape comes to mean something else."""
 
 
@@ -47,10 +48,11 @@ def build(settings: IngestorSettings) -> Service:
     metrics, letters = IngestorMetrics(registry), DeadLetters(registry)
     unknown = UnknownFields(metrics.unknown_fields, health.notes)
     doubts = LoadDoubts(metrics.doubts, health.notes)
-    sites, max_gap = known_sites(settings.sites).values(), timedelta(days=settings.max_gap_days)
+    sites, max_gap = known_sites(settings.sites), timedelta(days=settings.max_gap_days)
+    tell_refused(sites, health)
 
     def make_core() -> IngestorCore:
-        return IngestorCore(Ingestor(sites, max_gap), metrics, letters, unknown, doubts)
+        return IngestorCore(Ingestor(sites.values(), max_gap, sites.refused), metrics, letters, unknown, doubts)
 
     return Service(
         "ingestor",
@@ -80,6 +82,15 @@ class IngestorCore:
         self._unknown = unknown
         self._doubts = doubts
         self._is_spread = True
+        self._shown: dict[str, SiteMetrics] = {}
+
+    def close(self) -> None:
+        """Show nothing more of the sites."""
+        for name in self._shown:
+            self._metrics.forget(name)
+            self._unknown.forget(name)
+            self._doubts.forget(name)
+        self._shown = {}
 
     def know_partitions(self, counts: Mapping[str, int]) -> None:
         """Take note of how many partitions each topic has: where there is one, a record's key does not matter."""
@@ -97,17 +108,12 @@ class IngestorCore:
         """Go on from what :meth:`state` returned; only of a core that has folded nothing.
 
         A site that is no longer in the table is dropped. Raises ``ValueError`` that names what does not fit,
-        ``OutdatedError`` where a site is new or was another: its past is on the topics. Then nothing has changed.
+        ``OutdatedError`` where a site was another, or there were records of it before the table had it: its past is on
+        the topics. Then nothing has changed.
         """
         if changed := next(self._ingestor.changed(state), None):
             raise OutdatedError(changed)
-        kept = {key: array for key, array in state.items() if self._concerns(key)}
-        refuse_misfit(kept, self.state())
-        self._ingestor.resume(kept)
-
-    def _concerns(self, key: str) -> bool:
-        site, _, _ = key.rpartition(".")
-        return not site or site in self._ingestor.sites
+        self._ingestor.resume(state)
 
     def restore(self, records: Sequence[Record]) -> None:
         """Take note of what was published, and of the raw records that had an outcome.
@@ -135,7 +141,7 @@ class IngestorCore:
             self._account(outcome.reading)
             return Outgoing(topics.CLEAN.name, outcome.reading.site.encode(), outcome.reading.to_bytes())
         if isinstance(outcome, Merged):
-            self._metrics.merged.labels(outcome.reading.site).inc()
+            self._metrics_of(outcome.reading.site).merged.inc()
             return None
         return self._letters.of(record, outcome.reason, outcome.field, outcome.value)
 
@@ -159,14 +165,14 @@ class IngestorCore:
         return Rejected("key_is_not_the_site", "key", f"{shown}: {advice}")
 
     def _account(self, reading: CleanReading) -> None:
-        self._metrics.accepted.labels(reading.site).inc()
-        self._doubts.note(self._ingestor.sites[reading.site], self._ingestor.doubts(reading.site))
-        self._metrics.time_s.labels(reading.site).set(reading.time.timestamp())
-        for field, flagged in reading.flags.items():
-            self._metrics.flags.labels(field, flagged.flag).inc()
-        for field, value in reading.values.items():
-            if value is not None:
-                self._metrics.value.labels(reading.site, field).set(value)
+        site = self._ingestor.sites[reading.site]
+        self._doubts.note(site.site, site.doubts)
+        self._metrics_of(reading.site).accept(reading)
+
+    def _metrics_of(self, name: str) -> SiteMetrics:
+        if name not in self._shown:
+            self._shown[name] = SiteMetrics(self._metrics, self._ingestor.sites[name].site)
+        return self._shown[name]
 
 
 def _came(record: Record) -> datetime:

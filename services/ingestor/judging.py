@@ -1,4 +1,4 @@
-"""The ingestor's pure core: raw bytes in, one of three outcomes out, the readings of each site in event-time order."""
+"""What becomes of the readings of one site, beside those that it has published: they go out in event-time order."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from services.ingestor.ordering import Timeline
-from services.ingestor.validation import Rejected, Valid, validate
+from services.ingestor.validation import Rejected, Valid
 from shared.contracts.messages import Flagged
 from shared.data.cells import power_of
 from shared.data.load_watch import LoadWatch
-from shared.forecasting.state import resume_parts, states_of
-from shared.sites.grid import Grid
 from shared.sites.site import load_field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     from shared.data.load_watch import Doubt
     from shared.sites.site import Site
 
-__all__ = ["Accepted", "Ingestor", "Merged", "Outcome", "Rejected", "Valid"]
+__all__ = ["Accepted", "Merged", "Outcome", "Rejected", "SiteReadings", "Valid"]
 
 WINDOW = timedelta(days=16)
 AHEAD = timedelta(hours=1)
@@ -52,39 +50,31 @@ class Merged:
 Outcome = Accepted | Rejected | Merged
 
 
-class Ingestor:
-    """Judges each raw record once; its state is what each site has published in the last 16 days.
+class SiteReadings:
+    """Judges each reading of a site once; its state is what the site has published in the last 16 days.
 
     Parameters
     ----------
-    sites : Iterable[Site]
-        The known sites.
+    site : Site
+        The site.
     max_gap : timedelta
-        How long after a site's last reading the next one may be stamped. When six in a row come from beyond it, in
-        order and no further apart, they are the new truth: the meter was away for long, or its clock was wrong.
+        How long after the last reading the next one may be stamped. When six in a row come from beyond it, in order and
+        no further apart, they are the new truth: the meter was away for long, or its clock was wrong.
     """
 
-    def __init__(self, sites: Iterable[Site], max_gap: timedelta) -> None:
-        self.sites = {site.name: site for site in sites}
+    def __init__(self, site: Site, max_gap: timedelta) -> None:
+        self.site = site
+        self.doubts: dict[str, Doubt] = {}
+        """What is suspected of the loads, by field, as of the last reading."""
+        self._grid = site.grid
         self._max_gap = max_gap
-        self._timelines = {
-            name: Timeline(
-                WINDOW // site.grid.length, max_gap // site.grid.length, len(site.fields) + len(site.registers)
-            )
-            for name, site in self.sites.items()
-        }
-        self._watches = {name: [LoadWatch() for _ in _loads(site)] for name, site in self.sites.items()}
-        self._doubts: dict[str, dict[str, Doubt]] = {name: {} for name in self.sites}
-        self._recalled: dict[str, int] = {}  # the last step published of the records that were placed before
-
-    def judge(self, raw: bytes, came: datetime) -> Outcome:
-        """Return what becomes of the record; no bytes make it raise. See `read` and `place`."""
-        valid = self.read(raw)
-        return valid if isinstance(valid, Rejected) else self.place(valid, came)
-
-    def read(self, raw: bytes) -> Valid | Rejected:
-        """Return the reading in the bytes that a meter has sent, or why there is none; knows nothing of other ones."""
-        return validate(raw, self.sites)
+        self._fields = site.fields
+        self._registers = site.registers
+        self._loads = tuple(load_field(zone) for zone in site.load_zones)
+        steps = WINDOW // self._grid.length, max_gap // self._grid.length
+        self._timeline = Timeline(*steps, len(self._fields) + len(self._registers))
+        self._watches = [LoadWatch() for _ in self._loads]
+        self._recalled: int | None = None  # the last step published of the records that were placed before
 
     def place(self, valid: Valid, came: datetime) -> Outcome:
         """Return what becomes of a reading beside those that were published.
@@ -97,76 +87,75 @@ class Ingestor:
         came : datetime
             When it came at the latest, aware: no meter reads more than an hour ahead of that.
         """
-        site, timeline = self.sites[valid.reading.site], self._timelines[valid.reading.site]
+        timeline, column = self._timeline, self.site.time_column
         reading = self._told_apart(valid, timeline.last, came)
-        step = _step(reading)
-        place, stamp = timeline.place(step), reading.time.isoformat()
+        step = self._grid.step_of(reading.time)
+        place = timeline.place(step)
         if place in ("next", "ahead") and reading.time - came > AHEAD:
             clocks = f"more than an hour after {came.isoformat()}, the later of the record's own time and our clock"
             advice = "check the clock of the meter, and the time zone of the site"
-            return Rejected("in_the_future", site.time_column, f"{stamp} is {clocks}: {advice}")
+            return Rejected("in_the_future", column, f"{reading.time.isoformat()} is {clocks}: {advice}")
         match place:
             case "next":
-                reading = self._with_power(reading, valid.registers_kwh)
-                timeline.publish(step, [*_values(reading, site), *valid.registers_kwh])
-                self._watch(reading)
+                reading = self._with_power(reading, step, valid.registers_kwh)
+                timeline.publish(step, [*self._values(reading), *valid.registers_kwh])
+                self._watch(reading, step)
                 return Accepted(reading)
             case "published":
-                outcome = self._repeated(reading, valid.registers_kwh)
+                outcome = self._repeated(reading, step, valid.registers_kwh)
                 timeline.complete(step, valid.registers_kwh)
                 return outcome
             case "late":
                 why = "later readings were published, and this time was not, or more than 16 days ago"
-                return Rejected("too_late", site.time_column, f"{stamp}: {why}: send readings in order of their time")
+                said = f"{reading.time.isoformat()}: {why}: send readings in order of their time"
+                return Rejected("too_late", column, said)
             case "ahead":
-                why = f"{stamp} is more than {self._max_gap.days} days after the last reading"
+                why = f"{reading.time.isoformat()} is more than {self._max_gap.days} days after the last reading"
                 advice = "check the meter's clock; after a real gap the sixth reading in a row is taken"
-                return Rejected("too_far_ahead", site.time_column, f"{why}: {advice}")
+                return Rejected("too_far_ahead", column, f"{why}: {advice}")
 
     def _told_apart(self, valid: Valid, last: int | None, came: datetime) -> CleanReading:
         """Return the reading at the one of its times that it is of, where ``last`` is the last step before it."""
         if valid.again is None or last is None or valid.again - came > TOLERANCE:
             return valid.reading
         later = valid.reading.model_copy(update={"time": valid.again})
-        first, second = _step(valid.reading), _step(later)
+        first, second = self._grid.step_of(valid.reading.time), self._grid.step_of(later.time)
         if last < first:
             return valid.reading
         if second - last == 1:  # the first hour is over
             return later
         repeats = last == first or (
-            self._timelines[later.site].is_published(first) and not self._unused(valid.reading, valid.registers_kwh)
+            self._timeline.is_published(first) and not self._unused(valid.reading, first, valid.registers_kwh)
         )
         return valid.reading if repeats else later
 
-    def _with_power(self, reading: CleanReading, registers_kwh: Sequence[float | None]) -> CleanReading:
+    def _with_power(self, reading: CleanReading, step: int, registers_kwh: Sequence[float | None]) -> CleanReading:
         """Return the reading with the powers that its registers tell beside those of the step before."""
         if not registers_kwh:
             return reading
-        site, timeline, before = self.sites[reading.site], self._timelines[reading.site], _step(reading) - 1
+        timeline, before = self._timeline, step - 1
         known = timeline.standing(before) if timeline.is_published(before) else [None] * len(registers_kwh)
         values, flags = dict(reading.values), dict(reading.flags)
         before_kwh = known[-len(registers_kwh) :]
-        for field, now, then in zip(site.registers, registers_kwh, before_kwh, strict=True):
-            values[field], flag = power_of(now, then, field, site)
+        for field, now, then in zip(self._registers, registers_kwh, before_kwh, strict=True):
+            values[field], flag = power_of(now, then, field, self.site)
             original = flags.pop(field).original
             if flag is not None:
                 flags[field] = Flagged(flag=flag, original=original)
         return reading.model_copy(update={"values": values, "flags": flags})
 
     def _unused(
-        self, reading: CleanReading, registers_kwh: Sequence[float | None]
+        self, reading: CleanReading, step: int, registers_kwh: Sequence[float | None]
     ) -> list[tuple[str, float, float | None]]:
         """Return field, value and what stands of each value that differs from the published reading of that time."""
-        site = self.sites[reading.site]
-        values = [*_values(reading, site), *registers_kwh]
-        standing = self._timelines[reading.site].standing(_step(reading))
-        named = zip((*site.fields, *site.registers), values, standing, strict=True)
+        values = [*self._values(reading), *registers_kwh]
+        named = zip((*self._fields, *self._registers), values, self._timeline.standing(step), strict=True)
         return [(field, value, stands) for field, value, stands in named if value is not None and value != stands]
 
-    def _repeated(self, reading: CleanReading, registers_kwh: Sequence[float | None]) -> Outcome:
+    def _repeated(self, reading: CleanReading, step: int, registers_kwh: Sequence[float | None]) -> Outcome:
         """Return what becomes of a reading of a published time: no value of it is lost without a word."""
-        columns = {field: column for column, field in self.sites[reading.site].columns.items()}
-        unused = self._unused(reading, registers_kwh)
+        columns = {field: column for column, field in self.site.columns.items()}
+        unused = self._unused(reading, step, registers_kwh)
         if not unused:
             return Merged(reading)
         field, _, stands = unused[0]
@@ -180,14 +169,12 @@ class Ingestor:
         return Rejected("contradicts", columns[field], f"{why}: see which of the two is right")
 
     def remember(self, reading: CleanReading) -> None:
-        """Take note of a reading that was published before; one of an unknown site or out of order says nothing."""
-        site = self.sites.get(reading.site)
-        if site is not None and reading.step_minutes == site.step_minutes:
-            unknown_kwh, timeline = [None] * len(site.registers), self._timelines[site.name]
-            is_new = timeline.last is None or _step(reading) > timeline.last
-            timeline.remember(_step(reading), [*_values(reading, site), *unknown_kwh])
-            if is_new:
-                self._watch(reading)
+        """Take note of a reading that was published before; one out of order says nothing."""
+        timeline, step = self._timeline, self._grid.step_of(reading.time)
+        is_new = timeline.last is None or step > timeline.last
+        timeline.remember(step, [*self._values(reading), *[None] * len(self._registers)])
+        if is_new:
+            self._watch(reading, step)
 
     def recall(self, valid: Valid) -> None:
         """Take note of a reading that was placed before, whatever its outcome; what it published is remembered.
@@ -195,66 +182,46 @@ class Ingestor:
         The clock of that time is not known, and nothing here depends on it. What its registers showed stands in no
         clean reading.
         """
-        name = valid.reading.site
-        timeline, last = self._timelines[name], self._recalled.get(name)
-        step = _step(self._told_apart(valid, last, END_OF_TIME))
+        timeline, last = self._timeline, self._recalled
+        step = self._grid.step_of(self._told_apart(valid, last, END_OF_TIME).time)
         timeline.place(step)
         timeline.complete(step, valid.registers_kwh)
         if timeline.is_published(step):
-            self._recalled[name] = step if last is None else max(step, last)
+            self._recalled = step if last is None else max(step, last)
 
-    def doubts(self, name: str) -> Mapping[str, Doubt]:
-        """Return what is suspected of the loads of a site, by field, as of its last reading."""
-        return self._doubts[name]
-
-    def _watch(self, reading: CleanReading) -> None:
-        site, doubts = self.sites[reading.site], self._doubts[reading.site]
-        for field, watch in zip(_loads(site), self._watches[reading.site], strict=True):
+    def _watch(self, reading: CleanReading, step: int) -> None:
+        for field, watch in zip(self._loads, self._watches, strict=True):
             value_kw = reading.values.get(field)
-            doubt = None if value_kw is None else watch.add(_step(reading), value_kw, site.step_minutes)
+            doubt = None if value_kw is None else watch.add(step, value_kw, self._grid.step_minutes)
             if doubt is not None:
-                doubts[field] = doubt
+                self.doubts[field] = doubt
             elif value_kw is not None:
-                doubts.pop(field, None)
+                self.doubts.pop(field, None)
+
+    def _values(self, reading: CleanReading) -> list[float | None]:
+        values = reading.values
+        return [values.get(field) for field in self._fields]
+
+    def described(self) -> str:
+        """Return what the numbers of the state depend on."""
+        site = self.site
+        measures = (f"{field}:{measure.kind}:{measure.unit}" for field, measure in sorted(site.measures.items()))
+        return f"{site.step_minutes} {site.time_zone} {' '.join([*site.fields, *measures])}"
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return what is known of each site and what it belongs to, by the name of the site and of the array."""
-        belongs = {f"{name}.site": np.array(_described(site)) for name, site in self.sites.items()}
-        loads = {name: np.stack([watch.state() for watch in watches]) for name, watches in self._watches.items()}
-        return belongs | {f"{name}.loads": array for name, array in loads.items()} | states_of(self._timelines)
-
-    def changed(self, state: Mapping[str, NDArray[Any]]) -> Iterator[str]:
-        """Yield, for each site that a state does not hold as the site is now, what is wrong with it."""
-        for name, site in self.sites.items():
-            described, held = _described(site), state.get(f"{name}.site")
-            if held is None or str(held) != described:
-                yield f"{name}.site is {held}, by the table of sites it is {described}"
+        """Return copies of the arrays that hold all that is known, by name."""
+        loads = np.stack([watch.state() for watch in self._watches])
+        return {"site": np.array(self.described()), "loads": loads, **self._timeline.state()}
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from what :meth:`state` returned."""
-        resume_parts(self._timelines, state)
-        self._watches = {name: [LoadWatch.of(load) for load in state[f"{name}.loads"]] for name in self.sites}
-        last = {name: timeline.last for name, timeline in self._timelines.items()}
-        self._recalled = {name: step for name, step in last.items() if step is not None}
-
-
-def _described(site: Site) -> str:
-    """Return what the numbers of a site's state depend on."""
-    measures = (f"{field}:{measure.kind}:{measure.unit}" for field, measure in sorted(site.measures.items()))
-    return f"{site.step_minutes} {site.time_zone} {' '.join([*site.fields, *measures])}"
-
-
-def _loads(site: Site) -> tuple[str, ...]:
-    return tuple(load_field(zone) for zone in site.load_zones)
-
-
-def _values(reading: CleanReading, site: Site) -> list[float | None]:
-    return [reading.values.get(field) for field in site.fields]
+        """Go on from what :meth:`state` returned; raises ``ValueError`` where a value cannot be used."""
+        try:
+            self._timeline.resume(state)
+        except (OSError, OverflowError) as error:  # a time that no calendar has
+            raise ValueError(str(error)) from error
+        self._watches = [LoadWatch.of(load) for load in state["loads"]]
+        self._recalled = self._timeline.last
 
 
 def _shown(value: float | None) -> str:
     return "null" if value is None else str(value)
-
-
-def _step(reading: CleanReading) -> int:
-    return Grid(reading.step_minutes).step_of(reading.time)

@@ -33,24 +33,33 @@ class LoadDoubts:
     def __init__(self, counter: Counter, notes: dict[str, str]) -> None:
         self._counter = counter
         self._notes = notes
-        self._told: dict[tuple[str, str], Doubt] = {}
+        self._told: dict[str, dict[str, Doubt]] = {}  # by site and field
 
     def note(self, site: Site, doubts: Mapping[str, Doubt]) -> None:
         """Tell log and notes what is suspected of a site by field, where that is new or over."""
-        for field in [field for name, field in self._told if name == site.name and field not in doubts]:
-            del self._told[site.name, field]
-            self._notes.pop(_subject(site, field), None)
+        told = self._told.get(site.name)
+        if not doubts and not told:
+            return
+        told = self._told.setdefault(site.name, {})
+        for field in [field for field in told if field not in doubts]:
+            del told[field]
+            self._notes.pop(_subject(site.name, field), None)
         for field, doubt in doubts.items():
-            if self._told.get((site.name, field)) != doubt:
-                self._told[site.name, field] = doubt
+            if told.get(field) != doubt:
+                told[field] = doubt
                 self._tell(site, field, doubt)
+
+    def forget(self, site: str) -> None:
+        """Say nothing more of a site."""
+        for field in self._told.pop(site, {}):
+            self._notes.pop(_subject(site, field), None)
 
     def _tell(self, site: Site, field: str, doubt: Doubt) -> None:
         said = doubt.text(field, site, site.grid.time_of(doubt.since_step))
         self._counter.labels(site.name, field, doubt.kind).inc()
-        self._notes[_subject(site, field)] = said
+        self._notes[_subject(site.name, field)] = said
         log.warning("a load in doubt", why=said)
 
 
-def _subject(site: Site, field: str) -> str:
-    return f"{field} of {site.name}"
+def _subject(site: str, field: str) -> str:
+    return f"{field} of {site}"

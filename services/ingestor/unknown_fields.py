@@ -54,6 +54,12 @@ class UnknownFields:
                 self._told.add((site, name, bool(valid.absent)))
                 self._tell(site, name, valid.absent)
 
+    def forget(self, site: str) -> None:
+        """Say nothing more of a site."""
+        for name in {name for of, name, _ in self._told if of == site}:
+            self._notes.pop(_subject(site, name), None)
+        self._told = {told for told in self._told if told[0] != site}
+
     def _tell(self, site: str, name: str, absent: Sequence[str]) -> None:
         advice = "give it a field in the columns of the site's table (TETOUAN_SITES), or list it in ignore"
         said = f'"{name}" is no column of {site} and is passed over: {advice}'
@@ -61,5 +67,9 @@ class UnknownFields:
             column = closest(name, absent, LIKE)
             lacks = f'did "{name}" replace "{column}"?' if column else f'"{absent[0]}" does not come at the same time'
             said = f"{said}; {lacks}"
-        self._notes[f'field "{name}" of {site}'] = said
+        self._notes[_subject(site, name)] = said
         log.warning("an unknown field", why=said)
+
+
+def _subject(site: str, name: str) -> str:
+    return f'field "{name}" of {site}'

@@ -13,7 +13,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from itertools import accumulate
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from services.ingestor.lookalikes import looks_like
@@ -63,6 +65,8 @@ UNTOLD: Judged = (None, "missing")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # none of these scans hostile input twice; a text may lack its end
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+NONE: Mapping[str, str] = MappingProxyType({})
 MARKED = re.compile(r"\d[ \u00a0\u202f'\u2019.,]\d")
 TEXT = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 
@@ -74,6 +78,8 @@ class Rejected:
     reason: Reason
     field: str | None
     value: str | None
+    site: str | None = None
+    """The site that it names, where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,7 @@ class Valid:
     registers_kwh: tuple[float | None, ...]
 
 
-def validate(raw: bytes, sites: Mapping[str, Site]) -> Valid | Rejected:
+def validate(raw: bytes, sites: Mapping[str, Site], refused: Mapping[str, str] = NONE) -> Valid | Rejected:
     """Return the reading in the raw record, or why there is none.
 
     Parameters
@@ -108,6 +114,8 @@ def validate(raw: bytes, sites: Mapping[str, Site]) -> Valid | Rejected:
         A JSON object in UTF-8 with ``site``, the site's time column and its published columns, as text or numbers.
     sites : Mapping[str, Site]
         The known sites by name.
+    refused : Mapping[str, str]
+        Of the entries of the table that are no sites, why.
 
     Notes
     -----
@@ -116,8 +124,8 @@ def validate(raw: bytes, sites: Mapping[str, Site]) -> Valid | Rejected:
     """
     try:
         record = _decode(raw)
-        site = _site(record, sites)
-        known = {"site", *site.time_columns, *site.columns, *site.ignore}
+        site = _site(record, sites, refused)
+        known = _known_names(site.time_columns, tuple(site.columns), site.ignore)
         unknown = tuple(name for name in record if name not in known)
         absent = tuple(column for column in site.columns if column not in record)
         moment = _time(record, unknown, site)
@@ -128,8 +136,13 @@ def validate(raw: bytes, sites: Mapping[str, Site]) -> Valid | Rejected:
 
 
 class _Refusal(Exception):  # noqa: N818 - it never leaves this module: a refusal is an outcome, not an error
-    def __init__(self, reason: Reason, field: str | None, value: str | None) -> None:
-        self.rejected = Rejected(reason, None if field is None else excerpt(field), value)
+    def __init__(self, reason: Reason, field: str | None, value: str | None, site: str | None = None) -> None:
+        self.rejected = Rejected(reason, None if field is None else excerpt(field), value, site)
+
+
+@cache
+def _known_names(times: tuple[str, ...], columns: tuple[str, ...], ignore: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(("site", *times, *columns, *ignore))
 
 
 def _decode(raw: bytes) -> dict[str, Any]:
@@ -176,12 +189,16 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 JSON = json.JSONDecoder(object_pairs_hook=_unique, parse_float=str, parse_int=str, parse_constant=str)
 
 
-def _site(record: dict[str, Any], sites: Mapping[str, Site]) -> Site:
+def _site(record: dict[str, Any], sites: Mapping[str, Site], refused: Mapping[str, str]) -> Site:
     name = record.get("site")
     site = sites.get(name) if isinstance(name, str) else None
-    if site is None:
-        raise _Refusal("unknown_site", "site", _no_such_site(name, record, sites))
-    return site
+    if site is not None:
+        return site
+    named = name if isinstance(name, str) and NAME.fullmatch(name) else None
+    if named is not None and named in refused:
+        said = f"{named}: its table is refused: {refused[named]}: mend it, and start the services anew"
+        raise _Refusal("unknown_site", "site", said, named)
+    raise _Refusal("unknown_site", "site", _no_such_site(name, record, sites), named)
 
 
 def _no_such_site(name: object, record: dict[str, Any], sites: Mapping[str, Site]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from shared.sites.grid import Grid
+from shared.sites.grid import grid_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -75,7 +75,7 @@ class LoadWatch:
 
     def add(self, step: int, value_kw: float, step_minutes: int) -> Doubt | None:
         """Fold a reading; return what is suspected with it, None where nothing is."""
-        steps_a_day = Grid(step_minutes).day
+        steps_a_day = grid_of(step_minutes).day
         self._rise(step, value_kw)
         self._compare(step, abs(value_kw), steps_a_day)
         long = step - self.rising_since >= RISING_DAYS * steps_a_day and self.readings >= steps_a_day

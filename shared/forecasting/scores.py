@@ -25,7 +25,7 @@ from shared.forecasting.resolution import ABSENT, FirstDay, Resolution
 from shared.forecasting.same_time import SameTime, same_time
 from shared.forecasting.size import crosses_zero
 from shared.forecasting.state import below, fields_of, give, joined, known, whole_number
-from shared.sites.grid import Grid
+from shared.sites.grid import Grid, grid_of
 from shared.sites.site import load_field
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ _FORECAST_TERMS = Term.INTERVAL + 1
 
 def step_of(time: datetime, step_minutes: int) -> int:
     """Return the index of the step that holds an aware ``time``, counted from 1970 in UTC."""
-    return Grid(step_minutes).step_of(time)
+    return grid_of(step_minutes).step_of(time)
 
 
 def load_kw(reading: CleanReading, zone: int) -> float:

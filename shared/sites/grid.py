@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["Grid"]
+__all__ = ["Grid", "grid_of"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -75,3 +75,9 @@ class Grid:
         import pandas as pd  # noqa: PLC0415 - only who has it needs it here
 
         return pd.DatetimeIndex(pd.to_datetime(steps * 60 * self.step_minutes, unit="s", utc=True))
+
+
+@cache
+def grid_of(step_minutes: int) -> Grid:
+    """Return the one grid of that distance, which has worked out its numbers."""
+    return Grid(step_minutes)

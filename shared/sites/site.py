@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from shared.sites.country import zone_like
-from shared.sites.grid import Grid
+from shared.sites.grid import Grid, grid_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -256,7 +256,7 @@ class Site(BaseModel):
     @property
     def grid(self) -> Grid:
         """The arithmetic of its steps."""
-        return Grid(self.step_minutes)
+        return grid_of(self.step_minutes)
 
     @property
     def calendar(self) -> Calendar:

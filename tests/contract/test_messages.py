@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import ValidationError
 
-from services.ingestor.judging import Accepted, Ingestor
+from services.ingestor.ingestor import Ingestor
+from services.ingestor.judging import Accepted
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, DeadLetter, DriftEvent, Forecast, Message, ModelEvent, Scores
 from shared.data.reading import read_table

@@ -17,6 +17,7 @@ from shared.forecasting.prior import Prior, Source
 from shared.runtime.health import Health
 from shared.runtime.metrics import new_registry
 from shared.runtime.settings import Refused, load
+from shared.runtime.state import OutdatedError
 from shared.sites.site import Site
 from shared.sites.table import Sites
 from tests.unit.forecaster.conftest import START
@@ -100,8 +101,9 @@ def run(core: ForecasterCore, records: Sequence[Consumed], batch: int, *, restor
 
 
 def arrays_of(core: ForecasterCore) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
-    """Return every array of the state to the bit."""
-    return {name: (str(array.dtype), array.shape, array.tobytes()) for name, array in core.state().items()}
+    """Return every array of the sites to the bit."""
+    of_sites = {name: array for name, array in core.state().items() if "/" in name}
+    return {name: (str(array.dtype), array.shape, array.tobytes()) for name, array in of_sites.items()}
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +143,19 @@ def test_each_site_is_forecast_as_if_it_were_alone(
     assert len(arrays_of(resumed)) == sum(len(state) for _, state in alone.values())
 
 
+def test_a_site_whose_readings_came_before_the_table_had_it_begins_from_the_topic(
+    interleaved: list[CleanReading],
+) -> None:
+    """They were passed over: what a core without it has kept is not what the topic makes of it."""
+    without, records = core_of("north"), records_of(interleaved[:50])
+    run(without, records, 50)
+    with pytest.raises(OutdatedError, match=r"there were readings of north\.2 before the table of sites had it"):
+        core_of(*SITES).resume(without.state())
+    dropped = core_of("north")
+    run(dropped, records_of(each for each in interleaved[:50] if each.site == "north"), 50)
+    core_of(*SITES).resume(dropped.state())
+
+
 def test_what_is_wrong_at_one_site_stays_there(interleaved: list[CleanReading]) -> None:
     """A wrong step is a dead letter that begins nothing; the other site is answered."""
     health = Health()
@@ -150,7 +165,7 @@ def test_what_is_wrong_at_one_site_stays_there(interleaved: list[CleanReading]) 
     letter, *answers = run(core, records_of([wrong, other]), 2)
     assert DeadLetter.from_headers(letter.headers).reason == "wrong_step"
     assert {answer.key for answer in answers} == {b"north.2"}
-    assert {name.partition("/")[0] for name in core.state()} == {"north.2"}
+    assert {name.partition("/")[0] for name in core.state()} == {"unserved", "north.2"}
     assert "(north.2)" in health.notes["cold"]
 
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from services.forecaster.issuing import Issuer, ZoneModels
-from services.ingestor.judging import Accepted, Ingestor
+from services.ingestor.ingestor import Ingestor
+from services.ingestor.judging import Accepted
 from shared.data.year import find_year
 from shared.forecasting.model import ZoneDemand
 from shared.sites.table import site

@@ -15,7 +15,8 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from services.ingestor.app import IngestorCore
-from services.ingestor.judging import Ingestor
+from services.ingestor.ingestor import Ingestor
+from services.ingestor.judging import Rejected
 from services.ingestor.load_doubts import LoadDoubts
 from services.ingestor.metrics import IngestorMetrics
 from services.ingestor.unknown_fields import UnknownFields
@@ -29,6 +30,8 @@ from tests.unit.states import assert_misfits_are_refused, assert_same, assert_wr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy as np
 
     from shared.runtime.records import Outgoing
     from shared.sites.site import Site
@@ -198,9 +201,12 @@ def test_what_does_not_fit_is_refused_by_name() -> None:
     assert_misfits_are_refused(core(), old.state())
 
 
-def test_the_state_belongs_to_a_site() -> None:
-    """Another format is another state."""
-    assert core().identity() == {"format": "3"}
+def test_the_state_belongs_to_a_format() -> None:
+    """Another format is another state; the sites are in the state, as soon as they have sent something."""
+    fresh = core(sites=(TETOUAN, north()))
+    assert (fresh.identity(), set(fresh.state())) == ({"format": "4"}, {"unserved"})
+    fresh.handle(records("3/1/2020 0:00"))
+    assert {name.partition("/")[0] for name in fresh.state()} == {"unserved", "tetouan"}
 
 
 def north(**changes: object) -> Site:
@@ -220,26 +226,78 @@ def test_all_sites_of_the_table_are_served() -> None:
     ] * 3
 
 
-def test_a_site_that_left_the_table_is_dropped() -> None:
-    """The others go on where they were."""
-    old, alone = core(sites=(TETOUAN, north())), core()
-    old.handle(records("3/1/2020 0:00"))
-    state = old.state()
-    alone.resume(state)
-    assert_same(alone.state(), {name: array for name, array in state.items() if name.startswith("tetouan.")})
+def of_site(name: str, *times: str) -> list[Consumed]:
+    """Return raw records of another site."""
+    return [Consumed(raw(time).replace(b"tetouan", name.encode()), key=name.encode()) for time in times]
+
+
+@pytest.mark.parametrize("name", ["north", "tetouan.2"])
+def test_a_site_that_left_the_table_is_dropped(name: str) -> None:
+    """The others go on where they were, whatever it was called; should it come back, its past is on the topics."""
+    both, alone = core(sites=(TETOUAN, north(name=name))), core()
+    both.handle([*records("3/1/2020 0:00"), *of_site(name, "3/1/2020 0:00")])
+    alone.handle(records("3/1/2020 0:00"))
+    left = core()
+    left.resume(both.state())
+    assert_same({key: held for key, held in left.state().items() if key != "unserved"}, site_arrays(alone))
+    again = core(sites=(TETOUAN, north(name=name)))
+    with pytest.raises(OutdatedError, match=f"there were records of {name} before the table of sites had it"):
+        again.resume(left.state())
+    again.resume(both.state())
+    assert_same(again.state(), both.state())
+
+
+def site_arrays(of: IngestorCore) -> dict[str, np.ndarray]:
+    """Return the arrays of the sites."""
+    return {name: array for name, array in of.state().items() if "/" in name}
 
 
 @pytest.mark.parametrize(
     "changed", [{"step_minutes": 30}, {"time_zone": "Europe/Madrid"}, {"columns": {"A": "zone_1_kw"}}, None]
 )
-def test_a_site_that_is_new_or_changed_begins_from_the_topics(changed: dict[str, object] | None) -> None:
+def test_a_site_that_changed_or_was_not_known_begins_from_the_topics(changed: dict[str, object] | None) -> None:
     """The snapshot does not hold it as it is now: what it has published is read again, of its present step."""
     before = (TETOUAN,) if changed is None else (TETOUAN, north())
     old, new = core(sites=before), core(sites=(TETOUAN, north(**(changed or {}))))
+    old.handle(of_site("north", "3/1/2020 0:00"))
     blank = new.state()
     with pytest.raises(OutdatedError, match="north"):
         new.resume(old.state())
     assert_same(new.state(), blank)
+
+
+def test_a_site_that_is_new_in_the_table_begins_with_its_first_reading() -> None:
+    """Where nothing of it came before, the state of the others is taken up as it is."""
+    old, new = core(), core(sites=(TETOUAN, north()))
+    old.handle(records("3/1/2020 0:00"))
+    new.resume(old.state())
+    assert_same(new.state(), old.state())
+    assert [one.topic for one in new.handle(of_site("north", "3/1/2020 0:00"))] == [topics.CLEAN.name]
+
+
+def test_records_of_a_refused_entry_of_the_table_say_why() -> None:
+    """Its name is known, and what is wrong with its table; the other sites run."""
+    ingestor = Ingestor([TETOUAN], timedelta(days=3), {"north": "north.step_minutes = 7: use 5, 10, 15, 30 or 60"})
+    outcome = ingestor.judge(of_site("north", "3/1/2020 0:00")[0].value or b"", NOW)
+    assert isinstance(outcome, Rejected)
+    assert (outcome.reason, outcome.field) == ("unknown_site", "site")
+    assert outcome.value == (
+        "north: its table is refused: north.step_minutes = 7: use 5, 10, 15, 30 or 60: mend it, and start the services "
+        "anew"
+    )
+
+
+def test_what_an_ingestor_shows_of_its_sites_goes_away_with_it() -> None:
+    """Series and notes; a process goes on with other cores."""
+    registry, notes = CollectorRegistry(), dict[str, str]()
+    closing = core(registry, notes)
+    closing.handle([Consumed(raw("3/1/2020 0:00").replace(b"{", b'{"colour": "red", ', 1))])
+    assert 'field "colour" of tetouan' in notes
+    assert registry.get_sample_value("tetouan_accepted_readings_total", {"site": "tetouan"}) == 1
+    closing.close()
+    assert notes == {}
+    left = [sample.name for family in registry.collect() for sample in family.samples if "site" in sample.labels]
+    assert left == []
 
 
 @pytest.mark.parametrize(

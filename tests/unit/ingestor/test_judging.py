@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ingestor.judging import Accepted, Ingestor, Merged, Outcome, Rejected, Valid
+from services.ingestor.ingestor import Ingestor
+from services.ingestor.judging import Accepted, Merged, Outcome, Rejected, Valid
 from services.ingestor.validation import validate
 from shared.sites.table import site
 from tests.unit.ingestor.readings import SITES, raw

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.ingestor.judging import Accepted, Ingestor, Merged, Outcome, Rejected
+from services.ingestor.ingestor import Ingestor
+from services.ingestor.judging import Accepted, Merged, Outcome, Rejected
 from services.ingestor.validation import Valid
 from shared.data.year import find_year
 from shared.sites.site import Measure, Site

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from services.ingestor.judging import Accepted, Ingestor, Merged, Outcome, Rejected
+from services.ingestor.ingestor import Ingestor
+from services.ingestor.judging import Accepted, Merged, Outcome, Rejected
 from shared.sites.site import Site
 
 if TYPE_CHECKING:
