@@ -256,8 +256,8 @@ class GuardConstants(Constants):
     """A reading within this ratio of the forecast is believed."""
     errors: float = field(default=10.0, metadata=_NOT_NEGATIVE)
     """A reading within so many times the usual error one step ahead is believed."""
-    most_refused: int = field(default=6, metadata=_COUNT)
-    """After so many refused in a row the next is the new truth."""
+    refused_minutes: int = field(default=60, metadata=_COUNT)
+    """After so long with readings refused, two at least, the next is the new truth."""
     drop_share: float = field(default=0.5, metadata=_SHARE)
     """How much of a drop its first reading makes in the forecast; the next one tells."""
     wild_ratio: float = field(default=3.0, metadata=_RATIO)

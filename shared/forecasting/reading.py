@@ -25,7 +25,7 @@ def take(zone: Zone, step: int, at: int, load_kw: NDArray[np.float64]) -> float 
     outlook, history = zone.outlook, zone.history
     expected_kw = outlook.expected_kw(step)
     outlook.last_step = step
-    outlook.reason, perhaps_kw = _judge(zone, load_kw.item(), expected_kw)
+    outlook.reason, perhaps_kw = _judge(zone, step, load_kw.item(), expected_kw)
     if outlook.reason:
         filler_kw = history.load_kw(at - 1) if expected_kw is None else expected_kw
         history.append(step, np.array((filler_kw,)), filled=True)
@@ -39,7 +39,7 @@ def take(zone: Zone, step: int, at: int, load_kw: NDArray[np.float64]) -> float 
     return perhaps_kw
 
 
-def _judge(zone: Zone, load_kw: float, expected_kw: float | None) -> tuple[str, float | None]:
+def _judge(zone: Zone, step: int, load_kw: float, expected_kw: float | None) -> tuple[str, float | None]:
     """Return why the reading is not believed, empty where it is, and what the load may be all the same.
 
     Before the model answers, a forecast is no judge.
@@ -50,7 +50,8 @@ def _judge(zone: Zone, load_kw: float, expected_kw: float | None) -> tuple[str, 
     if expected_kw is None or not zone.adapted:
         zone.guard.trust()
         return "", None
-    verdict = zone.guard.judge(load_kw, expected_kw, zone.intervals.usual_error_kw, zone.outlook.swing_kw)
+    usual_kw, usual_error_kw = zone.outlook.usual_kw.item(step % zone.block_steps), zone.intervals.usual_error_kw
+    verdict = zone.guard.judge(load_kw, expected_kw, usual_kw, usual_error_kw, zone.outlook.swing_kw)
     if verdict.believed:
         return "", None
     read, expected = digits(load_kw), digits(expected_kw)

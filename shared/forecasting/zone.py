@@ -91,9 +91,11 @@ class Zone:
             "history": self.history,
             "intervals": self.intervals,
             "ladder": self.ladder,
+            "lost": self.guard.lost,
             "outlook": self.outlook,
             "regression": self.regression,
             "shift": self.shift,
+            "unforeseen": self.guard.unforeseen_kw,
         }
 
     @property

@@ -28,7 +28,7 @@ OWN = Calendar(
     remove=(date(2017, 6, 25),),
     ramadan=((date(2017, 5, 27), date(2017, 6, 25)),),
 )
-OTHER = METHOD.changed({"regression.half_lives_days": (20.0, 200.0), "guard.most_refused": 4})
+OTHER = METHOD.changed({"regression.half_lives_days": (20.0, 200.0), "guard.refused_minutes": 240})
 
 
 @pytest.fixture
@@ -119,8 +119,8 @@ def test_nothing_is_unpickled(saved: Path) -> None:
 
 def test_a_newer_format_asks_for_an_update(saved: Path) -> None:
     """A version that this program does not read is named."""
-    rewritten(saved, header=header(saved, version=11))
-    with pytest.raises(ValueError, match=r"zone-demand\.npz .*format version 11, this program reads 10.*: run"):
+    rewritten(saved, header=header(saved, version=12))
+    with pytest.raises(ValueError, match=r"zone-demand\.npz .*format version 12, this program reads 11.*: run"):
         ZoneDemand.load(saved)
 
 
@@ -173,7 +173,7 @@ def test_a_constant_that_cannot_be_used_is_named(saved: Path, constants: dict[st
 
 
 def test_a_loaded_model_goes_on_with_its_own_constants(saved: Path) -> None:
-    """Not with those of the program: the guard of this one gives in after four refused readings, not six."""
+    """Not with those of the program: the guard of this one gives in after four hours of refusals, not two."""
     model = ZoneDemand.load(saved)
     assert model.last_step is not None
     usual_kw = float(model.predict().median_kw[0])

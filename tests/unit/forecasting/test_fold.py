@@ -91,8 +91,8 @@ def test_a_wild_reading_neither_teaches_nor_misleads(model: ZoneDemand, syntheti
     assert f"{10.0 * load_kw[18 * DAY]:,.0f} kW" in forecast.reason
 
 
-def test_after_six_refusals_the_reading_is_the_truth(model: ZoneDemand, synthetic: Series) -> None:
-    """When load doubles for good, six readings are refused, and from the seventh on the new level is forecast."""
+def test_after_an_hour_of_refusals_the_reading_is_the_truth(model: ZoneDemand, synthetic: Series) -> None:
+    """When load doubles for good, an hour of readings is refused, and from then on the new level is forecast."""
     first_step, load_kw = synthetic(20)
     load_kw[18 * DAY :] *= 2.0
     model.fit(first_step, load_kw[: 18 * DAY])
@@ -100,8 +100,8 @@ def test_after_six_refusals_the_reading_is_the_truth(model: ZoneDemand, syntheti
     for step in range(18 * DAY, 18 * DAY + 12):
         model.partial_fit(first_step + step, load_kw[step])
         reasons.append(model.predict().reason)
-    assert all(reasons[:6])
-    assert not any(reasons[6:])
+    assert all(reasons[:2])
+    assert not any(reasons[2:])
     assert model.predict().median_kw[0] == pytest.approx(load_kw[18 * DAY + 12], rel=0.1)
 
 
@@ -115,6 +115,20 @@ def test_an_outage_of_a_part_may_become_one_of_all(model: ZoneDemand, synthetic:
     assert model.predict().reason is not None
     for step in range(outage + 16, outage + 2 * DAY):
         assert model.partial_fit(first_step + step, 0.0).predict().reason is None
+
+
+@pytest.mark.parametrize(("hours", "left"), [(4, 0.0), (9, 0.0), (9, 0.02), (30, 0.0)])
+def test_after_an_outage_of_all_the_load_is_believed_at_once(
+    model: ZoneDemand, synthetic: Series, hours: int, left: float
+) -> None:
+    """It comes back to what is usual: the first reading may wait for the second, and none after it is refused."""
+    first_step, load_kw = synthetic(24)
+    outage = slice(20 * DAY, 20 * DAY + 2 * hours)
+    load_kw[outage] *= left
+    model.fit(first_step, load_kw[: outage.stop])
+    after = range(outage.stop, outage.stop + DAY)
+    reasons = [model.partial_fit(first_step + step, load_kw[step]).predict().reason for step in after]
+    assert not any(reasons[1:])
 
 
 def test_another_unit_is_the_truth_only_after_six_hours(model: ZoneDemand, synthetic: Series) -> None:

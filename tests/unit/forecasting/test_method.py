@@ -20,7 +20,7 @@ def test_constants_come_back_from_json(method: Constants) -> None:
     assert type(method).of_named(json.loads(json.dumps(other.named()))) == other
 
 
-_FREE = ("regression.half_lives_days", "guard.most_refused", "n_estimators", "half_life_days")
+_FREE = ("regression.half_lives_days", "guard.refused_minutes", "n_estimators", "half_life_days")
 
 
 def _other(value: Any) -> Any:
