@@ -151,6 +151,7 @@ class Features:
     def __init__(self, calendar: Calendar, grid: Grid, leads: Steps, horizon_steps: int) -> None:
         self._calendar, self._grid, self._leads = calendar, grid, leads
         self._ahead = np.arange(1, horizon_steps + 1)
+        self.ahead_steps = round(calendar.ahead_minutes / grid.step_minutes)
         day, row = grid.day, window_steps(grid)
         self._table_start = (DAYS_BACK - 1) * day
         self._today = DAYS_BACK * day
@@ -278,7 +279,7 @@ class Features:
         """
         day, (weights, count, leads, _) = self._grid.day, beta.shape
         slots = np.arange(day - self._beyond, 2 * day + self._beyond)
-        share = windows(day, count).share[slots % day]
+        share = windows(day, count, self.ahead_steps).share[slots % day]
         of_loads = beta[..., : self._products_end].swapaxes(1, 2).reshape(weights * leads, -1)
         of_calendar = _blended(share, beta[..., self._products_end :])
         gamma = _blended(share, gamma)

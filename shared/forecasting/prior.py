@@ -39,7 +39,7 @@ __all__ = ["VERSION", "Lesson", "Prior", "Source"]
 
 Floats = NDArray[np.float64]
 
-VERSION = 1
+VERSION = 2
 """Of the file."""
 
 _KIND = "prior"

@@ -144,6 +144,7 @@ class LeadRegression:
     rows_a_day: int
     constants: RegressionConstants
     prior: Weights | None = None  # per kW of size: shrunk towards; None for zero
+    ahead_steps: int = 0  # of the site's clock to UTC
     shared: Singles = field(init=False)  # A, (memories, windows, half of origin_width x origin_width)
     cross: Singles = field(init=False)  # (memories, windows, origin_width, leads * (lead_width + 1))
     own: Singles = field(init=False)  # (memories, windows, leads, half of (lead_width + 1) x (lead_width + 1))
@@ -157,7 +158,7 @@ class LeadRegression:
     def __post_init__(self) -> None:
         constants, joined = self.constants, self.lead_width + 1
         sums = memories, count = len(constants.half_lives_days), constants.windows
-        self._windows = windows(self.rows_a_day, count)
+        self._windows = windows(self.rows_a_day, count, self.ahead_steps)
         self._kept = 0.5 ** (1.0 / np.array(constants.half_lives_days))
         self._upper, self._whole = _triangle(self.origin_width)
         self._own_upper, self._own_whole = _triangle(joined)

@@ -77,6 +77,7 @@ class Zone:
             rows_a_day=day,
             constants=method.regression,
             prior=None if prior is None else prior.weights_for(grid, horizon_steps, method.regression, self.features),
+            ahead_steps=self.features.ahead_steps,
         )
         self.features.turn_to(self.history)
 

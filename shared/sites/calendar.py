@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -20,6 +20,7 @@ __all__ = ["Calendar", "Clock"]
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _DAY_MINUTES = 1440
+_WINTER_AND_SUMMER = np.array([datetime(2020, month, 1, tzinfo=UTC).timestamp() // 60 for month in (1, 7)], np.int64)
 _QUARTER_MINUTES = 15  # no time zone in force today changes its offset between two quarter hours
 
 
@@ -84,6 +85,11 @@ class Calendar:
     @cached_property
     def _published(self) -> Container[date]:
         return () if self.country is None else holidays.country_holidays(self.country)
+
+    @cached_property
+    def ahead_minutes(self) -> int:
+        """By how many minutes the clock is ahead of UTC when it is not summer time: a constant, as it was in 2020."""
+        return int(self._ahead(_WINTER_AND_SUMMER).min())
 
     def clock(self, steps: NDArray[np.int64], step_minutes: int) -> Clock:
         """Return what the clocks of the site show at the steps."""

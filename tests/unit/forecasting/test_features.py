@@ -159,6 +159,15 @@ def test_a_plan_answers_what_the_rows_say(features: Features, history: History, 
         )
 
 
+def test_weights_of_a_window_are_those_of_its_time_on_the_clock(history: History) -> None:
+    """At midnight in Tokyo, 15 h UTC, the first window alone answers, as at midnight UTC where that is the clock."""
+    beta, gamma, limit = np.ones((2, 4, 14, 93)), np.ones((2, 4, 14, 36)), np.full(36, np.inf)
+    for time_zone, midnight in (("UTC", 0), ("Asia/Tokyo", 15 * DAY // 24)):
+        features = Features(Calendar("MA", time_zone), Grid(10), grid_leads(Grid(10), DAY), DAY)
+        features.turn_to(history)
+        assert features.plan(beta, gamma, limit).share[midnight, :, 0].tolist() == [1.0, 0.0, 0.0, 0.0]
+
+
 def test_an_origin_does_not_see_its_neighbours(features: Features, history: History) -> None:
     """Answered alone, or with any others before and after it, its numbers are the same to the bit."""
     random, noon = np.random.default_rng(1), int(YESTERDAY[DAY // 2]) + DAY

@@ -28,6 +28,16 @@ def test_a_window_is_its_own_at_its_centre() -> None:
         assert (np.diff(steps) > 0).all()
 
 
+@pytest.mark.parametrize("ahead_steps", [-30, 0, 7, 54, 72])
+def test_windows_go_by_the_clock_of_the_site(ahead_steps: int) -> None:
+    """Where the clock is ahead, its midnight comes earlier in UTC; the steps still name all that have a share."""
+    here, there = windows(144, 4), windows(144, 4, ahead_steps)
+    np.testing.assert_array_equal(there.share, here.share[(np.arange(144) + ahead_steps) % 144])
+    for window, steps in enumerate(there.steps):
+        assert set(np.flatnonzero(there.share[:, window] > 1e-12)) <= set(steps.tolist())
+        assert (np.diff(steps) > 0).all()
+
+
 @pytest.mark.parametrize("count", [0, 1, 5, 7])
 def test_what_does_not_divide_a_day_is_refused(count: int) -> None:
     """The message names the number and what to use."""

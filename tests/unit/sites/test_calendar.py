@@ -83,6 +83,15 @@ def test_a_clock_is_turned_by_the_steps_of_its_change(time_zone: str, winter: in
     assert Calendar(None, time_zone).turned(steps, 10).tolist() == [winter, summer]
 
 
+@pytest.mark.parametrize(
+    ("time_zone", "minutes"),
+    [("UTC", 0), ("Europe/Madrid", 60), ("Asia/Kathmandu", 345), ("America/New_York", -300), ("Australia/Sydney", 600)],
+)
+def test_a_clock_is_ahead_by_what_it_is_without_summer_time(time_zone: str, minutes: int) -> None:
+    """In both halves of the world."""
+    assert Calendar(None, time_zone).ahead_minutes == minutes
+
+
 def test_a_date_that_was_skipped_turns_no_clock() -> None:
     """Samoa left out 30 December 2011, and the time of the day stayed what it was."""
     steps = steps_at(datetime(2011, 12, 29, tzinfo=UTC), datetime(2012, 1, 2, tzinfo=UTC))
