@@ -33,6 +33,7 @@ CHANGES = [
     ("America/New_York", "Etc/GMT+4", datetime(2025, 11, 2, 6, tzinfo=UTC), 60),
     ("Australia/Adelaide", "Australia/Darwin", datetime(2025, 10, 4, 16, 30, tzinfo=UTC), 60),
     ("Australia/Lord_Howe", "Etc/GMT-11", datetime(2025, 4, 5, 15, tzinfo=UTC), 30),
+    ("Australia/Lord_Howe", "Australia/Darwin", datetime(2025, 10, 4, 15, 30, tzinfo=UTC), 30),
 ]
 """A zone, another whose clock goes on as it did before the change, when that is, and a step in minutes."""
 SEEN_DAYS, WEEK, DAY = 42, 7, 48
@@ -71,6 +72,19 @@ def test_the_week_after_a_change_is_a_week_like_any_other(
 ) -> None:
     """A day ahead the error is at most 1.1 times that of the same week without a change, from its first hour on."""
     assert rmse_kw(changed, change, step_minutes) <= 1.1 * rmse_kw(unchanged, change, step_minutes)
+
+
+@pytest.mark.parametrize(
+    ("unchanged", "change"),
+    [
+        ("Etc/GMT-11", datetime(2025, 4, 5, 15, tzinfo=UTC)),
+        ("Australia/Darwin", datetime(2025, 10, 4, 15, 30, tzinfo=UTC)),
+    ],
+    ids=str,
+)
+def test_a_change_by_half_a_step_stays_small(unchanged: str, change: datetime) -> None:
+    """Hourly readings of Lord Howe, whose clock moves by half an hour: the week after has less than twice the error."""
+    assert rmse_kw("Australia/Lord_Howe", change, 60) < 2.0 * rmse_kw(unchanged, change, 60)
 
 
 def test_the_usual_load_of_a_time_is_that_of_the_clock() -> None:
