@@ -204,7 +204,11 @@ def main() -> None:
         parser.error(
             f"--zones: {year.site.name} has no zone {odd.pop()}, only {', '.join(map(str, year.site.load_zones))}"
         )
-    validations = [Validation.of(History.of(year, zone, year.test_start)) for zone in chosen_zones]
+    histories = {zone: History.of(year, zone, year.test_start) for zone in year.site.load_zones}
+    validations = [
+        Validation.of(histories[zone], (other for name, other in histories.items() if name != zone))
+        for zone in chosen_zones
+    ]
     results = Results(year.sha256, arguments.json)
     found: dict[str, list[Choice]] = {}
     with threadpool_limits(1), steps_shown(console) as progress:

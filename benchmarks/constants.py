@@ -91,6 +91,10 @@ GROUPS: dict[str, tuple[Constant, ...]] = {
         _of("demand.regression.robust_errors", 1.0, 1.5, 2.0, 3.0, 1000.0),
         _of("demand.regression.clip_rms", 5.0, 8.0, 13.0),
     ),
+    "prior": (
+        _of("demand.regression.prior_share", 0.4, 0.5, 0.6, 0.7, 0.8, 1.0),
+        _of("demand.regression.prior_of_one_day", 40.0, 80.0, 160.0, 300.0, 600.0),
+    ),
     "blend": (
         Constant(
             ("demand.blend.day", "demand.blend.week", "demand.blend.mean"),

@@ -19,9 +19,10 @@ from benchmarks.accuracy import DAY, DISTURBANCES, Disturbance, mean_rmse_kw, we
 from benchmarks.streaming import empty_model, take
 from shared.forecasting.boosting import Boosting
 from shared.forecasting.intervals import COVERAGES
+from shared.forecasting.prior import Prior, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from benchmarks.constants import Methods
     from benchmarks.streaming import Tell
@@ -34,6 +35,7 @@ __all__ = [
     "Criterion",
     "Validation",
     "begun",
+    "borrowed",
     "cases",
     "disturbed",
     "estimated",
@@ -52,21 +54,24 @@ SWITCHED_HOURS = (1, 2, 4, 6, 10, 14)
 RATIOS = (1.08, 0.9, 1.15, 0.85, 1.3, 0.6)  # of the load for good to that of before
 NIGHT_HOURS, NIGHTS = 10, 3
 BEGUN, BEGUN_EVERY, BEGUN_DAYS, FIRST_DAYS = 8, 30, 34, 8
+BORROWED, BORROWED_EVERY, BORROWED_DAYS = 8, 28, 14
 
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """A zone's year without its last fifth, of which nothing is seen, and the last three quarters of what remains."""
+    """A zone's year without its last fifth, of which nothing is seen, and the last three quarters of what remains.
+
+    ``others`` are the other zones of the site, cut off like it.
+    """
 
     history: History
     rows: range
+    others: tuple[History, ...] = ()
 
     @classmethod
-    def of(cls, history: History) -> Self:
+    def of(cls, history: History, others: Iterable[History] = ()) -> Self:
         """Cut off the rows that have not been seen."""
-        seen = slice(history.seen)
-        before = replace(history, demand_kw=history.demand_kw[seen], weather=history.weather[seen])
-        return cls(before, range(history.seen // 4, history.seen))
+        return cls(_seen(history), range(history.seen // 4, history.seen), tuple(map(_seen, others)))
 
     @property
     def first_step(self) -> int:
@@ -98,6 +103,32 @@ class Validation:
             ahead_kw[row] = model.correct(step + DAY, tomorrow_kw[row])
             model.partial_fit(step, now_kw[row], load_kw)
         return ahead_kw
+
+    @property
+    def starts(self) -> list[int]:
+        """The rows at which a forecaster begins with a prior: spread over those that are judged."""
+        last = self.rows.stop - (BORROWED_DAYS + 1) * DAY
+        return list(range(self.rows.start, last + 1, BORROWED_EVERY * DAY))[:BORROWED]
+
+    @cached_property
+    def priors(self) -> list[Prior]:
+        """What the other zones have taught by each of the starts; empty where there are none."""
+        models = [empty_model(history.site) for history in self.others]
+        priors, begin = [], 0
+        for start in self.starts if models else ():
+            for model, history in zip(models, self.others, strict=True):
+                take(model, history, range(begin, start), lambda _: None)
+            begin = start
+            lessons = (
+                model.lesson(history.demand_kw[:start]) for model, history in zip(models, self.others, strict=True)
+            )
+            priors.append(Prior.pooled(lessons, self.history.site.step_minutes, DAY, self._source(start)))
+        return priors
+
+    def _source(self, start: int) -> Source:
+        zones = tuple(other.zone for other in self.others)
+        begin, until = (self.history.time_of(self.history.first_step + row) for row in (0, start))
+        return Source("", self.history.site.name, zones, begin, until)
 
     def model(self, method: Method, tell: Tell) -> ZoneDemand:
         """Return a forecaster that has seen what comes before the rows, its weights then frozen beside the others."""
@@ -135,6 +166,20 @@ def begun(validation: Validation, methods: Methods, tell: Tell) -> Figures:
         error_kw = _medians(model, history.first_step + start, load_kw, tell) - _targets(load_kw)
         begun_kw.append(mean_rmse_kw(error_kw[FIRST_DAYS * DAY :]))
     return {"long": streamed(validation, methods, tell)["rmse_kw"], "begun": float(np.mean(begun_kw))}
+
+
+def borrowed(validation: Validation, methods: Methods, tell: Tell) -> Figures:
+    """Return the RMSE in the mean over all leads, in kW, of the first fortnight of what has begun with a prior.
+
+    The prior is of the other zones alone, from the time before each start; NaN where there are none.
+    """
+    history, found_kw = validation.history, []
+    for start, prior in zip(validation.starts, validation.priors, strict=bool(validation.others)):
+        load_kw = history.demand_kw[start : start + (BORROWED_DAYS + 1) * DAY]
+        model = empty_model(history.site, methods.demand).anew(prior=prior)
+        said_kw = _medians(model, history.first_step + start, load_kw[: BORROWED_DAYS * DAY], tell)
+        found_kw.append(mean_rmse_kw(said_kw - _targets(load_kw)[: len(said_kw)]))
+    return {"rmse_kw": float(np.mean(found_kw)) if found_kw else np.nan}
 
 
 def pinball_kw(ends_kw: NDArray[np.floating], targets_kw: Floats) -> float:
@@ -237,12 +282,22 @@ def _with_starts(validation: Validation) -> int:
     return _all_rows(validation) + BEGUN * BEGUN_DAYS * DAY
 
 
+def _with_priors(_: Validation) -> int:
+    return BORROWED * BORROWED_DAYS * DAY
+
+
 _RMSE = Criterion(streamed, _all_rows, lambda figures: figures["rmse_kw"], "mean RMSE of all leads, rows 20-80 %, kW")
 _PINBALL = _RMSE._replace(
     score=lambda figures: figures["pinball_kw"], title="mean pinball loss of all intervals, rows 20-80 %, kW"
 )
 _BEGUN = Criterion(
     begun, _with_starts, everyday_and_rare, "mean RMSE of all leads, rows 20-80 % and after eight starts, kW"
+)
+_BORROWED = Criterion(
+    borrowed,
+    _with_priors,
+    lambda figures: figures["rmse_kw"],
+    "mean RMSE of all leads, first fortnight after eight starts with a prior of the other zones, rows 20-80 %, kW",
 )
 _DISTURBED = Criterion(
     disturbed, _with_onsets, everyday_and_rare, "mean RMSE, undisturbed and disturbed, rows 20-80 %, kW"
@@ -253,6 +308,7 @@ _WEATHER = Criterion(
 
 CRITERIA: dict[str, Criterion] = {
     "regression": _BEGUN,
+    "prior": _BORROWED,
     "blend": _BEGUN,
     "combination": _RMSE,
     "intervals": _PINBALL,
@@ -287,6 +343,12 @@ def _disturbed_rmse_kw(
     fed_kw, true_kw = (of(*loads_kw)[: followed + DAY] for of in (case.fed_kw, case.true_kw))
     medians_kw = _medians(deepcopy(model), first_step, fed_kw[:followed], tell)
     return mean_rmse_kw(medians_kw - _targets(true_kw)[:followed])
+
+
+def _seen(history: History) -> History:
+    """Return the history without what has not been seen."""
+    seen = slice(history.seen)
+    return replace(history, demand_kw=history.demand_kw[seen], weather=history.weather[seen])
 
 
 def _medians(model: ZoneDemand, first_step: int, load_kw: Floats, tell: Tell) -> Floats:

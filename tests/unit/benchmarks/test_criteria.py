@@ -12,6 +12,7 @@ from benchmarks.criteria import (
     CRITERIA,
     Validation,
     begun,
+    borrowed,
     cases,
     disturbed,
     estimated,
@@ -54,6 +55,20 @@ def test_who_has_just_begun_is_judged_beside_who_has_run_for_long() -> None:
     assert figures["long"] < figures["begun"]
     assert figures["long"] < CRITERIA["blend"].score(figures) < figures["begun"]
     assert sum(told) == (40 + 34) * DAY
+
+
+def test_what_begins_with_a_prior_is_judged_by_what_the_others_had_taught_before() -> None:
+    """The share of it is felt; what the other zones read from a start on is not; without others nothing is said."""
+    history = history_of(40, seen_days=40)
+    other = replace(history, zone=3, demand_kw=0.5 * history_of(40, seen_days=40, noise_kw=300.0).demand_kw)
+    rows, told = range(22 * DAY, 40 * DAY), list[int]()
+    later = replace(other, demand_kw=np.concatenate((other.demand_kw[: 22 * DAY], np.full(18 * DAY, 9.0))))
+    one, same = (borrowed(Validation(history, rows, (others,)), METHODS, told.append) for others in (other, later))
+    assert one == same
+    assert sum(told) == 2 * 14 * DAY
+    tried = METHODS.changed({"demand.regression.prior_share": 0.0})
+    assert borrowed(Validation(history, rows, (other,)), tried, told.append) != one
+    assert np.isnan(borrowed(Validation(history, rows), METHODS, told.append)["rmse_kw"])
 
 
 def test_the_pinball_loss_is_that_of_both_ends() -> None:
