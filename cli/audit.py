@@ -33,12 +33,24 @@ RECENT = 1000  # readings kept for those who show them beside their forecast
 
 
 class Audit:
-    """The books of one demo; it commits what it has read, so that the replay does not run away from it."""
+    """The books of one demo; it commits what it has read, so that the replay does not run away from it.
 
-    def __init__(self, bootstrap: str, records: tuple[Record, ...]) -> None:
+    Parameters
+    ----------
+    bootstrap
+        The broker of the demo.
+    site
+        The one that is replayed; the readings of others are counted, and what is said of them is not kept.
+    records
+        Of the zones that are forecast.
+    """
+
+    def __init__(self, bootstrap: str, site: str, records: tuple[Record, ...]) -> None:
+        self._site = site
         self._consumer = Consumer(Access(bootstrap).confluent({"group.id": GROUP, "enable.auto.commit": False}))
         self._consumer.assign([part for topic in READS for part in partitions_of(self._consumer, topic.name, 0)])
         self.accepted = 0
+        self.of_others = 0  # among those accepted
         self.rejected = 0
         self.amended = 0
         self.levels: Counter[str] = Counter()
@@ -93,21 +105,29 @@ class Audit:
             case topics.REJECTED.name:
                 self.rejected += letter_of(message).topic == topics.RAW.name
             case topics.FORECASTS.name:
-                self.digest.update(value)
-                forecast = Forecast.from_bytes(value)
-                self.levels.update(span.level for span in forecast.levels[:1])
-                self.forecasts[forecast.zone] = forecast
-                self.records[forecast.zone].add_forecast(forecast)
+                self._book_forecast(Forecast.from_bytes(value), value)
             case topics.SCORES.name:
                 scores = Scores.from_bytes(value)
-                self.scores[scores.zone] = scores
+                if scores.site == self._site:
+                    self.scores[scores.zone] = scores
             case topics.DRIFT.name:
                 event = DriftEvent.from_bytes(value)
                 self.drift_events[event.id] = event
 
+    def _book_forecast(self, forecast: Forecast, value: bytes) -> None:
+        if forecast.site != self._site:
+            return
+        self.digest.update(value)
+        self.levels.update(span.level for span in forecast.levels[:1])
+        self.forecasts[forecast.zone] = forecast
+        self.records[forecast.zone].add_forecast(forecast)
+
     def _book_reading(self, reading: CleanReading) -> None:
         self.accepted += reading.revision == 0
         self.amended += reading.revision > 0
+        if reading.site != self._site:
+            self.of_others += reading.revision == 0
+            return
         self.readings[reading.time] = reading
         if len(self.readings) > RECENT:
             self.readings.pop(next(iter(self.readings)))

@@ -27,6 +27,7 @@ from shared.data.toml import as_toml
 from shared.runtime import embedded
 from shared.runtime.clock import monotonic_s
 from shared.runtime.settings import PREFIX, Refused, Settings
+from shared.sites.table import known_sites
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from shared.data.hints import Hints
     from shared.runtime.embedded import EmbeddedBroker
+    from shared.sites.site import Site
 
 __all__ = ["DemoOptions", "environment", "run_demo"]
 
@@ -134,6 +136,7 @@ class _Demo:
         data, hints = self._options.data or self._settings.data, self._options.hints
         readers, whole = ("ingestor", "monitor"), data in (None, "synthetic")  # a file may lack columns
         if whole:
+            self._tell_table(self._settings.place)
             self._start_all(readers)
         # what takes long to import is imported while those two start
         with self._console.status("loading what reads the data"):
@@ -142,7 +145,7 @@ class _Demo:
         self._year = year_for(data, self._settings, self._console, hints)
         require_zones(self._year, self._settings)
         if not whole:
-            self._tell_columns()
+            self._tell_table(self._year.site)
             self._start_all(readers)
         self._data = "synthetic" if self._year.synthetic else data
         self._start, self._until = ReplayWindow(self._options.start, None, self._options.days).of(self._year)
@@ -154,11 +157,16 @@ class _Demo:
             self._start_service("forecaster")
             self._start_replay()
 
-    def _tell_columns(self) -> None:
-        """Let the services know the columns that the data have: what these lack must not look like a fault."""
-        if self._year.site != self._settings.place:
+    def _tell_table(self, published: Site) -> None:
+        """Let the services forecast the zones that are asked for, and know the columns that the data have.
+
+        What the data lack must not look like a fault. The other sites of the table stay as they are.
+        """
+        place = published.model_copy(update={"zones": self._settings.zones})
+        if place != self._settings.place:
             file = self._run_dir.absolute() / "sites.toml"
-            file.write_text(as_toml(self._year.site), encoding="utf-8")
+            sites = {**known_sites(self._settings.sites), place.name: place}
+            file.write_text("\n".join(map(as_toml, sites.values())), encoding="utf-8")
             self._env[PREFIX + "SITES"] = str(file)
 
     def _start_all(self, names: Iterable[str]) -> None:
@@ -228,7 +236,7 @@ class _Demo:
         place, zones = self._year.site, self._settings.zones
         calendar = place.calendar
         records = tuple(Record(zone, self._start, self._until, place.step_minutes, calendar=calendar) for zone in zones)
-        with self._announced(), Audit(self._bootstrap, records) as audit, set_by_signals(self._stop):
+        with self._announced(), Audit(self._bootstrap, place.name, records) as audit, set_by_signals(self._stop):
             self._wait_until_ready()
             self._introduce()
             with self._viewing(audit) as view:
@@ -294,7 +302,8 @@ class _Demo:
 
     def _settled(self, audit: Audit) -> bool:
         """Tell whether the replay has ended and every reading that it sent has its outcome and its forecasts."""
-        if self._replay.process.poll() is None or audit.accepted * len(self._settings.zones) > audit.issued:
+        due = (audit.accepted - audit.of_others) * len(self._settings.zones)
+        if self._replay.process.poll() is None or due > audit.issued:
             return False
         outcomes = audit.accepted + audit.rejected + self._merged() + audit.amended
         return outcomes == int(self._replayed()["sent"]) + self._others_sent(audit)

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from services.forecaster.champions import Champions, names_of
 from services.forecaster.cold import ColdStart
-from services.forecaster.metrics import ForecasterMetrics, SiteMetrics
+from services.forecaster.metrics import ForecasterMetrics
+from services.forecaster.series import SiteSeries
 from services.forecaster.site import SiteForecasts
 from services.forecaster.state import FORMAT, described, state_of, zones_of
 from shared.contracts import topics
@@ -25,9 +26,8 @@ from shared.runtime.metrics import new_registry
 from shared.runtime.records import Outgoing
 from shared.runtime.service import Service
 from shared.runtime.site_notes import SiteNotes
+from shared.runtime.site_table import UnknownSites, served_sites
 from shared.runtime.state import OutdatedError
-from shared.runtime.unknown_sites import UnknownSites, tell_refused
-from shared.sites.table import known_sites
 from shared.sites.unserved import UNSERVED, Unserved
 
 if TYPE_CHECKING:
@@ -90,8 +90,7 @@ class Shared:
 def build(settings: ForecasterSettings) -> Service:
     """Return the forecaster of all sites of the table: each begins with its first reading."""
     registry, health = new_registry(), Health()
-    shared = Shared.of(settings, known_sites(settings.sites), registry, health)
-    tell_refused(shared.sites, health)
+    shared = Shared.of(settings, served_sites(settings, health), registry, health)
     return Service(
         "forecaster",
         (topics.CLEAN,),
@@ -114,7 +113,7 @@ class ForecasterCore:
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
         self._sites: dict[str, SiteForecasts] = {}
-        self._metrics: dict[str, SiteMetrics] = {}
+        self._metrics: dict[str, SiteSeries] = {}
         self._begins: dict[str, tuple[ZoneModels, ...]] = {}  # of sites whose first reading is at hand
         self._unserved = Unserved()
         self._resumed = False
@@ -147,7 +146,7 @@ class ForecasterCore:
         shared.notes.forget(site.name)
         forecasts = SiteForecasts(site, zones, settings.coverages, timedelta(days=settings.max_gap_days))
         self._sites[site.name] = forecasts
-        self._metrics[site.name] = SiteMetrics(shared.metrics, site, zones)
+        self._metrics[site.name] = SiteSeries(shared.metrics, site, zones)
         shared.champions.run(site.name, zones)
         if any(zone.cold for zone in zones):
             shared.notes.say("cold", site.name, COLD)

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from services.ingestor.ingestor import Ingestor
 from services.ingestor.judging import Accepted, Merged, Rejected, Valid
 from services.ingestor.load_doubts import LoadDoubts
-from services.ingestor.metrics import IngestorMetrics, SiteMetrics
+from services.ingestor.metrics import IngestorMetrics
+from services.ingestor.series import SiteSeries
 from services.ingestor.unknown_fields import UnknownFields
 from services.ingestor.validation import EPOCH, excerpt
 from shared.contracts import topics
@@ -22,9 +23,8 @@ from shared.runtime.letters import DeadLetters
 from shared.runtime.metrics import new_registry
 from shared.runtime.records import Outgoing
 from shared.runtime.service import Service
+from shared.runtime.site_table import served_sites
 from shared.runtime.state import OutdatedError
-from shared.runtime.unknown_sites import tell_refused
-from shared.sites.table import known_sites
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,8 +48,7 @@ def build(settings: IngestorSettings) -> Service:
     metrics, letters = IngestorMetrics(registry), DeadLetters(registry)
     unknown = UnknownFields(metrics.unknown_fields, health.notes)
     doubts = LoadDoubts(metrics.doubts, health.notes)
-    sites, max_gap = known_sites(settings.sites), timedelta(days=settings.max_gap_days)
-    tell_refused(sites, health)
+    sites, max_gap = served_sites(settings, health), timedelta(days=settings.max_gap_days)
 
     def make_core() -> IngestorCore:
         return IngestorCore(Ingestor(sites.values(), max_gap, sites.refused), metrics, letters, unknown, doubts)
@@ -82,7 +81,7 @@ class IngestorCore:
         self._unknown = unknown
         self._doubts = doubts
         self._is_spread = True
-        self._shown: dict[str, SiteMetrics] = {}
+        self._shown: dict[str, SiteSeries] = {}
 
     def close(self) -> None:
         """Show nothing more of the sites."""
@@ -169,9 +168,9 @@ class IngestorCore:
         self._doubts.note(site.site, site.doubts)
         self._metrics_of(reading.site).accept(reading)
 
-    def _metrics_of(self, name: str) -> SiteMetrics:
+    def _metrics_of(self, name: str) -> SiteSeries:
         if name not in self._shown:
-            self._shown[name] = SiteMetrics(self._metrics, self._ingestor.sites[name].site)
+            self._shown[name] = SiteSeries(self._metrics, self._ingestor.sites[name].site)
         return self._shown[name]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
-__all__ = ["SiteNotes", "listed"]
+__all__ = ["SHOWN", "SiteNotes", "listed"]
 
 SHOWN = 8
 """Sites, or texts, that a note names."""

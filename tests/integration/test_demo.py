@@ -118,6 +118,26 @@ def test_two_demos_at_once_do_not_disturb_each_other(tetouan: Command, state_dir
     assert current(state_dir) is None
 
 
+def test_another_zone_is_shown_while_another_site_sends_its_readings(tetouan: Command, tmp_path: Path) -> None:
+    """The books hold all readings; forecasts and scores are those of the site and the zone that were chosen."""
+    (tmp_path / "sites.toml").write_text(
+        '[north]\nstep_minutes = 15\ntime_zone = "UTC"\ntime_column = "time"\ncolumns = {"Load" = "zone_1_kw"}\n',
+        encoding="utf-8",
+    )
+    file, folder = tmp_path / "result.json", tmp_path / "state"
+    demo = ("demo", *WINDOW, "--days", "1", "--speed", "20", "--headless", "--json", str(file))
+    process = tetouan(*demo, state_dir=folder, TETOUAN_SITES=str(tmp_path / "sites.toml"), TETOUAN_ZONES="1")
+    broker = Broker("embedded", announced_by_now(folder)["kafka_bootstrap"], "")
+    times = [f"2018-02-01T{n // 4:02}:{n % 4 * 15:02}Z" for n in range(10)]
+    readings = [json.dumps({"site": "north", "time": time, "Load": str(90 + n)}) for n, time in enumerate(times)]
+    broker.send(topics.RAW, [reading.encode() for reading in readings], key=b"north")
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, said
+    told = json.loads(file.read_text(encoding="utf-8"))
+    assert (told["readings_sent"], told["others_sent"], told["accepted"]) == (144, 10, 154)
+    assert (told["forecasts"], told["levels"], told["missing_forecasts"]) == (144, {"adapted": 144}, 0)
+
+
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system with no room left, or a skip that says why it cannot be made."""
