@@ -231,7 +231,7 @@ def topics() -> None:
 
     settings = _settings_of_current_demo()
     try:
-        found = find_topics(settings.kafka, settings.topic_prefix)
+        found = find_topics(settings.kafka, settings.topic_prefix, partitions=settings.partitions)
     except (KafkaException, NoAccessError) as error:
         raise Refused(explain(settings.kafka, error)) from None
     sys.stdout.write("".join(f"made {name}\n" for name in found.made) or "all topics are there\n")

@@ -30,7 +30,17 @@ if TYPE_CHECKING:
     from shared.contracts.topics import Topic
     from shared.runtime.access import Access
 
-__all__ = ["Found", "Kept", "complaints", "ensure_topics", "find_topics", "identity", "partitions_of", "uneven"]
+__all__ = [
+    "Found",
+    "Kept",
+    "complaints",
+    "ensure_topics",
+    "find_topics",
+    "identity",
+    "lacking",
+    "partitions_of",
+    "uneven",
+]
 
 ADMIN_S = 5.0
 UNCHECKED = "how the topics keep their records could not be checked"
@@ -57,23 +67,30 @@ class Found:
     complaints: tuple[str, ...]
 
 
-def ensure_topics(access: Access, prefix: str = "") -> list[str]:
+def ensure_topics(access: Access, prefix: str = "", partitions: int = topics.PARTITIONS) -> list[str]:
     """Make the missing topics, kept as long as their table says; returns the names of those it made.
 
-    They get as many partitions as those of ours that are there. Raises ``KafkaException`` where the broker does not
+    They get as many partitions as those of ours that are there, or ``partitions`` where none is.
+
+    Raises ``KafkaException`` where the broker does not
     answer within five seconds, ``NoAccessError`` where we may neither see nor make a topic.
     """
-    return _ensure(_admin(access), access, prefix, topics.ALL)
+    return _ensure(_admin(access), access, prefix, topics.ALL, partitions)
 
 
-def find_topics(access: Access, prefix: str = "", wanted: Collection[Topic] = topics.ALL) -> Found:
+def find_topics(
+    access: Access,
+    prefix: str = "",
+    wanted: Collection[Topic] = topics.ALL,
+    partitions: int = topics.PARTITIONS,
+) -> Found:
     """Make the topics that are missing, and look at those that are ``wanted``; raises as `ensure_topics` does.
 
     That others cannot be made is no error.
     """
     admin = _admin(access)
     before = admin.list_topics(timeout=ADMIN_S)
-    made = _ensure(admin, access, prefix, wanted)
+    made = _ensure(admin, access, prefix, wanted, partitions)
     return Found(tuple(made), tuple(_check(admin, access, before, prefix, wanted)))
 
 
@@ -96,7 +113,7 @@ def identity(access: Access, group: str, names: Sequence[str]) -> dict[str, str]
     admin = _admin(access)
     cluster = str(admin.list_topics(timeout=ADMIN_S).cluster_id)
     found = {"cluster": cluster, "group": group}
-    if cluster.startswith(embedded.CLUSTER):  # it knows no identities of topics, and none outlives it
+    if embedded.is_embedded(cluster):  # it knows no identities of topics, and none outlives it
         return found
     described = admin.describe_topics(TopicCollection(list(names)), request_timeout=ADMIN_S)
     return found | {f"topic {name}": str(topic.result().topic_id) for name, topic in described.items()}
@@ -118,13 +135,30 @@ def uneven(partitions: Mapping[str, int]) -> str | None:
     )
 
 
+def lacking(consumed: Mapping[str, int], all_of_them: Mapping[str, int]) -> str | None:
+    """Return why what is consumed cannot be answered, None where it can.
+
+    The answers stand on the partition of the number that was read, so there must be one of that number.
+    """
+    most = max(consumed.values(), default=0)
+    widest = max(consumed, key=lambda name: consumed[name], default="")
+    for name, count in all_of_them.items():
+        if count < most:
+            return (
+                f"topic {name} has {count} partitions, and {widest} has {most}: "
+                "what is read on one partition is answered on that of the same number: "
+                f"kafka-topics --alter --topic {name} --partitions {most}"
+            )
+    return None
+
+
 def _admin(access: Access) -> AdminClient:
     return AdminClient(access.confluent())
 
 
-def _ensure(admin: AdminClient, access: Access, prefix: str, wanted: Collection[Topic]) -> list[str]:
+def _ensure(admin: AdminClient, access: Access, prefix: str, wanted: Collection[Topic], partitions: int) -> list[str]:
     there = admin.list_topics(timeout=ADMIN_S).topics
-    count = _partitions_of_ours(there, prefix)
+    count = _partitions_of_ours(there, prefix) or partitions
     missing = [_new_topic(topic, prefix, count) for topic in topics.ALL if prefix + topic.name not in there]
     made = admin.create_topics(missing, request_timeout=ADMIN_S) if missing else {}
     needed = {prefix + topic.name for topic in wanted}
@@ -132,9 +166,9 @@ def _ensure(admin: AdminClient, access: Access, prefix: str, wanted: Collection[
 
 
 def _partitions_of_ours(there: Mapping[str, TopicMetadata], prefix: str) -> int:
-    """Return how many partitions the topics that are read together have, or any of ours; else what we choose."""
-    known = (prefix + topic.name for topic in (topics.CLEAN, topics.FORECASTS, *topics.ALL))
-    return next((len(there[name].partitions) for name in known if name in there), topics.PARTITIONS)
+    """Return how many partitions the topics of ours have that are there, the most of them; 0 where none is."""
+    known = (prefix + topic.name for topic in topics.ALL)
+    return max((len(there[name].partitions) for name in known if name in there), default=0)
 
 
 def _settle(access: Access, name: str, done: Future[None], *, needed: bool) -> bool:
@@ -166,7 +200,7 @@ def _check(
     admin: AdminClient, access: Access, metadata: ClusterMetadata, prefix: str, wanted: Collection[Topic]
 ) -> list[str]:
     """Return what is wrong with the topics that are there; none of it keeps a service from running."""
-    if str(metadata.cluster_id).startswith(embedded.CLUSTER):  # it has no configurations
+    if embedded.is_embedded(str(metadata.cluster_id)):  # it has no configurations
         return []
     named = {prefix + topic.name: topic for topic in wanted if prefix + topic.name in metadata.topics}
     resources = [ConfigResource("topic", name) for name in named]

@@ -21,11 +21,16 @@ from shared.runtime.settings import Refused
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["CLUSTER", "EmbeddedBroker", "EmbeddedBrokerError", "start"]
+__all__ = ["CLUSTER", "EmbeddedBroker", "EmbeddedBrokerError", "is_embedded", "start"]
 
 METADATA_S = 10.0
 CLUSTER = "mockCluster"
 """So begins the name that librdkafka gives to its mock clusters."""
+
+
+def is_embedded(cluster: str) -> bool:
+    """Tell whether a cluster of this name is one of these brokers."""
+    return cluster.startswith(CLUSTER)
 
 
 class EmbeddedBrokerError(Refused):

@@ -21,9 +21,11 @@ from aiokafka.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
     from aiokafka import ConsumerRecord
+
+    from shared.runtime.restoring import Reader
 
     Fetched = Mapping[TopicPartition, list[ConsumerRecord]]
 
@@ -31,6 +33,8 @@ __all__ = ["Consumer", "Unreadable", "concerns_a_record", "first_unreadable", "i
 
 MANY = 500
 LOOK_MS = 200
+REST_MS = 500
+BUSY_MS = 5
 
 _OF_RECORDS = (UnsupportedCodecError, CorruptRecordException, RecordTooLargeError)
 
@@ -68,24 +72,55 @@ def is_of_a_record(error: Exception) -> bool:
 
 
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka is published without types
-    """A consumer that can tell somebody why it fetches nothing, whom FastStream would not tell.
+    """A consumer that asks only for what there is room for, and tells somebody why it fetches nothing.
+
+    FastStream makes one of aiokafka's, and polls it with a short time-out, after which it sleeps; this one waits
+    longer, so that a service at rest rests.
 
     Parameters
     ----------
     on_failure
         Is awaited with what was raised by a poll, which then returns nothing; None: it is raised.
+    roomy
+        Returns the partitions that can take more, and whether all can; None: no partition is ever full.
+    polls
+        Returns how often positions have changed.
+    fetch_wait_ms
+        How long a broker waits for a record before it answers; it answers at once where there is any.
+
+    Attributes
+    ----------
+    polled_at
+        What ``polls`` returned at the end of the last poll.
     """
 
     def __init__(
-        self, *names: str, on_failure: Callable[[Exception], Awaitable[None]] | None = None, **config: object
+        self,
+        *names: str,
+        on_failure: Callable[[Exception], Awaitable[None]] | None = None,
+        roomy: Callable[[], tuple[Collection[TopicPartition], bool]] | None = None,
+        polls: Callable[[], int] = lambda: 0,
+        fetch_wait_ms: int = 500,
+        **config: object,
     ) -> None:
-        super().__init__(*names, **config)
+        super().__init__(*names, **{**config, "fetch_max_wait_ms": fetch_wait_ms})
         self._on_failure = on_failure
+        self._roomy = roomy
+        self._polls = polls
+        self.polled_at = 0
 
-    async def getmany(self, *partitions: TopicPartition, **limits: int | None) -> Fetched:
+    async def getmany(
+        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
+    ) -> Fetched:
         """Return what has come, as the base does."""
+        if self._roomy is not None:
+            roomy, all_are = self._roomy()
+            partitions, timeout_ms = tuple(roomy), REST_MS if all_are else BUSY_MS
+            if not roomy and not all_are:  # none would mean all of them
+                await asyncio.sleep(timeout_ms / 1000)
+                return {}
         try:
-            found: Fetched = await super().getmany(*partitions, **limits)
+            found: Fetched = await super().getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records)
         except ConsumerStoppedError:
             raise
         except Exception as error:
@@ -93,7 +128,22 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka is published
                 raise
             await self._on_failure(error)
             return {}
+        self.polled_at = self._polls()
         return found
+
+    async def stop(self) -> None:
+        """Close it.
+
+        The base awaits what it has cancelled, takes the outcome for an order to itself, and leaves its connections
+        open.
+        """
+        try:
+            await super().stop()
+        except asyncio.CancelledError:
+            await self._client.close()
+            this = asyncio.current_task()
+            if this is not None and this.cancelling():
+                raise
 
     async def partitions_of(self, names: Iterable[str]) -> list[TopicPartition]:
         """Return all partitions of these topics, as the brokers have them now; raises ``KafkaError``."""
@@ -108,7 +158,7 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, KafkaError) else f"{type(error).__name__}: {error}"
 
 
-async def first_unreadable(consumer: Consumer, partition: TopicPartition, start: int, end: int) -> Unreadable | None:
+async def first_unreadable(consumer: Reader, partition: TopicPartition, start: int, end: int) -> Unreadable | None:
     """Return the first record between two offsets that cannot be read, None where all can.
 
     The consumer has no other partition that is not paused, and this one is paused before and after.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import structlog
@@ -12,10 +13,26 @@ from shared.runtime.clock import monotonic_s
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BROKER_AWAY", "Health"]
+__all__ = ["BROKER_AWAY", "Health", "Reason", "WaitsOfPartitions"]
 
 STALLED_S = 60.0
-OUTSIDE = ("transactions", "models", "reading", "publishing", "past")
+
+
+class Reason(StrEnum):
+    """What a service may wait for before it is ready."""
+
+    ASSIGNMENT = "assignment"
+    BROKER = "broker"
+    MODELS = "models"
+    PAST = "past"
+    PUBLISHING = "publishing"
+    READING = "reading"
+    RECORDS = "records"
+    STATE = "state"
+    TRANSACTIONS = "transactions"
+
+
+OUTSIDE = (Reason.TRANSACTIONS, Reason.MODELS, Reason.READING, Reason.PUBLISHING, Reason.PAST)
 """What is waited for and comes from outside: a restart would wait for it as well."""
 BROKER_AWAY = "the Kafka broker does not answer: check TETOUAN_KAFKA_BOOTSTRAP"
 
@@ -46,9 +63,13 @@ class Health:
         self._progress_s = monotonic_s()
 
     def fail(self, error: BaseException) -> None:
-        """Note the failure that ends the service: what follows it must not be committed."""
+        """Note the failure that ends the service: what follows it must not be committed.
+
+        Only the first one is kept: the others may follow from it.
+        """
         log.error("failing", error=repr(error))  # at once, as the way to the end may fail too
-        self.failure = error
+        if self.failure is None:
+            self.failure = error
         self.on_failure()
 
     def live(self) -> tuple[bool, dict[str, object]]:
@@ -68,5 +89,42 @@ class Health:
         """Return whether the service can answer, with what it waits for."""
         missing = self.waiting_for | self.unreadable
         if not self.broker_up:
-            missing["broker"] = self.broker_fault
+            missing[Reason.BROKER] = self.broker_fault
         return not missing, {"waiting_for": missing, "notes": self.notes}
+
+
+class WaitsOfPartitions:
+    """One line of `/readyz`, made of what several partitions wait for.
+
+    Parameters
+    ----------
+    health
+        Where it is shown.
+    reason
+        Under which name.
+    """
+
+    def __init__(self, health: Health, reason: Reason) -> None:
+        self._health = health
+        self._reason = reason
+        self._lines: dict[int, str] = {}
+
+    def note(self, number: int, line: str) -> None:
+        """Show what a partition waits for."""
+        self._lines[number] = line
+        self._show()
+
+    def done(self, number: int) -> None:
+        """Show no more that this partition waits."""
+        self._lines.pop(number, None)
+        self._show()
+
+    def _show(self) -> None:
+        if not self._lines:
+            self._health.waiting_for.pop(self._reason, None)
+            return
+        by_line: dict[str, list[int]] = {}
+        for number, line in sorted(self._lines.items()):
+            by_line.setdefault(line, []).append(number)
+        shown = (f"{line} (partition {', '.join(map(str, numbers))})" for line, numbers in by_line.items())
+        self._health.waiting_for[self._reason] = "; ".join(shown)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
+from typing import TYPE_CHECKING
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shared.runtime.records import Outgoing, Record
 
 __all__ = ["PipelineMetrics", "new_registry"]
 
@@ -50,6 +58,17 @@ class PipelineMetrics:
         self.lag = Gauge(
             "tetouan_consumer_lag_records", "Records not yet consumed.", ["topic", "partition"], registry=registry
         )
+        self.partitions = Gauge(
+            "tetouan_partitions",
+            "Partitions by state: assigned by the group; paused, as their state is being rebuilt or a record is stuck.",
+            ["state"],
+            registry=registry,
+        )
+        self.misplaced_sites = Gauge(
+            "tetouan_misplaced_sites",
+            "Keys whose records stood on more than one partition; /readyz names them.",
+            registry=registry,
+        )
         self.unreadable = Gauge(
             "tetouan_unreadable_partitions",
             "Partitions that stand still before a record that cannot be fetched; /readyz and the log name it.",
@@ -65,6 +84,9 @@ class PipelineMetrics:
             registry=registry,
         )
         self.snapshot_bytes = Gauge("tetouan_snapshot_bytes", "Size of the last snapshot.", registry=registry)
+        self.snapshot_cpu_s = Counter(
+            "tetouan_snapshot_cpu_seconds", "CPU seconds for copying and writing snapshots.", registry=registry
+        )
         self.snapshot_failures = Counter(
             "tetouan_snapshot_failures", "Snapshots that could not be written.", registry=registry
         )
@@ -74,3 +96,13 @@ class PipelineMetrics:
         self.restore_s = Gauge(
             "tetouan_restore_seconds", "How long the state took to be restored the last time.", registry=registry
         )
+
+    def count_consumed(self, records: Iterable[Record]) -> None:
+        """Count records by topic."""
+        for topic, count in Tally(record.topic for record in records).items():
+            self.consumed.labels(topic).inc(count)
+
+    def count_published(self, outgoing: Iterable[Outgoing]) -> None:
+        """Count answers by topic."""
+        for topic, count in Tally(record.topic for record in outgoing).items():
+            self.published.labels(topic).inc(count)

@@ -20,13 +20,11 @@ from starlette.routing import Route
 from threadpoolctl import threadpool_limits
 
 from shared.runtime import logs
-from shared.runtime.kafka import Pipeline
 from shared.runtime.metrics import PipelineMetrics
+from shared.runtime.pipeline import Pipeline
 from shared.runtime.publishing import Fenced
-from shared.runtime.restoring import TopicReplay
 from shared.runtime.settings import Refused, Settings, load, unknown_variables
-from shared.runtime.snapshots import Snapshots
-from shared.runtime.state import ServiceState
+from shared.runtime.threads import run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -41,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Service", "main", "run"]
 
+RENDER_S = 30.0
 STOP_S = 9.0  # the pipeline gives up before
 
 log = structlog.get_logger()
@@ -52,8 +51,9 @@ S = TypeVar("S", bound=Settings)
 class Service:
     """What makes one service: its name (in its consumer group, too), its topics, how to make its core, and its metrics.
 
-    The core is made, and brought to where it has to go on, while the service already answers `/healthz` and joins its
-    group; it is made anew where its state has to go back (`shared.runtime.state`). ``Refused`` ends the start.
+    A core is made for each partition number that the group assigns, and brought to where it has to go on, while the
+    service already answers `/healthz`; it is made anew where its state has to go back (`shared.runtime.state`).
+    ``Refused`` ends the start.
     ``restores`` are the topics from which its state is rebuilt where no snapshot is (`shared.runtime.restoring`), and
     ``publishes`` those of its answers; all of them are made at the start where they are missing, and checked.
     ``companions`` run beside the consume loop until the service stops: one that fails ends it. ``routes`` stand beside
@@ -90,9 +90,8 @@ def run(service: Service, settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT: 0 after a clean stop, 1 after a failure; ``Refused`` where it cannot start."""
     metrics = PipelineMetrics(service.registry)
     metrics.unreadable.set_function(lambda: len(service.health.unreadable))
-    state = _state(service, settings, metrics)
     listener = _listener(settings)
-    pipeline = Pipeline(service, settings, state=state, metrics=metrics)
+    pipeline = Pipeline(service, settings, metrics=metrics)
     server = uvicorn.Server(
         uvicorn.Config(
             _application(service, pipeline),
@@ -125,12 +124,6 @@ def run(service: Service, settings: Settings) -> int:
     return 0
 
 
-def _state(service: Service, settings: Settings, metrics: PipelineMetrics) -> ServiceState:
-    prefix, group = settings.topic_prefix, settings.group_of(service.name)
-    past = TopicReplay(settings.kafka, prefix, group, service.consumes, service.restores, service.health)
-    return ServiceState(service.make_core, past, Snapshots(settings.snapshots_place, prefix + group), metrics)
-
-
 def _listener(settings: Settings) -> socket.socket:
     try:
         if settings.http_fd is not None:
@@ -153,7 +146,9 @@ def _application(service: Service, pipeline: Pipeline) -> Starlette:
         return JSONResponse({"ready": ready, **evidence}, status_code=200 if ready else 503)
 
     async def metrics(_: Request) -> Response:
-        return Response(generate_latest(service.registry), media_type=CONTENT_TYPE_LATEST)
+        # of thousands of sites it takes a second, for which no reading may wait
+        rendered = await run_in_thread(RENDER_S, generate_latest, service.registry)
+        return Response(rendered, media_type=CONTENT_TYPE_LATEST)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -77,6 +77,13 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9._-]*$",
         description="put before the names of topics and consumer groups, so that installations can share brokers",
     )
+    partitions: int = Field(
+        default=topics.PARTITIONS,
+        ge=1,
+        le=10_000,
+        description="how many partitions topics get that are made, where none of ours is there: the most replicas of a "
+        "service that can share the work; 48 for a cluster",
+    )
     transactions: bool = Field(
         default=True,
         description="answers and offsets in one transaction; the embedded broker has none, and the demo turns it off",

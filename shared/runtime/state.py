@@ -1,43 +1,58 @@
-"""The state of a service: its core, how far it has folded its topics, and where that is kept.
+"""The state of a task: its core, how far it has folded its partitions, and where that is kept.
 
-All of it is a fold. So a state is right as soon as it is that of the offsets at which the service goes on, whether it
-was kept, rebuilt from the topics, or some of both; and one that is beyond them goes back by being made anew.
+All of it is a fold. So a state is right as soon as it is that of the offsets at which the task goes on, whether it was
+kept, rebuilt from the topics, or some of both; and one that is beyond them goes back by being made anew.
 """
 
 from __future__ import annotations
 
 import gc
-from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import structlog
 from aiokafka import TopicPartition
 
-from shared.runtime.clock import monotonic_s, now
-from shared.runtime.restoring import Foldable, Preparing
+from shared.runtime.clock import cpu_s, monotonic_s, now
 from shared.runtime.snapshots import Snapshot, SnapshotRefused
 from shared.runtime.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from shared.runtime.fetching import Unreadable
     from shared.runtime.metrics import PipelineMetrics
+    from shared.runtime.patience import Patience
+    from shared.runtime.publishing import Batch
     from shared.runtime.records import Outgoing, Record
     from shared.runtime.restoring import Offsets, TopicReplay
     from shared.runtime.snapshots import Reason, Snapshots
 
-__all__ = ["Core", "Fetching", "OutdatedError", "Partitioned", "Resumable", "ServiceState"]
-
-PLACE_S = 30.0  # for what a place of snapshots does in a second; one that is silent must not hold up the service
+__all__ = [
+    "Closing",
+    "Core",
+    "Fetching",
+    "Foldable",
+    "OutdatedError",
+    "Partitioned",
+    "Preparing",
+    "Resumable",
+    "TaskState",
+]
 
 log = structlog.get_logger()
 
 
+class Foldable(Protocol):
+    """What can be brought back to where it was by what stands on topics."""
+
+    def restore(self, records: Sequence[Record]) -> None:
+        """Fold records that were answered before; counts nothing and sends nothing."""
+
+
 class Core(Foldable, Protocol):
-    """The pure heart of a service: a batch of records in, the records that answer it out, in order."""
+    """The pure heart of a task: a batch of records in, the records that answer it out, in order."""
 
     def handle(self, records: Sequence[Record]) -> list[Outgoing]:
         """Fold the batch into the state and return the answers; any exception is a bug and ends the service."""
@@ -65,6 +80,17 @@ class Partitioned(Protocol):
         """Take note of the number of partitions of each consumed topic, before a record of it comes."""
 
 
+@runtime_checkable
+class Preparing(Protocol):
+    """A core that needs something from elsewhere before it takes certain records, such as models of a new site."""
+
+    async def prepare(self, records: Sequence[Record]) -> None:
+        """Fetch what these records need, which are handed to ``restore`` or ``handle`` next.
+
+        ``Refused`` ends the service.
+        """
+
+
 class OutdatedError(ValueError):
     """A state is whole and fits, but the core should begin with something else by now."""
 
@@ -77,105 +103,132 @@ class Fetching(Preparing, Protocol):
         """Tell whether it should have begun with something else, so that it is to be made anew."""
 
 
-class ServiceState:
-    """The core of a service and how far it has folded.
+@runtime_checkable
+class Closing(Protocol):
+    """A core that shows something that has to go away with it."""
+
+    def close(self) -> None:
+        """Take away what it shows: series of metrics, and notes."""
+
+
+class TaskState:
+    """The core of a task and how far it has folded.
 
     Parameters
     ----------
     make_core
         Makes a core that has seen nothing.
-    past
+    replay
         What stands on the topics.
     store
         Where snapshots are kept.
-    metrics
+    identity
+        What its offsets belong to: cluster, group, topics.
+    metrics, patience
         Of the service.
+    partitions
+        How many partitions each consumed topic has.
     """
 
     def __init__(
-        self, make_core: Callable[[], Core], past: TopicReplay, store: Snapshots, metrics: PipelineMetrics
+        self,
+        make_core: Callable[[], Core],
+        replay: TopicReplay,
+        store: Snapshots,
+        *,
+        identity: Mapping[str, str],
+        partitions: Mapping[str, int],
+        metrics: PipelineMetrics,
+        patience: Patience,
     ) -> None:
-        self.make_core = make_core
-        self._past = past
+        self._make_core = make_core
+        self._replay = replay
         self._store = store
+        self._identity = identity
+        self._partitions = partitions
         self._metrics = metrics
+        self._patience = patience
         self._core: Core | None = None
         self._folded: Offsets = {}
         self._unsettled: set[TopicPartition] = set()  # folded, and not committed
         self._kept: Offsets = {}  # by the last snapshot
         self._copied: Core | None = None  # whose state that is
-        self.broker_identity: dict[str, str] = {}
-        """Cluster, group and topics."""
+
+    @property
+    def consumed(self) -> tuple[TopicPartition, ...]:
+        """The partitions whose records it answers."""
+        return self._replay.consumed
 
     def outdated(self) -> bool:
         """Tell whether the core is to be made anew."""
         core: Core | Fetching | None = self._core
         return isinstance(core, Fetching) and core.outdated()
 
-    async def rebuild(self) -> Core:
-        """Give a fresh core the newest snapshot that it can use, or else fold the topics into it; returns the core."""
+    async def restore(self) -> Offsets:
+        """Bring the state to what is committed; returns the offsets from which to go on."""
+        committed = await self._replay.committed()
+        if self._core is None or self.outdated():
+            await self._rebuild(committed)
+        elif beyond := [part for part, offset in committed.items() if self._folded.get(part, 0) > offset]:
+            log.warning("the state is beyond what is committed, it goes back and folds again", topic=beyond[0].topic)
+            await self._rebuild(committed)
         started_s = monotonic_s()
-        self._core = None  # half a fold must not be taken for one
-        core = self.make_core()
-        committed = await self.committed()
-        _tell_partitions(core, committed)
+        if folded := await self._replay.catch_up(self._fold, self._folded, committed, self._folded.__setitem__):
+            self._account("where it was", folded, started_s)
         self._unsettled.clear()
+        return committed
+
+    async def _rebuild(self, committed: Offsets) -> None:
+        """Give a fresh core the newest snapshot that it can use, or else fold the topics into it."""
+        started_s = monotonic_s()
+        self.close()  # half a fold must not be taken for one
+        core = self._make_core()
+        if isinstance(core, Partitioned):
+            core.know_partitions(self._partitions)
         source, folded = await self._resumed(core, committed), 0
         if source is None:
             source = "the topics"
-            self._folded, folded = await self._past.rebuild(core)
+            self._folded, folded = await self._replay.rebuild(partial(_fold, core))
             self._kept = {}
         self._core = core
         gc.collect()
         gc.freeze()  # what is there by now stays: a full collection of it takes a quarter of a second
         self._account(source, folded, started_s)
-        return core
 
-    async def committed(self) -> Offsets:
-        """Return what the group has committed, for each partition of the consumed topics."""
-        return await self._past.committed()
+    async def _fold(self, records: Sequence[Record]) -> None:
+        await _fold(self._known_core, records)
 
-    async def unreadable(self, partitions: Collection[TopicPartition]) -> list[Unreadable]:
-        """Return, of each of these partitions, the first record behind what is committed that cannot be fetched."""
-        committed = await self.committed()
-        return await self._past.unreadable({part: offset for part, offset in committed.items() if part in partitions})
-
-    async def catch_up(self, partitions: Collection[TopicPartition]) -> Offsets:
-        """Bring the state to what is committed of these partitions; returns the offsets from which to go on."""
-        everywhere = await self.committed()
-        committed = {part: offset for part, offset in everywhere.items() if part in partitions}
-        core = self._core
-        if core is None or self.outdated():
-            core = await self.rebuild()
-        _tell_partitions(core, everywhere)
-        if beyond := [part for part, offset in committed.items() if self._folded.get(part, 0) > offset]:
-            log.warning("the state is beyond what is committed, it goes back and folds again", topic=beyond[0].topic)
-            core = await self.rebuild()
-        started_s = monotonic_s()
-        if folded := await self._past.catch_up(core, self._folded, committed, self._folded.__setitem__):
-            self._account("where it was", folded, started_s)
-        self._unsettled.difference_update(partitions)
-        return committed
+    @property
+    def _known_core(self) -> Core:
+        if self._core is None:
+            raise RuntimeError("a batch came before the state was rebuilt: report it")
+        return self._core
 
     async def prepare(self, records: Sequence[Record]) -> None:
         """Let the core fetch what a batch needs, which is handed in next."""
-        core: Core | Preparing | None = self._core
-        if isinstance(core, Preparing):
-            await core.prepare(records)
+        await _prepare(self._known_core, records)
 
-    def handle(self, records: Sequence[Record]) -> tuple[list[Outgoing], Offsets]:
-        """Answer a batch; returns the answers, and the offsets to commit with them."""
-        if self._core is None:
-            raise RuntimeError("a batch came before the state was rebuilt: report it")
-        offsets = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}
-        self._unsettled.update(offsets)  # before the core has them: half a batch must not be kept either
-        outgoing = self._core.handle(records)
-        self._folded |= offsets
-        return outgoing, offsets
+    def handle(self, records: Sequence[Record], batch: Batch) -> list[Outgoing]:
+        """Answer a batch; where it returns, all of it is folded."""
+        core = self._known_core
+        self._unsettled.update(batch.end)  # before the core has them: half a batch must not be kept either
+        started_cpu_s = cpu_s()
+        outgoing = core.handle(records)
+        self._metrics.core_cpu_s.inc(cpu_s() - started_cpu_s)
+        self._folded |= batch.end
+        return outgoing
 
     def settle(self, offsets: Offsets) -> None:
         """Note that these are committed."""
         self._unsettled.difference_update(offsets)
+
+    def close(self) -> None:
+        """Forget the core, and what it shows."""
+        core: Core | Closing | None = self._core
+        if isinstance(core, Closing):
+            core.close()
+        self._core = None
+        self._unsettled.clear()
 
     def snapshot(self) -> Snapshot | None:
         """Return what is to be kept now: nothing while the core cannot, or is not where its commits are."""
@@ -186,12 +239,15 @@ class ServiceState:
             return None
         self._copied = self._core
         offsets = {(partition.topic, partition.partition): offset for partition, offset in self._folded.items()}
-        return Snapshot(offsets, {**self.broker_identity, **core.identity()}, core.state())
+        return Snapshot(offsets, {**self._identity, **core.identity()}, core.state())
 
-    async def keep(self, snapshot: Snapshot) -> None:
-        """Write a snapshot beside the running service; where that fails the next one will do."""
+    async def keep(self, snapshot: Snapshot) -> float:
+        """Write a snapshot beside the running service; returns the CPU seconds that it took.
+
+        Where that fails the next one will do.
+        """
         try:
-            size = await run_in_thread(PLACE_S, self._store.save, snapshot)
+            size, spent_s = await run_in_thread(self._patience.place_s, self._save, snapshot)
         except OSError as error:
             self._metrics.snapshot_failures.inc()
             log.warning(
@@ -199,20 +255,25 @@ class ServiceState:
                 place=self._store.place,
                 error=str(error),
             )
-            return
+            return 0.0
         if self._copied is self._core:  # else there is a new one meanwhile, of which nothing is kept
             self._kept = _offsets(snapshot)
         self._metrics.snapshot_bytes.set(size)
         self._metrics.snapshot_time_s.set(now().timestamp())
+        return spent_s
+
+    def _save(self, snapshot: Snapshot) -> tuple[int, float]:
+        started_s = cpu_s()
+        return self._store.save(snapshot), cpu_s() - started_s
 
     async def _resumed(self, core: Core, committed: Offsets) -> str | None:
         """Give the core the newest snapshot that it can use; returns which, None where there is none."""
         if not isinstance(core, Resumable):
             return None
-        identity = {**self.broker_identity, **core.identity()}
+        identity = {**self._identity, **core.identity()}
         try:
-            await run_in_thread(PLACE_S, self._store.tidy)
-            names = await run_in_thread(PLACE_S, self._store.names)
+            await run_in_thread(self._patience.place_s, self._store.tidy)
+            names = await run_in_thread(self._patience.place_s, self._store.names)
         except OSError as error:
             log.warning("no snapshot can be read, rebuilding the state", place=self._store.place, error=str(error))
             return None
@@ -231,7 +292,7 @@ class ServiceState:
 
     async def _take(self, core: Resumable, name: str, identity: Mapping[str, str], committed: Offsets) -> Offsets:
         try:
-            snapshot = await run_in_thread(PLACE_S, self._store.read, name)
+            snapshot = await run_in_thread(self._patience.place_s, self._store.read, name)
         except TimeoutError as error:
             raise SnapshotRefused("unreadable", f"it cannot be read ({error})") from error
         snapshot.check_identity(identity)
@@ -256,9 +317,14 @@ class ServiceState:
         log.info("state restored", source=source, records=records, seconds=round(seconds, 2))
 
 
-def _tell_partitions(core: Core | Partitioned, offsets: Offsets) -> None:
-    if isinstance(core, Partitioned):
-        core.know_partitions(Counter(partition.topic for partition in offsets))
+async def _prepare(core: Core | Preparing, records: Sequence[Record]) -> None:
+    if isinstance(core, Preparing):
+        await core.prepare(records)
+
+
+async def _fold(core: Core, records: Sequence[Record]) -> None:
+    await _prepare(core, records)
+    core.restore(records)
 
 
 def _offsets(snapshot: Snapshot) -> Offsets:

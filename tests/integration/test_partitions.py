@@ -50,7 +50,7 @@ def make(broker: Broker, counts: Mapping[Topic, int], **config: str) -> None:
         done.result()
 
 
-@pytest.mark.parametrize(("raw", "others"), [(12, 1), (1, 12)])
+@pytest.mark.parametrize(("raw", "others"), [(3, 3), (1, 12)])
 def test_a_stream_over_any_number_of_partitions_survives_a_restart(
     bare_broker: Broker,
     year: Year,
@@ -105,6 +105,17 @@ def test_topics_that_are_read_together_with_different_numbers_stop_the_start(bar
     for word in (f"{bare_broker.prefix}readings.clean.v1 has 2", f"{bare_broker.prefix}forecasts.v1 has 3", "--alter"):
         assert word in line
     assert "Traceback" not in ended.stderr
+
+
+def test_answers_that_have_no_partition_to_stand_on_stop_the_start(bare_broker: Broker) -> None:
+    """The ingestor ends with exit code 2 and a line that names the topic, its number, and what to do."""
+    make(bare_broker, {topics.RAW: 3, topics.CLEAN: 2})
+    ended = command(bare_broker, "services.ingestor")
+    assert ended.returncode == 2
+    line = ended.stderr.splitlines()[-1]
+    clean, raw = (bare_broker.prefix + topic.name for topic in (topics.CLEAN, topics.RAW))
+    assert f"topic {clean} has 2 partitions, and {raw} has 3" in line
+    assert f"--alter --topic {clean} --partitions 3" in line
 
 
 def test_missing_topics_get_as_many_partitions_as_those_that_are_there(bare_broker: Broker) -> None:

@@ -18,8 +18,8 @@ from services.ingestor.settings import IngestorSettings
 from services.monitor.app import build as monitor
 from services.monitor.settings import MonitorSettings
 from shared.contracts import topics
-from shared.runtime.restoring import Preparing
 from shared.runtime.settings import PREFIX, Settings, load
+from shared.runtime.state import Preparing
 from tests.integration.outcome import OUTPUTS, Share, fact
 from tests.integration.streaming import NAMES
 

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
-import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaConnectionError, UnsupportedCodecError
 
-from shared.runtime import restoring
-from shared.runtime.access import Access
 from shared.runtime.fetching import Unreadable, concerns_a_record, first_unreadable
-from shared.runtime.health import Health
-from shared.runtime.restoring import TopicReplay
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from shared.contracts.topics import Topic
-    from shared.runtime.fetching import Consumer
-    from shared.runtime.records import Record
+    from shared.runtime.restoring import Reader
 
 GOOD, BAD = TopicPartition("in", 0), TopicPartition("in", 1)
 END = 10
@@ -46,23 +37,6 @@ class Log:
         self.at = {GOOD: 0, BAD: 0}
         self.paused = {GOOD, BAD}
 
-    async def start(self) -> None:
-        """Start."""
-
-    async def stop(self) -> None:
-        """Stop."""
-
-    def assign(self, _: object) -> None:
-        """Assign."""
-
-    def assignment(self) -> set[TopicPartition]:
-        """Return both."""
-        return set(self.at)
-
-    async def partitions_of(self, names: list[str]) -> list[TopicPartition]:
-        """Return both partitions."""
-        return list(self.at) if names else []
-
     def pause(self, *partitions: TopicPartition) -> None:
         """Stop fetching."""
         self.paused |= set(partitions)
@@ -78,18 +52,6 @@ class Log:
     async def position(self, partition: TopicPartition) -> int:
         """Return where it is."""
         return self.at[partition]
-
-    async def committed(self, _: object) -> int:
-        """Return the end."""
-        return END
-
-    async def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return zero."""
-        return dict.fromkeys(partitions, 0)
-
-    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return ten."""
-        return dict.fromkeys(partitions, END)
 
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int, max_records: int = 500
@@ -110,7 +72,7 @@ class Log:
 
 def found(bad: int | None, start: int = 0) -> Unreadable | None:
     """Return what is found between an offset and the end."""
-    consumer = cast("Consumer", Log(bad))
+    consumer = cast("Reader", Log(bad))
     return asyncio.run(first_unreadable(consumer, BAD, start, END))
 
 
@@ -144,42 +106,3 @@ def test_what_can_be_read_is_not_complained_of() -> None:
 def test_whatever_unpacking_a_batch_raises_concerns_a_record(error: Exception, *, record: bool) -> None:
     """What the broker or the group is the reason of does not."""
     assert concerns_a_record(error) is record
-
-
-def test_a_restore_waits_for_a_record_and_folds_all_others_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not ready meanwhile, with the record named; once it can be read nothing is missing and nothing twice."""
-    consumers: list[Log] = []
-    health = Health(broker_up=True)
-    folded: list[int] = []
-    shown: list[tuple[bool, dict[str, object]]] = []
-
-    def consumer(**_: object) -> Log:
-        consumers.append(Log(bad=4))
-        return consumers[-1]
-
-    async def mended(seconds: float) -> None:
-        if seconds:
-            shown.append(health.ready())
-            consumers[-1].bad = None
-
-    class Core:
-        """Notes what it is given."""
-
-        def restore(self, records: Sequence[Record]) -> None:
-            """Note the offsets."""
-            folded.extend(record.offset for record in records)
-
-    monkeypatch.setattr(restoring, "Consumer", consumer)
-    monkeypatch.setattr("shared.runtime.restoring.asyncio.sleep", mended)
-    topics = (cast("Topic", type("Named", (), {"name": "in"})()),)
-    past = TopicReplay(Access("127.0.0.1:1"), "", "group", topics, topics, health)
-    with structlog.testing.capture_logs() as lines:
-        committed, count = asyncio.run(past.rebuild(Core()))
-    assert committed == {GOOD: END, BAD: END}
-    assert count == 2 * END
-    assert sorted(folded) == sorted([*range(END), *range(END)])
-    ((ready, evidence),) = cast("list[tuple[bool, dict[str, Any]]]", shown)
-    assert not ready
-    assert "offset 4 cannot be read" in evidence["waiting_for"]["in-1"]
-    assert health.unreadable == {}
-    assert [line["event"] for line in lines if line["log_level"] == "error"] == ["a record cannot be fetched"]

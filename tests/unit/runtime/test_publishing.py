@@ -5,22 +5,30 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, ProducerFenced
 
-from shared.runtime import publishing
 from shared.runtime.access import Access
-from shared.runtime.health import Health
+from shared.runtime.health import Health, Reason, WaitsOfPartitions
 from shared.runtime.metrics import PipelineMetrics, new_registry
-from shared.runtime.publishing import TRIES, Fenced, Transactional, publish
+from shared.runtime.patience import Patience
+from shared.runtime.publishing import PACE_S, TRIES, Batch, Fenced, Transactional, Transactions, publish
 from shared.runtime.records import Outgoing
 from shared.runtime.retries import Refusals
 
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from shared.runtime import publishing
+
 PARTITION = TopicPartition("in", 3)
+BATCH = Batch({PARTITION: 4}, {PARTITION: 7})
+IMPATIENT = Patience(begin_s=0.01, transact_s=0.01, goodbye_s=0.01)
 RECORDS = [Outgoing("out", b"key", value) for value in (b"one", b"two", b"three")]
 
 
@@ -31,8 +39,11 @@ class Producer:
         self.failures = list(failures)
         self.taken: list[tuple[str, bytes]] = []
 
-    async def send(self, topic: str, value: bytes, **_: object) -> asyncio.Future[None]:
+    async def send(
+        self, topic: str, value: bytes, key: bytes | None, partition: int, *, headers: list[tuple[str, bytes]]
+    ) -> asyncio.Future[None]:
         """Take a record, or raise the next failure."""
+        assert (key, partition, headers) == (b"key", 3, [])
         failure = self.failures.pop(0) if self.failures else None
         if failure is not None:
             raise failure
@@ -45,7 +56,7 @@ class Producer:
 def test_a_full_buffer_delays_and_doubles_nothing() -> None:
     """While the broker is away the producer takes nothing more: the same record is offered until it does."""
     producer = Producer(None, KafkaTimeoutError(), KafkaTimeoutError())
-    asyncio.run(publish(producer, "prefix.", RECORDS))
+    asyncio.run(publish(cast("publishing.Producer", producer), "prefix.", 3, RECORDS))
     assert producer.taken == [("prefix.out", b"one"), ("prefix.out", b"two"), ("prefix.out", b"three")]
 
 
@@ -53,7 +64,7 @@ def test_what_the_producer_refuses_for_good_is_raised() -> None:
     """No second try for what cannot get better: the batch stays uncommitted and the service ends."""
     producer = Producer(None, MessageSizeTooLargeError())
     with pytest.raises(MessageSizeTooLargeError):
-        asyncio.run(publish(producer, "", RECORDS))
+        asyncio.run(publish(cast("publishing.Producer", producer), "", 3, RECORDS))
     assert producer.taken == [("out", b"one")]
 
 
@@ -76,25 +87,39 @@ class Broker:
     """Whether nothing that needs the transaction log ends."""
     third_try: asyncio.Event = field(default_factory=asyncio.Event)
     health: Health = field(default_factory=lambda: Health(broker_up=True))
+    patience: Patience = field(default_factory=Patience)
 
     async def producer(self, name: str) -> TransactionalProducer:
         """Start a producer of this name."""
         self.started.append(name)
-        if self.started.count("group-in-3") == 3:
+        if self.started.count("group-3") == 3:
             self.third_try.set()
         if self.stuck:
             await asyncio.Event().wait()
         return TransactionalProducer(self)
 
-    async def offsets(self) -> dict[TopicPartition, int]:
+    async def offsets(self, _: object) -> dict[TopicPartition, int]:
         """Return what is committed."""
         return {PARTITION: self.offset}
 
     def sender(self) -> Transactional:
         """Return a sender on this broker."""
-        return Transactional(
-            "group", "", self.producer, self.offsets, PipelineMetrics(new_registry()), refusals_of(self.health)
+        return Transactional(3, self.shared())
+
+    def shared(self, **changes: Any) -> Transactions:
+        """Return what the senders on this broker share."""
+        waits = WaitsOfPartitions(self.health, Reason.TRANSACTIONS)
+        shared = Transactions(
+            "group",
+            "",
+            cast("Callable[[str], Awaitable[publishing.Producer]]", self.producer),
+            self.offsets,
+            PipelineMetrics(new_registry()),
+            refusals_of(self.health),
+            waits,
+            self.patience,
         )
+        return replace(shared, **changes)
 
 
 class TransactionalProducer(Producer):
@@ -134,8 +159,8 @@ def answered(broker: Broker) -> None:
 
     async def run() -> None:
         sender = broker.sender()
-        await sender.take_over([PARTITION])
-        assert await sender.send(None, 4, {PARTITION: 7}, RECORDS)
+        await sender.take_over()
+        assert await sender.send(BATCH, RECORDS)
         await sender.stop()
 
     asyncio.run(run())
@@ -146,7 +171,7 @@ def test_answers_and_offsets_are_committed_together() -> None:
     broker = Broker()
     answered(broker)
     assert (broker.committed, broker.offset) == ([b"one", b"two", b"three"], 7)
-    assert broker.started == ["group-in-3"]
+    assert broker.started == ["group-3"]
 
 
 def test_a_transaction_that_fails_is_done_again_with_the_same_bytes() -> None:
@@ -154,29 +179,28 @@ def test_a_transaction_that_fails_is_done_again_with_the_same_bytes() -> None:
     broker = Broker([KafkaError(), KafkaTimeoutError()])
     answered(broker)
     assert (broker.committed, broker.offset) == ([b"one", b"two", b"three"], 7)
-    assert broker.started == ["group-in-3"] * 3
+    assert broker.started == ["group-3"] * 3
 
 
 def test_batches_that_come_at_once_wait_for_each_other_and_the_first_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reading that comes alone is answered at once; of a fast stream, what comes meanwhile is one transaction."""
     slept_s: list[float] = []
-    monkeypatch.setattr(publishing, "monotonic_s", lambda: 100.0)
     broker = Broker()
 
     async def run() -> None:
-        sender = broker.sender()
-        await sender.take_over([PARTITION])
+        sender = Transactional(3, broker.shared(clock=lambda: 100.0))
+        await sender.take_over()
         with monkeypatch.context() as patch:
             patch.setattr(asyncio, "sleep", noted)
             await sender.pace()
-            await sender.send(None, 4, {PARTITION: 7}, RECORDS)
+            await sender.send(BATCH, RECORDS)
             await sender.pace()
 
     async def noted(seconds: float) -> None:
         slept_s.append(seconds)
 
     asyncio.run(run())
-    assert slept_s == [0.0, pytest.approx(publishing.PACE_S)]
+    assert slept_s == [pytest.approx(PACE_S)]
 
 
 def test_a_commit_whose_answer_is_lost_is_not_repeated() -> None:
@@ -194,18 +218,18 @@ def test_who_was_away_does_not_answer_what_its_successor_has_answered(theirs: in
     """
     broker = Broker([KafkaTimeoutError()], offset=theirs)
     known = theirs in {4, 7}  # nothing, or just our batch: it cannot be told from ours
-    with suppress(Fenced) if known else pytest.raises(Fenced, match="another process answers in-3"):
+    with suppress(Fenced) if known else pytest.raises(Fenced, match="another process answers partition 3 of group"):
         answered(broker)
     assert broker.committed == committed
-    assert broker.started == ["group-in-3"] * (2 if known else 1)
+    assert broker.started == ["group-3"] * (2 if known else 1)
 
 
 def test_who_is_fenced_ends_at_once() -> None:
     """No second try: a new producer of the name would shut out its successor."""
     broker = Broker([ProducerFenced()])
-    with pytest.raises(Fenced, match="another process answers in-3"):
+    with pytest.raises(Fenced, match="another process answers partition 3 of group"):
         answered(broker)
-    assert (broker.committed, broker.started) == ([], ["group-in-3"])
+    assert (broker.committed, broker.started) == ([], ["group-3"])
 
 
 def test_what_fails_again_and_again_is_raised() -> None:
@@ -216,23 +240,15 @@ def test_what_fails_again_and_again_is_raised() -> None:
     assert broker.committed == []
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for nothing longer than a moment."""
-    for name in ("BEGIN_S", "TRANSACT_S", "GOODBYE_S"):
-        monkeypatch.setattr(publishing, name, 0.01)
-
-
-@pytest.mark.usefixtures("impatient")
 def test_where_no_transaction_can_be_begun_it_says_so_tries_again_and_can_be_stopped(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Not ready, with what to do, in `/readyz` as in the log; cancelled it ends, and it begins when it can."""
-    broker = Broker(stuck=True)
+    broker = Broker(stuck=True, patience=IMPATIENT)
 
     async def run() -> None:
         sender = broker.sender()
-        waiting = asyncio.create_task(sender.take_over([PARTITION, TopicPartition("in", 4)]))
+        waiting = asyncio.create_task(sender.take_over())
         await broker.third_try.wait()
         ready, evidence = broker.health.ready()
         assert not ready
@@ -241,7 +257,7 @@ def test_where_no_transaction_can_be_begun_it_says_so_tries_again_and_can_be_sto
         with suppress(asyncio.CancelledError):
             await waiting
         broker.stuck = False
-        await sender.take_over([PARTITION])
+        await sender.take_over()
         assert "transactions" not in broker.health.waiting_for
 
     asyncio.run(run())
@@ -250,16 +266,15 @@ def test_where_no_transaction_can_be_begun_it_says_so_tries_again_and_can_be_sto
     assert all(re.search("TETOUAN_TRANSACTIONS=false, trying again", line) for line in lines)
 
 
-@pytest.mark.usefixtures("impatient")
 def test_a_transaction_that_does_not_end_is_done_again() -> None:
     """The broker loses its transaction log in the middle of the work: the batch is answered once it is back."""
-    broker = Broker()
+    broker = Broker(patience=IMPATIENT)
 
     async def run() -> None:
         sender = broker.sender()
-        await sender.take_over([PARTITION])
+        await sender.take_over()
         broker.stuck = True
-        sending = asyncio.create_task(sender.send(None, 4, {PARTITION: 7}, RECORDS))
+        sending = asyncio.create_task(sender.send(BATCH, RECORDS))
         await broker.third_try.wait()
         assert "transactions" in broker.health.waiting_for
         broker.stuck = False
@@ -272,8 +287,7 @@ def test_a_transaction_that_does_not_end_is_done_again() -> None:
 
 def test_who_was_frozen_hears_first_that_it_is_shut_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its time is over when it wakes up, and what has come meanwhile is still to be read; nobody is shut out."""
-    monkeypatch.setattr(publishing, "TRANSACT_S", 0.2)
-    broker = Broker()
+    broker = Broker(patience=Patience(transact_s=0.2))
 
     class Frozen(TransactionalProducer):
         async def commit_transaction(self) -> None:
@@ -290,11 +304,10 @@ def test_who_was_frozen_hears_first_that_it_is_shut_out(monkeypatch: pytest.Monk
     monkeypatch.setattr(broker, "producer", producer)
     with pytest.raises(Fenced):
         answered(broker)
-    assert broker.started == ["group-in-3"]
+    assert broker.started == ["group-3"]
 
 
 @pytest.mark.parametrize("fenced", [False, True], ids=["silent", "fenced"])
-@pytest.mark.usefixtures("impatient")
 def test_a_producer_that_cannot_say_goodbye_leaves_no_connection(*, fenced: bool) -> None:
     """It waits for records that nobody confirms, or is shut out: its connections are closed, and the stop ends."""
     closed: list[str] = []
@@ -315,11 +328,8 @@ def test_a_producer_that_cannot_say_goodbye_leaves_no_connection(*, fenced: bool
         return Waiting()
 
     async def run() -> None:
-        broker = Broker()
-        sender = Transactional(
-            "g", "", started, broker.offsets, PipelineMetrics(new_registry()), refusals_of(broker.health)
-        )
-        await sender.take_over([PARTITION])
+        sender = Transactional(3, Broker(patience=IMPATIENT).shared(start=started))
+        await sender.take_over()
         await sender.stop()
 
     asyncio.run(run())

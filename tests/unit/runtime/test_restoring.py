@@ -3,177 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
-from shared.contracts import topics
-from shared.runtime import restoring
 from shared.runtime.access import Access
 from shared.runtime.health import Health
+from shared.runtime.patience import Patience
 from shared.runtime.restoring import TopicReplay
+from shared.runtime.retries import Refusals
+from tests.unit.runtime.local import LocalBroker, LocalReader
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
-    from shared.contracts.topics import Topic
     from shared.runtime.records import Record
+    from shared.runtime.restoring import Offsets, Place
 
-PART = TopicPartition("in", 0)
-
-
-class Consumer:
-    """A consumer of one partition that holds nothing from 10 to 10, whose broker is away at each first question."""
-
-    def __init__(self, **_: object) -> None:
-        self.asked: list[str] = []
-
-    def _ask(self, what: str) -> None:
-        self.asked.append(what)
-        if self.asked.count(what) == 1:
-            raise KafkaConnectionError(what)
-
-    async def start(self) -> None:
-        """Start."""
-
-    async def stop(self) -> None:
-        """Stop."""
-
-    async def partitions_of(self, _: object) -> list[TopicPartition]:
-        """Return the partition."""
-        return [PART]
-
-    def assign(self, _: object) -> None:
-        """Assign."""
-
-    def pause(self, *_: object) -> None:
-        """Pause."""
-
-    def assignment(self) -> set[TopicPartition]:
-        """Return the partition."""
-        return {PART}
-
-    async def committed(self, _: object) -> int:
-        """Return ten."""
-        if "started" in self.asked:
-            self._ask("committed")
-        self.asked.append("started")
-        return 10
-
-    async def beginning_offsets(self, _: object) -> dict[TopicPartition, int]:
-        """Return ten."""
-        self._ask("beginning")
-        return {PART: 10}
-
-    async def end_offsets(self, _: object) -> dict[TopicPartition, int]:
-        """Return ten."""
-        self._ask("end")
-        return {PART: 10}
-
-
-class Core:
-    """Folds nothing."""
-
-    def restore(self, records: Sequence[Record]) -> None:
-        """Do nothing."""
-
-
-@pytest.fixture
-def past(monkeypatch: pytest.MonkeyPatch) -> TopicReplay:
-    """The past of one partition."""
-    monkeypatch.setattr(restoring, "Consumer", Consumer)
-    none = cast("tuple[Topic, ...]", ())
-    return TopicReplay(Access("127.0.0.1:1"), "", "group", none, none, Health())
-
-
-def test_a_broker_that_goes_while_the_past_is_asked_for_is_waited_for(past: TopicReplay) -> None:
-    """Each question is asked again, and the service does not end."""
-    assert asyncio.run(past.rebuild(Core())) == ({PART: 10}, 0)
-
-
-def test_what_a_topic_has_not_kept_is_told(past: TopicReplay) -> None:
-    """A state that is to go on with record 4 of a partition that begins with 10 lacks six; a fresh one lacks none."""
-
-    async def caught_up(start: int) -> list[Any]:
-        with structlog.testing.capture_logs() as lines:
-            await past.catch_up(Core(), {PART: start}, {PART: 10}, lambda *_: None)
-        return [line["why"] for line in lines if "why" in line]
-
-    assert asyncio.run(caught_up(4)) == ["6 records of in-0 are gone"]
-    assert asyncio.run(caught_up(0)) == []
-
-
-class Log:
-    """A broker's partitions, each of some records, read by a consumer of its own."""
-
-    def __init__(self, held: dict[TopicPartition, int], committed: dict[TopicPartition, int]) -> None:
-        self.held = held
-        self.marks = committed
-        self.positions: dict[TopicPartition, int] = {}
-        self.resumed: set[TopicPartition] = set()
-
-    def __call__(self, **_: object) -> Log:
-        """Return a consumer: this one will do."""
-        return self
-
-    async def start(self) -> None:
-        """Start."""
-
-    async def stop(self) -> None:
-        """Stop."""
-
-    async def partitions_of(self, names: Sequence[str]) -> list[TopicPartition]:
-        """Return those of these topics."""
-        return [partition for name in names for partition in self.held if partition.topic == name]
-
-    def assign(self, _: object) -> None:
-        """Assign."""
-
-    def assignment(self) -> set[TopicPartition]:
-        """Return all partitions."""
-        return set(self.held)
-
-    def pause(self, *partitions: TopicPartition) -> None:
-        """Hold back what these have."""
-        self.resumed -= set(partitions)
-
-    def resume(self, partition: TopicPartition) -> None:
-        """Give what this one has."""
-        self.resumed.add(partition)
-
-    def seek(self, partition: TopicPartition, offset: int) -> None:
-        """Go there."""
-        self.positions[partition] = offset
-
-    async def position(self, partition: TopicPartition) -> int:
-        """Return where it is."""
-        return self.positions[partition]
-
-    async def committed(self, partition: TopicPartition) -> int | None:
-        """Return what the group has committed."""
-        return self.marks.get(partition)
-
-    async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return zeros."""
-        return dict.fromkeys(partitions, 0)
-
-    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return the ends."""
-        return {partition: self.held[partition] for partition in partitions}
-
-    async def getmany(self, **_: object) -> dict[TopicPartition, list[Any]]:
-        """Return the next record of each partition that is not held back."""
-        found = {}
-        for part in self.resumed:
-            offset = self.positions[part]
-            if offset < self.held[part]:
-                found[part] = [SimpleNamespace(topic=part.topic, offset=offset)]
-                self.positions[part] += 1
-        return found
+RAW, CLEAN = TopicPartition("raw", 0), TopicPartition("clean", 0)
 
 
 class Listing:
@@ -182,26 +33,115 @@ class Listing:
     def __init__(self) -> None:
         self.told: list[tuple[str, int]] = []
 
-    def restore(self, records: Sequence[Record]) -> None:
+    async def fold(self, records: Sequence[Record]) -> None:
         """Note down topic and offset."""
         self.told += [(record.topic, record.offset) for record in records]
 
 
-def test_what_was_published_is_told_before_what_was_consumed(monkeypatch: pytest.MonkeyPatch) -> None:
+def replay_of(place: Place, consumes: str, *reads: str) -> TopicReplay:
+    """Return what stands on the partitions 0 of some topics."""
+    refusals = Refusals(Access("127.0.0.1:1"), Health(), "past")
+    patience = Patience(refused_s=0.0, look_every_s=0.01)
+    return TopicReplay(0, [consumes], reads, place, refusals=refusals, show=lambda _: None, patience=patience)
+
+
+class Shaky(LocalBroker):
+    """A broker of ten records that have gone, which is away at each first question."""
+
+    @asynccontextmanager
+    async def reading(self, partitions: Collection[TopicPartition]) -> AsyncIterator[LocalReader]:
+        """Return a reader whose questions fail at first."""
+        yield ShakyReader(self, partitions)
+
+
+class ShakyReader(LocalReader):
+    """Its partitions begin and end with 10."""
+
+    def __init__(self, broker: LocalBroker, partitions: Collection[TopicPartition]) -> None:
+        super().__init__(broker, partitions)
+        self._asked: set[str] = set()
+
+    def _ask(self, what: str, partitions: Sequence[TopicPartition]) -> Offsets:
+        if what not in self._asked:
+            self._asked.add(what)
+            raise KafkaConnectionError(what)
+        return dict.fromkeys(partitions, 10)
+
+    async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> Offsets:
+        """Return ten."""
+        return self._ask("beginning", partitions)
+
+    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> Offsets:
+        """Return ten."""
+        return self._ask("end", partitions)
+
+
+def test_a_broker_that_goes_while_the_past_is_asked_for_is_waited_for() -> None:
+    """Each question is asked again, and the service does not end."""
+    replay = replay_of(Shaky(commits={RAW: 10}), "raw", "raw")
+    assert asyncio.run(replay.rebuild(Listing().fold)) == ({RAW: 10}, 0)
+
+
+def test_what_a_topic_has_not_kept_is_told() -> None:
+    """A state that is to go on with record 4 of a partition that begins with 10 lacks six; a fresh one lacks none."""
+
+    async def caught_up(start: int) -> list[Any]:
+        replay = replay_of(Shaky(), "raw", "raw")
+        with structlog.testing.capture_logs() as lines:
+            await replay.catch_up(Listing().fold, {RAW: start}, {RAW: 10}, lambda *_: None)
+        return [line["why"] for line in lines if "why" in line]
+
+    assert asyncio.run(caught_up(4)) == ["6 records of raw-0 are gone"]
+    assert asyncio.run(caught_up(0)) == []
+
+
+def test_what_was_published_is_told_before_what_was_consumed() -> None:
     """All of it when a state is rebuilt, and what was added since when it catches up; consumed is what is committed."""
-    raw, clean = (TopicPartition(topic.name, 0) for topic in (topics.RAW, topics.CLEAN))
-    broker = Log({raw: 5, clean: 2}, {raw: 3})
-    monkeypatch.setattr(restoring, "Consumer", broker)
-    past = TopicReplay(Access("127.0.0.1:1"), "", "group", (topics.RAW,), (topics.RAW, topics.CLEAN), Health())
+    broker = LocalBroker(commits={RAW: 3})
+    broker.append("raw", 0, *[b"raw"] * 5)
+    broker.append("clean", 0, *[b"clean"] * 2)
+    replay = replay_of(broker, "raw", "raw", "clean")
 
     async def run() -> None:
         rebuilt, later, noted = Listing(), Listing(), dict[TopicPartition, int]()
-        offsets, records = await past.rebuild(rebuilt)
-        assert rebuilt.told == [(clean.topic, 0), (clean.topic, 1), *((raw.topic, offset) for offset in range(3))]
-        assert (offsets, records) == ({raw: 3, clean: 2}, 5)
-        broker.held[clean] = 4
-        assert await past.catch_up(later, offsets, {raw: 4}, noted.__setitem__) == 3
-        assert later.told == [(clean.topic, 2), (clean.topic, 3), (raw.topic, 3)]
-        assert noted == {raw: 4, clean: 4}
+        offsets, records = await replay.rebuild(rebuilt.fold)
+        assert rebuilt.told == [("clean", 0), ("clean", 1), ("raw", 0), ("raw", 1), ("raw", 2)]
+        assert (offsets, records) == ({RAW: 3, CLEAN: 2}, 5)
+        broker.append("clean", 0, *[b"clean"] * 2)
+        assert await replay.catch_up(later.fold, offsets, {RAW: 4}, noted.__setitem__) == 3
+        assert later.told == [("clean", 2), ("clean", 3), ("raw", 3)]
+        assert noted == {RAW: 4, CLEAN: 4}
 
     asyncio.run(run())
+
+
+def test_other_partitions_are_nobody_s_business() -> None:
+    """A task reads those of its own number."""
+    broker = LocalBroker(commits={RAW: 1, TopicPartition("raw", 1): 1})
+    broker.append("raw", 0, b"ours")
+    broker.append("raw", 1, b"theirs")
+    told = Listing()
+    assert asyncio.run(replay_of(broker, "raw", "raw").rebuild(told.fold)) == ({RAW: 1}, 1)
+    assert told.told == [("raw", 0)]
+
+
+def test_a_bug_in_a_restore_is_raised() -> None:
+    """Where the past can be read after all, what its poll has raised is no record's fault."""
+
+    class Failing(LocalReader):
+        async def getmany(
+            self, *partitions: TopicPartition, timeout_ms: int, max_records: int | None = None
+        ) -> Mapping[TopicPartition, Sequence[Record]]:
+            if not partitions:
+                raise TypeError("'NoneType' object is not subscriptable")
+            return await super().getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records)
+
+    class Odd(LocalBroker):
+        @asynccontextmanager
+        async def reading(self, partitions: Collection[TopicPartition]) -> AsyncIterator[LocalReader]:
+            yield Failing(self, partitions)
+
+    broker = Odd(commits={RAW: 1})
+    broker.append("raw", 0, b"one")
+    with pytest.raises(TypeError, match="not subscriptable"):
+        asyncio.run(asyncio.wait_for(replay_of(broker, "raw", "raw").rebuild(Listing().fold), 10))

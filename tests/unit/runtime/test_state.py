@@ -1,4 +1,4 @@
-"""The state of a service: it is where its commits are, wherever it comes from."""
+"""The state of a task: it is where its commits are, wherever it comes from."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from aiokafka import TopicPartition
 
-from shared.runtime import state as states
 from shared.runtime.metrics import PipelineMetrics, new_registry
+from shared.runtime.patience import Patience
+from shared.runtime.publishing import Batch
 from shared.runtime.snapshots import Snapshots
-from shared.runtime.state import ServiceState
+from shared.runtime.state import TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from shared.runtime.records import Outgoing, Record
-    from shared.runtime.restoring import Offsets, TopicReplay
+    from shared.runtime.restoring import Fold, Offsets, TopicReplay
 
 ZERO = TopicPartition("in", 0)
 
@@ -78,25 +79,23 @@ class Topic:
     """One partition, of which so much is committed."""
 
     committed_to: int
+    consumed = (ZERO,)
 
     async def committed(self) -> Offsets:
         """Return what the group has committed."""
         return {ZERO: self.committed_to}
 
-    async def rebuild(self, core: Core) -> tuple[Offsets, int]:
+    async def rebuild(self, fold: Fold) -> tuple[Offsets, int]:
         """Fold all of it."""
-        records = [Consumed(offset) for offset in range(self.committed_to)]
-        if isinstance(core, Fetcher):
-            await core.prepare(records)
-        core.restore(records)
+        await fold([Consumed(offset) for offset in range(self.committed_to)])
         return {ZERO: self.committed_to}, self.committed_to
 
     async def catch_up(
-        self, core: Core, start: Offsets, end: Offsets, note: Callable[[TopicPartition, int], None]
+        self, fold: Fold, start: Offsets, end: Offsets, note: Callable[[TopicPartition, int], None]
     ) -> int:
         """Fold a part of it."""
         for offset in range(start.get(ZERO, 0), end[ZERO]):
-            core.restore([Consumed(offset)])
+            await fold([Consumed(offset)])
             note(ZERO, offset + 1)
         return max(0, end[ZERO] - start.get(ZERO, 0))
 
@@ -112,7 +111,7 @@ class Setting:
         self.store = Snapshots(str(folder), "group")
         self.registry: CollectorRegistry = new_registry()
 
-    def started(self) -> ServiceState:
+    def started(self, patience: Patience | None = None) -> TaskState:
         """Return a state as a process begins with it."""
 
         def make_core() -> Core:
@@ -120,7 +119,15 @@ class Setting:
             return self.cores[-1]
 
         self.registry = new_registry()
-        return ServiceState(make_core, cast("TopicReplay", self.topic), self.store, PipelineMetrics(self.registry))
+        return TaskState(
+            make_core,
+            cast("TopicReplay", self.topic),
+            self.store,
+            identity={},
+            partitions={"in": 1},
+            metrics=PipelineMetrics(self.registry),
+            patience=patience or Patience(),
+        )
 
     @property
     def folded(self) -> list[int]:
@@ -132,14 +139,23 @@ class Setting:
         return self.registry.get_sample_value("tetouan_snapshots_refused_total", {"reason": reason})
 
 
-def committed(state: ServiceState, topic: Topic, *offsets: int) -> None:
+async def handled(state: TaskState, *offsets: int) -> Offsets:
+    """Answer records; returns what is to be committed with the answers."""
+    records = [Consumed(offset) for offset in offsets]
+    batch = Batch.of(records)
+    await state.prepare(records)
+    state.handle(records, batch)
+    return batch.end
+
+
+async def committed(state: TaskState, topic: Topic, *offsets: int) -> None:
     """Answer records and commit them."""
-    _, ends = state.handle([Consumed(offset) for offset in offsets])
+    ends = await handled(state, *offsets)
     topic.committed_to = offsets[-1] + 1
     state.settle(ends)
 
 
-async def kept(state: ServiceState) -> None:
+async def kept(state: TaskState) -> None:
     """Keep the state."""
     snapshot = state.snapshot()
     assert snapshot is not None
@@ -157,8 +173,8 @@ def test_without_a_snapshot_the_topics_are_folded(setting: Setting) -> None:
 
     async def run() -> None:
         state = setting.started()
-        await state.rebuild()
-        assert await state.catch_up({ZERO}) == {ZERO: 5}
+        await state.restore()
+        assert await state.restore() == {ZERO: 5}
 
     asyncio.run(run())
     assert setting.folded == [0, 1, 2, 3, 4]
@@ -169,13 +185,10 @@ def test_a_snapshot_is_taken_up_and_what_follows_is_folded(setting: Setting) -> 
 
     async def run() -> None:
         state = setting.started()
-        await state.rebuild()
+        await state.restore()
         await kept(state)
-        committed(state, setting.topic, 5, 6)
-        again = setting.started()
-        await again.rebuild()
-        assert setting.folded == [0, 1, 2, 3, 4]
-        assert await again.catch_up({ZERO}) == {ZERO: 7}
+        await committed(state, setting.topic, 5, 6)
+        assert await setting.started().restore() == {ZERO: 7}
 
     asyncio.run(run())
     assert setting.folded == [0, 1, 2, 3, 4, 5, 6]
@@ -186,9 +199,9 @@ def test_a_replica_catches_up_with_what_another_has_answered(setting: Setting) -
 
     async def run() -> None:
         state = setting.started()
-        await state.rebuild()
+        await state.restore()
         setting.topic.committed_to = 8
-        assert await state.catch_up({ZERO}) == {ZERO: 8}
+        assert await state.restore() == {ZERO: 8}
 
     asyncio.run(run())
     assert len(setting.cores) == 1
@@ -200,9 +213,9 @@ def test_who_is_beyond_the_commits_goes_back(setting: Setting) -> None:
 
     async def run() -> None:
         state = setting.started()
-        await state.rebuild()
-        state.handle([Consumed(5), Consumed(6)])
-        assert await state.catch_up({ZERO}) == {ZERO: 5}
+        await state.restore()
+        await handled(state, 5, 6)
+        assert await state.restore() == {ZERO: 5}
 
     asyncio.run(run())
     assert len(setting.cores) == 2
@@ -214,10 +227,10 @@ def test_nothing_is_kept_that_is_not_committed(setting: Setting) -> None:
 
     async def run() -> None:
         state = setting.started()
-        await state.rebuild()
+        await state.restore()
         await kept(state)
         assert state.snapshot() is None
-        _, ends = state.handle([Consumed(5)])
+        ends = await handled(state, 5)
         assert state.snapshot() is None
         state.settle(ends)
         snapshot = state.snapshot()
@@ -236,13 +249,12 @@ def test_half_a_batch_is_never_kept(setting: Setting) -> None:
             raise ZeroDivisionError
 
     async def run() -> None:
+        setting.make = Failing
         state = setting.started()
-
-        state.make_core = Failing
-        await state.rebuild()
+        await state.restore()
         await kept(state)
         with pytest.raises(ZeroDivisionError):
-            state.handle([Consumed(5)])
+            await handled(state, 5)
         assert state.snapshot() is None
 
     asyncio.run(run())
@@ -253,16 +265,13 @@ def test_of_two_snapshots_the_one_that_is_torn_is_passed_over(setting: Setting, 
 
     async def run() -> None:
         state = setting.started()
-        await state.rebuild()
+        await state.restore()
         await kept(state)
-        committed(state, setting.topic, 5, 6)
+        await committed(state, setting.topic, 5, 6)
         await kept(state)
         newest = tmp_path / "group" / setting.store.names()[0]
         newest.write_bytes(newest.read_bytes()[:-9])
-        again = setting.started()
-        await again.rebuild()
-        assert setting.folded == [0, 1, 2, 3, 4]
-        await again.catch_up({ZERO})
+        await setting.started().restore()
 
     asyncio.run(run())
     assert setting.folded == [0, 1, 2, 3, 4, 5, 6]
@@ -277,13 +286,13 @@ def test_a_snapshot_that_is_not_ours_is_refused_and_the_topics_are_folded(reason
         if reason == "unfit":
             setting.topic.committed_to = 13
         state = setting.started()
-        await state.rebuild()
+        await state.restore()
         await kept(state)
         if reason == "foreign":
             setting.model = "two"
         if reason == "ahead":
             setting.topic.committed_to = 3
-        await setting.started().rebuild()
+        await setting.started().restore()
 
     asyncio.run(run())
     assert setting.refused(reason) == 1
@@ -295,7 +304,7 @@ def test_a_place_that_cannot_be_written_costs_the_snapshot_alone(setting: Settin
 
     async def run() -> None:
         state = setting.started()
-        await state.rebuild()
+        await state.restore()
         (tmp_path / "group").write_bytes(b"in the way")
         await kept(state)
         assert state.snapshot() is not None
@@ -313,11 +322,10 @@ def test_a_place_that_is_silent_holds_up_no_start(
 
     async def run() -> None:
         state = setting.started()
-        await state.rebuild()
+        await state.restore()
         await kept(state)
-        monkeypatch.setattr(states, "PLACE_S", 0.05)
         monkeypatch.setattr(setting.store, silent, lambda *_: answer.wait(30))
-        await setting.started().rebuild()
+        await setting.started(Patience(place_s=0.05)).restore()
         answer.set()
 
     asyncio.run(run())
@@ -330,9 +338,8 @@ def test_a_place_that_is_silent_costs_the_snapshot_alone(setting: Setting, monke
     answer = threading.Event()
 
     async def run() -> None:
-        state = setting.started()
-        await state.rebuild()
-        monkeypatch.setattr(states, "PLACE_S", 0.05)
+        state = setting.started(Patience(place_s=0.05))
+        await state.restore()
         monkeypatch.setattr(setting.store, "save", lambda *_: answer.wait(30))
         await kept(state)
         answer.set()
@@ -380,9 +387,9 @@ def test_who_has_kept_its_state_fetches_nothing(setting: Setting) -> None:
 
     async def run() -> None:
         state = setting.started()
-        await state.rebuild()
+        await state.restore()
         await kept(state)
-        await setting.started().rebuild()
+        await setting.started().restore()
 
     asyncio.run(run())
     assert [core.fetched for core in setting.cores if isinstance(core, Fetcher)] == [1, 0]
@@ -395,14 +402,14 @@ def test_who_should_have_begun_with_something_else_is_made_anew(setting: Setting
 
     async def run() -> None:
         state = setting.started()
-        await state.rebuild()
+        await state.restore()
         await kept(state)
         again = setting.started()
-        await again.rebuild()
+        await again.restore()
         outdated = [again.outdated()]
         models.append("two")
         outdated.append(again.outdated())
-        assert await again.catch_up({ZERO}) == {ZERO: 5}
+        assert await again.restore() == {ZERO: 5}
         assert [*outdated, again.outdated()] == [False, True, False]
 
     asyncio.run(run())
