@@ -25,10 +25,11 @@ from threadpoolctl import threadpool_limits
 
 from backtest.run import fitted, issued, judged
 from cli.provision import steps_shown, year_for
-from services.monitor.verification import Monitor
+from services.monitor.verification import SiteScores
 from shared.contracts.messages import DriftEvent
 from shared.drift.detectors import AdaptiveWindow, MeanShift, forecast_error_detectors
 from shared.runtime.settings import Settings, load
+from shared.sites.table import BUILT_IN, site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,7 +73,7 @@ class Stream:
     """The forecaster and the monitor at one moment of the year."""
 
     models: ZoneModels
-    monitor: Monitor = field(default_factory=lambda: Monitor((ZONE,), detectors=detectors))
+    monitor: SiteScores = field(default_factory=lambda: SiteScores(site(BUILT_IN), detectors=detectors))
 
     def run(self, year: Year, start: datetime, until: datetime) -> Iterator[tuple[datetime, DriftEvent]]:
         """Answer the readings in [start, until); yield each event with the time of the reading that completed it."""

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from importlib import import_module
+from inspect import signature
 from pkgutil import walk_packages
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics import MetricWrapperBase
 
 from shared.runtime.letters import DeadLetters
 from shared.runtime.metrics import PipelineMetrics, new_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prometheus_client.metrics_core import Metric
 
 __all__ = ["SERVICES", "exposition", "labels_by_name"]
 
@@ -17,7 +25,7 @@ SERVICES = ("ingestor", "forecaster", "monitor")
 
 
 class _Declared(CollectorRegistry):
-    """A registry that gives each metric with labels a series as soon as it is declared."""
+    """A registry that gives each metric with labels a series as soon as it is declared, or drawn without one."""
 
     def register(self, collector: object) -> None:
         super().register(collector)  # type: ignore[arg-type]  # whatever the client hands over
@@ -25,6 +33,12 @@ class _Declared(CollectorRegistry):
             names = collector._labelnames  # noqa: SLF001 - the client has no public way to ask a metric for its labels
             if names:
                 collector.labels(*("x" for _ in names))
+
+    def collect(self) -> Iterator[Metric]:
+        for family in super().collect():
+            if isinstance(family, GaugeMetricFamily) and not family.samples:
+                family.add_metric(["x" for _ in family._labelnames], 0.0)  # noqa: SLF001 - as above
+            yield family
 
 
 def _declared(service: str) -> CollectorRegistry:
@@ -35,8 +49,9 @@ def _declared(service: str) -> CollectorRegistry:
     for module in walk_packages(package.__path__, f"{package.__name__}."):
         if module.name.endswith("metrics"):
             declarations = import_module(module.name)
-            for name in declarations.__all__:
-                getattr(declarations, name)(registry)
+            for declared in (getattr(declarations, name) for name in declarations.__all__):
+                if list(signature(declared).parameters) == ["registry"]:  # else it shows what another declares
+                    declared(registry)
     return registry
 
 

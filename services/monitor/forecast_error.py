@@ -8,7 +8,6 @@ its unit all show in it within hours, while weather that merely looks unusual do
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from math import isnan, nan
 from statistics import NormalDist, fmean
 from typing import TYPE_CHECKING, Any
@@ -21,11 +20,13 @@ from shared.forecasting.state import known, resume_parts, states_of, whole_numbe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from numpy.typing import NDArray
 
     from shared.contracts.messages import DriftEvent
     from shared.drift.detectors import Detector
+    from shared.sites.grid import Grid
 
 __all__ = ["ErrorWatch", "standardised_error"]
 
@@ -73,7 +74,7 @@ class ErrorWatch:
         The mean of the last complete hour, in standard deviations; NaN where it was passed over.
     """
 
-    def __init__(self, site: str, zone: int, step_minutes: int, detectors: Mapping[str, Detector]) -> None:
+    def __init__(self, site: str, zone: int, grid: Grid, detectors: Mapping[str, Detector]) -> None:
         self.site = site
         self.zone = zone
         self.error = nan
@@ -82,14 +83,13 @@ class ErrorWatch:
             name: Episodes(Subject(site, zone, "model", f"zone_{zone}_kw", name, "warning", _FOUND.format(zone=zone)))
             for name in detectors
         }
-        self._step_s = 60 * step_minutes
-        self._steps_an_hour = 60 // step_minutes
+        self._grid = grid
         self._hour_end: int | None = None  # of the hour whose errors are being gathered
         self._errors: list[float] = []
 
     def take(self, step: int, error: float) -> None:
         """Take the error of the next target, NaN where it is not known; the hours before its own are complete."""
-        self._hour_end = -(-step // self._steps_an_hour) * self._steps_an_hour
+        self._hour_end = -(-step // self._grid.hour) * self._grid.hour
         if not isnan(error):
             self._errors.append(error)
 
@@ -97,8 +97,8 @@ class ErrorWatch:
         """Close the hour at hand where the clock, at ``step``, has reached its end; return what is found in it."""
         if self._hour_end is None or step < self._hour_end:
             return []
-        time = datetime.fromtimestamp(self._hour_end * self._step_s, UTC)
-        enough = 2 * len(self._errors) >= self._steps_an_hour
+        time = self._grid.time_of(self._hour_end)
+        enough = 2 * len(self._errors) >= self._grid.hour
         self.error = max(-_LIMIT, min(fmean(self._errors), _LIMIT)) if enough else nan
         self._hour_end = None
         self._errors.clear()

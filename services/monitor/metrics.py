@@ -5,19 +5,26 @@ from __future__ import annotations
 from math import isnan
 from typing import TYPE_CHECKING
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from shared.forecasting.leads import MEAN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from prometheus_client import CollectorRegistry
+    from prometheus_client.metrics_core import Metric
 
     from services.monitor.forecast_error import ErrorWatch
+    from services.monitor.verification import Repeats, SiteScores
     from shared.contracts.messages import DriftEvent, Scores
 
 __all__ = ["MonitorMetrics"]
 
-LABELS = ("site", "zone", "lead_minutes", "scored_minutes", "window_days")
+ZONE = ("site", "zone")
+LABELS = (*ZONE, "lead_minutes", "scored_minutes", "window_days")
 FIGURES = {
     "rmse_kw": ("tetouan_forecast_rmse_kw", "Rolling root mean squared error of the median forecast, in kW."),
     "mae_kw": ("tetouan_forecast_mae_kw", "Rolling mean absolute error of the median forecast, in kW."),
@@ -30,85 +37,131 @@ FIGURES = {
         "1 - RMSE / RMSE of the load at the same time yesterday, over the same pairs; 1 is perfect, 0 no better.",
     ),
 }
+SCORED_S = ("tetouan_scores_timestamp_seconds", "The hour of the last scores, event time in seconds since 1970.", ZONE)
+WAITING = ("tetouan_waiting_readings", "Readings, once a zone, whose forecasts were not seen yet.", ("site",))
+OPEN_EVENTS = ("tetouan_drift_open_events", "Drift events that have not ended.", (*ZONE, "detector", "severity"))
+DRIFT_SCORE = (
+    "tetouan_drift_score_ratio",
+    "Score of a drift detector relative to its threshold; below 1 no change is detected.",
+    (*ZONE, "detector"),
+)
+STANDARDISED_ERROR = (
+    "tetouan_forecast_standardised_error",
+    "Mean error (load less forecast) of the last hour, 1 h ahead, in standard deviations of the forecast.",
+    ZONE,
+)
 
 
-class MonitorMetrics:
+class MonitorMetrics(Collector):
     """The monitor's own metrics, each declared once.
 
-    ``lead_minutes`` names a lead group, ``scored_minutes`` is the lead itself; both are ``mean`` over all leads.
+    What the sites are like now is drawn from them when somebody asks: a figure that cannot be computed has no series,
+    and neither has a site of which no message came since the process started. ``lead_minutes`` names a lead group,
+    ``scored_minutes`` is the lead itself; both are ``mean`` over all leads.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._figures = {
-            figure: Gauge(name, text, LABELS, registry=registry) for figure, (name, text) in FIGURES.items()
-        }
-        self.scored_s = Gauge(
-            "tetouan_scores_timestamp_seconds",
-            "The hour of the last scores, event time in seconds since 1970.",
-            ["site", "zone"],
+        self._sites: dict[str, SiteScores] = {}
+        self._scores: dict[tuple[str, int], Scores] = {}
+        self._repeated_forecasts = Counter(
+            "tetouan_repeated_forecasts",
+            "Forecasts whose site, zone and origin had come before.",
+            ["site"],
             registry=registry,
         )
-        self.repeated_forecasts = Gauge(
-            "tetouan_repeated_forecasts", "Forecasts whose site, zone and origin had come before.", registry=registry
+        self._repeated_readings = Counter(
+            "tetouan_repeated_readings",
+            "Readings, once a zone, that were not newer than the last.",
+            ["site"],
+            registry=registry,
         )
-        self.repeated_readings = Gauge(
-            "tetouan_repeated_readings", "Readings, once a zone, that were not newer than the last.", registry=registry
-        )
-        self.waiting_readings = Gauge(
-            "tetouan_waiting_readings", "Readings, once a zone, whose forecasts were not seen yet.", registry=registry
-        )
-        self.detections = Counter(
+        self._detections = Counter(
             "tetouan_drift_detections",
             "Changes detected; those within a day of each other are one event.",
-            ["site", "zone", "detector"],
+            [*ZONE, "detector"],
             registry=registry,
         )
-        self.open_events = Gauge(
-            "tetouan_drift_open_events",
-            "Drift events that have not ended.",
-            ["site", "zone", "detector", "severity"],
-            registry=registry,
-        )
-        self.drift_score = Gauge(
-            "tetouan_drift_score_ratio",
-            "Score of a drift detector relative to its threshold; below 1 no change is detected.",
-            ["site", "zone", "detector"],
-            registry=registry,
-        )
-        self.standardised_error = Gauge(
-            "tetouan_forecast_standardised_error",
-            "Mean error (load less forecast) of the last hour, 1 h ahead, in standard deviations of the forecast.",
-            ["site", "zone"],
-            registry=registry,
-        )
+        registry.register(self)
 
-    def show(self, scores: Scores) -> None:
-        """Set the gauges; a figure that cannot be computed has no series."""
-        site, zone = scores.site, str(scores.zone)
-        self.scored_s.labels(site, zone).set(scores.time.timestamp())
-        for score in scores.scores:
-            group = str(score.lead_minutes or MEAN), str(score.scored_minutes or MEAN)
-            labels = (site, zone, *group, str(score.window_days))
-            for name, gauge in self._figures.items():
-                figure = getattr(score, name)
-                if figure is not None:
-                    gauge.labels(*labels).set(figure)
-                else:
-                    gauge.remove(*labels)
+    def show(self, site: SiteScores) -> None:
+        """Show a site as it is whenever somebody asks."""
+        self._sites[site.site.name] = site
+
+    def show_scores(self, scores: Scores) -> None:
+        """Show these in place of the last ones of their zone."""
+        self._scores[scores.site, scores.zone] = scores
+
+    def count_repeats(self, site: SiteScores, before: Repeats) -> None:
+        """Count what came again of a site since so much had."""
+        self._repeated_forecasts.labels(site.site.name).inc(site.repeats.forecasts - before.forecasts)
+        self._repeated_readings.labels(site.site.name).inc(site.repeats.readings - before.readings)
 
     def count(self, event: DriftEvent) -> None:
         """Count what opened an event or let it grow."""
         if event.ended is None:
-            self.detections.labels(event.site, str(event.zone), event.detector).inc()
+            self._detections.labels(event.site, str(event.zone), event.detector).inc()
 
-    def show_watch(self, watch: ErrorWatch) -> None:
-        """Set the gauges of a zone's forecast error; an hour without enough readings has no series."""
-        site, zone = watch.site, str(watch.zone)
-        if isnan(watch.error):
-            self.standardised_error.remove(site, zone)
-        else:
-            self.standardised_error.labels(site, zone).set(watch.error)
-        for name, detector in watch.detectors.items():
-            episodes = watch.episodes[name]
-            self.drift_score.labels(site, zone, name).set(detector.score / detector.threshold)
-            self.open_events.labels(site, zone, name, episodes.subject.severity).set(episodes.open is not None)
+    def forget(self, site: SiteScores) -> bool:
+        """Show a site no longer; returns False where another object shows it by now."""
+        name = site.site.name
+        if self._sites.get(name, site) is not site:
+            return False
+        self._sites.pop(name, None)
+        for key in [key for key in self._scores if key[0] == name]:
+            del self._scores[key]
+        for counter in (self._repeated_forecasts, self._repeated_readings, self._detections):
+            counter.remove_by_labels({"site": name})
+        return True
+
+    def describe(self) -> Iterator[Metric]:
+        """Yield every gauge without a series, as its name is all that is asked for."""
+        return self.collect()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every gauge; may run beside the consume loop, in a thread of its own."""
+        sites = list(self._sites.values())
+        yield _family(WAITING, [((site.site.name,), site.waiting_readings) for site in sites])
+        yield from self._figures()
+        watches = [zone.watch for site in sites for zone in site.zones.values() if zone.rolling.clock is not None]
+        yield from _watched(watches)
+
+    def _figures(self) -> Iterator[Metric]:
+        shown = list(self._scores.values())
+        yield _family(SCORED_S, [((one.site, str(one.zone)), one.time.timestamp()) for one in shown])
+        labelled = [
+            ((one.site, str(one.zone), _group(score.lead_minutes), _group(score.scored_minutes), str(days)), score)
+            for one in shown
+            for score in one.scores
+            for days in [score.window_days]
+        ]
+        for figure, (name, text) in FIGURES.items():
+            values = ((labels, getattr(score, figure)) for labels, score in labelled)
+            yield _family((name, text, LABELS), [(labels, value) for labels, value in values if value is not None])
+
+
+def _watched(watches: list[ErrorWatch]) -> Iterator[Metric]:
+    named = [((watch.site, str(watch.zone)), watch) for watch in watches]
+    errors = ((labels, watch.error) for labels, watch in named)
+    yield _family(STANDARDISED_ERROR, [(labels, error) for labels, error in errors if not isnan(error)])
+    detectors = [(labels, watch, name) for labels, watch in named for name in watch.detectors]
+    ratios = (
+        ((*labels, name), watch.detectors[name].score / watch.detectors[name].threshold)
+        for labels, watch, name in detectors
+    )
+    yield _family(DRIFT_SCORE, list(ratios))
+    episodes = (((*labels, name), watch.episodes[name]) for labels, watch, name in detectors)
+    yield _family(OPEN_EVENTS, [((*labels, one.subject.severity), one.open is not None) for labels, one in episodes])
+
+
+def _group(minutes: int | None) -> str:
+    return str(minutes or MEAN)
+
+
+def _family(
+    declared: tuple[str, str, tuple[str, ...]], values: list[tuple[tuple[str, ...], float]]
+) -> GaugeMetricFamily:
+    name, text, labels = declared
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for label_values, value in values:
+        family.add_metric(label_values, value)
+    return family

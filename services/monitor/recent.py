@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from shared.sites.grid import Grid
+
 __all__ = ["Recent"]
 
 KEPT_DAYS = 28
@@ -26,8 +28,8 @@ class Recent:
     ----------
     columns
         What each value of a row is.
-    steps_a_day
-        Steps in a day.
+    grid
+        How far the rows lie apart.
 
     Attributes
     ----------
@@ -36,11 +38,11 @@ class Recent:
         here as soon as its first forecast is seen, which may be minutes before the reading at that origin is scored.
     """
 
-    def __init__(self, columns: tuple[str, ...], steps_a_day: int) -> None:
+    def __init__(self, columns: tuple[str, ...], grid: Grid) -> None:
         self.columns = columns
+        self.grid = grid
         self.model: str | None = None
-        self._steps_a_day = steps_a_day
-        self._rows = np.full(((KEPT_DAYS + SLACK_DAYS) * steps_a_day, len(columns)), np.nan)
+        self._rows = np.full(((KEPT_DAYS + SLACK_DAYS) * grid.day, len(columns)), np.nan)
         self._first: int | None = None
         self._last = -1
 
@@ -50,7 +52,7 @@ class Recent:
             return
         if self._first is None:
             self._first = step
-        else:
+        elif step > self._last + 1:
             passed = np.arange(max(self._last, step - len(self._rows)) + 1, step)
             self._rows[passed % len(self._rows)] = np.nan
         self._rows[step % len(self._rows)] = values
@@ -58,11 +60,11 @@ class Recent:
 
     def reaches(self, until: int, days: int) -> bool:
         """Tell whether the first row ever taken is so many days old at step ``until``."""
-        return self._first is not None and until - self._first + 1 >= days * self._steps_a_day
+        return self._first is not None and until - self._first + 1 >= days * self.grid.day
 
     def window(self, until: int, days: int) -> NDArray[np.float64]:
         """Return the rows of the ``days`` that end with step ``until``, NaN where there is none, (steps, columns)."""
-        steps = np.arange(until - days * self._steps_a_day, until) + 1
+        steps = np.arange(until - days * self.grid.day, until) + 1
         rows = self._rows[steps % len(self._rows)]
         rows[(steps > self._last) | (steps <= self._last - len(self._rows))] = np.nan
         return rows

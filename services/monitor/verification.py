@@ -5,8 +5,8 @@ What changes in their error becomes a drift event.
 
 from __future__ import annotations
 
-from collections import deque
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from math import nan
 from typing import TYPE_CHECKING, Any
 
@@ -14,35 +14,44 @@ import numpy as np
 
 from services.monitor.forecast_error import ErrorWatch, standardised_error
 from services.monitor.recent import Recent
+from services.monitor.waiting import Waiting
 from shared.contracts.messages import CleanReading, DriftEvent, Forecast, Scores
 from shared.drift.detectors import forecast_error_detectors
 from shared.forecasting.reference import forecast_column, judged_groups, load_column
-from shared.forecasting.scores import (
-    WINDOWS_DAYS,
-    RollingScores,
-    issued_kw,
-    load_kw,
-    step_of,
-)
+from shared.forecasting.scores import WINDOWS_DAYS, RollingScores, issued_kw, load_kw
 from shared.forecasting.state import resume_parts, states_of
-from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from numpy.typing import NDArray
 
     from shared.drift.detectors import Detector
     from shared.forecasting.state import Part
-    from shared.sites.calendar import Calendar
+    from shared.sites.site import Site
 
-__all__ = ["Finding", "Monitor"]
+__all__ = ["PATIENCE", "Finding", "Repeats", "SiteScores", "ZoneScores", "weather_of"]
 
 Finding = Scores | DriftEvent
 
+PATIENCE = timedelta(days=35)
+"""Longer than the topic of forecasts keeps them, and the day that they reach ahead."""
 
-class Monitor:
-    """The rolling scores and drift events of every site's zones, fed by two topics that race each other.
+
+@dataclass
+class Repeats:
+    """What came again since an object was made: forecasts of the same origin, and readings not newer than the last.
+
+    A reading counts once a zone. They are no part of the state.
+    """
+
+    forecasts: int = 0
+    readings: int = 0
+
+
+class SiteScores:
+    """The rolling scores and drift events of one site's zones, fed by two topics that race each other.
 
     A reading is scored once a forecast of the step before it, or a later one, has been seen: every pair with that
     target is there by then. So what is emitted for an hour depends on the two topics alone, not on how they were
@@ -50,145 +59,99 @@ class Monitor:
     emitted when the reading at T is scored; where readings are missing around T, when the next one is, and of several
     hours that such a gap spans only the last has a message.
 
-    A reading waits for ``patience`` of event time, and longer as long as forecasts keep coming: a stream that is
-    replayed as fast as it goes shows readings weeks ahead of the forecasts that answer them. So when forecasts cease
-    the scores go on, that far behind the readings, over the pairs that still come due, and end as nulls; forecasts that
-    come after all show in the hours emitted from then on; the drift detectors, whose time goes one way, pass them over.
+    When forecasts cease, readings wait until others are there that are ``patience`` newer; then the scores go on, that
+    far behind the readings, over the pairs that still come due, and end as nulls. Forecasts that come after all show in
+    the hours emitted from then on; the drift detectors, whose time goes one way, pass them over.
+
+    So the interleaving shows where readings are read more than ``patience`` ahead of the forecasts that answer them,
+    and nowhere else: no clock is looked at. Without a bound it would never show, but nothing on the topics tells
+    forecasts that have ceased from those that are late, so readings would wait for ever, and all be kept. A patience
+    longer than forecasts are kept waits for every one that can still be read, also where all readings are read before
+    the first forecast: when a state is rebuilt, or history is replayed as fast as it goes.
 
     The drift events of an hour follow its scores.
 
     Parameters
     ----------
-    zones
-        The zones to score at every site; forecasts of others are passed over.
+    site
+        The site; its ``zones`` are scored, and forecasts of others passed over.
     windows_days
         The lengths of the rolling windows.
     patience
         How far readings may run ahead of the forecasts in event time.
-    silence_s
-        How long no forecast must have come before patience ends, in seconds of ``now_s``.
-    now_s
-        A clock that never goes back.
     detectors
         Makes the detectors of a zone's forecast error, by name.
-    weather
-        The fields of a reading that are kept for reports, beside the load and its forecasts.
+
+    Attributes
+    ----------
+    zones
+        By number.
+    repeats
+        What came again.
     """
 
     def __init__(
         self,
-        zones: tuple[int, ...],
+        site: Site,
         windows_days: tuple[int, ...] = WINDOWS_DAYS,
-        patience: timedelta = timedelta(days=2),
-        silence_s: float = 0.0,
-        now_s: Callable[[], float] = lambda: 0.0,
+        patience: timedelta = PATIENCE,
         *,
         detectors: Callable[[], Mapping[str, Detector]] = forecast_error_detectors,
-        weather: tuple[str, ...] = (),
     ) -> None:
-        self._detectors = detectors
-        self._calendars: dict[str, Calendar | None] = {}
-        self.weather = weather
-        self.zones = zones
-        self._windows_days = windows_days
-        self._patience = patience
-        self._silence = _Silence(silence_s, now_s)
-        self._scored: dict[tuple[str, int], _ZoneScores] = {}
-
-    @property
-    def repeated_forecasts(self) -> int:
-        """Forecasts whose (site, zone, origin) had come before."""
-        return sum(zone.repeated_forecasts for zone in self._scored.values())
-
-    @property
-    def repeated_readings(self) -> int:
-        """Readings, counted once a zone, that were not newer than the last one."""
-        return sum(zone.repeated_readings for zone in self._scored.values())
+        self.site = site
+        self.repeats = Repeats()
+        self._grid = site.grid
+        self._weather = weather_of(site)
+        self.zones = {
+            number: ZoneScores(site, number, self.repeats, windows_days, patience, detectors()) for number in site.zones
+        }
 
     @property
     def waiting_readings(self) -> int:
         """Readings, counted once a zone, whose forecasts have not been seen yet."""
-        return sum(len(zone.waiting) for zone in self._scored.values())
-
-    @property
-    def watches(self) -> list[ErrorWatch]:
-        """What watches the forecast error of each zone."""
-        return [zone.watch for zone in self._scored.values()]
-
-    def be_patient(self) -> None:
-        """Begin the silence anew: how fast a past is read again says nothing about who is silent."""
-        self._silence.broken()
-
-    def recent(self, site: str, zone: int) -> Recent:
-        """Return the last weeks of a zone's scored readings; raises ``KeyError`` where none has come."""
-        return self._scored[site, zone].recent
+        return sum(len(zone.waiting) for zone in self.zones.values())
 
     def on_reading(self, reading: CleanReading) -> list[Finding]:
         """Take a reading and return the messages that it completes.
 
-        Raises ``ValueError`` where the site lacks one of the zones or changes its ``step_minutes``.
+        Raises ``ValueError`` where it lacks one of the zones or has another step than the site.
         """
-        step = step_of(reading.time, reading.step_minutes)
-        weather = tuple(_value(reading, field) for field in self.weather)
-        due = [(self._zone(reading, number), load_kw(reading, number)) for number in self.zones]
-        return [finding for zone, demand_kw in due for finding in zone.on_reading(step, demand_kw, weather)]
+        step = self._step(reading.time, reading.step_minutes)
+        weather = [_value(reading, field) for field in self._weather]
+        loads_kw = [load_kw(reading, number) for number in self.zones]
+        return [
+            finding
+            for zone, demand_kw in zip(self.zones.values(), loads_kw, strict=True)
+            for finding in zone.on_reading(step, demand_kw, weather)
+        ]
 
     def on_forecast(self, forecast: Forecast) -> list[Finding]:
         """Take a forecast and return the messages that it completes.
 
-        Raises ``ValueError`` where it lacks the 90 % interval or a lead, or changes the site's ``step_minutes``.
+        Raises ``ValueError`` where it lacks the 90 % interval or a lead, or has another step than the site.
         """
+        origin = self._step(forecast.origin, forecast.step_minutes)
         if forecast.zone not in self.zones:
             return []
-        issued, zone = issued_kw(forecast), self._zone(forecast, forecast.zone)
-        return zone.on_forecast(step_of(forecast.origin, forecast.step_minutes), issued, forecast.models.demand)
-
-    def expect(self, site: str, step_minutes: int, calendar: Calendar | None = None) -> None:
-        """Begin the zones of a site, as its first message would: so its state has all arrays from the start.
-
-        By the clock of the calendar goes "same time yesterday"; without one it is that of UTC.
-        """
-        self._calendars[site] = calendar
-        for number in self.zones:
-            self._scored.setdefault((site, number), self._begun(site, number, step_minutes))
+        return self.zones[forecast.zone].on_forecast(origin, issued_kw(forecast), forecast.models.demand)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return copies of the arrays that hold all that is known, by ``SITE.zoneN.`` and their own names."""
-        return states_of({_name(*key): zone for key, zone in self._scored.items()})
+        """Return copies of the arrays that hold all that is known, by ``zoneN.`` and their own names."""
+        return states_of({f"zone{number}": zone for number, zone in self.zones.items()})
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from what :meth:`state` returned, of the zones that have begun; silence begins anew.
+        """Go on from what :meth:`state` returned; only of a site of which nothing has come."""
+        resume_parts({f"zone{number}": zone for number, zone in self.zones.items()}, state)
 
-        Where it raises nothing has changed.
-        """
-        zones = {key: self._begun(*key, zone.step_minutes) for key, zone in self._scored.items()}
-        resume_parts({_name(*key): zone for key, zone in zones.items()}, state)
-        self._scored = zones
-        self.be_patient()
-
-    def _zone(self, message: CleanReading | Forecast, number: int) -> _ZoneScores:
-        key = message.site, number
-        if key not in self._scored:
-            self._scored[key] = self._begun(*key, message.step_minutes)
-        zone = self._scored[key]
-        if message.step_minutes != zone.step_minutes:
-            raise ValueError(
-                f"step_minutes: {message.step_minutes} at site {message.site!r}, {zone.step_minutes} before;"
-                " give the changed meter a site name of its own"
-            )
-        return zone
-
-    def _begun(self, site: str, number: int, step_minutes: int) -> _ZoneScores:
-        watch = ErrorWatch(site, number, step_minutes, self._detectors())
-        day = Grid(step_minutes).day
-        forecasts = map(forecast_column, judged_groups(step_minutes))
-        recent = Recent((*self.weather, load_column(number), *forecasts), day)
-        windows, calendar = self._windows_days, self._calendars.get(site)
-        return _ZoneScores(watch, recent, step_minutes, windows, calendar, self._patience, self._silence)
+    def _step(self, time: datetime, step_minutes: int) -> int:
+        if step_minutes != self._grid.step_minutes:
+            raise ValueError(f"step_minutes: {step_minutes}, the site has {self._grid.step_minutes}")
+        return self._grid.step_of(time)
 
 
-def _name(site: str, number: int) -> str:
-    return f"{site}.zone{number}"
+def weather_of(site: Site) -> tuple[str, ...]:
+    """Return the fields of a reading that are kept for reports, beside the load and its forecasts."""
+    return tuple(field for field in site.fields if not field.startswith("zone_"))
 
 
 def _value(reading: CleanReading, field: str) -> float:
@@ -197,62 +160,44 @@ def _value(reading: CleanReading, field: str) -> float:
     return nan if value is None else value
 
 
-class _Silence:
-    """How long no forecast of any zone has come."""
-
-    def __init__(self, enough_s: float, now_s: Callable[[], float]) -> None:
-        self._enough_s = enough_s
-        self._now_s = now_s
-        self._since_s = now_s()
-
-    def broken(self) -> None:
-        self._since_s = self._now_s()
-
-    def lasts(self) -> bool:
-        return self._now_s() - self._since_s >= self._enough_s
-
-
-class _ZoneScores:
+class ZoneScores:
     """One zone: the readings that wait for their forecasts, and the scores of those that do not any more."""
 
     def __init__(
         self,
-        watch: ErrorWatch,
-        recent: Recent,
-        step_minutes: int,
+        site: Site,
+        number: int,
+        repeats: Repeats,
         windows_days: tuple[int, ...],
-        calendar: Calendar | None,
         patience: timedelta,
-        silence: _Silence,
+        detectors: Mapping[str, Detector],
     ) -> None:
-        steps_a_day = Grid(step_minutes).day
-        self.step_minutes = step_minutes
-        self.repeated_forecasts = self.repeated_readings = 0
-        self.rolling = RollingScores(steps_a_day, steps_a_day, windows_days, calendar)
-        self.waiting: deque[tuple[int, float, tuple[float, ...]]] = deque()
-        self.watch = watch
-        self.recent = recent
-        self._leads = [group.steps for group in judged_groups(step_minutes)]
-        self._steps_an_hour = 60 // step_minutes
-        self._patience_steps = patience // timedelta(minutes=step_minutes)
-        self._silence = silence
+        grid, weather = site.grid, weather_of(site)
+        groups = judged_groups(site.step_minutes)
+        self._repeats = repeats
+        self.rolling = RollingScores(grid.day, grid.day, windows_days, site.calendar)
+        self.waiting = Waiting(2 + len(weather))
+        self.watch = ErrorWatch(site.name, number, grid, detectors)
+        self.recent = Recent((*weather, load_column(number), *map(forecast_column, groups)), grid)
+        self._grid = grid
+        self._leads = [group.steps for group in groups]
+        self._patience_steps = patience // grid.length
         self._last_origin = -1
         self._parts: dict[str, Part] = {"scores": self.rolling, "recent": self.recent, "errors": self.watch}
-        self._weather_fields = len(recent.columns) - 1 - len(self._leads)  # beside the load and its forecasts
 
-    def on_reading(self, step: int, demand_kw: float, weather: tuple[float, ...]) -> list[Finding]:
-        newest = self.waiting[-1][0] if self.waiting else self.rolling.clock
+    def on_reading(self, step: int, demand_kw: float, weather: list[float]) -> list[Finding]:
+        """Take the reading of a step: its load in kW, NaN where there is none, and the weather."""
+        newest = self.waiting.last if self.waiting else self.rolling.clock
         if newest is not None and step <= newest:
-            self.repeated_readings += 1
-            return self._release()
-        if not self.waiting:  # until then nobody was due to say anything
-            self._silence.broken()
-        self.waiting.append((step, demand_kw, weather))
+            self._repeats.readings += 1
+            return []
+        self.waiting.put(step, [demand_kw, *weather])
         return self._release()
 
-    def on_forecast(self, origin: int, issued: NDArray[np.float64], model: str | None) -> list[Finding]:
-        self._silence.broken()
-        self.repeated_forecasts += not self.rolling.on_forecast(origin, issued)
+    def on_forecast(self, origin: int, issued_kw: NDArray[np.float64], model: str | None) -> list[Finding]:
+        """Take a forecast: median, low and high end of the 90 % interval, (3, leads), and the model's name/version."""
+        if not self.rolling.on_forecast(origin, issued_kw):
+            self._repeats.forecasts += 1
         if origin > self._last_origin:
             self._last_origin = origin
             self.recent.model = model or self.recent.model
@@ -260,54 +205,53 @@ class _ZoneScores:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return copies of the arrays by name; a waiting reading is a row: step, load in kW, weather."""
-        waiting = [(step, demand_kw, *weather) for step, demand_kw, weather in self.waiting]
         return {
-            "waiting": np.array(waiting, np.float64).reshape(-1, 2 + self._weather_fields),
+            "waiting": self.waiting.state(),
             "last_origin": np.array(self._last_origin),
             **states_of(self._parts),
         }
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
-        self.waiting.extend((int(step), demand_kw, tuple(rest)) for step, demand_kw, *rest in state["waiting"].tolist())
+        """Go on from what :meth:`state` returned."""
+        self.waiting.resume(state["waiting"])
         self._last_origin = int(state["last_origin"])
         resume_parts(self._parts, state)
 
     def _release(self) -> list[Finding]:
         released: list[Finding] = []
-        while self.waiting and self._is_complete(self.waiting[0][0]):
-            released += self._score(*self.waiting.popleft())
+        while self.waiting and self._is_complete(self.waiting.first):
+            step, (demand_kw, *weather) = self.waiting.take()
+            released += self._score(step, demand_kw, weather)
         return released
 
     def _is_complete(self, step: int) -> bool:
         """Tell whether all forecasts of a target have been seen, or must not be waited for any longer."""
-        if step <= self._last_origin + 1:
-            return True
-        return self.waiting[-1][0] - step >= self._patience_steps and self._silence.lasts()
+        return step <= self._last_origin + 1 or self.waiting.last - step >= self._patience_steps
 
-    def _score(self, step: int, demand_kw: float, weather: tuple[float, ...]) -> list[Finding]:
+    def _score(self, step: int, demand_kw: float, weather: list[float]) -> list[Finding]:
         """Score a reading; return what is found in the hours that the clock reaches by it.
 
         Of these the last full one has scores.
         """
-        hour, clock = step - step % self._steps_an_hour, self.rolling.clock
+        hour, clock = step - step % self._grid.hour, self.rolling.clock
         emitted: list[Finding] = []
         if clock is not None and clock < hour < step:
             self.rolling.advance(hour)
             emitted.append(self._scores(hour))
         emitted += self.watch.complete(step - 1)
-        self.rolling.on_reading(step, demand_kw)
-        if clock is None or clock < step:
-            issued = self.rolling.issued_for(step, self._steps_an_hour)
+        if self.rolling.on_reading(step, demand_kw):
+            issued = self.rolling.issued_for(step, self._grid.hour)
             self.watch.take(step, standardised_error(self.rolling.actual, issued))
             self._keep(step, demand_kw, weather)
             if hour == step:
                 emitted.append(self._scores(step))
         return emitted + self.watch.complete(step)
 
-    def _keep(self, step: int, demand_kw: float, weather: tuple[float, ...]) -> None:
-        medians = [self.rolling.issued_for(step, lead)[0] for lead in self._leads]
-        self.recent.append(step, (*weather, demand_kw, *self.rolling.resolution.to_kw(medians)))
+    def _keep(self, step: int, demand_kw: float, weather: list[float]) -> None:
+        medians = [int(self.rolling.issued_for(step, lead)[0]) for lead in self._leads]
+        forecasts_kw = map(self.rolling.resolution.kw_of, medians)
+        self.recent.append(step, (*weather, demand_kw, *forecasts_kw))
 
     def _scores(self, step: int) -> Scores:
-        time = datetime.fromtimestamp(step * self.step_minutes * 60, UTC)
+        time = self._grid.time_of(step)
         return Scores(site=self.watch.site, zone=self.watch.zone, time=time, scores=self.rolling.scores())

@@ -156,7 +156,8 @@ class AdaptiveWindow:
 
         This looks at every cut and River only at some, so the score can reach 1 before a change is detected.
         """
-        values, shortest = np.frombuffer(self._values), self._adwin.min_window_length
+        # a copy: an array that somebody looks into cannot grow, and metrics are drawn in a thread of their own
+        values, shortest = np.frombuffer(self._values.tobytes()), self._adwin.min_window_length
         count = values.size
         if count <= max(self._adwin.grace_period, 2 * shortest):
             return 0.0

@@ -9,7 +9,7 @@ two wild readings of a day do not.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import ceil, inf, isnan, log10
+from math import ceil, inf, isnan, log10, nan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -94,6 +94,12 @@ class Resolution:
         # a quotient of whole numbers is the decimal itself, which a product is not
         shifted = number * 10.0**self.exponent if self.exponent > 0 else number / 10.0**-self.exponent
         return np.where(number == ABSENT, np.nan, shifted)
+
+    def kw_of(self, multiple: int) -> float:
+        """Return what :meth:`to_kw` does of one number."""
+        if multiple == ABSENT:
+            return nan
+        return multiple * 10.0**self.exponent if self.exponent > 0 else multiple / 10.0**-self.exponent
 
     def rounded(self, kw: ArrayLike) -> NDArray[np.float64]:
         """Return the nearest multiples in kW, written with no more digits than they need; none is -0.0."""

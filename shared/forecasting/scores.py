@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from enum import IntEnum
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -121,7 +122,9 @@ def issued_kw(forecast: Forecast) -> NDArray[np.float64]:
     return np.array((forecast.median_kw, interval.low_kw, interval.high_kw))
 
 
-def pair_terms(actual: NDArray[np.integer], issued: NDArray[np.integer]) -> NDArray[np.int64]:
+def pair_terms(
+    actual: NDArray[np.integer], issued: NDArray[np.integer], out: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
     """Return the terms ``PAIRS`` to ``INTERVAL`` of each pair, zero where the reading or the forecast is ``ABSENT``.
 
     Parameters
@@ -130,6 +133,8 @@ def pair_terms(actual: NDArray[np.integer], issued: NDArray[np.integer]) -> NDAr
         Readings in multiples of the resolution, of a shape that broadcasts with that of ``issued[0]``.
     issued
         Median, low and high end of the 90 % interval in multiples of the resolution, shape (3, ...).
+    out
+        Where to put them.
 
     Notes
     -----
@@ -141,7 +146,7 @@ def pair_terms(actual: NDArray[np.integer], issued: NDArray[np.integer]) -> NDAr
     absolute = np.abs(error)
     size = np.maximum(np.abs(known), 1)
     below, above = low - known, known - high
-    terms = np.empty((_FORECAST_TERMS, *error.shape), np.int64)
+    terms = np.empty((_FORECAST_TERMS, *error.shape), np.int64) if out is None else out
     terms[Term.PAIRS] = 1
     terms[Term.ERROR] = error
     terms[Term.ABSOLUTE] = absolute
@@ -151,22 +156,29 @@ def pair_terms(actual: NDArray[np.integer], issued: NDArray[np.integer]) -> NDAr
         _halve(terms, term)
     terms[Term.COVERED] = (below <= 0) & (above <= 0)
     terms[Term.INTERVAL] = high - low + 20 * (np.maximum(below, 0) + np.maximum(above, 0))
-    terms *= (known != ABSENT) & (median != ABSENT)
+    both = (known != ABSENT) & (median != ABSENT)
+    if not both.all():
+        terms *= both
     return terms
 
 
 def versus_terms(
-    actual: NDArray[np.integer], median: NDArray[np.integer], naive: NDArray[np.integer]
+    actual: NDArray[np.integer],
+    median: NDArray[np.integer],
+    naive: NDArray[np.integer],
+    out: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
     """Return the squared errors of the naive forecast and of ours where all three values are known.
 
-    The rows are ``NAIVE_SQUARED`` to ``VERSUS_NAIVE_SQUARED_HIGH``, shape (4, ...).
+    The rows are ``NAIVE_SQUARED`` to ``VERSUS_NAIVE_SQUARED_HIGH``, shape (4, ...); ``naive`` may be one number for all
+    leads of a target. ``out`` is where to put them.
     """
     known, ours, theirs = np.asarray(actual, np.int64), median.astype(np.int64), naive.astype(np.int64)
+    shape = np.broadcast_shapes(known.shape, ours.shape, theirs.shape)
+    squares = np.empty((4, *shape), np.int64) if out is None else out
     all_known = (known != ABSENT) & (ours != ABSENT) & (theirs != ABSENT)
-    squares = np.empty((4, *all_known.shape), np.int64)
     for row, forecast in ((0, theirs), (2, ours)):
-        error = (forecast - known) * all_known
+        error = forecast - known if all_known.all() else (forecast - known) * all_known
         squares[row] = error * error
         _halve(squares, row)
     return squares
@@ -199,13 +211,25 @@ def _ratio(sums: Numbers, counts: Numbers) -> NDArray[np.float64]:
 def figures_of(sums: NDArray[np.int64], resolution: Resolution) -> dict[str, NDArray[np.float64]]:
     """Return each figure of the sums of ``pair_terms``, NaN where there is no pair; shapes are those of one term."""
     pairs = sums[Term.PAIRS]
+    totals = (
+        whole(sums, Term.SQUARED),
+        sums[Term.ABSOLUTE],
+        sums[Term.ERROR],
+        sums[Term.INTERVAL],
+        whole(sums, Term.PERCENTAGE),
+        sums[Term.COVERED],
+    )
+    counts = (pairs, pairs, pairs, 40 * pairs, _PERCENTAGE_UNITS * pairs, pairs)
+    ratios = _ratio(np.stack(totals), np.stack(counts))
+    ratios[0] = np.sqrt(ratios[0])
+    rmse_kw, mae_kw, bias_kw, pinball_kw = resolution.to_kw(ratios[:4])
     return {
-        "rmse_kw": resolution.to_kw(np.sqrt(_ratio(whole(sums, Term.SQUARED), pairs))),
-        "mae_kw": resolution.to_kw(_ratio(sums[Term.ABSOLUTE], pairs)),
-        "mape": _ratio(whole(sums, Term.PERCENTAGE), _PERCENTAGE_UNITS * pairs),
-        "bias_kw": resolution.to_kw(_ratio(sums[Term.ERROR], pairs)),
-        "coverage": _ratio(sums[Term.COVERED], pairs),
-        "pinball_kw": resolution.to_kw(_ratio(sums[Term.INTERVAL], 40 * pairs)),
+        "rmse_kw": rmse_kw,
+        "mae_kw": mae_kw,
+        "mape": ratios[4],
+        "bias_kw": bias_kw,
+        "coverage": ratios[5],
+        "pinball_kw": pinball_kw,
     }
 
 
@@ -526,7 +550,10 @@ class RollingScores:
         """Return all terms of the pairs; ``targets`` and ``leads`` broadcast to the shape of ``issued[0]``."""
         actual = self._actuals[targets % self._actuals.size]
         yesterday = self._actuals[self._yesterday(targets, leads) % self._actuals.size]
-        return np.concatenate((pair_terms(actual, issued), versus_terms(actual, issued[0], yesterday)))
+        terms = np.empty((len(Term), *issued.shape[1:]), np.int64)
+        pair_terms(actual, issued, terms[:_FORECAST_TERMS])
+        versus_terms(actual, issued[0], yesterday, terms[_FORECAST_TERMS:])
+        return terms
 
     def _look_up_clock(self) -> None:
         """Look up whether and when the clock of the site is changed in what is kept, once a day."""
@@ -542,7 +569,7 @@ class RollingScores:
         self._look_up_clock()
         day, days = self._day, -(-leads // self._day)
         if self._same_time is None:
-            return targets - days * day
+            return targets - (day if self._leads <= day else days * day)  # one reading for all leads of a target
         places = targets - self._first_step
         same = self._same_time.before(places, days)
         known = np.where(same <= places - leads, same, self._same_time.before(places, days + 1))
@@ -562,9 +589,14 @@ class _Figures:
     """
 
     def __init__(self, leads: int, step_minutes: int, windows_days: tuple[int, ...]) -> None:
-        self._windows_days = windows_days
-        self._groups = [group for group in lead_groups(step_minutes) if group.steps <= leads]
-        self._columns = np.array([group.steps - 1 for group in self._groups], np.int64)
+        groups = [group for group in lead_groups(step_minutes) if group.steps <= leads]
+        self._columns = np.array([group.steps - 1 for group in groups], np.int64)
+        named = [(group.lead_minutes, group.scored_minutes) for group in groups]
+        self._labels = [
+            {"lead_minutes": lead_minutes, "scored_minutes": scored_minutes, "window_days": days}
+            for lead_minutes, scored_minutes in [*named, (None, None)]
+            for days in windows_days
+        ]
 
     def of(self, sums: NDArray[np.int64], resolution: Resolution, *, shares: bool) -> tuple[Score, ...]:
         """Return the scores; ``shares``: whether errors as shares of the load mean something."""
@@ -574,25 +606,23 @@ class _Figures:
         per_lead["skill_vs_same_time_yesterday"] = skill_of(
             whole(sums, Term.VERSUS_NAIVE_SQUARED), whole(sums, Term.NAIVE_SQUARED)
         )
-        on_wire = {name: self._on_wire(name, figure, resolution) for name, figure in per_lead.items()}
-        named = [(group.lead_minutes, group.scored_minutes) for group in self._groups]
+        figures = self._grouped(np.stack(list(per_lead.values())))
+        in_kw = [name.endswith("_kw") for name in per_lead]
+        figures[in_kw] = resolution.rounded(figures[in_kw])
+        on_wire = [
+            [None if isnan(figure) else figure if kw else round(figure, 4) + 0.0 for figure in of_one]  # no -0.0
+            for of_one, kw in zip(figures.tolist(), in_kw, strict=True)
+        ]
         return tuple(
-            Score(
-                lead_minutes=lead_minutes,
-                scored_minutes=scored_minutes,
-                window_days=days,
-                **{name: by_window[window][place] for name, by_window in on_wire.items()},
-            )
-            for place, (lead_minutes, scored_minutes) in enumerate([*named, (None, None)])
-            for window, days in enumerate(self._windows_days)
+            Score(**label, **dict(zip(per_lead, row, strict=True)))
+            for label, row in zip(self._labels, zip(*on_wire, strict=True), strict=True)
         )
 
-    def _on_wire(self, name: str, per_lead: NDArray[np.float64], resolution: Resolution) -> list[list[float | None]]:
-        """Return a figure by window and then by group, the mean over all leads last."""
-        means = [[math.fsum(figures) / len(figures)] for figures in per_lead.tolist()]
-        figures = np.concatenate((per_lead[:, self._columns], means), axis=1)
-        if name.endswith("_kw"):
-            rows = resolution.rounded(figures).tolist()
-        else:
-            rows = [[round(figure, 4) + 0.0 for figure in row] for row in figures.tolist()]  # -0.0 becomes 0.0
-        return [[None if math.isnan(figure) else figure for figure in row] for row in rows]
+    def _grouped(self, per_lead: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return figures of each lead, (figures, windows, leads), by group and then by window, (figures, scores).
+
+        The mean over all leads is the last group.
+        """
+        means = [[math.fsum(leads) / len(leads) for leads in by_window] for by_window in per_lead.tolist()]
+        groups = np.concatenate((per_lead[:, :, self._columns], np.array(means)[:, :, None]), axis=2)
+        return groups.swapaxes(1, 2).reshape(len(per_lead), -1)

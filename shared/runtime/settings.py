@@ -151,6 +151,9 @@ class Settings(BaseSettings):
     report_every_hours: int = Field(
         default=24, ge=0, le=8760, description="hours of event time between two reports of the monitor; 0: none"
     )
+    patience_days: int = Field(
+        default=35, ge=1, description="days of event time that the monitor's readings may be ahead of their forecasts"
+    )
     report_dir: Path | None = Field(
         default=None, description="where reports are written; default: `reports` in the state folder"
     )

@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from backtest.run import judged
 from replay.backlog import Backlog
-from services.monitor.verification import Monitor
+from services.monitor.verification import SiteScores
 from shared.contracts import topics
 from shared.contracts.messages import Forecast, Scores
 from shared.runtime.clock import monotonic_s
@@ -46,7 +46,7 @@ def assert_nothing_lost(broker: Broker, year: Year, expected: list[Forecast]) ->
     assert by_time(broker.everything(topics.FORECASTS), lambda raw: Forecast.from_bytes(raw).origin.isoformat()) == {
         forecast.origin.isoformat(): {forecast.to_bytes()} for forecast in expected
     }
-    monitor = Monitor((2,))
+    monitor = SiteScores(year.site)
     forecasts = [said for forecast in expected for said in monitor.on_forecast(forecast)]
     scores = forecasts + [said for reading in judged(year, START, UNTIL) for said in monitor.on_reading(reading)]
     assert by_time(broker.everything(topics.SCORES), lambda raw: Scores.from_bytes(raw).time.isoformat()) == {

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from services.monitor.reports.order import Answer, Order
-from shared.forecasting.scores import step_of
 from shared.runtime.clock import monotonic_s
 
 if TYPE_CHECKING:
@@ -40,34 +39,40 @@ log = structlog.get_logger()
 
 
 class ReportDesk:
-    """Has the reports made that are due.
+    """Has the reports made that are due, of all sites of the process.
 
     Parameters
     ----------
     settings
         Where models, and reports, lie.
-    step_minutes
-        Minutes between the readings of the site.
     metrics
         Shows the figures of the reports.
     """
 
-    def __init__(self, settings: MonitorSettings, step_minutes: int, metrics: ReportMetrics) -> None:
+    def __init__(self, settings: MonitorSettings, metrics: ReportMetrics) -> None:
         self._settings = settings
-        self._step_minutes = step_minutes
         self._metrics = metrics
         self._waiting: dict[tuple[str, int, int], Order] = {}
+        self._served: set[str] = set()  # sites of which scores have come
         self._ordered = asyncio.Event()
         self._reporting = _Reporting()
 
     def on_scores(self, scores: Scores, due: Sequence[int], recent: Recent) -> None:
         """Order the windows that are due at the hour of these scores: all that the consume loop waits for."""
         started_s = monotonic_s()
+        self._served.add(scores.site)
         self._metrics.pass_to(scores.site, scores.zone, scores.time)
         for days in due:
             self._place(scores, days, recent)
         if due:
             self._metrics.handover_s.observe(monotonic_s() - started_s)
+
+    def forget(self, site: str) -> None:
+        """Show a site no longer, and let go what was ordered of it."""
+        self._served.discard(site)
+        self._metrics.forget(site)
+        for key in [key for key in self._waiting if key[0] == site]:
+            del self._waiting[key]
 
     def _place(self, scores: Scores, window_days: int, recent: Recent) -> None:
         settings, key = self._settings, (scores.site, scores.zone, window_days)
@@ -78,10 +83,10 @@ class ReportDesk:
             zone=scores.zone,
             window_days=window_days,
             until=scores.time,
-            step_minutes=self._step_minutes,
+            step_minutes=recent.grid.step_minutes,
             model=recent.model or "",
             columns=recent.columns,
-            rows=recent.window(step_of(scores.time, self._step_minutes), window_days).tobytes(),
+            rows=recent.window(recent.grid.step_of(scores.time), window_days).tobytes(),
             registry_uri=settings.registry_uri,
             artifact_root=settings.artifact_root,
             report_dir=settings.reports_dir,
@@ -94,7 +99,8 @@ class ReportDesk:
         try:
             while True:
                 await self._wait_for_orders()
-                await self._carry_out(self._waiting.pop(next(iter(self._waiting))))
+                if self._waiting:  # else it was let go meanwhile
+                    await self._carry_out(self._waiting.pop(next(iter(self._waiting))))
                 if not self._waiting:
                     self._ordered.clear()
         finally:
@@ -112,13 +118,15 @@ class ReportDesk:
     async def _carry_out(self, order: Order) -> None:
         started_s = monotonic_s()
         answer = await self._reporting.ask(order)
-        about = {"zone": order.zone, "window_days": order.window_days, "until": order.until.isoformat()}
+        until = order.until.isoformat()
+        about = {"site": order.site, "zone": order.zone, "window_days": order.window_days, "until": until}
         if answer.report is None:
             self._metrics.count("failed")
             log.warning("no report was made", why=answer.error, **about)
             return
         self._metrics.count("written")
-        self._metrics.show(answer.report)
+        if order.site in self._served:
+            self._metrics.show(answer.report)
         log.info("report written", seconds=round(monotonic_s() - started_s, 1), **about)
 
 

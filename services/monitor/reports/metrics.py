@@ -94,6 +94,14 @@ class ReportMetrics:
         self._shown[window], self._until[window] = shown, report.until
         self._show_age(window)
 
+    def forget(self, site: str) -> None:
+        """Remove every series of a site."""
+        for known in (self._shown, self._until, self._clock):
+            for key in [key for key in known if key[0] == site]:
+                del known[key]
+        for gauge in (self._drift_share, self._drift_score, self._age_s, *self._changes.values()):
+            gauge.remove_by_labels({"site": site})
+
     def _series(self, report: Report, window: tuple[str, ...]) -> dict[Series, float]:
         series: dict[Series, float | None] = {(self._drift_share, window): report.drift_share}
         for column, score in report.drift.items():

@@ -159,8 +159,8 @@ class Calendar:
         return np.array([[-1 if one is None else one * self._period_s for one in row] for row in made], np.int64)
 
     def resume(self, made_s: NDArray[np.int64], site: str, zones: Sequence[int]) -> None:
-        """Go on from what :meth:`made_s` returned."""
-        self._made = {
+        """Go on with a site from what :meth:`made_s` returned."""
+        self._made |= {
             (site, zone, days): began_s // self._period_s
             for zone, row in zip(zones, made_s.tolist(), strict=True)
             for days, began_s in zip(WINDOWS_DAYS, row, strict=True)

@@ -8,28 +8,30 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.monitor.app import MonitorCore
-from services.monitor.metrics import MonitorMetrics
-from services.monitor.reports.desk import ReportDesk
-from services.monitor.reports.metrics import ReportMetrics
-from services.monitor.reports.order import Calendar
+from services.monitor.app import MonitorCore, Shared
 from services.monitor.settings import MonitorSettings
-from services.monitor.verification import Monitor
 from shared.contracts import topics
-from shared.contracts.messages import CleanReading, DriftEvent, Scores
+from shared.contracts.messages import CleanReading, DeadLetter, DriftEvent, Scores
 from shared.runtime.health import Health
-from shared.runtime.letters import DeadLetters
-from shared.runtime.other_sites import OtherSites
 from shared.runtime.settings import load
-from shared.sites.table import site
-from tests.unit.monitor.test_forecast_error import BROKEN_AT, DAY, DETECTORS, errors, in_turn, loads
+from tests.unit.monitor.places import place
+from tests.unit.monitor.test_forecast_error import (
+    BROKEN_AT,
+    DAY,
+    DETECTORS,
+    LEVEL_KW,
+    errors,
+    in_turn,
+    loads,
+    reading,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from shared.contracts.messages import Forecast
     from shared.runtime.records import Outgoing
+    from shared.sites.site import Site
 
 
 @dataclass
@@ -60,18 +62,20 @@ def registry() -> CollectorRegistry:
 
 
 @pytest.fixture
-def core(registry: CollectorRegistry, tmp_path: Path) -> MonitorCore:
+def core(registry: CollectorRegistry) -> MonitorCore:
     """Return the core of a monitor that has seen nothing."""
-    return core_with(registry, tmp_path)
+    return core_with(registry)
 
 
-def core_with(registry: CollectorRegistry, tmp_path: Path) -> MonitorCore:
-    """Return the core of a monitor whose site is read every half hour."""
-    place = site("tetouan").model_copy(update={"step_minutes": 30})
-    desk = ReportDesk(load(MonitorSettings, state_dir=tmp_path), place.step_minutes, ReportMetrics(registry))
-    metrics, letters = MonitorMetrics(registry), DeadLetters(registry)
-    others = OtherSites("monitor", place.name, registry, Health())
-    return MonitorCore(place, Monitor((2,)), metrics, letters, desk, Calendar(24), others)
+def core_with(registry: CollectorRegistry, *sites: Site, health: Health | None = None) -> MonitorCore:
+    """Return the core of a monitor of these sites; by default one that is read every half hour."""
+    return MonitorCore(shared_by(registry, *sites, health=health))
+
+
+def shared_by(registry: CollectorRegistry, *sites: Site, health: Health | None = None) -> Shared:
+    """Return what the cores of a process with these sites have in common."""
+    table = {site.name: site for site in sites or (place(),)}
+    return Shared.of(load(MonitorSettings), table, registry, health or Health())
 
 
 STREAM = records(in_turn(loads(errors(6), 1.15, BROKEN_AT)))
@@ -142,22 +146,103 @@ def test_the_error_of_the_last_hour_shows_and_goes(core: MonitorCore, registry: 
     assert registry.get_sample_value(name, labels) is None
 
 
-def test_a_restored_monitor_goes_on_as_if_it_had_never_stopped(core: MonitorCore, tmp_path: Path) -> None:
+def test_a_restored_monitor_goes_on_as_if_it_had_never_stopped(core: MonitorCore) -> None:
     """What comes after the messages that it reads again at its start is found as the same bytes."""
     before = 2 * BROKEN_AT + 3
     core.handle(STREAM[:before])
     uninterrupted = core.handle(STREAM[before:])
-    again = core_with(CollectorRegistry(), tmp_path)
+    again = core_with(CollectorRegistry())
     again.restore(STREAM[:before])
     assert [one.value for one in again.handle(STREAM[before:])] == [one.value for one in uninterrupted]
     assert events(uninterrupted)
 
 
-def test_records_of_other_sites_are_counted(core: MonitorCore, registry: CollectorRegistry) -> None:
-    """Readings and forecasts alike: they are neither scored nor refused, and what is restored is not counted."""
-    elsewhere = [
-        replace(record, value=(record.value or b"").replace(b'"tetouan"', b'"north"')) for record in STREAM[:10]
+def of_site(name: str, stream: Sequence[Consumed]) -> list[Consumed]:
+    """Return the same records of another site."""
+    quoted = f'"{name}"'.encode()
+    return [
+        replace(record, key=name.encode(), value=(record.value or b"").replace(b'"tetouan"', quoted))
+        for record in stream
     ]
+
+
+def test_records_of_sites_that_the_table_does_not_have_are_counted_and_told(registry: CollectorRegistry) -> None:
+    """They are neither decoded, nor scored, nor refused; what is restored is not counted."""
+    health = Health()
+    core = core_with(registry, health=health)
+    elsewhere = [*of_site("north", STREAM[:9]), replace(STREAM[0], value=b'{"site": "north", "no": "message"}')]
     core.restore(elsewhere)
+    assert "unknown sites" not in health.notes
     assert core.handle(elsewhere) == []
-    assert registry.get_sample_value("tetouan_other_sites_records_total", {"site": "north"}) == 10
+    assert registry.get_sample_value("tetouan_unknown_site_records_total", {"site": "north"}) == 10
+    assert "north (10)" in health.notes["unknown sites"]
+
+
+READING = reading(0, LEVEL_KW).to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (b"", "Invalid JSON"),
+        (READING.replace(b'"step_minutes":30', b'"step_minutes":10'), "step_minutes: 10, the site has 30"),
+        (READING.replace(b'"site":"tetouan"', b'"x":{"site":"tetouan"},"site":"east"'), "the message names two sites"),
+    ],
+)
+def test_what_cannot_be_scored_is_a_dead_letter(core: MonitorCore, value: bytes, said: str) -> None:
+    """The original bytes, with the reason that names field and value; the stream goes on."""
+    refused, *_ = core.handle([replace(STREAM[0], value=value), *STREAM[:4]])
+    letter = DeadLetter.from_headers(refused.headers)
+    assert (refused.topic, refused.value, letter.reason) == (topics.REJECTED.name, value, "invalid_clean_reading")
+    assert said in (letter.value or "")
+
+
+def test_repeats_are_counted_by_site(registry: CollectorRegistry) -> None:
+    """Each message that came again, whichever core of the process had it."""
+    shared = shared_by(registry, place(), place("north"))
+    for name, again in (("tetouan", 3), ("north", 5)):
+        core = MonitorCore(shared)
+        mine = of_site(name, STREAM[:20])
+        core.handle([*mine, *mine[-2 * again :]])
+        for kind in ("forecasts", "readings"):
+            assert registry.get_sample_value(f"tetouan_repeated_{kind}_total", {"site": name}) == again
+
+
+def test_waiting_readings_are_shown_by_site(registry: CollectorRegistry) -> None:
+    """As many as wait now, of the sites of all cores."""
+    shared = shared_by(registry, place(), place("north"))
+    readings = [record for record in STREAM if record.topic == topics.CLEAN.name]
+    MonitorCore(shared).handle(readings[:4])
+    MonitorCore(shared).handle(of_site("north", readings[:6]))
+    waiting = {
+        site: registry.get_sample_value("tetouan_waiting_readings", {"site": site}) for site in ("tetouan", "north")
+    }
+    assert waiting == {"tetouan": 4, "north": 6}
+
+
+def labelled(registry: CollectorRegistry) -> set[str]:
+    """Return the sites that have a series."""
+    samples = (sample for family in registry.collect() for sample in family.samples)
+    return {sample.labels["site"] for sample in samples if "site" in sample.labels}
+
+
+def test_a_closed_core_shows_nothing_of_its_sites(registry: CollectorRegistry) -> None:
+    """Every series of its sites is gone, those of another core's stay."""
+    shared = shared_by(registry, place(), place("north"))
+    one, other = MonitorCore(shared), MonitorCore(shared)
+    one.handle([*STREAM, *STREAM[-4:]])
+    other.handle(of_site("north", STREAM))
+    assert labelled(registry) == {"tetouan", "north"}
+    one.close()
+    assert labelled(registry) == {"north"}
+
+
+def test_a_core_that_was_replaced_does_not_take_away_what_the_next_one_shows(registry: CollectorRegistry) -> None:
+    """A task that is made anew shows its sites before the last one is closed."""
+    shared = shared_by(registry)
+    one, other = MonitorCore(shared), MonitorCore(shared)
+    one.handle(STREAM[:40])
+    other.restore(STREAM[:40])
+    other.handle(STREAM[40:80])
+    one.close()
+    assert registry.get_sample_value("tetouan_waiting_readings", {"site": "tetouan"}) == 0

@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.monitor.forecast_error import ErrorWatch, standardised_error
-from services.monitor.verification import Finding, Monitor
+from services.monitor.verification import Finding, SiteScores
 from shared.contracts.messages import CleanReading, DriftEvent, Flagged, Forecast, Interval, ModelNames, Scores
 from shared.drift.detectors import forecast_error_detectors
 from shared.forecasting.resolution import ABSENT
+from shared.sites.grid import Grid
+from tests.unit.monitor.places import place
 
 START = datetime(2017, 10, 19, tzinfo=UTC)
 STEP = timedelta(minutes=30)
@@ -68,7 +70,7 @@ def in_turn(loads_kw: list[float | None]) -> list[CleanReading | Forecast]:
 
 def feed(messages: list[CleanReading | Forecast]) -> list[Finding]:
     """Return all that a monitor finds in the messages."""
-    monitor = Monitor((2,), windows_days=(1,))
+    monitor = SiteScores(place(), (1,))
     return [
         finding
         for message in messages
@@ -159,7 +161,7 @@ class TestErrorWatch:
     @staticmethod
     def hour(values: list[float]) -> float:
         """Return what the first hour of a 10-minute stream counts."""
-        watch = ErrorWatch("tetouan", 2, 10, forecast_error_detectors())
+        watch = ErrorWatch("tetouan", 2, Grid(10), forecast_error_detectors())
         for step, value in enumerate(values, start=1):
             watch.take(step, value)
             watch.complete(step)
@@ -185,13 +187,12 @@ class TestDriftEvents:
 
     def test_the_forecast_of_one_hour_before_is_the_one_that_counts(self) -> None:
         """Forecasts that err by two standard deviations at a lead of 1 h, and at no other, show them."""
-        monitor = Monitor((2,), windows_days=(1,))
+        monitor = SiteScores(place(), (1,))
         median_kw = tuple(LEVEL_KW - 2 * SPREAD_KW * (lead == 2) for lead in range(1, LEADS + 1))
         for step in range(9):
             monitor.on_reading(reading(step, LEVEL_KW))
             monitor.on_forecast(forecast(step).model_copy(update={"median_kw": median_kw}))
-        (watch,) = monitor.watches
-        assert watch.error == pytest.approx(2.0, abs=1e-3)
+        assert monitor.zones[2].watch.error == pytest.approx(2.0, abs=1e-3)
 
     @pytest.mark.parametrize("factor", [1.15, 0.85])
     def test_a_lasting_change_of_15_per_cent_is_found_within_a_day(self, factor: float) -> None:

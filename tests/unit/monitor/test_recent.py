@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from services.monitor.recent import KEPT_DAYS, SLACK_DAYS, Recent
-from services.monitor.verification import Monitor
+from services.monitor.verification import SiteScores
 from shared.contracts.messages import Flagged, ModelNames
+from shared.sites.grid import Grid
+from tests.unit.monitor.places import place
 from tests.unit.monitor.test_verification import (
     FORECASTS,
     READINGS,
@@ -25,14 +27,15 @@ from tests.unit.monitor.test_verification import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-DAY = 4  # steps
+DAY = 24  # steps
+HOURLY = Grid(60)
 FIRST = 1000
 SIZE = (KEPT_DAYS + SLACK_DAYS) * DAY
 
 
 def filled(steps: int) -> Recent:
     """Return a ring that took so many rows, each holding its step and the negative of it."""
-    recent = Recent(("step", "minus"), DAY)
+    recent = Recent(("step", "minus"), HOURLY)
     for step in range(FIRST, FIRST + steps):
         recent.append(step, (step, -step))
     return recent
@@ -90,7 +93,7 @@ def test_a_window_is_full_when_its_days_have_passed() -> None:
     recent = filled(8 * DAY)
     assert not recent.reaches(FIRST + 7 * DAY - 2, 7)
     assert recent.reaches(FIRST + 7 * DAY - 1, 7)
-    assert not Recent((), DAY).reaches(FIRST, 7)
+    assert not Recent((), HOURLY).reaches(FIRST, 7)
 
 
 def step_index(time: datetime) -> int:
@@ -100,7 +103,7 @@ def step_index(time: datetime) -> int:
 
 def test_the_monitor_keeps_what_was_scored_and_what_had_been_forecast() -> None:
     """A row has the weather, the load and the forecast that was made for it; a flagged value, or none, is missing."""
-    monitor = Monitor(zones=(2,), weather=("temperature_c", "humidity_pct"))
+    monitor = SiteScores(place(weather=("temperature_c", "humidity_pct")))
     readings = [
         one.model_copy(
             update={
@@ -111,7 +114,7 @@ def test_the_monitor_keeps_what_was_scored_and_what_had_been_forecast() -> None:
         for n, one in enumerate(READINGS)
     ]
     feed(monitor, [message for pair in zip(readings, FORECASTS, strict=True) for message in pair])
-    recent = monitor.recent("tetouan", 2)
+    recent = monitor.zones[2].recent
     forecasts = "forecast_60_min_kw", "forecast_1440_min_kw"
     assert recent.columns == ("temperature_c", "humidity_pct", "zone_2_kw", *forecasts)
     rows = recent.window(step_index(START) + 159, 28)[-160:]
@@ -125,7 +128,7 @@ def test_the_monitor_keeps_what_was_scored_and_what_had_been_forecast() -> None:
 
 def test_the_model_is_that_of_the_last_forecast_that_names_one() -> None:
     """A forecast that no demand model answered does not hide which model the zone has."""
-    monitor = Monitor(zones=(2,))
+    monitor = SiteScores(place())
     named = ModelNames(demand="zone-demand-tetouan-2/3", weather=None)
     feed(monitor, [reading(0), forecast(0).model_copy(update={"models": named}), reading(1), forecast(1)])
-    assert monitor.recent("tetouan", 2).model == "zone-demand-tetouan-2/3"
+    assert monitor.zones[2].recent.model == "zone-demand-tetouan-2/3"

@@ -10,31 +10,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from services.monitor.app import MonitorCore
-from services.monitor.metrics import MonitorMetrics
-from services.monitor.reports.desk import ReportDesk
-from services.monitor.reports.metrics import ReportMetrics
-from services.monitor.reports.order import Calendar
-from services.monitor.settings import MonitorSettings
-from services.monitor.verification import Monitor
+from services.monitor.app import FORMAT
 from shared.contracts.messages import CleanReading, ModelNames
-from shared.runtime.health import Health
-from shared.runtime.letters import DeadLetters
-from shared.runtime.other_sites import OtherSites
-from shared.runtime.settings import load
-from shared.sites.table import site
-from tests.unit.monitor.test_app import Consumed, records
+from shared.runtime.state import OutdatedError
+from tests.unit.monitor.places import place
+from tests.unit.monitor.test_app import Consumed, core_with, of_site, records
 from tests.unit.monitor.test_forecast_error import BROKEN_AT, DAY, errors, forecast, loads, reading
 from tests.unit.states import assert_misfits_are_refused, assert_same, assert_writable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from services.monitor.app import MonitorCore
     from shared.runtime.records import Outgoing
+    from shared.sites.site import Site
 
 WEATHER = ("temperature_c",)
 LOADS_KW = [None if step % 17 in {1, 2} else load for step, load in enumerate(loads(errors(9), 1.15, BROKEN_AT))]
 MISSING = range(2 * DAY + 5, 2 * DAY + 12)
+PLACE = place(weather=WEATHER)
+NORTH = place("north", weather=WEATHER)
+ZONE = "tetouan/zone2"
 
 
 def warm(one: CleanReading) -> CleanReading:
@@ -52,15 +48,9 @@ FORECASTS = records(
 )
 
 
-def core(registry: CollectorRegistry | None = None) -> MonitorCore:
-    """Return the core of a monitor that has seen nothing, of a site that is read every half hour."""
-    registry = registry or CollectorRegistry()
-    place = site("tetouan").model_copy(update={"step_minutes": 30})
-    desk = ReportDesk(load(MonitorSettings), place.step_minutes, ReportMetrics(registry))
-    monitor = Monitor((2,), (1, 3), weather=WEATHER, silence_s=1.0)
-    metrics, letters = MonitorMetrics(registry), DeadLetters(registry)
-    others = OtherSites("monitor", place.name, registry, Health())
-    return MonitorCore(place, monitor, metrics, letters, desk, Calendar(24), others)
+def core(*sites: Site) -> MonitorCore:
+    """Return the core of a monitor that has seen nothing; by default of a site that is read every half hour."""
+    return core_with(CollectorRegistry(), *(sites or (PLACE,)))
 
 
 @st.composite
@@ -117,11 +107,11 @@ def used(stream: list[Consumed]) -> MonitorCore:
 def test_the_state_under_test_has_something_in_every_array(used: MonitorCore) -> None:
     """Whatever can be open, made, waited for or counted is."""
     state = used.state()
-    zone = "tetouan.zone2"
-    assert state["reports.made_s"][0, 0] > 0
-    assert state[f"{zone}.waiting"].shape == (2, 3)
-    assert str(state[f"{zone}.recent.model"]) == "zone-demand/4"
-    assert any(state[f"{zone}.errors.{name}.open"][0] > 0 for name in ("page_hinkley_1h", "adwin_1h"))
+    assert state["tetouan/reports.made_s"][0, 0] > 0
+    assert state[f"{ZONE}.waiting"].shape == (2, 3)
+    assert str(state[f"{ZONE}.recent.model"]) == "zone-demand/4"
+    assert any(state[f"{ZONE}.errors.{name}.open"][0] > 0 for name in ("page_hinkley_1h", "adwin_1h"))
+    assert state[f"{ZONE}.scores.issued.packed"].size
 
 
 def test_a_fold_over_the_same_records_has_the_same_state(stream: list[Consumed]) -> None:
@@ -152,7 +142,7 @@ def test_a_reading_that_waits_is_not_taken_twice() -> None:
     once, twice = core(), core()
     once.handle([*READINGS[:9]])
     twice.handle([*READINGS[:9], *READINGS[3:9]])
-    name = "tetouan.zone2.waiting"
+    name = f"{ZONE}.waiting"
     assert_same({name: once.state()[name]}, {name: twice.state()[name]})
 
 
@@ -160,13 +150,13 @@ def test_the_forecast_of_an_older_model_does_not_bring_it_back() -> None:
     """Delivered again after the next version took over, it says nothing about which model is in force."""
     one = core()
     one.handle([*FORECASTS[98:102], FORECASTS[98]])
-    assert str(one.state()["tetouan.zone2.recent.model"]) == "zone-demand/1"
+    assert str(one.state()[f"{ZONE}.recent.model"]) == "zone-demand/1"
 
 
 def test_what_is_folded_in_silence_is_not_counted(stream: list[Consumed]) -> None:
     """Detections, reports and dead letters of the past leave every series as it was."""
     registry = CollectorRegistry()
-    one = core(registry)
+    one = core_with(registry, PLACE)
     blank = [sample for metric in registry.collect() for sample in metric.samples if "created" not in sample.name]
     one.restore([*stream, Consumed(b"{}", stream[0].topic)])
     assert [
@@ -183,7 +173,7 @@ def test_a_value_that_cannot_be_used_leaves_the_core_as_it_was(used: MonitorCore
     """An episode at a time that no calendar has is refused after other parts were read, and none of them is taken."""
     fresh, state = core(), used.state()
     blank = fresh.state()
-    state["tetouan.zone2.errors.adwin_1h.open"] = np.full(4, 1e18)
+    state[f"{ZONE}.errors.adwin_1h.open"] = np.full(4, 1e18)
     with pytest.raises(ValueError, match="adwin_1h"):
         fresh.resume(state)
     assert_same(fresh.state(), blank)
@@ -199,13 +189,71 @@ def test_the_state_is_a_copy(stream: list[Consumed]) -> None:
     assert_same(state, kept)
 
 
-def test_the_state_belongs_to_a_site_and_its_zones() -> None:
-    """Other zones or another site are another state."""
-    assert core().identity() == {
-        "format": "3",
-        "site": "tetouan",
-        "step_minutes": "30",
-        "time_zone": "UTC",
-        "zones": "2",
-        "weather": "temperature_c",
-    }
+def test_the_state_belongs_to_a_monitor_of_any_sites() -> None:
+    """Its sites stand in the state."""
+    assert core().identity() == core(place("north", (1, 3))).identity() == {"format": FORMAT}
+    assert core().state()["sites"].size == 0
+
+
+def test_a_site_that_has_left_the_table_is_dropped(used: MonitorCore) -> None:
+    """The others go on."""
+    state = used.state()
+    both, north = core(PLACE, NORTH), core(NORTH)
+    both.resume(state)
+    both.handle(of_site("north", READINGS[:9]))
+    north.resume(both.state())
+    assert north.state()["sites"].tolist() == ["north"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        place(weather=WEATHER, step_minutes=15),
+        place(zones=(1, 2), weather=WEATHER),
+        place(),
+        PLACE.model_copy(update={"time_zone": "Europe/Madrid"}),
+        PLACE.model_copy(update={"country": "ES"}),
+    ],
+)
+def test_a_site_that_was_another_begins_anew(used: MonitorCore, changed: Site) -> None:
+    """A step, zones, weather, a time zone or a calendar of its own: the state is outdated, and the core as it was."""
+    fresh = core(changed)
+    with pytest.raises(OutdatedError, match="tetouan is step 30, zones 2, weather temperature_c, UTC"):
+        fresh.resume(used.state())
+    assert fresh.state()["sites"].size == 0
+
+
+def test_a_site_that_comes_to_the_table_after_its_messages_begins_anew(stream: list[Consumed]) -> None:
+    """What was passed over is on the topics: the state that lacks it is outdated; without such messages it is not."""
+    one = core()
+    one.handle([*stream[:20], *of_site("north", stream[:2])])
+    core().resume(one.state())
+    with pytest.raises(OutdatedError, match="north was passed over"):
+        core(PLACE, NORTH).resume(one.state())
+    core(PLACE, place("south")).resume(one.state())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_sites_through_one_core_are_each_what_they_are_alone(stream: list[Consumed], seed: int) -> None:
+    """In any interleaving, cut anywhere: the same bytes, the same arrays."""
+    rng = np.random.default_rng(seed)
+    ahead = [*READINGS[:90], *(one for pair in zip(FORECASTS, READINGS[90:], strict=False) for one in pair)]
+    streams = {"tetouan": stream, "north": of_site("north", ahead)}
+    left = {name: list(records_of_site) for name, records_of_site in streams.items()}
+    together = list[Consumed]()
+    while any(left.values()):
+        name = ("tetouan", "north")[int(rng.integers(2))]
+        count = int(rng.integers(1, 60))
+        together += left[name][:count]
+        del left[name][:count]
+    cut = int(rng.integers(len(together)))
+    before, after = core(PLACE, NORTH), core(PLACE, NORTH)
+    sent = before.handle(together[:cut])
+    after.resume(before.state())
+    sent += after.handle(together[cut:])
+    arrays = after.state()
+    for name, own in streams.items():
+        alone = core(PLACE, NORTH)
+        assert values(alone.handle(own)) == values([one for one in sent if one.key == name.encode()])
+        state = {key: array for key, array in alone.state().items() if "/" in key}
+        assert_same({key: arrays[key] for key in state}, state)

@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from services.monitor.verification import Monitor
+from services.monitor.verification import SiteScores
 from services.trainer.candidates import ZoneCandidate
 from services.trainer.history import History
-from shared.contracts.messages import CleanReading
 from shared.forecasting import reference
 from shared.forecasting.method import METHOD
 from shared.forecasting.weather import COLUMNS
@@ -109,8 +108,5 @@ def test_a_version_without_a_whole_reference_cannot_be_used(
 
 def test_the_reference_has_what_the_monitor_compares(candidate: ZoneCandidate, history: History) -> None:
     """Every column that the monitor keeps of a reading stands in the reference under the same name."""
-    weather = tuple(field for field in history.site.fields if not field.startswith("zone_"))
-    monitor = Monitor((2,), weather=weather)
-    values: dict[str, float | None] = dict.fromkeys(history.site.fields, 1.0)
-    monitor.on_reading(CleanReading(site="tetouan", time=UNTIL, step_minutes=10, values=values))
-    assert ("time", *monitor.recent("tetouan", 2).columns) == tuple(candidate.reference_hours)
+    monitor = SiteScores(history.site)
+    assert ("time", *monitor.zones[2].recent.columns) == tuple(candidate.reference_hours)

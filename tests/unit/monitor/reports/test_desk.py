@@ -22,6 +22,7 @@ from services.monitor.settings import MonitorSettings
 from shared.contracts.messages import Scores
 from shared.runtime.clock import monotonic_s
 from shared.runtime.settings import load
+from shared.sites.grid import Grid
 from tests.unit.monitor.reports.written import MIDNIGHT
 
 if TYPE_CHECKING:
@@ -68,9 +69,9 @@ class Desk:
     def __init__(self, tmp_path: Path) -> None:
         self.registry = CollectorRegistry()
         self.metrics = Watched(self.registry)
-        self.desk = ReportDesk(load(MonitorSettings, state_dir=tmp_path), 10, self.metrics)
+        self.desk = ReportDesk(load(MonitorSettings, state_dir=tmp_path), self.metrics)
         self.calendar = Calendar(24)
-        self.recent = Recent(("zone_2_kw",), 144)
+        self.recent = Recent(("zone_2_kw",), Grid(10))
         self.recent.model = "zone-demand-tetouan-2/1"
         for step in range(int((MIDNIGHT - 8 * DAY).timestamp()) // STEP_S, int(MIDNIGHT.timestamp()) // STEP_S + 1):
             self.recent.append(step, (1.0,))
@@ -253,3 +254,23 @@ def test_the_monitor_imports_neither_evidently_nor_mlflow() -> None:
     program = "import sys, services.monitor.app; sys.exit(not sys.modules.keys().isdisjoint({'evidently', 'mlflow'}))"
     ran = subprocess.run([sys.executable, "-c", program], check=False)
     assert ran.returncode == 0
+
+
+def test_a_site_that_is_forgotten_shows_nothing(desk: Desk) -> None:
+    """What is on its way is not shown either, and what waits is let go; the desk goes on with others."""
+
+    async def scenario() -> None:
+        desk.order(1)
+        await desk.settled(written=1)
+        desk.order(1, days=1)
+        desk.order(2, days=1)
+        desk.desk.forget("tetouan")
+        await asyncio.sleep(0)
+        shown = [sample for family in desk.registry.collect() for sample in family.samples if sample.labels.get("site")]
+        assert shown == []
+        desk.order(1, days=2)
+        await desk.settled(written=2)
+        window = {"site": "tetouan", "zone": "1", "window_days": "7"}
+        assert desk.registry.get_sample_value("tetouan_report_drift_share_ratio", window) == 0.5
+
+    accompanied(desk, scenario)
