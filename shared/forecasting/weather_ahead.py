@@ -30,7 +30,7 @@ class WeatherAhead:
             zone.outlook.weather_step = step
             zone.history.foresee(step, max(weather_kw, zone.floor_kw))
         elif step > zone.outlook.dark_step:
-            self._carry_on(step, 1)
+            self._let_stand(step, 1)
 
     def hold(self, step: int) -> None:
         """Let what the weather said last stand for the time a day after the step; after some hours, nothing does."""
@@ -42,16 +42,18 @@ class WeatherAhead:
         if dark:
             outlook.dark_step = step
         else:
-            self._carry_on(step, 1)
+            self._let_stand(step, 1)
 
     def hold_on(self, step: int, count: int) -> None:
-        """Do the same for so many steps from this one on, none of which ends a block but the last."""
+        """Do the same for so many steps from this one on, none of which ends a block."""
         outlook = self._zone.outlook
         if outlook.dark_step == step - 1:
             outlook.dark_step += count
         else:
-            self._carry_on(step, count)
+            self._let_stand(step, count)
 
-    def _carry_on(self, step: int, count: int) -> None:
-        history = self._zone.history
-        history.foresee(step, history.foreseen_kw(step - 1), count)
+    def _let_stand(self, step: int, count: int) -> None:
+        """Let what was said last stand after so many steps; where the one before was dark, that is of before it."""
+        history, outlook = self._zone.history, self._zone.outlook
+        said_step = outlook.weather_step if outlook.dark_step == step - 1 else step - 1
+        history.foresee(step, history.foreseen_kw(said_step), count)

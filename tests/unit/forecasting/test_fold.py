@@ -228,6 +228,20 @@ def test_what_stands_for_no_load_is_a_missing_reading(
     assert np.abs(model.fold.zone.history.series[LOAD]).max() < 1e5
 
 
+def test_weather_that_comes_back_for_one_reading_leaves_no_hole(calendar: Calendar, synthetic: Series) -> None:
+    """One reading with weather at the end of a block, three without, and a meter that is silent: all are numbers."""
+    first_step, load_kw = synthetic(40, step_minutes=60)
+    weather_kw = np.concatenate((load_kw[24:], load_kw[-24:]))
+    back = 31 * 24 + 1
+    weather_kw[30 * 24 : back] = np.nan
+    weather_kw[back + 1 : back + 4] = np.nan
+    load_kw[30 * 24 + 6 : 33 * 24] = np.nan
+    model = ZoneDemand(calendar=calendar, step_minutes=60, horizon_steps=24)
+    for step, (load, weather) in enumerate(zip(load_kw.tolist(), weather_kw.tolist(), strict=True), first_step):
+        forecast = model.partial_fit(step, load).foresee(step, weather).predict()
+        assert np.isfinite(forecast.median_kw).all()
+
+
 @pytest.mark.parametrize("horizon_steps", [5, 24])
 def test_weather_that_was_out_leaves_no_hole(calendar: Calendar, synthetic: Series, horizon_steps: int) -> None:
     """When weather and meter are out one after the other, every forecast is a number, whatever the horizon."""
