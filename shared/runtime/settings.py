@@ -92,7 +92,7 @@ class Settings(BaseSettings):
         default=None,
         pattern=r"^[A-Za-z0-9._-]+$",
         description="put before the consumer group of a service, which is else its name: `north` makes "
-        "`north-monitor`; forecaster and monitor of a second site need one",
+        "`north-monitor`",
     )
     group_instance_id: str | None = Field(
         default=None,
@@ -102,10 +102,10 @@ class Settings(BaseSettings):
     sites: Path | None = Field(
         default=None, description="a TOML file with sites of your own, or with changes to the one that is built in"
     )
-    site: str = Field(default=BUILT_IN, description="the site whose readings are streamed")
+    site: str = Field(default=BUILT_IN, description="the site that a command works on; services serve all of the table")
     zones: Annotated[tuple[int, ...], NoDecode] = Field(
         default_factory=lambda given: _zones_of(given["sites"], given["site"]),
-        description="zones to forecast, such as 1,2,3; default: those of the site's table",
+        description="the zones that a command works on, such as 1,2,3; default: those of the site's table",
     )
     coverages: Annotated[tuple[float, ...], NoDecode] = Field(
         default=(0.8, 0.9), description="intervals of each forecast: some of 0.5, 0.8, 0.9, 0.95, always 0.9"
@@ -143,7 +143,8 @@ class Settings(BaseSettings):
         default=240.0,
         ge=0,
         le=86400,
-        description="how long a forecaster waits for its champions before it starts without, from the readings alone",
+        description="how long after its start a forecaster without a snapshot waits for the first champions of its "
+        "sites; then they begin without, from the readings alone",
     )
     prior: Path | None = Field(
         default=None, description="a file of `tetouan train --prior` that sites without champions begin with"
