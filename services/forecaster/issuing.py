@@ -108,7 +108,8 @@ class Issuer:
         if not readings:
             return []
         steps = np.array([self._step(reading) for reading in readings], dtype=np.int64)
-        weather = np.array([[_number(r.values.get(f)) for f in COLUMNS] for r in readings])
+        fields = COLUMNS if any(models.weather for models in self._zones) else ()  # else nobody looks at them
+        weather = np.array([[_number(r.values.get(f)) for f in fields] for r in readings])
         by_zone = [self._answer_zone(models, readings, steps, weather) for models in self._zones]
         return [issue for issues in zip(*by_zone, strict=True) for issue in issues if issue is not None]
 
@@ -188,6 +189,8 @@ class Issuer:
 
 def end_of_run(steps: NDArray[np.int64], first: int) -> int:
     """Return where the consecutive steps that begin at an index end."""
+    if first == len(steps) - 1:
+        return len(steps)
     following = steps[first:]
     whole = following == following[0] + np.arange(len(following))
     return first + (len(following) if whole.all() else int(whole.argmin()))

@@ -69,7 +69,10 @@ def collect(question: Question) -> None:
         If the registry cannot be used.
     """
     registry = Registry(question.registry_uri, question.artifact_root)
+    names = registry.names(f"{DEMAND}-")  # one question for all sites: most may have no model
     for site, wanted in question.sites.items():
+        if not all(f"{DEMAND}-{site}-{zone}" in names for zone in wanted.zones):
+            continue
         found = {zone: _version(registry, question.tags, DEMAND, site, zone) for zone in wanted.zones}
         demands = {zone: version for zone, version in found.items() if version is not None}
         if len(demands) == len(found):

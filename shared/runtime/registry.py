@@ -40,6 +40,7 @@ _KINDS: dict[Kind, dict[str, object]] = {
     "doubles": {"type": "array", "items": {"type": "double"}},
 }
 _FOLDER = "model"
+_PAGE = 1000  # models that MLflow returns at once, at most
 _SQLITE = "sqlite:///"
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -135,6 +136,17 @@ class Registry:
         """Make the version the champion of its model."""
         with self._reaching():
             self._client.set_registered_model_alias(version.name, CHAMPION, version.version)
+
+    def names(self, prefix: str) -> frozenset[str]:
+        """Return the names of all models that begin so."""
+        names: set[str] = set()
+        token: str | None = ""
+        with self._reaching():
+            while token is not None:
+                page = self._client.search_registered_models(f"name LIKE '{prefix}%'", _PAGE, page_token=token or None)
+                names.update(model.name for model in page)
+                token = page.token or None
+        return frozenset(names)
 
     def champion(self, name: str) -> ModelVersion | None:
         """Return the champion of the model, or None where there is none."""

@@ -91,8 +91,7 @@ class Settings(BaseSettings):
     group: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9._-]+$",
-        description="put before the consumer group of a service, which is else its name: `north` makes "
-        "`north-monitor`",
+        description="put before the consumer group of a service, which is else its name: `north` makes `north-monitor`",
     )
     group_instance_id: str | None = Field(
         default=None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared.runtime import registry as registry_module
 from shared.runtime.registry import Registry, RegistryError, Signature
 
 if TYPE_CHECKING:
@@ -50,6 +51,17 @@ def test_a_registered_version_is_found_again(registry: Registry, files: Path) ->
     assert registry.get("counted", "2") == second
     assert dict(second.tags) == {"as_of": "2017-10-19T04:30:00+00:00", "zone": "2"}
     assert dict(second.metrics) == {"rmse_kw/mean": 813.5}
+
+
+def test_the_names_that_begin_alike_are_listed_page_by_page(
+    registry: Registry, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them, however many there are, and no other."""
+    monkeypatch.setattr(registry_module, "_PAGE", 1)
+    for name in ("listed-north", "listed-south", "unlisted"):
+        _register(registry, name, files)
+    assert registry.names("listed-") == {"listed-north", "listed-south"}
+    assert registry.names("nothing-") == frozenset()
 
 
 def test_the_artefact_is_our_own_files(registry: Registry, files: Path) -> None:
