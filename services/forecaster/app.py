@@ -163,44 +163,40 @@ class ForecasterCore:
         """Return what the state belongs to; its sites and their models are in the state."""
         return {"tags of the models": ",".join(self.shared.settings.model_tags), "state format": FORMAT}
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Return every array of the state by name, such as ``tetouan/zone2.demand.history.series``; a copy."""
-        arrays = {
-            name: {TABLE: np.array(described(site.site))} | state_of(site.zones) for name, site in self._sites.items()
-        }
-        own = {f"{name}/{array}": values for name, held in arrays.items() for array, values in held.items()}
-        return {UNSERVED: self._unserved.state(), **own}
+    def parts(self) -> dict[str, int]:
+        """Return the parts of the state, each site and what is known of others, and how often each has changed."""
+        return {UNSERVED: self._unserved.changes, **{name: site.changes for name, site in self._sites.items()}}
 
-    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what `state` returned, without the sites that the table no longer has.
+    def state(self, part: str) -> dict[str, NDArray[Any]]:
+        """Return every array of a part by name, such as ``zone2.demand.history.series``; a copy."""
+        if part == UNSERVED:
+            return self._unserved.state()
+        site = self._sites[part]
+        return {TABLE: np.array(described(site.site)), **state_of(site.zones)}
+
+    def resume(self, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
+        """Take over what `state` returned of each part, without the sites that the table no longer has.
 
         Raises ``ValueError``, and stays as it was, where it does not fit; ``OutdatedError`` where a site was another by
         then, runs other models than are registered, or had readings before the table had it.
         """
-        if odd := {name for name in state if "/" not in name} ^ {UNSERVED}:
-            raise ValueError(f"lacks or adds {', '.join(sorted(odd))}")
-        by_site: dict[str, dict[str, NDArray[Any]]] = {}
-        for name, array in state.items():
-            site, slash, own = name.partition("/")
-            if slash:
-                by_site.setdefault(site, {})[own] = array
         sites, unserved = self.shared.sites, Unserved()
-        unserved.resume(state[UNSERVED], by_site.keys() - sites.keys())
+        unserved.resume(parts, parts.keys() - {UNSERVED} - sites.keys())
         if site_before := unserved.first_in(sites):
             raise OutdatedError(f"there were readings of {site_before} before the table of sites had it")
-        zones = {name: self._zones_of(sites[name], held) for name, held in by_site.items() if name in sites}
+        zones = {name: self._zones_of(sites[name], state) for name, state in parts.items() if name in sites}
         self.close()
         self._unserved = unserved
         for name, models in zones.items():
             self.adopt(sites[name], models)
         self._resumed = True
 
-    def _zones_of(self, site: Site, state: dict[str, NDArray[Any]]) -> tuple[ZoneModels, ...]:
-        held, now = state.pop(TABLE, None), described(site)
+    def _zones_of(self, site: Site, state: Mapping[str, NDArray[Any]]) -> tuple[ZoneModels, ...]:
+        held, now = state.get(TABLE), described(site)
         if held is None or str(held) != now:
             raise OutdatedError(f"{site.name} is {held}, by the table of sites it is {now}")
         try:
-            zones = zones_of(state, site.zones)
+            zones = zones_of({name: array for name, array in state.items() if name != TABLE}, site.zones)
         except ValueError as error:
             raise ValueError(f"{site.name}: {error}") from error
         if any(models.cold for models in zones):

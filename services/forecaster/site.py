@@ -46,6 +46,8 @@ class SiteForecasts:
         as_of = min((zone.as_of for zone in zones if zone.as_of is not None), default=None)
         self._as_of, self._newest = as_of, as_of
         self._answers = False
+        self.changes = 0
+        """How often the models have learned, since they began or were resumed."""
 
     def admit(self, reading: CleanReading) -> Refusal | None:
         """Take note of a reading that is to be folded next; returns why it is not, where no state can take it."""
@@ -58,6 +60,7 @@ class SiteForecasts:
 
     def fold(self, readings: Sequence[CleanReading]) -> None:
         """Fold readings that were answered before."""
+        self.changes += 1
         self._issuer.answer(readings)
         self._as_of = self._newest
 
@@ -67,6 +70,7 @@ class SiteForecasts:
         Steps lack between what the state held at the start and the first reading that is answered, 0 ever after: the
         models fill them with their own forecasts.
         """
+        self.changes += 1
         issues = self._issuer.answer(readings)
         if self._answers or not issues:
             return issues, 0

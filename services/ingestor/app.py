@@ -99,20 +99,24 @@ class IngestorCore:
         """Return what the state belongs to; its sites are in the state."""
         return {"format": FORMAT}
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Return copies of the arrays that hold all that is known, by name; 170 kB a site of eight fields."""
-        return self._ingestor.state()
+    def parts(self) -> dict[str, int]:
+        """Return the parts of the state, and how often each has changed."""
+        return self._ingestor.parts()
 
-    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from what :meth:`state` returned; only of a core that has folded nothing.
+    def state(self, part: str) -> dict[str, NDArray[Any]]:
+        """Return copies of the arrays of a part by name; 170 kB a site of eight fields."""
+        return self._ingestor.state(part)
+
+    def resume(self, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
+        """Go on from what :meth:`state` returned of each part; only of a core that has folded nothing.
 
         A site that is no longer in the table is dropped. Raises ``ValueError`` that names what does not fit,
         ``OutdatedError`` where a site was another, or there were records of it before the table had it: its past is on
         the topics. Then nothing has changed.
         """
-        if changed := next(self._ingestor.changed(state), None):
+        if changed := next(self._ingestor.changed(parts), None):
             raise OutdatedError(changed)
-        self._ingestor.resume(state)
+        self._ingestor.resume(parts)
 
     def restore(self, records: Sequence[Record]) -> None:
         """Take note of what was published, and of the raw records that had an outcome.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from services.ingestor.judging import SiteReadings
 from services.ingestor.validation import Rejected, validate
 from shared.forecasting.state import refuse_misfit
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
     from services.ingestor.validation import Valid
     from shared.contracts.messages import CleanReading
     from shared.sites.site import Site
+
+    Parts = Mapping[str, Mapping[str, NDArray[Any]]]
 
 __all__ = ["Ingestor"]
 
@@ -79,50 +79,39 @@ class Ingestor:
             self.sites[name] = SiteReadings(self._known[name], self._max_gap)
         return self.sites[name]
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Return copies of the arrays of each site, such as ``tetouan/values``, and of what is known of others."""
-        states = {f"{name}/{array}": held for name, site in self.sites.items() for array, held in site.state().items()}
-        return {UNSERVED: self._unserved.state(), **states}
+    def parts(self) -> dict[str, int]:
+        """Return the parts of the state, each site and what is known of others, and how often each has changed."""
+        return {UNSERVED: self._unserved.changes, **{name: site.changes for name, site in self.sites.items()}}
 
-    def changed(self, state: Mapping[str, NDArray[Any]]) -> Iterator[str]:
-        """Yield what a state does not hold as the table has it now."""
-        for name, held in _by_site(state).items():
-            if name in self._known and str(held.get("site")) != (now := self._fresh(name).described()):
-                yield f"{name}/site is {held.get('site')}, by the table of sites it is {now}"
+    def state(self, part: str) -> dict[str, NDArray[Any]]:
+        """Return copies of the arrays of a part."""
+        return self._unserved.state() if part == UNSERVED else self.sites[part].state()
+
+    def changed(self, parts: Parts) -> Iterator[str]:
+        """Yield what a state does not hold as the table has it now; raises ``ValueError`` where it is no state."""
+        for name, state in parts.items():
+            if name in self._known and str(state.get("site")) != (now := self._fresh(name).described()):
+                yield f"{name}: site is {state.get('site')}, by the table of sites it is {now}"
         unserved = Unserved()
-        if UNSERVED in state:
-            unserved.resume(state[UNSERVED])
+        unserved.resume(parts)
         if site := unserved.first_in(self._known):
             yield f"there were records of {site} before the table of sites had it"
 
-    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from what :meth:`state` returned, without the sites that are no longer known.
+    def resume(self, parts: Parts) -> None:
+        """Go on from what :meth:`state` returned of each part, without the sites that are no longer known.
 
         Raises ``ValueError`` that names what does not fit, and stays as it was.
         """
-        by_site, unserved = _by_site(state), Unserved()
-        sites = {name: self._fresh(name) for name in by_site if name in self._known}
-        blank = {f"{name}/{array}": held for name, site in sites.items() for array, held in site.state().items()}
-        gone = by_site.keys() - sites.keys()
-        kept = {key: array for key, array in state.items() if key.partition("/")[0] not in gone}
-        refuse_misfit(kept, {UNSERVED: np.zeros(0, np.uint8), **blank})
-        unserved.resume(state[UNSERVED], gone)
+        held, unserved = parts.keys() - {UNSERVED}, Unserved()
+        unserved.resume(parts, held - self._known.keys())
+        sites = {name: self._fresh(name) for name in parts if name in self._known}
         for name, site in sites.items():
             try:
-                site.resume(by_site[name])
+                refuse_misfit(parts[name], site.state())
+                site.resume(parts[name])
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
         self.sites, self._unserved = sites, unserved
 
     def _fresh(self, name: str) -> SiteReadings:
         return SiteReadings(self._known[name], self._max_gap)
-
-
-def _by_site(state: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, NDArray[Any]]]:
-    """Return the arrays of each site by their own names."""
-    by_site: dict[str, dict[str, NDArray[Any]]] = {}
-    for key, array in state.items():
-        name, slash, own = key.partition("/")
-        if slash:
-            by_site.setdefault(name, {})[own] = array
-    return by_site

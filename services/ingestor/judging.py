@@ -74,6 +74,8 @@ class SiteReadings:
         steps = WINDOW // self._grid.length, max_gap // self._grid.length
         self._timeline = Timeline(*steps, len(self._fields) + len(self._registers))
         self._watches = [LoadWatch() for _ in self._loads]
+        self.changes = 0
+        """How often the state may have changed, since it began or was resumed."""
         self._recalled: int | None = None  # the last step published of the records that were placed before
 
     def place(self, valid: Valid, came: datetime) -> Outcome:
@@ -87,6 +89,7 @@ class SiteReadings:
         came : datetime
             When it came at the latest, aware: no meter reads more than an hour ahead of that.
         """
+        self.changes += 1
         timeline, column = self._timeline, self.site.time_column
         reading = self._told_apart(valid, timeline.last, came)
         step = self._grid.step_of(reading.time)
@@ -170,6 +173,7 @@ class SiteReadings:
 
     def remember(self, reading: CleanReading) -> None:
         """Take note of a reading that was published before; one out of order says nothing."""
+        self.changes += 1
         timeline, step = self._timeline, self._grid.step_of(reading.time)
         is_new = timeline.last is None or step > timeline.last
         timeline.remember(step, [*self._values(reading), *[None] * len(self._registers)])
@@ -182,6 +186,7 @@ class SiteReadings:
         The clock of that time is not known, and nothing here depends on it. What its registers showed stands in no
         clean reading.
         """
+        self.changes += 1
         timeline, last = self._timeline, self._recalled
         step = self._grid.step_of(self._told_apart(valid, last, END_OF_TIME).time)
         timeline.place(step)

@@ -95,17 +95,21 @@ class MonitorCore:
         """Return what the state belongs to; its sites are in the state, and forecasts of any models are scored."""
         return {"format": FORMAT}
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Return copies of the arrays that hold all that is known, by name; about 2 MB a zone at 144 steps a day."""
-        return self._scored.state()
+    def parts(self) -> dict[str, int]:
+        """Return the parts of the state, and how often each has changed."""
+        return self._scored.parts()
 
-    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from what :meth:`state` returned; only of a core that has folded nothing.
+    def state(self, part: str) -> dict[str, NDArray[Any]]:
+        """Return copies of the arrays of a part by name; about 2 MB a zone at 144 steps a day."""
+        return self._scored.state(part)
+
+    def resume(self, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
+        """Go on from what :meth:`state` returned of each part; only of a core that has folded nothing.
 
         A site that is no longer in the table is dropped. Raises ``ValueError`` that names what does not fit,
         ``OutdatedError`` where a site was another or none: its past is on the topics. Then nothing has changed.
         """
-        self._scored.resume(state)
+        self._scored.resume(parts)
 
     def close(self) -> None:
         """Show nothing more of the sites."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,10 @@ from services.monitor.verification import SiteScores, weather_of
 from shared.contracts.messages import CleanReading, Scores
 from shared.forecasting.state import refuse_misfit
 from shared.runtime.state import OutdatedError
+from shared.sites.unserved import UNSERVED, Unserved
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import timedelta
 
     from numpy.typing import NDArray
@@ -30,7 +32,8 @@ __all__ = ["SitesScores", "named"]
 State = dict[str, "NDArray[Any]"]
 
 _SITE = re.compile(rb'"site"\s*:\s*"([^"\\]*)"')
-_TABLE = ("sites", "described", "passed_over")
+_TABLE = "table"
+"""The array of a site's state that says of which table of the site it is."""
 
 
 class SitesScores:
@@ -55,7 +58,8 @@ class SitesScores:
         self._sites = sites
         self._patience = patience
         self._calendar = Calendar(report_every_hours)
-        self._passed_over: set[str] = set()
+        self._unserved = Unserved()
+        self._changes: Counter[str] = Counter()
         self.begun: dict[str, SiteScores] = {}
 
     def site(self, name: str) -> SiteScores:
@@ -66,7 +70,7 @@ class SitesScores:
 
     def pass_over(self, name: str) -> None:
         """Take note of a site that is not in the table: where it comes to be in it, its past is missing here."""
-        self._passed_over.add(name)
+        self._unserved.add(name)
 
     def take(self, message: CleanReading | Forecast) -> list[tuple[Finding, list[int]]]:
         """Take a message of a site of the table; return what it completes, each with the reports that are due then.
@@ -74,6 +78,7 @@ class SitesScores:
         Raises ``ValueError``, which names field and value, where the message does not fit its site.
         """
         site = self.site(message.site)
+        self._changes[message.site] += 1
         found = site.on_reading(message) if isinstance(message, CleanReading) else site.on_forecast(message)
         return [(finding, self._due(site, finding)) for finding in found]
 
@@ -83,56 +88,45 @@ class SitesScores:
         recent = site.zones[finding.zone].recent
         return self._calendar.due(finding, recent.grid.step_of(finding.time), recent)
 
-    def state(self) -> State:
-        """Return copies of the arrays that hold all that is known: of a site by its name, a slash, and their own."""
-        begun = dict(sorted(self.begun.items()))
-        return {
-            "sites": np.array(list(begun), np.str_),
-            "described": np.array([_described(site.site) for site in begun.values()], np.str_),
-            "passed_over": np.array(sorted(self._passed_over), np.str_),
-            **{f"{name}/{key}": array for name, site in begun.items() for key, array in self._state_of(site).items()},
-        }
+    def parts(self) -> dict[str, int]:
+        """Return the parts of the state, each site and what is known of others, and how often each has changed."""
+        return {UNSERVED: self._unserved.changes, **{name: self._changes[name] for name in self.begun}}
+
+    def state(self, part: str) -> State:
+        """Return copies of the arrays of a part, which hold all that is known."""
+        return self._unserved.state() if part == UNSERVED else self._state_of(self.begun[part])
 
     def _state_of(self, site: SiteScores) -> State:
-        return {"reports.made_s": self._calendar.made_s(site.site.name, site.site.zones), **site.state()}
+        made_s = self._calendar.made_s(site.site.name, site.site.zones)
+        return {_TABLE: np.array(_described(site.site)), "reports.made_s": made_s, **site.state()}
 
-    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from what :meth:`state` returned; only where nothing has come.
+    def resume(self, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
+        """Go on from what :meth:`state` returned of each part; only where nothing has come.
 
         A site that is no longer in the table is dropped. Raises ``ValueError`` that names what does not fit,
         ``OutdatedError`` where a site was another or none. Then nothing has changed.
         """
-        refuse_misfit({name: array for name, array in state.items() if "/" not in name}, SitesScores.state(self))
-        held = dict(zip(state["sites"].tolist(), state["described"].tolist(), strict=False))
-        self._refuse_outdated(held, state["passed_over"].tolist())
-        if odd := sorted(name for name in state if "/" in name and name.partition("/")[0] not in held):
-            raise ValueError(f"lacks or adds {odd[0]}")
-        begun = {name: SiteScores(self._sites[name], patience=self._patience) for name in held if name in self._sites}
-        arrays = {name: _of_site(state, name) for name in begun}
+        unserved = Unserved()
+        unserved.resume(parts, parts.keys() - {UNSERVED} - self._sites.keys())
+        if passed_over := unserved.first_in(self._sites):
+            raise OutdatedError(f"there were messages of {passed_over} before the table of sites had it")
+        begun = {name: self._resumed(self._sites[name], state) for name, state in parts.items() if name in self._sites}
         for name, site in begun.items():
-            blank = {f"{name}/{key}": array for key, array in self._state_of(site).items()}
-            refuse_misfit({f"{name}/{key}": array for key, array in arrays[name].items()}, blank)
-            try:
-                site.resume(arrays[name])
-            except ValueError as error:
-                raise ValueError(f"{name}/{error}") from error
-        for name, site in begun.items():
-            self._calendar.resume(arrays[name]["reports.made_s"], name, site.site.zones)
-        self.begun = begun
-        self._passed_over = set(state["passed_over"].tolist())
+            self._calendar.resume(parts[name]["reports.made_s"], name, site.site.zones)
+        self.begun, self._unserved = begun, unserved
+        self._changes.clear()
 
-    def _refuse_outdated(self, held: Mapping[str, str], passed_over: Sequence[str]) -> None:
-        for name, described in held.items():
-            if name in self._sites and described != (now := _described(self._sites[name])):
-                raise OutdatedError(f"{name} is {described}, by the table of sites it is {now}")
-        for name in passed_over:
-            if name in self._sites:
-                raise OutdatedError(f"{name} was passed over, by now it is in the table of sites")
-
-
-def _of_site(state: Mapping[str, NDArray[Any]], name: str) -> State:
-    prefix = f"{name}/"
-    return {key.removeprefix(prefix): array for key, array in state.items() if key.startswith(prefix)}
+    def _resumed(self, place: Site, state: Mapping[str, NDArray[Any]]) -> SiteScores:
+        held, now = state.get(_TABLE), _described(place)
+        if held is None or str(held) != now:
+            raise OutdatedError(f"{place.name}: {_TABLE} is {held}, by the table of sites it is {now}")
+        site = SiteScores(place, patience=self._patience)
+        try:
+            refuse_misfit(state, self._state_of(site))
+            site.resume(state)
+        except ValueError as error:
+            raise ValueError(f"{place.name}: {error}") from error
+        return site
 
 
 def _described(site: Site) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from shared.runtime.clock import cpu_s
-
 if TYPE_CHECKING:
     from shared.runtime.metrics import PipelineMetrics
     from shared.runtime.task import Task
@@ -54,11 +52,9 @@ class Keeper:
 
     async def _kept(self, task: Task) -> float:
         """Write a snapshot of the task where there is something new; returns the CPU seconds that it took."""
-        started_s = cpu_s()
-        snapshot = await task.snapshot()
-        if snapshot is None:
+        copy = await task.snapshot()
+        if copy is None:
             return 0.0
-        copied_s = cpu_s() - started_s
-        spent_s = copied_s + await task.state.keep(snapshot)
+        spent_s = await task.state.keep(copy)
         self._metrics.snapshot_cpu_s.inc(spent_s)
         return spent_s

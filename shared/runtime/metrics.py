@@ -83,7 +83,12 @@ class PipelineMetrics:
             "Unix time of the last snapshot of the state, 0 before the first.",
             registry=registry,
         )
-        self.snapshot_bytes = Gauge("tetouan_snapshot_bytes", "Size of the last snapshot.", registry=registry)
+        self.snapshot_bytes = Gauge("tetouan_snapshot_bytes", "Bytes written by the last snapshot.", registry=registry)
+        self.snapshot_parts = Gauge(
+            "tetouan_snapshot_parts",
+            "Parts written by the last snapshot: the sites that had changed, and one for what belongs to none.",
+            registry=registry,
+        )
         self.snapshot_cpu_s = Counter(
             "tetouan_snapshot_cpu_seconds", "CPU seconds for copying and writing snapshots.", registry=registry
         )

@@ -6,19 +6,21 @@ kept, rebuilt from the topics, or some of both; and one that is beyond them goes
 
 from __future__ import annotations
 
+import asyncio
 import gc
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 import structlog
 from aiokafka import TopicPartition
 
 from shared.runtime.clock import cpu_s, monotonic_s, now
-from shared.runtime.snapshots import Snapshot, SnapshotRefused
+from shared.runtime.snapshots import Draft, PartsLostError, SnapshotRefused
 from shared.runtime.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,10 +29,11 @@ if TYPE_CHECKING:
     from shared.runtime.publishing import Batch
     from shared.runtime.records import Outgoing, Record
     from shared.runtime.restoring import Offsets, TopicReplay
-    from shared.runtime.snapshots import Reason, Snapshots
+    from shared.runtime.snapshots import Reason, Snapshot, Snapshots
 
 __all__ = [
     "Closing",
+    "Copy",
     "Core",
     "Fetching",
     "Foldable",
@@ -40,6 +43,11 @@ __all__ = [
     "Resumable",
     "TaskState",
 ]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PAUSE_S = 0.01  # of copying, until others are let through
 
 log = structlog.get_logger()
 
@@ -60,16 +68,25 @@ class Core(Foldable, Protocol):
 
 @runtime_checkable
 class Resumable(Protocol):
-    """A core whose state can be kept."""
+    """A core whose state can be kept, part by part: one for each site, and one for what belongs to none."""
 
     def identity(self) -> dict[str, str]:
-        """Return what the state belongs to: site, zones, number of its format."""
+        """Return what the state belongs to, such as the number of its format."""
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Return every array of the state by name, safe to be written later; no objects."""
+    def parts(self) -> Mapping[str, int]:
+        """Return the name of each part, and a number that goes up whenever the part changes.
 
-    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what `state` returned; raises ``ValueError``, and stays as it was, where it does not fit."""
+        It is 0 of a part that is what `resume` was handed.
+        """
+
+    def state(self, part: str) -> dict[str, NDArray[Any]]:
+        """Return every array of a part by name, safe to be written later; no objects."""
+
+    def resume(self, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
+        """Take over what `state` returned of each part.
+
+        Raises ``ValueError``, and stays as it was, where it does not fit.
+        """
 
 
 @runtime_checkable
@@ -109,6 +126,50 @@ class Closing(Protocol):
 
     def close(self) -> None:
         """Take away what it shows: series of metrics, and notes."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The state of a core between two batches.
+
+    Parameters
+    ----------
+    core
+        Whose state it is.
+    numbers
+        Of each part, which change was its last.
+    draft
+        What is to be written.
+    cpu_s
+        CPU seconds that the copying took.
+    """
+
+    core: Core
+    numbers: Mapping[str, int]
+    draft: Draft
+    cpu_s: float
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A snapshot of the present core, and which change of each part was the last that it holds."""
+
+    snapshot: Snapshot
+    numbers: Mapping[str, int]
+
+    def holds(self, numbers: Mapping[str, int]) -> frozenset[str]:
+        """Return the names of the parts that need not be written again, where these were their last changes."""
+        if self.snapshot.wasteful:
+            return frozenset()
+        return frozenset(name for name, number in numbers.items() if self.numbers.get(name) == number)
+
+
+@dataclass(frozen=True)
+class _Copied:
+    """Copies of some parts, and what they took."""
+
+    parts: Mapping[str, Mapping[str, NDArray[Any]]]
+    cpu_s: float
 
 
 class TaskState:
@@ -151,8 +212,7 @@ class TaskState:
         self._core: Core | None = None
         self._folded: Offsets = {}
         self._unsettled: set[TopicPartition] = set()  # folded, and not committed
-        self._kept: Offsets = {}  # by the last snapshot
-        self._copied: Core | None = None  # whose state that is
+        self._kept: _Kept | None = None
 
     @property
     def consumed(self) -> tuple[TopicPartition, ...]:
@@ -189,7 +249,7 @@ class TaskState:
         if source is None:
             source = "the topics"
             self._folded, folded = await self._replay.rebuild(partial(_fold, core))
-            self._kept = {}
+            self._kept = None
         self._core = core
         gc.collect()
         gc.freeze()  # what is there by now stays: a full collection of it takes a quarter of a second
@@ -230,41 +290,59 @@ class TaskState:
         self._core = None
         self._unsettled.clear()
 
-    def snapshot(self) -> Snapshot | None:
-        """Return what is to be kept now: nothing while the core cannot, or is not where its commits are."""
-        if self._unsettled or self._folded == self._kept or not any(self._folded.values()):
-            return None
-        core: Core | Resumable | None = self._core
-        if not isinstance(core, Resumable):
-            return None
-        self._copied = self._core
-        offsets = {(partition.topic, partition.partition): offset for partition, offset in self._folded.items()}
-        return Snapshot(offsets, {**self._identity, **core.identity()}, core.state())
+    async def snapshot(self) -> Copy | None:
+        """Return what is to be kept now: nothing while the core cannot, or is not where its commits are.
 
-    async def keep(self, snapshot: Snapshot) -> float:
-        """Write a snapshot beside the running service; returns the CPU seconds that it took.
+        Nothing may be handled meanwhile. Others are let through in between: a copy of many sites takes a while.
+        """
+        owner, kept, folded = self._core, self._kept, dict(self._folded)
+        core: Core | Resumable | None = owner
+        if owner is None or not isinstance(core, Resumable) or self._unsettled or not any(folded.values()):
+            return None
+        if kept is not None and _offsets(kept.snapshot) == folded:
+            return None
+        numbers = dict(core.parts())
+        before, unchanged = (None, frozenset[str]()) if kept is None else (kept.snapshot, kept.holds(numbers))
+        names = [name for name in numbers if name not in unchanged]
+
+        def is_still_there() -> bool:
+            return self._core is owner and not self._unsettled and self._folded == folded
+
+        copied = await _copied(core, names, is_still_there)
+        if copied is None:
+            return None
+        offsets = {(partition.topic, partition.partition): offset for partition, offset in folded.items()}
+        draft = Draft(offsets, {**self._identity, **core.identity()}, copied.parts, before, unchanged)
+        return Copy(owner, numbers, draft, copied.cpu_s)
+
+    async def keep(self, copy: Copy) -> float:
+        """Write a snapshot beside the running service; returns the CPU seconds that it took, with the copying.
 
         Where that fails the next one will do.
         """
         try:
-            size, spent_s = await run_in_thread(self._patience.place_s, self._save, snapshot)
+            snapshot, size, spent_s = await run_in_thread(self._patience.place_s, self._save, copy.draft)
         except OSError as error:
+            if isinstance(error, PartsLostError):
+                self._kept = None
             self._metrics.snapshot_failures.inc()
             log.warning(
                 "the snapshot was not written, the next start may have to rebuild the state: free or open the place",
                 place=self._store.place,
                 error=str(error),
             )
-            return 0.0
-        if self._copied is self._core:  # else there is a new one meanwhile, of which nothing is kept
-            self._kept = _offsets(snapshot)
+            return copy.cpu_s
+        if copy.core is self._core:  # else there is a new one meanwhile, of which nothing is kept
+            self._kept = _Kept(snapshot, copy.numbers)
         self._metrics.snapshot_bytes.set(size)
+        self._metrics.snapshot_parts.set(len(copy.draft.changed))
         self._metrics.snapshot_time_s.set(now().timestamp())
-        return spent_s
+        return copy.cpu_s + spent_s
 
-    def _save(self, snapshot: Snapshot) -> tuple[int, float]:
+    def _save(self, draft: Draft) -> tuple[Snapshot, int, float]:
         started_s = cpu_s()
-        return self._store.save(snapshot), cpu_s() - started_s
+        snapshot, size = self._store.save(draft)
+        return snapshot, size, cpu_s() - started_s
 
     async def _resumed(self, core: Core, committed: Offsets) -> str | None:
         """Give the core the newest snapshot that it can use; returns which, None where there is none."""
@@ -279,37 +357,41 @@ class TaskState:
             return None
         for name in names:
             try:
-                self._folded = await self._take(core, name, identity, committed)
+                snapshot = await self._take(core, name, identity, committed)
             except SnapshotRefused as refusal:
                 self._metrics.snapshots_refused.labels(refusal.reason).inc()
                 instead = "rebuilding the state from the topics" if name == names[-1] else "taking the one before it"
                 say = log.info if refusal.reason == "outdated" else log.warning  # nothing is wrong with it
                 say("a snapshot is refused", file=f"{self._store.place}/{name}", why=str(refusal), so=instead)
             else:
-                self._kept = dict(self._folded)
+                self._folded = _offsets(snapshot)
+                self._kept = _Kept(snapshot, dict.fromkeys(snapshot.parts, 0))
                 return f"the snapshot {name}"
         return None
 
-    async def _take(self, core: Resumable, name: str, identity: Mapping[str, str], committed: Offsets) -> Offsets:
-        try:
-            snapshot = await run_in_thread(self._patience.place_s, self._store.read, name)
-        except TimeoutError as error:
-            raise SnapshotRefused("unreadable", f"it cannot be read ({error})") from error
+    async def _take(self, core: Resumable, name: str, identity: Mapping[str, str], committed: Offsets) -> Snapshot:
+        snapshot = await self._read(self._store.read, name)
         snapshot.check_identity(identity)
-        offsets = _offsets(snapshot)
-        for partition, offset in offsets.items():
+        for partition, offset in _offsets(snapshot).items():
             if offset > committed.get(partition, offset):
                 raise SnapshotRefused(
                     "ahead",
                     f"it has folded {partition.topic}-{partition.partition} up to {offset}, "
                     f"committed is {committed.get(partition, 0)}",
                 )
+        parts = await self._read(self._store.parts, snapshot)
         try:
-            core.resume(snapshot.arrays)
+            core.resume(parts)
         except ValueError as error:
             reason: Reason = "outdated" if isinstance(error, OutdatedError) else "unfit"
             raise SnapshotRefused(reason, str(error)) from error
-        return offsets
+        return snapshot
+
+    async def _read(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await run_in_thread(self._patience.place_s, read, *args, **kwargs)
+        except TimeoutError as error:
+            raise SnapshotRefused("unreadable", f"it cannot be read ({error})") from error
 
     def _account(self, source: str, records: int, started_s: float) -> None:
         seconds = monotonic_s() - started_s
@@ -325,6 +407,21 @@ async def _prepare(core: Core | Preparing, records: Sequence[Record]) -> None:
 async def _fold(core: Core, records: Sequence[Record]) -> None:
     await _prepare(core, records)
     core.restore(records)
+
+
+async def _copied(core: Resumable, names: Iterable[str], is_still_there: Callable[[], bool]) -> _Copied | None:
+    """Return copies of these parts, made with a pause now and then; None where the state has gone on in one."""
+    parts: dict[str, dict[str, NDArray[Any]]] = {}
+    spent_s, started_s = 0.0, cpu_s()
+    for name in names:
+        parts[name] = core.state(name)
+        if cpu_s() - started_s > PAUSE_S:
+            spent_s += cpu_s() - started_s
+            await asyncio.sleep(0)
+            if not is_still_there():
+                return None
+            started_s = cpu_s()
+    return _Copied(parts, spent_s + cpu_s() - started_s)
 
 
 def _offsets(snapshot: Snapshot) -> Offsets:

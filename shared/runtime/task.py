@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from shared.runtime.records import Outgoing, Record
     from shared.runtime.restoring import Offsets
     from shared.runtime.retries import Refusals
-    from shared.runtime.snapshots import Snapshot
-    from shared.runtime.state import TaskState
+    from shared.runtime.state import Copy, TaskState
 
     Account = Callable[[Sequence[Record], Sequence[Outgoing], float], None]
 
@@ -61,8 +60,7 @@ class Task:
         self._refusals = refusals
         self._given: deque[Record] = deque()
         self._wanted = asyncio.Event()
-        self._at_rest = asyncio.Event()
-        self._at_rest.set()
+        self._hand = asyncio.Lock()  # of whoever works with the state: a batch, or a copy
         self._open = False
         self._in_hand = 0
 
@@ -112,10 +110,9 @@ class Task:
             await self._sender.pace()
             records = self._taken()
             await self.state.prepare(records)  # it may take long, and whoever gives the partition back need not wait
-            self._at_rest.clear()
-            await self._answer(records)
+            async with self._hand:
+                await self._answer(records)
             self._in_hand = 0
-            self._at_rest.set()
 
     def _taken(self) -> list[Record]:
         count = min(len(self._given), self._most_records)
@@ -141,20 +138,19 @@ class Task:
         self._given.clear()
         self._wanted.clear()
         try:
-            async with asyncio.timeout(patience_s):
-                await self._at_rest.wait()
+            async with asyncio.timeout(patience_s), self._hand:
+                return
         except TimeoutError:
             return
 
-    async def snapshot(self) -> Snapshot | None:
-        """Return what is to be kept between two batches, None where there is nothing new."""
-        await self._at_rest.wait()
-        return self.state.snapshot()
+    async def snapshot(self) -> Copy | None:
+        """Return what is to be kept, copied between two batches; None where there is nothing new."""
+        async with self._hand:
+            return await self.state.snapshot()
 
     def abandon(self) -> None:
         """Note that its work was cancelled: what was in hand is not settled, and comes again."""
         self._in_hand = 0
-        self._at_rest.set()
 
     async def close(self) -> None:
         """Close what it has opened, and forget its state."""

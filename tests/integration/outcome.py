@@ -12,11 +12,11 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 from shared.contracts import topics
 from shared.contracts.messages import DeadLetter
 from shared.runtime.administration import partitions_of
-from shared.runtime.snapshots import Snapshot
+from shared.runtime.snapshots import Snapshots
 from tests.integration.brokers import PATIENCE_S, span_of, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
@@ -36,6 +36,7 @@ __all__ = [
     "compare",
     "compare_states",
     "fact",
+    "flat",
     "last_states",
 ]
 
@@ -279,14 +280,20 @@ def _leaves(path: str, value: Any) -> list[tuple[str, object]]:
 
 def last_states(*state_dirs: Path) -> dict[tuple[int, ...], dict[str, NDArray[Any]]]:
     """Return the arrays of the snapshots that have come farthest in their topics, by the partitions that each is of."""
-    files = [file for folder in state_dirs for file in (folder / "snapshots").rglob("*.snapshot")]
-    snapshots = [Snapshot.from_bytes(file.read_bytes()) for file in files]
+    folders = {file.parent for state in state_dirs for file in (state / "snapshots").rglob("*.snapshot")}
+    stores = [Snapshots(str(folder.parent), folder.name) for folder in sorted(folders)]
+    snapshots = [(store, store.read(name)) for store in stores for name in store.names()]
     found: dict[tuple[int, ...], dict[str, NDArray[Any]]] = {}
-    for snapshot in sorted(snapshots, key=lambda snapshot: -sum(snapshot.offsets.values())):
+    for store, snapshot in sorted(snapshots, key=lambda one: -sum(one[1].offsets.values())):
         partitions = {number for topic, number in snapshot.offsets if topic.endswith(READ)}
         if not any(partitions & set(others) for others in found):
-            found[tuple(sorted(partitions))] = dict(snapshot.arrays)
+            found[tuple(sorted(partitions))] = flat(store.parts(snapshot))
     return found
+
+
+def flat(parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of all parts of a state, each by the name of its part, a slash and its own."""
+    return {f"{part}/{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
 
 
 def compare_states(expected: States, found: States) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from services.forecaster.app import build as forecaster
 from services.forecaster.settings import ForecasterSettings
@@ -19,8 +19,8 @@ from services.monitor.app import build as monitor
 from services.monitor.settings import MonitorSettings
 from shared.contracts import topics
 from shared.runtime.settings import PREFIX, Settings, load
-from shared.runtime.state import Preparing
-from tests.integration.outcome import OUTPUTS, Share, fact
+from shared.runtime.state import Preparing, Resumable
+from tests.integration.outcome import OUTPUTS, Share, fact, flat
 from tests.integration.streaming import NAMES
 
 if TYPE_CHECKING:
@@ -121,8 +121,15 @@ class Undisturbed:
             cores = {name: service.make_core() for name, service in self._services.items()}
             keys = {site.encode() for site in chosen}
             parts = [_part(cores, [record for record in raw if record.key in keys]) for raw in self._raw]
-            self._runs[chosen] = _Run(parts, {name: core.state() for name, core in cores.items()})  # type: ignore[attr-defined]  # all can tell it
+            self._runs[chosen] = _Run(parts, {name: _state(core) for name, core in cores.items()})
         return self._runs[chosen]
+
+
+def _state(core: Core) -> dict[str, NDArray[Any]]:
+    resumable: Core | Resumable = core
+    if not isinstance(resumable, Resumable):
+        raise TypeError("a core cannot tell its state")
+    return flat({part: resumable.state(part) for part in resumable.parts()})
 
 
 def _sent(rows: Sequence[Row], ends: Counter[int]) -> list[_Record]:

@@ -24,7 +24,9 @@ from shared.runtime.settings import load
 from shared.runtime.state import OutdatedError
 from shared.sites.site import Site
 from shared.sites.table import Sites, site
+from shared.sites.unserved import UNSERVED
 from tests.unit.forecaster.conftest import START, STEP
+from tests.unit.states import resume, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -90,7 +92,7 @@ def running(
 
 def arrays_of(core: ForecasterCore) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
     """Return every array of the state to the bit."""
-    return {name: (str(array.dtype), array.shape, array.tobytes()) for name, array in core.state().items()}
+    return {name: (str(array.dtype), array.shape, array.tobytes()) for name, array in state_of(core).items()}
 
 
 @pytest.fixture
@@ -199,7 +201,7 @@ def test_a_state_that_is_taken_up_goes_on_to_the_bit(
     whole, first, second = (started(fresh) for _ in range(3))
     undisturbed = whole.handle([Consumed(value) for value in raw])
     answers = first.handle([Consumed(value) for value in raw[:at]])
-    second.resume(first.state())
+    resume(second, state_of(first))
     assert arrays_of(second) == arrays_of(first)
     assert answers + second.handle([Consumed(value) for value in raw[at:]]) == undisturbed
     assert arrays_of(second) == arrays_of(whole)
@@ -208,9 +210,9 @@ def test_a_state_that_is_taken_up_goes_on_to_the_bit(
 def test_a_state_does_not_move_with_the_forecaster(fresh: tuple[ZoneModels, ZoneModels], reading: Reading) -> None:
     """It is written later, and taken up by others: it must stay what it was."""
     core = started(fresh)
-    state = core.state()
+    state = state_of(core)
     before = {name: array.tobytes() for name, array in state.items()}
-    core.resume(state)
+    resume(core, state)
     core.handle([Consumed(reading(n).to_bytes()) for n in range(150)])
     assert {name: array.tobytes() for name, array in state.items()} == before
 
@@ -237,10 +239,10 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(
     """The line names what is missing, added or of another shape; the forecaster stays as it was made."""
     other, core = started(fresh), started(fresh)
     other.handle([Consumed(reading(n).to_bytes()) for n in range(3)])
-    state = {key: value for key, value in other.state().items() if key != name}
+    state = {key: value for key, value in state_of(other).items() if key != name}
     before = arrays_of(core)
     with pytest.raises(ValueError, match=why):
-        core.resume(state if array is None else {**state, name: array})
+        resume(core, state if array is None else {**state, name: array})
     assert arrays_of(core) == before
 
 
@@ -257,7 +259,7 @@ def test_the_state_of_models_without_weather_is_taken_up(
     zones = (without_weather(fresh[0]), fresh[1])
     first, second = started(zones), started(zones)
     first.handle([Consumed(reading(n).to_bytes()) for n in range(3)])
-    second.resume(first.state())
+    resume(second, state_of(first))
     assert arrays_of(second) == arrays_of(first)
     following = [Consumed(reading(3).to_bytes())]
     assert [o.value for o in second.handle(following)] == [o.value for o in first.handle(following)]
@@ -279,14 +281,14 @@ def test_the_state_before_the_first_reading_is_taken_up_too(reading: Reading) ->
     cold = (ZoneModels.begun_cold(TETOUAN, 2),)
     first, second = started(cold), started(cold)
     second.handle([Consumed(reading(0).to_bytes())])
-    second.resume(first.state())
+    resume(second, state_of(first))
     assert arrays_of(second) == arrays_of(first)
 
 
 def test_the_identity_names_the_tags_and_no_site(core: ForecasterCore) -> None:
     """The state of models with other tags is not taken up; what it holds of which site stands in the state."""
     assert core.identity() == {"tags of the models": "", "state format": FORMAT}
-    assert {name.partition("/")[0] for name in core.state()} == {"unserved", "tetouan"}
+    assert core.parts().keys() == {UNSERVED, "tetouan"}
 
 
 @pytest.mark.parametrize(
@@ -305,7 +307,7 @@ def test_the_state_of_a_site_that_is_another_by_now_is_outdated(
     """Its past is on the topic: the state is made of it anew."""
     core = ForecasterCore(shared(Health(), new_registry(), TETOUAN.model_copy(update=changes)))
     with pytest.raises(OutdatedError, match=r"tetouan is .* by the table of sites it is "):
-        core.resume(started(fresh).state())
+        resume(core, state_of(started(fresh)))
 
 
 def test_a_site_that_the_table_no_longer_has_is_dropped_from_the_state(
@@ -317,9 +319,9 @@ def test_a_site_that_the_table_no_longer_has_is_dropped_from_the_state(
     first.adopt(TETOUAN, fresh)
     first.adopt(NORTH, (ZoneModels.begun_cold(NORTH, 1),))
     second = started(fresh)
-    second.resume(first.state())
+    resume(second, state_of(first))
     kept = {name: array for name, array in arrays_of(first).items() if name.startswith("tetouan/")}
-    assert arrays_of(second) == {"unserved": ("uint8", (5,), b'["t"]'), **kept}
+    assert arrays_of(second) == {"/unserved/names": ("uint8", (5,), b'["t"]'), **kept}
 
 
 def test_a_cold_state_of_another_table_is_refused(reading: Reading) -> None:
@@ -329,20 +331,20 @@ def test_a_cold_state_of_another_table_is_refused(reading: Reading) -> None:
     second = started((ZoneModels.begun_cold(TETOUAN, 2),))
     first.handle([Consumed(reading(0).to_bytes())])
     with pytest.raises(ValueError, match="tetouan: zone2: the calendar"):
-        second.resume(first.state())
+        resume(second, state_of(first))
 
 
 def test_who_runs_others_than_are_registered_is_outdated_and_their_state_is_refused(
     fresh: tuple[ZoneModels, ZoneModels], reading: Reading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The line names them. Before the registry has answered, the state is taken up; with its models, it stays."""
-    state = started(fresh).state()
+    state = state_of(started(fresh))
     core, champions = asked((replace(fresh[0], digest="made anew"), fresh[1]), monkeypatch)
-    core.resume(state)
+    resume(core, state)
     outdated = [core.outdated()]
     asyncio.run(champions.confirmed())
     with pytest.raises(ValueError, match=r"zone-demand-tetouan-1/1 with .* and other champions are registered"):
-        core.resume(state)
+        resume(core, state)
     outdated.append(core.outdated())
     anew = ForecasterCore(core.shared)
     first = [Consumed(reading(0).to_bytes())]
@@ -355,7 +357,7 @@ def test_the_state_holds_the_models_themselves(fresh: tuple[ZoneModels, ZoneMode
     """A forecaster that has none yet goes on from it under their names, and to the bit; nothing else is asked."""
     first, nothing = started(fresh), ForecasterCore(shared(Health(), new_registry()))
     first.handle([Consumed(reading(n).to_bytes()) for n in range(3)])
-    nothing.resume(first.state())
+    resume(nothing, state_of(first))
     (answer, _) = (Forecast.from_bytes(o.value) for o in nothing.handle([Consumed(reading(3).to_bytes())]))
     assert answer.models == fresh[0].names
     first.handle([Consumed(reading(3).to_bytes())])

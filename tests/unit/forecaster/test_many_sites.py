@@ -20,8 +20,10 @@ from shared.runtime.settings import Refused, load
 from shared.runtime.state import OutdatedError
 from shared.sites.site import Site
 from shared.sites.table import Sites
+from shared.sites.unserved import UNSERVED
 from tests.unit.forecaster.conftest import START
 from tests.unit.forecaster.test_app import Consumed
+from tests.unit.states import assert_numbered, resume, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -102,7 +104,7 @@ def run(core: ForecasterCore, records: Sequence[Consumed], batch: int, *, restor
 
 def arrays_of(core: ForecasterCore) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
     """Return every array of the sites to the bit."""
-    of_sites = {name: array for name, array in core.state().items() if "/" in name}
+    of_sites = {name: array for name, array in state_of(core).items() if not name.startswith(UNSERVED)}
     return {name: (str(array.dtype), array.shape, array.tobytes()) for name, array in of_sites.items()}
 
 
@@ -132,7 +134,7 @@ def test_each_site_is_forecast_as_if_it_were_alone(
     core, records = core_of(*SITES), records_of(interleaved)
     answers = run(core, records[:500], batch)
     resumed = core_of(*SITES)
-    resumed.resume(core.state())
+    resume(resumed, state_of(core))
     answers += run(resumed, records[500:], batch)
     folded = core_of(*SITES)
     run(folded, records, batch, restore=True)
@@ -150,10 +152,26 @@ def test_a_site_whose_readings_came_before_the_table_had_it_begins_from_the_topi
     without, records = core_of("north"), records_of(interleaved[:50])
     run(without, records, 50)
     with pytest.raises(OutdatedError, match=r"there were readings of north\.2 before the table of sites had it"):
-        core_of(*SITES).resume(without.state())
+        resume(core_of(*SITES), state_of(without))
     dropped = core_of("north")
     run(dropped, records_of(each for each in interleaved[:50] if each.site == "north"), 50)
-    core_of(*SITES).resume(dropped.state())
+    resume(core_of(*SITES), state_of(dropped))
+
+
+def test_each_change_of_a_part_is_numbered(interleaved: list[CleanReading]) -> None:
+    """Whether readings are answered or folded again; what is taken up begins with 0, what is dropped is a change."""
+    core, records = core_of("north"), records_of(interleaved)
+    mine = [record for record in records if record.key == b"north"]
+    assert_numbered(core, lambda: run(core, mine[:5], 5), "north")
+    assert_numbered(core, lambda: run(core, mine[5:9], 4, restore=True), "north")
+    assert_numbered(core, lambda: run(core, records[30:39], 9), "north", UNSERVED)
+    both, again = core_of(*SITES), core_of(*SITES)
+    run(both, records[:9], 9)
+    resume(again, state_of(both))
+    assert set(again.parts().values()) == {0}
+    without = core_of("north")
+    resume(without, state_of(both))
+    assert without.parts() == {"north": 0, UNSERVED: 1}
 
 
 def test_what_is_wrong_at_one_site_stays_there(interleaved: list[CleanReading]) -> None:
@@ -165,7 +183,7 @@ def test_what_is_wrong_at_one_site_stays_there(interleaved: list[CleanReading]) 
     letter, *answers = run(core, records_of([wrong, other]), 2)
     assert DeadLetter.from_headers(letter.headers).reason == "wrong_step"
     assert {answer.key for answer in answers} == {b"north.2"}
-    assert {name.partition("/")[0] for name in core.state()} == {"unserved", "north.2"}
+    assert core.parts().keys() == {UNSERVED, "north.2"}
     assert "(north.2)" in health.notes["cold"]
 
 
@@ -175,7 +193,7 @@ def test_what_a_core_shows_goes_away_with_it(interleaved: list[CleanReading]) ->
     first = core_of(*SITES, health=health, registry=registry)
     run(first, records_of(interleaved[:10]), 10)
     second = ForecasterCore(first.shared)
-    second.resume(first.state())
+    resume(second, state_of(first))
     first.close()
     assert shown(registry) == set(SITES)
     assert "north, north.2" in health.notes["cold"]
@@ -209,10 +227,10 @@ def test_a_prior_is_what_the_sites_begin_with_that_it_fits(interleaved: list[Cle
     )
     assert health.notes["prior"].endswith("(north.2)")
     again = core_of(*SITES, prior=prior)
-    again.resume(core.state())
+    resume(again, state_of(core))
     assert arrays_of(again) == arrays_of(core)
     with pytest.raises(ValueError, match="north: zone1: the calendar of the site, its step, a lower limit, the prior"):
-        core_of(*SITES).resume(core.state())
+        resume(core_of(*SITES), state_of(core))
 
 
 @pytest.mark.parametrize("content", [None, b"no prior"])

@@ -25,8 +25,16 @@ from shared.contracts.messages import DeadLetter
 from shared.runtime.letters import DeadLetters
 from shared.runtime.state import OutdatedError
 from shared.sites.table import site
+from shared.sites.unserved import UNSERVED
 from tests.unit.ingestor.readings import raw
-from tests.unit.states import assert_misfits_are_refused, assert_same, assert_writable
+from tests.unit.states import (
+    assert_misfits_are_refused,
+    assert_numbered,
+    assert_same,
+    assert_writable,
+    resume,
+    state_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,15 +105,15 @@ def test_cut_anywhere_it_goes_on_as_if_it_had_not_stopped(times: list[str], data
     kept, committed = sorted(data.draw(st.tuples(st.integers(0, len(stream)), st.integers(0, len(stream)))))
     old, new = core(), core()
     clean = published(old.handle(stream[:kept]))
-    new.resume(old.state())
-    assert_same(new.state(), old.state())
+    resume(new, state_of(old))
+    assert_same(state_of(new), state_of(old))
     clean += published(old.handle(stream[kept:committed]))
     new.restore(clean)
     new.restore(stream[kept:committed])
-    assert_same(new.state(), old.state())
+    assert_same(state_of(new), state_of(old))
     assert outcomes(new.handle(stream[committed:])) == outcomes(old.handle(stream[committed:]))
-    assert_same(new.state(), old.state())
-    assert_writable(new.state())
+    assert_same(state_of(new), state_of(old))
+    assert_writable(state_of(new))
 
 
 SENT = st.sampled_from([-1, 0, MARCH_MS, int(1000 * NOW.timestamp())])
@@ -123,17 +131,17 @@ def test_rebuilt_it_is_what_it_was_whatever_the_clocks_said(
     clean, clock = list[Consumed](), datetime(2020, 3, 1, tzinfo=UTC)
     for number, (record, (_, _, passed)) in enumerate(zip(stream, sent, strict=True)):
         if number == kept:
-            resumed.resume(old.state())
+            resume(resumed, state_of(old))
         clock += passed
         with patch("services.ingestor.app.now", return_value=clock):
             clean += published(old.handle([record]))
     rebuilt.restore(clean)
     rebuilt.restore(stream)
-    assert_same(rebuilt.state(), old.state())
+    assert_same(state_of(rebuilt), state_of(old))
     if kept < len(stream):
         resumed.restore(clean)
         resumed.restore(stream[kept:])
-        assert_same(resumed.state(), old.state())
+        assert_same(state_of(resumed), state_of(old))
 
 
 def test_a_run_of_refused_readings_goes_on() -> None:
@@ -141,7 +149,7 @@ def test_a_run_of_refused_readings_goes_on() -> None:
     before, sixth = records("3/1/2020 0:00", *AHEAD[:5]), records(AHEAD[5])
     old, new = core(), core()
     old.handle(before)
-    new.resume(old.state())
+    resume(new, state_of(old))
     assert [one.topic for one in new.handle(sixth)] == [topics.CLEAN.name]
 
 
@@ -180,10 +188,10 @@ def test_without_transactions_what_is_published_again_has_the_same_bytes() -> No
     before, in_hand = records("3/1/2020 0:00"), records("3/1/2020 0:20", "3/1/2020 0:10", "soon", *AHEAD)
     killed, successor = core(), core()
     killed.handle(before)
-    successor.resume(killed.state())
+    resume(successor, state_of(killed))
     published = outcomes(killed.handle(in_hand))
     assert outcomes(successor.handle(in_hand)) == published
-    assert_same(successor.state(), killed.state())
+    assert_same(state_of(successor), state_of(killed))
 
 
 def test_published_readings_are_remembered() -> None:
@@ -191,22 +199,22 @@ def test_published_readings_are_remembered() -> None:
     old, new = core(), core()
     published = old.handle(records("3/1/2020 0:00", "3/1/2020 0:20"))
     new.restore([Consumed(b"{}", topics.CLEAN.name), *(Consumed(one.value, one.topic) for one in published)])
-    assert_same(new.state(), old.state())
+    assert_same(state_of(new), state_of(old))
 
 
 def test_what_does_not_fit_is_refused_by_name() -> None:
     """An array that is missing, foreign or misshapen is named, and the core is as it was."""
     old = core()
     old.handle(records("3/1/2020 0:00", *AHEAD[:2]))
-    assert_misfits_are_refused(core(), old.state())
+    assert_misfits_are_refused(core(), state_of(old))
 
 
 def test_the_state_belongs_to_a_format() -> None:
     """Another format is another state; the sites are in the state, as soon as they have sent something."""
     fresh = core(sites=(TETOUAN, north()))
-    assert (fresh.identity(), set(fresh.state())) == ({"format": "4"}, {"unserved"})
+    assert (fresh.identity(), set(fresh.parts())) == ({"format": "4"}, {UNSERVED})
     fresh.handle(records("3/1/2020 0:00"))
-    assert {name.partition("/")[0] for name in fresh.state()} == {"unserved", "tetouan"}
+    assert fresh.parts().keys() == {UNSERVED, "tetouan"}
 
 
 def north(**changes: object) -> Site:
@@ -238,18 +246,34 @@ def test_a_site_that_left_the_table_is_dropped(name: str) -> None:
     both.handle([*records("3/1/2020 0:00"), *of_site(name, "3/1/2020 0:00")])
     alone.handle(records("3/1/2020 0:00"))
     left = core()
-    left.resume(both.state())
-    assert_same({key: held for key, held in left.state().items() if key != "unserved"}, site_arrays(alone))
+    resume(left, state_of(both))
+    assert_same(site_arrays(left), site_arrays(alone))
     again = core(sites=(TETOUAN, north(name=name)))
     with pytest.raises(OutdatedError, match=f"there were records of {name} before the table of sites had it"):
-        again.resume(left.state())
-    again.resume(both.state())
-    assert_same(again.state(), both.state())
+        resume(again, state_of(left))
+    resume(again, state_of(both))
+    assert_same(state_of(again), state_of(both))
+
+
+def test_each_change_of_a_part_is_numbered() -> None:
+    """Whether records are judged or folded again; what is taken up begins with 0, what is dropped is a change."""
+    both = core(sites=(TETOUAN, north()))
+    assert_numbered(both, lambda: both.handle(records("3/1/2020 0:00")), "tetouan")
+    assert_numbered(both, lambda: both.handle(of_site("north", "3/1/2020 0:00")), "north")
+    clean = published(core(sites=(TETOUAN, north())).handle(of_site("north", "3/1/2020 0:10")))
+    assert_numbered(both, lambda: both.restore(clean), "north")
+    assert_numbered(both, lambda: both.handle(of_site("south", "3/1/2020 0:10")), UNSERVED)
+    assert_numbered(both, lambda: both.handle(of_site("south", "3/1/2020 0:20")))
+    again, without = core(sites=(TETOUAN, north())), core()
+    resume(again, state_of(both))
+    assert set(again.parts().values()) == {0}
+    resume(without, state_of(both))
+    assert without.parts() == {"tetouan": 0, UNSERVED: 1}
 
 
 def site_arrays(of: IngestorCore) -> dict[str, np.ndarray]:
     """Return the arrays of the sites."""
-    return {name: array for name, array in of.state().items() if "/" in name}
+    return {name: array for name, array in state_of(of).items() if not name.startswith(UNSERVED)}
 
 
 @pytest.mark.parametrize(
@@ -260,18 +284,18 @@ def test_a_site_that_changed_or_was_not_known_begins_from_the_topics(changed: di
     before = (TETOUAN,) if changed is None else (TETOUAN, north())
     old, new = core(sites=before), core(sites=(TETOUAN, north(**(changed or {}))))
     old.handle(of_site("north", "3/1/2020 0:00"))
-    blank = new.state()
+    blank = state_of(new)
     with pytest.raises(OutdatedError, match="north"):
-        new.resume(old.state())
-    assert_same(new.state(), blank)
+        resume(new, state_of(old))
+    assert_same(state_of(new), blank)
 
 
 def test_a_site_that_is_new_in_the_table_begins_with_its_first_reading() -> None:
     """Where nothing of it came before, the state of the others is taken up as it is."""
     old, new = core(), core(sites=(TETOUAN, north()))
     old.handle(records("3/1/2020 0:00"))
-    new.resume(old.state())
-    assert_same(new.state(), old.state())
+    resume(new, state_of(old))
+    assert_same(state_of(new), state_of(old))
     assert [one.topic for one in new.handle(of_site("north", "3/1/2020 0:00"))] == [topics.CLEAN.name]
 
 
@@ -315,14 +339,14 @@ def test_the_key_of_a_record_is_its_site(key: bytes | None, reason: str, value: 
     """Else the readings of one site stand on several partitions; where there is one, nothing depends on the key."""
     one = core()
     one.know_partitions({"test.readings.raw.v1": 4})
-    blank = one.state()
+    blank = state_of(one)
     (refused,) = one.handle([Consumed(raw(), key=key)])
     letter = DeadLetter.from_headers(refused.headers)
     assert (letter.reason, letter.field) == (reason, "key")
     assert (letter.value or "").startswith(value)
     assert refused.key == key
     one.restore([Consumed(raw(), key=key)])
-    assert_same(one.state(), blank)
+    assert_same(state_of(one), blank)
     one.know_partitions({"test.readings.raw.v1": 1})
     (taken,) = one.handle([Consumed(raw(), key=key)])
     assert (taken.topic, taken.key) == (topics.CLEAN.name, b"tetouan")
@@ -384,7 +408,7 @@ def test_a_load_that_only_rises_is_noted_until_it_falls() -> None:
     assert registry.get_sample_value("tetouan_loads_in_doubt_total", labels) == 1.0
     notes_after: dict[str, str] = {}
     resumed = core(notes=notes_after)
-    resumed.resume(rising.state())
+    resume(resumed, state_of(rising))
     resumed.handle(register_records([1290.0], begin=290))
     assert notes_after == notes
     resumed.handle(register_records([1.0], begin=291))

@@ -14,6 +14,7 @@ from services.ingestor.validation import Valid
 from shared.data.year import find_year
 from shared.sites.site import Measure, Site
 from shared.sites.table import site
+from tests.unit.states import resume, state_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,7 +108,7 @@ def test_a_restart_at_any_record_changes_nothing() -> None:
         for raw in MESSAGES[:stop]:
             if isinstance(valid := rebuilt.read(raw), Valid):
                 rebuilt.recall(valid)
-        resumed.resume(before.state())
+        resume(resumed, state_of(before))
         for after in (rebuilt, resumed):
             assert [after.judge(raw, NOW) for raw in MESSAGES[stop:]] == whole[stop:]
 

@@ -13,10 +13,18 @@ from prometheus_client import CollectorRegistry
 from services.monitor.app import FORMAT
 from shared.contracts.messages import CleanReading, ModelNames
 from shared.runtime.state import OutdatedError
+from shared.sites.unserved import UNSERVED
 from tests.unit.monitor.places import place
 from tests.unit.monitor.test_app import Consumed, core_with, of_site, records
 from tests.unit.monitor.test_forecast_error import BROKEN_AT, DAY, errors, forecast, loads, reading
-from tests.unit.states import assert_misfits_are_refused, assert_same, assert_writable
+from tests.unit.states import (
+    assert_misfits_are_refused,
+    assert_numbered,
+    assert_same,
+    assert_writable,
+    resume,
+    state_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,13 +88,13 @@ def test_cut_anywhere_it_goes_on_as_if_it_had_not_stopped(stream: list[Consumed]
     kept, committed = sorted(data.draw(st.tuples(*[st.integers(0, len(stream))] * 2)))
     old, new = core(), core()
     old.handle(stream[:kept])
-    state = old.state()
-    new.resume(state)
-    assert_same(new.state(), state)
+    state = state_of(old)
+    resume(new, state)
+    assert_same(state_of(new), state)
     old.handle(stream[kept:committed])
     new.restore(stream[kept:committed])
     assert values(new.handle(stream[committed:])) == values(old.handle(stream[committed:]))
-    assert_same(new.state(), old.state())
+    assert_same(state_of(new), state_of(old))
     assert_writable(state)
 
 
@@ -106,7 +114,7 @@ def used(stream: list[Consumed]) -> MonitorCore:
 
 def test_the_state_under_test_has_something_in_every_array(used: MonitorCore) -> None:
     """Whatever can be open, made, waited for or counted is."""
-    state = used.state()
+    state = state_of(used)
     assert state["tetouan/reports.made_s"][0, 0] > 0
     assert state[f"{ZONE}.waiting"].shape == (2, 3)
     assert str(state[f"{ZONE}.recent.model"]) == "zone-demand/4"
@@ -121,7 +129,7 @@ def test_a_fold_over_the_same_records_has_the_same_state(stream: list[Consumed])
     half = len(READINGS) // 2
     for part in (READINGS[:half], FORECASTS[: half + 20], READINGS[half:], FORECASTS[half + 20 :]):
         new.restore(part)
-    assert_same(new.state(), old.state())
+    assert_same(state_of(new), state_of(old))
 
 
 @pytest.mark.parametrize(
@@ -131,10 +139,10 @@ def test_what_is_repeated_changes_nothing(stream: list[Consumed], repeated: slic
     """The last forecast or reading, an old one, a whole batch again after a stop: no answer, and the same arrays."""
     old, new = core(), core()
     old.handle(stream)
-    new.resume(old.state())
+    resume(new, state_of(old))
     again = stream[repeated]
     assert new.handle(again) == []
-    assert_same(new.state(), old.state())
+    assert_same(state_of(new), state_of(old))
 
 
 def test_a_reading_that_waits_is_not_taken_twice() -> None:
@@ -143,14 +151,14 @@ def test_a_reading_that_waits_is_not_taken_twice() -> None:
     once.handle([*READINGS[:9]])
     twice.handle([*READINGS[:9], *READINGS[3:9]])
     name = f"{ZONE}.waiting"
-    assert_same({name: once.state()[name]}, {name: twice.state()[name]})
+    assert_same({name: state_of(once)[name]}, {name: state_of(twice)[name]})
 
 
 def test_the_forecast_of_an_older_model_does_not_bring_it_back() -> None:
     """Delivered again after the next version took over, it says nothing about which model is in force."""
     one = core()
     one.handle([*FORECASTS[98:102], FORECASTS[98]])
-    assert str(one.state()[f"{ZONE}.recent.model"]) == "zone-demand/1"
+    assert str(state_of(one)[f"{ZONE}.recent.model"]) == "zone-demand/1"
 
 
 def test_what_is_folded_in_silence_is_not_counted(stream: list[Consumed]) -> None:
@@ -166,24 +174,24 @@ def test_what_is_folded_in_silence_is_not_counted(stream: list[Consumed]) -> Non
 
 def test_what_does_not_fit_is_refused_by_name(used: MonitorCore) -> None:
     """An array that is missing, foreign or misshapen is named, and the core is as it was."""
-    assert_misfits_are_refused(core(), used.state())
+    assert_misfits_are_refused(core(), state_of(used))
 
 
 def test_a_value_that_cannot_be_used_leaves_the_core_as_it_was(used: MonitorCore) -> None:
     """An episode at a time that no calendar has is refused after other parts were read, and none of them is taken."""
-    fresh, state = core(), used.state()
-    blank = fresh.state()
+    fresh, state = core(), state_of(used)
+    blank = state_of(fresh)
     state[f"{ZONE}.errors.adwin_1h.open"] = np.full(4, 1e18)
     with pytest.raises(ValueError, match="adwin_1h"):
-        fresh.resume(state)
-    assert_same(fresh.state(), blank)
+        resume(fresh, state)
+    assert_same(state_of(fresh), blank)
 
 
 def test_the_state_is_a_copy(stream: list[Consumed]) -> None:
     """It can be written while the monitor goes on."""
     one = core()
     one.handle(stream[:200])
-    state = one.state()
+    state = state_of(one)
     kept = {name: array.copy() for name, array in state.items()}
     one.handle(stream[200:])
     assert_same(state, kept)
@@ -192,17 +200,20 @@ def test_the_state_is_a_copy(stream: list[Consumed]) -> None:
 def test_the_state_belongs_to_a_monitor_of_any_sites() -> None:
     """Its sites stand in the state."""
     assert core().identity() == core(place("north", (1, 3))).identity() == {"format": FORMAT}
-    assert core().state()["sites"].size == 0
+    assert core().parts().keys() == {UNSERVED}
 
 
 def test_a_site_that_has_left_the_table_is_dropped(used: MonitorCore) -> None:
-    """The others go on."""
-    state = used.state()
+    """The others go on; should it come back, its past is on the topics."""
+    state = state_of(used)
     both, north = core(PLACE, NORTH), core(NORTH)
-    both.resume(state)
+    resume(both, state)
     both.handle(of_site("north", READINGS[:9]))
-    north.resume(both.state())
-    assert north.state()["sites"].tolist() == ["north"]
+    resume(north, state_of(both))
+    again = core(PLACE, NORTH)
+    with pytest.raises(OutdatedError, match="there were messages of tetouan before the table of sites had it"):
+        resume(again, state_of(north))
+    assert north.parts().keys() == {UNSERVED, "north"}
 
 
 @pytest.mark.parametrize(
@@ -218,19 +229,33 @@ def test_a_site_that_has_left_the_table_is_dropped(used: MonitorCore) -> None:
 def test_a_site_that_was_another_begins_anew(used: MonitorCore, changed: Site) -> None:
     """A step, zones, weather, a time zone or a calendar of its own: the state is outdated, and the core as it was."""
     fresh = core(changed)
-    with pytest.raises(OutdatedError, match="tetouan is step 30, zones 2, weather temperature_c, UTC"):
-        fresh.resume(used.state())
-    assert fresh.state()["sites"].size == 0
+    with pytest.raises(OutdatedError, match="tetouan: table is step 30, zones 2, weather temperature_c, UTC"):
+        resume(fresh, state_of(used))
+    assert fresh.parts().keys() == {UNSERVED}
 
 
 def test_a_site_that_comes_to_the_table_after_its_messages_begins_anew(stream: list[Consumed]) -> None:
     """What was passed over is on the topics: the state that lacks it is outdated; without such messages it is not."""
     one = core()
     one.handle([*stream[:20], *of_site("north", stream[:2])])
-    core().resume(one.state())
-    with pytest.raises(OutdatedError, match="north was passed over"):
-        core(PLACE, NORTH).resume(one.state())
-    core(PLACE, place("south")).resume(one.state())
+    resume(core(), state_of(one))
+    with pytest.raises(OutdatedError, match="there were messages of north before the table of sites had it"):
+        resume(core(PLACE, NORTH), state_of(one))
+    resume(core(PLACE, place("south")), state_of(one))
+
+
+def test_each_change_of_a_part_is_numbered(stream: list[Consumed]) -> None:
+    """Whether messages are scored or folded again; what is taken up begins with 0, what is dropped is a change."""
+    both = core(PLACE, NORTH)
+    assert_numbered(both, lambda: both.handle(stream[:9]), "tetouan")
+    assert_numbered(both, lambda: both.handle(of_site("north", stream[:9])), "north")
+    assert_numbered(both, lambda: both.restore(stream[9:12]), "tetouan")
+    assert_numbered(both, lambda: both.handle(of_site("south", stream[:9])), UNSERVED)
+    again, without = core(PLACE, NORTH), core()
+    resume(again, state_of(both))
+    assert set(again.parts().values()) == {0}
+    resume(without, state_of(both))
+    assert without.parts() == {"tetouan": 0, UNSERVED: 1}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -249,11 +274,11 @@ def test_two_sites_through_one_core_are_each_what_they_are_alone(stream: list[Co
     cut = int(rng.integers(len(together)))
     before, after = core(PLACE, NORTH), core(PLACE, NORTH)
     sent = before.handle(together[:cut])
-    after.resume(before.state())
+    resume(after, state_of(before))
     sent += after.handle(together[cut:])
-    arrays = after.state()
+    arrays = state_of(after)
     for name, own in streams.items():
         alone = core(PLACE, NORTH)
         assert values(alone.handle(own)) == values([one for one in sent if one.key == name.encode()])
-        state = {key: array for key, array in alone.state().items() if "/" in key}
+        state = {key: array for key, array in state_of(alone).items() if not key.startswith(UNSERVED)}
         assert_same({key: arrays[key] for key in state}, state)

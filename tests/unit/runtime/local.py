@@ -261,7 +261,7 @@ class Summing:
     """A core that answers each number with the sum so far: what is lost, doubled or out of order shows."""
 
     def __init__(self) -> None:
-        self.sum = 0
+        self.sum = self.resumed = 0
         self.closed = False
 
     def restore(self, records: Sequence[Record]) -> None:
@@ -285,13 +285,17 @@ class Summing:
         """Return nothing: all are alike."""
         return {}
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Return the sum."""
-        return {"sum": np.array(self.sum)}
+    def parts(self) -> dict[str, int]:
+        """Return the one part; numbers that are added are positive."""
+        return {"all": self.sum - self.resumed}
 
-    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+    def state(self, part: str) -> dict[str, NDArray[Any]]:
+        """Return the sum."""
+        return {part: np.array(self.sum)}
+
+    def resume(self, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
         """Take the sum over."""
-        self.sum = int(state["sum"])
+        self.sum = self.resumed = int(parts["all"]["all"])
 
 
 class LocalService:

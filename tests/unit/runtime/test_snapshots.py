@@ -1,4 +1,4 @@
-"""Snapshots: what is written comes back to the bit, the last two are kept, and all else is refused with its reason."""
+"""Snapshots: what has changed is written, all comes back to the bit, what is not ours is refused with its reason."""
 
 from __future__ import annotations
 
@@ -12,97 +12,222 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from shared.runtime import snapshots
 from shared.runtime.settings import Refused
-from shared.runtime.snapshots import Snapshot, SnapshotRefused, Snapshots
+from shared.runtime.snapshots import Draft, PartsLostError, Snapshot, SnapshotRefused, Snapshots
+from tests.unit.states import assert_same
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-IDENTITY = {"cluster": "one", "group": "forecaster", "site": "tetouan"}
+    from numpy.typing import NDArray
+
+IDENTITY = {"cluster": "one", "group": "forecaster"}
 ARRAYS = {"history.series": np.array([1.0, np.nan, -0.0]), "step": np.array(7), "label": np.array("zone-demand/3")}
+SITES = ("north", "south", "tetouan")
 
 
-def taken(offset: int = 5) -> Snapshot:
-    """Return a small snapshot at this offset."""
-    return Snapshot({("readings.clean.v1", 2): offset}, IDENTITY, ARRAYS)
+def draft(offset: int = 5) -> Draft:
+    """Return a small state at this offset."""
+    return Draft({("readings.clean.v1", 2): offset}, IDENTITY, {"tetouan": ARRAYS, "/none": {}})
+
+
+def state(site: str, offset: int) -> dict[str, NDArray[np.int64]]:
+    """Return the arrays of a site that has last changed at this offset."""
+    return {"name": np.array(site), "changed": np.full(100, offset)}
+
+
+def following(before: Snapshot | None, offset: int, *changed: str) -> Draft:
+    """Return the state of three sites at this offset, of which these have changed since."""
+    unchanged = set(SITES) - set(changed)
+    parts = {site: state(site, offset) for site in changed}
+    return Draft({("readings.clean.v1", 2): offset}, IDENTITY, parts, before, unchanged)
+
+
+def offsets(store: Snapshots) -> list[int]:
+    """Return the offset of each snapshot, the newest first."""
+    return [store.read(name).offsets["readings.clean.v1", 2] for name in store.names()]
 
 
 def test_what_is_written_comes_back_to_the_bit(tmp_path: Path) -> None:
-    """Offsets, identity, shapes, types and the very bytes of each array."""
+    """Offsets, identity, shapes, types and the very bytes of each array; an empty part, too."""
     store = Snapshots(str(tmp_path), "forecaster")
-    assert store.save(taken()) == len(taken().to_bytes())
+    saved, size = store.save(draft())
     (name,) = store.names()
+    assert size == (tmp_path / "forecaster" / name).stat().st_size
     found = store.read(name)
-    assert (found.offsets, found.identity) == (taken().offsets, IDENTITY)
-    assert {key: (a.dtype, a.shape, a.tobytes()) for key, a in found.arrays.items()} == {
-        key: (a.dtype, a.shape, a.tobytes()) for key, a in ARRAYS.items()
-    }
+    assert found == saved
+    assert (found.offsets, found.identity) == (draft().offsets, IDENTITY)
+    parts = store.parts(found)
+    assert parts.keys() == {"tetouan", "/none"}
+    assert parts["/none"] == {}
+    assert_same(parts["tetouan"], ARRAYS)
+
+
+def test_what_is_read_can_be_written_to(tmp_path: Path) -> None:
+    """A core may take an array over as it is."""
+    store = Snapshots(str(tmp_path), "forecaster")
+    saved, _ = store.save(draft())
+    assert all(array.flags.writeable for array in store.parts(saved)["tetouan"].values())
 
 
 def test_the_last_two_are_kept_newest_first(tmp_path: Path) -> None:
     """Of three the first is gone; nothing else lies in the folder."""
     store = Snapshots(str(tmp_path), "prefix.forecaster")
     for offset in (1, 2, 3):
-        store.save(taken(offset))
-    assert [store.read(name).offsets["readings.clean.v1", 2] for name in store.names()] == [3, 2]
+        store.save(draft(offset))
+    assert offsets(store) == [3, 2]
     assert len(list((tmp_path / "prefix.forecaster").iterdir())) == 2
+
+
+@pytest.mark.parametrize("place", ["{folder}", "memory://{unique}"])
+def test_what_has_changed_alone_is_written(place: str, tmp_path: Path) -> None:
+    """The other parts are read from the files in which they stand, which stay as long as one of the last two needs one.
+
+    A part that is gone is in no snapshot any more.
+    """
+    store = Snapshots(place.format(folder=tmp_path, unique=uuid4().hex), "forecaster")
+    first, whole = store.save(following(None, 1, *SITES))
+    second, size = store.save(following(first, 2, "north"))
+    assert 2 * size < whole
+    third, _ = store.save(following(second, 3, "south"))
+    assert third.files.keys() == {1, 2, 3}
+    for site, offset in {"north": 2, "south": 3, "tetouan": 1}.items():
+        assert_same(store.parts(third)[site], state(site, offset))
+    assert_same(store.parts(store.read(store.names()[1]))["south"], state("south", 1))
+    fourth, _ = store.save(following(third, 4, "north", "tetouan"))
+    assert fourth.files.keys() == {3, 4}
+    assert store.parts(third).keys() == set(SITES)
+    fifth, _ = store.save(Draft(fourth.offsets, IDENTITY, {}, fourth, {"tetouan"}))
+    assert fifth.files.keys() == {4}
+    assert store.parts(fifth).keys() == {"tetouan"}
+    with pytest.raises(SnapshotRefused, match=r"000000000001\.snapshot cannot be read"):
+        store.parts(third)
+
+
+def test_files_that_hold_more_that_is_out_of_date_than_not_are_wasteful(tmp_path: Path) -> None:
+    """The next snapshot is then better written whole; then the old files go."""
+    store = Snapshots(str(tmp_path), "forecaster")
+    first, _ = store.save(following(None, 1, *SITES))
+    second, _ = store.save(following(first, 2, "north", "south"))
+    third, _ = store.save(Draft(second.offsets, IDENTITY, {}, second, {"tetouan"}))
+    assert [snapshot.wasteful for snapshot in (first, second, third)] == [False, False, True]
+    assert store.read(store.names()[0]).wasteful
+    for offset in (3, 4):
+        store.save(following(None, offset, *SITES))
+    assert len(list((tmp_path / "forecaster").iterdir())) == 2
+
+
+def test_a_file_that_is_needed_and_gone_has_the_next_one_written_whole(tmp_path: Path) -> None:
+    """Another process that had the partition meanwhile has forgotten it: nothing is written that could not be read."""
+    store, other = Snapshots(str(tmp_path), "forecaster"), Snapshots(str(tmp_path), "forecaster")
+    mine, _ = store.save(following(None, 1, *SITES))
+    for offset in (2, 3):
+        other.save(following(None, offset, *SITES))
+    with pytest.raises(PartsLostError, match=r"000000000001\.snapshot is gone"):
+        store.save(following(mine, 4, "north"))
+    assert offsets(store) == [3, 2]
+    assert len(list((tmp_path / "forecaster").iterdir())) == 2
 
 
 def test_somebody_elses_files_are_left_alone(tmp_path: Path) -> None:
     """A file that is no number is neither read nor removed, and saving goes on beside it, by number, not by letter."""
     store = Snapshots(str(tmp_path), "forecaster")
-    store.save(taken(1))
-    others = ["x.snapshot", "notes.txt", "\u0661.snapshot", "1.snapshot.old"]
+    store.save(draft(1))
+    others = ["x.snapshot", "notes.txt", "1.snapshot", "\u0661" * 12 + ".snapshot", "000000000001.snapshot.old"]
     for name in others:
         (tmp_path / "forecaster" / name).write_bytes(b"mine")
     (tmp_path / "forecaster" / "9999999999999.snapshot").write_bytes(b"ours, and broken")
     for offset in (2, 3):
-        store.save(taken(offset))
-    assert [store.read(name).offsets["readings.clean.v1", 2] for name in store.names()] == [3, 2]
+        store.save(draft(offset))
+    assert offsets(store) == [3, 2]
     assert all((tmp_path / "forecaster" / name).read_bytes() == b"mine" for name in others)
 
 
-def test_a_file_torn_anywhere_is_refused() -> None:
-    """However much of the end is missing."""
-    raw = taken().to_bytes()
-    for end in range(len(raw)):
-        with pytest.raises(SnapshotRefused, match="damaged") as refusal:
-            Snapshot.from_bytes(raw[:end])
-        assert refusal.value.reason == "torn"
+def taken_up(store: Snapshots) -> None:
+    """Read all of the newest snapshot."""
+    store.parts(store.read(store.names()[0]))
 
 
-def test_a_flipped_byte_anywhere_is_refused() -> None:
-    """In the header as in the arrays: nothing of a damaged file is believed."""
-    raw = taken().to_bytes()
+def test_a_file_torn_anywhere_is_refused(tmp_path: Path) -> None:
+    """However much of the end is missing, of the newest file or of one that holds an unchanged part of it."""
+    store = Snapshots(str(tmp_path), "forecaster")
+    first, _ = store.save(following(None, 1, *SITES))
+    store.save(following(first, 2, "north"))
+    older, newest = (tmp_path / "forecaster" / name for name in reversed(store.names()))
+    for file, needed in ((newest, newest.stat().st_size), (older, first.files[1])):
+        raw = file.read_bytes()
+        for end in range(0, needed, 23):
+            file.write_bytes(raw[:end])
+            with pytest.raises(SnapshotRefused, match="damaged") as refusal:
+                taken_up(store)
+            assert refusal.value.reason == "torn"
+        file.write_bytes(raw)
+        taken_up(store)
+
+
+def test_a_flipped_byte_anywhere_is_refused(tmp_path: Path) -> None:
+    """In the index as in the parts: nothing of a damaged file is believed."""
+    store = Snapshots(str(tmp_path), "forecaster")
+    store.save(draft())
+    (name,) = store.names()
+    file = tmp_path / "forecaster" / name
+    raw = file.read_bytes()
     for at in range(len(raw)):
         flipped = bytearray(raw)
         flipped[at] ^= 1
+        file.write_bytes(flipped)
         with pytest.raises(SnapshotRefused) as refusal:
-            Snapshot.from_bytes(bytes(flipped))
+            store.parts(store.read(name))
         assert refusal.value.reason in {"torn", "format"}
 
 
-@pytest.mark.parametrize("raw", [b"", b"\n", b"null\n", b"[]\n", b"{}\n", b"\xff\xfe\n", b'{"format": 1}\n'])
-def test_what_nobody_wrote_is_refused(raw: bytes) -> None:
+@pytest.mark.parametrize("raw", [b"", b"\n", b"null", b"[]", b"{}", b"\xff\xfe", b'{"format": 2}'])
+@pytest.mark.parametrize("end", [b"", b"\n%012d\n", b"\n999999999999\n"])
+def test_what_nobody_wrote_is_refused(raw: bytes, end: bytes, tmp_path: Path) -> None:
     """Whatever lies under the name of a snapshot, it ends in a refusal."""
+    file = tmp_path / "forecaster" / "000000000001.snapshot"
+    file.parent.mkdir()
+    file.write_bytes(raw + (end % len(raw) if b"%" in end else end))
     with pytest.raises(SnapshotRefused):
-        Snapshot.from_bytes(raw)
+        taken_up(Snapshots(str(tmp_path), "forecaster"))
 
 
-def test_a_newer_format_is_refused_by_its_number() -> None:
-    """The line says which format it has and which one this program reads."""
-    line, _, payload = taken().to_bytes().partition(b"\n")
-    newer = json.dumps({**json.loads(line), "format": 2}).encode() + b"\n" + payload
-    with pytest.raises(SnapshotRefused, match="format 2, this program reads 1") as refusal:
-        Snapshot.from_bytes(newer)
-    assert refusal.value.reason == "format"
+def indexed(**changes: object) -> bytes:
+    """Return a whole index of which this is another."""
+    line = Snapshot({("in", 0): 1}, IDENTITY, {}, {}).to_bytes().partition(b"\n")[0]
+    index = {name: value for name, value in json.loads(line).items() if name != "sha256"} | changes
+    return json.dumps({**index, "sha256": snapshots._checksum(index)}).encode()  # noqa: SLF001 - nobody writes such a file
 
 
-def test_an_identity_that_is_none_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("changes", "reason", "why"),
+    [
+        ({"format": 3}, "format", "format 3, this program reads 2"),
+        ({"identity": 7}, "torn", "something else than a state"),
+        ({"offsets": [["in", 0]]}, "torn", "something else than a state"),
+        ({"parts": {"tetouan": [1, 2]}}, "torn", "something else than a state"),
+        ({"files": 7}, "torn", "something else than a state"),
+    ],
+)
+def test_an_index_of_something_else_is_refused(changes: dict[str, object], reason: str, why: str) -> None:
     """Whole, and of no use: the state is rebuilt, the start goes on."""
-    header, payload = {"format": 1, "identity": 7, "offsets": []}, b""
-    whole = json.dumps({**header, "sha256": snapshots._checksum(header, payload)}).encode() + b"\n"  # noqa: SLF001 - nobody writes such a file
-    with pytest.raises(SnapshotRefused, match="something else than a state"):
-        Snapshot.from_bytes(whole)
+    Snapshot.of_index(indexed())
+    with pytest.raises(SnapshotRefused, match=why) as refusal:
+        Snapshot.of_index(indexed(**changes))
+    assert refusal.value.reason == reason
+
+
+def test_a_file_of_the_first_format_is_refused_by_its_number(tmp_path: Path) -> None:
+    """It has its index at the beginning: the line says which format it has and which one this program reads."""
+    file = tmp_path / "forecaster" / "000000000001.snapshot"
+    file.parent.mkdir()
+    file.write_bytes(b'{"format": 1, "identity": {}, "offsets": [], "sha256": "0"}\nPK and an archive')
+    store = Snapshots(str(tmp_path), "forecaster")
+    with pytest.raises(SnapshotRefused, match="format 1, this program reads 2") as refusal:
+        taken_up(store)
+    assert refusal.value.reason == "format"
+    for offset in (2, 3):
+        store.save(draft(offset))
+    assert not file.exists()
 
 
 @pytest.mark.parametrize(
@@ -115,39 +240,40 @@ def test_an_identity_that_is_none_is_refused() -> None:
 )
 def test_a_foreign_state_is_refused_by_what_differs(other: dict[str, str], names: str) -> None:
     """Another cluster, group or model, or one more: each is named."""
+    snapshot = Snapshot({}, IDENTITY, {}, {})
     with pytest.raises(SnapshotRefused, match=names) as refusal:
-        taken().check_identity({**IDENTITY, **other})
+        snapshot.check_identity({**IDENTITY, **other})
     assert refusal.value.reason == "foreign"
-    taken().check_identity(IDENTITY)
+    snapshot.check_identity(IDENTITY)
 
 
 def test_objects_are_not_written(tmp_path: Path) -> None:
-    """Nothing that would have to be unpickled comes to lie there."""
+    """Nothing that would have to be unpickled comes to lie there: that is a bug, which is named."""
     store = Snapshots(str(tmp_path), "forecaster")
-    with pytest.raises(ValueError, match="allow_pickle"):
-        store.save(Snapshot({}, IDENTITY, {"bad": np.array([object()])}))
+    with pytest.raises(ValueError, match="tetouan: bad holds objects"):
+        store.save(Draft({}, IDENTITY, {"tetouan": {"bad": np.array([object()])}}))
     assert store.names() == []
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a file never stands under the name of a snapshot, nor does it stay and fill a disk that is full."""
     store = Snapshots(str(tmp_path), "forecaster")
-    store.save(taken())
+    before, _ = store.save(following(None, 5, *SITES))
 
     def full(_: str) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(snapshots, "failpoint", full)
     with pytest.raises(OSError, match="No space left"):
-        store.save(taken(9))
-    assert [store.read(name).offsets["readings.clean.v1", 2] for name in store.names()] == [5]
+        store.save(following(before, 9, "north"))
+    assert offsets(store) == [5]
     assert len(list((tmp_path / "forecaster").iterdir())) == 1
 
 
 def test_what_a_killed_process_has_left_is_swept_away(tmp_path: Path) -> None:
     """The part of a file that was being written, at the next start; the snapshots stay."""
     store = Snapshots(str(tmp_path), "forecaster")
-    store.save(taken())
+    store.save(draft())
     (tmp_path / "forecaster" / "000000000002.snapshot.0123.part").write_bytes(b"half")
     store.tidy()
     assert [path.name for path in (tmp_path / "forecaster").iterdir()] == store.names()
@@ -156,14 +282,14 @@ def test_what_a_killed_process_has_left_is_swept_away(tmp_path: Path) -> None:
 def test_whatever_goes_wrong_at_a_place_is_an_error_of_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """Object stores have errors of their own: for whoever keeps snapshots they all are one that passes."""
     store = Snapshots(f"memory://{uuid4().hex}", "forecaster")
-    store.save(taken())
+    store.save(draft())
 
     def unreachable(*_: object, **__: object) -> None:
         raise RuntimeError("EndpointConnectionError")
 
-    for name in ("ls", "cat_file", "mv", "open", "rm_file"):
+    for name in ("ls", "mv", "open", "rm_file"):
         monkeypatch.setattr(MemoryFileSystem, name, unreachable)
-    for broken in (store.names, store.tidy, lambda: store.save(taken())):
+    for broken in (store.names, store.tidy, lambda: store.save(draft())):
         with pytest.raises(OSError, match="RuntimeError: EndpointConnectionError"):
             broken()
     with pytest.raises(SnapshotRefused, match="EndpointConnectionError"):
@@ -175,8 +301,8 @@ def test_any_place_of_fsspec_will_do() -> None:
     store = Snapshots(f"memory://{uuid4().hex}", "forecaster")
     assert store.names() == []
     for offset in (1, 2, 3):
-        store.save(taken(offset))
-    assert [store.read(name).offsets["readings.clean.v1", 2] for name in store.names()] == [3, 2]
+        store.save(draft(offset))
+    assert offsets(store) == [3, 2]
 
 
 def test_a_place_of_an_unknown_kind_is_one_line() -> None:

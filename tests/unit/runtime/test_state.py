@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from aiokafka import TopicPartition
 
+from shared.runtime import state as state_module
 from shared.runtime.metrics import PipelineMetrics, new_registry
 from shared.runtime.patience import Patience
 from shared.runtime.publishing import Batch
@@ -49,6 +50,7 @@ class Core:
 
     model: str = "one"
     folded: list[int] = field(default_factory=list)
+    resumed: dict[str, int] = field(default_factory=dict)
 
     def restore(self, records: Sequence[Record]) -> None:
         """Remember."""
@@ -63,15 +65,25 @@ class Core:
         """Return the model."""
         return {"model": self.model}
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Return what is remembered."""
-        return {"folded": np.array(self.folded)}
+    def parts(self) -> dict[str, int]:
+        """Return a part for even offsets, one for odd ones, and how many each has folded since it was resumed."""
+        return {name: len(self.folded_of(name)) - self.resumed.get(name, 0) for name in ("even", "odd")}
 
-    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+    def folded_of(self, part: str) -> list[int]:
+        """Return what is remembered in a part."""
+        return [offset for offset in self.folded if offset % 2 == (part == "odd")]
+
+    def state(self, part: str) -> dict[str, NDArray[Any]]:
+        """Return what is remembered."""
+        return {"folded": np.array(self.folded_of(part), np.int64), "ballast": np.zeros(1000)}
+
+    def resume(self, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
         """Remember what is remembered."""
-        if len(state["folded"]) == 13:
+        folded = sorted(offset for state in parts.values() for offset in state["folded"].tolist())
+        if len(folded) == 13:
             raise ValueError("folded: thirteen are too many")
-        self.folded = state["folded"].tolist()
+        self.folded = folded
+        self.resumed = {name: len(self.folded_of(name)) for name in parts}
 
 
 @dataclass
@@ -157,9 +169,9 @@ async def committed(state: TaskState, topic: Topic, *offsets: int) -> None:
 
 async def kept(state: TaskState) -> None:
     """Keep the state."""
-    snapshot = state.snapshot()
-    assert snapshot is not None
-    await state.keep(snapshot)
+    copy = await state.snapshot()
+    assert copy is not None
+    await state.keep(copy)
 
 
 @pytest.fixture
@@ -229,13 +241,13 @@ def test_nothing_is_kept_that_is_not_committed(setting: Setting) -> None:
         state = setting.started()
         await state.restore()
         await kept(state)
-        assert state.snapshot() is None
+        assert await state.snapshot() is None
         ends = await handled(state, 5)
-        assert state.snapshot() is None
+        assert await state.snapshot() is None
         state.settle(ends)
-        snapshot = state.snapshot()
-        assert snapshot is not None
-        assert snapshot.offsets == {("in", 0): 6}
+        copy = await state.snapshot()
+        assert copy is not None
+        assert copy.draft.offsets == {("in", 0): 6}
 
     asyncio.run(run())
 
@@ -255,7 +267,7 @@ def test_half_a_batch_is_never_kept(setting: Setting) -> None:
         await kept(state)
         with pytest.raises(ZeroDivisionError):
             await handled(state, 5)
-        assert state.snapshot() is None
+        assert await state.snapshot() is None
 
     asyncio.run(run())
 
@@ -276,6 +288,114 @@ def test_of_two_snapshots_the_one_that_is_torn_is_passed_over(setting: Setting, 
     asyncio.run(run())
     assert setting.folded == [0, 1, 2, 3, 4, 5, 6]
     assert setting.refused("torn") == 1
+
+
+def written(setting: Setting) -> float | None:
+    """Return how many parts the last snapshot has written."""
+    return setting.registry.get_sample_value("tetouan_snapshot_parts")
+
+
+def test_the_parts_that_have_changed_alone_are_kept(setting: Setting) -> None:
+    """Since the last snapshot of this process, or since the one with which it has begun; the state is whole."""
+
+    async def run() -> None:
+        state = setting.started()
+        await state.restore()
+        parts = []
+        for offsets in ((5,), (7,), (8,)):
+            await committed(state, setting.topic, *offsets)
+            await kept(state)
+            parts.append(written(setting))
+        assert parts == [2, 1, 1]
+        again = setting.started()
+        await again.restore()
+        await committed(again, setting.topic, 9)
+        await kept(again)
+        assert written(setting) == 1
+        await setting.started().restore()
+
+    asyncio.run(run())
+    assert setting.folded == [0, 1, 2, 3, 4, 5, 7, 8, 9]
+
+
+def test_a_part_that_is_not_what_was_handed_in_is_written_again(setting: Setting) -> None:
+    """Such as what a core knows of the sites that its table has lost."""
+
+    class Marking(Core):
+        def parts(self) -> dict[str, int]:
+            return {name: number + (name == "odd") for name, number in super().parts().items()}
+
+    async def run() -> None:
+        state = setting.started()
+        await state.restore()
+        await kept(state)
+        setting.make = Marking
+        again = setting.started()
+        await again.restore()
+        await committed(again, setting.topic, 6)
+        await kept(again)
+
+    asyncio.run(run())
+    assert written(setting) == 2
+
+
+def test_what_another_process_has_removed_is_written_again(setting: Setting, tmp_path: Path) -> None:
+    """The snapshot that would need it fails and is counted, the next one is whole."""
+
+    async def run() -> None:
+        state = setting.started()
+        await state.restore()
+        await kept(state)
+        for file in (tmp_path / "group").iterdir():
+            file.unlink()
+        await committed(state, setting.topic, 6)
+        await kept(state)
+        assert setting.registry.get_sample_value("tetouan_snapshot_failures_total") == 1
+        await kept(state)
+        assert written(setting) == 2
+
+    asyncio.run(run())
+
+
+def test_files_that_are_mostly_out_of_date_are_written_anew(setting: Setting) -> None:
+    """Else they would grow for ever."""
+
+    class Shrinking(Core):
+        def parts(self) -> dict[str, int]:
+            return {name: number for name, number in super().parts().items() if name == "even" or 9 not in self.folded}
+
+    async def run() -> None:
+        setting.make = Shrinking
+        state = setting.started()
+        await state.restore()
+        sizes = []
+        for offsets in ((5, 6), (8,), (9, 10), (12,), (13,)):
+            await committed(state, setting.topic, *offsets)
+            await kept(state)
+            sizes.append(written(setting))
+        assert sizes == [2, 1, 1, 1, 0]
+
+    asyncio.run(run())
+
+
+def test_while_parts_are_copied_others_are_let_through(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy that the state goes on beneath is of two moments, and is not kept."""
+    monkeypatch.setattr(state_module, "PAUSE_S", -1.0)
+
+    async def run() -> None:
+        state = setting.started()
+        await state.restore()
+        copying = asyncio.create_task(state.snapshot())
+        await asyncio.sleep(0)
+        ends = await handled(state, 5)
+        state.settle(ends)
+        assert await copying is None
+        closing = asyncio.create_task(state.snapshot())
+        await asyncio.sleep(0)
+        state.close()
+        assert await closing is None
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("reason", ["foreign", "ahead", "unfit"])
@@ -307,7 +427,7 @@ def test_a_place_that_cannot_be_written_costs_the_snapshot_alone(setting: Settin
         await state.restore()
         (tmp_path / "group").write_bytes(b"in the way")
         await kept(state)
-        assert state.snapshot() is not None
+        assert await state.snapshot() is not None
 
     asyncio.run(run())
     assert setting.registry.get_sample_value("tetouan_snapshot_failures_total") == 1
@@ -343,7 +463,7 @@ def test_a_place_that_is_silent_costs_the_snapshot_alone(setting: Setting, monke
         monkeypatch.setattr(setting.store, "save", lambda *_: answer.wait(30))
         await kept(state)
         answer.set()
-        assert state.snapshot() is not None
+        assert await state.snapshot() is not None
 
     asyncio.run(run())
     assert setting.registry.get_sample_value("tetouan_snapshot_failures_total") == 1
@@ -366,19 +486,19 @@ class Fetcher(Core):
         """Tell whether there is a newer one."""
         return self.model != self.elsewhere[-1]
 
-    def state(self) -> dict[str, NDArray[Any]]:
+    def state(self, part: str) -> dict[str, NDArray[Any]]:
         """Return what is remembered, and the model."""
-        return {**super().state(), "model": np.array(self.model)}
+        return {**super().state(part), "model": np.array(self.model)}
 
     def identity(self) -> dict[str, str]:
         """Return nothing: the state tells its model."""
         return {}
 
-    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+    def resume(self, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
         """Refuse the state of an older model."""
-        if len(self.elsewhere) > 1 and str(state["model"]) != self.elsewhere[-1]:
+        if len(self.elsewhere) > 1 and str(parts["even"]["model"]) != self.elsewhere[-1]:
             raise ValueError("it is of an older model")
-        super().resume(state)
+        super().resume(parts)
 
 
 def test_who_has_kept_its_state_fetches_nothing(setting: Setting) -> None:

@@ -79,9 +79,9 @@ async def is_killed(broker: LocalBroker, _: LocalService, folder: Path) -> None:
 async def is_stopped_and_started(broker: LocalBroker, service: LocalService, folder: Path) -> None:
     """A fresh process goes on with the snapshot of the one before."""
     task = next(iter(service.tasks))
-    snapshot = await task.snapshot()
-    assert snapshot is not None
-    await task.state.keep(snapshot)
+    copy = await task.snapshot()
+    assert copy is not None
+    await task.state.keep(copy)
     await service.tasks.stop()
     await service.tasks.close()
     other = LocalService(broker, folder)
