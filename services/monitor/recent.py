@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,10 +20,11 @@ __all__ = ["Recent"]
 
 KEPT_DAYS = 28
 SLACK_DAYS = 1  # readings that are released in one go run past the hour that a report ends at
+LEVEL = 1  # of zlib
 
 
 class Recent:
-    """A ring of rows, one a step.
+    """Rows, one a step, of the last days; those of the days before the last one are packed, as few look at them.
 
     Parameters
     ----------
@@ -42,7 +44,8 @@ class Recent:
         self.columns = columns
         self.grid = grid
         self.model: str | None = None
-        self._rows = np.full(((KEPT_DAYS + SLACK_DAYS) * grid.day, len(columns)), np.nan)
+        self._rows = np.full((grid.day, len(columns)), np.nan)  # of the day of the last row
+        self._packed: dict[int, bytes] = {}  # by day, counted from 1970: those before it
         self._first: int | None = None
         self._last = -1
 
@@ -50,12 +53,14 @@ class Recent:
         """Take the row of a step, NaN where a value is missing; one that is not after the last changes nothing."""
         if step <= self._last:
             return
+        day, row = divmod(step, self.grid.day)
         if self._first is None:
             self._first = step
-        elif step > self._last + 1:
-            passed = np.arange(max(self._last, step - len(self._rows)) + 1, step)
-            self._rows[passed % len(self._rows)] = np.nan
-        self._rows[step % len(self._rows)] = values
+        elif day > self._last // self.grid.day:
+            self._pack()
+            for old in [old for old in self._packed if old < day - KEPT_DAYS - SLACK_DAYS]:
+                del self._packed[old]
+        self._rows[row] = values
         self._last = step
 
     def reaches(self, until: int, days: int) -> bool:
@@ -64,9 +69,12 @@ class Recent:
 
     def window(self, until: int, days: int) -> NDArray[np.float64]:
         """Return the rows of the ``days`` that end with step ``until``, NaN where there is none, (steps, columns)."""
-        steps = np.arange(until - days * self.grid.day, until) + 1
-        rows = self._rows[steps % len(self._rows)]
-        rows[(steps > self._last) | (steps <= self._last - len(self._rows))] = np.nan
+        day = self.grid.day
+        begin = until - days * day + 1
+        rows = np.concatenate([self._rows_of(number) for number in range(begin // day, until // day + 1)])
+        rows = rows[begin % day :][: until - begin + 1]
+        steps = np.arange(begin, until + 1)
+        rows[(steps > self._last) | (steps <= self._last - (KEPT_DAYS + SLACK_DAYS) * day)] = np.nan
         return rows
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -74,6 +82,9 @@ class Recent:
         return {
             "model": np.array(self.model or ""),
             "rows": self._rows.copy(),
+            "packed_days": np.array(list(self._packed), np.int64),
+            "packed_bytes": np.array([len(raw) for raw in self._packed.values()], np.int64),
+            "packed": np.frombuffer(b"".join(self._packed.values()), np.uint8),
             "first": whole_number(self._first),
             "last": np.array(self._last),
         }
@@ -82,5 +93,24 @@ class Recent:
         """Go on from what :meth:`state` returned."""
         self.model = str(state["model"]) or None
         self._rows[:] = state["rows"]
+        ends = np.cumsum(state["packed_bytes"]).tolist()
+        spans = zip(state["packed_days"].tolist(), [0, *ends], ends, strict=False)
+        self._packed = {day: state["packed"][start:end].tobytes() for day, start, end in spans}
         self._first = known(state["first"])
         self._last = int(state["last"])
+
+    def _pack(self) -> None:
+        """Put away the day of the last row."""
+        # bytes of the same place in each number, column by column: they are alike from row to row
+        planes = np.ascontiguousarray(self._rows.T).view(np.uint8).reshape(-1, 8).T
+        self._packed[self._last // self.grid.day] = zlib.compress(planes.tobytes(), LEVEL)
+        self._rows.fill(np.nan)
+
+    def _rows_of(self, day: int) -> NDArray[np.float64]:
+        if day == self._last // self.grid.day:
+            return self._rows
+        if day not in self._packed:
+            return np.full_like(self._rows, np.nan)
+        planes = np.frombuffer(zlib.decompress(self._packed[day]), np.uint8).reshape(8, -1)
+        columns = np.ascontiguousarray(planes.T).view(np.float64).reshape(len(self.columns), -1)
+        return columns.T

@@ -49,7 +49,7 @@ class IssuedByTarget:
     def __init__(self, leads: int, day: int, unsettled: int) -> None:
         self._leads = leads
         self._size = max(1, day // _BLOCKS_A_DAY)
-        blocks = -(-(leads + unsettled) // self._size) + 2
+        blocks = -(-(leads + unsettled) // self._size) + 1
         self._ring = np.full((blocks * self._size, _NUMBERS, leads), ABSENT, np.int32)
         self._first_block = 0  # of those in the ring; blocks are counted from 1970
         self._packed: dict[int, bytes] = {}
