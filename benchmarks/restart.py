@@ -5,6 +5,12 @@ ingestor, the forecaster and the monitor. Then it kills one after the other and 
 process to the first `/readyz` that says yes: with the snapshot that the service has kept, and without any, when it
 folds its topics again (the baseline: what snapshots save). CPU is that of the service's own process by then. Kafka is a
 container where a Docker engine answers, else the one in TETOUAN_TEST_KAFKA.
+
+With ``--sites N`` it is so many synthetic sites with two weeks of history each, as in `benchmarks.scale`: clean
+readings that are put on their topic, but for the last day, which streams through all three services. So a monitor
+without a snapshot has the forecasts of that day alone to fold. Since the snapshots each site has sent two readings.
+
+``ready_s`` of the JSON is the median of the slowest service with snapshots.
 """
 
 from __future__ import annotations
@@ -24,6 +30,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.fleet import STEP, bootstrap_of_kafka, fleet_of, prepared_sites
 from replay.backlog import Backlog
 from shared.contracts import topics
 from shared.data.year import find_year
@@ -38,7 +45,9 @@ from tests.integration.streaming import NAMES, Stream, streaming
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-DAYS, ROUNDS = 365, 3
+DAYS, DAYS_OF_MANY, ROUNDS = 365, 14, 3
+SINCE = 2  # readings of each of many sites since the snapshots
+WHERE = ("snapshot", "topics")  # from which a service starts
 CHUNK, AHEAD = 1000, 4000  # readings sent at once, records on their way
 SNAPSHOT_EVERY_S = 5.0
 PATIENCE_S = 1200.0
@@ -70,16 +79,17 @@ def _stream_all(stream: Stream, rows: Sequence[bytes], console: Console) -> None
         until(lambda: behind() <= ends, "the services to answer all", PATIENCE_S)
 
 
-def _restarted(stream: Stream, name: str, start_from: str) -> Restart:
+def _restarted(stream: Stream, name: str, start_from: str, *, champions: bool) -> Restart:
     stream.kill(name)
     if start_from == "topics":
         stream.forget(name)
     started_s = monotonic_s()
-    stream.start(name)
-    ready_s = monotonic_s() - started_s
+    stream.start(name, ready=False)
     running = stream.services[name]
+    until(running.ready, f"the {name} to be ready", PATIENCE_S)
+    ready_s = monotonic_s() - started_s
     cpu_s = running.metric("process_cpu_seconds_total ")
-    if name == "forecaster":  # it asks the registry now: whoever is next must have the machine for itself
+    if champions and name == "forecaster":  # it asks the registry now: whoever is next must have the machine for itself
         until(lambda: running.metric("tetouan_champions_confirmed ") == 1, "the registry to have been asked")
     return Restart(name, start_from, ready_s, cpu_s)
 
@@ -103,21 +113,45 @@ def measure(days: int, rounds: int, console: Console) -> list[Restart]:
         stream = stack.enter_context(streaming(broker, folder, folder / "models", free_port, settings))
         _stream_all(stream, rows, console)
         until(lambda: _kept(stream), "all to have kept their states")
-        plan = [(name, where) for where in ("snapshot", "topics") for _ in range(rounds) for name in NAMES]
-        return [_restarted(stream, *each) for each in track(plan, "restarting", console=console)]
+        return _restarts(stream, rounds, console, champions=True)
 
 
-def _table(restarts: Sequence[Restart], days: int) -> Table:
+def measure_many(sites: int, days: int, rounds: int, console: Console) -> list[Restart]:
+    """Return every start of the services of many sites that was measured."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        console.print("fitting the prior")
+        every, prior = prepared_sites(sites, folder)
+        until_time = START + timedelta(days=days)
+        console.print(f"{sites} sites: {days} days of history")
+        fleet = stack.enter_context(fleet_of(bootstrap_of_kafka(), folder / "fleet", every, prior))
+        fleet.start(START, until_time - timedelta(days=1), until_time)
+        for name in NAMES:  # told to stop, they keep all that they know
+            fleet.stream.end(name)
+            fleet.stream.start(name, ready=False)
+        fleet.wait_until_ready()
+        for n in range(SINCE):
+            fleet.round(until_time + n * STEP)
+        fleet.catch_up()
+        return _restarts(fleet.stream, rounds, console, champions=False)
+
+
+def _restarts(stream: Stream, rounds: int, console: Console, *, champions: bool) -> list[Restart]:
+    plan = [(name, where) for where in WHERE for _ in range(rounds) for name in NAMES]
+    return [_restarted(stream, *each, champions=champions) for each in track(plan, "restarting", console=console)]
+
+
+def _table(restarts: Sequence[Restart], what: str) -> Table:
     table = Table(
         "service",
         "from",
         "ready s, median",
         "slowest",
         "CPU s, median",
-        title=f"ready after a kill, {days} days streamed",
+        title=f"ready after a kill: {what}",
     )
     for name in NAMES:
-        for where in ("snapshot", "topics"):
+        for where in WHERE:
             found = [each for each in restarts if (each.service, each.start_from) == (name, where)]
             ready_s = [each.ready_s for each in found]
             cpu_s = median(each.cpu_s for each in found)
@@ -127,16 +161,31 @@ def _table(restarts: Sequence[Restart], days: int) -> Table:
 
 def main() -> None:
     """Print the table, and write the JSON where a file is named."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--days", type=int, default=DAYS, help="days to stream first")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sites", type=int, default=1, help="sites: one that was trained, or many that began cold")
+    parser.add_argument("--days", type=int, help=f"days of history; default: {DAYS}, {DAYS_OF_MANY} of many sites")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="restarts of each kind and service")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     arguments = parser.parse_args()
     console = Console()
-    restarts = measure(arguments.days, arguments.rounds, console)
-    console.print(_table(restarts, arguments.days))
+    sites, rounds = arguments.sites, arguments.rounds
+    days = arguments.days or (DAYS if sites == 1 else DAYS_OF_MANY)
+    restarts = measure(days, rounds, console) if sites == 1 else measure_many(sites, days, rounds, console)
+    console.print(_table(restarts, f"{sites} site{'s' * (sites > 1)}, {days} days of history"))
     if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(each) for each in restarts], indent=1) + "\n", encoding="utf-8")
+        ready_s = {where: max(_median_ready_s(restarts, name, where) for name in NAMES) for where in WHERE}
+        result = {
+            "sites": sites,
+            "days": days,
+            "ready_s": ready_s["snapshot"],
+            "ready_s_without_snapshots": ready_s["topics"],
+            "restarts": [asdict(each) for each in restarts],
+        }
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def _median_ready_s(restarts: Sequence[Restart], name: str, where: str) -> float:
+    return median(each.ready_s for each in restarts if (each.service, each.start_from) == (name, where))
 
 
 if __name__ == "__main__":

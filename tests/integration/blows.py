@@ -36,8 +36,8 @@ __all__ = ["Blow", "Rig", "Signal", "random_blows", "rig"]
 Signal = Literal["SIGKILL", "SIGTERM", "SIGSTOP"]
 
 ANSWERS = {"ingestor": topics.CLEAN, "forecaster": topics.FORECASTS, "monitor": topics.SCORES}
-CHUNK = 24  # readings between two looks at the backlog
 AHEAD = 288  # records on their way: enough that every service has work in hand when it is struck
+CHUNK = 24  # readings between two looks at the backlog
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,16 @@ def random_blows(seed: int, victims: Sequence[str], count: int, rows: int) -> li
 
 @dataclass
 class Rig:
-    """A running stream, who listens to it, and how long its services took to be ready after each blow."""
+    """A running stream, who listens to it, and how long its services took to be ready after each blow.
+
+    ``ahead`` records may be on their way, and ``chunk`` are sent between two looks at how many are.
+    """
 
     stream: Stream
     follower: Follower
     backlog: Backlog
+    ahead: int = AHEAD
+    chunk: int = CHUNK
     ready_s: list[float] = field(default_factory=list)
 
     def part(self, rows: Sequence[Row], *blows: Blow) -> Outcome:
@@ -104,9 +109,9 @@ class Rig:
 
     def send(self, rows: Sequence[Row]) -> None:
         """Send the rows, never far ahead of the services."""
-        for begin in range(0, len(rows), CHUNK):
+        for begin in range(0, len(rows), self.chunk):
             until(self.caught_up, "the services to catch up")
-            self.stream.broker.send_rows(rows[begin : begin + CHUNK])
+            self.stream.broker.send_rows(rows[begin : begin + self.chunk])
 
     def caught_up(self) -> bool:
         """Tell whether the services are close behind; no while the brokers do not tell what is committed.
@@ -114,7 +119,7 @@ class Rig:
         They do not until whoever takes over has ended the transaction that a killed service left open.
         """
         try:
-            return sum(lag.records for lag in self.backlog.lags()) <= AHEAD
+            return sum(lag.records for lag in self.backlog.lags()) <= self.ahead
         except KafkaException:
             return False
 
@@ -143,7 +148,7 @@ class Rig:
             if blow.how == "in_restore":  # which is passed where something is left to restore
                 self.stream.forget(blow.victim)
             self.stream.start(blow.victim, ready=False, **{VARIABLE: f"{blow.how}:1"})
-        deadly, rest = rows[: 2 * CHUNK], rows[2 * CHUNK :]  # nobody takes more while they are dead
+        deadly, rest = rows[: 2 * self.chunk], rows[2 * self.chunk :]  # nobody takes more while they are dead
         self.send(deadly)
         started_s = {}
         for blow in blows:

@@ -38,6 +38,7 @@ __all__ = [
     "fact",
     "flat",
     "last_states",
+    "of_sites",
 ]
 
 OUTPUTS = (topics.CLEAN, topics.REJECTED, topics.FORECASTS, topics.SCORES, topics.DRIFT)
@@ -224,6 +225,15 @@ def compare(expected: Outcome, found: Outcome, before: AbstractSet[Fact] = froze
         for topic in expected
         for site, (facts, others) in _by_site(expected[topic], found[topic]).items()
     ]
+
+
+def of_sites(outcome: Outcome) -> dict[str, Outcome]:
+    """Return what was published for each site."""
+    found: dict[str, Outcome] = {}
+    for topic, facts in outcome.items():
+        for said in facts:
+            found.setdefault(said.site, {topic: [] for topic in outcome})[topic].append(said)
+    return found
 
 
 def _by_site(*runs: Sequence[Fact]) -> dict[str, list[list[Fact]]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from services.forecaster.app import build as forecaster
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from tests.integration.outcome import Outcome, States
     from tests.integration.rows import Row
 
+    Arrays = dict[str, dict[str, NDArray[Any]]]  # of each service, by name
+
 __all__ = ["Undisturbed"]
 
 
@@ -49,14 +52,6 @@ class _Record:
     value: bytes | None
     headers: Sequence[tuple[str, bytes]] = ()
     timestamp: int = -1
-
-
-@dataclass(frozen=True)
-class _Run:
-    """What cores have published in each part, and their arrays in the end."""
-
-    parts: list[Outcome]
-    states: dict[str, dict[str, NDArray]]  # type: ignore[type-arg]  # of any kind of number
 
 
 class Undisturbed:
@@ -86,18 +81,22 @@ class Undisturbed:
         ends: Counter[int] = Counter()
         self._raw = [_sent(rows, ends) for rows in parts]
         self._places = {row.site: row.partition for rows in parts for row in rows}
-        self._runs: dict[frozenset[str], _Run] = {}
+        self._states: dict[frozenset[str], Arrays] = {}
 
-    @property
+    @cached_property
     def parts(self) -> list[Outcome]:
         """What is published in each part, each site run alone."""
-        runs = [self._run({site}) for site in self._places]
-        return [_joined(run.parts[n] for run in runs) for n in range(len(self._raw))]
+        runs = [self._run({site})[0] for site in self._places]
+        return [_joined(run[n] for run in runs) for n in range(len(self._raw))]
 
     @property
     def whole(self) -> Outcome:
-        """All that is published."""
+        """All that is published, each site run alone."""
         return _joined(self.parts)
+
+    def of(self, *sites: str) -> Outcome:
+        """Return all that is published for these sites, run together with nothing beside them."""
+        return _joined(self._run(sites)[0])
 
     def states(self, shares: Collection[Share]) -> States:
         """Return the arrays that these shares of the services must have in the end.
@@ -109,20 +108,21 @@ class Undisturbed:
             had = {part for share in shares if share.service == name for part in share.partitions}
             if missing := set(self._places.values()) - had:
                 wanted.add(Share(name, tuple(sorted(missing))))
-        return {share: self._run(self._sites_on(share.partitions)).states[share.service] for share in wanted}
+        return {share: self._arrays(share.partitions)[share.service] for share in wanted}
 
-    def _sites_on(self, partitions: Collection[int]) -> set[str]:
-        return {site for site, partition in self._places.items() if partition in partitions}
+    def _arrays(self, partitions: Collection[int]) -> Arrays:
+        """Return the arrays of the cores that have seen what is on some partitions."""
+        sites = frozenset(site for site, partition in self._places.items() if partition in partitions)
+        if sites not in self._states:
+            self._states[sites] = self._run(sites)[1]
+        return self._states[sites]
 
-    def _run(self, sites: Collection[str]) -> _Run:
-        """Return what becomes of the records of some sites with nothing beside them."""
-        chosen = frozenset(sites)
-        if chosen not in self._runs:
-            cores = {name: service.make_core() for name, service in self._services.items()}
-            keys = {site.encode() for site in chosen}
-            parts = [_part(cores, [record for record in raw if record.key in keys]) for raw in self._raw]
-            self._runs[chosen] = _Run(parts, {name: _state(core) for name, core in cores.items()})
-        return self._runs[chosen]
+    def _run(self, sites: Collection[str]) -> tuple[list[Outcome], Arrays]:
+        """Return what cores of their own publish for these sites, part by part, and their arrays in the end."""
+        cores = {name: service.make_core() for name, service in self._services.items()}
+        keys = {site.encode() for site in sites}
+        parts = [_part(cores, [record for record in raw if record.key in keys]) for raw in self._raw]
+        return parts, {name: _state(core) for name, core in cores.items()}
 
 
 def _state(core: Core) -> dict[str, NDArray[Any]]:
