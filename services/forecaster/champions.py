@@ -105,7 +105,8 @@ class Champions:
         self._health.waiting_for["models"] = "the registry is being asked for the models"
         pause_s = 0.5
         try:
-            while await self._lacks(names) and self._waits_for(names, patient=patient):
+            while (why := await self._lacks(names)) and self._waits_for(names, why, patient=patient):
+                self._health.waiting_for["models"] = why
                 await asyncio.sleep(min(pause_s, SHORT_PAUSE_S))
                 pause_s *= 2
         finally:
@@ -116,14 +117,11 @@ class Champions:
         """Return copies: who began with them may have to begin again."""
         return {name: deepcopy(self._registered[name]) for name in names if name in self._registered}
 
-    async def _lacks(self, names: Collection[str]) -> bool:
-        """Ask for what is not known; tell whether something lacks for which it may be worth to wait."""
-        lacking = [name for name in names if name not in self._registered]
-        if why := await self._ask(lacking, "waiting for the models"):
-            self._health.waiting_for["models"] = why
-        return why is not None
+    async def _lacks(self, names: Collection[str]) -> str | None:
+        """Ask for what is not known; returns what lacks for which it may be worth to wait, None where nothing does."""
+        return await self._ask([name for name in names if name not in self._registered], "waiting for the models")
 
-    def _waits_for(self, names: Collection[str], *, patient: bool) -> bool:
+    def _waits_for(self, names: Collection[str], why: str, *, patient: bool) -> bool:
         lacking = [name for name in names if name not in self._registered]
         if any(self._begun.get(name, False) for name in lacking):
             return True
@@ -132,7 +130,7 @@ class Champions:
         if monotonic_s() < self._waits_until_s:
             return True
         if self._settings.model_tags and not self._registered:
-            raise RegistryError(self._health.waiting_for["models"])
+            raise RegistryError(why)
         return False
 
     async def confirm(self) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Collection, MutableMapping
 
 __all__ = ["SHOWN", "SiteNotes", "listed"]
 
@@ -25,13 +26,15 @@ class SiteNotes:
     def __init__(self, notes: MutableMapping[str, str]) -> None:
         self._notes = notes
         self._said: dict[str, dict[str, str]] = {}  # by kind and site
+        self._sites: dict[str, dict[str, dict[str, None]]] = {}  # by kind and text, in their order
 
     def say(self, kind: str, site: str, text: str) -> bool:
         """Say something of a site in place of what was said before; returns whether it is news."""
-        said = self._said.setdefault(kind, {})
-        if said.get(site) == text:
+        if self._said.get(kind, {}).get(site) == text:
             return False
-        said[site] = text
+        self._take_back(kind, site)
+        self._said.setdefault(kind, {})[site] = text
+        self._sites.setdefault(kind, {}).setdefault(text, {})[site] = None
         self._write(kind)
         return True
 
@@ -41,27 +44,35 @@ class SiteNotes:
 
     def drop(self, kind: str, site: str) -> None:
         """Say it no longer."""
-        if self._said.get(kind, {}).pop(site, None) is not None:
+        if self.has(kind, site):
+            self._take_back(kind, site)
             self._write(kind)
 
     def forget(self, site: str) -> None:
         """Say nothing more of a site."""
-        for kind in list(self._said):
+        for kind in self._said:
             self.drop(kind, site)
 
+    def _take_back(self, kind: str, site: str) -> None:
+        text = self._said.get(kind, {}).pop(site, None)
+        if text is not None:
+            sites = self._sites[kind][text]
+            del sites[site]
+            if not sites:
+                del self._sites[kind][text]
+
     def _write(self, kind: str) -> None:
-        by_text: dict[str, list[str]] = {}
-        for site, text in self._said[kind].items():
-            by_text.setdefault(text, []).append(site)
+        """Write the note; what it costs does not grow with the number of sites."""
+        by_text = self._sites[kind]
         if not by_text:
             self._notes.pop(kind, None)
             return
-        shown = [f"{text} ({listed(sites)})" for text, sites in list(by_text.items())[:SHOWN]]
+        shown = [f"{text} ({listed(sites)})" for text, sites in islice(by_text.items(), SHOWN)]
         more = len(by_text) - len(shown)
         self._notes[kind] = "; ".join(shown) + (f"; and {more} more" if more else "")
 
 
-def listed(names: list[str]) -> str:
+def listed(names: Collection[str]) -> str:
     """Return the first of some names, and how many more there are."""
     more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(islice(names, SHOWN)) + (f" and {more} more" if more > 0 else "")
