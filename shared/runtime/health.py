@@ -112,14 +112,15 @@ class WaitsOfPartitions:
     def note(self, number: int, line: str) -> None:
         """Show what a partition waits for."""
         self._lines[number] = line
-        self._show()
+        self.show()
 
     def done(self, number: int) -> None:
         """Show no more that this partition waits."""
         self._lines.pop(number, None)
-        self._show()
+        self.show()
 
-    def _show(self) -> None:
+    def show(self) -> None:
+        """Show what is waited for, or nothing."""
         if not self._lines:
             self._health.waiting_for.pop(self._reason, None)
             return

@@ -40,7 +40,7 @@ class Keeper:
             pause_s = self._every_s / max(len(tasks), 1)
             for task in tasks:
                 await asyncio.sleep(pause_s)
-                spent_s = await self._kept(task)
+                spent_s = await self._kept(task) if task.open else 0.0
                 await asyncio.sleep(max(0.0, spent_s / SHARE - pause_s))
             if not tasks:
                 await asyncio.sleep(pause_s)

@@ -106,7 +106,7 @@ class Pipeline:
         self._watch = Watch(
             self._access,
             lambda: self._group.consumer,
-            lambda: self._tasks.waiting,
+            self._tasks,
             self._health,
             metrics,
             self._patience,

@@ -101,6 +101,8 @@ class Tasks:
         self._held: dict[int, _Held] = {}
         self._resting: dict[int, tuple[Task, float]] = {}
         self._flow: Flow | None = None
+        self.joined = False
+        """Whether the group has said what is ours, be it nothing."""
         self.polls = 0
         """How often positions have changed: records that were fetched before the last time may be out of place."""
 
@@ -131,9 +133,12 @@ class Tasks:
         """
         self._flow = flow
         self.polls += 1
+        self.joined = True
         if partitions:
             flow.pause(*partitions)
+        self._restoring.show()
         for number in sorted({partition.partition for partition in partitions}):
+            self._restoring.note(number, REBUILDING)
             task, _ = self._resting.pop(number, (None, 0.0))
             held = self._held[number] = _Held(task or self._make(number))
             held.restoring = self._background.run(self._restored(held))
@@ -141,6 +146,7 @@ class Tasks:
     async def revoked(self) -> None:
         """Give back all that is assigned, once the batches in hand are through; what is too slow is left as it is."""
         self.polls += 1
+        self.joined = False
         given_back = list(self._held.values())
         self._held.clear()
         until_s = self._clock() + self._patience.rest_s
@@ -163,7 +169,6 @@ class Tasks:
     async def _restored(self, held: _Held) -> None:
         """Bring a task to where it is committed, and let it go on from there."""
         task = held.task
-        self._restoring.note(task.number, REBUILDING)
         async with self._few:
             await task.restore()
         held.working = self._background.run(task.work())
@@ -235,6 +240,7 @@ class Tasks:
             self._background.run(task.close())
 
     async def _anew(self, held: _Held) -> None:
+        self._restoring.note(held.task.number, REBUILDING)
         if self._flow is not None:
             self._flow.pause(*held.task.partitions)
         await self._finished(held)

@@ -23,10 +23,16 @@ if TYPE_CHECKING:
     from shared.runtime.health import Health
     from shared.runtime.metrics import PipelineMetrics
     from shared.runtime.patience import Patience
+    from shared.runtime.tasks import Tasks
 
 __all__ = ["JOINING", "Watch"]
 
 JOINING = "no partition is assigned: the consumer group is joining"
+
+STANDING_BY = (
+    "all partitions are with other replicas of this service: this one takes over when one of them goes; where more are "
+    "to share the work, more partitions are needed"
+)
 
 log = structlog.get_logger()
 
@@ -40,8 +46,8 @@ class Watch:
         Where the brokers are.
     consumer
         Returns the consumer, None before it has joined.
-    waiting
-        Returns how many records are in hand.
+    tasks
+        What the group has assigned.
     health, metrics, patience
         Of the service.
     """
@@ -50,14 +56,14 @@ class Watch:
         self,
         access: Access,
         consumer: Callable[[], Consumer | None],
-        waiting: Callable[[], int],
+        tasks: Tasks,
         health: Health,
         metrics: PipelineMetrics,
         patience: Patience,
     ) -> None:
         self._access = access
         self._consumer = consumer
-        self._waiting = waiting
+        self._tasks = tasks
         self._health = health
         self._metrics = metrics
         self._patience = patience
@@ -66,10 +72,14 @@ class Watch:
         """Look at broker, assignment and lag."""
         await self._note_broker(up=await self._answers(producer))
         consumer = self._consumer()
-        if consumer is None or not consumer.assignment():
+        if consumer is None or not self._tasks.joined:
             self._health.waiting_for[Reason.ASSIGNMENT] = JOINING
             return
         self._health.waiting_for.pop(Reason.ASSIGNMENT, None)
+        if consumer.assignment():
+            self._health.notes.pop("standby", None)
+        else:
+            self._health.notes["standby"] = STANDING_BY
         with suppress(IllegalStateError):  # a partition that is taken away meanwhile has no position
             await self._measure(consumer)
 
@@ -98,7 +108,7 @@ class Watch:
 
     async def _measure(self, consumer: Consumer) -> None:
         """Measure the lag, and how many of the partitions that are ours stand still."""
-        total = self._waiting()
+        total = self._tasks.waiting
         self._metrics.lag.clear()
         assigned = consumer.assignment()
         for partition in assigned:

@@ -289,3 +289,18 @@ def test_records_that_were_fetched_before_a_partition_was_ours_are_not_taken(tmp
 
     asyncio.run(run())
     assert broker.values(OUT, 0) == SUMS
+
+
+def test_who_gets_nothing_stands_by_and_is_ready(tmp_path: Path) -> None:
+    """There are more replicas than partitions: that one has joined, and waits for nothing."""
+    broker = LocalBroker()
+
+    async def run() -> None:
+        service = LocalService(broker, tmp_path)
+        service.health.waiting_for[Reason.STATE] = "the state is being rebuilt"
+        before = service.tasks.joined
+        service.flow.assign()
+        assert (before, service.tasks.joined) == (False, True)
+        assert service.health.ready()[0]
+
+    asyncio.run(run())
