@@ -409,6 +409,21 @@ class TestRollingScores:
         )
         assert scores[-1].rmse_kw is None
 
+    @pytest.mark.parametrize("seed", range(20))
+    def test_the_mean_is_that_of_the_exact_sum(self, seed: int) -> None:
+        """To the last digit that is sent, also where half of it decides."""
+        rng = np.random.default_rng(seed)
+        rolling = RollingScores(24, 24, (1, 7))
+        for step in range(60):
+            rolling.on_reading(step, 100_000.0 + float(rng.integers(-9, 10)))
+            rolling.on_forecast(step, 100_000.0 + rng.integers(-9, 10, (3, 24)).astype(float))
+        *_, score = rolling.scores()
+        per_lead = {name: figure[1] for name, figure in figures_of(rolling.sums, rolling.resolution).items()}
+        for name, figures in per_lead.items():
+            mean = math.fsum(figures) / 24
+            expected = rolling.resolution.rounded(mean) if name.endswith("_kw") else round(mean, 4)
+            assert getattr(score, name) == float(expected)
+
     @pytest.mark.parametrize(("low_kw", "has"), [(50.0, True), (0.0, True), (-50.0, False)])
     def test_a_load_that_crosses_zero_has_no_mape(self, low_kw: float, *, has: bool) -> None:
         """A share of next to nothing says nothing: MAPE is null on the wire, the other figures are there."""
