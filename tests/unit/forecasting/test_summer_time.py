@@ -172,7 +172,7 @@ def test_weights_see_a_target_from_the_other_side_of_the_change(change: datetime
     gamma = random.normal(size=(1, 4, 10, features.lead_width))
     origin = history.index(first_step + 20 * 24 - 7)
     before, after = (
-        windows(24, 4).share[at[0] % 24]
+        windows(24, 4, features.ahead_steps).share[at[0] % 24]
         @ (beta @ features.origin_rows(history, at, limit)[0] + np.vecdot(features.lead_rows(history, at)[0], gamma))
         for at in (np.array((origin,)), np.array((origin + hour,)))
     )
