@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +14,17 @@ from pydantic import ValidationError
 
 from services.forecaster.champions import Champions, names_of
 from services.forecaster.cold import ColdStart
+from services.forecaster.in_force import Written, events_of
+from services.forecaster.issuing import ZoneModels
 from services.forecaster.metrics import ForecasterMetrics
+from services.forecaster.registered import Pair
 from services.forecaster.series import SiteSeries
-from services.forecaster.site import SiteForecasts
+from services.forecaster.site import Planned, SiteForecasts
 from services.forecaster.state import FORMAT, described, state_of, zones_of
 from shared.contracts import topics
-from shared.contracts.messages import CleanReading
+from shared.contracts.messages import CleanReading, ModelEvent
 from shared.runtime.clock import monotonic_s
+from shared.runtime.following import follow
 from shared.runtime.health import Health
 from shared.runtime.letters import DeadLetters
 from shared.runtime.metrics import new_registry
@@ -31,12 +36,12 @@ from shared.runtime.state import OutdatedError
 from shared.sites.unserved import UNSERVED, Unserved
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
     from prometheus_client import CollectorRegistry
 
-    from services.forecaster.issuing import ZoneModels
+    from services.forecaster.in_force import InForce
     from services.forecaster.settings import ForecasterSettings
     from services.forecaster.site import Refusal
     from shared.runtime.records import Record
@@ -49,6 +54,8 @@ COLD = "forecasting from the readings alone until champions are registered: run 
 NO_WEATHER = "no weather at this site: no weather estimate, and no fallback level `weather`"
 UNTRAINED = "no weather model: run `tetouan train` on data with weather, or take it out of the site's columns"
 
+GONE = "{} was in force from {} and cannot be had ({}): what was before it goes on"
+TOO_OLD = "{} end too long before the readings, at {}: run `tetouan train` on newer data"
 SITE = re.compile(rb'"site":\s*"([^"\\]*)"')
 TABLE = "table"
 """The array of a site's state that says of which table of the site it is."""
@@ -91,6 +98,8 @@ def build(settings: ForecasterSettings) -> Service:
     """Return the forecaster of all sites of the table: each begins with its first reading."""
     registry, health = new_registry(), Health()
     shared = Shared.of(settings, served_sites(settings, health), registry, health)
+    champions, events = shared.champions, settings.topic_prefix + topics.MODELS.name
+    follows = partial(follow, settings.kafka, events, champions.changes.take, champions.changes.read, health)
     return Service(
         "forecaster",
         (topics.CLEAN,),
@@ -98,9 +107,9 @@ def build(settings: ForecasterSettings) -> Service:
         registry,
         health,
         max_records=200,
-        restores=(topics.CLEAN,),
-        publishes=(topics.FORECASTS, topics.REJECTED),
-        companions=(shared.champions.confirm,),
+        restores=(topics.MODELS, topics.CLEAN),
+        publishes=(topics.FORECASTS, topics.REJECTED, topics.MODELS),
+        companions=(champions.confirm, follows),
     )
 
 
@@ -114,22 +123,64 @@ class ForecasterCore:
         self.shared = shared
         self._sites: dict[str, SiteForecasts] = {}
         self._metrics: dict[str, SiteSeries] = {}
+        self._written = Written()
+        self._plans: dict[str, list[Planned]] = {}  # of sites that have not begun, which models they have to run when
         self._begins: dict[str, tuple[ZoneModels, ...]] = {}  # of sites whose first reading is at hand
         self._unserved = Unserved()
         self._resumed = False
 
     async def prepare(self, records: Sequence[Record]) -> None:
-        """Fetch the models of the sites that begin with these records."""
-        named = {site for record in records if (site := _named(record)) is not None}
-        begin = sorted(site for site in named if site in self.shared.sites and site not in self._sites)
+        """Fetch the models of the sites that begin with these records, and those whose origins are written."""
+        readings = (record for record in records if not _is_event(record))
+        named = {site for record in readings if (site := _named(record)) is not None}
+        served = sorted(site for site in named if site in self.shared.sites)
+        await self._plan(served)
+        begin = [site for site in served if site not in self._sites]
         if begin:
-            found = await self.shared.champions.fetch(begin, patient=not self._resumed)
-            cold, sites = self.shared.cold, self.shared.sites
-            self._begins = {site: found.get(site) or cold.zones_of(sites[site]) for site in begin}
+            unknown = [site for site in begin if not self._is_planned(site)]
+            fetch = self.shared.champions.fetch
+            found = await fetch(unknown, patient=not self._resumed) if unknown else {}
+            self._begins = {site: self._beginning(site, found.get(site, ())) for site in begin}
 
-    def outdated(self) -> bool:
-        """Tell whether the registry has other champions than those that a site began with."""
-        return any(self.shared.champions.supersede(name, site.zones) for name, site in self._sites.items())
+    async def _plan(self, names: Sequence[str]) -> None:
+        """Fetch the models of sites of which it is written from which origins on they were in force."""
+        written = self._written.of(names)
+        pairs = {_pair(site, each) for site, said in written.items() for each in said if each.names.demand}
+        models = await self.shared.champions.fetch_pairs(pairs) if pairs else {}
+        for name, said in written.items():
+            plan = [self._planned(name, each, models.get(_pair(name, each))) for each in said]
+            if name in self._sites:
+                self._follow(self._sites[name], plan)
+            else:
+                self._plans[name] = plan
+        self._written.forget(names)
+
+    def _planned(self, site: str, written: InForce, models: ZoneModels | str | None) -> Planned:
+        step = self.shared.sites[site].grid.step_of(written.origin)
+        if isinstance(models, ZoneModels) and written.digest not in ("", models.digest):
+            models = "another model is registered under its name"
+        if isinstance(models, str):
+            return Planned(written.zone, step, None, GONE.format(written.names.demand, written.origin, models))
+        return Planned(written.zone, step, models)
+
+    def _follow(self, forecasts: SiteForecasts, plan: Sequence[Planned]) -> None:
+        """Let models take over where they did, and name those that cannot be had."""
+        forecasts.plan(plan)
+        for why in (change.gone for change in plan if change.gone):
+            self.shared.notes.say("gone models", forecasts.site.name, why)
+            log.error("models that were in force are gone", site=forecasts.site.name, why=why)
+
+    def _is_planned(self, site: str) -> bool:
+        return {change.zone for change in self._plans.get(site, ())} >= set(self.shared.sites[site].zones)
+
+    def _beginning(self, name: str, found: Sequence[ZoneModels]) -> tuple[ZoneModels, ...]:
+        """Return what each zone begins with: what was in force first, else its champion, else nothing."""
+        site = self.shared.sites[name]
+        models: dict[int, ZoneModels | None] = {each.zone: each for each in found}
+        models |= {change.zone: change.models for change in reversed(self._plans.get(name, ()))}
+        if all(models.get(zone) for zone in site.zones):
+            return tuple(each for zone in site.zones if (each := models[zone]) is not None)
+        return tuple(models.get(cold.zone) or cold for cold in self.shared.cold.zones_of(site))
 
     def close(self) -> None:
         """Show nothing more of the sites."""
@@ -139,25 +190,46 @@ class ForecasterCore:
                 self.shared.notes.forget(name)
         self._sites, self._metrics = {}, {}
 
-    def adopt(self, site: Site, zones: tuple[ZoneModels, ...]) -> SiteForecasts:
-        """Let a site run these models from now on."""
-        shared, settings = self.shared, self.shared.settings
+    def adopt(self, site: Site, zones: tuple[ZoneModels, ...], announced: Iterable[int] = ()) -> SiteForecasts:
+        """Let a site run these models from now on; of the zones ``announced`` it is written that it does."""
+        return self._adopt(self._forecasts(site, zones, announced))
+
+    def _forecasts(self, site: Site, zones: tuple[ZoneModels, ...], announced: Iterable[int] = ()) -> SiteForecasts:
+        settings = self.shared.settings
+        return SiteForecasts(site, zones, settings.coverages, timedelta(days=settings.max_gap_days), announced)
+
+    def _adopt(self, forecasts: SiteForecasts) -> SiteForecasts:
+        shared, site, zones = self.shared, forecasts.site, forecasts.zones
         shared.metrics.forget(site.name)  # what ran before
         shared.notes.forget(site.name)
-        forecasts = SiteForecasts(site, zones, settings.coverages, timedelta(days=settings.max_gap_days))
         self._sites[site.name] = forecasts
         self._metrics[site.name] = SiteSeries(shared.metrics, site, zones)
+        self._show(forecasts)
+        log.info("running", site=site.name, models=names_of(zones), as_of=str(forecasts.as_of))
+        return forecasts
+
+    def _begin(self, site: Site) -> SiteForecasts:
+        """Let a site begin, its first reading is at hand; what is written of later origins takes over there."""
+        plan = self._plans.pop(site.name, [])
+        first = {change.zone: change for change in reversed(plan)}
+        forecasts = self.adopt(site, self._begins.pop(site.name), announced=first)
+        self._follow(forecasts, [change for change in plan if change.gone or change is not first[change.zone]])
+        return forecasts
+
+    def _show(self, forecasts: SiteForecasts) -> None:
+        """Say which models a site runs by now."""
+        shared, site, zones = self.shared, forecasts.site, forecasts.zones
         shared.champions.run(site.name, zones)
+        for kind in ("cold", "prior", "models", "weather"):
+            shared.notes.drop(kind, site.name)
         if any(zone.cold for zone in zones):
             shared.notes.say("cold", site.name, COLD)
             if why := shared.cold.misfit(site.name):
                 shared.notes.say("prior", site.name, why)
-        else:
-            shared.notes.say("models", site.name, names_of(zones))
-            if any(zone.weather is None for zone in zones):
-                shared.notes.say("weather", site.name, UNTRAINED if site.weather else NO_WEATHER)
-        log.info("running", site=site.name, models=names_of(zones), as_of=str(forecasts.as_of))
-        return forecasts
+            return
+        shared.notes.say("models", site.name, names_of(zones))
+        if any(zone.weather is None for zone in zones):
+            shared.notes.say("weather", site.name, UNTRAINED if site.weather else NO_WEATHER)
 
     def identity(self) -> dict[str, str]:
         """Return what the state belongs to; its sites and their models are in the state."""
@@ -168,42 +240,43 @@ class ForecasterCore:
         return {UNSERVED: self._unserved.changes, **{name: site.changes for name, site in self._sites.items()}}
 
     def state(self, part: str) -> dict[str, NDArray[Any]]:
-        """Return every array of a part by name, such as ``zone2.demand.history.series``; a copy."""
+        """Return every array of a part by name, such as ``zone2.champion.demand.history.series``; a copy."""
         if part == UNSERVED:
             return self._unserved.state()
         site = self._sites[part]
-        return {TABLE: np.array(described(site.site)), **state_of(site.zones)}
+        return {TABLE: np.array(described(site.site)), **site.state(), **state_of(site.zones)}
 
     def resume(self, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
         """Take over what `state` returned of each part, without the sites that the table no longer has.
 
         Raises ``ValueError``, and stays as it was, where it does not fit; ``OutdatedError`` where a site was another by
-        then, runs other models than are registered, or had readings before the table had it.
+        then, or had readings before the table had it.
         """
         sites, unserved = self.shared.sites, Unserved()
         unserved.resume(parts, parts.keys() - {UNSERVED} - sites.keys())
         if site_before := unserved.first_in(sites):
             raise OutdatedError(f"there were readings of {site_before} before the table of sites had it")
-        zones = {name: self._zones_of(sites[name], state) for name, state in parts.items() if name in sites}
+        resumed = [self._site_of(sites[name], state) for name, state in parts.items() if name in sites]
         self.close()
         self._unserved = unserved
-        for name, models in zones.items():
-            self.adopt(sites[name], models)
+        for forecasts in resumed:
+            self._adopt(forecasts)
         self._resumed = True
 
-    def _zones_of(self, site: Site, state: Mapping[str, NDArray[Any]]) -> tuple[ZoneModels, ...]:
+    def _site_of(self, site: Site, state: Mapping[str, NDArray[Any]]) -> SiteForecasts:
         held, now = state.get(TABLE), described(site)
         if held is None or str(held) != now:
             raise OutdatedError(f"{site.name} is {held}, by the table of sites it is {now}")
+        own = {name: array for name, array in state.items() if name != TABLE}
         try:
-            zones = zones_of({name: array for name, array in state.items() if name != TABLE}, site.zones)
+            zones = zones_of({name: array for name, array in own.items() if name.startswith("zone")}, site.zones)
+            forecasts = self._forecasts(site, zones)
+            forecasts.resume({name: array for name, array in own.items() if not name.startswith("zone")})
         except ValueError as error:
             raise ValueError(f"{site.name}: {error}") from error
         if any(models.cold for models in zones):
             self._require_as_begun(site, zones)
-        if self.shared.champions.supersede(site.name, zones):
-            raise OutdatedError(f"{site.name} is of {names_of(zones)}, and other champions are registered")
-        return zones
+        return forecasts
 
     def _require_as_begun(self, site: Site, zones: tuple[ZoneModels, ...]) -> None:
         for models, begun in zip(zones, self.shared.cold.zones_of(site), strict=True):
@@ -214,14 +287,40 @@ class ForecasterCore:
                 )
 
     def restore(self, records: Sequence[Record]) -> None:
-        """Fold clean readings that were answered before; their forecasts are on the topic."""
+        """Fold clean readings that were answered before; their forecasts, and which models they are of, are written."""
         readings: dict[str, list[CleanReading]] = {}
         for record in records:
+            if _is_event(record):
+                self._note_event(record)
+                continue
             admitted = self._admit(record)
             if isinstance(admitted, CleanReading):
                 readings.setdefault(admitted.site, []).append(admitted)
         for name, of_site in readings.items():
-            self._sites[name].fold(of_site)
+            self._note_takeovers(self._sites[name], self._sites[name].fold(of_site))
+
+    def _note_event(self, record: Record) -> None:
+        """Note which models were in force from which origin on, where the state does not hold that already."""
+        try:
+            event = ModelEvent.from_bytes(record.value or b"")
+        except ValidationError:  # who follows the topic counts it
+            return
+        site = self.shared.sites.get(event.site)
+        if event.change != "in_force" or site is None:
+            return
+        folded = self._sites[site.name].last_step if site.name in self._sites else None
+        if folded is None or site.grid.step_of(event.origin) > folded:
+            self._written.add(event)
+
+    def _note_takeovers(self, forecasts: SiteForecasts, models: Sequence[ZoneModels]) -> None:
+        if not models:
+            return
+        metrics = self._metrics[forecasts.site.name]
+        for each in models:
+            metrics.took_over(each)
+        metrics.show(forecasts.zones)
+        self._show(forecasts)
+        log.info("other models have taken over", site=forecasts.site.name, models=names_of(models))
 
     def handle(self, records: Sequence[Record]) -> list[Outgoing]:
         """Answer each clean reading that the state of its site does not hold yet, site by site and zone by zone."""
@@ -241,9 +340,13 @@ class ForecasterCore:
 
     def _answers(self, name: str, readings: Sequence[CleanReading]) -> list[Outgoing]:
         site, metrics, started_s = self._sites[name], self._metrics[name], monotonic_s()
-        issues, lacking = site.answer(readings)
-        if lacking > 0:
-            self._note_gap(site, lacking)
+        answers = site.answer(readings, self.shared.champions.wanted(name, site.zones))
+        issues = answers.issues
+        self._note_takeovers(site, answers.took_over)
+        for models in answers.too_old:
+            self.shared.champions.refuse(name, models, TOO_OLD.format(names_of([models]), models.as_of))
+        if answers.lacking > 0:
+            self._note_gap(site, answers.lacking)
         answered = {issue.origin for issue in issues}
         ignored = [reading for reading in readings if reading.time not in answered]
         if ignored:
@@ -254,7 +357,11 @@ class ForecasterCore:
             self.shared.health.notes["origin"] = f"{issues[-1].origin.isoformat()} ({name})"
             self.shared.notes.drop("ignored", name)
         key = name.encode()
-        return [Outgoing(topics.FORECASTS.name, key, issue.to_bytes()) for issue in issues]
+        events = [event for each in answers.in_force for event in events_of(name, each)]
+        return [
+            *(Outgoing(topics.MODELS.name, key, event.to_bytes()) for event in events),
+            *(Outgoing(topics.FORECASTS.name, key, issue.to_bytes()) for issue in issues),
+        ]
 
     def _admit(self, record: Record) -> CleanReading | Refusal | str:
         """Return the reading to answer, why the record is none, or the name of a site that is not known.
@@ -280,7 +387,7 @@ class ForecasterCore:
         site = self.shared.sites[reading.site]
         if reading.step_minutes != site.step_minutes:
             return "wrong_step", "step_minutes", str(reading.step_minutes)
-        forecasts = self._sites.get(site.name) or self.adopt(site, self._begins.pop(site.name))
+        forecasts = self._sites.get(site.name) or self._begin(site)
         return forecasts.admit(reading) or reading
 
     def _note_gap(self, site: SiteForecasts, lacking: int) -> None:
@@ -294,6 +401,14 @@ class ForecasterCore:
         if not self.shared.notes.has("ignored", name):
             log.warning("readings ignored", site=name, why=note, readings=len(ignored))
         self.shared.notes.say("ignored", name, note)
+
+
+def _is_event(record: Record) -> bool:
+    return record.topic.endswith(topics.MODELS.name)
+
+
+def _pair(site: str, written: InForce) -> Pair:
+    return Pair(site=site, zone=written.zone, names=written.names)
 
 
 def _named(record: Record) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from services.forecaster.issuing import ZoneModels
-from services.forecaster.registered import DEMAND, FILE, NAMES, REFUSAL, REFUSED, WEATHER, Question, Wanted
+from services.forecaster.registered import DEMAND, FILE, NAMES, REFUSAL, REFUSED, WEATHER, Pair, Question, Wanted
 from services.forecaster.state import digest_of
 from shared.contracts.messages import ModelNames
 from shared.forecasting.model import ZoneDemand
@@ -37,41 +37,56 @@ Zones = tuple[ZoneModels, ...]
 
 @dataclass(frozen=True)
 class Answer:
-    """What the registry has said of some sites.
+    """What the registry has said of some sites, and of some pairs of models.
 
     Attributes
     ----------
     found
-        The models of each site of which all zones have one.
+        The models of each site of which any zone has one.
     refused
         Of each site whose models cannot be used, why.
     missing
-        Of each other site, what the registry lacks.
+        Of each site of which a zone has none, what the registry lacks.
+    pairs
+        Of each pair the models, or why they cannot be used.
     """
 
     found: Mapping[str, Zones] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
+    pairs: Mapping[Pair, ZoneModels | str] = field(default_factory=dict)
 
 
-async def registered(settings: ForecasterSettings, sites: Iterable[Site]) -> Answer:
+async def registered(
+    settings: ForecasterSettings,
+    sites: Iterable[Site],
+    versions: Mapping[str, Mapping[str, str]] | None = None,
+    pairs: Mapping[Pair, Site] | None = None,
+) -> Answer:
     """Return what the registry has for some sites: the champions, or the newest with the tags of the settings.
+
+    ``versions`` are wanted of some sites in their place, by the names of the models. ``pairs`` are asked for as they
+    are.
 
     Raises ``RegistryError`` where the registry cannot be used.
     """
-    places = {site.name: site for site in sites}
+    places, wanted, asked = {site.name: site for site in sites}, versions or {}, pairs or {}
     try:
         with TemporaryDirectory(prefix="tetouan-models-") as folder:
             question = Question(
                 registry_uri=settings.registry_uri,
                 artifact_root=settings.artifact_root,
                 tags=dict(tag.split("=", 1) for tag in settings.model_tags),
-                sites={name: Wanted(zones=site.zones, weather=site.weather) for name, site in places.items()},
+                sites={
+                    name: Wanted(zones=site.zones, weather=site.weather, versions=dict(wanted.get(name, {})))
+                    for name, site in places.items()
+                },
                 folder=Path(folder),
+                pairs=tuple(asked),
             )
             if not nobody_has_made(question.registry_uri):
                 await answered(question)
-            return await run_in_thread(ANSWER_S, models_in, question, places)
+            return await run_in_thread(ANSWER_S, models_in, question, places | {p.site: s for p, s in asked.items()})
     except OSError as error:  # no room, no process more: nothing that those who run would have to end for
         raise RegistryError(f"the registry cannot be asked ({error}): see to the machine's memory and disks") from error
 
@@ -105,17 +120,30 @@ def models_in(question: Question, sites: Mapping[str, Site]) -> Answer:
     refused: dict[str, str] = {}
     missing: dict[str, str] = {}
     for name, wanted in question.sites.items():
-        folder = question.folder_of(name)
-        try:
-            if not folder.exists():
-                missing[name] = question.none_of(name)
-            elif (folder / REFUSAL).exists():
-                refused[name] = (folder / REFUSAL).read_text(encoding="utf-8")
-            else:
-                found[name] = tuple(_zone_in(folder / str(zone), zone, sites[name]) for zone in wanted.zones)
-        except ValueError as error:
-            refused[name] = str(error)
-    return Answer(found, refused, missing)
+        models = {zone: _read(question.folder_of(name, zone), zone, sites[name]) for zone in wanted.zones}
+        if usable := tuple(each for each in models.values() if isinstance(each, ZoneModels)):
+            found[name] = usable
+        if reasons := [each for each in models.values() if isinstance(each, str)]:
+            refused[name] = reasons[0]
+        elif lacking := [zone for zone, each in models.items() if each is None]:
+            missing[name] = question.none_of(name, lacking[0])
+    pairs = {
+        pair: _read(question.folder_of_pair(number), pair.zone, sites[pair.site]) or "it is not in the registry"
+        for number, pair in enumerate(question.pairs)
+    }
+    return Answer(found, refused, missing, pairs)
+
+
+def _read(folder: Path, zone: int, site: Site) -> ZoneModels | str | None:
+    """Return the models in a folder, why they cannot be used, or None where there are none."""
+    if not folder.exists():
+        return None
+    try:
+        if (folder / REFUSAL).exists():
+            return (folder / REFUSAL).read_text(encoding="utf-8")
+        return _zone_in(folder, zone, site)
+    except ValueError as error:
+        return str(error)
 
 
 def _zone_in(folder: Path, zone: int, site: Site) -> ZoneModels:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from services.forecaster.issue import Issue
+from services.forecaster.recent import Rows
 from shared.contracts.messages import ModelNames
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.weather import COLUMNS
 from shared.sites.grid import Grid
-from shared.sites.site import load_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,6 +47,11 @@ class ZoneModels:
     def cold(self) -> bool:
         """Whether it has begun without champions."""
         return self.names.demand is None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Those of its models that have names, as ``name/version``."""
+        return tuple(label for label in (self.names.demand, self.names.weather) if label is not None)
 
     @property
     def origin(self) -> tuple[int, ModelNames, str]:
@@ -107,29 +112,32 @@ class Issuer:
         """
         if not readings:
             return []
-        steps = np.array([self._step(reading) for reading in readings], dtype=np.int64)
         fields = COLUMNS if any(models.weather for models in self._zones) else ()  # else nobody looks at them
-        weather = np.array([[_number(r.values.get(f)) for f in fields] for r in readings])
-        by_zone = [self._answer_zone(models, readings, steps, weather) for models in self._zones]
-        return [issue for issues in zip(*by_zone, strict=True) for issue in issues if issue is not None]
+        rows = Rows.of(self._grid, [models.zone for models in self._zones], readings, fields)
+        return self.answer_rows([reading.time for reading in readings], rows)
 
-    def _step(self, reading: CleanReading) -> int:
-        return self._grid.step_of(reading.time)
+    def answer_rows(self, origins: Sequence[datetime], rows: Rows) -> list[Issue]:
+        """Do the same for readings as rows, whose loads are those of the zones in their order."""
+        by_zone = [
+            self._answer_zone(models, origins, rows.steps, rows.weather, rows.demand_kw[:, column])
+            for column, models in enumerate(self._zones)
+        ]
+        return [issue for issues in zip(*by_zone, strict=True) for issue in issues if issue is not None]
 
     def _answer_zone(
         self,
         models: ZoneModels,
-        readings: Sequence[CleanReading],
+        origins: Sequence[datetime],
         steps: NDArray[np.int64],
         weather: NDArray[np.float64],
+        demand_kw: NDArray[np.float64],
     ) -> list[Issue | None]:
         # one call for the batch: a row's number does not depend on its neighbours, the cost of a call does
-        now_kw = tomorrow_kw = [math.nan] * len(readings)
+        now_kw = tomorrow_kw = [math.nan] * len(steps)
         if models.weather is not None:
             both = np.concatenate((steps, steps + self._grid.day)), np.concatenate((weather, weather))
             now_kw, tomorrow_kw = models.weather.predict(*both).reshape(2, -1).tolist()
-        demand_kw = np.array([_number(reading.values.get(load_field(models.zone))) for reading in readings])
-        rows = zip(readings, steps.tolist(), demand_kw.tolist(), now_kw, tomorrow_kw, strict=True)
+        rows = zip(origins, steps.tolist(), demand_kw.tolist(), now_kw, tomorrow_kw, strict=True)
         forecasts = self._forecasts(models.demand, steps, demand_kw)
         return [self._issue(models, forecast, *row) for forecast, row in zip(forecasts, rows, strict=True)]
 
@@ -155,7 +163,7 @@ class Issuer:
         self,
         models: ZoneModels,
         forecast: ZoneForecast | None,
-        reading: CleanReading,
+        origin: datetime,
         step: int,
         demand_kw: float,
         now_kw: float,
@@ -178,7 +186,7 @@ class Issuer:
         return Issue(
             site=self._site,
             zone=models.zone,
-            origin=reading.time,
+            origin=origin,
             step_minutes=self._grid.step_minutes,
             forecast=forecast,
             estimate_kw=estimate_kw,
@@ -194,7 +202,3 @@ def end_of_run(steps: NDArray[np.int64], first: int) -> int:
     following = steps[first:]
     whole = following == following[0] + np.arange(len(following))
     return first + (len(following) if whole.all() else int(whole.argmin()))
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value

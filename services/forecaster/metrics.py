@@ -72,13 +72,31 @@ class ForecasterMetrics:
         )
         self.champions_confirmed = Gauge(
             "tetouan_champions_confirmed",
-            "1 when the registry has said which models a site is to run, 0 while it goes on without its word.",
+            "1 when it is known which models a site is to run, 0 while neither the topic nor the registry has said it.",
             ["site"],
+            registry=registry,
+        )
+        self.takeovers = Counter(
+            "tetouan_model_takeovers",
+            "How often other models have taken a zone over from those before them.",
+            ["site", "zone"],
+            registry=registry,
+        )
+        self.refused_models = Counter(
+            "tetouan_refused_models",
+            "Models that cannot be used: unreadable, of another step, or too old to go on with the readings at hand.",
+            ["site"],
+            registry=registry,
+        )
+        self.invalid_events = Counter(
+            "tetouan_invalid_model_events",
+            "Records on the topic of model events that are none, passed over.",
             registry=registry,
         )
 
     def forget(self, site: str) -> None:
         """Show nothing more of a site."""
         by_site = (self.forecasts, self.lower_levels, self.ignored, self.odd_keys, self.origin_s, self.demand_kw)
-        for metric in (*by_site, self.model_info, self.cold_zones, self.champions_confirmed):
+        shown = (self.model_info, self.cold_zones, self.champions_confirmed, self.takeovers, self.refused_models)
+        for metric in (*by_site, *shown):
             metric.remove_by_labels({"site": site})

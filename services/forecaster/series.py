@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from shared.forecasting.leads import lead_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from prometheus_client import Counter
 
@@ -22,20 +22,27 @@ __all__ = ["SiteSeries"]
 class SiteSeries:
     """The metrics of one site: looked up by their labels once, as that costs more than to move them."""
 
-    def __init__(self, metrics: ForecasterMetrics, site: Site, zones: Iterable[ZoneModels]) -> None:
+    def __init__(self, metrics: ForecasterMetrics, site: Site, zones: Sequence[ZoneModels]) -> None:
         self.ignored = metrics.ignored.labels(site.name)
         self.odd_keys = metrics.odd_keys.labels(site.name)
         self._origin_s = metrics.origin_s.labels(site.name)
         self._step_s = metrics.step_s
-        self._zones = {}
-        cold = 0
+        self._metrics = metrics
+        self._site = site.name
+        self._zones = {models.zone: _ZoneMetrics(metrics, site, models.zone) for models in zones}
+        self.show(zones)
+
+    def show(self, zones: Sequence[ZoneModels]) -> None:
+        """Show which models the zones run, in place of what was shown before."""
+        self._metrics.model_info.remove_by_labels({"site": self._site})
         for models in zones:
-            self._zones[models.zone] = _ZoneMetrics(metrics, site, models.zone)
-            cold += models.cold
-            for label in (models.names.demand, models.names.weather):
-                if label is not None:
-                    metrics.model_info.labels(site.name, *label.rsplit("/", 1)).set(1)
-        metrics.cold_zones.labels(site.name).set(cold)
+            for label in models.labels:
+                self._metrics.model_info.labels(self._site, *label.rsplit("/", 1)).set(1)
+        self._metrics.cold_zones.labels(self._site).set(sum(models.cold for models in zones))
+
+    def took_over(self, models: ZoneModels) -> None:
+        """Count that these have taken their zone over."""
+        self._metrics.takeovers.labels(self._site, str(models.zone)).inc()
 
     def note(self, issues: Sequence[Issue], duration_s: float) -> None:
         """Count the forecasts that answer some readings, one or more, and show the newest of each zone."""

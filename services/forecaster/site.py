@@ -1,24 +1,79 @@
-"""One site of a forecaster: its models, how far they have come, and its forecasts; a fold over its readings."""
+"""One site of a forecaster: its models, how far they have come, and its forecasts; a fold over its readings.
+
+Its models can change between two readings: those that take over fold the last readings of the site, and answer from the
+next one on.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from services.forecaster.in_force import InForce
 from services.forecaster.issuing import Issuer
+from services.forecaster.recent import Recent, Rows
+from shared.forecasting.state import below, joined
+from shared.forecasting.weather import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
+
+    from numpy.typing import NDArray
 
     from services.forecaster.issue import Issue
     from services.forecaster.issuing import ZoneModels
     from shared.contracts.messages import CleanReading
     from shared.sites.site import Site
 
-__all__ = ["Refusal", "SiteForecasts"]
+__all__ = ["Answers", "Planned", "Refusal", "SiteForecasts"]
 
 Refusal = tuple[str, str | None, str]
 """Reason, field and value of a dead letter."""
+
+ANNOUNCED, RECENT = "announced", "recent"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """Models that take a zone over at a step, as it was written.
+
+    ``models`` are None where the zone began cold, or where they are not to be had: ``gone`` says why.
+    """
+
+    zone: int
+    step: int
+    models: ZoneModels | None
+    gone: str | None = None
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What some readings have come to.
+
+    Attributes
+    ----------
+    issues
+        The forecasts.
+    lacking
+        How many steps lack between what the state held at the start and the first reading that is answered; the models
+        fill them with their own forecasts.
+    in_force
+        Of each zone whose first forecast by its models is among them, which models these are.
+    took_over
+        The models that have taken over.
+    too_old
+        Those that could not, as the readings that they have not seen reach too far back.
+    """
+
+    issues: list[Issue]
+    lacking: int
+    in_force: list[InForce]
+    took_over: list[ZoneModels]
+    too_old: list[ZoneModels]
 
 
 class SiteForecasts:
@@ -33,21 +88,36 @@ class SiteForecasts:
     coverages
         The intervals that the messages carry.
     max_gap
-        How much later than the last one a reading may be.
+        How much later than the last one a reading may be, and how much later than the last one of a model that takes
+        over.
+    announced
+        The zones of which it is written which models are in force.
     """
 
     def __init__(
-        self, site: Site, zones: tuple[ZoneModels, ...], coverages: tuple[float, ...], max_gap: timedelta
+        self,
+        site: Site,
+        zones: tuple[ZoneModels, ...],
+        coverages: tuple[float, ...],
+        max_gap: timedelta,
+        announced: Iterable[int] = (),
     ) -> None:
         self.site = site
         self.zones = zones
+        self._coverages = coverages
         self._issuer = Issuer(site, zones, coverages)
+        self._recent = Recent(site, max_gap)
         self._max_gap = max_gap
         as_of = min((zone.as_of for zone in zones if zone.as_of is not None), default=None)
         self._as_of, self._newest = as_of, as_of
         self._answers = False
         self.changes = 0
         """How often the models have learned, since they began or were resumed."""
+        self._announced = set(announced)
+        self._planned: list[Planned] = []
+        self._in_force: list[InForce] = []
+        self._took_over: list[ZoneModels] = []
+        self._too_old: list[ZoneModels] = []
 
     def admit(self, reading: CleanReading) -> Refusal | None:
         """Take note of a reading that is to be folded next; returns why it is not, where no state can take it."""
@@ -58,26 +128,125 @@ class SiteForecasts:
         self._newest = reading.time if newest is None else max(newest, reading.time)
         return None
 
-    def fold(self, readings: Sequence[CleanReading]) -> None:
-        """Fold readings that were answered before."""
+    def plan(self, changes: Iterable[Planned]) -> None:
+        """Let these take over, each at its step; rising."""
+        self._planned += changes
+
+    def fold(self, readings: Sequence[CleanReading]) -> list[ZoneModels]:
+        """Fold readings that were answered before; returns the models that have taken over."""
         self.changes += 1
-        self._issuer.answer(readings)
+        self._advance(readings, {}, announce=False)
         self._as_of = self._newest
+        took_over, self._took_over = self._took_over, []
+        return took_over
 
-    def answer(self, readings: Sequence[CleanReading]) -> tuple[list[Issue], int]:
-        """Return a forecast of each zone for each reading that the state does not hold yet, and how many steps lack.
+    def answer(self, readings: Sequence[CleanReading], wanted: Mapping[int, ZoneModels] | None = None) -> Answers:
+        """Answer each reading that the state does not hold yet with a forecast of each zone.
 
-        Steps lack between what the state held at the start and the first reading that is answered, 0 ever after: the
-        models fill them with their own forecasts.
+        The models of ``wanted``, by zone, take over before the first new reading that they have not seen.
         """
         self.changes += 1
-        issues = self._issuer.answer(readings)
-        if self._answers or not issues:
-            return issues, 0
-        self._answers = True
-        return issues, 0 if self._as_of is None else (issues[0].origin - self._as_of) // self.site.grid.length - 1
+        issues = self._advance(readings, dict(wanted or {}), announce=True)
+        lacking = 0
+        if issues and not self._answers:
+            self._answers = True
+            if self._as_of is not None:
+                lacking = (issues[0].origin - self._as_of) // self.site.grid.length - 1
+        answers = Answers(issues, lacking, self._in_force, self._took_over, self._too_old)
+        self._in_force, self._took_over, self._too_old = [], [], []
+        return answers
+
+    def _advance(
+        self, readings: Sequence[CleanReading], wanted: dict[int, ZoneModels], *, announce: bool
+    ) -> list[Issue]:
+        rows = Rows.of(self.site.grid, self.site.zones, readings, COLUMNS if self.site.weather else ())
+        origins = [reading.time for reading in readings]
+        issues: list[Issue] = []
+        begin = 0
+        if self._planned or wanted:
+            for row, step in enumerate(rows.steps.tolist()):
+                if due := self._due(step, wanted):
+                    issues += self._take(origins[begin:row], rows[begin:row], announce=announce)
+                    begin = row
+                    for models, written in due:
+                        self._run(models, written=written)
+        return issues + self._take(origins[begin:], rows[begin:], announce=announce)
+
+    def _due(self, step: int, wanted: dict[int, ZoneModels]) -> list[tuple[ZoneModels, bool]]:
+        """Return the models that take over before the reading of a step, and whether that is written already."""
+        due = []
+        while self._planned and self._planned[0].step <= step:
+            if (models := self._planned.pop(0).models) is not None:
+                due.append((models, True))
+        planned = {change.zone for change in self._planned}
+        newest = self._recent.last_step
+        if newest is None or step > newest:
+            for zone in wanted.keys() - planned:
+                seen = wanted[zone].demand.last_step
+                if seen is None or seen < step:
+                    due.append((wanted.pop(zone), False))
+        return due
+
+    def _take(self, origins: Sequence[datetime], rows: Rows, *, announce: bool) -> list[Issue]:
+        if not origins:
+            return []
+        self._recent.add(rows)
+        issues = self._issuer.answer_rows(origins, rows)
+        if announce and len(self._announced) < len(self.zones):
+            self._announce(issues)
+        return issues
+
+    def _announce(self, issues: Sequence[Issue]) -> None:
+        for issue in issues:
+            if issue.zone not in self._announced:
+                self._announced.add(issue.zone)
+                (models,) = (models for models in self.zones if models.zone == issue.zone)
+                self._in_force.append(InForce(issue.zone, issue.origin, models.names, models.digest))
+
+    def _run(self, models: ZoneModels, *, written: bool) -> None:
+        """Let models take a zone over: they fold what the site has had since the last reading that they have seen."""
+        seen = models.demand.last_step
+        if seen is not None and not self._recent.follows(seen):
+            self._too_old.append(models)
+            return
+        models = deepcopy(models)
+        if seen is not None:
+            alone = Issuer(self.site, (models,), self._coverages)
+            column = self.site.zones.index(models.zone)
+            for rows in self._recent.after(seen).parts(self.site.grid.day):
+                origins = [self.site.grid.time_of(step) for step in rows.steps.tolist()]
+                alone.answer_rows(origins, rows.of_zone(column))
+        self.zones = tuple(models if running.zone == models.zone else running for running in self.zones)
+        self._issuer = Issuer(self.site, self.zones, self._coverages)
+        self._announced.discard(models.zone)
+        if written:
+            self._announced.add(models.zone)
+        self._took_over.append(models)
 
     @property
     def as_of(self) -> datetime | None:
         """The time of the last reading that was folded before any was answered; None where there was none."""
         return self._as_of
+
+    @property
+    def last_step(self) -> int | None:
+        """The step of the newest reading that it was given, None before the first."""
+        return self._recent.last_step
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return what it holds beside its models, as arrays by name; a copy."""
+        return {ANNOUNCED: np.array(sorted(self._announced), np.int64), **joined({RECENT: self._recent.state()})}
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what `state` returned; raises ``ValueError`` that names what does not fit."""
+        try:
+            self._recent.resume(below(state, RECENT))
+        except ValueError as error:
+            raise ValueError(f"{RECENT}: {error}") from error
+        announced = state.get(ANNOUNCED)
+        if announced is None or not self._are_zones(announced.tolist()):
+            raise ValueError(f"{ANNOUNCED} does not name zones of the site")
+        self._announced = set(announced.tolist())
+
+    def _are_zones(self, numbers: Any) -> bool:
+        return isinstance(numbers, list) and set(numbers) <= set(self.site.zones)

@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "described", "digest_of", "state_of", "zones_of"]
 
-FORMAT = f"3/{model.VERSION}/{weather_model.VERSION}"
+FORMAT = f"4/{model.VERSION}/{weather_model.VERSION}"
 
 State = dict[str, "NDArray[Any]"]
 M = TypeVar("M", ZoneDemand, WeatherDemand)
 
+CHAMPION = "champion"
+"""The role of the models whose forecasts are sent."""
 _PARTS = ("origin", "demand", "weather")
 
 
@@ -56,19 +58,21 @@ def digest_of(models: ZoneModels) -> str:
 
 
 def state_of(zones: Iterable[ZoneModels]) -> State:
-    """Return every array of the zones of a site by name, such as ``zone2.demand.history.series``; a copy."""
-    return joined({f"zone{models.zone}": {"origin": _origin_of(models), **_arrays_of(models)} for models in zones})
+    """Return every array of the zones of a site by zone and role, ``zone2.champion.demand.history.series``; a copy."""
+    return joined(
+        {f"zone{models.zone}.{CHAMPION}": {"origin": _origin_of(models), **_arrays_of(models)} for models in zones}
+    )
 
 
 def zones_of(state: Mapping[str, NDArray[Any]], zones: Iterable[int]) -> tuple[ZoneModels, ...]:
     """Return the zones that `state_of` was asked of; raises ``ValueError`` that names what does not fit."""
-    names = tuple(f"zone{zone}" for zone in zones)
-    if odd := sorted(name for name in state if name.partition(".")[0] not in names):
+    names = {zone: f"zone{zone}.{CHAMPION}" for zone in zones}
+    if odd := sorted(name for name in state if ".".join(name.split(".")[:2]) not in names.values()):
         raise ValueError(f"the state adds {', '.join(odd)}")
-    return tuple(_zone_of(name, below(state, name)) for name in names)
+    return tuple(_zone_of(zone, name, below(state, name)) for zone, name in names.items())
 
 
-def _zone_of(name: str, state: State) -> ZoneModels:
+def _zone_of(zone: int, name: str, state: State) -> ZoneModels:
     if odd := sorted(array for array in state if array.partition(".")[0] not in _PARTS):
         raise ValueError(f"the state adds {name}.{odd[0]}")
     try:
@@ -79,7 +83,7 @@ def _zone_of(name: str, state: State) -> ZoneModels:
     demand = _model_of(f"{name}.demand", ZoneDemand.of_state, below(state, "demand"))
     trees = below(state, "weather")
     weather = _model_of(f"{name}.weather", WeatherDemand.of_state, trees) if trees else None
-    return ZoneModels(int(name.removeprefix("zone")), demand, weather, names, digest)
+    return ZoneModels(zone, demand, weather, names, digest)
 
 
 def _model_of(name: str, of_state: Callable[[State], M], state: State) -> M:

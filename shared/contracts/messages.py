@@ -334,8 +334,8 @@ class ModelEvent(Message):
     zone: ZoneNumber
     model: str
     """Name of the registered model."""
-    version: str
-    """Its version in the registry."""
+    version: str | None
+    """Its version in the registry; null where the zone runs without a registered model."""
     role: Literal["champion", "challenger"]
     """``champion``: its forecasts are sent; ``challenger``: it is scored beside the champion."""
     change: Literal["registered", "promoted", "rolled_back", "in_force"]

@@ -42,6 +42,7 @@ _KINDS: dict[Kind, dict[str, object]] = {
 _FOLDER = "model"
 _PAGE = 1000  # models that MLflow returns at once, at most
 _SQLITE = "sqlite:///"
+_ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # the latter: a version that is no number
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "1",
@@ -168,6 +169,15 @@ class Registry:
         """Return that version; raises `RegistryError` where it does not exist."""
         with self._reaching():
             return self._version(self._client.get_model_version(name, version))
+
+    def known(self, name: str, version: str) -> ModelVersion | None:
+        """Return that version, or None where it does not exist."""
+        try:
+            return self.get(name, version)
+        except RegistryError as error:
+            if getattr(error.__cause__, "error_code", None) in _ABSENT:
+                return None
+            raise
 
     def fetch(self, version: ModelVersion) -> Path:
         """Return a local folder with the files of the version; those of a server are downloaded."""

@@ -35,7 +35,6 @@ __all__ = [
     "Closing",
     "Copy",
     "Core",
-    "Fetching",
     "Foldable",
     "OutdatedError",
     "Partitioned",
@@ -110,14 +109,6 @@ class Preparing(Protocol):
 
 class OutdatedError(ValueError):
     """A state is whole and fits, but the core should begin with something else by now."""
-
-
-@runtime_checkable
-class Fetching(Preparing, Protocol):
-    """A core of which what it has fetched may come to be superseded."""
-
-    def outdated(self) -> bool:
-        """Tell whether it should have begun with something else, so that it is to be made anew."""
 
 
 @runtime_checkable
@@ -219,15 +210,10 @@ class TaskState:
         """The partitions whose records it answers."""
         return self._replay.consumed
 
-    def outdated(self) -> bool:
-        """Tell whether the core is to be made anew."""
-        core: Core | Fetching | None = self._core
-        return isinstance(core, Fetching) and core.outdated()
-
     async def restore(self) -> Offsets:
         """Bring the state to what is committed; returns the offsets from which to go on."""
         committed = await self._replay.committed()
-        if self._core is None or self.outdated():
+        if self._core is None:
             await self._rebuild(committed)
         elif beyond := [part for part, offset in committed.items() if self._folded.get(part, 0) > offset]:
             log.warning("the state is beyond what is committed, it goes back and folds again", topic=beyond[0].topic)

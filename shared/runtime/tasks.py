@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
-import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
 
@@ -28,8 +27,6 @@ __all__ = ["Flow", "Tasks"]
 
 AT_ONCE = 2  # tasks that are restored: more would only wait for the same processor
 REBUILDING = "the state is being rebuilt"
-
-log = structlog.get_logger()
 
 
 class Flow(Protocol):
@@ -157,11 +154,8 @@ class Tasks:
             self._resting[held.task.number] = held.task, until_s
 
     async def _ended(self, held: _Held) -> None:
-        await cancelled([held.restoring])
-        await self._finished(held)
-
-    async def _finished(self, held: _Held) -> None:
         """Wait for the batch in hand; where it takes too long it is given up: it is not settled, and comes again."""
+        await cancelled([held.restoring])
         await held.task.finish(self._patience.batch_s)
         await cancelled([held.working])
         held.task.abandon()
@@ -229,22 +223,11 @@ class Tasks:
                     flow.resume(*freed)
 
     def look(self) -> None:
-        """Make those tasks anew that should have begun with something else, and forget who has rested for too long."""
-        for held in list(self._held.values()):
-            if held.task.open and held.task.state.outdated():
-                log.info("the state is made anew, it should have begun with something else", partition=held.task.number)
-                held.restoring = self._background.run(self._anew(held))
+        """Forget who has rested for too long."""
         over = [number for number, (_, until_s) in self._resting.items() if self._clock() > until_s]
         for number in over:
             task, _ = self._resting.pop(number)
             self._background.run(task.close())
-
-    async def _anew(self, held: _Held) -> None:
-        self._restoring.note(held.task.number, REBUILDING)
-        if self._flow is not None:
-            self._flow.pause(*held.task.partitions)
-        await self._finished(held)
-        await self._restored(held)
 
     async def stop(self) -> None:
         """Finish the batches in hand; restores and all else are cancelled, and have ended when this returns."""

@@ -12,7 +12,7 @@ from backtest.run import judged
 from backtest.tables import ScoreTable
 from cli.watching import last_reading
 from shared.contracts import topics
-from shared.contracts.messages import Forecast, Scores
+from shared.contracts.messages import Forecast, ModelEvent, Scores
 from shared.runtime.settings import Settings, load
 from tests.integration.brokers import Broker, ServiceProcess, letter_of, service, until
 from tests.integration.february import READINGS, START, UNTIL, fit_models, raw_rows
@@ -113,7 +113,8 @@ def test_a_forecaster_whose_models_do_not_come_starts_without_and_takes_them_whe
 ) -> None:
     """It answers from the readings alone, by a lower level, and says so; champions that are registered later take over.
 
-    What has been answered before is folded into them: the next forecast is that of a forecaster that began with them.
+    What has been answered before is folded into them: the next forecast is that of a forecaster that began with them,
+    and the topic of model events says from when on they are in force.
     """
     *readings, last = judged(year, START, START + timedelta(minutes=40))
     embedded_broker.send(topics.CLEAN, [reading.to_bytes() for reading in readings])
@@ -131,15 +132,20 @@ def test_a_forecaster_whose_models_do_not_come_starts_without_and_takes_them_whe
         assert "readings alone" in noted(forecaster, "cold")
         assert forecaster.metric("tetouan_champions_confirmed") == 0
         fit_models(year, tmp_path / "state")
-        until(lambda: "zone-demand-tetouan-2/1" in noted(forecaster, "models"), "the champions to run")
-        until(forecaster.ready, "the champions to be ready")
-        assert forecaster.metric("tetouan_champions_confirmed") == 1
-        assert noted(forecaster, "cold") == noted(forecaster, "champions") == ""
+        until(lambda: forecaster.metric("tetouan_champions_confirmed") == 1, "the champions to be there")
         embedded_broker.send(topics.CLEAN, [last.to_bytes()])
         *_, newest = embedded_broker.read(topics.FORECASTS, 4)
+        until(lambda: "zone-demand-tetouan-2/1" in noted(forecaster, "models"), "the champions to run")
+        assert noted(forecaster, "cold") == noted(forecaster, "champions") == ""
+        begun, demand, weather = (
+            ModelEvent.from_bytes(m.value() or b"") for m in embedded_broker.read(topics.MODELS, 3)
+        )
     assert [answer.origin for answer in answers] == [reading.time for reading in readings]
     assert {answer.levels[0].level for answer in answers} == {"climatology"}
     assert newest.value() == expected[3].to_bytes()
+    assert (begun.change, begun.version, begun.origin) == ("in_force", None, START)
+    assert (demand.change, demand.version, demand.origin) == ("in_force", "1", last.time)
+    assert (weather.model, weather.origin) == ("weather-demand-tetouan-2", last.time)
 
 
 @pytest.mark.real_kafka

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from services.forecaster import champions as champions_module
 from services.forecaster.app import ForecasterCore, Shared
-from services.forecaster.asking import Answer
 from services.forecaster.issuing import ZoneModels
 from services.forecaster.settings import ForecasterSettings
 from services.forecaster.state import FORMAT
@@ -33,8 +30,8 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-    from services.forecaster.champions import Champions
     from shared.contracts.messages import CleanReading
+    from shared.runtime.records import Outgoing
 
     Reading = Callable[..., CleanReading]
 
@@ -69,17 +66,6 @@ def shared(health: Health, registry: CollectorRegistry, *sites: Site) -> Shared:
     return Shared.of(load(ForecasterSettings, models_wait_s=0), table, registry, health)
 
 
-def asked(zones: tuple[ZoneModels, ...], monkeypatch: pytest.MonkeyPatch) -> tuple[ForecasterCore, Champions]:
-    """Return a forecaster that has nothing yet, and what asks a registry that has these models."""
-
-    async def answer(_: ForecasterSettings, sites: Iterable[Site]) -> Answer:
-        return Answer({place.name: zones for place in sites})
-
-    monkeypatch.setattr(champions_module, "registered", answer)
-    ours = shared(Health(broker_up=True), new_registry())
-    return ForecasterCore(ours), ours.champions
-
-
 def running(
     zones: tuple[ZoneModels, ...], health: Health, registry: CollectorRegistry, place: Site | None = None
 ) -> ForecasterCore:
@@ -88,6 +74,16 @@ def running(
     core = ForecasterCore(shared(health, registry, place))
     core.adopt(place, zones)
     return core
+
+
+def forecasts_in(outgoing: Iterable[Outgoing]) -> list[bytes]:
+    """Return the forecasts among what is to be published."""
+    return [record.value for record in outgoing if record.topic == topics.FORECASTS.name]
+
+
+def events_in(outgoing: Iterable[Outgoing]) -> list[Consumed]:
+    """Return the model events among what was published, as they are read again."""
+    return [Consumed(out.value, topic=out.topic, key=out.key) for out in outgoing if out.topic == topics.MODELS.name]
 
 
 def arrays_of(core: ForecasterCore) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
@@ -145,7 +141,8 @@ def test_a_reading_with_another_key_than_its_site_is_answered_and_counted(
     """What the message says holds."""
     registry = new_registry()
     core = running(models, Health(), registry)
-    assert len(core.handle([Consumed(reading(0).to_bytes(), key=key), Consumed(reading(1).to_bytes())])) == 4
+    answers = core.handle([Consumed(reading(0).to_bytes(), key=key), Consumed(reading(1).to_bytes())])
+    assert len(forecasts_in(answers)) == 4
     assert registry.get_sample_value("tetouan_odd_keys_total", {"site": "tetouan"}) == 1
 
 
@@ -163,7 +160,7 @@ def test_a_reading_years_after_the_models_is_refused_with_advice(core: Forecaste
     refused = DeadLetter.from_headers(letter.headers)
     assert refused.reason == "too_far_ahead"
     assert "run `tetouan train`" in str(refused.value)
-    assert len(core.handle([Consumed(reading(0).to_bytes())])) == 2
+    assert len(forecasts_in(core.handle([Consumed(reading(0).to_bytes())]))) == 2
 
 
 def test_health_tells_which_models_run_and_where_the_stream_is(
@@ -185,8 +182,9 @@ def test_a_restored_forecaster_answers_as_one_that_never_stopped(
     """What was answered before is folded in silence, garbage passed over; what follows gets the same bytes."""
     raw = [reading(n).to_bytes() for n in range(6)]
 
-    undisturbed, restored = started(fresh), started(fresh)
+    undisturbed, restored = started(fresh), ForecasterCore(shared(Health(), new_registry()))
     undisturbed.handle([Consumed(value) for value in raw[:5]])
+    restored.adopt(TETOUAN, deepcopy(fresh), announced=(1, 2))
     restored.restore([Consumed(value) for value in [b"garbage", None, *raw[:5]]])
     assert restored.handle([Consumed(raw[5])]) == undisturbed.handle([Consumed(raw[5])])
     assert restored.handle([Consumed(raw[4])]) == []
@@ -220,17 +218,20 @@ def test_a_state_does_not_move_with_the_forecaster(fresh: tuple[ZoneModels, Zone
 @pytest.mark.parametrize(
     ("name", "array", "why"),
     [
-        ("tetouan/zone2.demand.history.series", None, "zone2.demand: .*history.series"),
-        ("tetouan/zone2.demand.history.series", np.zeros(3), "zone2.demand: history.series"),
-        ("tetouan/zone2.demand.header", None, "zone2.demand: header"),
-        ("tetouan/zone2.weather.correction.steps", None, "zone2.weather: .*correction.*steps"),
-        ("tetouan/zone2.weather.correction.steps", np.zeros(3), "zone2.weather: correction: steps"),
-        ("tetouan/zone2.colour", np.zeros(3), "adds zone2.colour"),
-        ("tetouan/zone2.origin", None, "zone2.origin"),
-        ("tetouan/zone2.origin", np.zeros(3, np.uint8), "zone2.origin"),
-        ("tetouan/zone3.demand.history.series", np.zeros(3), "adds zone3.demand.history.series"),
-        ("tetouan/zone2.demand.outlook.last_step", None, "zone2.demand: .*outlook.last_step"),
-        ("tetouan/zone2.demand.outlook.last_step", np.array(2**62), "zone2.demand: "),
+        ("tetouan/zone2.champion.demand.history.series", None, "zone2.champion.demand: .*history.series"),
+        ("tetouan/zone2.champion.demand.history.series", np.zeros(3), "zone2.champion.demand: history.series"),
+        ("tetouan/zone2.champion.demand.header", None, "zone2.champion.demand: header"),
+        ("tetouan/zone2.champion.weather.correction.steps", None, "zone2.champion.weather: .*correction.*steps"),
+        ("tetouan/zone2.champion.weather.correction.steps", np.zeros(3), "zone2.champion.weather: correction: steps"),
+        ("tetouan/recent.steps", np.zeros(3, np.int64), "tetouan: recent.*steps"),
+        ("tetouan/announced", np.array([7]), "tetouan: announced does not name zones"),
+        ("tetouan/announced", None, "tetouan: announced"),
+        ("tetouan/zone2.champion.colour", np.zeros(3), "adds zone2.champion.colour"),
+        ("tetouan/zone2.champion.origin", None, "zone2.champion.origin"),
+        ("tetouan/zone2.champion.origin", np.zeros(3, np.uint8), "zone2.champion.origin"),
+        ("tetouan/zone3.champion.demand.history.series", np.zeros(3), "adds zone3.champion.demand.history.series"),
+        ("tetouan/zone2.champion.demand.outlook.last_step", None, "zone2.champion.demand: .*outlook.last_step"),
+        ("tetouan/zone2.champion.demand.outlook.last_step", np.array(2**62), "zone2.champion.demand: "),
     ],
 )
 def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(
@@ -334,31 +335,12 @@ def test_a_cold_state_of_another_table_is_refused(reading: Reading) -> None:
         resume(second, state_of(first))
 
 
-def test_who_runs_others_than_are_registered_is_outdated_and_their_state_is_refused(
-    fresh: tuple[ZoneModels, ZoneModels], reading: Reading, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The line names them. Before the registry has answered, the state is taken up; with its models, it stays."""
-    state = state_of(started(fresh))
-    core, champions = asked((replace(fresh[0], digest="made anew"), fresh[1]), monkeypatch)
-    resume(core, state)
-    outdated = [core.outdated()]
-    asyncio.run(champions.confirmed())
-    with pytest.raises(ValueError, match=r"zone-demand-tetouan-1/1 with .* and other champions are registered"):
-        resume(core, state)
-    outdated.append(core.outdated())
-    anew = ForecasterCore(core.shared)
-    first = [Consumed(reading(0).to_bytes())]
-    asyncio.run(anew.prepare(first))
-    assert len(anew.handle(first)) == 2
-    assert [*outdated, anew.outdated()] == [False, True, False]
-
-
 def test_the_state_holds_the_models_themselves(fresh: tuple[ZoneModels, ZoneModels], reading: Reading) -> None:
     """A forecaster that has none yet goes on from it under their names, and to the bit; nothing else is asked."""
     first, nothing = started(fresh), ForecasterCore(shared(Health(), new_registry()))
     first.handle([Consumed(reading(n).to_bytes()) for n in range(3)])
     resume(nothing, state_of(first))
-    (answer, _) = (Forecast.from_bytes(o.value) for o in nothing.handle([Consumed(reading(3).to_bytes())]))
+    answer, _ = map(Forecast.from_bytes, forecasts_in(nothing.handle([Consumed(reading(3).to_bytes())])))
     assert answer.models == fresh[0].names
     first.handle([Consumed(reading(3).to_bytes())])
     assert arrays_of(nothing) == arrays_of(first)
@@ -370,5 +352,7 @@ def test_a_forecaster_without_champions_answers_and_learns(reading: Reading, hea
     core = running((ZoneModels.begun_cold(TETOUAN, 2),), health, registry)
     core.restore([Consumed(reading(n).to_bytes(), offset=n) for n in range(3)])
     outgoing = core.handle([Consumed(reading(n).to_bytes(), offset=n) for n in range(3, 6)])
-    assert [Forecast.from_bytes(record.value).origin for record in outgoing] == [START + n * STEP for n in range(3, 6)]
+    assert [Forecast.from_bytes(value).origin for value in forecasts_in(outgoing)] == [
+        START + n * STEP for n in range(3, 6)
+    ]
     assert registry.get_sample_value("tetouan_forecasts_on_lower_levels_total", {"site": "tetouan", "zone": "2"}) == 3

@@ -25,7 +25,6 @@ from services.forecaster.registered import DEMAND, FILE, Question, Wanted, colle
 from services.forecaster.settings import ForecasterSettings
 from services.forecaster.state import digest_of
 from shared.contracts.messages import ModelNames
-from shared.forecasting.scores import step_of
 from shared.forecasting.weather import COLUMNS
 from shared.runtime.health import Health
 from shared.runtime.metrics import new_registry
@@ -34,7 +33,6 @@ from shared.runtime.settings import load
 from shared.runtime.site_notes import SiteNotes
 from shared.sites.site import Site
 from shared.sites.table import Sites, site
-from tests.unit.forecaster.conftest import START
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -103,7 +101,7 @@ class Setting:
         given = load(ForecasterSettings, **settings)
         return Champions(given, TABLE, self.health, SiteNotes(self.notes), self._metrics)
 
-    async def _answer(self, _: ForecasterSettings, sites: Iterable[Site]) -> Answer:
+    async def _answer(self, _: ForecasterSettings, sites: Iterable[Site], __: object = None) -> Answer:
         answer = self.answers[min(len(self.asked), len(self.answers) - 1)]
         self.asked.append([place.name for place in sites])
         if isinstance(answer, RegistryError):
@@ -211,8 +209,8 @@ def test_beside_a_service_that_is_ready_the_registry_is_asked_until_it_answers(s
         confirming = asyncio.create_task(champions.confirm())
         await asyncio.wait_for(setting.health.asked.wait(), 30)
         assert setting.asked == []
-        assert not champions.supersede("tetouan", fresh)
         del setting.health.waiting_for["state"]
+        champions.changes.read.set()
         await notes.until(NONE)
         await asyncio.wait_for(champions.confirmed(), 30)
         confirming.cancel()
@@ -220,11 +218,11 @@ def test_beside_a_service_that_is_ready_the_registry_is_asked_until_it_answers(s
     asyncio.run(run())
     assert (len(setting.asked), setting.confirmed(), notes) == (2, 1, {})
     one, two = fresh
-    assert not champions.supersede("tetouan", fresh)
-    assert not champions.supersede("north", fresh)
-    assert champions.supersede("tetouan", (one, replace(two, digest="another")))
+    assert champions.wanted("tetouan", fresh) == {}
+    champions.run("tetouan", fresh)
     other = replace(one, names=ModelNames(demand="zone-demand-tetouan-1/2", weather=None))
-    assert champions.supersede("tetouan", (other, two))
+    assert champions.wanted("tetouan", (other, replace(two, digest="another"))) == {1: one, 2: two}
+    assert champions.wanted("north", fresh) == {}
 
 
 def test_what_the_registry_lacks_is_logged_once(
@@ -246,28 +244,6 @@ def test_what_the_registry_lacks_is_logged_once(
     assert len(setting.asked) == 16
     assert [line["why"] for line in lines if "why" in line] == [NONE, away, NONE]
     assert [line["event"] for line in lines][-1] == "the registry has said which models are to run"
-
-
-def test_champions_that_end_too_long_before_the_readings_do_not_take_over(setting: Setting, fresh: Zones) -> None:
-    """They could answer nothing, and a cold start answers: it goes on, health says why, newer ones are asked for."""
-    newer = tuple(replace(models, demand=deepcopy(models.demand)) for models in fresh)
-    for models in newer:
-        models.demand.partial_fit(step_of(START, 10) + 20 * 144, 20_000.0)
-    setting.answers = [has(fresh), has(newer)]
-    champions, running = setting.champions(), begun_cold()
-    champions.run("tetouan", running)
-    for models in running:
-        models.demand.partial_fit(step_of(START, 10) + 40 * 144, 20_000.0)
-
-    async def run() -> None:
-        confirming = asyncio.create_task(champions.confirmed())
-        await setting.notes.until("run `tetouan train` on newer data")
-        assert not champions.supersede("tetouan", running)
-        await asyncio.wait_for(confirming, 30)
-
-    asyncio.run(run())
-    assert champions.supersede("tetouan", running)
-    assert len(setting.asked) == 2
 
 
 def test_who_has_begun_with_models_of_its_own_never_goes_on_without(setting: Setting, fresh: Zones) -> None:
@@ -375,7 +351,7 @@ def test_a_site_without_models_or_with_bad_ones_does_not_disturb_the_others(ques
     names = ("here", "none", "garbage", "hourly")
     posed = question.model_copy(update={"sites": dict.fromkeys(names, Wanted(zones=(3,), weather=()))})
     collect(posed)
-    (posed.folder_of("garbage") / "3" / DEMAND / FILE).write_bytes(b"garbage")
+    (posed.folder_of("garbage", 3) / DEMAND / FILE).write_bytes(b"garbage")
     changes = {"hourly": {"step_minutes": 60}}
     sites = {name: here(()).model_copy(update=changes.get(name, {})) for name in names}
     answer = asking.models_in(posed, sites)

@@ -22,7 +22,7 @@ from shared.sites.site import Site
 from shared.sites.table import Sites
 from shared.sites.unserved import UNSERVED
 from tests.unit.forecaster.conftest import START
-from tests.unit.forecaster.test_app import Consumed
+from tests.unit.forecaster.test_app import Consumed, events_in, forecasts_in
 from tests.unit.states import assert_numbered, resume, state_of
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def alone() -> dict[str, tuple[list[bytes], dict[str, tuple[str, tuple[int, ...]
     found = {}
     for name, site in SITES.items():
         core, records = core_of(name), records_of(readings_of(site))
-        found[name] = [answer.value for answer in run(core, records, len(records))], arrays_of(core)
+        found[name] = forecasts_in(run(core, records, len(records))), arrays_of(core)
     return found
 
 
@@ -137,9 +137,10 @@ def test_each_site_is_forecast_as_if_it_were_alone(
     resume(resumed, state_of(core))
     answers += run(resumed, records[500:], batch)
     folded = core_of(*SITES)
+    folded.restore(events_in(answers))
     run(folded, records, batch, restore=True)
     for name, (forecasts, state) in alone.items():
-        assert [answer.value for answer in answers if answer.key == name.encode()] == forecasts
+        assert forecasts_in(answer for answer in answers if answer.key == name.encode()) == forecasts
         for both in (resumed, folded):
             assert {key: array for key, array in arrays_of(both).items() if key.startswith(f"{name}/")} == state
     assert len(arrays_of(resumed)) == sum(len(state) for _, state in alone.values())

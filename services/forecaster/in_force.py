@@ -1,0 +1,78 @@
+"""Which models a zone runs from which origin on, as it stands on the topic of model events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from services.forecaster.registered import DEMAND, WEATHER
+from shared.contracts.messages import ModelEvent, ModelNames
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+__all__ = ["InForce", "Written", "events_of"]
+
+BEGUN = "forecast from here on"
+DIGEST = "digest"
+
+
+@dataclass(frozen=True)
+class InForce:
+    """The models whose forecasts a zone has from an origin on; cold where they have no names."""
+
+    zone: int
+    origin: datetime
+    names: ModelNames
+    digest: str
+
+
+def events_of(site: str, found: InForce) -> list[ModelEvent]:
+    """Return the messages that say it: one for the demand model, and one for the weather model if there is one."""
+    names = {DEMAND: found.names.demand, WEATHER: found.names.weather}
+    return [
+        ModelEvent(
+            site=site,
+            zone=found.zone,
+            model=f"{kind}-{site}-{found.zone}",
+            version=label.rpartition("/")[2] if label else None,
+            role="champion",
+            change="in_force",
+            origin=found.origin,
+            reason=BEGUN if label else f"{BEGUN} from the readings alone: there was no champion",
+            evidence={DIGEST: found.digest} if kind == DEMAND and label else {},
+        )
+        for kind, label in names.items()
+        if label or kind == DEMAND
+    ]
+
+
+class Written:
+    """What a partition of the topic says of sites, in the order of the origins."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, dict[tuple[datetime, int], dict[str, ModelEvent]]] = {}
+
+    def add(self, event: ModelEvent) -> None:
+        """Take a message; of what is said twice of one origin the last holds."""
+        kind = WEATHER if event.model.startswith(f"{WEATHER}-") else DEMAND
+        self._events.setdefault(event.site, {}).setdefault((event.origin, event.zone), {})[kind] = event
+
+    def of(self, sites: Collection[str]) -> dict[str, list[InForce]]:
+        """Return what was said of those of some sites of which anything was."""
+        return {site: self._said(site) for site in sites if site in self._events}
+
+    def forget(self, sites: Collection[str]) -> None:
+        """Forget what was said of some sites."""
+        for site in sites:
+            self._events.pop(site, None)
+
+    def _said(self, site: str) -> list[InForce]:
+        found = []
+        for (origin, zone), events in sorted(self._events[site].items()):
+            if (demand := events.get(DEMAND)) is not None:
+                labels = {kind: f"{event.model}/{event.version}" for kind, event in events.items() if event.version}
+                names = ModelNames(demand=labels.get(DEMAND), weather=labels.get(WEATHER))
+                found.append(InForce(zone, origin, names, str(demand.evidence.get(DIGEST) or "")))
+        return found

@@ -1,0 +1,147 @@
+"""The last clean readings of a site: what a model that takes over folds, to be where the one before it is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from shared.forecasting.state import refuse_misfit
+from shared.forecasting.weather import COLUMNS
+from shared.sites.site import load_field
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import timedelta
+
+    from numpy.typing import NDArray
+
+    from shared.contracts.messages import CleanReading
+    from shared.sites.grid import Grid
+    from shared.sites.site import Site
+
+__all__ = ["Recent", "Rows"]
+
+NONE = int(np.iinfo(np.int64).min)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Clean readings of a site as arrays, one row a reading.
+
+    Attributes
+    ----------
+    steps
+        Shape (n,).
+    weather
+        The columns of ``shared.forecasting.weather.COLUMNS``, shape (n, 5); NaN where there is no value. Shape (n, 0)
+        where nobody looks at it.
+    demand_kw
+        The load of each zone, shape (n, zones); NaN where there is no value.
+    """
+
+    steps: NDArray[np.int64]
+    weather: NDArray[np.float64]
+    demand_kw: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls, grid: Grid, zones: Sequence[int], readings: Sequence[CleanReading], weather: Sequence[str] = COLUMNS
+    ) -> Self:
+        """Return the rows of some readings, with these fields of the weather: all of the columns, or none."""
+        loads = [load_field(zone) for zone in zones]
+        return cls(
+            np.array([grid.step_of(reading.time) for reading in readings], dtype=np.int64),
+            np.array([[_number(reading.values.get(field)) for field in weather] for reading in readings]),
+            np.array([[_number(reading.values.get(field)) for field in loads] for reading in readings]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __getitem__(self, which: slice | NDArray[np.bool_] | NDArray[np.int64]) -> Rows:
+        return Rows(self.steps[which], self.weather[which], self.demand_kw[which])
+
+    def of_zone(self, column: int) -> Rows:
+        """Return the same with the loads of one zone, that of a column."""
+        return Rows(self.steps, self.weather, self.demand_kw[:, column : column + 1])
+
+    def parts(self, length: int) -> Iterator[Rows]:
+        """Yield so many rows at a time."""
+        for first in range(0, len(self), length):
+            yield self[first : first + length]
+
+
+class Recent:
+    """A ring of the last clean readings of a site.
+
+    Parameters
+    ----------
+    site
+        Whose they are; of its weather the fields that it publishes are kept, and of its loads the zones to forecast.
+    span
+        How far back it reaches from the newest reading.
+    """
+
+    def __init__(self, site: Site, span: timedelta) -> None:
+        self.length = span // site.grid.length
+        self._columns = [column for column, field in enumerate(COLUMNS) if field in site.weather]
+        self._steps = np.full(self.length, NONE)
+        self._weather = np.full((self.length, len(self._columns)), math.nan)
+        self._demand_kw = np.full((self.length, len(site.zones)), math.nan)
+        self._ends = np.array([NONE, NONE])  # the first step that it was ever given, and the last one
+
+    @property
+    def last_step(self) -> int | None:
+        """The step of the newest reading, None before the first."""
+        return None if self._ends[1] == NONE else int(self._ends[1])
+
+    def add(self, rows: Rows) -> None:
+        """Take readings; one that is not newer than all before it is passed over, as the models do."""
+        newest = np.maximum.accumulate(np.concatenate((self._ends[1:], rows.steps[:-1])))
+        rows = rows[rows.steps > newest]
+        if not len(rows):
+            return
+        if self._ends[0] == NONE:
+            self._ends[0] = rows.steps[0]
+        self._ends[1] = rows.steps[-1]
+        rows = rows[rows.steps > self._ends[1] - self.length]
+        places = rows.steps % self.length
+        self._steps[places] = rows.steps
+        self._weather[places] = rows.weather[:, self._columns]
+        self._demand_kw[places] = rows.demand_kw
+
+    def after(self, step: int) -> Rows:
+        """Return the readings after a step, by time."""
+        held = np.flatnonzero(self._steps > max(step, int(self._ends[1]) - self.length))
+        held = held[np.argsort(self._steps[held])]
+        weather = np.full((len(held), len(COLUMNS)), math.nan)
+        weather[:, self._columns] = self._weather[held]
+        return Rows(self._steps[held], weather, self._demand_kw[held])
+
+    def follows(self, step: int) -> bool:
+        """Tell whether it has all readings after a step, and the first of them is not too long after it."""
+        first, last = (int(end) for end in self._ends)
+        if first == NONE:
+            return True
+        forgets = first <= last - self.length
+        return step >= (last if forgets else first) - self.length
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return all that it holds as arrays by name; a copy."""
+        return {name: array.copy() for name, array in self._arrays().items()}
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what `state` returned; raises ``ValueError`` that names what does not fit."""
+        refuse_misfit(state, self._arrays())
+        for name, array in self._arrays().items():
+            array[...] = state[name]
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        return {"steps": self._steps, "weather": self._weather, "demand_kw": self._demand_kw, "ends": self._ends}
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
