@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainOptions", "ensure_models", "run_train", "run_train_prior"]
 
+UNTOLD = "running forecasters are not told of it ({}): run this again with --if-missing once the brokers answer"
 FIRST_START = "no models of these data yet: fitting them, once, takes about half a minute"
 
 
@@ -123,6 +124,7 @@ def run_train(options: TrainOptions, settings: Settings, console: Console) -> di
     """Fit, score, register and promote the models of the configured zones; returns the report as a dictionary."""
     year = year_for(options.data or settings.data, settings, console, options.hints)
     require_zones(year, settings)
+    from services.trainer.announcing import announce, events_of  # noqa: PLC0415 - as below
     from services.trainer.training import train  # noqa: PLC0415 - it takes seconds, and services start meanwhile
 
     registry = Registry(settings.registry_uri, settings.artifact_root)
@@ -139,6 +141,8 @@ def run_train(options: TrainOptions, settings: Settings, console: Console) -> di
         Console().print(f"{year.label}  {model.version.label}: {fate}, {model.reason}", soft_wrap=True, highlight=False)
     for line in report.absent:
         Console().print(f"{year.label}  {line}", soft_wrap=True, highlight=False)
+    if why := announce(events_of(report, year.site), settings):
+        console.print(UNTOLD.format(why), soft_wrap=True, highlight=False, markup=False)
     return {
         "data": report.data,
         "synthetic": year.synthetic,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,8 +13,11 @@ from backtest.record import Record
 from backtest.run import judged
 from backtest.tables import ScoreTable
 from cli.watching import last_reading
+from services.trainer.announcing import announce, events_of
+from services.trainer.training import Trained, TrainingReport
 from shared.contracts import topics
-from shared.contracts.messages import Forecast, ModelEvent, Scores
+from shared.contracts.messages import Forecast, ModelEvent, ModelNames, Scores
+from shared.runtime.registry import Registry, Signature
 from shared.runtime.settings import Settings, load
 from tests.integration.brokers import Broker, ServiceProcess, letter_of, service, until
 from tests.integration.february import READINGS, START, UNTIL, fit_models, raw_rows
@@ -146,6 +151,53 @@ def test_a_forecaster_whose_models_do_not_come_starts_without_and_takes_them_whe
     assert (begun.change, begun.version, begun.origin) == ("in_force", None, START)
     assert (demand.change, demand.version, demand.origin) == ("in_force", "1", last.time)
     assert (weather.model, weather.origin) == ("weather-demand-tetouan-2", last.time)
+
+
+def test_a_promotion_is_heard_of_and_holds_from_the_next_reading_on(
+    embedded_broker: Broker,
+    year: Year,
+    state_dir: Path,
+    expected: list[Forecast],
+    tmp_path: Path,
+    free_port: Callable[[], int],
+) -> None:
+    """A training tells of it once, however often it is said; the forecaster says from which origin on it holds."""
+    *readings, last = judged(year, START, START + timedelta(minutes=30))
+    folder = tmp_path / "state"
+    shutil.copytree(state_dir, folder)
+    again = registered_again(folder)
+    settings = load(Settings, kafka_bootstrap=embedded_broker.bootstrap, topic_prefix=embedded_broker.prefix)
+    embedded_broker.send(topics.CLEAN, [reading.to_bytes() for reading in readings])
+    with service("forecaster", embedded_broker, tmp_path, free_port(), TETOUAN_STATE_DIR=str(folder)) as forecaster:
+        embedded_broker.read(topics.FORECASTS, 2)
+        report = TrainingReport("again", START - year.site.grid.length, UNTIL, again, ())
+        for _ in range(2):
+            assert announce(events_of(report, year.site), settings) is None
+        until(lambda: forecaster.log.read_text().count("which models are to run") == 2, "the new version to be there")
+        embedded_broker.send(topics.CLEAN, [last.to_bytes()])
+        *before, newest = (Forecast.from_bytes(m.value() or b"") for m in embedded_broker.read(topics.FORECASTS, 3))
+        said = [ModelEvent.from_bytes(m.value() or b"") for m in embedded_broker.read(topics.MODELS, 8)]
+    assert before == expected[:2]
+    assert newest.models == ModelNames(demand="zone-demand-tetouan-2/2", weather="weather-demand-tetouan-2/2")
+    assert newest.median_kw == expected[2].median_kw
+    assert Counter(event.change for event in said) == {"in_force": 4, "registered": 2, "promoted": 2}
+    assert {event.origin for event in said if (event.change, event.version) == ("in_force", "2")} == {last.time}
+    assert {event.origin for event in said if event.change == "promoted"} == {START}
+
+
+def registered_again(folder: Path) -> tuple[Trained, ...]:
+    """Register the champions of a state folder once more, as if they were better; return these versions."""
+    settings = load(Settings, state_dir=folder)
+    registry = Registry(settings.registry_uri, settings.artifact_root)
+    signature = Signature({"step": "long"}, {"demand_kw": "double"})
+    again = []
+    for name in ("weather-demand-tetouan-2", "zone-demand-tetouan-2"):
+        champion = registry.champion(name)
+        assert champion is not None
+        files = registry.fetch(champion)
+        version = registry.register(name, files, params={}, metrics={}, tags={}, signature=signature, run_name=name)
+        again.append(Trained(version, promoted=True, reason="it is not worse"))
+    return tuple(again)
 
 
 @pytest.mark.real_kafka
