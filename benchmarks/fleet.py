@@ -47,17 +47,23 @@ CPU_OF_CORE, CPU_OF_SNAPSHOTS = "tetouan_core_cpu_seconds_total", "tetouan_snaps
 
 @dataclass(frozen=True)
 class Usage:
-    """What the processes of a fleet have taken by a moment: CPU seconds by service, and two parts of the forecaster."""
+    """What the processes of a fleet have taken by a moment: CPU seconds by service, of them by core and snapshots."""
 
     cpu_s: dict[str, float]
-    core_cpu_s: float
-    snapshot_cpu_s: float
+    core_cpu_s: dict[str, float]
+    snapshot_cpu_s: dict[str, float]
 
     def since(self, before: Usage) -> Usage:
         """Return what was taken between two moments."""
-        cpu_s = {name: spent_s - before.cpu_s[name] for name, spent_s in self.cpu_s.items()}
-        core_s, snapshot_s = self.core_cpu_s - before.core_cpu_s, self.snapshot_cpu_s - before.snapshot_cpu_s
-        return Usage(cpu_s, core_s, snapshot_s)
+        return Usage(
+            _less(self.cpu_s, before.cpu_s),
+            _less(self.core_cpu_s, before.core_cpu_s),
+            _less(self.snapshot_cpu_s, before.snapshot_cpu_s),
+        )
+
+
+def _less(after_s: dict[str, float], before_s: dict[str, float]) -> dict[str, float]:
+    return {name: spent_s - before_s[name] for name, spent_s in after_s.items()}
 
 
 class Fleet:
@@ -130,8 +136,11 @@ class Fleet:
 
     def usage(self) -> Usage:
         """Return what the processes have taken by now; a service that is asked for its figures pays for the answer."""
-        forecaster = self.stream.services["forecaster"]
-        return Usage(self.cpu_s(), forecaster.total(CPU_OF_CORE), forecaster.total(CPU_OF_SNAPSHOTS))
+        cpu_s, running = self.cpu_s(), self.stream.services.items()
+        core_cpu_s, snapshot_cpu_s = (
+            {name: service.total(metric) for name, service in running} for metric in (CPU_OF_CORE, CPU_OF_SNAPSHOTS)
+        )
+        return Usage(cpu_s, core_cpu_s, snapshot_cpu_s)
 
     def cpu_s(self) -> dict[str, float]:
         """Return the CPU seconds of each process."""

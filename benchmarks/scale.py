@@ -17,7 +17,8 @@ stream through all three. Three more rounds at the end of a UTC day follow, when
 - ``us_ratio_1000_to_10``: CPU of the forecaster's core for a forecast at N sites, to that at ten, ordinary rounds.
 - ``mb_per_zone``: what a further site adds to the resident memory: N sites less ten, the highest of all rounds.
 - ``snapshot_cpu_share``: CPU for copying and writing snapshots, of all that the forecaster took in ordinary rounds;
-  ``snapshot_processor_share``: of one processor.
+  ``snapshot_processor_share``: of one processor. ``snapshot_us_per_reading`` and ``core_us_per_reading`` say of each
+  service how much of its CPU these two are.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ class Measured:
     @property
     def core_us(self) -> float:
         """CPU of the forecaster's core for a forecast."""
-        return 1e6 * self.usage.core_cpu_s / self.readings
+        return 1e6 * self.usage.core_cpu_s["forecaster"] / self.readings
 
 
 def main() -> None:
@@ -191,7 +192,7 @@ def figures_of(ordinary: Sequence[Measured], day_end: Measured, idle_share: dict
     few, many = ordinary
     cost_us = {name: many.of_day_us(name, idle_share[name], day_end) for name in NAMES}
     with_idle_us = {name: many.busy_us(name, 0.0) for name in NAMES}
-    snapshots_s = many.usage.snapshot_cpu_s
+    snapshots_s = many.usage.snapshot_cpu_s["forecaster"]
     more = many.sites - few.sites
     return {
         "sites": many.sites,
@@ -203,6 +204,8 @@ def figures_of(ordinary: Sequence[Measured], day_end: Measured, idle_share: dict
         "mb_per_zone": {name: (day_end.rss_mb[name] - few.rss_mb[name]) / more for name in ("forecaster", "monitor")},
         "snapshot_cpu_share": snapshots_s / many.usage.cpu_s["forecaster"],
         "snapshot_processor_share": snapshots_s / many.wall_s,
+        "snapshot_us_per_reading": _each_us(many.usage.snapshot_cpu_s, many.readings),
+        "core_us_per_reading": _each_us(many.usage.core_cpu_s, many.readings),
         "core_us_per_forecast": many.core_us,
         "core_us_per_forecast_at_10": few.core_us,
         "core_us_per_forecast_at_day_end": day_end.core_us,
@@ -210,6 +213,10 @@ def figures_of(ordinary: Sequence[Measured], day_end: Measured, idle_share: dict
         "with_idle": _costs(with_idle_us),
         "rss_mb": day_end.rss_mb,
     }
+
+
+def _each_us(cpu_s: dict[str, float], readings: int) -> dict[str, float]:
+    return {name: 1e6 * spent_s / readings for name, spent_s in cpu_s.items()}
 
 
 def _costs(cost_us: dict[str, float]) -> dict[str, float]:
@@ -231,6 +238,9 @@ def _table(result: dict[str, Any]) -> Table:
     for name, mb in result["mb_per_zone"].items():
         table.add_row(f"{name}, MB a zone", f"{mb:.1f}")
     table.add_row("snapshots, share of the forecaster's CPU", f"{result['snapshot_cpu_share']:.1%}")
+    for name, cost_us in result["snapshot_us_per_reading"].items():
+        parts_us = f"{result['core_us_per_reading'][name]:.0f} core, {cost_us:.0f} snapshots"
+        table.add_row(f"{name}, us a reading: two parts", parts_us)
     table.add_row("answered by the adapted model", f"{result['adapted_share']:.0%}")
     return table
 

@@ -10,9 +10,13 @@ from benchmarks.scale import Measured, figures_of
 IDLE = {"forecaster": 0.1, "monitor": 0.0, "ingestor": 0.02}
 
 
-def measured(sites: int, forecaster_s: float, core_s: float, rss_mb: float, round_s: list[float]) -> Measured:
+def measured(
+    sites: int, forecaster_s: float, forecaster_core_s: float, rss_mb: float, round_s: list[float]
+) -> Measured:
     """Return rounds of so many sites with a rest of 15 s, and what the forecaster has taken."""
-    usage = Usage({"forecaster": forecaster_s, "monitor": 2.0, "ingestor": 1.0}, core_s, 0.05)
+    others = {"monitor": 2.0, "ingestor": 1.0}
+    core_s, snapshot_s = others | {"forecaster": forecaster_core_s}, others | {"forecaster": 0.05}
+    usage = Usage(others | {"forecaster": forecaster_s}, core_s, snapshot_s)
     return Measured(sites, round_s, 15.0, usage, {"forecaster": rss_mb, "monitor": rss_mb / 2, "ingestor": 100.0})
 
 
@@ -31,6 +35,8 @@ def test_the_cost_of_rest_is_no_cost_of_forecasts() -> None:
     assert result["mb_per_zone"] == {"forecaster": pytest.approx(2.0), "monitor": pytest.approx(1.0)}
     assert result["snapshot_cpu_share"] == pytest.approx(0.02)
     assert result["snapshot_processor_share"] == pytest.approx(0.0025)
+    assert result["snapshot_us_per_reading"]["forecaster"] == pytest.approx(25)
+    assert result["core_us_per_reading"]["ingestor"] == pytest.approx(500)
     assert (result["round_s"], result["slowest_round_ratio"]) == (2.5, 2.0)
     assert result["idle_ms_per_s"]["forecaster"] == 100
 
