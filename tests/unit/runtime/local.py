@@ -14,6 +14,7 @@ from aiokafka.errors import CorruptRecordException, IllegalStateError, ProducerF
 
 from shared.runtime.access import Access
 from shared.runtime.background import Background
+from shared.runtime.clock import cpu_s
 from shared.runtime.health import Health, Reason, WaitsOfPartitions
 from shared.runtime.metrics import PipelineMetrics, new_registry
 from shared.runtime.patience import Patience
@@ -22,7 +23,7 @@ from shared.runtime.records import Outgoing
 from shared.runtime.restoring import TopicReplay
 from shared.runtime.retries import Refusals
 from shared.runtime.snapshots import Snapshots
-from shared.runtime.state import TaskState
+from shared.runtime.state import PAUSE_S, TaskState
 from shared.runtime.task import Task
 from shared.runtime.tasks import Tasks
 from shared.runtime.unreadable import Search
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from shared.runtime.restoring import Offsets
     from shared.runtime.state import Core
 
-__all__ = ["IN", "OUT", "LocalBroker", "LocalFlow", "LocalService", "Summing", "settled"]
+__all__ = ["IN", "OUT", "LocalBroker", "LocalFlow", "LocalService", "Summing", "burn", "settled"]
 
 IN, OUT = "in", "out"
 SOON = Patience(
@@ -296,6 +297,13 @@ class Summing:
     def resume(self, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
         """Take the sum over."""
         self.sum = self.resumed = int(parts["all"]["all"])
+
+
+def burn() -> None:
+    """Take so much CPU that whoever copies parts makes a pause."""
+    until_s = cpu_s() + 2 * PAUSE_S
+    while cpu_s() < until_s:
+        pass
 
 
 class LocalService:

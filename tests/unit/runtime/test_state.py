@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from aiokafka import TopicPartition
 
-from shared.runtime import state as state_module
 from shared.runtime.metrics import PipelineMetrics, new_registry
 from shared.runtime.patience import Patience
 from shared.runtime.publishing import Batch
 from shared.runtime.snapshots import Snapshots
 from shared.runtime.state import TaskState
+from tests.unit.runtime.local import burn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -378,11 +378,16 @@ def test_files_that_are_mostly_out_of_date_are_written_anew(setting: Setting) ->
     asyncio.run(run())
 
 
-def test_while_parts_are_copied_others_are_let_through(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_parts_are_copied_others_are_let_through(setting: Setting) -> None:
     """A copy that the state goes on beneath is of two moments, and is not kept."""
-    monkeypatch.setattr(state_module, "PAUSE_S", -1.0)
+
+    class Large(Core):
+        def state(self, part: str) -> dict[str, NDArray[Any]]:
+            burn()
+            return super().state(part)
 
     async def run() -> None:
+        setting.make = Large
         state = setting.started()
         await state.restore()
         copying = asyncio.create_task(state.snapshot())

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka import TopicPartition
 
 from shared.runtime.health import Reason
 from shared.runtime.publishing import Fenced
-from tests.unit.runtime.local import IN, OUT, LocalBroker, LocalService, Summing, settled
+from tests.unit.runtime.local import IN, OUT, LocalBroker, LocalService, Summing, burn, settled
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from shared.runtime.records import Outgoing, Record
 
@@ -66,6 +68,40 @@ async def is_taken_away_in_the_middle(broker: LocalBroker, service: LocalService
     service.flow.assign(0)
     broker.append(IN, 0, *NUMBERS[8:])
     await settled(answered(broker, 10), service)
+
+
+class Large(Summing):
+    """A core of many parts, each of which takes a while to be copied."""
+
+    def parts(self) -> dict[str, int]:
+        """Return one that changes, and those that are large."""
+        return {**super().parts(), **{f"{number}": 0 for number in range(20)}}
+
+    def state(self, part: str) -> dict[str, NDArray[Any]]:
+        """Return the sum."""
+        burn()
+        return super().state(part)
+
+
+def test_a_task_waits_while_it_is_copied(tmp_path: Path) -> None:
+    """The copy is of one moment, whatever comes meanwhile; others are let through, and what came is answered then."""
+    broker = LocalBroker()
+
+    async def run() -> None:
+        service = LocalService(broker, tmp_path, Large)
+        await first_half(broker, service)
+        (task,) = service.tasks
+        copying = asyncio.create_task(task.snapshot())
+        broker.append(IN, 0, *NUMBERS[5:])
+        await settled(answered(broker, 10), service)
+        copy = await copying
+        assert copy is not None
+        assert copy.draft.offsets == {(IN, 0): 5}
+        assert {int(state[part]) for part, state in copy.draft.changed.items()} == {15}
+        await service.stop()
+
+    asyncio.run(run())
+    assert broker.values(OUT, 0) == SUMS
 
 
 async def is_killed(broker: LocalBroker, _: LocalService, folder: Path) -> None:
