@@ -143,8 +143,10 @@ class ForecasterCore:
             self._begins = {site: self._beginning(site, found.get(site, ())) for site in begin}
 
     async def _plan(self, names: Sequence[str]) -> None:
-        """Fetch the models of sites of which it is written from which origins on they were in force."""
-        written = self._written.of(names)
+        """Fetch the models of which it is written from which origins on they were in force: of all sites at once."""
+        if not self._written.any_of(names):
+            return
+        written = self._written.all()
         pairs = {_pair(site, each) for site, said in written.items() for each in said if each.names.demand}
         models = await self.shared.champions.fetch_pairs(pairs) if pairs else {}
         for name, said in written.items():
@@ -153,7 +155,7 @@ class ForecasterCore:
                 self._follow(self._sites[name], plan)
             else:
                 self._plans[name] = plan
-        self._written.forget(names)
+        self._written.forget()
 
     def _planned(self, site: str, written: InForce, models: ZoneModels | str | None) -> Planned:
         step = self.shared.sites[site].grid.step_of(written.origin)

@@ -9,7 +9,7 @@ from services.forecaster.registered import DEMAND, WEATHER
 from shared.contracts.messages import ModelEvent, ModelNames
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Iterable
     from datetime import datetime
 
 __all__ = ["InForce", "Written", "events_of"]
@@ -59,14 +59,17 @@ class Written:
         kind = WEATHER if event.model.startswith(f"{WEATHER}-") else DEMAND
         self._events.setdefault(event.site, {}).setdefault((event.origin, event.zone), {})[kind] = event
 
-    def of(self, sites: Collection[str]) -> dict[str, list[InForce]]:
-        """Return what was said of those of some sites of which anything was."""
-        return {site: self._said(site) for site in sites if site in self._events}
+    def any_of(self, sites: Iterable[str]) -> bool:
+        """Tell whether anything was said of one of these."""
+        return any(site in self._events for site in sites)
 
-    def forget(self, sites: Collection[str]) -> None:
-        """Forget what was said of some sites."""
-        for site in sites:
-            self._events.pop(site, None)
+    def all(self) -> dict[str, list[InForce]]:
+        """Return what was said of each site."""
+        return {site: self._said(site) for site in self._events}
+
+    def forget(self) -> None:
+        """Forget all of it."""
+        self._events.clear()
 
     def _said(self, site: str) -> list[InForce]:
         found = []
