@@ -308,7 +308,7 @@ class ForecasterCore:
         except ValidationError:  # who follows the topic counts it
             return
         site = self.shared.sites.get(event.site)
-        if event.change != "in_force" or site is None:
+        if event.change != "in_force" or site is None or event.zone not in site.zones:
             return
         folded = self._sites[site.name].last_step if site.name in self._sites else None
         if folded is None or site.grid.step_of(event.origin) > folded:

@@ -146,7 +146,8 @@ def _part(cores: Mapping[str, Core], raw: Sequence[_Record]) -> Outcome:
     judged = _answers(cores["ingestor"], raw)
     clean = [record for record in judged if record.topic == topics.CLEAN.name]
     issued = _answers(cores["forecaster"], clean)
-    said = judged + issued + _answers(cores["monitor"], clean + issued)
+    forecasts = [record for record in issued if record.topic == topics.FORECASTS.name]
+    said = judged + issued + _answers(cores["monitor"], clean + forecasts)
     return {
         topic.name: [fact(r.topic, r.key, r.value or b"", r.headers) for r in said if r.topic == topic.name]
         for topic in OUTPUTS

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from services.forecaster.issuing import ZoneModels
     from shared.runtime.records import Outgoing
+    from shared.sites.site import Site
 
     Reading = Callable[..., CleanReading]
 
@@ -49,11 +50,11 @@ class Setting:
     registry: CollectorRegistry
 
     @classmethod
-    def of(cls, library: Library, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Setting:
+    def of(cls, library: Library, monkeypatch: pytest.MonkeyPatch, place: Site = TETOUAN, **settings: Any) -> Setting:
         """Return that of a process that has just started and has read the topic."""
         monkeypatch.setattr(champions_module, "registered", library.answer)
         given = load(ForecasterSettings, **{"models_wait_s": 0, **settings})
-        table = Sites({place.name: place for place in (TETOUAN, NORTH)})
+        table = Sites({each.name: each for each in (place, NORTH)})
         registry = new_registry()
         shared = Shared.of(given, table, registry, Health(broker_up=True))
         shared.champions.changes.read.set()
@@ -259,6 +260,24 @@ def test_a_version_that_is_gone_is_named_and_what_was_before_it_goes_on(
     )
     rest = run(again, of("tetouan", readings[20:]))
     assert of_zone(2, rest) == list(alone(second, readings).values())[20:]
+
+
+def test_what_was_in_force_of_a_zone_that_is_no_longer_forecast_is_passed_over(
+    setting: Setting, library: Library, reading: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table may change between two starts; the other zone changes where it did."""
+    readings = [reading(n) for n in range(20)]
+    core = setting.core()
+    published = run(core, of("tetouan", readings[:AT]))
+    for zone in (1, 2):
+        setting.promote("tetouan", zone, "2")
+    published += run(core, of("tetouan", readings[AT:16]))
+    after = Setting.of(library, monkeypatch, TETOUAN.model_copy(update={"zones": (2,)}))
+    again = after.core()
+    run(again, events_in(published), restore=True)
+    run(again, of("tetouan", readings[:16]), restore=True)
+    assert of_zone(2, run(again, of("tetouan", readings[16:]))) == of_zone(2, run(core, of("tetouan", readings[16:])))
+    resume(after.core(), state_of(again))
 
 
 def test_what_is_in_force_is_waited_for_while_the_registry_is_away(
