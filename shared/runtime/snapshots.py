@@ -207,7 +207,7 @@ def _unpacked(raw: bytes) -> dict[str, NDArray[Any]]:
 
 
 class Snapshots:
-    """The last two snapshots of one consumer group, in a folder or any other place that ``fsspec`` knows.
+    """The last two snapshots of one task, in a folder or any other place that ``fsspec`` knows.
 
     Raises
     ------

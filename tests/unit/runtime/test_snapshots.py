@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -11,6 +15,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from shared.runtime import snapshots
+from shared.runtime.failpoints import VARIABLE
 from shared.runtime.settings import Refused
 from shared.runtime.snapshots import Draft, PartsLostError, Snapshot, SnapshotRefused, Snapshots
 from tests.unit.states import assert_same
@@ -277,6 +282,32 @@ def test_what_a_killed_process_has_left_is_swept_away(tmp_path: Path) -> None:
     (tmp_path / "forecaster" / "000000000002.snapshot.0123.part").write_bytes(b"half")
     store.tidy()
     assert [path.name for path in (tmp_path / "forecaster").iterdir()] == store.names()
+
+
+KILLED = """
+import sys
+import numpy as np
+from shared.runtime.snapshots import Draft, Snapshots
+
+store = Snapshots(sys.argv[1], "forecaster")
+parts = {name: {"state": np.arange(1000)} for name in ("north", "south")}
+before, _ = store.save(Draft({("in", 0): 1}, {}, parts))
+store.save(Draft({("in", 0): 2}, {}, {"south": {"state": np.zeros(1000)}}, before, {"north"}))
+"""
+
+
+def test_killed_in_the_middle_of_a_snapshot_the_one_before_is_whole(tmp_path: Path) -> None:
+    """What was half written has another name, and goes with the next start."""
+    env = {**os.environ, VARIABLE: "in_snapshot:2"}
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    assert subprocess.run(command, env=env, check=False).returncode == -signal.SIGKILL
+    assert len(list((tmp_path / "forecaster").iterdir())) == 2
+    store = Snapshots(str(tmp_path), "forecaster")
+    (name,) = store.names()
+    store.tidy()
+    assert [path.name for path in (tmp_path / "forecaster").iterdir()] == [name]
+    parts = store.parts(store.read(name))
+    assert {part: int(state["state"].sum()) for part, state in parts.items()} == {"north": 499500, "south": 499500}
 
 
 def test_whatever_goes_wrong_at_a_place_is_an_error_of_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
