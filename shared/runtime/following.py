@@ -24,8 +24,9 @@ __all__ = ["follow"]
 
 BROKER_S = 0.2  # between two looks at whether the topics are made
 AGAIN_S = 5.0  # after a poll that has failed
-POLL_MS = 1000
-FETCH_WAIT_MS = 2000  # whoever is at rest rests
+POLL_MS = 200
+REST_MS = 60_000
+FETCH_WAIT_MS = 5000  # of a broker that has nothing new
 
 
 async def follow(
@@ -62,7 +63,7 @@ async def follow(
     handed: dict[TopicPartition, int] = {}  # where partitions are added, all are read anew
     try:
         while True:
-            found = await consumer.getmany(timeout_ms=POLL_MS)
+            found = await consumer.getmany(timeout_ms=REST_MS if whole.is_set() else POLL_MS)
             if found:
                 health.notes.pop(note, None)
             for partition, records in found.items():
