@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.integration.rows import Row
     from tests.integration.streaming import Stream
 
-__all__ = ["Blow", "Rig", "Signal", "random_blows", "rig"]
+__all__ = ["CHUNK", "Blow", "Rig", "Signal", "random_blows", "rig"]
 
 Signal = Literal["SIGKILL", "SIGTERM", "SIGSTOP"]
 
@@ -152,7 +152,7 @@ class Rig:
         self.send(deadly)
         started_s = {}
         for blow in blows:
-            self._let_die(blow)
+            self.let_die(blow)
             started_s[blow.victim] = monotonic_s()
             self.stream.start(blow.victim, ready=False)
         for victim, since_s in started_s.items():
@@ -160,7 +160,8 @@ class Rig:
             self.ready_s.append(monotonic_s() - since_s)
         self.send(rest)
 
-    def _let_die(self, blow: Blow) -> None:
+    def let_die(self, blow: Blow) -> None:
+        """Wait until whoever was told to has died at its point."""
         doomed = self.stream.services[blow.victim]
         until(lambda: doomed.process.poll() is not None, f"the {blow.victim} to die {blow.how}")
         assert doomed.process.returncode == -signal.SIGKILL, doomed.log.read_text()

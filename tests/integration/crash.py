@@ -27,14 +27,20 @@ from uuid import uuid4
 from rich.console import Console
 from rich.table import Table
 
+from services.trainer.announcing import announce, events_of
+from services.trainer.training import TrainingReport
 from shared.contracts import topics
+from shared.contracts.messages import ModelEvent
 from shared.data.year import find_year
 from shared.runtime.administration import ensure_topics
 from shared.runtime.clock import monotonic_s
-from shared.runtime.failpoints import POINTS
-from tests.integration.blows import Blow, Rig, random_blows, rig
+from shared.runtime.failpoints import POINTS, VARIABLE
+from shared.runtime.registry import Registry
+from shared.runtime.settings import Settings, load
+from shared.sites.table import site as tetouan
+from tests.integration.blows import CHUNK, Blow, Rig, random_blows, rig
 from tests.integration.brokers import Broker, until
-from tests.integration.february import START, fit_models
+from tests.integration.february import START, fit_models, registered_again
 from tests.integration.kafka import KafkaMissingError, real_kafka
 from tests.integration.outcome import compare, compare_states
 from tests.integration.rows import divided, in_turn, troubled, troubled_year
@@ -45,6 +51,7 @@ from tests.integration.undisturbed import Undisturbed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from shared.runtime.failpoints import Point
     from tests.integration.outcome import Outcome, States
 
     Act = Callable[[Rig, "Lab"], tuple[Outcome, States]]
@@ -98,6 +105,15 @@ class Lab:
         self.rows = in_turn(records, topics.PARTITIONS)
         self._undisturbed = Undisturbed(self.models_dir, [self.rows], self.settings)
 
+    def promote(self, broker: Broker) -> None:
+        """Register the champions once more, and tell the forecasters that these are to run."""
+        settings = load(Settings, state_dir=self.models_dir)
+        registry = Registry(settings.registry_uri, settings.artifact_root)
+        again = registered_again(registry)
+        report = TrainingReport("again", START - timedelta(minutes=10), START, again, ())
+        told = load(Settings, kafka_bootstrap=broker.bootstrap, topic_prefix=broker.prefix)
+        assert announce(events_of(report, tetouan("tetouan")), told) is None
+
     def run(self, scenario: Scenario) -> Result:
         """Stream the rows through services that are struck, and compare what they have left behind."""
         broker = Broker("kafka", self._bootstrap, f"crash-{uuid4().hex[:8]}.")
@@ -108,12 +124,25 @@ class Lab:
         with rig(broker, folder, self.models_dir, free_port, settings, replicas=self._replicas, leaks=leaks) as running:
             found, states = scenario.act(running, self)
             ready_s = max(running.ready_s, default=0.0)
-        return self._judged(scenario, found, states, ready_s, leaks)
+        undisturbed = self._undisturbed
+        if scenario.promotes:
+            in_force = [event for event in events_on(broker) if event.change == "in_force"]
+            said = [event.to_bytes() for event in in_force]
+            undisturbed = Undisturbed(self.models_dir, [self.rows], self.settings, said)
+        return self._judged(scenario, undisturbed, found, states, ready_s, leaks)
 
-    def _judged(self, scenario: Scenario, found: Outcome, states: States, ready_s: float, leaks: list[str]) -> Result:
-        expected = self._undisturbed.states(states)
+    def _judged(
+        self,
+        scenario: Scenario,
+        undisturbed: Undisturbed,
+        found: Outcome,
+        states: States,
+        ready_s: float,
+        leaks: list[str],
+    ) -> Result:
+        expected = undisturbed.states(states)
         unlike = compare_states(expected, states)
-        differences = compare(self._undisturbed.whole, found)
+        differences = compare(undisturbed.whole, found)
         doubled = sum(difference.doubled for difference in differences)
         wrong = [str(difference) for difference in differences if difference.wrong] + unlike
         return Result(
@@ -163,6 +192,55 @@ def with_zombie(victim: str) -> Act:
     return act
 
 
+def with_promotion(victim: str, point: Point) -> Act:
+    """Return what has other models take over in a batch at whose end the victim dies, and once more without snapshots.
+
+    It is told of them at rest, so that they take over with the first reading that comes then.
+    """
+
+    def act(running: Rig, lab: Lab) -> tuple[Outcome, States]:
+        first, deadly, second, rest = divided(lab.rows, 4)
+        stream, blow = running.stream, Blow(victim, point)
+        running.send(first)
+        found = [running.follower.settle()]
+        lab.promote(stream.broker)
+        stream.kill(victim)
+        stream.start(victim, ready=True, **{VARIABLE: f"{point}:1"})
+        until(lambda: is_told(running, victim), "the promoted models to be there")
+        stream.broker.send_rows(deadly[:CHUNK])
+        running.let_die(blow)
+        running.start(victim)
+        until(lambda: is_told(running, victim), "the promoted models to be there again")
+        running.send(deadly[CHUNK:])
+        until(lambda: in_force_twice(stream.broker), "the promoted models to be in force")
+        stream.kill(victim)
+        stream.forget(victim)
+        running.start(victim)
+        running.send(second)
+        running.strike(Blow(victim, "SIGKILL"), rest)
+        found.append(running.follower.settle())
+        joined = {topic: [fact for part in found for fact in part[topic]] for topic in found[0]}
+        return joined, running.states()
+
+    return act
+
+
+def is_told(running: Rig, victim: str) -> bool:
+    """Tell whether a forecaster has what is to run of every site that it has begun."""
+    return running.stream.services[victim].total("tetouan_champions_confirmed") >= 1
+
+
+def in_force_twice(broker: Broker) -> bool:
+    """Tell whether a second version of a demand model is in force."""
+    demand = [event for event in events_on(broker) if event.model.startswith("zone-demand-")]
+    return any(event.change == "in_force" and event.version == "2" for event in demand)
+
+
+def events_on(broker: Broker) -> list[ModelEvent]:
+    """Return what stands on the topic of model events."""
+    return [ModelEvent.from_bytes(message.value() or b"") for message in broker.everything(topics.MODELS)]
+
+
 def _second(stream: Stream, name: str, lab: Lab, stack: ExitStack) -> Stream:
     """Start a service a second time, with a state folder of its own, until the stack ends."""
     folder = stream.state_dir("second")
@@ -181,6 +259,7 @@ class Scenario:
     blows: int
     act: Act
     env: dict[str, str]
+    promotes: bool = False
 
 
 def scenarios(kills: int, seeds: list[int], rows: int, replicas: int) -> list[Scenario]:
@@ -193,6 +272,10 @@ def scenarios(kills: int, seeds: list[int], rows: int, replicas: int) -> list[Sc
         Scenario(f"{name} is a zombie", 1, with_zombie(name), ON)
         for name in (every["ingestor"][0], every["forecaster"][0])
     ]
+    forecaster = every["forecaster"][0]
+    for point in ("before_commit", "after_send"):
+        act = with_promotion(forecaster, point)
+        found.append(Scenario(f"promotion, {Blow(forecaster, point)}", 4, act, ON, promotes=True))
     for seed in seeds:
         for kind, names in every.items():
             blows = random_blows(seed, names, kills, rows)

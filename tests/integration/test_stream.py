@@ -14,13 +14,13 @@ from backtest.run import judged
 from backtest.tables import ScoreTable
 from cli.watching import last_reading
 from services.trainer.announcing import announce, events_of
-from services.trainer.training import Trained, TrainingReport
+from services.trainer.training import TrainingReport
 from shared.contracts import topics
 from shared.contracts.messages import Forecast, ModelEvent, ModelNames, Scores
-from shared.runtime.registry import Registry, Signature
+from shared.runtime.registry import Registry
 from shared.runtime.settings import Settings, load
 from tests.integration.brokers import Broker, ServiceProcess, letter_of, service, until
-from tests.integration.february import READINGS, START, UNTIL, fit_models, raw_rows
+from tests.integration.february import READINGS, START, UNTIL, fit_models, raw_rows, registered_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,7 +165,8 @@ def test_a_promotion_is_heard_of_and_holds_from_the_next_reading_on(
     *readings, last = judged(year, START, START + timedelta(minutes=30))
     folder = tmp_path / "state"
     shutil.copytree(state_dir, folder)
-    again = registered_again(folder)
+    own = load(Settings, state_dir=folder)
+    again = registered_again(Registry(own.registry_uri, own.artifact_root))
     settings = load(Settings, kafka_bootstrap=embedded_broker.bootstrap, topic_prefix=embedded_broker.prefix)
     embedded_broker.send(topics.CLEAN, [reading.to_bytes() for reading in readings])
     with service("forecaster", embedded_broker, tmp_path, free_port(), TETOUAN_STATE_DIR=str(folder)) as forecaster:
@@ -183,21 +184,6 @@ def test_a_promotion_is_heard_of_and_holds_from_the_next_reading_on(
     assert Counter(event.change for event in said) == {"in_force": 4, "registered": 2, "promoted": 2}
     assert {event.origin for event in said if (event.change, event.version) == ("in_force", "2")} == {last.time}
     assert {event.origin for event in said if event.change == "promoted"} == {START}
-
-
-def registered_again(folder: Path) -> tuple[Trained, ...]:
-    """Register the champions of a state folder once more, as if they were better; return these versions."""
-    settings = load(Settings, state_dir=folder)
-    registry = Registry(settings.registry_uri, settings.artifact_root)
-    signature = Signature({"step": "long"}, {"demand_kw": "double"})
-    again = []
-    for name in ("weather-demand-tetouan-2", "zone-demand-tetouan-2"):
-        champion = registry.champion(name)
-        assert champion is not None
-        files = registry.fetch(champion)
-        version = registry.register(name, files, params={}, metrics={}, tags={}, signature=signature, run_name=name)
-        again.append(Trained(version, promoted=True, reason="it is not worse"))
-    return tuple(again)
 
 
 @pytest.mark.real_kafka

@@ -19,6 +19,7 @@ from services.ingestor.settings import IngestorSettings
 from services.monitor.app import build as monitor
 from services.monitor.settings import MonitorSettings
 from shared.contracts import topics
+from shared.contracts.messages import ModelEvent
 from shared.runtime.settings import PREFIX, Settings, load
 from shared.runtime.state import Preparing, Resumable
 from tests.integration.outcome import OUTPUTS, Share, fact, flat
@@ -65,10 +66,17 @@ class Undisturbed:
         The records in the order in which they are sent.
     settings
         Of the services, beside those of the broker.
+    in_force
+        The values of the model events that say from which origin on which models answer; without any of a site it runs
+        what it begins with.
     """
 
     def __init__(
-        self, models_dir: Path, parts: Sequence[Sequence[Row]], settings: Mapping[str, str] | None = None
+        self,
+        models_dir: Path,
+        parts: Sequence[Sequence[Row]],
+        settings: Mapping[str, str] | None = None,
+        in_force: Sequence[bytes] = (),
     ) -> None:
         given = {name.removeprefix(PREFIX).lower(): value for name, value in (settings or {}).items()}
         registry_uri = load(Settings, state_dir=models_dir).registry_uri
@@ -78,6 +86,7 @@ class Undisturbed:
             "forecaster": forecaster(load(ForecasterSettings, **own)),
             "monitor": monitor(load(MonitorSettings, **own)),
         }
+        self._in_force = [ModelEvent.from_bytes(value) for value in in_force]
         ends: Counter[int] = Counter()
         self._raw = [_sent(rows, ends) for rows in parts]
         self._places = {row.site: row.partition for rows in parts for row in rows}
@@ -120,6 +129,10 @@ class Undisturbed:
     def _run(self, sites: Collection[str]) -> tuple[list[Outcome], Arrays]:
         """Return what cores of their own publish for these sites, part by part, and their arrays in the end."""
         cores = {name: service.make_core() for name, service in self._services.items()}
+        events = [event for event in self._in_force if event.site in sites]
+        cores["forecaster"].restore(
+            [_Record(topics.MODELS.name, 0, n, None, event.to_bytes()) for n, event in enumerate(events)]
+        )
         keys = {site.encode() for site in sites}
         parts = [_part(cores, [record for record in raw if record.key in keys]) for raw in self._raw]
         return parts, {name: _state(core) for name, core in cores.items()}
