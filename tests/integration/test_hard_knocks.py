@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
 
@@ -37,6 +38,7 @@ pytestmark = pytest.mark.real_kafka
 
 OUTAGE_S = 30.0
 HOURS = 48
+FIRST = 6
 
 
 def assert_nothing_lost(broker: Broker, year: Year, expected: list[Forecast]) -> None:
@@ -92,11 +94,14 @@ def test_a_broker_that_goes_is_waited_for_and_nothing_is_lost(
     """The broker is gone for thirty seconds while the replay streams: all stay alive, and go on by themselves."""
     broker = Broker("kafka", mortal_kafka.bootstrap, f"{blow}-{uuid4().hex[:8]}.")
     with streaming(broker, tmp_path, state_dir, free_port) as stream:
+        broker.send(topics.RAW, raw_rows(year)[:FIRST])  # with them the forecaster fetches its models
+        until(lambda: stream.answered(FIRST), "the first forecasts")
+        begin = START + FIRST * timedelta(minutes=year.site.step_minutes)
         command = ["-m", "cli", "replay", "--data", "synthetic", "--speed", "15"]
-        window = ["--from", START.isoformat(), "--until", UNTIL.isoformat()]
+        window = ["--from", begin.isoformat(), "--until", UNTIL.isoformat()]
         replay = subprocess.Popen([sys.executable, *command, *window], env={**os.environ, **broker.env})
         try:
-            until(lambda: stream.answered(21), "the first forecasts")
+            until(lambda: stream.answered(FIRST + 21), "forecasts of what is replayed")
             with mortal_kafka.gone(blow):
                 gone_s = monotonic_s()
                 until(stream.misses_broker, "all services to miss the broker")
