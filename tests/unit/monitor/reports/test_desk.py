@@ -265,7 +265,6 @@ def test_a_site_that_is_forgotten_shows_nothing(desk: Desk) -> None:
         desk.order(1, days=1)
         desk.order(2, days=1)
         desk.desk.forget("tetouan")
-        await asyncio.sleep(0)
         shown = [sample for family in desk.registry.collect() for sample in family.samples if sample.labels.get("site")]
         assert shown == []
         desk.order(1, days=2)
