@@ -119,7 +119,7 @@ class Ahead:
         share = "" if np.isnan(shares["mape"]) else f", MAPE {shares['mape']:.1%}"
         held = f"{shares['coverage']:.0%} of the loads lay in the 90 % interval"
         said = f"it was off by {hour_ahead} an hour ahead and {day_ahead} a day ahead (RMSE){share}; {held}"
-        return f"since {self.record.test_from:%Y-%m-%d} {said}" + (f"; {NO_MAPE}" if self.lately.crosses_zero else "")
+        return f"since {self.record.test_from:%Y-%m-%d} {said}" + (f"; {NO_MAPE}" if self.lately.nears_zero else "")
 
     def to_json(self) -> dict[str, Any]:
         """Return the result for machines; what cannot be computed is None."""

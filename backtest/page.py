@@ -104,7 +104,7 @@ def page_of(result: Backtest) -> str:
             plotly=Markup(get_plotlyjs()),  # noqa: S704 - a script of the package, not of the data
             lowest=charts.LOWEST,
             highest=charts.HIGHEST,
-            no_mape=NO_MAPE if result.table.crosses_zero else None,
+            no_mape=NO_MAPE if result.table.nears_zero else None,
         )
     )
 

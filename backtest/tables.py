@@ -25,7 +25,7 @@ from shared.forecasting.scores import (
     versus_terms,
     whole,
 )
-from shared.forecasting.size import crosses_zero
+from shared.forecasting.size import nears_zero
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -49,7 +49,7 @@ FIGURES = (
     "pinball_kw",
 )
 
-NO_MAPE = "no MAPE: the load crosses zero, where a share of it says nothing"
+NO_MAPE = "no MAPE: the load comes near zero, where a share of it says nothing"
 
 _WEEK_DAYS = 7
 _ESTIMATE_FIGURES = ("rmse_kw", "mae_kw", "mape", "r2")
@@ -87,8 +87,8 @@ class ScoreTable:
         ``rmse_kw``, ``mae_kw``, ``mape``, ``r2`` of the weather estimate against the reading at the origin, or NaN.
     unit
         In which people are shown it, by the size of the loads.
-    crosses_zero
-        Whether there are loads on both sides of zero; then there is no MAPE.
+    nears_zero
+        Whether some of the loads are zero or next to it, or they lie on both sides of it; then there is no MAPE.
     """
 
     zone: int
@@ -100,7 +100,7 @@ class ScoreTable:
     step_minutes: int
     weather_estimate: Mapping[str, float]
     unit: LoadUnit
-    crosses_zero: bool
+    nears_zero: bool
 
     @classmethod
     def of(cls, record: Record, training_mae_kw: float = math.nan) -> ScoreTable:
@@ -126,7 +126,7 @@ class ScoreTable:
         per_lead = {name: np.array([lead[name] for lead in leads]) for name in leads[0]}
         per_lead["mase"] = per_lead["mae_kw"] / (training_mae_kw or math.nan)
         loads_kw = record.demand_kw[history:]
-        if crosses_zero(loads_kw):
+        if nears_zero(loads_kw):
             per_lead["mape"] = np.full_like(per_lead["mape"], math.nan)
         return cls(
             record.zone,
@@ -138,7 +138,7 @@ class ScoreTable:
             record.step_minutes,
             estimate_figures(loads_kw, record.weather_estimate_kw, resolution),
             LoadUnit.of(loads_kw),
-            crosses_zero(loads_kw),
+            nears_zero(loads_kw),
         )
 
     def leads(self, names: Iterable[str] = FIGURES) -> dict[str, dict[str, float | None]]:
@@ -167,7 +167,7 @@ class ScoreTable:
     def __rich__(self) -> Table:
         """Return the result for people."""
         title = f"Zone {self.zone}: {self.answered:,} origins from {self.test_from:%Y-%m-%d %H:%M} UTC"
-        table = Table(title=title, caption=NO_MAPE if self.crosses_zero else None, box=SIMPLE, padding=(0, 1, 0, 0))
+        table = Table(title=title, caption=NO_MAPE if self.nears_zero else None, box=SIMPLE, padding=(0, 1, 0, 0))
         table.add_column("lead", no_wrap=True)
         for heading in (heading.format(unit=self.unit.name) for heading, _ in _SHOWN.values()):
             table.add_column(heading, justify="right", min_width=max(map(len, heading.split())))
@@ -187,11 +187,11 @@ def estimate_figures(
 ) -> dict[str, float]:
     """Return ``rmse_kw``, ``mae_kw``, ``mape`` and ``r2`` of an estimate beside the readings, NaN where it has no pair.
 
-    Both are of shape (n,), NaN where there is none. There is no ``mape`` of readings that cross zero.
+    Both are of shape (n,), NaN where there is none. There is no ``mape`` of readings that come near zero.
     """
     actual, estimate = resolution.multiples(actual_kw), resolution.multiples(estimate_kw)
     figures = _pair_figures(actual, np.stack([estimate] * 3), resolution, week=1)
-    if crosses_zero(actual_kw):
+    if nears_zero(actual_kw):
         figures["mape"] = math.nan
     return {name: figures[name] for name in _ESTIMATE_FIGURES}
 

@@ -307,7 +307,10 @@ def backtest(
     accept_refused: AcceptRefused = False,
     prior: PriorFile = None,
 ) -> None:
-    """History through the very fold that serves the stream, scored per lead; needs no registry."""
+    """History through the very fold that serves the stream, scored per lead; needs no registry.
+
+    There is no MAPE (-) where a load is zero, no more than 1 % of the median, or on the other side of zero.
+    """
     from cli.backtesting import BacktestReports, run_backtest
     from cli.replaying import ReplayWindow
     from shared.runtime.settings import Settings, load

@@ -14,7 +14,7 @@ from shared.forecasting.method import Constants
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.resolution import Resolution
 from shared.forecasting.scores import Term, exactly, figures_of, grouped, pair_terms, r2_of
-from shared.forecasting.size import crosses_zero
+from shared.forecasting.size import nears_zero
 from shared.forecasting.weather import COLUMNS, WeatherDemand
 from shared.runtime.registry import Signature
 
@@ -157,7 +157,7 @@ class ZoneCandidate:
             pairs = pair_terms(actual[lead:], issued[: rows - lead, :, lead - 1].T)
             sums[:, lead - 1] = pairs.sum(axis=1)
         figures = figures_of(sums, resolution)
-        if crosses_zero(actual_kw):  # then a share of the load says nothing
+        if nears_zero(actual_kw):  # then a share of the load says nothing
             del figures["mape"]
         return {
             f"{name}/{group}": value
@@ -299,7 +299,7 @@ def _point_figures(name: str, actual_kw: NDArray[np.float64], estimate_kw: NDArr
     actual, estimate = resolution.multiples(actual_kw[known]), resolution.multiples(estimate_kw[known])
     sums = pair_terms(actual, np.stack((estimate, estimate, estimate))).sum(axis=1)
     figures = {shown: float(figures_of(sums, resolution)[shown]) for shown in _SHOWN}
-    if crosses_zero(actual_kw):
+    if nears_zero(actual_kw):
         del figures["mape"]
     figures["r2"] = r2_of(exactly(sums, Term.SQUARED), actual)
     return {f"{figure}/{name}": value for figure, value in figures.items() if np.isfinite(value)}

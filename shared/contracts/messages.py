@@ -258,7 +258,7 @@ class Score(Message):
     mae_kw: float | None
     """Mean absolute error of the median."""
     mape: float | None
-    """Mean absolute error as a share of the demand: 0.016 is 1.6 %; null where the demand crosses zero."""
+    """Mean absolute error as a share of the demand: 0.016 is 1.6 %; null where some of the demand is next to zero."""
     bias_kw: float | None
     """Mean of forecast less demand: positive where forecasts are too high."""
     coverage: Ratio | None

@@ -26,7 +26,7 @@ from shared.forecasting.issued import IssuedByTarget
 from shared.forecasting.leads import MEAN, lead_groups
 from shared.forecasting.resolution import ABSENT, FirstDay, Resolution
 from shared.forecasting.same_time import SameTime, same_time
-from shared.forecasting.size import crosses_zero
+from shared.forecasting.size import nears_zero
 from shared.forecasting.state import below, fields_of, give, joined, known, whole_number
 from shared.sites.grid import Grid, grid_of
 from shared.sites.site import load_field
@@ -390,11 +390,14 @@ class RollingScores:
 
         Ratios have four decimals.
 
-        A figure is None where it cannot be computed yet; the mean needs every lead. There is no MAPE of a load that has
-        crossed zero lately.
+        A figure is None where it cannot be computed yet; the mean needs every lead. There is no MAPE of a window in
+        which the load comes near zero.
         """
         self._settle()
-        return self._figures.of(self._sums, self.resolution, shares=not crosses_zero(self._loads_kw))
+        newest = (self.clock or 0) % self._loads_kw.size + 1
+        by_age = np.concatenate((self._loads_kw[newest:], self._loads_kw[:newest]))
+        near = [nears_zero(by_age[-steps:]) for steps in self._windows.tolist()]
+        return self._figures.of(self._sums, self.resolution, near)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return copies of the arrays that hold all that is known, by name.
@@ -605,11 +608,10 @@ class _Figures:
             for days in windows_days
         ]
 
-    def of(self, sums: NDArray[np.int64], resolution: Resolution, *, shares: bool) -> tuple[Score, ...]:
-        """Return the scores; ``shares``: whether errors as shares of the load mean something."""
+    def of(self, sums: NDArray[np.int64], resolution: Resolution, near_zero: Sequence[bool]) -> tuple[Score, ...]:
+        """Return the scores; ``near_zero``: in which windows errors as shares of the load say nothing."""
         per_lead = figures_of(sums, resolution)
-        if not shares:
-            per_lead["mape"] = np.full_like(per_lead["mape"], np.nan)
+        per_lead["mape"][np.flatnonzero(near_zero)] = np.nan
         per_lead["skill_vs_same_time_yesterday"] = skill_of(
             whole(sums, Term.VERSUS_NAIVE_SQUARED), whole(sums, Term.NAIVE_SQUARED)
         )

@@ -12,9 +12,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Kw", "crosses_zero", "median_size_kw", "size_kw", "swing_kw", "within"]
+__all__ = ["NEAR_ZERO", "Kw", "median_size_kw", "nears_zero", "size_kw", "swing_kw", "within"]
 
 Kw = float | NDArray[np.float64]
+
+NEAR_ZERO = 0.01
+"""Of the median size of a load: what is no more than this share is next to zero."""
 
 
 def swing_kw(lowest_kw: Kw, highest_kw: Kw) -> NDArray[np.float64]:
@@ -22,9 +25,17 @@ def swing_kw(lowest_kw: Kw, highest_kw: Kw) -> NDArray[np.float64]:
     return np.asarray(np.maximum(np.minimum(highest_kw, -lowest_kw), 0.0))
 
 
-def crosses_zero(loads_kw: NDArray[np.float64]) -> bool:
-    """Tell whether there are loads on both sides of zero; then a mean of errors as shares of them says nothing."""
-    return bool((loads_kw < 0).any() and (loads_kw > 0).any())
+def nears_zero(loads_kw: NDArray[np.float64]) -> bool:
+    """Tell whether some of the loads are zero or next to it, or they lie on both sides of it; NaN is no load.
+
+    Then a mean of errors as shares of the loads (MAPE) says nothing: one such load weighs more than all others.
+    """
+    lowest_kw, highest_kw = (end.reduce(loads_kw, initial=np.nan) for end in (np.fmin, np.fmax))
+    if lowest_kw <= 0.0 <= highest_kw:
+        return True
+    smallest_kw, largest_kw = sorted((abs(lowest_kw), abs(highest_kw)))
+    # the median is no larger than the largest load, and takes ten times as long
+    return bool(smallest_kw <= NEAR_ZERO * largest_kw and smallest_kw <= NEAR_ZERO * median_size_kw(loads_kw))
 
 
 def size_kw(kw: Kw, swing_kw: Kw) -> NDArray[np.float64]:

@@ -104,15 +104,30 @@ def test_a_load_that_crosses_zero_has_no_mape() -> None:
     assert all(line.split()[-7] == "-" for line in said.splitlines() if line.strip().startswith(("1 h", "mean")))
 
 
-@pytest.mark.parametrize("sign", [1.0, -1.0, 0.0])
-def test_a_load_on_one_side_of_zero_has_one(sign: float) -> None:
-    """Feed-in alone, and a load that is nothing at night, have a MAPE, and nothing is said of it."""
+@pytest.mark.parametrize(
+    ("sign", "lowest", "has"),
+    [(1.0, 0.011, True), (-1.0, 0.011, True), (1.0, 0.009, False), (-1.0, 0.009, False), (1.0, 0.0, False)],
+)
+def test_one_load_next_to_zero_leaves_no_mape(sign: float, lowest: float, *, has: bool) -> None:
+    """On either side of zero: a load of more than 1 % of the median is large enough, and nothing is said of it."""
     record = flat_record(9)
-    record.demand_kw[::2] = 0.0
-    record.demand_kw[1::2] *= sign
+    record.demand_kw *= sign
+    record.demand_kw[-5] *= lowest
     table = ScoreTable.of(record)
-    assert None not in {group["mape"] for group in table.to_json()["leads"].values()}
-    assert "MAPE:" not in printed(table, 80)
+    shares = {group["mape"] for group in table.to_json()["leads"].values()}
+    assert (None not in shares) == has
+    assert (shares == {None}) == (not has)
+    assert (table.to_json()["weather_estimate"]["mape"] is not None) == has
+    assert ("no MAPE:" not in printed(table, 80)) == has
+
+
+def test_a_load_of_nothing_has_no_mape() -> None:
+    """A meter that is switched off, and a plant that is dark for most of the time."""
+    record = flat_record(9)
+    record.demand_kw[:] = 0.0
+    assert ScoreTable.of(record).nears_zero
+    record.demand_kw[::7] = 20_000.0
+    assert ScoreTable.of(record).nears_zero
 
 
 def test_the_page_of_a_load_that_crosses_zero_says_why_there_is_no_mape() -> None:

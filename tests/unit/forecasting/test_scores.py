@@ -335,7 +335,7 @@ class TestRollingScores:
         for step in range(40 * DAY):
             rolling.on_reading(step, 0.0)
             rolling.on_forecast(step, np.zeros((3, LEADS)))
-        assert {(score.rmse_kw, score.mape, score.coverage) for score in rolling.scores()} == {(0.0, 0.0, 1.0)}
+        assert {(score.rmse_kw, score.mape, score.coverage) for score in rolling.scores()} == {(0.0, None, 1.0)}
         assert len(rolling.state()["early"]) <= LEADS + 1
         rolling.on_reading(40 * DAY, 0.5)
         assert rolling.resolution == Resolution(-6)
@@ -424,8 +424,8 @@ class TestRollingScores:
             expected = rolling.resolution.rounded(mean) if name.endswith("_kw") else round(mean, 4)
             assert getattr(score, name) == float(expected)
 
-    @pytest.mark.parametrize(("low_kw", "has"), [(50.0, True), (0.0, True), (-50.0, False)])
-    def test_a_load_that_crosses_zero_has_no_mape(self, low_kw: float, *, has: bool) -> None:
+    @pytest.mark.parametrize(("low_kw", "has"), [(50.0, True), (0.6, True), (0.4, False), (0.0, False), (-50.0, False)])
+    def test_a_load_that_comes_near_zero_has_no_mape(self, low_kw: float, *, has: bool) -> None:
         """A share of next to nothing says nothing: MAPE is null on the wire, the other figures are there."""
         rolling = RollingScores(24, 24, (1, 7))
         for step in range(30):
@@ -434,6 +434,16 @@ class TestRollingScores:
         for score in rolling.scores():
             assert (score.mape is not None) == has
             assert score.rmse_kw is not None
+
+    def test_an_outage_leaves_the_windows_after_it_their_mape(self) -> None:
+        """The day after it has one again; the week that holds it has none."""
+        rolling = RollingScores(24, 24, (1, 7))
+        for step in range(72):
+            rolling.on_reading(step, 0.0 if step == 47 else 100.0)
+            rolling.on_forecast(step, np.repeat([[103.1], [99.3], [109.0]], 24, axis=1))
+            if step in {46, 47, 70, 71}:
+                has = {score.window_days: score.mape is not None for score in rolling.scores() if score.lead_minutes}
+                assert has == {1: step in {46, 71}, 7: step == 46}
 
     def test_skill_is_against_the_reading_a_day_before_the_target(self) -> None:
         """A load that falls by 4 kW a day against forecasts 1 kW off: a skill of 3/4."""
