@@ -14,7 +14,8 @@ from shared.data.hints import Hints
 from shared.data.toml import as_toml
 from shared.data.year import SYNTHETIC, DataError, find_year
 from shared.runtime.clock import monotonic_s
-from shared.runtime.settings import Refused, load, unwritable
+from shared.runtime.settings import PREFIX, Refused, load, unwritable
+from shared.sites.table import known_sites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -86,6 +87,8 @@ def _say(year: Year, doubts: Iterable[str], settings: Settings, console: Console
         lines += ["which is this table, to be saved in a file that TETOUAN_SITES names:", "", as_toml(year.site)]
     elif absent := [repr(column) for column in settings.place.columns if column not in year.site.columns]:
         lines += [f"without {', '.join(absent)}: the data have no such column"]
+    if doubt := known_sites(settings.sites).doubts.get(year.site.name):
+        lines += [f"{PREFIX}SITES={str(settings.sites)!r}: {doubt}"]
     lines += doubts
     console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
 

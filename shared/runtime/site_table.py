@@ -14,6 +14,8 @@ from shared.runtime.site_notes import SHOWN
 from shared.sites.table import known_sites
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from prometheus_client import CollectorRegistry
 
     from shared.runtime.health import Health
@@ -60,16 +62,18 @@ class UnknownSites:
 def served_sites(settings: Settings, health: Health) -> Sites:
     """Return the sites that a service serves: all of the table.
 
-    Log and ``/readyz`` name the entries that are no sites, each with what to change, and a choice of zones that no
-    service looks at.
+    Log and ``/readyz`` name the entries that are no sites, and those that are probably not as they were meant, each
+    with what to change, and a choice of zones that no service looks at.
     """
-    sites = known_sites(settings.sites)
+    sites, file = known_sites(settings.sites), str(settings.sites)
     for name, line in sites.refused.items():
-        log.error("an entry of the table of sites is refused", site=name, why=line)
+        log.error("an entry of the table of sites is refused", file=file, site=name, why=line)
+    for name, line in sites.doubts.items():
+        log.warning("an entry of the table of sites is in doubt", file=file, site=name, why=line)
     if sites.refused:
-        more = len(sites.refused) - SHOWN
-        lines = [*list(sites.refused.values())[:SHOWN], *([f"and {more} more"] if more > 0 else [])]
-        health.notes["refused sites"] = f"{'; '.join(lines)}: mend them, and start anew"
+        health.notes["refused sites"] = f"{_few(sites.refused)}: mend them in {file}, and start anew"
+    if sites.doubts:
+        health.notes["sites in doubt"] = f"{_few(sites.doubts)} ({file})"
     place = sites.get(settings.site)
     if place is not None and "zones" in settings.model_fields_set and set(settings.zones) != set(place.zones):
         chosen, forecast = (", ".join(map(str, zones)) for zones in (settings.zones, place.zones))
@@ -77,3 +81,9 @@ def served_sites(settings: Settings, health: Health) -> Sites:
         health.notes["zones"] = f"{said}: set zones in its table ({PREFIX}SITES)"
         log.warning("a setting that services do not look at", why=health.notes["zones"])
     return sites
+
+
+def _few(lines: Mapping[str, str]) -> str:
+    """Return the first lines, and how many there are beside them."""
+    more = len(lines) - SHOWN
+    return "; ".join([*list(lines.values())[:SHOWN], *([f"and {more} more"] if more > 0 else [])])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from shared.sites.site import Site
 
-__all__ = ["in_its_country", "zone_like"]
+__all__ = ["doubt_of_holidays", "in_its_country", "zone_like"]
 
 YEARS = range(2000, 2051)
 """The years whose holidays of a subdivision are known."""
@@ -85,6 +85,25 @@ def in_its_country(place: Site) -> Site:
     add, remove = add | (regional - national - remove), remove | (national - regional - add)
     dates = {"add": tuple(sorted(add)), "remove": tuple(sorted(remove))}
     return place.model_copy(update={"holidays": place.holidays.model_copy(update=dates)})
+
+
+def doubt_of_holidays(place: Site) -> str | None:
+    """Return which days are removed from the holidays of a site although they are none; None where there is no such.
+
+    It may be no mistake: another version of the package may list other days. ``place`` is as its table has it.
+    """
+    if not place.holidays.remove:
+        return None
+    where = "a site without a country"
+    listed: frozenset[date] = frozenset()
+    if place.country is not None:
+        where = place.country if place.subdivision is None else f"{place.country}, {place.subdivision}"
+        listed = _dates(place.country, place.subdivision)
+    vain = [str(day) for day in place.holidays.remove if day.year in YEARS and day not in listed]
+    if not vain:
+        return None
+    said = f"{place.name}.holidays.remove has {', '.join(vain)}, which {'is' if len(vain) == 1 else 'are'} no public"
+    return f"{said} holiday of {where}: mend the date, or take it out"
 
 
 @cache

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from datetime import UTC, date, datetime
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -52,6 +53,10 @@ Unit = Literal["W", "kW", "MW", "Wh", "kWh", "MWh"]
 Kind = Literal["power", "energy", "register"]
 """What a column holds, see `Measure`."""
 
+LONGEST_RAMADAN_DAYS = 31  # a month of the moon has 29 or 30; tables of several years differ by one
+
+_DATES = "dates in brackets, without quotes, such as [2019-08-06]"
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Dates = Annotated[tuple[date, ...], Field(strict=False)]  # an array of TOML is a list
 Spells = Annotated[tuple[Annotated[tuple[date, date], Field(strict=False)], ...], Field(strict=False)]
@@ -77,9 +82,11 @@ class Overrides(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    add: Dates = ()
-    remove: Dates = ()
-    ramadan: Spells = ()
+    add: Dates = Field(default=(), description=_DATES)
+    remove: Dates = Field(default=(), description=_DATES)
+    ramadan: Spells = Field(
+        default=(), description="the first and the last day of each in brackets, such as [[2019-05-06, 2019-06-03]]"
+    )
 
     @field_validator("remove")
     @classmethod
@@ -94,6 +101,11 @@ class Overrides(BaseModel):
         for first, last in ramadan:
             if first > last:
                 raise ValueError(f"{first} is after {last}: give the first day, then the last")
+            if (days := (last - first).days + 1) > LONGEST_RAMADAN_DAYS:
+                raise ValueError(f"{first} to {last} are {days} days: give each Ramadan, of 29 or 30 days, on its own")
+        for (_, last), (first, _) in pairwise(sorted(ramadan)):
+            if first <= last:
+                raise ValueError(f"one begins on {first} and another ends on {last}: keep one, or mend the dates")
         return ramadan
 
 
@@ -110,8 +122,8 @@ class Measure(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    kind: Kind = "power"
-    unit: Unit = "kW"
+    kind: Kind = Field(default="power", description='"power", "energy" or "register"')
+    unit: Unit = Field(default="kW", description='"W", "kW" or "MW", of energy also "Wh", "kWh" or "MWh"')
 
     @field_validator("unit")
     @classmethod
@@ -133,7 +145,7 @@ POWER_KW = Measure()
 class Column(Measure):
     """A column as the table of a site describes it where its name alone does not do."""
 
-    field: str
+    field: str = Field(description='the field of the column, such as "zone_1_kw"')
 
     @property
     def measure(self) -> Measure:
@@ -151,25 +163,36 @@ class Site(BaseModel):
     ``date_column`` holds the dates where ``time_column`` holds but times of day: the two are read as one text with a
     blank between. ``day_first`` and ``time_format`` tell how times are written, see :mod:`shared.data.times`. Without
     a ``country`` no public holidays are known; ``holidays`` holds what sets the site apart from its country, that of
-    the ``subdivision`` included.
+    the ``subdivision`` included. The descriptions of the fields say what to write in a file.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    name: Name
-    step_minutes: StepMinutes
-    country: str | None = None
-    subdivision: str | None = None
-    time_zone: str
-    time_column: str
-    date_column: str | None = None
-    day_first: bool = False
-    time_format: str | None = None
-    columns: dict[str, str]
-    measures: dict[str, Measure] = {}
-    ignore: Names = ()
-    zones: Zones = Field(default_factory=lambda given: _zones_in(given["columns"].values()))
-    limits: dict[str, Limits] = {}
-    holidays: Overrides = Overrides()
+    name: Name = Field(description="a name of letters, digits, dots, dashes and underscores")
+    step_minutes: StepMinutes = Field(description="5, 10, 15, 30 or 60, without quotes")
+    country: str | None = Field(default=None, description='an ISO 3166-1 code, such as "ES"')
+    subdivision: str | None = Field(default=None, description='a code of the `holidays` package, such as "MD"')
+    time_zone: str = Field(description='an IANA name, such as "Europe/Madrid"')
+    time_column: str = Field(description='the name of a column, such as "time"')
+    date_column: str | None = Field(default=None, description='the name of a column, such as "date"')
+    day_first: bool = Field(default=False, description="true or false, without quotes")
+    time_format: str | None = Field(
+        default=None, description=f'a format of strptime, such as "%d.%m.%Y %H:%M", or one of {", ".join(EPOCHS)}'
+    )
+    columns: dict[str, str] = Field(description='each column with its field, such as "Load" = "zone_1_kw"')
+    measures: dict[str, Measure] = Field(
+        default={}, description='each field with what it holds, such as zone_1_kw = {kind = "energy", unit = "kWh"}'
+    )
+    ignore: Names = Field(default=(), description='names of columns in brackets, such as ["note"]')
+    zones: Zones = Field(
+        default_factory=lambda given: _zones_in(given["columns"].values()),
+        description="numbers of zones in brackets, such as [1, 2]",
+    )
+    limits: dict[str, Limits] = Field(
+        default={}, description="each field with its lowest and highest value, such as zone_1_kw = [0, 40_000]"
+    )
+    holidays: Overrides = Field(
+        default=Overrides(), description="a table of add, remove and ramadan, such as add = [2019-08-06]"
+    )
 
     @field_validator("time_zone")
     @classmethod

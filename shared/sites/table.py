@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from shared.sites.country import in_its_country
-from shared.sites.likeness import closest
+from shared.sites.country import doubt_of_holidays, in_its_country
+from shared.sites.refusal import refusal_of
 from shared.sites.shown import shown
-from shared.sites.site import WEATHER, Column, Measure, Overrides, Site
+from shared.sites.site import WEATHER, Column, Site
+from shared.sites.toml_file import tables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
-
-    from pydantic_core import ErrorDetails
 
 __all__ = ["BUILT_IN", "Sites", "known_sites", "site"]
 
@@ -29,10 +27,19 @@ BUILT_IN = "tetouan"
 
 @dataclass(frozen=True, eq=False)
 class Sites(Mapping[str, Site]):
-    """The sites of a table by name; ``refused`` says of each entry that is none why, one line that names the field."""
+    """The sites of a table by name.
+
+    Attributes
+    ----------
+    refused
+        Why an entry is none, by its name: one line that names the field.
+    doubts
+        What is probably a mistake in an entry that is a site, by its name: one line.
+    """
 
     known: Mapping[str, Site]
     refused: Mapping[str, str] = field(default_factory=dict)
+    doubts: Mapping[str, str] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Site:
         return self.known[name]
@@ -70,16 +77,19 @@ def known_sites(file: Path | None = None) -> Sites:
     ValueError
         If the file cannot be read, or is no file of tables: one line that says what to change.
     """
-    tables = _tables(files(__package__).joinpath("sites.toml").read_bytes())
-    own = _tables(_read(file)) if file else {}
+    tables = tables_of(files(__package__).joinpath("sites.toml").read_bytes())
+    own = tables_of(_read(file)) if file else {}
     known = {name: _site(name, table) for name, table in tables.items() if name not in own}
-    refused = {}
+    refused, doubts = {}, {}
     for name, table in own.items():
         try:
-            known[name] = in_its_country(_site(name, _changed(tables.get(name, {}), table)))
+            described = _site(name, _changed(tables.get(name, {}), table))
+            known[name] = in_its_country(described)
+            if doubt := doubt_of_holidays(described):
+                doubts[name] = doubt
         except ValueError as error:
             refused[name] = str(error)
-    return Sites(known, refused)
+    return Sites(known, refused, doubts)
 
 
 def _changed(built_in: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
@@ -94,20 +104,9 @@ def _read(file: Path) -> bytes:
         raise ValueError(f"{error.strerror}: give the path of a TOML file that can be read") from None
 
 
-def _tables(raw: bytes) -> dict[str, dict[str, Any]]:
-    try:
-        tables = tomllib.loads(raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"no UTF-8 at byte {error.start}: save the file as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"no TOML: {error}: mend it there") from None
-    for name, table in tables.items():
-        if not isinstance(table, dict):
-            raise ValueError(f"{name} = {shown(table)} belongs to no site: write [NAME], its name, above it")  # noqa: TRY004 - a file is at fault, no caller
-    return tables
-
-
 def _site(name: str, table: dict[str, Any]) -> Site:
+    if "name" in table:
+        raise ValueError(f"{name}.name = {shown(table['name'])}: the heading [{name}] is the name: leave the key out")
     described = {path: cell for path, cell in _columns(table).items() if isinstance(cell, dict)}
     read = {column: _column(f"{name}.columns.{column}", cell) for column, cell in described.items()}
     if read:
@@ -115,9 +114,9 @@ def _site(name: str, table: dict[str, Any]) -> Site:
         measures = {column.field: column.measure for column in read.values()}
         table = {**table, "columns": _columns(table) | fields, "measures": table.get("measures", {}) | measures}
     try:
-        return Site(**{"name": name, **table})
+        return Site(name=name, **table)
     except ValidationError as error:
-        _refuse(name, error.errors(include_url=False), Site)
+        raise refusal_of(name, error, Site) from None
 
 
 def _columns(table: dict[str, Any]) -> dict[str, Any]:
@@ -129,27 +128,7 @@ def _column(path: str, cell: dict[str, Any]) -> Column:
     try:
         column = Column(**cell)
     except ValidationError as error:
-        _refuse(path, error.errors(include_url=False), Column)
+        raise refusal_of(path, error, Column) from None
     if column.field in WEATHER:
         raise ValueError(f'{path} = {shown(cell)}: weather has no unit and no kind: write "{column.field}" alone')
     return column
-
-
-def _refuse(above: str, errors: Sequence[ErrorDetails], table: type[BaseModel]) -> NoReturn:
-    """Raise as one line what is wrong first below that path, where such a table stands.
-
-    A key that is not known comes before one that is missing: it may be that one, misspelt.
-    """
-    error = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
-    *inner, key = error["loc"]
-    path = ".".join(str(part) for part in (above, *inner, key))
-    if error["type"] == "missing":
-        raise ValueError(f"{path} is missing: give it")
-    if error["type"] == "extra_forbidden":
-        known: type[BaseModel] = table
-        if inner:
-            known = Overrides if inner[0] == "holidays" else Measure
-        meant = closest(str(key), known.model_fields)
-        hint = f"did you mean {meant}? Use" if meant else "use"
-        raise ValueError(f"{path} is no field: {hint} one of {', '.join(known.model_fields)}")
-    raise ValueError(f"{path} = {shown(error['input'])}: {error['msg'].removeprefix('Value error, ')}")

@@ -25,6 +25,18 @@ def test_a_wrong_entry_is_named_and_the_other_sites_are_served(tmp_path: Path, m
     monkeypatch.setenv(PREFIX + "SITE", "south")
     assert list(served_sites(load(Settings), health)) == ["tetouan", "north"]
     assert health.notes["refused sites"].startswith("south.step_minutes = 7: ")
+    assert health.notes["refused sites"].endswith(f"mend them in {file}, and start anew")
+    assert "sites in doubt" not in health.notes
+
+
+def test_a_site_in_doubt_is_named_and_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day that is removed from the holidays and is none is probably another day."""
+    file, health = tmp_path / "sites.toml", Health()
+    file.write_text(GOOD.format("north") + "holidays = {remove = [2019-01-01]}", encoding="utf-8")
+    monkeypatch.setenv(PREFIX + "SITES", str(file))
+    assert "north" in served_sites(load(Settings), health)
+    assert health.notes["sites in doubt"].startswith("north.holidays.remove has 2019-01-01, which is no public holiday")
+    assert str(file) in health.notes["sites in doubt"]
 
 
 @pytest.mark.parametrize(("zones", "said"), [("2", False), ("1,2", True), (None, False)])
