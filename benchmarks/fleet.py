@@ -23,8 +23,7 @@ from shared.data.year import find_year
 from shared.runtime.administration import ensure_topics, partitions_of
 from shared.runtime.clock import monotonic_s
 from shared.runtime.settings import Settings, load
-from tests.integration.brokers import Broker, span_of, until
-from tests.integration.crash import free_port
+from tests.integration.brokers import Broker, free_port, span_of, until
 from tests.integration.february import START
 from tests.integration.streaming import NAMES, Stream
 from tests.integration.synthetic_sites import synthetic_sites, table_of

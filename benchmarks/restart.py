@@ -36,8 +36,7 @@ from shared.contracts import topics
 from shared.data.year import find_year
 from shared.runtime.administration import ensure_topics
 from shared.runtime.clock import monotonic_s
-from tests.integration.brokers import Broker, until
-from tests.integration.crash import free_port
+from tests.integration.brokers import Broker, free_port, until
 from tests.integration.february import START, fit_models
 from tests.integration.kafka import real_kafka
 from tests.integration.streaming import NAMES, Stream, streaming

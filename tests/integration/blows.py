@@ -64,9 +64,11 @@ def random_blows(seed: int, victims: Sequence[str], count: int, rows: int) -> li
 
 @dataclass
 class Rig:
-    """A running stream, who listens to it, and how long its services took to be ready after each blow.
+    """A running stream and who listens to it.
 
-    ``ahead`` records may be on their way, and ``chunk`` are sent between two looks at how many are.
+    ``ready_s`` is how long a service took to be ready after each blow, ``hand_over_s`` how long all services took to
+    have answered everything after each change of their replicas. ``ahead`` records may be on their way, and ``chunk``
+    are sent between two looks at how many are.
     """
 
     stream: Stream
@@ -75,6 +77,7 @@ class Rig:
     ahead: int = AHEAD
     chunk: int = CHUNK
     ready_s: list[float] = field(default_factory=list)
+    hand_over_s: list[float] = field(default_factory=list)
 
     def part(self, rows: Sequence[Row], *blows: Blow) -> Outcome:
         """Stream the rows, the blows evenly among them, and return what has been published in the end."""
@@ -207,11 +210,13 @@ def rig(
     settings: Mapping[str, str] | None = None,
     *,
     replicas: int = 1,
+    at_first: int | None = None,
     leaks: list[str] | None = None,
 ) -> Iterator[Rig]:
     """Run the services and listen to them until the block ends."""
+    running = streaming(broker, folder, models_dir, port, settings, replicas=replicas, at_first=at_first, leaks=leaks)
     with (
-        streaming(broker, folder, models_dir, port, settings, replicas=replicas, leaks=leaks) as stream,
+        running as stream,
         Follower(broker) as follower,
         Backlog(broker.access, NAMES, broker.prefix) as backlog,
     ):

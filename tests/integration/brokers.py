@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from shared.runtime.access import Access
     from tests.integration.rows import Row
 
-__all__ = ["Broker", "LeakError", "ServiceProcess", "letter_of", "service", "span_of", "until"]
+__all__ = ["Broker", "LeakError", "ServiceProcess", "free_port", "letter_of", "service", "span_of", "until"]
 
 PATIENCE_S = 300.0  # for a busy machine: what comes sooner is not waited for
 ANSWER_S = 30.0  # likewise
@@ -70,6 +71,13 @@ def until(done: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -
     while not done():
         assert monotonic_s() < deadline_s, f"waited {patience_s:.0f} s for {what}"
         pause.wait(POLL_S)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)

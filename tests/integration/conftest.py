@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -17,7 +16,7 @@ from shared.data.year import Year, find_year
 from shared.runtime import embedded
 from shared.runtime.access import Access
 from shared.runtime.administration import ensure_topics
-from tests.integration.brokers import PATIENCE_S, Broker
+from tests.integration.brokers import PATIENCE_S, Broker, free_port
 from tests.integration.february import expected_forecasts, fit_models
 from tests.integration.kafka import Kafka, KafkaMissingError, kafka_container, missing, real_kafka
 from tests.used import note
@@ -69,7 +68,7 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[Kafka]:
 def mortal_kafka(request: pytest.FixtureRequest) -> Iterator[Kafka]:
     """A Kafka container of a module's own, to be frozen, stopped and started."""
     with ExitStack() as stack:
-        kafka = _provided(stack, kafka_container(_free_port()))
+        kafka = _provided(stack, kafka_container(free_port()))
         note(request.config, "Apache Kafka to be stopped", kafka.why)
         yield kafka
 
@@ -104,16 +103,10 @@ def broker(request: pytest.FixtureRequest) -> Broker:
     return found
 
 
-@pytest.fixture
-def free_port() -> Callable[[], int]:
+@pytest.fixture(name="free_port")
+def port_finder() -> Callable[[], int]:
     """Gives ports that nobody listens on."""
-    return _free_port
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port
 
 
 @pytest.fixture(scope="session")

@@ -10,155 +10,28 @@ the partitions; each is compared with itself run alone. ``--replicas 2`` runs so
 
 from __future__ import annotations
 
-import argparse
-import json
 import signal
-import socket
-import subprocess
 import sys
-import tempfile
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
-from rich.console import Console
-from rich.table import Table
-
-from services.trainer.announcing import announce, events_of
-from services.trainer.training import TrainingReport
-from shared.contracts import topics
-from shared.contracts.messages import ModelEvent
-from shared.data.year import find_year
-from shared.runtime.administration import ensure_topics
 from shared.runtime.clock import monotonic_s
 from shared.runtime.failpoints import POINTS, VARIABLE
-from shared.runtime.registry import Registry
-from shared.runtime.settings import Settings, load
-from shared.sites.table import site as tetouan
-from tests.integration.blows import CHUNK, Blow, Rig, random_blows, rig
-from tests.integration.brokers import Broker, until
-from tests.integration.february import START, fit_models, registered_again
-from tests.integration.kafka import KafkaMissingError, real_kafka
-from tests.integration.outcome import compare, compare_states
-from tests.integration.rows import divided, in_turn, troubled, troubled_year
+from tests.integration.blows import CHUNK, Blow, random_blows
+from tests.integration.brokers import free_port, until
+from tests.integration.lab import OFF, ON, Scenario, events_on, parser_of, run_all
+from tests.integration.outcome import joined
+from tests.integration.rows import divided
 from tests.integration.streaming import NAMES, Stream, kind_of, replicas_of
-from tests.integration.synthetic_sites import TIME_COLUMN, TIME_FORMAT, synthetic_sites, table_of
-from tests.integration.undisturbed import Undisturbed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from shared.runtime.failpoints import Point
+    from tests.integration.blows import Rig
+    from tests.integration.brokers import Broker
+    from tests.integration.lab import Act, Lab
     from tests.integration.outcome import Outcome, States
 
-    Act = Callable[[Rig, "Lab"], tuple[Outcome, States]]
-
 FROZEN_S = 60.0
-ON, OFF = {"TETOUAN_TRANSACTIONS": "true"}, {"TETOUAN_TRANSACTIONS": "false"}
-
-
-@dataclass(frozen=True)
-class Result:
-    """What became of one scenario."""
-
-    scenario: str
-    blows: int
-    lost: int
-    different: int
-    added: int
-    doubled: int
-    arrays_unlike: int
-    arrays: int
-    slowest_ready_s: float
-    leaks: int
-    """Services that left a connection open at their end, which is no loss, but no good manners either."""
-    passed: bool
-    first: str
-
-    @property
-    def verdict(self) -> str:
-        """What a person wants to know of it."""
-        return "as undisturbed" if self.passed else self.first or "doubled in spite of transactions"
-
-
-class Lab:
-    """One Kafka, one set of rows and models, and what nothing has disturbed."""
-
-    def __init__(self, bootstrap: str, folder: Path, days: int, sites: int, replicas: int) -> None:
-        self._bootstrap = bootstrap
-        self._folder = folder
-        self._replicas = replicas
-        year = find_year("synthetic", folder / "cache")
-        self.models_dir = folder / "models"
-        fit_models(year, self.models_dir)
-        records = {year.site.name: troubled_year(year, days)}
-        others = synthetic_sites(year, sites - 1)
-        for site in others:
-            good = list(site.raw(START, START + timedelta(days=days, minutes=site.step_minutes)))
-            records[site.name] = list(troubled(good, site.name, TIME_COLUMN, TIME_FORMAT))
-        table = folder / "sites.toml"
-        table.write_text(table_of(others), encoding="utf-8")
-        self.settings = {"TETOUAN_SITES": str(table), "TETOUAN_MODELS_WAIT_S": "0"} if others else {}
-        self.rows = in_turn(records, topics.PARTITIONS)
-        self._undisturbed = Undisturbed(self.models_dir, [self.rows], self.settings)
-
-    def promote(self, broker: Broker) -> None:
-        """Register the champions once more, and tell the forecasters that these are to run."""
-        settings = load(Settings, state_dir=self.models_dir)
-        registry = Registry(settings.registry_uri, settings.artifact_root)
-        again = registered_again(registry)
-        report = TrainingReport("again", START - timedelta(minutes=10), START, again, ())
-        told = load(Settings, kafka_bootstrap=broker.bootstrap, topic_prefix=broker.prefix)
-        assert announce(events_of(report, tetouan("tetouan")), told) is None
-
-    def run(self, scenario: Scenario) -> Result:
-        """Stream the rows through services that are struck, and compare what they have left behind."""
-        broker = Broker("kafka", self._bootstrap, f"crash-{uuid4().hex[:8]}.")
-        ensure_topics(broker.access, broker.prefix)
-        folder = Path(tempfile.mkdtemp(dir=self._folder))
-        leaks: list[str] = []
-        settings = {**self.settings, **scenario.env}
-        with rig(broker, folder, self.models_dir, free_port, settings, replicas=self._replicas, leaks=leaks) as running:
-            found, states = scenario.act(running, self)
-            ready_s = max(running.ready_s, default=0.0)
-        undisturbed = self._undisturbed
-        if scenario.promotes:
-            in_force = [event for event in events_on(broker) if event.change == "in_force"]
-            said = [event.to_bytes() for event in in_force]
-            undisturbed = Undisturbed(self.models_dir, [self.rows], self.settings, said)
-        return self._judged(scenario, undisturbed, found, states, ready_s, leaks)
-
-    def _judged(
-        self,
-        scenario: Scenario,
-        undisturbed: Undisturbed,
-        found: Outcome,
-        states: States,
-        ready_s: float,
-        leaks: list[str],
-    ) -> Result:
-        expected = undisturbed.states(states)
-        unlike = compare_states(expected, states)
-        differences = compare(undisturbed.whole, found)
-        doubled = sum(difference.doubled for difference in differences)
-        wrong = [str(difference) for difference in differences if difference.wrong] + unlike
-        return Result(
-            scenario.name,
-            scenario.blows,
-            lost=sum(difference.lost for difference in differences),
-            different=sum(difference.different for difference in differences),
-            added=sum(difference.added for difference in differences),
-            doubled=doubled,
-            arrays_unlike=len(unlike),
-            arrays=sum(map(len, expected.values())),
-            slowest_ready_s=round(ready_s, 1),
-            leaks=len(leaks),
-            passed=not wrong and (scenario.env == OFF or not any(each.doubled for each in differences if each.once)),
-            first="".join(wrong[:1]),
-        )
 
 
 def at_random(blows: list[tuple[int, Blow]]) -> Act:
@@ -219,8 +92,7 @@ def with_promotion(victim: str, point: Point) -> Act:
         running.send(second)
         running.strike(Blow(victim, "SIGKILL"), rest)
         found.append(running.follower.settle())
-        joined = {topic: [fact for part in found for fact in part[topic]] for topic in found[0]}
-        return joined, running.states()
+        return joined(found), running.states()
 
     return act
 
@@ -236,11 +108,6 @@ def in_force_twice(broker: Broker) -> bool:
     return any(event.change == "in_force" and event.version == "2" for event in demand)
 
 
-def events_on(broker: Broker) -> list[ModelEvent]:
-    """Return what stands on the topic of model events."""
-    return [ModelEvent.from_bytes(message.value() or b"") for message in broker.everything(topics.MODELS)]
-
-
 def _second(stream: Stream, name: str, lab: Lab, stack: ExitStack) -> Stream:
     """Start a service a second time, with a state folder of its own, until the stack ends."""
     folder = stream.state_dir("second")
@@ -249,17 +116,6 @@ def _second(stream: Stream, name: str, lab: Lab, stack: ExitStack) -> Stream:
     stack.callback(second.stop)
     second.start(name, TETOUAN_GROUP_INSTANCE_ID=f"{name}-2")
     return second
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A row of the table: its name, how often it strikes, how, and the settings of the services."""
-
-    name: str
-    blows: int
-    act: Act
-    env: dict[str, str]
-    promotes: bool = False
 
 
 def scenarios(kills: int, seeds: list[int], rows: int, replicas: int) -> list[Scenario]:
@@ -285,62 +141,14 @@ def scenarios(kills: int, seeds: list[int], rows: int, replicas: int) -> list[Sc
     return found
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def main() -> int:
     """Run the scenarios and print the table; 1 where one has failed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--days", type=int, default=30, help="days to stream")
+    parser = parser_of(__doc__, sites=1, replicas=1, days=30)
     parser.add_argument("--kills", type=int, default=20, help="random blows in a scenario")
     parser.add_argument("--seeds", default="1", help="seeds of the random scenarios: 1,2,3")
-    parser.add_argument("--sites", type=int, default=1, help="sites to stream")
-    parser.add_argument("--replicas", type=int, default=1, help="processes of each service")
-    parser.add_argument("--only", default="", help="scenarios whose name holds this")
-    parser.add_argument("--json", type=Path, help="write the results to this file")
     arguments = parser.parse_args()
-    console = Console()
-    results: list[Result] = []
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
-    with ExitStack() as stack:
-        try:
-            kafka = stack.enter_context(real_kafka())
-        except KafkaMissingError as error:
-            console.print(str(error))
-            return 2
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        lab = Lab(kafka.bootstrap, folder, arguments.days, arguments.sites, arguments.replicas)
-        for scenario in scenarios(arguments.kills, seeds, len(lab.rows), arguments.replicas):
-            if arguments.only in scenario.name:
-                results.append(_run(scenario, lab))
-                console.print(f"{scenario.name}: {results[-1].verdict}", highlight=False, markup=False)
-    if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(row) for row in results], indent=1) + "\n", encoding="utf-8")
-    console.print(_table(results))
-    return int(not all(result.passed for result in results))
-
-
-def _run(scenario: Scenario, lab: Lab) -> Result:
-    """Run a scenario; one that comes to no end is a row of the table, too."""
-    try:
-        return lab.run(scenario)
-    except (AssertionError, subprocess.TimeoutExpired) as error:
-        return Result(scenario.name, scenario.blows, 0, 0, 0, 0, 0, 0, 0.0, 0, passed=False, first=str(error)[-500:])
-
-
-def _table(results: list[Result]) -> Table:
-    columns = ("scenario", "blows", "lost", "different", "doubled", "arrays unlike", "slowest ready s", "leaks", "")
-    table = Table(*columns)
-    for row in results:
-        counts = (row.blows, row.lost, row.different + row.added, row.doubled)
-        unlike = f"{row.arrays_unlike} of {row.arrays}"
-        ready, leaks = f"{row.slowest_ready_s:.1f}", str(row.leaks)
-        table.add_row(row.scenario, *map(str, counts), unlike, ready, leaks, row.verdict)
-    return table
+    return run_all(arguments, lambda lab: scenarios(arguments.kills, seeds, len(lab.rows), arguments.replicas))
 
 
 if __name__ == "__main__":

@@ -26,8 +26,7 @@ from shared.data.year import find_year
 from shared.runtime.administration import ensure_topics
 from shared.runtime.clock import monotonic_s
 from tests.integration.blows import rig
-from tests.integration.brokers import Broker
-from tests.integration.crash import free_port
+from tests.integration.brokers import Broker, free_port
 from tests.integration.kafka import KafkaMissingError, real_kafka
 from tests.integration.outcome import compare, compare_states, of_sites
 from tests.integration.rows import placed

@@ -37,6 +37,7 @@ __all__ = [
     "compare_states",
     "fact",
     "flat",
+    "joined",
     "last_states",
     "of_sites",
 ]
@@ -225,6 +226,15 @@ def compare(expected: Outcome, found: Outcome, before: AbstractSet[Fact] = froze
         for topic in expected
         for site, (facts, others) in _by_site(expected[topic], found[topic]).items()
     ]
+
+
+def joined(outcomes: Iterable[Outcome]) -> Outcome:
+    """Return all that was published, one outcome after the other."""
+    every: Outcome = {topic.name: [] for topic in OUTPUTS}
+    for outcome in outcomes:
+        for topic, facts in outcome.items():
+            every[topic] += facts
+    return every
 
 
 def of_sites(outcome: Outcome) -> dict[str, Outcome]:

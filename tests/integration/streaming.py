@@ -68,11 +68,6 @@ class Stream:
             **settings,
         }
 
-    @property
-    def names(self) -> list[str]:
-        """The names of all replicas."""
-        return list(self._stacks)
-
     def state_dirs(self, kind: str) -> list[Path]:
         """Return the state folders of the replicas of a service."""
         return [self.state_dir(name) for name in self.replicas[kind]]
@@ -103,11 +98,12 @@ class Stream:
     def kill(self, name: str) -> None:
         """Kill a service without a warning."""
         self.services[name].process.kill()
-        self._stacks[name].close()
+        self.end(name)
 
     def end(self, name: str) -> None:
         """Tell a service to stop, and wait until it has."""
         self._stacks[name].close()
+        del self.services[name]
 
     def forget(self, name: str) -> None:
         """Remove the state folder of a service: what it restores then is on the topics."""
@@ -153,13 +149,15 @@ def streaming(
     *,
     ready: bool = True,
     replicas: int = 1,
+    at_first: int | None = None,
     leaks: list[str] | None = None,
 ) -> Iterator[Stream]:
-    """Run the three services until the block ends."""
+    """Run the three services until the block ends, ``at_first`` so many of the replicas, or all."""
     stream = Stream(broker, folder, models_dir, port, settings or {}, replicas=replicas, leaks=leaks)
     try:
-        for name in stream.names:
-            stream.start(name, ready=False)
+        for names in stream.replicas.values():
+            for name in names[:at_first]:
+                stream.start(name, ready=False)
         if ready:
             until(lambda: all(running.ready() for running in stream.services.values()), "all services to be ready")
         yield stream

@@ -22,11 +22,11 @@ from shared.contracts import topics
 from shared.contracts.messages import ModelEvent
 from shared.runtime.settings import PREFIX, Settings, load
 from shared.runtime.state import Preparing, Resumable
-from tests.integration.outcome import OUTPUTS, Share, fact, flat
+from tests.integration.outcome import OUTPUTS, Share, fact, flat, joined
 from tests.integration.streaming import NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -96,16 +96,16 @@ class Undisturbed:
     def parts(self) -> list[Outcome]:
         """What is published in each part, each site run alone."""
         runs = [self._run({site})[0] for site in self._places]
-        return [_joined(run[n] for run in runs) for n in range(len(self._raw))]
+        return [joined(run[n] for run in runs) for n in range(len(self._raw))]
 
     @property
     def whole(self) -> Outcome:
         """All that is published, each site run alone."""
-        return _joined(self.parts)
+        return joined(self.parts)
 
     def of(self, *sites: str) -> Outcome:
         """Return all that is published for these sites, run together with nothing beside them."""
-        return _joined(self._run(sites)[0])
+        return joined(self._run(sites)[0])
 
     def states(self, shares: Collection[Share]) -> States:
         """Return the arrays that these shares of the services must have in the end.
@@ -176,11 +176,3 @@ def _answers(core: Core, records: Sequence[_Record]) -> list[_Record]:
 
 def _published(offset: int, out: Outgoing) -> _Record:
     return _Record(out.topic, 0, offset, out.key, out.value, out.headers)
-
-
-def _joined(outcomes: Iterable[Outcome]) -> Outcome:
-    joined: Outcome = {topic.name: [] for topic in OUTPUTS}
-    for outcome in outcomes:
-        for topic, facts in outcome.items():
-            joined[topic] += facts
-    return joined
