@@ -4,9 +4,9 @@ Every scenario streams the same days of some sites through up to three processes
 compared with each site run alone in the cores of the services: each record, and each array of the last snapshots. Kafka
 is a container where a Docker engine answers, else the one in TETOUAN_TEST_KAFKA.
 
-A hand-over lasts from the change until all that was sent before it, and a few records more on each partition, are
-answered and committed, less the session time-out where the group must find out that a replica is gone. After each of
-them every partition of every topic is with one replica, and none stays paused.
+A hand-over lasts from the change until every partition is at work with one replica, none of them paused, and all that
+was sent before the change and in the middle of it is answered and committed; less the session time-out where the group
+must find out that a replica is gone. The start of new processes is part of it.
 """
 
 from __future__ import annotations
@@ -58,25 +58,29 @@ def in_steps(changes: Sequence[tuple[Change, bool]]) -> Act:
 
 def _handed_over(running: Rig, change: Change, rows: Sequence[Row], session_s: float) -> Outcome:
     """Make a change while there is work in hand, and wait until all is answered; return what was published."""
+    broker, stream = running.stream.broker, running.stream
+    during, after = divided(rows, 2)
     started_s = monotonic_s()
-    change(running.stream)
-    running.stream.broker.send_rows(rows)
+    change(stream)
+    broker.send_rows(during)
+    for kind in NAMES:
+        until(partial(all_at_work, stream, kind), f"every partition of the {kind} to be at work")
+    broker.send_rows(after)
     found = running.follower.settle()
     running.hand_over_s.append(monotonic_s() - started_s - session_s)
-    for kind in NAMES:
-        until(partial(all_at_work, running.stream, kind), f"every partition of the {kind} to be at work")
     return found
 
 
 def all_at_work(stream: Stream, kind: str) -> bool:
-    """Tell whether the replicas of a service have each partition once, and none of them is paused."""
+    """Tell whether the replicas of a service are ready and have each partition once, and none of them is paused."""
     replicas = [running for name, running in stream.services.items() if kind_of(name) == kind]
-    counts = [
-        tuple(running.metric(f'tetouan_partitions{{state="{state}"}}') for state in ("assigned", "paused"))
-        for running in replicas
-    ]
+    if not all(running.ready() for running in replicas):
+        return False
     read = sum(kind in topic.read_by for topic in topics.ALL if topic is not topics.MODELS)  # which no group reads
-    assigned, paused = map(sum, zip(*counts, strict=True))
+    assigned, paused = (
+        sum(running.metric(f'tetouan_partitions{{state="{state}"}}') for running in replicas)
+        for state in ("assigned", "paused")
+    )
     return (assigned, paused) == (read * topics.PARTITIONS, 0)
 
 
