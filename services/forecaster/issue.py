@@ -91,8 +91,14 @@ class Issue:
         return Forecast.from_bytes(self.to_bytes())
 
     def _notes(self) -> list[dict[str, object]]:
-        if self.forecast.shift is None:
-            return []
-        step, text = self.forecast.shift
-        since = self.origin - (self.forecast.origin_step - step) * timedelta(minutes=self.step_minutes)
-        return [{"kind": "shift", "text": text, "since": since}]
+        forecast, notes = self.forecast, list[dict[str, object]]()
+        if forecast.shift is not None:
+            step, text = forecast.shift
+            notes.append({"kind": "shift", "text": text, "since": self._time_of(step)})
+        if forecast.outage is not None:
+            since = self._time_of(forecast.outage.since_step)
+            notes.append({"kind": "outage", "text": forecast.outage.text, "since": since})
+        return notes
+
+    def _time_of(self, step: int) -> datetime:
+        return self.origin - (self.forecast.origin_step - step) * timedelta(minutes=self.step_minutes)

@@ -180,7 +180,7 @@ class Issuer:
             estimate_kw = max(models.weather.correct(step, now_kw), models.demand.lowest_kw)
             # the two champions of a zone may be of different ages
             if step > models.weather.last_step:
-                label_kw = demand_kw if forecast.reason is None else math.nan  # what the guard refused teaches nobody
+                label_kw = demand_kw if forecast.teaches else math.nan
                 models.weather.partial_fit(step, now_kw, label_kw)
             models.demand.foresee(step, models.weather.correct(step + self._grid.day, tomorrow_kw))
         return Issue(

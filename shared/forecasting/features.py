@@ -233,8 +233,8 @@ class Features:
 
         What is filled among the lags was forecast from one step before, and does no harm.
         """
-        good: NDArray[np.bool_] = np.logical_and.reduce(~history.filled[self._targets(at)], axis=1)
-        return good & ~history.filled[at]
+        good: NDArray[np.bool_] = np.logical_and.reduce(history.good(self._targets(at)), axis=1)
+        return good & history.good(at)
 
     def origin_rows(self, history: History, at: Steps, limit: Floats) -> Floats:
         """Return one row for each of the consecutive origins ``at``, (origins, origin_width).

@@ -95,7 +95,7 @@ class DemandFold:
         """Score all levels over the block that ends at the step."""
         zone, steps = self.zone, self.zone.block_steps
         block, slots = np.arange(at + 1 - steps, at + 1), np.arange(slot + 1 - steps, slot + 1)
-        load_kw = np.where(zone.history.filled[block], np.nan, zone.history.series[LOAD, block])
+        load_kw = np.where(zone.history.good(block), zone.history.series[LOAD, block], np.nan)
         issued_kw = zone.intervals.issued_for(slots)[:, ADAPTED]
         zone.combination.learn(slots, issued_kw, zone.history.day_before_kw(block), load_kw)
         told_kw = {WEATHER: zone.history.series[WEATHER_SERIES, block], CLIMATOLOGY: zone.outlook.usual_kw}

@@ -3,9 +3,11 @@
 A meter that fails says anything: ten times the load, another unit, a value of last week. A load moves from one reading
 to the next by no more than the forecast may err, but for three things. Load is switched for good, so that after an hour
 of refusals the next reading is the new truth. Load is lost in an outage, within one reading: a drop is believed as soon
-as a second reading agrees with it, and of the first one a part is, as it may be either. For some hours after it the
-load may come back at any moment. And whatever had come between, a load comes back to what is usual at this time of such
-a day: that, too, is believed as soon as a second reading agrees. Nothing else makes a load rise like that.
+as a second reading agrees with it, and of the first one a part is, as it may be either. While an outage lasts
+(:mod:`shared.forecasting.outage`), and for some days after a lasting shift, the load may come back at any moment. And
+whatever had come between, a load comes
+back to what is usual at this time of such a day: that, too, is believed as soon as a second reading agrees. Nothing
+else makes a load rise like that.
 
 What is believed although nothing foretold it is believed on for a day, in which the forecast may expect the load of
 before.
@@ -16,7 +18,7 @@ Of a load that crosses zero a drop means nothing: there the guard knows no outag
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import inf
+from math import nan
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -35,13 +37,14 @@ _FEWEST_REFUSED = 2  # readings, however long a step is: a rise that is new need
 
 
 class Verdict(NamedTuple):
-    """Whether a reading is believed, and where it is not, what the load may be as far as it goes."""
+    """Whether a reading is believed, and where it is not, what the load may be as far as it goes.
+
+    ``lost`` tells that load was lost from one reading to the next.
+    """
 
     believed: bool
     perhaps_kw: float | None = None
-
-
-_BELIEVED = Verdict(believed=True)
+    lost: bool = False
 
 
 @dataclass
@@ -70,7 +73,7 @@ class Passing:
 
 @dataclass
 class Guard:
-    """What was refused last, what was lost, and what was believed although nothing foretold it."""
+    """What was refused last, and what was believed although nothing foretold it."""
 
     grid: Grid
     constants: GuardConstants
@@ -81,13 +84,12 @@ class Guard:
         grid, constants = self.grid, self.constants
         self._most_refused = max(grid.steps(constants.refused_minutes)[0], _FEWEST_REFUSED)
         self._most_wild = max(grid.steps(constants.wild_minutes)[0], _FEWEST_REFUSED)
-        self.lost = Passing(self._most_wild)  # the load of before an outage, as times the one in it
         self.unforeseen_kw = Passing(grid.day)  # the last reading, after one that was believed all the same
 
     @property
     def calm(self) -> bool:
         """Whether what is believed depends on nothing but the forecast."""
-        return self.refused == self.lost.steps == self.unforeseen_kw.steps == 0
+        return self.refused == self.unforeseen_kw.steps == 0
 
     def near(self, load_kw: Kw, expected_kw: Kw, usual_error_kw: float, swing_kw: Kw) -> NDArray[np.bool_]:
         """Tell which loads are near what was expected, or no farther from it than the forecast itself may be off.
@@ -99,7 +101,13 @@ class Guard:
         return near
 
     def judge(
-        self, load_kw: float, expected_kw: float, usual_kw: float, usual_error_kw: float, swing_kw: float
+        self,
+        load_kw: float,
+        expected_kw: float,
+        usual_kw: float,
+        usual_error_kw: float,
+        swing_kw: float,
+        without_kw: float = nan,
     ) -> Verdict:
         """Judge the next reading: what `near` says of it, in the light of those before it.
 
@@ -113,55 +121,54 @@ class Guard:
             The usual size of the forecast's error one step ahead.
         swing_kw
             How far the load goes to the other side of zero.
+        without_kw
+            What would be expected of it without the outage that lasts, or on the level of before a lasting shift, NaN
+            where there is none.
         """
         constants = self.constants
-        if self.near(load_kw, expected_kw, usual_error_kw, swing_kw) or self._back(load_kw, expected_kw):
-            return self._believe(load_kw, expected_kw)
+        if self.near(load_kw, expected_kw, usual_error_kw, swing_kw) or self._back(load_kw, expected_kw, without_kw):
+            return self._believe(load_kw)
         if self.near(load_kw, self.unforeseen_kw.value, usual_error_kw, swing_kw):
-            return self._believe_all_the_same(load_kw, expected_kw)
+            return self._believe_all_the_same(load_kw)
         wild = not within(load_kw, expected_kw, constants.wild_ratio, swing_kw)
-        dropped = not wild and swing_kw == 0.0 and abs(load_kw) < abs(expected_kw)
+        less = swing_kw == 0.0 and abs(load_kw) < abs(expected_kw)
+        dropped = less and not wild
+        lost = less and not self.unforeseen_kw.steps  # else what was believed all the same may just be over
         agrees = within(load_kw, self.doubted_kw, constants.ratio, swing_kw)
         usual = within(load_kw, usual_kw, constants.ratio, swing_kw)
         if dropped and agrees:
-            self.lost.note(1.0)
-            return self._believe(load_kw, expected_kw)
-        if (usual and agrees) or self.refused >= (self._most_wild if wild else self._most_refused):
-            return self._believe_all_the_same(load_kw, expected_kw)
+            return self._believe(load_kw, lost=lost)
+        if usual and agrees:
+            return self._believe_all_the_same(load_kw)
+        if self.refused >= (self._most_wild if wild else self._most_refused):
+            return self._believe_all_the_same(load_kw, lost=lost)
         self.refused += 1
-        self.doubted_kw = load_kw if dropped or usual else np.nan
+        self.doubted_kw = load_kw if dropped or usual else nan
         self.wait()
         share = constants.drop_share if dropped else 0.0
         return Verdict(believed=False, perhaps_kw=expected_kw + share * (load_kw - expected_kw) if share else None)
 
     def wait(self) -> None:
         """Let a step go by, also one without a reading."""
-        self.lost.wait()
         self.unforeseen_kw.wait()
 
     def trust(self) -> None:
-        """Believe whatever comes, as long as there is no forecast to judge it by."""
-        self.refused, self.doubted_kw = 0, np.nan
-        self.lost.forget()
+        """Forget all that was doubted: there is no forecast to judge by, or the load is back to what was expected."""
+        self.refused, self.doubted_kw = 0, nan
         self.unforeseen_kw.forget()
 
-    def _back(self, load_kw: float, expected_kw: float) -> bool:
-        """Tell whether the load comes back from an outage."""
-        if not self.lost.steps or abs(load_kw) < abs(expected_kw):
-            return False
-        return bool(within(load_kw, expected_kw, self.constants.ratio * self.lost.value, 0.0))
+    def _back(self, load_kw: float, expected_kw: float, without_kw: float) -> bool:
+        """Tell whether some of what was lost comes back, and no more than was lost."""
+        rises = load_kw * without_kw > 0.0 and abs(load_kw) >= abs(expected_kw)
+        return rises and abs(load_kw) <= self.constants.ratio * abs(without_kw)
 
-    def _believe(self, load_kw: float, expected_kw: float) -> Verdict:
-        self.refused, self.doubted_kw = 0, np.nan
-        if self.lost.steps:  # where nothing is left, no ratio tells what was lost
-            self.lost.value *= expected_kw / load_kw if load_kw else inf
-            if not 1.0 < self.lost.value < inf:
-                self.lost.forget()
+    def _believe(self, load_kw: float, *, lost: bool = False) -> Verdict:
+        self.refused, self.doubted_kw = 0, nan
         if self.unforeseen_kw.steps:
             self.unforeseen_kw.value = load_kw
         self.wait()
-        return _BELIEVED
+        return Verdict(believed=True, lost=lost)
 
-    def _believe_all_the_same(self, load_kw: float, expected_kw: float) -> Verdict:
+    def _believe_all_the_same(self, load_kw: float, *, lost: bool = False) -> Verdict:
         self.unforeseen_kw.note(load_kw)
-        return self._believe(load_kw, expected_kw)
+        return self._believe(load_kw, lost=lost)

@@ -62,7 +62,8 @@ class History:
 
     In the first week the days that there are stand in for the seven; when it is over, it stands in for those before it.
 
-    ``filled`` marks what is not a good reading: missing, refused, or before the first one.
+    ``filled`` marks what is not a good reading: missing, refused, of an outage that is over, or before the first one.
+    ``out`` marks the hours of outages, also of the one that lasts, whose readings stand there as long as it does.
     """
 
     grid: Grid
@@ -73,6 +74,7 @@ class History:
     today: int = field(init=False)  # days since the epoch
     series: Floats = field(init=False)
     filled: NDArray[np.bool_] = field(init=False)
+    out: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self, start: int) -> None:
         self.first_step, self.today = start, start // self.grid.day
@@ -82,6 +84,7 @@ class History:
         self.series = np.zeros((6, steps))
         self.series[WEATHER] = np.nan
         self.filled = np.ones(steps, dtype=np.bool_)
+        self.out = np.zeros(steps, dtype=np.bool_)
 
     def look_up_clock(self) -> None:
         """Look up whether and when the clock is changed in the window."""
@@ -115,7 +118,7 @@ class History:
         """Return the median size of the good loads of the week up to the step, zero where there are none."""
         end = self.index(step) + 1
         week = slice(max(end - _WEEK * self.grid.day, self.index(self.first_step), 0), end)
-        return median_size_kw(self.series[LOAD, week][~self.filled[week]])
+        return median_size_kw(self.series[LOAD, week][self.good(week)])
 
     def next_day(self) -> None:
         """Move the window on by a day."""
@@ -128,6 +131,8 @@ class History:
         self.series[DEVIATION, past] = np.add.accumulate(self.series[LOAD, past] - self.series[MEAN, past])
         self.filled[:-day] = self.filled[day:]
         self.filled[-day:] = True
+        self.out[:-day] = self.out[day:]
+        self.out[-day:] = False
         self.look_up_clock()
 
     def append(self, step: int, loads_kw: Floats, *, filled: bool) -> None:
@@ -202,6 +207,11 @@ class History:
         loads: Floats = self.series[LOAD].take(before)
         return loads
 
+    def good(self, places: Steps | slice) -> NDArray[np.bool_]:
+        """Tell where there are readings that teach something: neither filled nor of an outage."""
+        good: NDArray[np.bool_] = ~(self.filled[places] | self.out[places])
+        return good
+
     def filled_steps(self, at: int, days: int) -> int:
         """Return how many of the readings of so many days up to there are none."""
         return int(np.count_nonzero(self.filled[at + 1 - days * self.grid.day : at + 1]))
@@ -225,6 +235,25 @@ class History:
         for past in (self.series[LOAD, :before], self.series[WEATHER, : before + self.grid.day]):
             past[:] = ratio * past + offset_kw
         self._anchor_anew(self.index(until))
+
+    def mark_out(self, onset_step: int, until: int, *, out: bool) -> None:
+        """Mark the steps up to ``until`` as those of an outage, or as none."""
+        self.out[self.index(onset_step) : self.index(until) + 1] = out
+
+    def share_out_before(self, onset_step: int, until: int) -> float:
+        """Return of which share of the steps up to ``until`` the same time of one of the last seven days was out."""
+        hours = np.arange(self.index(onset_step), self.index(until) + 1)
+        before = hours[:, None] - self.grid.day * np.arange(1, _WEEK + 1)
+        was_out = self.out.take(before, mode="clip") & (before >= 0) & (before < hours[0])
+        return float(was_out.any(axis=1).mean())
+
+    def repair(self, onset_step: int, expected_kw: Floats) -> None:
+        """Let what was expected stand in for the loads of an outage, which has lasted up to the last reading."""
+        first = self.index(onset_step)
+        last = first + len(expected_kw) - 1
+        self.series[LOAD, first : last + 1] = expected_kw
+        self.filled[first : last + 1] = True
+        self._anchor_anew(last)
 
     def _repeat_first_week(self, at: int) -> None:
         """Let the first week, which ends here, stand in for the days before it."""

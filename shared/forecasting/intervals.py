@@ -108,6 +108,11 @@ class Intervals:
         issued_kw: Floats = self.issued_kw[origins, :, self._columns].swapaxes(1, 2).astype(np.float64)
         return issued_kw
 
+    def forget(self, slot: int, count: int) -> None:
+        """Forget what was issued from so many origins before this step of the day: it is not to be scored."""
+        end = self.grid.day + slot
+        self.issued_kw[max(end - count, 0) : end] = np.nan
+
     def learn(
         self, today: int, slot: int, load_kw: Floats, told_kw: Mapping[int, Floats], unit_kw: float = 1.0
     ) -> Floats:

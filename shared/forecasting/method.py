@@ -22,6 +22,7 @@ __all__ = [
     "IntervalConstants",
     "LadderConstants",
     "Method",
+    "OutageConstants",
     "RegressionConstants",
     "ShiftConstants",
     "Value",
@@ -47,6 +48,7 @@ _RATIO = _range("above 1", lambda number: 1 < number < inf)
 _COUNT = _range("that is whole and above 0", lambda number: isinstance(number, int) and number > 0)
 _WHOLE = _range("that is whole", lambda number: isinstance(number, int))
 _ROUNDING = 1e-9
+_WEEK_MINUTES = 10_080
 
 
 def _is_within(value: object, within: Range) -> bool:
@@ -267,6 +269,25 @@ class GuardConstants(Constants):
 
 
 @dataclass(frozen=True)
+class OutageConstants(Constants):
+    """`shared.forecasting.outage`: which hours of a lost load are to be left out of what comes after them."""
+
+    longest_minutes: int = field(default=4320, metadata=_COUNT)
+    """What has been lost for longer is lost for good."""
+    back_share: float = field(default=0.5, metadata=_SHARE)
+    """An outage is over when so much of what was lost is back."""
+    same_hours_share: float = field(default=0.5, metadata=_SHARE)
+    """What was out at the same hours of one of the last seven days, for more than this share of them, is a habit."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.longest_minutes > _WEEK_MINUTES:
+            raise ValueError(
+                f"{type(self).__name__}.longest_minutes is {self.longest_minutes}: use at most {_WEEK_MINUTES}, a week"
+            )
+
+
+@dataclass(frozen=True)
 class Method(Constants):
     """The constants of ``zone-demand``, by the part that they belong to."""
 
@@ -277,6 +298,7 @@ class Method(Constants):
     ladder: LadderConstants = LadderConstants()
     shift: ShiftConstants = ShiftConstants()
     guard: GuardConstants = GuardConstants()
+    outage: OutageConstants = OutageConstants()
 
 
 @dataclass(frozen=True)

@@ -44,13 +44,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from shared.forecasting.reasons import Out
     from shared.forecasting.resolution import Resolution
 
 __all__ = ["VERSION", "Answer", "NotFittedError", "ZoneDemand", "ZoneForecast"]
 
 Floats = NDArray[np.float64]
 
-VERSION = 11
+VERSION = 12
 """Of the state: what an older or newer release wrote is not read."""
 
 _KIND = "zone-demand"
@@ -76,8 +77,9 @@ class ZoneForecast:
 
     ``low_kw`` and ``high_kw``, (coverages, leads), bound an interval for each of ``coverages``, the wider ones around
     the narrower: ``low_kw <= median_kw <= high_kw``. ``reason`` says why the load at the origin is not the meter's,
-    None where it is; ``shift`` is the first step of a lasting shift of the last day, and what it did. ``resolution`` is
-    that of the zone: what is sent is rounded to multiples of it.
+    None where it is; ``shift`` is the first step of a lasting shift of the last day, and what it did; ``outage`` is the
+    outage that lasts, or one of the last day. ``resolution`` is that of the zone: what is sent is rounded to multiples
+    of it.
     """
 
     origin_step: int
@@ -88,7 +90,13 @@ class ZoneForecast:
     answers: tuple[Answer, ...]
     reason: str | None
     shift: tuple[int, str] | None
+    outage: Out | None
     resolution: Resolution
+
+    @property
+    def teaches(self) -> bool:
+        """Whether the load at the origin is one to learn from: read, believed, and of no outage."""
+        return self.reason is None and (self.outage is None or self.outage.until_step is not None)
 
     def bounds_kw(self, coverage: float) -> tuple[Floats, Floats]:
         """Return low and high ends of one interval, (leads,); raises ``ValueError`` where there is no such one."""
@@ -356,9 +364,17 @@ def _forecasts(
         answers = tuple(
             Answer(span.first, span.last, NAMES[span.rung], reasons.why(zone, span, step)) for span in spans
         )
-        shift, resolution = reasons.shifted(zone, step), zone.resolution
         yield ZoneForecast(
-            step, median_kw[row], coverages, low_kw[row], high_kw[row], answers, reason, shift, resolution
+            origin_step=step,
+            median_kw=median_kw[row],
+            coverages=coverages,
+            low_kw=low_kw[row],
+            high_kw=high_kw[row],
+            answers=answers,
+            reason=reason,
+            shift=reasons.shifted(zone, step),
+            outage=reasons.out(zone, step),
+            resolution=zone.resolution,
         )
 
 

@@ -1,8 +1,8 @@
-"""What a forecast says of itself: why the best level does not answer, and how the load has shifted."""
+"""What a forecast says of itself: why the best level does not answer, and whether the load has shifted or is out."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shared.forecasting.digits import digits
 from shared.forecasting.ladder import ADAPTED
@@ -11,7 +11,15 @@ if TYPE_CHECKING:
     from shared.forecasting.ladder import Span
     from shared.forecasting.zone import Zone
 
-__all__ = ["shifted", "why"]
+__all__ = ["Out", "out", "shifted", "why"]
+
+
+class Out(NamedTuple):
+    """An outage that lasts, or that is over for less than a day: its first step, the first one after it, and words."""
+
+    since_step: int
+    until_step: int | None  # None: it lasts
+    text: str
 
 
 def why(zone: Zone, span: Span, step: int) -> str | None:
@@ -20,7 +28,9 @@ def why(zone: Zone, span: Span, step: int) -> str | None:
     The step is one of those that were taken last.
     """
     _, moved = shifted(zone, step) or (step, "")
-    reasons = (_why_lower(zone, span) if span.rung != ADAPTED else moved, zone.outlook.reason)
+    outage = out(zone, step)
+    is_out = outage.text if outage and outage.until_step is None else ""
+    reasons = (_why_lower(zone, span) if span.rung != ADAPTED else moved, is_out, zone.outlook.reason)
     return "; ".join(reason for reason in reasons if reason) or None
 
 
@@ -32,6 +42,23 @@ def shifted(zone: Zone, step: int) -> tuple[int, str] | None:
     if zone.shift.last_offset_kw:
         return onset, f"the load has shifted for good by {digits(zone.shift.last_offset_kw)} kW"
     return onset, f"the load has shifted for good to {zone.shift.last_ratio:.2f} of what it was"
+
+
+def out(zone: Zone, step: int) -> Out | None:
+    """Return the outage that lasts at the step, or that is over for less than a day; else None.
+
+    The step is one of those that were taken last.
+    """
+    outage = zone.outage
+    if outage.lasts:
+        load_kw, without_kw = zone.history.load_kw(zone.history.index(step)), outage.without_kw(step)
+        text = f"load is out: {digits(load_kw)} kW where {digits(without_kw)} kW are expected without the outage"
+        return Out(outage.onset_step, None, text)
+    if outage.last_end < 0 or step - outage.last_end >= zone.grid.day:
+        return None
+    began, ended = (f"{zone.grid.time_of(at):%Y-%m-%d %H:%M}" for at in (outage.last_onset, outage.last_end))
+    text = f"load was out from {began} to {ended} UTC: what was expected stands in for these hours"
+    return Out(outage.last_onset, outage.last_end, text)
 
 
 def _why_lower(zone: Zone, span: Span) -> str:

@@ -15,6 +15,7 @@ load, and the past is moved by it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import nan
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -77,15 +78,19 @@ class LevelShift:
         forecast_kw: NDArray[np.float64],
         usual_error_kw: float,
         range_kw: tuple[float, float],
+        *,
+        may_begin: bool = True,
     ) -> Shift | None:
         """Take a good reading, what was forecast from the step before it, (horizon,), and the load's range before it.
 
         Returns the shift at the reading that confirms it, else None; always None where the horizon is too short to
-        tell.
+        tell, or where none that may be is under way and none ``may_begin``.
         """
         if self.horizon_steps <= len(self.ratios) or self._distrusted(step):
             return None
         if self.onset_step < 0:
+            if not may_begin:
+                return None
             lowest_kw, highest_kw = range_kw
             swing = max(min(highest_kw, -lowest_kw), 0.0)
             if not self.may_begin(load_kw, float(forecast_kw[0]), usual_error_kw, swing):
@@ -95,6 +100,20 @@ class LevelShift:
             largest_kw = max(highest_kw, -lowest_kw)
             self.scale_kw = largest_kw if swing > self.constants.crosses_zero * largest_kw else 0.0
         return self._follow(step, load_kw)
+
+    def old_level_kw(self, step: int, expected_kw: float) -> float:
+        """Return what would be expected of a step without the last shift, NaN where that is not known any more."""
+        if self.last_offset_kw or not self._known(step):
+            return nan
+        return expected_kw / self.last_ratio
+
+    def _known(self, step: int) -> bool:
+        """Tell whether the level of before the last shift may come back at a step."""
+        return self.last_onset >= 0 and step - self.last_onset <= self.constants.known_days * self.grid.day
+
+    def forget(self) -> None:
+        """Take a jump that may turn out to last for one that has passed."""
+        self.onset_step = -1
 
     def _distrusted(self, step: int) -> bool:
         return 0 <= self.returned_step > step - self.constants.distrust_days * self.grid.day
@@ -112,7 +131,7 @@ class LevelShift:
         ratios = self.ratios[1 : self.count]
         ratio = float(ratios.mean())
         shift = abs(ratio - 1.0)
-        known = self.last_onset >= 0 and self.onset_step - self.last_onset <= self.constants.known_days * self.grid.day
+        known = self._known(self.onset_step)
         returning = known and self._returns(ratio)
         back, first, again = self._proof
         steady = bool((np.abs(ratios - ratio) <= self.constants.steadiness * shift).all())

@@ -12,6 +12,7 @@ from shared.forecasting.guard import Guard
 from shared.forecasting.history import History
 from shared.forecasting.intervals import BLOCK_MINUTES, Intervals
 from shared.forecasting.ladder import ADAPTED, NAMES, Ladder
+from shared.forecasting.outage import Outage
 from shared.forecasting.outlook import Outlook
 from shared.forecasting.regression import LeadRegression
 from shared.forecasting.resolution import FirstDay, Resolution
@@ -68,6 +69,7 @@ class Zone:
         self.climatology = Climatology(grid)
         self.combination = Combination(leads, day // self.block_steps, method.combination)
         self.shift = LevelShift(grid, horizon_steps, method.shift)
+        self.outage = Outage(grid, method.outage)
         self.regression = LeadRegression(
             origin_width=self.features.origin_width,
             lead_width=self.features.lead_width,
@@ -92,7 +94,7 @@ class Zone:
             "history": self.history,
             "intervals": self.intervals,
             "ladder": self.ladder,
-            "lost": self.guard.lost,
+            "outage": self.outage,
             "outlook": self.outlook,
             "regression": self.regression,
             "shift": self.shift,
@@ -139,12 +141,51 @@ class Zone:
 
     def move(self, shift: Shift, step: int) -> None:
         """Carry the state over to a load that has shifted for good; the step is that of the last reading."""
+        self.go_on_as_it_is(step)
         self.history.move(shift.onset_step, shift.ratio, shift.offset_kw, step)
         self.intervals.rescale(shift.ratio)
         self.regression.rescale(shift.ratio)
         self.climatology.move(shift.ratio, shift.offset_kw)
         self.combination.rescale(shift.ratio)
         self._see_range(step)
+
+    def lose(self, step: int, load_kw: float) -> None:
+        """Take note of an outage that is believed with the load of a step: it began after the last good reading."""
+        outlook, outage = self.outlook, self.outage
+        onset = max(outlook.good_step, outlook.trusted_step) + 1
+        ahead_kw = outlook.trusted_kw[onset - outlook.trusted_step - 1 :]
+        outage.begin(onset, ahead_kw, load_kw / float(ahead_kw[step - onset]))
+        self.history.mark_out(onset, step, out=True)
+
+    def follow_outage(self, step: int, at: int) -> float:
+        """Return what would be expected of the next step without the outage that lasts, NaN where none does."""
+        outage, usual_kw = self.outage, self.climatology.usual_kw
+        if outage.lasts:
+            now_kw, before_kw = (usual_kw.item(self.features.cell(place)) for place in (at, at - 1))
+            since = outage.onset_step
+            outage.follow(step, now_kw - before_kw)
+            self.history.mark_out(since, step, out=outage.lasts)
+        return outage.without_kw(step)
+
+    def recover(self, step: int) -> None:
+        """Let an outage be over, as the load is back at the step: its hours count as missing, or as a habit."""
+        outage, history, count = self.outage, self.history, step - self.outage.onset_step
+        history.mark_out(step, step, out=False)
+        if history.share_out_before(outage.onset_step, step - 1) > outage.constants.same_hours_share:
+            self.go_on_as_it_is(step)
+            return
+        history.repair(outage.onset_step, outage.expected_kw[:count])
+        self.intervals.forget(step % self.grid.day, count)
+        self.shift.forget()
+        self.guard.trust()
+        outage.end(step)
+        self._see_range(step - 1)
+
+    def go_on_as_it_is(self, step: int) -> None:
+        """Take what may have been an outage up to the step for the load itself."""
+        if self.outage.lasts:
+            self.history.mark_out(self.outage.onset_step, step, out=False)
+            self.outage.forget()
 
     def resume(self) -> None:
         """Take up where a state that was restored left off."""

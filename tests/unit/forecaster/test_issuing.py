@@ -123,6 +123,30 @@ def test_a_lasting_shift_is_noted_for_a_day(fresh: Models, reading: Reading, siz
     assert {issue.moved for issue in issues} == {None}
 
 
+@pytest.mark.parametrize("size", [1, 30, 400])
+def test_an_outage_is_noted_and_teaches_nobody(fresh: Models, reading: Reading, size: int) -> None:
+    """As long as it lasts and for a day after it the messages say since when; the weather model sees no label of it."""
+    begin, end = 50, 74
+    usual = [reading(n).values["zone_1_kw"] or 0.0 for n in range(260)]
+    readings = [reading(n, zone_1_kw=round(0.5 * kw, 1) if begin <= n < end else kw) for n, kw in enumerate(usual)]
+    models = deepcopy(fresh[0])
+    issuer = Issuer(site("tetouan"), (models,))
+    issues = [
+        issue for first in range(0, 260, size) for issue in messages(issuer.answer(readings[first : first + size]))
+    ]
+    noted = [n for n, issue in enumerate(issues) if issue.notes]
+    assert noted == list(range(begin + 1, end + 144))
+    for n in noted:
+        (note,) = issues[n].notes
+        assert (note.kind, note.since) == ("outage", START + begin * STEP)
+        assert note.text.startswith("load is out: " if n < end else "load was out from 2018-03-01 08:20 to")
+    assert [issues[n].levels[0].reason for n in (end - 1, end)] == [issues[end - 1].notes[0].text, None]
+    assert models.weather is not None
+    correction, start = models.weather.correction, step_of(START, 10)
+    without = [n for n in range(260) if np.isnan(correction.residual_kw[(start + n) % len(correction.residual_kw)])]
+    assert without == list(range(begin, end))
+
+
 def test_without_a_weather_model_only_what_it_says_is_missing(fresh: Models, reading: Reading) -> None:
     """The forecast is that of the demand model, to the bit, and names no weather model."""
     (issuer, alone), readings = deepcopy(fresh), [reading(n, humidity_pct=None) for n in range(20)]

@@ -119,8 +119,8 @@ def test_nothing_is_unpickled(saved: Path) -> None:
 
 def test_a_newer_format_asks_for_an_update(saved: Path) -> None:
     """A version that this program does not read is named."""
-    rewritten(saved, header=header(saved, version=12))
-    with pytest.raises(ValueError, match=r"zone-demand\.npz .*format version 12, this program reads 11.*: run"):
+    rewritten(saved, header=header(saved, version=13))
+    with pytest.raises(ValueError, match=r"zone-demand\.npz .*format version 13, this program reads 12.*: run"):
         ZoneDemand.load(saved)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.forecasting.guard import Guard, Passing
+from shared.forecasting.guard import Guard, Passing, Verdict
 from shared.forecasting.method import METHOD
 from shared.sites.grid import Grid
 
@@ -27,6 +27,11 @@ def believed(guard: Guard, ratios: list[float], swing_kw: float = 0.0, sign: flo
     ]
 
 
+def lost(guard: Guard, ratios: list[float]) -> list[bool]:
+    """Judge the same, and tell which readings are believed to be a loss."""
+    return [guard.judge(ratio * EXPECTED_KW, EXPECTED_KW, UNKNOWN, USUAL_ERROR_KW, 0.0).lost for ratio in ratios]
+
+
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_an_outage_is_believed_at_its_second_reading(guard: Guard, sign: float) -> None:
     """Half of the load is gone: the first reading alone may be a fault of the meter, two that agree are none."""
@@ -36,9 +41,9 @@ def test_an_outage_is_believed_at_its_second_reading(guard: Guard, sign: float) 
 def test_of_the_first_reading_of_an_outage_a_half_is_believed(guard: Guard) -> None:
     """Until the next reading tells, the load is taken for the mean of both; of a rise nothing is believed."""
     verdict = guard.judge(0.5 * EXPECTED_KW, EXPECTED_KW, UNKNOWN, USUAL_ERROR_KW, 0.0)
-    assert verdict == (False, 0.75 * EXPECTED_KW)
+    assert verdict == Verdict(believed=False, perhaps_kw=0.75 * EXPECTED_KW)
     guard.trust()
-    assert guard.judge(2.0 * EXPECTED_KW, EXPECTED_KW, UNKNOWN, USUAL_ERROR_KW, 0.0) == (False, None)
+    assert guard.judge(2.0 * EXPECTED_KW, EXPECTED_KW, UNKNOWN, USUAL_ERROR_KW, 0.0) == Verdict(believed=False)
 
 
 def test_two_drops_that_differ_do_not_agree(guard: Guard) -> None:
@@ -46,47 +51,33 @@ def test_two_drops_that_differ_do_not_agree(guard: Guard) -> None:
     assert believed(guard, [0.68, 0.4, 0.41]) == [False, False, True]
 
 
-def test_the_load_comes_back_from_an_outage(guard: Guard) -> None:
-    """The forecast has followed the load down: a rise by what was lost is believed at once, one by more is not."""
-    assert believed(guard, [0.5, 0.5]) == [False, True]
-    low_kw = 0.5 * EXPECTED_KW
-    assert not guard.judge(3.0 * low_kw, low_kw, UNKNOWN, USUAL_ERROR_KW, 0.0).believed
-    assert guard.judge(1.9 * low_kw, low_kw, UNKNOWN, USUAL_ERROR_KW, 0.0).believed
-    assert guard.judge(EXPECTED_KW, EXPECTED_KW, UNKNOWN, USUAL_ERROR_KW, 0.0).believed
-    assert not guard.judge(2.0 * EXPECTED_KW, EXPECTED_KW, UNKNOWN, USUAL_ERROR_KW, 0.0).believed
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_what_was_lost_may_come_back_at_any_reading(guard: Guard, sign: float) -> None:
+    """The forecast has followed the load down: some or all of what was lost is believed at once, more is not."""
+    low_kw, without_kw = sign * 0.5 * EXPECTED_KW, sign * EXPECTED_KW
+    for ratio, back in ((1.5, True), (2.0, True), (2.7, True), (2.9, False), (-2.0, False)):
+        verdict = guard.judge(ratio * low_kw, low_kw, UNKNOWN, USUAL_ERROR_KW, 0.0, without_kw)
+        assert verdict.believed is back
+    assert not guard.judge(2.0 * low_kw, low_kw, UNKNOWN, USUAL_ERROR_KW, 0.0).believed
 
 
-def test_after_six_hours_an_outage_is_the_level(guard: Guard) -> None:
-    """Then the load is not expected back, and a rise of twice is refused as ever."""
-    low_kw = 0.5 * EXPECTED_KW
-    assert believed(guard, [0.5, 0.5])[-1]
-    for _ in range(36):
-        assert guard.judge(low_kw, low_kw, UNKNOWN, USUAL_ERROR_KW, 0.0).believed
-    assert guard.calm
-    assert not guard.judge(EXPECTED_KW, low_kw, UNKNOWN, USUAL_ERROR_KW, 0.0).believed
+def test_a_drop_that_is_believed_is_a_loss(guard: Guard) -> None:
+    """At its second reading, or after six hours where nearly all is lost; a rise that is believed is none."""
+    assert lost(guard, [0.5, 0.5]) == [False, True]
+    guard.trust()
+    assert lost(guard, [0.05] * 37) == [False] * 36 + [True]
+    guard.trust()
+    assert believed(guard, [2.0] * 7)[-1]
+    assert not any(lost(guard, [2.0] * 7))
 
 
-def test_an_outage_lasts_as_long_without_readings(guard: Guard) -> None:
-    """Six hours in which readings are missing or refused are six hours: nothing is expected back after a gap."""
-    low_kw = 0.5 * EXPECTED_KW
-    for refused in (0, 5):
-        assert believed(guard, [0.5, 0.5])[-1]
-        for _ in range(refused):
-            assert not guard.judge(9.0 * low_kw, low_kw, UNKNOWN, USUAL_ERROR_KW, 0.0).believed
-        for _ in range(36 - refused):
-            guard.wait()
-        assert not guard.judge(EXPECTED_KW, low_kw, UNKNOWN, USUAL_ERROR_KW, 0.0).believed
-        guard.trust()
-
-
-@pytest.mark.parametrize("load_kw", [0.0, 1e-320])
-@pytest.mark.parametrize("expected_kw", [0.0, 1.0])
-def test_when_all_is_lost_the_outage_is_over(guard: Guard, load_kw: float, expected_kw: float) -> None:
-    """Nothing is near nothing, and no ratio tells what is expected back."""
-    assert believed(guard, [0.5, 0.5])[-1]
-    assert guard.judge(load_kw, expected_kw, UNKNOWN, USUAL_ERROR_KW, 0.0).believed
-    assert guard.calm
-    assert not guard.judge(EXPECTED_KW, expected_kw, UNKNOWN, USUAL_ERROR_KW, 0.0).believed
+def test_the_end_of_what_was_believed_all_the_same_is_no_loss(guard: Guard) -> None:
+    """A meter that had read twice the load for hours is mended: the load drops to where it was before."""
+    assert believed(guard, [2.0] * 7)[-1]
+    doubled_kw = 2.0 * EXPECTED_KW
+    verdicts = [guard.judge(EXPECTED_KW, doubled_kw, UNKNOWN, USUAL_ERROR_KW, 0.0) for _ in range(2)]
+    assert [verdict.believed for verdict in verdicts] == [False, True]
+    assert not any(verdict.lost for verdict in verdicts)
 
 
 def test_after_a_part_all_of_the_load_may_be_lost(guard: Guard) -> None:
@@ -121,9 +112,8 @@ def test_a_load_that_crosses_zero_comes_back_to_what_is_usual(guard: Guard) -> N
 
 
 def test_where_nothing_was_expected_nothing_comes_back(guard: Guard) -> None:
-    """A load that was to be zero is no part of the one that was lost."""
-    assert believed(guard, [0.5, 0.5])[-1]
-    assert not guard.judge(EXPECTED_KW, 0.0, UNKNOWN, USUAL_ERROR_KW, 0.0).believed
+    """Without the outage the load were zero at this hour."""
+    assert not guard.judge(EXPECTED_KW, 0.0, UNKNOWN, USUAL_ERROR_KW, 0.0, 0.0).believed
 
 
 @pytest.mark.parametrize(("ratio", "refused"), [(2.0, 6), (10.0, 36), (0.1, 36)])
