@@ -1,0 +1,156 @@
+"""What a forecast says of itself."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from shared.forecasting import reasons
+from shared.forecasting.ladder import ADAPTED, ANALOGUE, CLIMATOLOGY, Span
+from shared.forecasting.method import METHOD
+from shared.forecasting.zone import Zone
+from shared.sites.calendar import Calendar
+from shared.sites.grid import Grid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STEP = 400_000  # hours since the epoch: 2015-08-19 16:00
+BEST, LOWER = Span(1, 24, ADAPTED), Span(1, 24, ANALOGUE)
+
+
+@pytest.fixture(scope="module")
+def blank() -> Zone:
+    """Return an hourly zone that has learned, whose best level can be computed; never changed."""
+    zone = Zone(Calendar("MA"), Grid(60), 24, METHOD, STEP)
+    zone.outlook.last_step = zone.outlook.good_step = STEP
+    zone.history.append(STEP, np.array((80.0,)), filled=False)
+    zone.regression.beta[:] = 0.0
+    zone.intervals.quantile[:] = 1.0
+    zone.ladder.computable[:] = True
+    zone.ladder.joint_kw2[0, ANALOGUE], zone.ladder.joint_kw2[1, ANALOGUE] = 100.0**2, 250.0**2
+    return zone
+
+
+def _nothing(_: Zone) -> None:
+    pass
+
+
+def _refused(zone: Zone) -> None:
+    zone.outlook.reason = "the reading is odd"
+
+
+def _filled(zone: Zone) -> None:
+    zone.ladder.computable[ADAPTED] = False
+
+
+def _young(zone: Zone) -> None:
+    _filled(zone)
+    zone.regression.beta[:] = np.nan
+
+
+def _shifted(onset: int, ratio: float = 0.8, offset_kw: float = 0.0) -> Callable[[Zone], None]:
+    def change(zone: Zone) -> None:
+        zone.shift.last_onset, zone.shift.last_ratio, zone.shift.last_offset_kw = onset, ratio, offset_kw
+
+    return change
+
+
+def _out(zone: Zone) -> None:
+    zone.outage.begin(STEP - 1, np.array((210.0, 200.0)), 0.4)
+
+
+def _was_out(end: int) -> Callable[[Zone], None]:
+    def change(zone: Zone) -> None:
+        _out(zone)
+        zone.outage.end(end)
+
+    return change
+
+
+SHIFTED = "the load has shifted for good to 0.80 of what it was"
+OUT = "load is out: 80.0 kW where 200 kW are expected without the outage"
+BETTER = "better lately: RMSE 100 against 250 kW of the adapted model"
+
+
+@pytest.mark.parametrize(
+    ("changes", "span", "reason"),
+    [
+        ([_nothing], BEST, None),
+        ([_refused], BEST, "the reading is odd"),
+        ([_nothing], LOWER, BETTER),
+        ([_filled], LOWER, "most of the last two days is filled: the model would forecast from its own forecasts"),
+        ([_young], LOWER, "the model has too little history: it answers after about two weeks"),
+        (
+            [_young, _refused],
+            LOWER,
+            "the model has too little history: it answers after about two weeks; the reading is odd",
+        ),
+        ([_shifted(STEP)], BEST, SHIFTED),
+        ([_shifted(STEP - 23)], BEST, SHIFTED),
+        ([_shifted(STEP - 24)], BEST, None),
+        ([_shifted(STEP, 1.0, -35.0)], BEST, "the load has shifted for good by -35.0 kW"),
+        ([_shifted(STEP)], LOWER, BETTER),
+        ([_out], BEST, OUT),
+        ([_out], LOWER, f"{BETTER}; {OUT}"),
+        ([_out, _refused], BEST, f"{OUT}; the reading is odd"),
+        ([_was_out(STEP)], BEST, None),
+    ],
+)
+def test_why_a_span_is_answered_so(
+    blank: Zone, changes: list[Callable[[Zone], None]], span: Span, reason: str | None
+) -> None:
+    """The best level says how the load has changed, a lower one why it answers; both what is wrong with the reading."""
+    zone = deepcopy(blank)
+    for change in changes:
+        change(zone)
+    assert reasons.why(zone, span, STEP) == reason
+
+
+def test_with_a_prior_a_week_of_history_is_enough(blank: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason says for how long there is too little of it."""
+    zone = deepcopy(blank)
+    _young(zone)
+    monkeypatch.setattr(type(zone), "borrows", True)
+    why = reasons.why(zone, Span(1, 24, CLIMATOLOGY), STEP)
+    assert why == "the model has too little history: it answers after about a week"
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (_nothing, None),
+        (_out, reasons.Out(STEP - 1, None, OUT)),
+        (
+            _was_out(STEP),
+            reasons.Out(
+                STEP - 1,
+                STEP,
+                "load was out from 2015-08-19 15:00 to 2015-08-19 16:00 UTC: "
+                "what was expected stands in for these hours",
+            ),
+        ),
+        (_was_out(STEP - 24), None),
+    ],
+)
+def test_an_outage_is_told_as_long_as_it_lasts_and_for_a_day(
+    blank: Zone, change: Callable[[Zone], None], found: reasons.Out | None
+) -> None:
+    """With the loads while it lasts, with its hours once it is over."""
+    zone = deepcopy(blank)
+    change(zone)
+    assert reasons.out(zone, STEP) == found
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [(_nothing, None), (_shifted(STEP - 23), (STEP - 23, SHIFTED)), (_shifted(STEP - 24), None)],
+)
+def test_a_shift_is_told_for_a_day(blank: Zone, change: Callable[[Zone], None], found: tuple[int, str] | None) -> None:
+    """With the step at which it began."""
+    zone = deepcopy(blank)
+    change(zone)
+    assert reasons.shifted(zone, STEP) == found
