@@ -27,7 +27,6 @@ __all__ = ["BrokerLostError", "Outlet", "ReplayOptions", "ReplaySummary", "repla
 CHUNK = 32  # readings between two looks at the consumers
 LINGER_MS = 5
 SLICE_S = 0.1
-ANSWER_S = 5.0
 DELIVERY_S = 240.0  # a broker is restarted within minutes; librdkafka itself gives a record up after five
 STOP_S = 5.0
 
@@ -42,7 +41,8 @@ class BrokerLostError(RuntimeError):
 class ReplayOptions:
     """How to replay: ``max_lag`` records of the ``groups`` may be on their way (0: no limit).
 
-    ``prefix`` stands before the names of topics and groups.
+    ``prefix`` stands before the names of topics and groups. Brokers that have not answered within ``answer_s`` at the
+    start are asked why, for as long again.
     """
 
     access: Access
@@ -51,6 +51,7 @@ class ReplayOptions:
     max_lag: int = 0
     groups: tuple[str, ...] = ()
     prefix: str = ""
+    answer_s: float = 5.0
 
 
 @dataclass(frozen=True)
@@ -153,12 +154,12 @@ def replay(
     """
     groups = options.groups if options.max_lag else ()
     try:
-        outlet = Outlet(_connect(options.access), options.site, pauses, options.prefix)
+        outlet = Outlet(_connect(options.access, options.answer_s), options.site, pauses, options.prefix)
         with Backlog(options.access, groups, options.prefix) as backlog:
             throttle = Throttle(backlog.lags, options.max_lag, pauses)
             return stream(messages, outlet, throttle, options.rate_per_s, pauses, progress)
     except KafkaException as error:
-        raise BrokerLostError(explain(options.access, error)) from error
+        raise BrokerLostError(explain(options.access, error, answer_s=options.answer_s)) from error
 
 
 def stream(
@@ -186,8 +187,8 @@ def stream(
     return ReplaySummary(outlet.sent, outlet.refused, outlet.handed_over - outlet.sent, waited_s)
 
 
-def _connect(access: Access) -> Producer:
-    """Return a producer of a broker that answers; raises ``KafkaException``."""
+def _connect(access: Access, answer_s: float) -> Producer:
+    """Return a producer of a broker that answers within ``answer_s``; raises ``KafkaException``."""
     config = {
         "acks": "all",
         "enable.idempotence": True,
@@ -197,5 +198,5 @@ def _connect(access: Access) -> Producer:
         "error_cb": lambda error: log.warning("trouble with the Kafka broker", error=error.str()),
     }
     producer = Producer(access.confluent(config))
-    producer.list_topics(timeout=ANSWER_S)
+    producer.list_topics(timeout=answer_s)
     return producer

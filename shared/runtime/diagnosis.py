@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["NoAccessError", "explain", "why_no_answer", "why_refused"]
 
 ANSWER_S = 5.0
+ATTEMPTS = 5
 PROBE_S = 2.0
 NO_ANSWER = "does not answer"
 CHECK_ADDRESS = "start it, such as with `tetouan demo` in another terminal, or set TETOUAN_KAFKA_BOOTSTRAP"
@@ -44,15 +45,21 @@ class NoAccessError(Exception):
     """The brokers do not let us in, or do what we need; the message is one line that says what to change."""
 
 
-def explain(access: Access, error: KafkaException | KafkaError | NoAccessError, resource: str | None = None) -> str:
-    """Return one line for an error of any of the clients; asks the broker, for some seconds, where it has no answer.
+def explain(
+    access: Access,
+    error: KafkaException | KafkaError | NoAccessError,
+    resource: str | None = None,
+    answer_s: float = ANSWER_S,
+) -> str:
+    """Return one line for an error of any of the clients; asks the broker, for ``answer_s``, where it has no answer.
 
     ``resource`` is the topic, group or transactional id that was asked for, where the error may not name it.
     """
     if isinstance(error, NoAccessError):
         return str(error)
     refusal = why_refused(access, error, resource)
-    return refusal or why_no_answer(access) or f"{_broker(access)} did not answer in time ({_text(error)}): try again"
+    no_answer = refusal or why_no_answer(access, answer_s)
+    return no_answer or f"{_broker(access)} did not answer in time ({_text(error)}): try again"
 
 
 def why_refused(access: Access, error: BaseException, resource: str | None = None) -> str | None:
@@ -70,13 +77,13 @@ def why_refused(access: Access, error: BaseException, resource: str | None = Non
     )
 
 
-def why_no_answer(access: Access) -> str | None:
-    """Return why the brokers cannot be spoken to, None where they answer; takes up to ten seconds."""
+def why_no_answer(access: Access, answer_s: float = ANSWER_S) -> str | None:
+    """Return why the brokers cannot be spoken to, None where they answer; takes ``answer_s`` and some seconds more."""
     faults: list[Fault] = []
     admin = AdminClient(access.confluent({"error_cb": faults.append}))
-    for _ in range(int(ANSWER_S)):
+    for _ in range(ATTEMPTS):
         try:
-            admin.list_topics(timeout=1.0)
+            admin.list_topics(timeout=answer_s / ATTEMPTS)
         except KafkaException as error:
             last = error
             admin.poll(0)  # what it has to say is said here

@@ -10,10 +10,8 @@ import pytest
 from confluent_kafka import KafkaError
 from structlog.testing import capture_logs
 
-from replay import publishing
 from replay.backlog import Lag, Throttle
 from replay.publishing import BrokerLostError, Outlet, ReplayOptions, ReplaySummary, replay, stream
-from shared.runtime import diagnosis
 from shared.runtime.access import Access
 from tests.unit.replay.clocks import Clock
 
@@ -164,10 +162,8 @@ def test_a_stop_does_not_wait_long_for_a_dead_broker() -> None:
     assert clock.now_s <= 35.2
 
 
-def test_no_broker_is_an_error_that_names_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_broker_is_an_error_that_names_the_address() -> None:
     """The error says which setting to change."""
-    monkeypatch.setattr(publishing, "ANSWER_S", 0.2)
-    monkeypatch.setattr(diagnosis, "ANSWER_S", 1.0)
-    options = ReplayOptions(access=Access("127.0.0.1:1"), site="tetouan")
+    options = ReplayOptions(access=Access("127.0.0.1:1"), site="tetouan", answer_s=0.2)
     with capture_logs(), pytest.raises(BrokerLostError, match=r"127\.0\.0\.1:1 .*TETOUAN_KAFKA_BOOTSTRAP"):
         replay(messages(1), options, Clock().pauses, lambda _time, _n: None)
