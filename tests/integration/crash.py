@@ -146,6 +146,7 @@ def main() -> int:
     parser = parser_of(__doc__, sites=1, replicas=1, days=30)
     parser.add_argument("--kills", type=int, default=20, help="random blows in a scenario")
     parser.add_argument("--seeds", default="1", help="seeds of the random scenarios: 1,2,3")
+    parser.add_argument("--only", default="", help="scenarios whose name holds this")
     arguments = parser.parse_args()
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     return run_all(arguments, lambda lab: scenarios(arguments.kills, seeds, len(lab.rows), arguments.replicas))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
+import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -35,14 +36,14 @@ from tests.integration.synthetic_sites import TIME_COLUMN, TIME_FORMAT, syntheti
 from tests.integration.undisturbed import Undisturbed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from tests.integration.blows import Rig
     from tests.integration.outcome import Outcome, States
 
     Act = Callable[[Rig, "Lab"], tuple[Outcome, States]]
 
-__all__ = ["OFF", "ON", "Lab", "Result", "Scenario", "events_on", "parser_of", "run_all"]
+__all__ = ["OFF", "ON", "Lab", "Result", "Scenario", "at_kafka", "events_on", "parser_of", "run_all"]
 
 ON, OFF = {"TETOUAN_TRANSACTIONS": "true"}, {"TETOUAN_TRANSACTIONS": "false"}
 
@@ -179,28 +180,32 @@ def events_on(broker: Broker) -> list[ModelEvent]:
 
 
 def parser_of(description: str | None, *, sites: int, replicas: int, days: int) -> argparse.ArgumentParser:
-    """Return the command line of a table, with what all tables take."""
+    """Return the command line of a table, with what all of them take."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--days", type=int, default=days, help="days to stream")
     parser.add_argument("--sites", type=int, default=sites, help="sites to stream")
     parser.add_argument("--replicas", type=int, default=replicas, help="processes of each service")
-    parser.add_argument("--only", default="", help="scenarios whose name holds this")
     parser.add_argument("--json", type=Path, help="write the results to this file")
     return parser
 
 
-def run_all(arguments: argparse.Namespace, scenarios_of: Callable[[Lab], Iterable[Scenario]]) -> int:
-    """Run the scenarios and print the table; 1 where one has failed, 2 where no Kafka answers."""
-    console = Console()
-    results: list[Result] = []
+@contextmanager
+def at_kafka() -> Iterator[tuple[str, Path]]:
+    """Yield the address of a Kafka and a folder, which goes with the block; ends the process where none answers."""
     with ExitStack() as stack:
         try:
             kafka = stack.enter_context(real_kafka())
         except KafkaMissingError as error:
-            console.print(str(error))
-            return 2
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        lab = Lab(kafka.bootstrap, folder, arguments.days, arguments.sites, arguments.replicas)
+            sys.exit(str(error))
+        yield kafka.bootstrap, Path(stack.enter_context(tempfile.TemporaryDirectory()))
+
+
+def run_all(arguments: argparse.Namespace, scenarios_of: Callable[[Lab], Iterable[Scenario]]) -> int:
+    """Run the scenarios and print the table; 1 where one has failed."""
+    console = Console()
+    results: list[Result] = []
+    with at_kafka() as (bootstrap, folder):
+        lab = Lab(bootstrap, folder, arguments.days, arguments.sites, arguments.replicas)
         for scenario in scenarios_of(lab):
             if arguments.only in scenario.name:
                 results.append(_run(scenario, lab))

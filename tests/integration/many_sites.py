@@ -8,14 +8,10 @@ TETOUAN_TEST_KAFKA. 100 sites of three weeks take half an hour.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-import tempfile
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -27,7 +23,7 @@ from shared.runtime.administration import ensure_topics
 from shared.runtime.clock import monotonic_s
 from tests.integration.blows import rig
 from tests.integration.brokers import Broker, free_port
-from tests.integration.kafka import KafkaMissingError, real_kafka
+from tests.integration.lab import at_kafka, parser_of
 from tests.integration.outcome import compare, compare_states, of_sites
 from tests.integration.rows import placed
 from tests.integration.synthetic_sites import synthetic_sites, table_of
@@ -35,6 +31,7 @@ from tests.integration.undisturbed import Undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from shared.data.year import Year
     from tests.integration.outcome import Difference, Outcome
@@ -110,21 +107,10 @@ def stream_sites(
 
 def main() -> int:
     """Stream, compare and print; 1 where something differs."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sites", type=int, default=100, help="sites, every other one of 15 minutes")
-    parser.add_argument("--days", type=int, default=21, help="days to stream")
-    parser.add_argument("--replicas", type=int, default=1, help="processes of each service")
-    parser.add_argument("--json", type=Path, help="write the result to this file")
-    arguments = parser.parse_args()
+    arguments = parser_of(__doc__, sites=100, replicas=1, days=21).parse_args()
     console = Console()
-    with ExitStack() as stack:
-        try:
-            kafka = stack.enter_context(real_kafka())
-        except KafkaMissingError as error:
-            console.print(str(error))
-            return 2
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        broker = Broker("kafka", kafka.bootstrap, f"sites-{uuid4().hex[:8]}.")
+    with at_kafka() as (bootstrap, folder):
+        broker = Broker("kafka", bootstrap, f"sites-{uuid4().hex[:8]}.")
         ensure_topics(broker.access, broker.prefix)
         year = find_year("synthetic", folder / "cache")
         counts = {"sites": arguments.sites, "days": arguments.days, "replicas": arguments.replicas}

@@ -147,6 +147,7 @@ def scenarios(replicas: int) -> list[Scenario]:
 def main() -> int:
     """Run the scenarios and print the table; 1 where one has failed."""
     parser = parser_of(__doc__, sites=8, replicas=3, days=4)
+    parser.add_argument("--only", default="", help="scenarios whose name holds this")
     arguments = parser.parse_args()
     if arguments.replicas < 2:
         parser.error("--replicas: give at least 2")
