@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from backtest.books import Books
     from backtest.extremes import DayAhead
+    from backtest.outages import Outages
     from backtest.record import Record
     from shared.data.year import Year
     from shared.sites.site import Site
@@ -55,6 +56,8 @@ class Backtest:
         What became of the rows up to ``until``.
     no_weather
         Why there is no weather model; None where there is one.
+    outages
+        When load was out, as far as the forecasts knew it; None where that was not asked.
     """
 
     site: Site
@@ -69,6 +72,7 @@ class Backtest:
     seconds_per_forecast: float
     books: Books
     no_weather: str | None = None
+    outages: Outages | None = None
 
     @classmethod
     def of(
@@ -79,6 +83,7 @@ class Backtest:
         seconds_per_forecast: float,
         books: Books,
         no_weather: str | None = None,
+        outages: Outages | None = None,
     ) -> Backtest:
         """Score a record of the readings of a year.
 
@@ -109,6 +114,7 @@ class Backtest:
             seconds_per_forecast=seconds_per_forecast,
             books=books,
             no_weather=no_weather,
+            outages=outages,
         )
 
     def write_csv(self, folder: Path) -> None:
@@ -124,6 +130,7 @@ class Backtest:
             "worst_weeks": self.frames["worst_weeks"].to_dict("records"),
             "data": self.label,
             "rows": self.books.to_json(),
+            "outages": self.outages.to_json() if self.outages else [],
             "synthetic": self.synthetic,
             "seconds_per_forecast": self.seconds_per_forecast,
         }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backtest.books import Books
+from backtest.outages import Outages
 from backtest.record import Record
 from backtest.result import Backtest
 from services.forecaster.issuing import Issuer, ZoneModels, end_of_run
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from services.forecaster.issue import Issue
     from services.ingestor.judging import Outcome
     from shared.contracts.messages import CleanReading, Forecast
     from shared.data.year import Year
@@ -92,10 +94,11 @@ def backtest(
     history = History.of(year, zone, start)
     models = _fitted(history, progress, prior)
     cost_s = seconds_per_forecast(deepcopy(models.demand), zone, answered[:TIMED_READINGS])
-    answer(year, models, answered, record, progress)
+    outages = Outages(year.site.grid)
+    answer(year, models, answered, record, progress, outages)
     progress(f"zone {zone}: scoring", 0.0)
     estimate = uncorrected_estimate(models.weather, record, answered)
-    return Backtest.of(record, year, estimate, cost_s, books, WeatherCandidate.lacking(history))
+    return Backtest.of(record, year, estimate, cost_s, books, WeatherCandidate.lacking(history), outages)
 
 
 def _keep(reading: CleanReading, record: Record, answered: list[CleanReading]) -> None:
@@ -153,18 +156,33 @@ def _numbered_outcomes(year: Year, start: datetime, until: datetime) -> Iterator
 
 def issued(year: Year, models: ZoneModels, readings: Sequence[CleanReading]) -> Iterator[Forecast]:
     """Yield the forecasts that answer the readings."""
+    return (issue.message() for issue in _issues(year, models, readings))
+
+
+def _issues(year: Year, models: ZoneModels, readings: Sequence[CleanReading]) -> Iterator[Issue]:
     issuer = Issuer(year.site, (models,))
     for begin in range(0, len(readings), BATCH):
-        yield from (issue.message() for issue in issuer.answer(readings[begin : begin + BATCH]))
+        yield from issuer.answer(readings[begin : begin + BATCH])
 
 
 def answer(
-    year: Year, models: ZoneModels, readings: Sequence[CleanReading], record: Record, progress: Progress
+    year: Year,
+    models: ZoneModels,
+    readings: Sequence[CleanReading],
+    record: Record,
+    progress: Progress,
+    outages: Outages | None = None,
 ) -> Forecast | None:
-    """Put the forecasts that answer the readings on record, and return the last, None where there is none."""
+    """Put the forecasts that answer the readings on record, and their outages where that is asked.
+
+    Returns the last forecast, None where there is none.
+    """
     last = None
-    for n, last in enumerate(issued(year, models, readings)):
+    for n, issue in enumerate(_issues(year, models, readings)):
+        last = issue.message()
         record.add_forecast(last)
+        if outages is not None:
+            outages.add(issue.forecast)
         if n % BATCH == 0:
             progress(f"zone {record.zone}: answering", n / len(readings))
     return last

@@ -76,6 +76,8 @@ def run_backtest(  # noqa: PLR0913 - each is an option of the command
     shown = Console()  # results go to standard output, what leads to them to standard error
     print_whole(shown, result.table)
     shown.print(f"{year.label} up to {until:%Y-%m-%d %H:%M}: {result.books}", soft_wrap=True, highlight=False)
+    if result.outages:
+        shown.print(f"{year.label}: {result.outages}", soft_wrap=True, highlight=False)
     if result.no_weather:
         shown.print(f"{year.label}: no weather model: {result.no_weather}", soft_wrap=True, highlight=False)
     shown.print(f"{year.label}: {1e6 * result.seconds_per_forecast:.0f} us CPU a forecast (all leads)")

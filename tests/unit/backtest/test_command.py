@@ -5,20 +5,26 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from backtest.outages import Outages
 from cli import backtesting
 from cli.__main__ import app
+from shared.forecasting.reasons import Out
 from shared.runtime.settings import Refused
+from shared.sites.grid import Grid
 from tests.unit.backtest.records import START, flat_record, result_of, year
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from shared.forecasting.model import ZoneForecast
 
 
 @pytest.fixture
@@ -126,6 +132,16 @@ class TestWindow:
         done = CliRunner().invoke(app, ["backtest", "--from", "2017-11-29"], catch_exceptions=False)
         assert done.exit_code == 0
         assert "Zone 2: 216 origins" in done.stdout
+
+
+def test_an_outage_is_said(monkeypatch: pytest.MonkeyPatch, computed: list[str]) -> None:
+    """In a line of its own below the scores, which it has made worse."""
+    outages = Outages(Grid(10))
+    outages.add(cast("ZoneForecast", SimpleNamespace(origin_step=5, outage=Out(4, None, ""))))
+    monkeypatch.setattr(backtesting, "backtest", lambda *_, **__: replace(result_of(flat_record(3)), outages=outages))
+    done = CliRunner().invoke(app, ["backtest", "--from", "2017-11-29"], catch_exceptions=False)
+    assert not computed
+    assert f"file year.csv: {outages}\n" in done.stdout
 
 
 def test_what_became_of_the_rows_is_said(computed: list[str], tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ class TestResult:
             "zone",
             "test_from",
             "rows",
+            "outages",
             "leads",
             "weather_estimate",
             "seed",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from backtest.page import page_of
 from backtest.run import backtest
 from shared.data.year import Year
 from shared.sites.site import WEATHER
@@ -53,6 +55,23 @@ def test_load_alone_is_forecast_as_with_weather(whole: dict[str, object]) -> Non
     assert result["leads"] == whole["leads"]
     assert (result["weather_estimate"], result["seed"], why) == (None, None, "no weather at this site")
     assert whole["weather_estimate"] is not None
+
+
+def test_an_outage_in_the_window_is_named() -> None:
+    """From its first reading on, which was doubted, to the first after it: for people, on the page and for machines."""
+    year, onset = year_of("zone_2_kw"), (DAYS - TEST_DAYS) * 144 + 30
+    column = next(name for name, field in year.site.columns.items() if field == "zone_2_kw")
+    load_kw = year.rows[column].astype(float)
+    load_kw.iloc[onset : onset + 12] *= 0.5
+    out = replace(year, rows=year.rows.assign(**{column: load_kw.map(lambda value: f"{value:.2f}")}))
+    result = backtest(out, 2, FROM, UNTIL, lambda *_: None)
+    hours = f"{START + timedelta(days=DAYS - TEST_DAYS):%Y-%m-%d}"
+    text = f"load was out from {hours} 05:00 to {hours} 07:00 UTC (12 readings)"
+    assert str(result.outages) == text
+    assert text in page_of(result)
+    (one,) = result.to_json()["outages"]
+    assert (one["readings"], one["back"]) == (12, True)
+    assert backtest(year, 2, FROM, UNTIL, lambda *_: None).to_json()["outages"] == []
 
 
 @pytest.mark.parametrize("field", [WEATHER[0], WEATHER[2]])
