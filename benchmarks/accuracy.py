@@ -415,6 +415,17 @@ def _tenfold_flagged(load_kw: Floats, _: float) -> Floats:
     return np.where(10 * load_kw > HIGHEST_KW, np.nan, 10 * load_kw)
 
 
+def during(steps: slice, ratio: float) -> Callable[[Floats, float], Floats]:
+    """Return what makes the load so many times as large in these steps from the onset on."""
+
+    def meter(load_kw: Floats, _: float) -> Floats:
+        changed_kw = load_kw.copy()
+        changed_kw[steps] *= ratio
+        return changed_kw
+
+    return meter
+
+
 DISTURBANCES = {
     "2 h missing": Disturbance(12, _missing),
     "6 h stuck": Disturbance(36, _stuck),
@@ -422,6 +433,8 @@ DISTURBANCES = {
     "18 values x10": Disturbance(18, _tenfold),
     "18 x10, flagged": Disturbance(18, _tenfold_flagged),
     "one value x10": Disturbance(1, _tenfold),
+    "2 h at half": Disturbance(12, during(slice(12), 0.5), lasting=True),
+    "8 h out": Disturbance(48, during(slice(48), 0.0), lasting=True),
     "+20 % for good": Disturbance(DAY, lambda load_kw, _: 1.2 * load_kw, lasting=True),
 }
 

@@ -135,6 +135,11 @@ GROUPS: dict[str, tuple[Constant, ...]] = {
         _of("demand.guard.errors", 6.0, 10.0, 15.0),
         _of("demand.guard.drop_share", 0.0, 0.5, 1.0),
     ),
+    "outage": (
+        _of("demand.outage.longest_minutes", 1440, 2880, 4320, 5760),
+        _of("demand.outage.back_share", 0.3, 0.5, 0.7),
+        _of("demand.outage.same_hours_share", 0.3, 0.5, 0.8),
+    ),
     "weather": (
         _of("weather.n_estimators", 50, 100, 200, 400),
         _of("weather.half_life_days", 45.0, 90.0, 180.0),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.accuracy import DAY, DISTURBANCES, Disturbance, mean_rmse_kw, weather_estimate
+from benchmarks.accuracy import DAY, DISTURBANCES, Disturbance, during, mean_rmse_kw, weather_estimate
 from benchmarks.streaming import empty_model, take
 from shared.forecasting.boosting import Boosting
 from shared.forecasting.intervals import COVERAGES
@@ -39,6 +39,8 @@ __all__ = [
     "cases",
     "disturbed",
     "estimated",
+    "out",
+    "outages",
     "pinball_kw",
     "streamed",
 ]
@@ -53,6 +55,9 @@ SPELLS = (1, 3, 6, 12, 18, 36)  # steps
 SWITCHED_HOURS = (1, 2, 4, 6, 10, 14)
 RATIOS = (1.08, 0.9, 1.15, 0.85, 1.3, 0.6)  # of the load for good to that of before
 NIGHT_HOURS, NIGHTS = 10, 3
+OUT_HOURS = (2, 30, 4, 60, 8, 1)
+LEFT_SHARES = (0.4, 0.55, 0.7)  # of the load, where a part of it is lost
+FOLLOWED_OUT, OUT_NIGHTS = 4 * DAY, 5
 BEGUN, BEGUN_EVERY, BEGUN_DAYS, FIRST_DAYS = 8, 30, 34, 8
 BORROWED, BORROWED_EVERY, BORROWED_DAYS, WITHOUT_DAYS = 8, 28, 14, 7
 
@@ -215,10 +220,21 @@ def cases(onset: int) -> dict[str, Disturbance]:
     return {
         **{name: DISTURBANCES[name] for name in known},
         "a spell x2": Disturbance(spell, lambda load_kw, _: 2.0 * load_kw),
-        "a spell at 60 %, true": Disturbance(spell, _during(slice(spell), 0.6), lasting=True),
-        "+20 % for hours": Disturbance(switched, _during(slice(switched), 1.2), lasting=True),
+        "a spell at 60 %, true": Disturbance(spell, during(slice(spell), 0.6), lasting=True),
+        "+20 % for hours": Disturbance(switched, during(slice(switched), 1.2), lasting=True),
         "8 to 40 % for good": Disturbance(DAY, lambda load_kw, _: ratio * load_kw, lasting=True),
         "+20 % to and fro": Disturbance(NIGHTS * DAY, _switched, lasting=True),
+    }
+
+
+def outages(onset: int) -> dict[str, Disturbance]:
+    """Return what becomes of the load from the n-th onset on where it is lost: for hours, every night, or for good."""
+    hours, left = OUT_HOURS[onset % 6] * HOUR, LEFT_SHARES[onset // 2 % 3]
+    return {
+        "a blackout": Disturbance(hours, during(slice(hours), 0.0), lasting=True),
+        "a part is out": Disturbance(hours, during(slice(hours), left), lasting=True),
+        "a part is out every night": Disturbance(DAY, _every_night, lasting=True),
+        "to a fifth for good": Disturbance(1, lambda load_kw, _: 0.2 * load_kw, lasting=True),
     }
 
 
@@ -228,8 +244,32 @@ def disturbed(validation: Validation, methods: Methods, tell: Tell) -> Figures:
     The former is over all rows, the latter over the origins of the three days from each onset on, and of five where
     the load is switched to and fro, in the mean over the onsets; a copy of the forecaster is disturbed at each.
     """
+    return _disturbed(validation, methods, tell, cases, _from_onset)
+
+
+def out(validation: Validation, methods: Methods, tell: Tell) -> Figures:
+    """Return the same of `outages`, over the origins of the four days after each."""
+    return _disturbed(validation, methods, tell, outages, _from_end)
+
+
+def _from_onset(case: Disturbance) -> range:
+    return range(FOLLOWED if case.steps <= DAY else FOLLOWED_SWITCHING)
+
+
+def _from_end(case: Disturbance) -> range:
+    return range(case.steps, case.steps + FOLLOWED_OUT)
+
+
+def _disturbed(
+    validation: Validation,
+    methods: Methods,
+    tell: Tell,
+    cases_of: Callable[[int], dict[str, Disturbance]],
+    scored_of: Callable[[Disturbance], range],
+) -> Figures:
+    """Return the RMSE undisturbed, and in each case over these origins, counted from its onset."""
     model, load_kw, first_step = validation.model(methods.demand, tell), validation.load_kw, validation.first_step
-    longest = FOLLOWED_SWITCHING + DAY
+    longest = max(scored_of(case).stop for n in range(ONSETS) for case in cases_of(n).values()) + DAY
     onsets = [at for n in range(ONSETS) if (at := FIRST_ONSET + n * ONSET_EVERY) + longest <= len(load_kw)]
     clean_kw, found = [], []
     for n, (start, stop) in enumerate(zip((0, *onsets), (*onsets, len(load_kw)), strict=True)):
@@ -238,12 +278,17 @@ def disturbed(validation: Validation, methods: Methods, tell: Tell) -> Figures:
             before_kw, after_kw = float(load_kw[stop - 1]), load_kw[stop : stop + longest]
             found.append(
                 {
-                    name: _disturbed_rmse_kw(model, first_step + stop, case, (after_kw, before_kw), tell)
-                    for name, case in cases(n).items()
+                    name: _disturbed_rmse_kw(
+                        model, first_step + stop, case, scored_of(case), (after_kw, before_kw), tell
+                    )
+                    for name, case in cases_of(n).items()
                 }
             )
     undisturbed_kw = mean_rmse_kw(np.concatenate(clean_kw) - _targets(load_kw))
-    return {"undisturbed": undisturbed_kw, **{name: float(np.mean([one[name] for one in found])) for name in cases(0)}}
+    return {
+        "undisturbed": undisturbed_kw,
+        **{name: float(np.mean([one[name] for one in found])) for name in cases_of(0)},
+    }
 
 
 def estimated(validation: Validation, methods: Methods, tell: Tell) -> Figures:
@@ -275,8 +320,12 @@ def _all_rows(validation: Validation) -> int:
     return len(validation.history.demand_kw)
 
 
-def _with_onsets(validation: Validation) -> int:
-    return _all_rows(validation) + ONSETS * ((len(cases(0)) - 1) * FOLLOWED + FOLLOWED_SWITCHING)
+def _with_cases(validation: Validation) -> int:
+    return _all_rows(validation) + sum(_from_onset(case).stop for n in range(ONSETS) for case in cases(n).values())
+
+
+def _with_outages(validation: Validation) -> int:
+    return _all_rows(validation) + sum(_from_end(case).stop for n in range(ONSETS) for case in outages(n).values())
 
 
 def _with_starts(validation: Validation) -> int:
@@ -301,8 +350,9 @@ _BORROWED = Criterion(
     "mean RMSE of all leads, second week after eight starts with a prior of the other zones, rows 20-80 %, kW",
 )
 _DISTURBED = Criterion(
-    disturbed, _with_onsets, everyday_and_rare, "mean RMSE, undisturbed and disturbed, rows 20-80 %, kW"
+    disturbed, _with_cases, everyday_and_rare, "mean RMSE, undisturbed and disturbed, rows 20-80 %, kW"
 )
+_OUT = Criterion(out, _with_outages, everyday_and_rare, "mean RMSE, undisturbed and after outages, rows 20-80 %, kW")
 _WEATHER = Criterion(
     estimated, _all_rows, lambda figures: figures["rmse_kw"], "RMSE of the weather estimate, rows 60-80 %, kW"
 )
@@ -316,18 +366,10 @@ CRITERIA: dict[str, Criterion] = {
     "ladder": _RMSE,
     "shift": _DISTURBED,
     "guard": _DISTURBED,
+    "outage": _OUT,
     "weather": _WEATHER,
 }
 """By the groups of constants."""
-
-
-def _during(steps: slice, ratio: float) -> Callable[[Floats, float], Floats]:
-    def meter(load_kw: Floats, _: float) -> Floats:
-        changed_kw = load_kw.copy()
-        changed_kw[steps] *= ratio
-        return changed_kw
-
-    return meter
 
 
 def _switched(load_kw: Floats, _: float) -> Floats:
@@ -336,14 +378,20 @@ def _switched(load_kw: Floats, _: float) -> Floats:
     return np.where((step % DAY < NIGHT_HOURS * HOUR) | (step >= NIGHTS * DAY), 1.2 * load_kw, load_kw)
 
 
+def _every_night(load_kw: Floats, _: float) -> Floats:
+    """Return a load of which half is lost for ten hours of each of five days."""
+    step = np.arange(len(load_kw))
+    return np.where((step % DAY < NIGHT_HOURS * HOUR) & (step < OUT_NIGHTS * DAY), 0.5 * load_kw, load_kw)
+
+
 def _disturbed_rmse_kw(
-    model: ZoneDemand, first_step: int, case: Disturbance, loads_kw: tuple[Floats, float], tell: Tell
+    model: ZoneDemand, first_step: int, case: Disturbance, scored: range, loads_kw: tuple[Floats, float], tell: Tell
 ) -> float:
-    """Return the error after a disturbance, of the loads from its onset on and the one before it."""
-    followed = FOLLOWED if case.steps <= DAY else FOLLOWED_SWITCHING
+    """Return the error from these origins on, of the loads from the onset of a disturbance on and the one before it."""
+    followed = scored.stop
     fed_kw, true_kw = (of(*loads_kw)[: followed + DAY] for of in (case.fed_kw, case.true_kw))
     medians_kw = _medians(deepcopy(model), first_step, fed_kw[:followed], tell)
-    return mean_rmse_kw(medians_kw - _targets(true_kw)[:followed])
+    return mean_rmse_kw((medians_kw - _targets(true_kw)[:followed])[scored.start :])
 
 
 def _seen(history: History) -> History:

@@ -185,6 +185,14 @@ class TestDisturbances:
         np.testing.assert_allclose(shift.true_kw(load_kw, 100.0), 120.0)
         assert shift.periods == {"during": slice(144), "day after": slice(144, 288), "days 3-7": slice(288, 1008)}
 
+    @pytest.mark.parametrize(("name", "steps", "left_kw"), [("2 h at half", 12, 50.0), ("8 h out", 48, 0.0)])
+    def test_an_outage_is_true_as_long_as_it_lasts(self, name: str, steps: int, left_kw: float) -> None:
+        """What is fed is the load, which comes back."""
+        outage, load_kw = DISTURBANCES[name], np.full(FOLLOWED + DAY, 100.0)
+        for kw in (outage.fed_kw(load_kw, 100.0), outage.true_kw(load_kw, 100.0)):
+            np.testing.assert_array_equal(kw, np.where(np.arange(FOLLOWED + DAY) < steps, left_kw, 100.0))
+        assert outage.periods["during"] == slice(steps)
+
     def test_each_case_stands_beside_the_undisturbed_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A shift is worse than none on its first day; no onset leaves a trace in the forecaster of the next one."""
         shift, gap = "+20 % for good", "24 h missing"

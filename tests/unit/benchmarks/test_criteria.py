@@ -16,6 +16,8 @@ from benchmarks.criteria import (
     cases,
     disturbed,
     estimated,
+    out,
+    outages,
     pinball_kw,
     streamed,
 )
@@ -110,6 +112,27 @@ def test_faults_and_changes_of_the_load_are_short_and_long() -> None:
     switched_kw = cases(0)["+20 % to and fro"].true_kw(load_kw, 100.0)
     by_day = (switched_kw.reshape(6, DAY) == 120.0).sum(axis=1).tolist()
     assert by_day == [60, 60, 60, DAY, DAY, DAY]
+
+
+def test_outages_are_short_and_long_and_of_a_part_or_of_all() -> None:
+    """Each is the truth while it lasts; every night half is lost, and what is lost for good does not come back."""
+    load_kw = np.full(8 * DAY, 100.0)
+    fed_kw = [{name: case.fed_kw(load_kw, 100.0) for name, case in outages(n).items()} for n in range(6)]
+    assert sorted(int((one["a blackout"] == 0.0).sum()) for one in fed_kw) == [6, 12, 24, 48, 180, 360]
+    assert {round(float(one["a part is out"].min())) for one in fed_kw} == {40, 55, 70}
+    by_day = (fed_kw[0]["a part is out every night"].reshape(8, DAY) == 50.0).sum(axis=1).tolist()
+    assert by_day == [60] * 5 + [0] * 3
+    assert (fed_kw[0]["to a fifth for good"] == 20.0).all()
+    for name, case in outages(0).items():
+        np.testing.assert_array_equal(case.true_kw(load_kw, 100.0), fed_kw[0][name])
+
+
+def test_what_comes_after_an_outage_is_judged() -> None:
+    """Hours of half a load cost next to nothing then, where all of it is lost for good more."""
+    figures = out(Validation.of(history_of(40, seen_days=40)), METHODS, lambda _: None)
+    assert list(figures) == ["undisturbed", *outages(0)]
+    assert figures["to a fifth for good"] > figures["a part is out"]
+    assert figures["a part is out"] < 2.0 * figures["undisturbed"]
 
 
 def test_a_disturbance_costs() -> None:
