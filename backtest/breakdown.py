@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from shared.forecasting.figures import figures_of
 from shared.forecasting.leads import lead_groups
-from shared.forecasting.scores import Term, figures_of, pair_terms
+from shared.forecasting.terms import Term, pair_terms
 from shared.sites.grid import Grid
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from backtest.breakdown import columns_of, local_times
-from shared.forecasting.scores import Term, figures_of, pair_terms, whole
+from shared.forecasting.figures import figures_of
+from shared.forecasting.terms import Term, pair_terms, whole
 from shared.sites.grid import Grid
 
 if TYPE_CHECKING:

@@ -12,20 +12,11 @@ from rich.table import Table
 
 from backtest.naive import RULES, NaiveForecasts
 from backtest.units import LoadUnit
+from shared.forecasting.figures import figures_of, grouped, r2_of, skill_of
 from shared.forecasting.leads import lead_groups
 from shared.forecasting.resolution import ABSENT, Resolution
-from shared.forecasting.scores import (
-    Term,
-    exactly,
-    figures_of,
-    grouped,
-    pair_terms,
-    r2_of,
-    skill_of,
-    versus_terms,
-    whole,
-)
 from shared.forecasting.size import nears_zero
+from shared.forecasting.terms import Term, exactly, pair_terms, versus_terms, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

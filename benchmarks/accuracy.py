@@ -30,11 +30,11 @@ from cli.provision import steps_shown, year_for
 from services.trainer.history import History
 from shared.forecasting.boosting import Boosting
 from shared.forecasting.digits import digits
+from shared.forecasting.figures import grouped
 from shared.forecasting.ladder import ADAPTED, FROZEN, NAMES
 from shared.forecasting.leads import lead_groups, lead_name
 from shared.forecasting.method import WEATHER_METHOD
 from shared.forecasting.prior import Prior, Source
-from shared.forecasting.scores import grouped
 from shared.runtime.settings import Settings, load
 from shared.sites.grid import Grid
 

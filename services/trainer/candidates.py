@@ -10,11 +10,12 @@ import pandas as pd
 from shared.data.year import DataError
 from shared.forecasting import reference
 from shared.forecasting.boosting import Boosting, known_rows
+from shared.forecasting.figures import figures_of, grouped, r2_of
 from shared.forecasting.method import Constants
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.resolution import Resolution
-from shared.forecasting.scores import Term, exactly, figures_of, grouped, pair_terms, r2_of
 from shared.forecasting.size import nears_zero
+from shared.forecasting.terms import Term, exactly, pair_terms
 from shared.forecasting.weather import COLUMNS, WeatherDemand
 from shared.runtime.registry import Signature
 

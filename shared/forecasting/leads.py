@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, get_args
 
 from shared.contracts.messages import LeadMinutes
+from shared.sites.grid import Grid
 
 __all__ = ["MEAN", "NOMINAL_MINUTES", "LeadGroup", "asked_groups", "lead_groups", "lead_name"]
 
@@ -46,9 +47,9 @@ def lead_groups(step_minutes: int) -> tuple[LeadGroup, ...]:
     step_minutes
         Minutes from one reading to the next, above 0.
     """
-    steps = {minutes: -(-minutes // step_minutes) for minutes in NOMINAL_MINUTES}
-    names = {lead: minutes for minutes, lead in steps.items()}  # of equal leads the longest name stays
-    return tuple(LeadGroup(minutes, lead * step_minutes, lead) for lead, minutes in names.items())
+    grid = Grid(step_minutes)
+    names = {grid.covering(minutes): minutes for minutes in NOMINAL_MINUTES}  # of equal leads the longest name stays
+    return tuple(LeadGroup(minutes, grid.minutes(lead), lead) for lead, minutes in names.items())
 
 
 def asked_groups(step_minutes: int) -> tuple[LeadGroup, ...]:

@@ -54,6 +54,14 @@ class Grid:
         """Return the minutes in steps: rising, each once, at least one."""
         return tuple(sorted({max(1, round(minute / self.step_minutes)) for minute in minutes}))
 
+    def covering(self, minutes: int) -> int:
+        """Return the fewest steps that are no shorter than so many minutes."""
+        return -(-minutes // self.step_minutes)
+
+    def minutes(self, steps: int) -> int:
+        """Return how long so many steps are."""
+        return steps * self.step_minutes
+
     def has(self, time: datetime) -> bool:
         """Tell whether a step begins at an aware time."""
         return not (time - _EPOCH) % self.length

@@ -14,7 +14,9 @@ from rich.console import Console
 from backtest.naive import NaiveForecasts, naive_mae_kw
 from backtest.record import Record
 from backtest.tables import FIGURES, ScoreTable
-from shared.forecasting.scores import RollingScores, Term, figures_of, grouped, versus_terms
+from shared.forecasting.figures import figures_of, grouped
+from shared.forecasting.scores import RollingScores
+from shared.forecasting.terms import Term, versus_terms
 from shared.sites.calendar import Calendar
 
 if TYPE_CHECKING:

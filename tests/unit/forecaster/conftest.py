@@ -14,9 +14,9 @@ from shared.contracts.messages import CleanReading, Flagged, ModelNames
 from shared.forecasting.boosting import Boosting
 from shared.forecasting.method import WeatherMethod
 from shared.forecasting.model import ZoneDemand
-from shared.forecasting.scores import step_of
 from shared.forecasting.weather import COLUMNS
 from shared.sites.calendar import Calendar
+from shared.sites.grid import Grid
 from shared.sites.table import site
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def fitted(zone: int, until: int) -> ZoneModels:
 @pytest.fixture(scope="session")
 def fresh() -> tuple[ZoneModels, ZoneModels]:
     """The models of zones 1 and 2 up to the start; never moved on."""
-    until = step_of(START, 10)
+    until = Grid(10).step_of(START)
     return fitted(1, until), fitted(2, until)
 
 
@@ -60,7 +60,7 @@ def reading() -> Callable[..., CleanReading]:
     """Make the reading so many steps after the start; a keyword replaces a value, None is missing."""
 
     def make(n: int, **values: float | None) -> CleanReading:
-        load = round(float(load_kw(np.array([step_of(START, 10) + n]))[0]), 1)
+        load = round(float(load_kw(np.array([Grid(10).step_of(START) + n]))[0]), 1)
         usual = {field: load if field.endswith("_kw") else 10.0 for field in site("tetouan").fields}
         cells: dict[str, float | None] = {**usual, **values}
         flags = {field: Flagged(flag="missing") for field, value in cells.items() if value is None}

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from services.forecaster.issuing import Issuer, ZoneModels
-from shared.forecasting.scores import step_of
 from shared.forecasting.weather import COLUMNS
+from shared.sites.grid import Grid
 from shared.sites.table import site
 from tests.unit.forecaster.conftest import START, STEP, fitted
 
@@ -96,7 +96,7 @@ def test_the_weather_model_is_told_as_it_was_trained(fresh: Models, reading: Rea
     assert boosted is not None
     readings = [reading(n) for n in range(3)]
     issues = messages(Issuer(site("tetouan"), deepcopy(fresh[:1])).answer(readings))
-    steps = np.array([step_of(one.time, 10) for one in readings])
+    steps = np.array([Grid(10).step_of(one.time) for one in readings])
     told_kw = boosted.predict(steps, np.full((3, len(COLUMNS)), 10.0))
     assert [issue.weather_model_kw for issue in issues] == [round(kw, 1) for kw in told_kw.tolist()]
     assert issues[-1].weather_estimate_kw != issues[-1].weather_model_kw
@@ -142,7 +142,7 @@ def test_an_outage_is_noted_and_teaches_nobody(fresh: Models, reading: Reading, 
         assert note.text.startswith("load is out: " if n < end else "load was out from 2018-03-01 08:20 to")
     assert [issues[n].levels[0].reason for n in (end - 1, end)] == [issues[end - 1].notes[0].text, None]
     assert models.weather is not None
-    correction, start = models.weather.correction, step_of(START, 10)
+    correction, start = models.weather.correction, Grid(10).step_of(START)
     without = [n for n in range(260) if np.isnan(correction.residual_kw[(start + n) % len(correction.residual_kw)])]
     assert without == list(range(begin, end))
 

@@ -15,10 +15,10 @@ from services.forecaster.issuing import Issuer
 from services.forecaster.settings import ForecasterSettings
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, Forecast, ModelEvent
-from shared.forecasting.scores import step_of
 from shared.runtime.health import Health
 from shared.runtime.metrics import new_registry
 from shared.runtime.settings import load
+from shared.sites.grid import Grid
 from shared.sites.table import Sites
 from tests.unit.forecaster.conftest import START, STEP, fitted
 from tests.unit.forecaster.library import Library, event, promoted
@@ -77,7 +77,7 @@ class Setting:
 @pytest.fixture(scope="module")
 def second() -> tuple[ZoneModels, ZoneModels]:
     """The models of zones 1 and 2 that have seen five more readings than the first."""
-    until = step_of(START, 10) + 5
+    until = Grid(10).step_of(START) + 5
     return fitted(1, until), fitted(2, until)
 
 

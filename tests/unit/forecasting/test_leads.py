@@ -16,7 +16,6 @@ from shared.forecasting.leads import asked_groups, lead_groups, lead_name
         (20, [(10, 20, 1), (60, 60, 3), (360, 360, 18), (1440, 1440, 72)]),
         (30, [(10, 30, 1), (60, 60, 2), (360, 360, 12), (1440, 1440, 48)]),
         (60, [(60, 60, 1), (360, 360, 6), (1440, 1440, 24)]),
-        (1440, [(1440, 1440, 1)]),
     ],
 )
 def test_a_group_is_scored_at_the_nearest_longer_lead_of_the_step(

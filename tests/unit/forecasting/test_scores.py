@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 
 import numpy as np
@@ -13,22 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from shared.contracts.messages import CleanReading, Flagged, Forecast, Interval, ModelNames, Score
+from shared.forecasting.figures import figures_of, grouped, r2_of, skill_of
 from shared.forecasting.resolution import ABSENT, Resolution
-from shared.forecasting.scores import (
-    RollingScores,
-    Term,
-    exactly,
-    figures_of,
-    grouped,
-    issued_kw,
-    load_kw,
-    pair_terms,
-    r2_of,
-    skill_of,
-    step_of,
-    versus_terms,
-    whole,
-)
+from shared.forecasting.scores import RollingScores, issued_kw, load_kw
+from shared.forecasting.terms import Term, all_terms, exactly, pair_terms, versus_terms, whole
 from shared.sites.calendar import Calendar
 from tests.unit.states import assert_same
 
@@ -97,13 +85,6 @@ class TestMessages:
         with pytest.raises(ValueError, match="median_kw: 23 numbers instead of 24"):
             issued_kw(forecast(leads=23))
 
-    def test_a_step_is_counted_from_1970(self) -> None:
-        """The index grows by one a step and ignores the time zone of the stamp."""
-        step = step_of(START, 10)
-        assert step * 600 == START.timestamp()
-        assert step_of(START + timedelta(minutes=10), 10) == step + 1
-        assert step_of(START.astimezone(datetime.strptime("+0100", "%z").tzinfo), 10) == step
-
 
 class TestFigures:
     """The figures against their textbook definitions in floating point."""
@@ -152,6 +133,18 @@ class TestFigures:
         terms = versus_terms(np.array([100, 100]), np.array([101, 1000]), np.array([102, ABSENT])).sum(axis=1)
         assert terms.tolist() == [4, 0, 1, 0]
         assert skill_of(whole(terms, 2), whole(terms, 0)) == 0.5
+
+    def test_all_terms_are_those_of_pairs_and_of_the_comparison(self) -> None:
+        """Also where something is absent, and whether the naive forecast is one number a target or one a lead."""
+        rng = np.random.default_rng(3)
+        issued = rng.integers(-500, 500, (3, 40, 6)).astype(np.int32)
+        actual, naive = (rng.integers(-500, 500, (40, 1)).astype(np.int32) for _ in range(2))
+        actual[rng.random(40) < 0.2] = ABSENT
+        issued[:, rng.random((40, 6)) < 0.2] = ABSENT
+        naive[rng.random(40) < 0.2] = ABSENT
+        for theirs in (naive, np.where(rng.random((40, 6)) < 0.2, ABSENT, naive)):
+            parts = pair_terms(actual, issued), versus_terms(actual, issued[0], theirs)
+            assert np.array_equal(all_terms(actual, issued, theirs), np.concatenate(parts))
 
     def test_a_year_of_the_largest_errors_does_not_overflow(self) -> None:
         """Numbers as large as can be counted, one on each side of zero: RMSE and MAE are their distance, R2 is -3."""
@@ -297,13 +290,13 @@ class TestRollingScores:
 
     def test_a_number_that_has_outgrown_the_resolution_is_counted_more_coarsely(self) -> None:
         """A meter whose load grows ten-thousandfold after its first day keeps finite, right figures."""
-        rolling = RollingScores(LEADS, DAY, WINDOWS_DAYS)
-        for step in range(2 * DAY):
+        rolling = RollingScores(24, 24, WINDOWS_DAYS)
+        for step in range(2 * 24):
             rolling.on_reading(step, 1.0)
-            rolling.on_forecast(step, np.tile([[1.0], [0.5], [1.5]], LEADS))
-        for step in range(2 * DAY, 9 * DAY):
+            rolling.on_forecast(step, np.tile([[1.0], [0.5], [1.5]], 24))
+        for step in range(2 * 24, 9 * 24):
             rolling.on_reading(step, 5000.0)
-            rolling.on_forecast(step, np.tile([[4900.0], [4000.0], [6000.0]], LEADS))
+            rolling.on_forecast(step, np.tile([[4900.0], [4000.0], [6000.0]], 24))
         assert rolling.resolution == Resolution(-3)
         for score in rolling.scores():
             assert (score.rmse_kw, score.mape, score.coverage) == (100.0, 0.02, 1.0)
@@ -331,15 +324,15 @@ class TestRollingScores:
 
     def test_a_meter_that_reads_nothing_but_zero_is_scored(self) -> None:
         """Weeks of zeros and forecasts of zero: no error, and nothing piles up; the first load is counted finely."""
-        rolling = RollingScores(LEADS, DAY, WINDOWS_DAYS)
-        for step in range(40 * DAY):
+        rolling = RollingScores(24, 24, WINDOWS_DAYS)
+        for step in range(40 * 24):
             rolling.on_reading(step, 0.0)
-            rolling.on_forecast(step, np.zeros((3, LEADS)))
+            rolling.on_forecast(step, np.zeros((3, 24)))
         assert {(score.rmse_kw, score.mape, score.coverage) for score in rolling.scores()} == {(0.0, None, 1.0)}
-        assert len(rolling.state()["early"]) <= LEADS + 1
-        rolling.on_reading(40 * DAY, 0.5)
+        assert len(rolling.state()["early"]) <= 24 + 1
+        rolling.on_reading(40 * 24, 0.5)
         assert rolling.resolution == Resolution(-6)
-        assert rolling.scores()[0].rmse_kw == 0.25  # of four pairs in the last day
+        assert rolling.scores()[0].rmse_kw == 0.102062  # of 24 pairs in the last day
 
     def test_a_window_forgets_without_a_trace(self) -> None:
         """After a long time without forecasts every sum is exactly zero again, however wild the errors were."""

@@ -1,0 +1,159 @@
+"""The figures that are drawn from sums of terms: of each lead, of each lead group, and as they go on the wire."""
+
+from __future__ import annotations
+
+import math
+from math import isnan
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from shared.contracts.messages import Score
+from shared.forecasting.leads import MEAN, lead_groups
+from shared.forecasting.terms import PERCENTAGE_UNITS, Term, sum_of_squares, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from shared.forecasting.resolution import Resolution
+    from shared.sites.grid import Grid
+
+    Numbers = NDArray[np.float64] | NDArray[np.int64]
+
+__all__ = ["WireFigures", "figures_of", "grouped", "r2_of", "skill_of"]
+
+_RATIO_DECIMALS = 4
+_SUM_ERROR = 1e-12  # of a sum of at most 1440 numbers of 53 bits, relative to that of their sizes; many times more
+_SCORES = TypeAdapter(tuple[Score, ...])
+
+
+def _ratio(sums: Numbers, counts: Numbers) -> NDArray[np.float64]:
+    """Return sums / counts, NaN where nothing was counted."""
+    ratio = np.full(sums.shape, np.nan)
+    np.divide(sums, counts, out=ratio, where=counts > 0)
+    return ratio
+
+
+def figures_of(sums: NDArray[np.int64], resolution: Resolution) -> dict[str, NDArray[np.float64]]:
+    """Return each figure of the sums of ``pair_terms``, NaN where there is no pair; shapes are those of one term."""
+    pairs = sums[Term.PAIRS]
+    totals = (
+        whole(sums, Term.SQUARED),
+        sums[Term.ABSOLUTE],
+        sums[Term.ERROR],
+        sums[Term.INTERVAL],
+        whole(sums, Term.PERCENTAGE),
+        sums[Term.COVERED],
+    )
+    counts = (pairs, pairs, pairs, 40 * pairs, PERCENTAGE_UNITS * pairs, pairs)
+    ratios = _ratio(np.stack(totals), np.stack(counts))
+    ratios[0] = np.sqrt(ratios[0])
+    rmse_kw, mae_kw, bias_kw, pinball_kw = resolution.to_kw(ratios[:4])
+    return {
+        "rmse_kw": rmse_kw,
+        "mae_kw": mae_kw,
+        "mape": ratios[4],
+        "bias_kw": bias_kw,
+        "coverage": ratios[5],
+        "pinball_kw": pinball_kw,
+    }
+
+
+def skill_of(squared: NDArray[np.float64], naive_squared: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return 1 - RMSE / RMSE of the naive forecast over the same pairs, NaN where the latter is zero."""
+    return 1 - np.sqrt(_ratio(squared, naive_squared))
+
+
+def r2_of(squared: int, actual: NDArray[np.integer]) -> float:
+    """Return 1 - ``squared`` / sum of squares about the mean of the ``actual`` of the same pairs, NaN where it is 0.
+
+    The sum about the mean is taken in whole numbers, n * sum(y * y) - sum(y) ** 2.
+    """
+    known = np.asarray(actual, np.int64)
+    pairs, total = known.size, int(known.sum())
+    about_mean = pairs * sum_of_squares(known) - total * total
+    return 1 - pairs * squared / about_mean if about_mean else math.nan
+
+
+def grouped(per_lead: NDArray[np.float64], step_minutes: int) -> dict[str, float | None]:
+    """Return a figure of each lead group by its minutes, as far as there are leads, and the ``mean`` over all leads.
+
+    None for NaN.
+    """
+    groups = [group for group in lead_groups(step_minutes) if group.steps <= per_lead.size]
+    figures = {group.key: float(per_lead[group.steps - 1]) for group in groups}
+    figures[MEAN] = math.fsum(per_lead) / per_lead.size
+    return {group: None if math.isnan(figure) else figure for group, figure in figures.items()}
+
+
+class WireFigures:
+    """Draws the figures that go on the wire from the sums of a zone.
+
+    Parameters
+    ----------
+    leads, grid
+        How many there are, and how far they lie apart.
+    windows_days
+        The lengths of the windows.
+    """
+
+    def __init__(self, leads: int, grid: Grid, windows_days: tuple[int, ...]) -> None:
+        groups = [group for group in lead_groups(grid.step_minutes) if group.steps <= leads]
+        self._columns = np.array([group.steps - 1 for group in groups], np.int64)
+        named = [(group.lead_minutes, group.scored_minutes) for group in groups]
+        self._labels = [
+            {"lead_minutes": lead_minutes, "scored_minutes": scored_minutes, "window_days": days}
+            for lead_minutes, scored_minutes in [*named, (None, None)]
+            for days in windows_days
+        ]
+
+    def of(self, sums: NDArray[np.int64], resolution: Resolution, near_zero: Sequence[bool]) -> tuple[Score, ...]:
+        """Return the scores; ``near_zero``: in which windows errors as shares of the load say nothing."""
+        per_lead = figures_of(sums, resolution)
+        per_lead["mape"][np.flatnonzero(near_zero)] = np.nan
+        per_lead["skill_vs_same_time_yesterday"] = skill_of(
+            whole(sums, Term.VERSUS_NAIVE_SQUARED), whole(sums, Term.NAIVE_SQUARED)
+        )
+        in_kw = [name.endswith("_kw") for name in per_lead]
+        decimals = np.where(in_kw, -resolution.exponent, _RATIO_DECIMALS)
+        figures = self._grouped(np.stack(list(per_lead.values())), decimals)
+        figures[in_kw] = resolution.rounded(figures[in_kw])
+        on_wire = [
+            [
+                None if isnan(figure) else figure if kw else round(figure, _RATIO_DECIMALS) + 0.0 for figure in of_one
+            ]  # no -0.0
+            for of_one, kw in zip(figures.tolist(), in_kw, strict=True)
+        ]
+        return _SCORES.validate_python(
+            [
+                label | dict(zip(per_lead, row, strict=True))
+                for label, row in zip(self._labels, zip(*on_wire, strict=True), strict=True)
+            ]
+        )
+
+    def _grouped(self, per_lead: NDArray[np.float64], decimals: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return figures of each lead, (figures, windows, leads), by group and then by window, (figures, scores).
+
+        The mean over all leads is the last group. The figures are to be rounded to so many ``decimals``.
+        """
+        groups = np.concatenate((per_lead[:, :, self._columns], _means(per_lead, decimals)[:, :, None]), axis=2)
+        return groups.swapaxes(1, 2).reshape(len(per_lead), -1)
+
+
+def _means(per_lead: NDArray[np.float64], decimals: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return means over the leads, (figures, windows), that round to so many decimals as the exact ones do.
+
+    Exact sums take eight times as long: they are taken where the last digit may hang on them.
+    """
+    means: NDArray[np.float64] = per_lead.mean(axis=2)
+    sizes = np.abs(per_lead).mean(axis=2)
+    units = 10.0 ** decimals[:, None]
+    # how far the mean is from where it is rounded the other way, and how far it may be off
+    away = np.abs(np.abs(means * units) % 1.0 - 0.5)
+    for place in np.argwhere(away <= _SUM_ERROR * sizes * units):
+        figures = per_lead[tuple(place)].tolist()
+        means[tuple(place)] = math.fsum(figures) / len(figures)
+    return means
