@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -12,12 +14,12 @@ import numpy as np
 import structlog
 from pydantic import ValidationError
 
+from services.forecaster.asking import Asking, Pair
 from services.forecaster.champions import Champions, names_of
 from services.forecaster.cold import ColdStart
 from services.forecaster.in_force import Written, events_of
 from services.forecaster.issuing import ZoneModels
 from services.forecaster.metrics import ForecasterMetrics
-from services.forecaster.registered import Pair
 from services.forecaster.series import SiteSeries
 from services.forecaster.site import Planned, SiteForecasts
 from services.forecaster.state import FORMAT, described, state_of, zones_of
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from prometheus_client import CollectorRegistry
 
+    from services.forecaster.asking import Asked
     from services.forecaster.in_force import InForce
     from services.forecaster.settings import ForecasterSettings
     from services.forecaster.site import Refusal
@@ -78,13 +81,15 @@ class Shared:
     health: Health
 
     @classmethod
-    def of(cls, settings: ForecasterSettings, sites: Sites, registry: CollectorRegistry, health: Health) -> Shared:
-        """Return what shows itself in a registry of metrics and in the health of a service."""
+    def of(
+        cls, settings: ForecasterSettings, sites: Sites, registry: CollectorRegistry, health: Health, asked: Asked
+    ) -> Shared:
+        """Return what shows itself in a registry of metrics and in the health of a service, and asks for models."""
         notes, metrics = SiteNotes(health.notes), ForecasterMetrics(registry)
         return cls(
             settings,
             sites,
-            Champions(settings, sites, health, notes, metrics),
+            Champions(settings, sites, health, notes, metrics, asked),
             ColdStart(settings.prior),
             metrics,
             DeadLetters(registry),
@@ -97,7 +102,7 @@ class Shared:
 def build(settings: ForecasterSettings) -> Service:
     """Return the forecaster of all sites of the table: each begins with its first reading."""
     registry, health = new_registry(), Health()
-    shared = Shared.of(settings, served_sites(settings, health), registry, health)
+    shared = Shared.of(settings, served_sites(settings, health), registry, health, Asking(settings))
     champions, events = shared.champions, settings.topic_prefix + topics.MODELS.name
     follows = partial(follow, settings.kafka, events, champions.changes.take, champions.changes.read, health)
     return Service(
@@ -126,11 +131,15 @@ class ForecasterCore:
         self._written = Written()
         self._plans: dict[str, list[Planned]] = {}  # of sites that have not begun, which models they have to run when
         self._begins: dict[str, tuple[ZoneModels, ...]] = {}  # of sites whose first reading is at hand
+        self._wanted: dict[str, dict[int, ZoneModels]] = {}  # what is to take over at sites whose readings are at hand
         self._unserved = Unserved()
         self._resumed = False
 
     async def prepare(self, records: Sequence[Record]) -> None:
-        """Fetch the models of the sites that begin with these records, and those whose origins are written."""
+        """Fetch the models of the sites that begin with these records, and bring those that take over where these are.
+
+        That may take long, and others are let through in between.
+        """
         readings = (record for record in records if not _is_event(record))
         named = {site for record in readings if (site := _named(record)) is not None}
         served = sorted(site for site in named if site in self.shared.sites)
@@ -141,6 +150,10 @@ class ForecasterCore:
             fetch = self.shared.champions.fetch
             found = await fetch(unknown, patient=not self._resumed) if unknown else {}
             self._begins = {site: self._beginning(site, found.get(site, ())) for site in begin}
+        self._wanted = {site: wanted for site in served if (wanted := self.shared.champions.wanted(site))}
+        for forecasts in (self._sites[site] for site in served if site in self._sites):
+            for _ in forecasts.catch_up(self._wanted.get(forecasts.site.name, {}).values()):
+                await asyncio.sleep(0)
 
     async def _plan(self, names: Sequence[str]) -> None:
         """Fetch the models of which it is written from which origins on they were in force: of all sites at once."""
@@ -148,22 +161,25 @@ class ForecasterCore:
             return
         written = self._written.all()
         pairs = {_pair(site, each) for site, said in written.items() for each in said if each.names.demand}
-        models = await self.shared.champions.fetch_pairs(pairs) if pairs else {}
+        found = await self.shared.champions.fetch_pairs(pairs) if pairs else {}
         for name, said in written.items():
-            plan = [self._planned(name, each, models.get(_pair(name, each))) for each in said]
+            plan = [self._planned(name, each, found) for each in said]
             if name in self._sites:
                 self._follow(self._sites[name], plan)
             else:
                 self._plans[name] = plan
         self._written.forget()
 
-    def _planned(self, site: str, written: InForce, models: ZoneModels | str | None) -> Planned:
+    def _planned(self, site: str, written: InForce, found: Mapping[Pair, ZoneModels | str | None]) -> Planned:
         step = self.shared.sites[site].grid.step_of(written.origin)
+        if written.names.demand is None:
+            return Planned(written.zone, step, None)
+        models = found.get(_pair(site, written)) or "it is not in the registry"
         if isinstance(models, ZoneModels) and written.digest not in ("", models.digest):
             models = "another model is registered under its name"
         if isinstance(models, str):
             return Planned(written.zone, step, None, GONE.format(written.names.demand, written.origin, models))
-        return Planned(written.zone, step, models)
+        return Planned(written.zone, step, deepcopy(models))  # it may be in force twice
 
     def _follow(self, forecasts: SiteForecasts, plan: Sequence[Planned]) -> None:
         """Let models take over where they did, and name those that cannot be had."""
@@ -206,6 +222,7 @@ class ForecasterCore:
         shared.notes.forget(site.name)
         self._sites[site.name] = forecasts
         self._metrics[site.name] = SiteSeries(shared.metrics, site, zones)
+        shared.champions.begin(site.name, zones)
         self._show(forecasts)
         log.info("running", site=site.name, models=names_of(zones), as_of=str(forecasts.as_of))
         return forecasts
@@ -221,7 +238,6 @@ class ForecasterCore:
     def _show(self, forecasts: SiteForecasts) -> None:
         """Say which models a site runs by now."""
         shared, site, zones = self.shared, forecasts.site, forecasts.zones
-        shared.champions.run(site.name, zones)
         for kind in ("cold", "prior", "models", "weather"):
             shared.notes.drop(kind, site.name)
         if any(zone.cold for zone in zones):
@@ -321,6 +337,7 @@ class ForecasterCore:
         for each in models:
             metrics.took_over(each)
         metrics.show(forecasts.zones)
+        self.shared.champions.run(forecasts.site.name, forecasts.zones)
         self._show(forecasts)
         log.info("other models have taken over", site=forecasts.site.name, models=names_of(models))
 
@@ -342,7 +359,7 @@ class ForecasterCore:
 
     def _answers(self, name: str, readings: Sequence[CleanReading]) -> list[Outgoing]:
         site, metrics, started_s = self._sites[name], self._metrics[name], monotonic_s()
-        answers = site.answer(readings, self.shared.champions.wanted(name, site.zones))
+        answers = site.answer(readings, self._wanted.pop(name, {}))
         issues = answers.issues
         self._note_takeovers(site, answers.took_over)
         for models in answers.too_old:

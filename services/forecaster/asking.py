@@ -1,163 +1,191 @@
-"""What the registry answers of some sites: one question for all of them, put by a process of its own."""
+"""What the registry says, asked by a process of its own: which versions are to run, and the models of certain ones."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import structlog
 
+from services.forecaster.helper import Helper, HelperDiedError
 from services.forecaster.issuing import ZoneModels
-from services.forecaster.registered import DEMAND, FILE, NAMES, REFUSAL, REFUSED, WEATHER, Pair, Question, Wanted
+from services.forecaster.registered import DEMAND, FILE, REFUSAL, WEATHER, Question, Reply
 from services.forecaster.state import digest_of
 from shared.contracts.messages import ModelNames
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.weather import WeatherDemand
-from shared.runtime.registry import RegistryError, nobody_has_made
+from shared.runtime.registry import RegistryError, file_of, nobody_has_made
 from shared.runtime.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from services.forecaster.settings import ForecasterSettings
     from shared.sites.site import Site
 
-__all__ = ["Answer", "answered", "models_in", "registered"]
+__all__ = ["Asked", "Asking", "Pair", "pairs_of"]
 
 ANSWER_S = 120.0  # MLflow itself gives up after some twenty seconds, for each thing that it asks
+QUEUE_S = 3600.0  # for an answer behind those to the questions of others
+AT_ONCE = 16  # pairs in a question: their files lie on a disk until they are read
 
 log = structlog.get_logger()
 
-Zones = tuple[ZoneModels, ...]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What the registry has said of some sites, and of some pairs of models.
+class Pair(NamedTuple):
+    """The models of a zone by name and version, as forecasts name them."""
 
-    Attributes
-    ----------
-    found
-        The models of each site of which any zone has one.
-    refused
-        Of each site whose models cannot be used, why.
-    missing
-        Of each site of which a zone has none, what the registry lacks.
-    pairs
-        Of each pair the models, or why they cannot be used.
+    site: str
+    zone: int
+    names: ModelNames
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Those that it has."""
+        return tuple(label for label in (self.names.demand, self.names.weather) if label is not None)
+
+
+def pairs_of(site: Site, versions: Mapping[str, str]) -> dict[int, Pair]:
+    """Return the models of each zone of a site whose versions are known; a weather model only where it has weather."""
+    pairs = {}
+    for zone in site.zones:
+        names = {kind: f"{kind}-{site.name}-{zone}" for kind in (DEMAND, WEATHER)}
+        labels = {kind: f"{name}/{versions[name]}" for kind, name in names.items() if name in versions}
+        if DEMAND in labels:
+            weather = labels.get(WEATHER) if site.weather else None
+            pairs[zone] = Pair(site.name, zone, ModelNames(demand=labels[DEMAND], weather=weather))
+    return pairs
+
+
+class Asked(Protocol):
+    """A registry of models."""
+
+    async def versions(self) -> Mapping[str, str]:
+        """Return the version that is to run of each model by name; raises ``RegistryError``.
+
+        That is the champion, or the newest one with the tags of the settings.
+        """
+
+    async def models(self, pairs: Mapping[Pair, Site]) -> Mapping[Pair, ZoneModels | str | None]:
+        """Return the models of each pair, why they cannot be used, or None where one is not registered.
+
+        They belong to the caller. Raises ``RegistryError``.
+        """
+
+    def stop(self) -> None:
+        """End what asks; whoever waits for an answer gets none."""
+
+
+class Asking:
+    """The registry of the settings.
+
+    All questions go to one process that is begun with the first of them. A registry that nobody has made has nothing.
     """
 
-    found: Mapping[str, Zones] = field(default_factory=dict)
-    refused: Mapping[str, str] = field(default_factory=dict)
-    missing: Mapping[str, str] = field(default_factory=dict)
-    pairs: Mapping[Pair, ZoneModels | str] = field(default_factory=dict)
+    def __init__(self, settings: ForecasterSettings) -> None:
+        self._settings = settings
+        self._helper = Helper(["-m", "services.forecaster.registered"])
+        self._file: object = None
 
+    async def versions(self) -> Mapping[str, str]:
+        """Return the version that is to run of each model by name; raises ``RegistryError``."""
+        if nobody_has_made(self._settings.registry_uri):
+            return {}
+        return await _in_thread(self._versions)
 
-async def registered(
-    settings: ForecasterSettings,
-    sites: Iterable[Site],
-    versions: Mapping[str, Mapping[str, str]] | None = None,
-    pairs: Mapping[Pair, Site] | None = None,
-) -> Answer:
-    """Return what the registry has for some sites: the champions, or the newest with the tags of the settings.
+    def _versions(self) -> Mapping[str, str]:
+        return self._ask(self._question(Path())).versions
 
-    ``versions`` are wanted of some sites in their place, by the names of the models. ``pairs`` are asked for as they
-    are.
+    async def models(self, pairs: Mapping[Pair, Site]) -> Mapping[Pair, ZoneModels | str | None]:
+        """Return the models of each pair, why they cannot be used, or None; raises ``RegistryError``."""
+        if nobody_has_made(self._settings.registry_uri):
+            return dict.fromkeys(pairs)
+        found: dict[Pair, ZoneModels | str | None] = {}
+        asked = list(pairs.items())
+        for first in range(0, len(asked), AT_ONCE):
+            found |= await _in_thread(self._models, dict(asked[first : first + AT_ONCE]))
+        return found
 
-    Raises ``RegistryError`` where the registry cannot be used.
-    """
-    places, wanted, asked = {site.name: site for site in sites}, versions or {}, pairs or {}
-    try:
+    def _models(self, pairs: Mapping[Pair, Site]) -> Mapping[Pair, ZoneModels | str | None]:
         with TemporaryDirectory(prefix="tetouan-models-") as folder:
-            question = Question(
-                registry_uri=settings.registry_uri,
-                artifact_root=settings.artifact_root,
-                tags=dict(tag.split("=", 1) for tag in settings.model_tags),
-                sites={
-                    name: Wanted(zones=site.zones, weather=site.weather, versions=dict(wanted.get(name, {})))
-                    for name, site in places.items()
-                },
-                folder=Path(folder),
-                pairs=tuple(asked),
-            )
-            if not nobody_has_made(question.registry_uri):
-                await answered(question)
-            return await run_in_thread(ANSWER_S, models_in, question, places | {p.site: s for p, s in asked.items()})
+            labels = sorted({label for pair in pairs for label in pair.labels})
+            question = self._question(Path(folder), tuple(labels))
+            self._ask(question)
+            return {pair: _read(question, pair, site) for pair, site in pairs.items()}
+
+    def stop(self) -> None:
+        """End the process that asks."""
+        self._helper.stop()
+
+    def _question(self, folder: Path, files_of: tuple[str, ...] = ()) -> Question:
+        settings = self._settings
+        return Question(
+            registry_uri=settings.registry_uri,
+            artifact_root=settings.artifact_root,
+            tags=dict(tag.split("=", 1) for tag in settings.model_tags),
+            folder=folder,
+            files_of=files_of,
+        )
+
+    def _ask(self, question: Question) -> Reply:
+        """Return the answer; raises ``RegistryError``."""
+        if (file := file_of(question.registry_uri)) != self._file:
+            self._helper.renew()  # a registry that was made anew: the process has the old file open
+            self._file = file
+        try:
+            line = self._helper.ask(question.model_dump_json().encode(), ANSWER_S)
+        except TimeoutError:
+            why = f"the registry did not answer within {ANSWER_S:.0f} s: see that its server runs"
+            raise RegistryError(why) from None
+        except HelperDiedError as error:  # only the kind: what it says may hold a password
+            kind = str(error).partition(":")[0]
+            why = f"asking the registry has failed ({kind}): see whether its server is one"
+            raise RegistryError(why) from None
+        reply = Reply.model_validate_json(line)
+        if reply.error is not None:
+            raise RegistryError(reply.error)
+        return reply
+
+
+async def _in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    try:
+        return await run_in_thread(QUEUE_S, work, *args, **kwargs)
     except OSError as error:  # no room, no process more: nothing that those who run would have to end for
         raise RegistryError(f"the registry cannot be asked ({error}): see to the machine's memory and disks") from error
 
 
-async def answered(question: Question) -> None:
-    """Have the question answered by a process of its own, which ends with this call; raises ``RegistryError``."""
-    command = [sys.executable, "-m", "services.forecaster.registered"]
-    text, errors = question.folder / "question.json", question.folder / "errors.txt"
-    text.write_text(question.model_dump_json(), encoding="utf-8")
-    with text.open("rb") as asked, errors.open("wb") as said:
-        process = subprocess.Popen(  # noqa: ASYNC220 - a millisecond; asyncio would fork, which copies our page tables
-            command, stdin=asked, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True
-        )
-    try:
-        await run_in_thread(ANSWER_S, process.wait)
-    except TimeoutError:
-        raise RegistryError(f"the registry did not answer within {ANSWER_S:.0f} s: see that its server runs") from None
-    finally:
-        process.kill()
-        process.wait()
-    last = errors.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
-    if process.returncode == REFUSED:
-        raise RegistryError(last)
-    if process.returncode:  # of an error that nobody foresaw only the kind: what it says may hold a password
-        raise RegistryError(f"asking the registry has failed ({last.partition(':')[0]}): see whether its server is one")
-
-
-def models_in(question: Question, sites: Mapping[str, Site]) -> Answer:
-    """Return what stands in the folder of a question that was answered."""
-    found: dict[str, Zones] = {}
-    refused: dict[str, str] = {}
-    missing: dict[str, str] = {}
-    for name, wanted in question.sites.items():
-        models = {zone: _read(question.folder_of(name, zone), zone, sites[name]) for zone in wanted.zones}
-        if usable := tuple(each for each in models.values() if isinstance(each, ZoneModels)):
-            found[name] = usable
-        if reasons := [each for each in models.values() if isinstance(each, str)]:
-            refused[name] = reasons[0]
-        elif lacking := [zone for zone, each in models.items() if each is None]:
-            missing[name] = question.none_of(name, lacking[0])
-    pairs = {
-        pair: _read(question.folder_of_pair(number), pair.zone, sites[pair.site]) or "it is not in the registry"
-        for number, pair in enumerate(question.pairs)
-    }
-    return Answer(found, refused, missing, pairs)
-
-
-def _read(folder: Path, zone: int, site: Site) -> ZoneModels | str | None:
-    """Return the models in a folder, why they cannot be used, or None where there are none."""
-    if not folder.exists():
+def _read(question: Question, pair: Pair, site: Site) -> ZoneModels | str | None:
+    """Return the models of a pair whose files were fetched, why they cannot be used, or None where one is unknown."""
+    folders = [question.folder_of(label) for label in pair.labels]
+    if not all(folder.exists() for folder in folders):
         return None
+    for refusal in (folder / REFUSAL for folder in folders):
+        if refusal.exists():
+            return refusal.read_text(encoding="utf-8")
     try:
-        if (folder / REFUSAL).exists():
-            return (folder / REFUSAL).read_text(encoding="utf-8")
-        return _zone_in(folder, zone, site)
+        return _models_of(question, pair, site)
     except ValueError as error:
         return str(error)
 
 
-def _zone_in(folder: Path, zone: int, site: Site) -> ZoneModels:
-    """Return the models in a folder, a weather model only where its fields are published.
+def _models_of(question: Question, pair: Pair, site: Site) -> ZoneModels:
+    """Return the models of a pair, a weather model only where its fields are published.
 
     Raises ``ValueError`` where they cannot be used.
     """
-    names = ModelNames.model_validate_json((folder / NAMES).read_bytes())
+    names = pair.names
+    if names.demand is None:
+        raise ValueError(f"{names.weather} cannot be used: there is no demand model beside it: run `tetouan train`")
     try:
-        demand = ZoneDemand.load(folder / DEMAND / FILE)
-        weather = WeatherDemand.load(folder / WEATHER / FILE) if names.weather else None
+        demand = ZoneDemand.load(question.folder_of(names.demand) / FILE)
+        weather = WeatherDemand.load(question.folder_of(names.weather) / FILE) if names.weather else None
     except (OSError, ValueError) as error:
-        files = " or ".join(label for label in (names.demand, names.weather) if label)
-        raise ValueError(f"the files of {files} cannot be used: {error}") from error
+        raise ValueError(f"the files of {' or '.join(pair.labels)} cannot be used: {error}") from error
     for label, model in ((names.demand, demand), (names.weather, weather)):
         if model is not None and model.step_minutes != site.step_minutes:
             why = f"its step is {model.step_minutes} minutes, that of the site {site.step_minutes}"
@@ -166,5 +194,5 @@ def _zone_in(folder: Path, zone: int, site: Site) -> ZoneModels:
         why = f"it needs {', '.join(lacking)}, which the site does not publish: run `tetouan train`"
         log.warning("going on without the weather model", model=names.weather, why=why)
         weather, names = None, names.model_copy(update={"weather": None})
-    models = ZoneModels(zone=zone, demand=demand, weather=weather, names=names)
+    models = ZoneModels(zone=pair.zone, demand=demand, weather=weather, names=names)
     return replace(models, digest=digest_of(models))

@@ -1,155 +1,131 @@
-"""Asks the registry which models are to run, in a process of its own: ``python -m services.forecaster.registered``.
+"""Asks the registry in a process of its own: ``python -m services.forecaster.registered``.
 
-The question comes as JSON on standard input; the files of the models, and their names, are put into the folder that it
-names. MLflow takes three seconds and 200 MB to import, may be silent for a minute and cannot be told to stop: none of
-that may stand in the way of the stream.
+Each line on standard input is a question, each line on standard output its answer; the files of models are put into the
+folder that the question names. MLflow takes four seconds of a processor and 180 MB to import, may be silent for a
+minute and cannot be told to stop: none of that may stand in the way of the stream. The process ends with its standard
+input, which closes with whoever asks, however that ends.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotation at run time
+from queue import Queue
+from threading import Thread
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.contracts.messages import ModelNames
-from shared.runtime.registry import ModelVersion, Registry, RegistryError
+from shared.runtime.registry import Registry, RegistryError
 
-__all__ = ["DEMAND", "FILE", "NAMES", "REFUSAL", "REFUSED", "WEATHER", "Pair", "Question", "Wanted", "collect"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["DEMAND", "FILE", "REFUSAL", "WEATHER", "Question", "Reply", "answer", "main"]
 
 DEMAND, WEATHER = "zone-demand", "weather-demand"
-FILE, NAMES, REFUSAL = "state.npz", "names.json", "refusal.txt"
-REFUSED = 2  # the exit code where the last line on standard error says what to do
-
-
-class Wanted(BaseModel):
-    """Of which zones of a site models are asked for.
-
-    ``weather`` are the fields of the weather that the site publishes; without any no weather model is asked for.
-    ``versions`` are those wanted of some models by name; of any other it is the champion.
-    """
-
-    model_config = ConfigDict(frozen=True)
-    zones: tuple[int, ...]
-    weather: tuple[str, ...]
-    versions: dict[str, str] = {}
-
-
-class Pair(BaseModel):
-    """The models of a zone by name and version, as forecasts name them."""
-
-    model_config = ConfigDict(frozen=True)
-    site: str
-    zone: int
-    names: ModelNames
+FILE, REFUSAL = "state.npz", "refusal.txt"
+AT_ONCE = 4  # files that are fetched beside each other
 
 
 class Question(BaseModel):
-    """Which models are asked for: of these sites, the champions, or the newest with certain tags; and certain pairs."""
+    """What is asked: the files of some versions, ``name/version``, or without any which versions are to run.
+
+    These are the champions, or the newest versions with the tags where there are tags.
+    """
 
     model_config = ConfigDict(frozen=True)
     registry_uri: str
     artifact_root: Path | None
     tags: dict[str, str]
-    sites: dict[str, Wanted]
     folder: Path
-    pairs: tuple[Pair, ...] = ()
+    files_of: tuple[str, ...] = ()
 
-    def folder_of(self, site: str, zone: int) -> Path:
-        """Return where the models of a zone are put."""
-        return self.folder / "sites" / site / str(zone)
-
-    def folder_of_pair(self, number: int) -> Path:
-        """Return where those of a pair are put."""
-        return self.folder / "pairs" / str(number)
-
-    def none_of(self, site: str, zone: int) -> str:
-        """Return what is to be said where the registry does not have the models of a zone."""
-        name = f"{DEMAND}-{site}-{zone}"
-        wanted = " and ".join(f"{tag}={value}" for tag, value in self.tags.items())
-        what = f"version of {name} with {wanted}" if self.tags else f"champion of {name}"
-        if version := self.sites[site].versions.get(name):
-            what = f"version {version} of {name}"
-        return f"no {what} is registered: run `tetouan train`"
+    def folder_of(self, label: str) -> Path:
+        """Return the folder of a version: with its file, or why that cannot be had; there is none of an unknown one."""
+        return self.folder / str(self.files_of.index(label))
 
 
-def collect(question: Question) -> None:
-    """Put files and names of the models of each zone and pair into its folder.
+class Reply(BaseModel):
+    """What the registry says: the version to run of each model by name, or what keeps it from an answer."""
 
-    One of which the demand model is missing gets no folder; one of which the files are gets a line that says so. A
-    training registers the demand model last, so where that is there and no weather model is, there will be none.
+    model_config = ConfigDict(frozen=True)
+    versions: dict[str, str] = {}
+    error: str | None = None
 
-    Raises
-    ------
-    RegistryError
-        If the registry cannot be used.
+
+def answer(question: Question, registry: Registry) -> Reply:
+    """Answer a question; raises ``RegistryError`` if the registry cannot be used.
+
+    A training registers the demand model last. So the demand models are listed first: where one is there and no weather
+    model is, there will be none.
     """
-    registry = Registry(question.registry_uri, question.artifact_root)
-    names = registry.names(f"{DEMAND}-")  # one question for all sites: most may have no model
-    for site, wanted in question.sites.items():
-        for zone in (zone for zone in wanted.zones if f"{DEMAND}-{site}-{zone}" in names):
-            versions = {kind: f"{kind}-{site}-{zone}" for kind in (DEMAND, WEATHER) if kind == DEMAND or wanted.weather}
-            found = {kind: _version(registry, question, wanted, name) for kind, name in versions.items()}
-            _put(registry, found, question.folder_of(site, zone))
-    for number, pair in enumerate(question.pairs):
-        labels = {DEMAND: pair.names.demand, WEATHER: pair.names.weather}
-        parts = {kind: label.rpartition("/") for kind, label in labels.items() if label}
-        found = {kind: registry.known(name, version) for kind, (name, _, version) in parts.items()}
-        if None not in found.values():
-            _put(registry, found, question.folder_of_pair(number))
+    if question.files_of:
+        tempfile.tempdir = str(question.folder)  # MLflow leaves there what it downloads
+        sources = {label: registry.source_of(*label.rsplit("/", 1)) for label in question.files_of}
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            puts = [
+                pool.submit(_put, registry, label, source, question.folder_of(label))
+                for label, source in sources.items()
+                if source is not None
+            ]
+        for put in puts:
+            put.result()
+        return Reply()
+    versions: dict[str, str] = {}
+    for kind in (DEMAND, WEATHER):
+        prefix = f"{kind}-"
+        versions |= registry.newest(prefix, question.tags) if question.tags else registry.champions(prefix)
+    return Reply(versions=versions)
 
 
-def _put(registry: Registry, versions: dict[str, ModelVersion | None], to: Path) -> None:
-    if versions[DEMAND] is None:
+def _put(registry: Registry, label: str, source: str, to: Path) -> None:
+    """Copy the file of a version; a reason to say what to do stands in its place where there is none to be read."""
+    to.mkdir()
+    try:
+        shutil.copyfile(registry.download(source) / FILE, to / FILE)
+    except RegistryError as error:
+        why = f"the files of {label} cannot be fetched: {error}"
+    except OSError as error:
+        why = f"{label} has no {FILE} that can be read ({error}): run `tetouan train`"
+    else:
         return
-    try:
-        _copy_all(registry, versions, to)
-    except OSError as error:
-        (to / REFUSAL).write_text(str(error), encoding="utf-8")
+    (to / REFUSAL).write_text(why, encoding="utf-8")
 
 
-def _copy_all(registry: Registry, versions: dict[str, ModelVersion | None], to: Path) -> None:
-    to.mkdir(parents=True)
-    for kind, version in versions.items():
-        if version is not None:
-            (to / kind).mkdir()
-            _copy(registry, version, to / kind / FILE)
-    labels = {kind: version.label for kind, version in versions.items() if version}
-    names = ModelNames(demand=labels[DEMAND], weather=labels.get(WEATHER))
-    (to / NAMES).write_text(names.model_dump_json(), encoding="utf-8")
+def _lines() -> Iterator[bytes]:
+    """Yield the lines of standard input; where it ends the process ends at once, whatever it does just then."""
+    queue: Queue[bytes] = Queue()
+
+    def read() -> None:
+        for line in sys.stdin.buffer:
+            queue.put(line)
+        os._exit(0)
+
+    Thread(target=read, daemon=True).start()
+    while True:
+        yield queue.get()
 
 
-def _copy(registry: Registry, version: ModelVersion, to: Path) -> None:
-    """Copy the file of a version; raises ``OSError`` that says what to do where there is none that can be read."""
-    try:
-        source = registry.fetch(version)
-    except RegistryError as error:
-        raise OSError(f"the files of {version.label} cannot be fetched: {error}") from error
-    try:
-        shutil.copyfile(source / FILE, to)
-    except OSError as error:
-        raise OSError(f"{version.label} has no {FILE} that can be read ({error}): run `tetouan train`") from error
-
-
-def _version(registry: Registry, question: Question, wanted: Wanted, name: str) -> ModelVersion | None:
-    if name in wanted.versions:
-        return registry.known(name, wanted.versions[name])
-    return registry.find(name, question.tags) if question.tags else registry.champion(name)
-
-
-def main() -> int:
-    """Answer the question; ``REFUSED`` and one line on standard error where it cannot be answered."""
-    question = Question.model_validate_json(sys.stdin.buffer.read())
-    tempfile.tempdir = str(question.folder)  # MLflow leaves there what it downloads
-    try:
-        collect(question)
-    except RegistryError as error:
-        sys.stderr.write(f"{error}\n")
-        return REFUSED
-    return 0
+def main() -> None:
+    """Answer questions until there is nobody left who could ask."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no answer
+    registry: Registry | None = None
+    for line in _lines():
+        question = Question.model_validate_json(line)
+        try:
+            registry = registry or Registry(question.registry_uri, question.artifact_root)
+            reply = answer(question, registry)
+        except RegistryError as error:
+            reply = Reply(error=str(error))
+        answers.write(reply.model_dump_json() + "\n")
+        answers.flush()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -6,7 +6,6 @@ next one on.
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from shared.forecasting.state import below, joined
 from shared.forecasting.weather import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from numpy.typing import NDArray
@@ -132,6 +131,15 @@ class SiteForecasts:
         """Let these take over, each at its step; rising."""
         self._planned += changes
 
+    def catch_up(self, wanted: Iterable[ZoneModels]) -> Iterator[None]:
+        """Let the models that are to take over fold what the site has had since the last reading that they have seen.
+
+        It pauses after each day of readings; what is left when they take over, they fold then, with the same result.
+        """
+        for models in (*wanted, *(change.models for change in self._planned)):
+            if models is not None:
+                yield from self._caught_up(models)
+
     def fold(self, readings: Sequence[CleanReading]) -> list[ZoneModels]:
         """Fold readings that were answered before; returns the models that have taken over."""
         self.changes += 1
@@ -143,7 +151,8 @@ class SiteForecasts:
     def answer(self, readings: Sequence[CleanReading], wanted: Mapping[int, ZoneModels] | None = None) -> Answers:
         """Answer each reading that the state does not hold yet with a forecast of each zone.
 
-        The models of ``wanted``, by zone, take over before the first new reading that they have not seen.
+        The models of ``wanted``, by zone, take over before the first new reading that they have not seen: they are the
+        site's own, and go on learning.
         """
         self.changes += 1
         issues = self._advance(readings, dict(wanted or {}), announce=True)
@@ -209,19 +218,26 @@ class SiteForecasts:
         if seen is not None and not self._recent.follows(seen):
             self._too_old.append(models)
             return
-        models = deepcopy(models)
-        if seen is not None:
-            alone = Issuer(self.site, (models,), self._coverages)
-            column = self.site.zones.index(models.zone)
-            for rows in self._recent.after(seen).parts(self.site.grid.day):
-                origins = [self.site.grid.time_of(step) for step in rows.steps.tolist()]
-                alone.answer_rows(origins, rows.of_zone(column))
+        for _ in self._caught_up(models):
+            pass
         self.zones = tuple(models if running.zone == models.zone else running for running in self.zones)
         self._issuer = Issuer(self.site, self.zones, self._coverages)
         self._announced.discard(models.zone)
         if written:
             self._announced.add(models.zone)
         self._took_over.append(models)
+
+    def _caught_up(self, models: ZoneModels) -> Iterator[None]:
+        """Fold what the site has had since the last reading that the models have seen; pauses after each day of it."""
+        seen = models.demand.last_step
+        if seen is None or not self._recent.follows(seen):
+            return
+        alone = Issuer(self.site, (models,), self._coverages)
+        column = self.site.zones.index(models.zone)
+        for rows in self._recent.after(seen).parts(self.site.grid.day):
+            origins = [self.site.grid.time_of(step) for step in rows.steps.tolist()]
+            alone.answer_rows(origins, rows.of_zone(column))
+            yield
 
     @property
     def as_of(self) -> datetime | None:

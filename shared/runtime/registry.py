@@ -14,24 +14,25 @@ import textwrap
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from filelock import FileLock
 
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion as Registered
 
-__all__ = ["ModelVersion", "Registry", "RegistryError", "Signature", "nobody_has_made"]
+__all__ = ["ModelVersion", "Registry", "RegistryError", "Signature", "file_of", "nobody_has_made"]
 
 EXPERIMENT = "tetouan"
 CHAMPION = "champion"
 
+T = TypeVar("T")
 Kind = Literal["long", "double", "doubles"]
 
 _KINDS: dict[Kind, dict[str, object]] = {
@@ -138,16 +139,29 @@ class Registry:
         with self._reaching():
             self._client.set_registered_model_alias(version.name, CHAMPION, version.version)
 
-    def names(self, prefix: str) -> frozenset[str]:
-        """Return the names of all models that begin so."""
-        names: set[str] = set()
+    def champions(self, prefix: str) -> dict[str, str]:
+        """Return the version of the champion of each model whose name begins so, by its name."""
+        found: dict[str, str] = {}
         token: str | None = ""
         with self._reaching():
             while token is not None:
                 page = self._client.search_registered_models(f"name LIKE '{prefix}%'", _PAGE, page_token=token or None)
-                names.update(model.name for model in page)
+                found |= {model.name: str(model.aliases[CHAMPION]) for model in page if CHAMPION in model.aliases}
                 token = page.token or None
-        return frozenset(names)
+        return found
+
+    def newest(self, prefix: str, tags: Mapping[str, str]) -> dict[str, str]:
+        """Return the newest version with all these tags of each model whose name begins so, by its name."""
+        clauses = [f"name LIKE '{prefix}%'", *(f"tag.`{key}` = '{value}'" for key, value in tags.items())]
+        found: dict[str, str] = {}
+        token: str | None = ""
+        with self._reaching():
+            while token is not None:
+                page = self._client.search_model_versions(" AND ".join(clauses), _PAGE, page_token=token or None)
+                for version in page:
+                    found[version.name] = str(max(int(version.version), int(found.get(version.name, 0))))
+                token = page.token or None
+        return found
 
     def champion(self, name: str) -> ModelVersion | None:
         """Return the champion of the model, or None where there is none."""
@@ -172,20 +186,26 @@ class Registry:
 
     def known(self, name: str, version: str) -> ModelVersion | None:
         """Return that version, or None where it does not exist."""
-        try:
-            return self.get(name, version)
-        except RegistryError as error:
-            if getattr(error.__cause__, "error_code", None) in _ABSENT:
-                return None
-            raise
+        return _none_if_absent(lambda: self.get(name, version))
 
-    def fetch(self, version: ModelVersion) -> Path:
-        """Return a local folder with the files of the version; those of a server are downloaded."""
+    def source_of(self, name: str, version: str) -> str | None:
+        """Return where the files of that version lie, or None where it does not exist."""
+        return _none_if_absent(lambda: self._source_of(name, version))
+
+    def _source_of(self, name: str, version: str) -> str:
+        with self._reaching():
+            return str(self._client.get_model_version_download_uri(name, version))
+
+    def download(self, source: str) -> Path:
+        """Return a local folder with the files that lie there; those of a server are downloaded."""
         with self._reaching():
             from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - as in _client
 
-            source = self._client.get_model_version_download_uri(version.name, version.version)
             return Path(download_artifacts(artifact_uri=source, tracking_uri=self._uri))
+
+    def fetch(self, version: ModelVersion) -> Path:
+        """Return a local folder with the files of the version; those of a server are downloaded."""
+        return self.download(self._source_of(version.name, version.version))
 
     def _experiment_id(self) -> str:
         if found := self._client.get_experiment_by_name(EXPERIMENT):
@@ -228,6 +248,15 @@ def nobody_has_made(uri: str) -> bool:
     return uri.startswith(_SQLITE) and not (path.exists() and path.stat().st_size)
 
 
+def file_of(uri: str) -> tuple[int, int] | None:
+    """Return what tells the file of a SQLite registry from one that is made in its place; None where there is none."""
+    path = Path(uri.removeprefix(_SQLITE))
+    if not uri.startswith(_SQLITE) or not path.exists():
+        return None
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
 def _client(uri: str) -> MlflowClient:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -266,6 +295,16 @@ def _root(error: BaseException) -> BaseException:
     while cause is not None and not isinstance(cause, sqlite3.Error):
         cause = cause.__cause__ or cause.__context__
     return cause or error
+
+
+def _none_if_absent(ask: Callable[[], T]) -> T | None:
+    """Return what is asked for, or None where it is not in the registry."""
+    try:
+        return ask()
+    except RegistryError as error:
+        if getattr(error.__cause__, "error_code", None) in _ABSENT:
+            return None
+        raise
 
 
 def _shown(uri: str) -> str:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from backtest.run import issued, judged
-from services.forecaster.asking import registered
+from services.forecaster.asking import Asking, pairs_of
+from services.forecaster.issuing import ZoneModels
 from services.forecaster.settings import ForecasterSettings
 from services.trainer.training import Trained, ensure
 from shared.runtime.registry import Registry, Signature
@@ -19,8 +20,18 @@ if TYPE_CHECKING:
 
     from shared.contracts.messages import Forecast
     from shared.data.year import Year
+    from shared.sites.site import Site
 
-__all__ = ["READINGS", "START", "UNTIL", "expected_forecasts", "fit_models", "raw_rows", "registered_again"]
+__all__ = [
+    "READINGS",
+    "START",
+    "UNTIL",
+    "champions_of",
+    "expected_forecasts",
+    "fit_models",
+    "raw_rows",
+    "registered_again",
+]
 
 START = datetime(2018, 2, 1, tzinfo=UTC)
 UNTIL = START + timedelta(days=2)
@@ -55,8 +66,22 @@ def registered_again(registry: Registry) -> tuple[Trained, ...]:
     return tuple(again)
 
 
+def champions_of(place: Site, settings: ForecasterSettings) -> tuple[ZoneModels, ...]:
+    """Return the champions of the zones of a site."""
+
+    async def fetched() -> list[ZoneModels | str | None]:
+        pairs = pairs_of(place, await asking.versions())
+        found = await asking.models(dict.fromkeys(pairs.values(), place))
+        return list(found.values())
+
+    asking = Asking(settings)
+    try:
+        return tuple(each for each in asyncio.run(fetched()) if isinstance(each, ZoneModels))
+    finally:
+        asking.stop()
+
+
 def expected_forecasts(year: Year, state_dir: Path) -> list[Forecast]:
     """Return what the backtest issues for the two days with the champions of the folder."""
-    answer = asyncio.run(registered(load(ForecasterSettings, state_dir=state_dir), [site("tetouan")]))
-    (models,) = answer.found["tetouan"]
+    (models,) = champions_of(site("tetouan"), load(ForecasterSettings, state_dir=state_dir))
     return list(issued(year, models, judged(year, START, UNTIL)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backtest.run import judged
-from services.forecaster.asking import registered
 from services.forecaster.issuing import Issuer
 from services.forecaster.settings import ForecasterSettings
 from services.trainer.training import ensure
@@ -21,7 +19,7 @@ from shared.runtime.registry import Registry
 from shared.runtime.settings import load
 from shared.sites.table import known_sites
 from tests.integration.brokers import service
-from tests.integration.february import START
+from tests.integration.february import START, champions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +77,7 @@ def settings(grid: Year, sites: Path) -> ForecasterSettings:
 @pytest.fixture(scope="module")
 def expected(grid: Year, settings: ForecasterSettings) -> list[bytes]:
     """What the champions answer, by reading and then by zone."""
-    models = asyncio.run(registered(settings, [settings.place])).found["grid"]
+    models = champions_of(settings.place, settings)
     return [issue.to_bytes() for issue in Issuer(grid.site, models).answer(judged(grid, START, UNTIL))]
 
 

@@ -6,7 +6,6 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from services.forecaster.asking import Answer
 from services.forecaster.state import digest_of
 from shared.contracts import topics
 from shared.contracts.messages import ModelEvent, ModelNames
@@ -15,12 +14,11 @@ from tests.unit.forecaster.conftest import START
 from tests.unit.forecaster.test_app import Consumed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
+    from services.forecaster.asking import Pair
     from services.forecaster.champions import Champions
     from services.forecaster.issuing import ZoneModels
-    from services.forecaster.registered import Pair
-    from services.forecaster.settings import ForecasterSettings
     from shared.sites.site import Site
 
 
@@ -30,7 +28,7 @@ class Library:
 
     held: dict[tuple[str, int, str], ZoneModels | str] = field(default_factory=dict)
     champions: dict[tuple[str, int], str] = field(default_factory=dict)
-    asked: list[list[str]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
     away: bool = False
 
     def put(self, site: str, version: str, models: ZoneModels, *, champion: bool = False) -> ZoneModels:
@@ -46,41 +44,32 @@ class Library:
             self.champions[site, models.zone] = version
         return registered
 
-    async def answer(
-        self,
-        _: ForecasterSettings,
-        sites: Iterable[Site],
-        versions: Mapping[str, Mapping[str, str]] | None = None,
-        pairs: Mapping[Pair, Site] | None = None,
-    ) -> Answer:
-        """Answer as the process does that asks the registry."""
-        places = list(sites)
-        self.asked.append([place.name for place in places] + [str(pair.names.demand) for pair in pairs or ()])
+    async def versions(self) -> Mapping[str, str]:
+        """Return the champions of both kinds, as the process does that asks the registry."""
+        self.asked.append("versions")
+        self._require_here()
+        return {
+            f"{kind}-{site}-{zone}": version
+            for (site, zone), version in self.champions.items()
+            for kind in ("zone-demand", "weather-demand")
+        }
+
+    async def models(self, pairs: Mapping[Pair, Site]) -> Mapping[Pair, ZoneModels | str | None]:
+        """Return copies of the models."""
+        self.asked += [str(pair.names.demand) for pair in pairs]
+        self._require_here()
+        return {pair: deepcopy(self.held.get(_place(pair))) for pair in pairs}
+
+    def _require_here(self) -> None:
         if self.away:
             raise RegistryError("the registry is away")
-        found: dict[str, tuple[ZoneModels, ...]] = {}
-        refused, missing = {}, {}
-        for place in places:
-            wanted = (versions or {}).get(place.name, {})
-            models = []
-            for zone in place.zones:
-                champion = self.champions.get((place.name, zone), "")
-                version = wanted.get(f"zone-demand-{place.name}-{zone}", champion)
-                each = self.held.get((place.name, zone, version))
-                if isinstance(each, str):
-                    refused[place.name] = each
-                elif each is None:
-                    missing[place.name] = f"no champion of zone-demand-{place.name}-{zone} is registered"
-                else:
-                    models.append(deepcopy(each))
-            if models:
-                found[place.name] = tuple(models)
-        answers = {pair: self._pair(pair) for pair in pairs or ()}
-        return Answer(found, refused, missing, answers)
 
-    def _pair(self, pair: Pair) -> ZoneModels | str:
-        version = str(pair.names.demand).rpartition("/")[2]
-        return deepcopy(self.held.get((pair.site, pair.zone, version), "it is not in the registry"))
+    def stop(self) -> None:
+        """There is nothing to end."""
+
+
+def _place(pair: Pair) -> tuple[str, int, str]:
+    return pair.site, pair.zone, str(pair.names.demand).rpartition("/")[2]
 
 
 def promoted(champions: Champions, site: str, zone: int, version: str, change: str = "promoted") -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from services.forecaster.app import ForecasterCore, Shared
+from services.forecaster.asking import Asking
 from services.forecaster.issuing import ZoneModels
 from services.forecaster.settings import ForecasterSettings
 from services.forecaster.state import FORMAT
@@ -63,7 +64,8 @@ def started(zones: tuple[ZoneModels, ...]) -> ForecasterCore:
 def shared(health: Health, registry: CollectorRegistry, *sites: Site) -> Shared:
     """Return what the cores of a process with these sites have in common; by default with zones 1 and 2."""
     table = Sites({place.name: place for place in sites or (TETOUAN,)})
-    return Shared.of(load(ForecasterSettings, models_wait_s=0), table, registry, health)
+    settings = load(ForecasterSettings, models_wait_s=0, mlflow_uri="sqlite:////no/such/registry")
+    return Shared.of(settings, table, registry, health, Asking(settings))
 
 
 def running(

@@ -1,27 +1,23 @@
-"""The champions: waited for where there is nothing else, asked for beside a running service where there is."""
+"""The champions: asked for at the start, and beside a running service where others are wanted."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 from copy import deepcopy
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import pytest
 import structlog
 
-from services.forecaster import asking
 from services.forecaster import champions as champions_module
-from services.forecaster.asking import Answer
+from services.forecaster.asking import Asking, Pair, pairs_of
 from services.forecaster.champions import Champions, names_of
 from services.forecaster.issuing import ZoneModels
 from services.forecaster.metrics import ForecasterMetrics
-from services.forecaster.registered import DEMAND, FILE, Question, Wanted, collect
+from services.forecaster.registered import FILE
 from services.forecaster.settings import ForecasterSettings
 from services.forecaster.state import digest_of
 from shared.contracts.messages import ModelNames
@@ -33,80 +29,46 @@ from shared.runtime.settings import load
 from shared.runtime.site_notes import SiteNotes
 from shared.sites.site import Site
 from shared.sites.table import Sites, site
+from tests.unit.forecaster.library import Library
+from tests.unit.runtime.local import settled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from prometheus_client import CollectorRegistry
 
     from shared.forecasting.model import ZoneDemand
     from shared.forecasting.weather import WeatherDemand
+    from shared.runtime.registry import ModelVersion
 
-Zones = tuple["ZoneModels", ...]
-Reply = RegistryError | Answer
 TABLE = Sites(
     {name: site("tetouan").model_copy(update={"name": name, "zones": (1, 2)}) for name in ("tetouan", "north")}
 )
 NONE = "no champion of zone-demand-tetouan-1 is registered: run `tetouan train`"
-LACKING = Answer(missing={"tetouan": NONE})
-
-
-class Notes(dict[str, str]):
-    """What health notes of the champions, and the wait for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._changed = asyncio.Event()
-
-    def __setitem__(self, name: str, note: str) -> None:
-        super().__setitem__(name, note)
-        self._changed.set()
-
-    async def until(self, part: str) -> None:
-        """Wait until the note of the champions has this in it."""
-        async with asyncio.timeout(30):
-            while part not in self.get("champions", ""):
-                self._changed.clear()
-                await self._changed.wait()
-
-
-class Watched(Health):
-    """Health that tells when somebody has asked whether the service is ready."""
-
-    def __init__(self, notes: Notes) -> None:
-        super().__init__(notes=notes, broker_up=True)
-        self.asked = asyncio.Event()
-
-    def ready(self) -> tuple[bool, dict[str, object]]:
-        """Tell and answer."""
-        self.asked.set()
-        return super().ready()
+BOUND_S = 30
 
 
 class Setting:
-    """A registry that answers as it is told, the last answer for ever."""
+    """A library of models, and what asks it."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.answers: list[Reply] = []
-        self.asked: list[list[str]] = []
-        self.notes = Notes()
-        self.health = Watched(self.notes)
+    def __init__(self) -> None:
+        self.library = Library()
+        self.notes: dict[str, str] = {}
+        self.health = Health(notes=self.notes, broker_up=True)
         self.registry: CollectorRegistry = new_registry()
         self._metrics = ForecasterMetrics(self.registry)
-        monkeypatch.setattr(champions_module, "registered", self._answer)
 
     def champions(self, **settings: object) -> Champions:
-        """Return what asks it."""
+        """Return those of a process that has just started."""
         given = load(ForecasterSettings, **settings)
-        return Champions(given, TABLE, self.health, SiteNotes(self.notes), self._metrics)
+        champions = Champions(given, TABLE, self.health, SiteNotes(self.notes), self._metrics, self.library)
+        champions.changes.read.set()
+        return champions
 
-    async def _answer(self, _: ForecasterSettings, sites: Iterable[Site], __: object = None) -> Answer:
-        answer = self.answers[min(len(self.asked), len(self.answers) - 1)]
-        self.asked.append([place.name for place in sites])
-        if isinstance(answer, RegistryError):
-            raise answer
-        return answer
+    def register(self, zones: Sequence[ZoneModels], name: str = "tetouan", version: str = "1") -> list[ZoneModels]:
+        """Register models as the champions of a site."""
+        return [self.library.put(name, version, models, champion=True) for models in zones]
 
     def confirmed(self, name: str = "tetouan") -> float | None:
         """Return the metric of a site."""
@@ -114,159 +76,268 @@ class Setting:
 
 
 @pytest.fixture
-def setting(monkeypatch: pytest.MonkeyPatch) -> Setting:
-    """A registry that can be told what to answer."""
-    return Setting(monkeypatch)
+def setting() -> Setting:
+    """A registry that has nothing."""
+    return Setting()
 
 
-def has(zones: Zones, name: str = "tetouan") -> Answer:
-    """Return the answer of a registry that has these models of a site."""
-    return Answer({name: zones})
-
-
-def begun_cold() -> Zones:
+def begun_cold() -> tuple[ZoneModels, ...]:
     """Return what a site begins with that has no champions."""
     return tuple(ZoneModels.begun_cold(TABLE["tetouan"], zone) for zone in (1, 2))
 
 
-def test_who_has_to_begin_again_begins_with_them_as_they_were(setting: Setting, fresh: Zones) -> None:
-    """They are asked for once; what one core has made of them is not in those of the next."""
-    setting.answers = [has(fresh)]
+def fetched(champions: Champions, *names: str, patient: bool = True) -> Mapping[str, tuple[ZoneModels, ...]]:
+    """Return what sites begin with."""
+    return asyncio.run(asyncio.wait_for(champions.fetch(names, patient=patient), BOUND_S))
+
+
+def confirmed(champions: Champions) -> None:
+    """Ask beside the running service until all is said."""
+    asyncio.run(asyncio.wait_for(champions.confirmed(), BOUND_S))
+
+
+def origins(zones: Sequence[ZoneModels]) -> list[object]:
+    """Return what models were before they learned."""
+    return [zone.origin for zone in zones]
+
+
+def test_who_has_to_begin_again_begins_with_them_as_they_were(
+    setting: Setting, fresh: tuple[ZoneModels, ZoneModels]
+) -> None:
+    """What one site has made of them is not in those of the next; which they are is asked once."""
+    setting.register(fresh)
+    champions = setting.champions()
+    first = fetched(champions, "tetouan")["tetouan"]
+    last_step = first[0].demand.last_step
+    assert last_step is not None
+    first[0].demand.partial_fit(last_step + 1, 20_000.0)
+    second = fetched(champions, "tetouan")["tetouan"]
+    assert second[0].demand.last_step == last_step
+    champions.begin("tetouan", second)
+    assert setting.confirmed() == 1
+    assert setting.library.asked.count("versions") == 1
+
+
+def test_nobody_is_asked_for_sites_that_have_none(setting: Setting, fresh: tuple[ZoneModels, ZoneModels]) -> None:
+    """One answer says it of all sites, and holds for those that come later."""
+    setting.register(fresh)
+    champions = setting.champions()
+    assert (list(fetched(champions, "north")), list(fetched(champions, "tetouan"))) == ([], ["tetouan"])
+    assert list(fetched(champions, "north")) == []
+    labels = [f"zone-demand-tetouan-{zone}/1" for zone in (1, 2)]
+    assert setting.library.asked == ["versions", *labels]
+
+
+def test_the_registry_is_asked_before_any_site_begins(setting: Setting, fresh: tuple[ZoneModels, ZoneModels]) -> None:
+    """Whatever the service still waits for. A site that begins meanwhile shares the answer."""
+    setting.register(fresh)
+    setting.health.waiting_for["state"] = "the state is being rebuilt"
     champions = setting.champions()
 
     async def run() -> None:
-        first = (await champions.fetch(["tetouan"], patient=True))["tetouan"]
-        last_step = first[0].demand.last_step
-        assert last_step is not None
-        first[0].demand.partial_fit(last_step + 1, 20_000.0)
-        second = (await champions.fetch(["tetouan"], patient=True))["tetouan"]
-        assert second[0].demand.last_step == last_step
-        champions.run("tetouan", second)
+        confirming = asyncio.create_task(champions.confirm())
+        found = await asyncio.gather(*(champions.fetch([name], patient=True) for name in ("tetouan", "north")))
+        assert [list(each) for each in found] == [["tetouan"], []]
+        confirming.cancel()
 
-    asyncio.run(run())
-    assert (setting.asked, setting.confirmed()) == ([["tetouan"]], 1)
+    asyncio.run(asyncio.wait_for(run(), BOUND_S))
+    assert setting.library.asked.count("versions") == 1
+
+
+class Silent(Library):
+    """A registry that does not answer."""
+
+    async def versions(self) -> Mapping[str, str]:
+        """Do not answer."""
+        await asyncio.Event().wait()
+        return {}
+
+
+def test_who_may_not_wait_does_not_wait_for_an_answer(setting: Setting, fresh: tuple[ZoneModels, ZoneModels]) -> None:
+    """It begins without, and takes them over once the registry has answered."""
+    setting.library = Silent()
+    assert fetched(setting.champions(models_wait_s=0), "tetouan") == {}
+    setting.library = Library()
+    setting.register(fresh)
+    champions = setting.champions(models_wait_s=0)
+    champions.begin("tetouan", begun_cold())
+    assert setting.confirmed() == 0
+    confirmed(champions)
+    assert (setting.confirmed(), setting.notes) == (1, {})
+    assert list(champions.wanted("tetouan")) == [1, 2]
 
 
 def test_where_they_do_not_come_in_time_there_are_none(setting: Setting) -> None:
     """The registry has confirmed nothing, and health says what it lacks."""
-    setting.answers = [LACKING]
     champions = setting.champions(models_wait_s=0)
-    assert asyncio.run(champions.fetch(["tetouan"], patient=True)) == {}
-    champions.run("tetouan", begun_cold())
+    assert fetched(champions, "tetouan") == {}
+    champions.begin("tetouan", begun_cold())
     assert (setting.confirmed(), setting.health.waiting_for) == (0, {})
     assert setting.notes["champions"] == f"{NONE} (tetouan)"
 
 
 @pytest.mark.parametrize("patient", [True, False])
 def test_who_has_kept_its_state_does_not_wait_for_those_of_a_new_site(
-    setting: Setting, fresh: Zones, *, patient: bool
+    setting: Setting, fresh: tuple[ZoneModels, ZoneModels], *, patient: bool
 ) -> None:
-    """Who has kept nothing does, as long as the registry has nothing for any of its sites."""
-    setting.answers = [LACKING, has(fresh)]
-    found = asyncio.run(setting.champions(models_wait_s=300).fetch(["tetouan"], patient=patient))
-    assert (list(found), len(setting.asked)) == ((["tetouan"], 2) if patient else ([], 1))
-
-
-def test_one_question_asks_for_all_sites_and_nobody_waits_for_those_of_another(setting: Setting, fresh: Zones) -> None:
-    """A site that the registry knows begins with its models, whatever lacks beside it."""
-    setting.answers = [Answer({"north": fresh}, missing={"tetouan": NONE})]
-    found = asyncio.run(setting.champions(models_wait_s=300).fetch(["north", "tetouan"], patient=True))
-    assert (list(found), setting.asked) == (["north"], [["north", "tetouan"]])
-
-
-def test_a_site_whose_models_cannot_be_used_is_named_and_begins_without(setting: Setting, fresh: Zones) -> None:
-    """Nobody waits for them; once there are others, the note is gone."""
-    setting.answers = [Answer({"north": fresh}, refused={"tetouan": "no numbers in it"}), has(fresh)]
+    """Who has kept nothing does, as long as the registry has none of any site."""
     champions = setting.champions(models_wait_s=300)
 
-    async def run() -> None:
-        found = await champions.fetch(["north", "tetouan"], patient=True)
-        assert list(found) == ["north"]
-        assert setting.notes["refused models"] == "no numbers in it (tetouan)"
-        champions.run("tetouan", begun_cold())
-        await asyncio.wait_for(champions.confirmed(), 30)
+    async def run() -> Mapping[str, tuple[ZoneModels, ...]]:
+        fetching = asyncio.create_task(champions.fetch(["tetouan"], patient=patient))
+        await settled(lambda: fetching.done() or setting.health.waiting_for.get("models") == NONE)
+        setting.register(fresh)
+        return await asyncio.wait_for(fetching, BOUND_S)
 
-    asyncio.run(run())
+    assert list(asyncio.run(run())) == (["tetouan"] if patient else [])
+
+
+def test_nobody_waits_where_the_registry_has_champions_of_others(
+    setting: Setting, fresh: tuple[ZoneModels, ZoneModels]
+) -> None:
+    """They begin without at once."""
+    setting.register(fresh, "north")
+    assert list(fetched(setting.champions(models_wait_s=300), "north", "tetouan")) == ["north"]
+    assert fetched(setting.champions(models_wait_s=300), "tetouan") == {}
+
+
+def test_a_site_whose_models_cannot_be_used_is_named_and_begins_without(
+    setting: Setting, fresh: tuple[ZoneModels, ZoneModels]
+) -> None:
+    """Nobody waits for them; once there are others, the note is gone."""
+    setting.register(fresh, "north")
+    setting.register(fresh)
+    setting.library.held["tetouan", 1, "1"] = setting.library.held["tetouan", 2, "1"] = "no numbers in it"
+    champions = setting.champions(models_wait_s=300)
+    assert list(fetched(champions, "north", "tetouan")) == ["north"]
+    assert setting.notes["refused models"] == "no numbers in it (tetouan)"
+    champions.begin("tetouan", begun_cold())
+    setting.register(fresh, version="2")
+    confirmed(champions)
     assert setting.notes == {}
 
 
 def test_without_any_model_with_the_wanted_tags_there_is_no_start(setting: Setting) -> None:
     """Others would have seen what is to be forecast."""
-    setting.answers = [LACKING]
     champions = setting.champions(models_wait_s=0, model_tags=("as_of=2018",))
-    with pytest.raises(RegistryError, match="no champion"):
-        asyncio.run(champions.fetch(["tetouan"], patient=True))
+    with pytest.raises(RegistryError, match="no version of zone-demand-tetouan-1 with as_of=2018 is registered"):
+        fetched(champions, "tetouan")
 
 
-def test_beside_a_service_that_is_ready_the_registry_is_asked_until_it_answers(setting: Setting, fresh: Zones) -> None:
-    """Not before; meanwhile health says why nothing is confirmed. Who runs other models hears of it."""
-    setting.answers = [LACKING, has(fresh)]
-    setting.health.waiting_for["state"] = "the state is being rebuilt"
-    champions, notes = setting.champions(), setting.notes
+def test_beside_a_service_that_is_ready_the_registry_is_asked_until_it_answers(
+    setting: Setting, fresh: tuple[ZoneModels, ZoneModels]
+) -> None:
+    """Meanwhile health says why nothing is confirmed. Who runs other models is offered those of the registry."""
+    champions, library = setting.champions(), setting.library
+    library.away = True
 
     async def run() -> None:
-        champions.run("tetouan", fresh)
+        champions.begin("tetouan", begun_cold())
         confirming = asyncio.create_task(champions.confirm())
-        await asyncio.wait_for(setting.health.asked.wait(), 30)
-        assert setting.asked == []
-        del setting.health.waiting_for["state"]
-        champions.changes.read.set()
-        await notes.until(NONE)
-        await asyncio.wait_for(champions.confirmed(), 30)
+        await settled(lambda: "the registry is away" in setting.notes["champions"])
+        library.away = False
+        await settled(lambda: NONE in setting.notes["champions"])
+        setting.register(fresh)
+        await settled(lambda: setting.confirmed() == 1)
         confirming.cancel()
 
-    asyncio.run(run())
-    assert (len(setting.asked), setting.confirmed(), notes) == (2, 1, {})
-    one, two = fresh
-    assert champions.wanted("tetouan", fresh) == {}
-    champions.run("tetouan", fresh)
-    other = replace(one, names=ModelNames(demand="zone-demand-tetouan-1/2", weather=None))
-    assert champions.wanted("tetouan", (other, replace(two, digest="another"))) == {1: one, 2: two}
-    assert champions.wanted("north", fresh) == {}
+    asyncio.run(asyncio.wait_for(run(), BOUND_S))
+    assert setting.notes == {}
+    one, two = (library.held["tetouan", zone, "1"] for zone in (1, 2))
+    assert isinstance(one, ZoneModels)
+    assert isinstance(two, ZoneModels)
+    assert origins(list(champions.wanted("tetouan").values())) == origins([one, two])
+    champions.run("tetouan", (one, two))
+    assert (champions.wanted("tetouan"), champions.wanted("north")) == ({}, {})
+
+
+def test_models_of_the_same_name_with_something_else_in_them_are_others(
+    setting: Setting, fresh: tuple[ZoneModels, ZoneModels]
+) -> None:
+    """A registry that was made anew counts from one again: who goes on from a state with its own is offered them."""
+    one, two = setting.register(fresh)
+    champions = setting.champions()
+    champions.begin("tetouan", (one, replace(two, digest="another")))
+    confirmed(champions)
+    assert list(champions.wanted("tetouan")) == [2]
+
+
+def test_what_runs_is_not_kept_a_second_time(setting: Setting, fresh: tuple[ZoneModels, ZoneModels]) -> None:
+    """The models that are offered are those that run then, and nothing else of them stays."""
+    setting.register(fresh)
+    champions = setting.champions(models_wait_s=0)
+    champions.begin("tetouan", begun_cold())
+    confirmed(champions)
+    offered = champions.wanted("tetouan")
+    champions.run("tetouan", tuple(offered.values()))
+    held = [value for name, value in vars(champions).items() if name not in ("_running", "_asked")]
+    assert not [models for models in offered.values() if holds(held, models)]
+
+
+def holds(value: object, wanted: object) -> bool:
+    """Tell whether a value is somewhere in nested collections."""
+    if value is wanted:
+        return True
+    inner = list(value.values()) if isinstance(value, dict) else value
+    return isinstance(inner, list | tuple | set) and any(holds(each, wanted) for each in inner)
 
 
 def test_what_the_registry_lacks_is_logged_once(
-    setting: Setting, fresh: Zones, monkeypatch: pytest.MonkeyPatch
+    setting: Setting, fresh: tuple[ZoneModels, ZoneModels], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is asked again and again; the log has a line where the reason is a new one, and one when it has answered."""
     monkeypatch.setattr(champions_module, "LONGEST_PAUSE_S", 0.0)
-    away = "the registry did not answer within 120 s: see that its server runs"
-    setting.answers = [*[LACKING] * 5, *[RegistryError(away)] * 5, *[LACKING] * 5, has(fresh)]
+    library = setting.library
     champions = setting.champions(models_wait_s=0)
+
+    async def asked(times: int) -> None:
+        until = len(library.asked) + times
+        await settled(lambda: len(library.asked) >= until)
 
     async def run() -> None:
         await champions.fetch(["tetouan"], patient=True)
-        champions.run("tetouan", begun_cold())
-        await asyncio.wait_for(champions.confirmed(), 30)
+        champions.begin("tetouan", begun_cold())
+        confirming = asyncio.create_task(champions.confirmed())
+        for away in (False, True, False):
+            library.away = away
+            await asked(5)
+        setting.register(fresh)
+        await asyncio.wait_for(confirming, BOUND_S)
 
     with structlog.testing.capture_logs() as lines:
         asyncio.run(run())
-    assert len(setting.asked) == 16
-    assert [line["why"] for line in lines if "why" in line] == [NONE, away, NONE]
+    assert [line["why"] for line in lines if "why" in line] == [NONE, "the registry is away", NONE]
     assert [line["event"] for line in lines][-1] == "the registry has said which models are to run"
 
 
-def test_who_has_begun_with_models_of_its_own_never_goes_on_without(setting: Setting, fresh: Zones) -> None:
+def test_who_has_begun_with_models_of_its_own_never_goes_on_without(
+    setting: Setting, fresh: tuple[ZoneModels, ZoneModels]
+) -> None:
     """Where its state has to go back, and the registry is away just then, it waits; even where it has left since."""
-    setting.answers = [LACKING, LACKING, has(fresh)]
     champions = setting.champions(models_wait_s=0)
-    champions.run("tetouan", fresh)
+    setting.library.away = True
+    champions.begin("tetouan", fresh)
     assert champions.leave("tetouan", fresh)
-    found = asyncio.run(champions.fetch(["tetouan"], patient=True))["tetouan"]
-    assert [zone.origin for zone in found] == [zone.origin for zone in fresh]
+
+    async def run() -> Mapping[str, tuple[ZoneModels, ...]]:
+        fetching = asyncio.create_task(champions.fetch(["tetouan"], patient=True))
+        await settled(lambda: setting.health.waiting_for.get("models") == "the registry is away")
+        setting.register(fresh)
+        setting.library.away = False
+        return await asyncio.wait_for(fetching, BOUND_S)
+
+    assert [models.zone for models in asyncio.run(run())["tetouan"]] == [1, 2]
     assert setting.health.waiting_for == {}
 
 
 def test_who_runs_without_models_does_not_wait_for_them_again(setting: Setting) -> None:
     """Where its state has to go back, it is a cold one again at once."""
-    setting.answers = [LACKING]
     champions = setting.champions(models_wait_s=300)
-    champions.run("tetouan", begun_cold())
-    assert asyncio.run(champions.fetch(["tetouan"], patient=True)) == {}
-    assert len(setting.asked) == 1
+    champions.begin("tetouan", begun_cold())
+    assert fetched(champions, "tetouan") == {}
 
 
-def test_the_digest_tells_models_of_one_name_apart(fresh: Zones) -> None:
+def test_the_digest_tells_models_of_one_name_apart(fresh: tuple[ZoneModels, ZoneModels]) -> None:
     """By their parameters and by what they have seen; that of the same is the same."""
     one, other = fresh[0], deepcopy(fresh[0])
     assert digest_of(one) == digest_of(other)
@@ -276,56 +347,74 @@ def test_the_digest_tells_models_of_one_name_apart(fresh: Zones) -> None:
     assert digest_of(one) != digest_of(replace(one, demand=one.demand.anew(horizon_steps=6)))
 
 
+@dataclass
+class Here:
+    """A registry on SQLite, and a process that asks it."""
+
+    registry: Registry
+    asking: Asking
+    folder: Path
+
+    def promote(self, name: str, model: ZoneDemand | WeatherDemand | None) -> None:
+        """Register a model as the champion."""
+        assert model is not None
+        files = self.folder / f"files of {name}"
+        files.mkdir()
+        model.save(files / FILE)
+        self.registry.promote(self.register(name, files))
+
+    def register(self, name: str, files: Path, **tags: str) -> ModelVersion:
+        """Register files as the next version of a model."""
+        signature = Signature({"step": "long"}, {"demand_kw": "double"})
+        return self.registry.register(
+            name, files, params={}, metrics={}, tags=tags, signature=signature, run_name="a run"
+        )
+
+    def found(self, *sites: Site) -> list[ZoneModels | str | None]:
+        """Return what is registered of the zones of some sites."""
+
+        async def asked() -> list[ZoneModels | str | None]:
+            versions = await self.asking.versions()
+            pairs = {pair: place for place in sites for pair in pairs_of(place, versions).values()}
+            return list((await self.asking.models(pairs)).values())
+
+        return asyncio.run(asked())
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
+    """A registry for all tests: making its tables takes seconds, and so does the first question."""
+    folder = tmp_path_factory.mktemp("registry")
+    settings = load(ForecasterSettings, state_dir=folder)
+    registry = Registry(settings.registry_uri, settings.artifact_root)
+    asking = Asking(settings)
+    yield Here(registry, asking, folder)
+    asking.stop()
+
+
+def place(name: str, *weather: str) -> Site:
+    """Return a site of one zone that publishes these fields of the weather."""
+    columns = {field: field for field in (*weather, "zone_3_kw")}
+    return Site(name=name, step_minutes=10, time_zone="UTC", time_column="time", columns=columns)
+
+
 def test_a_registry_that_nobody_has_made_has_nothing_and_is_not_made(tmp_path: Path) -> None:
-    """Whoever asks may be ended at any moment, and half a schema would be no registry for anybody."""
-    answer = asyncio.run(asking.registered(load(ForecasterSettings, state_dir=tmp_path), TABLE.values()))
-    none = "no champion of zone-demand-{}-1 is registered: run `tetouan train`"
-    assert answer == Answer(missing={name: none.format(name) for name in TABLE})
+    """Nor is a process begun that could ask it."""
+    asking = Asking(load(ForecasterSettings, state_dir=tmp_path))
+    pair = Pair("tetouan", 1, ModelNames(demand="zone-demand-tetouan-1/1", weather=None))
+    assert asyncio.run(asking.versions()) == {}
+    assert asyncio.run(asking.models({pair: TABLE["tetouan"]})) == {pair: None}
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.fixture
-def question(tmp_path: Path) -> Question:
-    """A question to a registry that is there and has nothing."""
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    Registry(uri, tmp_path / "artifacts")
-    folder = tmp_path / "models"
-    folder.mkdir()
-    wanted = {"here": Wanted(zones=(3,), weather=())}
-    return Question(registry_uri=uri, artifact_root=tmp_path, tags={}, sites=wanted, folder=folder)
-
-
-def here(weather: Sequence[str]) -> Site:
-    """Return a site of one zone that publishes these fields of the weather."""
-    columns = {field: field for field in (*weather, "zone_3_kw")}
-    return Site(name="here", step_minutes=10, time_zone="UTC", time_column="time", columns=columns)
-
-
-def promoted(question: Question, name: str, model: ZoneDemand | WeatherDemand | None) -> None:
-    """Put a model into the registry of a question, as a champion."""
-    assert model is not None
-    files = question.folder.with_name(name)
-    files.mkdir()
-    model.save(files / FILE)
-    registry, signature = (
-        Registry(question.registry_uri, question.artifact_root),
-        Signature({"step": "long"}, {"demand_kw": "double"}),
-    )
-    registry.promote(registry.register(name, files, params={}, metrics={}, tags={}, signature=signature, run_name=name))
-
-
-def test_a_weather_model_runs_where_the_site_has_its_fields(question: Question, fresh: Zones) -> None:
+def test_a_weather_model_runs_where_the_site_has_its_fields(made: Here, fresh: tuple[ZoneModels, ZoneModels]) -> None:
     """Else it is not used, whatever the registry has: it could say nothing, and the message must not name it."""
-    promoted(question, "zone-demand-here-3", fresh[0].demand)
-    promoted(question, "weather-demand-here-3", fresh[0].weather)
+    made.promote("zone-demand-here-3", fresh[0].demand)
+    made.promote("weather-demand-here-3", fresh[0].weather)
     told = {}
     for published in (COLUMNS, COLUMNS[:2], ()):
-        folder = question.folder / str(len(published))
-        folder.mkdir()
-        wanted = {"here": Wanted(zones=(3,), weather=published)}
-        posed = question.model_copy(update={"sites": wanted, "folder": folder})
-        collect(posed)
-        (models,) = asking.models_in(posed, {"here": here(published)}).found["here"]
+        (models,) = made.found(place("here", *published))
+        assert isinstance(models, ZoneModels)
         told[len(published)] = models.weather is not None, models.names.demand, models.names.weather
     assert told == {
         5: (True, "zone-demand-here-3/1", "weather-demand-here-3/1"),
@@ -334,102 +423,73 @@ def test_a_weather_model_runs_where_the_site_has_its_fields(question: Question, 
     }
 
 
-def test_a_demand_model_alone_is_enough(question: Question, fresh: Zones) -> None:
+def test_a_demand_model_alone_is_enough(made: Here, fresh: tuple[ZoneModels, ZoneModels]) -> None:
     """A training registers it last: no weather model beside it means that there is none to wait for."""
-    promoted(question, "zone-demand-here-3", fresh[0].demand)
-    posed = question.model_copy(update={"sites": {"here": Wanted(zones=(3,), weather=COLUMNS)}})
-    collect(posed)
-    (models,) = asking.models_in(posed, {"here": here(COLUMNS)}).found["here"]
-    assert (models.weather, models.names.weather) == (None, None)
-    assert names_of([models]) == "zone-demand-here-3/1 with no weather model"
+    made.promote("zone-demand-lonely-3", fresh[0].demand)
+    (models,) = made.found(place("lonely", *COLUMNS))
+    assert isinstance(models, ZoneModels)
+    assert names_of([models]) == "zone-demand-lonely-3/1 with no weather model"
+    assert models.digest == digest_of(models)
 
 
-def test_a_site_without_models_or_with_bad_ones_does_not_disturb_the_others(question: Question, fresh: Zones) -> None:
-    """One has champions, one has none, those of two cannot be used: each is answered by itself."""
-    for name in ("here-3", "garbage-3", "hourly-3"):
-        promoted(question, f"zone-demand-{name}", fresh[0].demand)
-    names = ("here", "none", "garbage", "hourly")
-    posed = question.model_copy(update={"sites": dict.fromkeys(names, Wanted(zones=(3,), weather=()))})
-    collect(posed)
-    (posed.folder_of("garbage", 3) / DEMAND / FILE).write_bytes(b"garbage")
-    changes = {"hourly": {"step_minutes": 60}}
-    sites = {name: here(()).model_copy(update=changes.get(name, {})) for name in names}
-    answer = asking.models_in(posed, sites)
-    assert (list(answer.found), list(answer.missing)) == (["here"], ["none"])
-    assert list(answer.refused) == ["garbage", "hourly"]
-    assert answer.missing["none"] == "no champion of zone-demand-none-3 is registered: run `tetouan train`"
-    assert answer.refused["garbage"].startswith("the files of zone-demand-garbage-3/1 cannot be used: ")
-    assert answer.refused["hourly"] == (
+def test_a_site_without_models_or_with_bad_ones_does_not_disturb_the_others(
+    made: Here, fresh: tuple[ZoneModels, ZoneModels]
+) -> None:
+    """Those of one are good, of two cannot be used, of one cannot be fetched: each is answered by itself."""
+    for name in ("good", "hourly", "garbage", "gone"):
+        made.promote(f"zone-demand-{name}-3", fresh[0].demand)
+    files = {name: made.registry.fetch(made.registry.get(f"zone-demand-{name}-3", "1")) for name in ("garbage", "gone")}
+    (files["garbage"] / FILE).write_bytes(b"garbage")
+    (files["gone"] / FILE).unlink()
+    hourly = place("hourly").model_copy(update={"step_minutes": 60})
+    good, hours, garbage, gone = made.found(place("good"), hourly, place("garbage"), place("gone"), place("none"))
+    assert isinstance(good, ZoneModels)
+    assert hours == (
         "zone-demand-hourly-3/1 cannot be used: its step is 10 minutes, that of the site 60: run `tetouan train`"
     )
+    assert str(garbage).startswith("the files of zone-demand-garbage-3/1 cannot be used: ")
+    assert str(gone).startswith(f"zone-demand-gone-3/1 has no {FILE} that can be read ")
 
 
-def test_files_that_cannot_be_fetched_are_those_of_their_site(question: Question, fresh: Zones, tmp_path: Path) -> None:
-    """The registry names them, and they are gone."""
-    promoted(question, "zone-demand-here-3", fresh[0].demand)
-    for file in tmp_path.rglob(f"artifacts/**/{FILE}"):
-        file.unlink()
-    collect(question)
-    answer = asking.models_in(question, {"here": here(())})
-    assert "zone-demand-here-3/1" in answer.refused["here"]
+def test_a_version_that_is_not_registered_is_none(made: Here) -> None:
+    """Whether its number or its name is unknown, or it is no number."""
+    labels = ("zone-demand-here-3/77", "zone-demand-nowhere-3/1", "zone-demand-here-3/newest")
+    pairs = {Pair("here", 3, ModelNames(demand=label, weather=None)): place("here") for label in labels}
+    assert set(asyncio.run(made.asking.models(pairs)).values()) == {None}
 
 
-def test_a_question_that_cannot_be_answered_is_one_line(
-    question: Question, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_versions_with_tags_are_the_newest_that_have_them_all(made: Here, tmp_path: Path) -> None:
+    """Whoever is champion; of a model without such a version there is none."""
+    (tmp_path / FILE).write_bytes(b"numbers")
+    for tag in ("a", "b", "b", "c"):
+        made.register("zone-demand-tagged-3", tmp_path, as_of=tag, x="1")
+    asking = Asking(load(ForecasterSettings, state_dir=made.folder, model_tags=("as_of=b", "x=1")))
+    try:
+        assert asyncio.run(asking.versions()) == {"zone-demand-tagged-3": "3"}
+    finally:
+        asking.stop()
+
+
+def test_a_question_that_cannot_be_answered_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process that asks says why; of what it could not foresee only the kind is told, which holds no password."""
-    away = question.model_copy(update={"registry_uri": "http://127.0.0.1:9"})
+    settings = load(ForecasterSettings, state_dir=tmp_path, mlflow_uri="http://127.0.0.1:9")
+    away = Asking(settings)
     with pytest.raises(RegistryError, match=r"^the registry at http://127.0.0.1:9 cannot be used"):
-        asyncio.run(asking.answered(away))
+        asyncio.run(away.versions())
+    away.stop()
     failing = tmp_path / "failing"
-    failing.write_text("#!/bin/sh\necho 'KeyError: secret' >&2\nexit 1\n")
+    failing.write_text("#!/bin/sh\nread question\necho 'KeyError: secret' >&2\nexit 1\n")
     failing.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(failing))
-    with pytest.raises(RegistryError, match=r"^asking the registry has failed \(KeyError\): see"):
-        asyncio.run(asking.answered(question))
-
-
-def test_who_is_told_to_stop_does_not_wait_for_a_registry_that_is_silent(
-    question: Question, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A server that takes the question and never answers: the process that asks ends with who has asked."""
-    processes: list[subprocess.Popen[bytes]] = []
-
-    class Noted(subprocess.Popen[bytes]):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            processes.append(self)
-
-    monkeypatch.setattr(subprocess, "Popen", Noted)
-
-    async def stopped(silent: socket.socket) -> None:
-        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        waiting = asyncio.create_task(asking.answered(question.model_copy(update={"registry_uri": uri})))
-        connection, _ = await asyncio.wait_for(asyncio.to_thread(silent.accept), 60)
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        connection.close()
-
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.settimeout(60)
-        asyncio.run(stopped(silent))
-    assert [process.returncode for process in processes] == [-signal.SIGKILL]
-
-
-def test_a_registry_that_is_silent_for_too_long_has_not_answered(
-    question: Question, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is asked again then, like one that is away."""
-    monkeypatch.setattr(asking, "ANSWER_S", 0.05)
-    with pytest.raises(RegistryError, match="the registry did not answer within 0 s"):
-        asyncio.run(asking.answered(question))
+    for _ in range(2):  # the next question begins another process
+        with pytest.raises(RegistryError, match=r"^asking the registry has failed \(KeyError\): see"):
+            asyncio.run(Asking(settings).versions())
 
 
 def test_a_machine_that_has_no_room_for_a_question_ends_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who runs goes on running."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(RegistryError, match="the registry cannot be asked"):
-        asyncio.run(asking.registered(load(ForecasterSettings, state_dir=tmp_path), TABLE.values()))
+        asyncio.run(made.asking.models({Pair("here", 3, ModelNames(demand="a/1", weather=None)): place("here")}))

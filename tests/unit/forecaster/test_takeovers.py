@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from services.forecaster import champions as champions_module
 from services.forecaster.app import ForecasterCore, Shared
 from services.forecaster.issuing import Issuer
 from services.forecaster.settings import ForecasterSettings
@@ -50,13 +49,12 @@ class Setting:
     registry: CollectorRegistry
 
     @classmethod
-    def of(cls, library: Library, monkeypatch: pytest.MonkeyPatch, place: Site = TETOUAN, **settings: Any) -> Setting:
+    def of(cls, library: Library, place: Site = TETOUAN, **settings: Any) -> Setting:
         """Return that of a process that has just started and has read the topic."""
-        monkeypatch.setattr(champions_module, "registered", library.answer)
-        given = load(ForecasterSettings, **{"models_wait_s": 0, **settings})
+        given = load(ForecasterSettings, **settings)
         table = Sites({each.name: each for each in (place, NORTH)})
         registry = new_registry()
-        shared = Shared.of(given, table, registry, Health(broker_up=True))
+        shared = Shared.of(given, table, registry, Health(broker_up=True), library)
         shared.champions.changes.read.set()
         return cls(library, shared, registry)
 
@@ -93,9 +91,9 @@ def library(fresh: tuple[ZoneModels, ZoneModels], second: tuple[ZoneModels, Zone
 
 
 @pytest.fixture
-def setting(library: Library, monkeypatch: pytest.MonkeyPatch) -> Setting:
+def setting(library: Library) -> Setting:
     """A process that has just started."""
-    return Setting.of(library, monkeypatch)
+    return Setting.of(library)
 
 
 def of(site: str, readings: Iterable[CleanReading]) -> list[Consumed]:
@@ -155,13 +153,11 @@ def test_forecasts_are_by_the_new_version_from_one_origin_on(setting: Setting, r
     assert "zone-demand-tetouan-2/2" in setting.shared.health.notes["models"]
 
 
-def test_a_site_that_is_not_promoted_is_untouched(
-    setting: Setting, library: Library, reading: Reading, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_site_that_is_not_promoted_is_untouched(setting: Setting, library: Library, reading: Reading) -> None:
     """Its forecasts and its state are to the bit those without a change beside it."""
     readings = [reading(n) for n in range(20)]
     pairs = [pair for both in zip(of("tetouan", readings), of("north", readings), strict=True) for pair in both]
-    core, without = setting.core(), Setting.of(library, monkeypatch).core()
+    core, without = setting.core(), Setting.of(library).core()
     published = run(core, pairs[: 2 * AT])
     setting.promote("tetouan", 2, "2")
     published += run(core, pairs[2 * AT :])
@@ -177,7 +173,6 @@ def test_whoever_rebuilds_the_state_changes_at_the_same_reading(
     setting: Setting,
     library: Library,
     reading: Reading,
-    monkeypatch: pytest.MonkeyPatch,
     snapshot: int | None,
     cut: int,
 ) -> None:
@@ -190,7 +185,7 @@ def test_whoever_rebuilds_the_state_changes_at_the_same_reading(
         published += run(core, of("tetouan", readings[n : n + 1]))
         states[n + 1] = state_of(core)
     library.champions["tetouan", 2] = "3"
-    again = Setting.of(library, monkeypatch).core()
+    again = Setting.of(library).core()
     if snapshot is not None:
         resume(again, states[snapshot])
     run(again, events_in(published), restore=True)
@@ -200,16 +195,14 @@ def test_whoever_rebuilds_the_state_changes_at_the_same_reading(
     assert arrays_of(again) == arrays_of(core)
 
 
-def test_a_change_that_was_not_published_has_not_been(
-    setting: Setting, library: Library, reading: Reading, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_change_that_was_not_published_has_not_been(setting: Setting, library: Library, reading: Reading) -> None:
     """Killed before its transaction: the next process changes where it comes to it, and that is what is written."""
     readings = [reading(n) for n in range(30)]
     core = setting.core()
     published = run(core, of("tetouan", readings[:AT]))
     setting.promote("tetouan", 2, "2")
     run(core, of("tetouan", readings[AT : AT + 4]))
-    after = Setting.of(library, monkeypatch)
+    after = Setting.of(library)
     again = after.core()
     run(again, events_in(published), restore=True)
     run(again, of("tetouan", readings[:AT]), restore=True)
@@ -223,7 +216,7 @@ def test_a_change_that_was_not_published_has_not_been(
 
 
 def test_what_was_said_without_being_committed_is_said_again(
-    setting: Setting, library: Library, reading: Reading, monkeypatch: pytest.MonkeyPatch
+    setting: Setting, library: Library, reading: Reading
 ) -> None:
     """Without transactions a change may be written whose reading is not committed: it holds there all the same."""
     readings = [reading(n) for n in range(20)]
@@ -231,14 +224,14 @@ def test_what_was_said_without_being_committed_is_said_again(
     published = run(core, of("tetouan", readings[:AT]))
     setting.promote("tetouan", 2, "2")
     published += run(core, of("tetouan", readings[AT:]))
-    again = Setting.of(library, monkeypatch).core()
+    again = Setting.of(library).core()
     run(again, events_in(published), restore=True)
     run(again, of("tetouan", readings[:5]), restore=True)
     assert forecasts_in(run(again, of("tetouan", readings[5:]))) == forecasts_in(published)[2 * 5 :]
 
 
 def test_a_version_that_is_gone_is_named_and_what_was_before_it_goes_on(
-    setting: Setting, library: Library, reading: Reading, monkeypatch: pytest.MonkeyPatch
+    setting: Setting, library: Library, reading: Reading
 ) -> None:
     """So is one under whose name something else is registered by now."""
     readings = [reading(n) for n in range(30)]
@@ -250,7 +243,7 @@ def test_a_version_that_is_gone_is_named_and_what_was_before_it_goes_on(
     del library.held["tetouan", 2, "2"]
     assert not isinstance(first, str)
     library.put("tetouan", "1", first, champion=True)
-    after = Setting.of(library, monkeypatch)
+    after = Setting.of(library)
     again = after.core()
     run(again, events_in(published), restore=True)
     run(again, of("tetouan", readings[:20]), restore=True)
@@ -263,7 +256,7 @@ def test_a_version_that_is_gone_is_named_and_what_was_before_it_goes_on(
 
 
 def test_what_was_in_force_of_a_zone_that_is_no_longer_forecast_is_passed_over(
-    setting: Setting, library: Library, reading: Reading, monkeypatch: pytest.MonkeyPatch
+    setting: Setting, library: Library, reading: Reading
 ) -> None:
     """The table may change between two starts; the other zone changes where it did."""
     readings = [reading(n) for n in range(20)]
@@ -272,7 +265,7 @@ def test_what_was_in_force_of_a_zone_that_is_no_longer_forecast_is_passed_over(
     for zone in (1, 2):
         setting.promote("tetouan", zone, "2")
     published += run(core, of("tetouan", readings[AT:16]))
-    after = Setting.of(library, monkeypatch, TETOUAN.model_copy(update={"zones": (2,)}))
+    after = Setting.of(library, TETOUAN.model_copy(update={"zones": (2,)}))
     again = after.core()
     run(again, events_in(published), restore=True)
     run(again, of("tetouan", readings[:16]), restore=True)
@@ -281,11 +274,11 @@ def test_what_was_in_force_of_a_zone_that_is_no_longer_forecast_is_passed_over(
 
 
 def test_what_is_in_force_is_waited_for_while_the_registry_is_away(
-    setting: Setting, library: Library, reading: Reading, monkeypatch: pytest.MonkeyPatch
+    setting: Setting, library: Library, reading: Reading
 ) -> None:
     """Its forecasts are published: nobody goes on without, whatever the time of the settings."""
     published = run(setting.core(), of("tetouan", [reading(0)]))
-    after = Setting.of(library, monkeypatch)
+    after = Setting.of(library)
     again = after.core()
     again.restore(events_in(published))
     library.away = True
@@ -301,11 +294,9 @@ def test_what_is_in_force_is_waited_for_while_the_registry_is_away(
     assert run(again, of("tetouan", [reading(1)]))[0].topic == topics.FORECASTS.name
 
 
-def test_models_that_cannot_take_over_are_named_and_counted(
-    library: Library, reading: Reading, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_models_that_cannot_take_over_are_named_and_counted(library: Library, reading: Reading) -> None:
     """Too old for the readings at hand, or unreadable: the site goes on with what it has, and is not asked to again."""
-    setting = Setting.of(library, monkeypatch, max_gap_days=1)
+    setting = Setting.of(library, max_gap_days=1)
     readings = [reading(n) for n in range(300)]
     core = setting.core()
     run(core, of("tetouan", readings[:200]), 50)
@@ -348,11 +339,10 @@ def test_models_that_have_seen_more_than_the_stream_wait_for_it(setting: Setting
     assert len(of_zone(2, published)) == 10
 
 
-def test_a_site_that_began_cold_says_so_and_takes_its_first_champion(
-    setting: Setting, library: Library, reading: Reading
-) -> None:
+def test_a_site_that_began_cold_says_so_and_takes_its_first_champion(library: Library, reading: Reading) -> None:
     """No version stands for none; the champion folds the readings since its own last one."""
     library.champions.clear()
+    setting = Setting.of(library, models_wait_s=0)
     readings = [reading(n) for n in range(20)]
     core = setting.core()
     published = run(core, of("north", readings[:AT]))
@@ -381,13 +371,11 @@ def test_the_newest_change_of_a_zone_wins_and_others_are_none(setting: Setting, 
     assert library.asked == []
 
 
-def test_who_runs_what_the_topic_wants_asks_nobody(
-    setting: Setting, library: Library, reading: Reading, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_runs_what_the_topic_wants_asks_nobody(setting: Setting, library: Library, reading: Reading) -> None:
     """A snapshot has its models, the topic says that they are the right ones: the registry may be away."""
     core = setting.core()
     run(core, of("tetouan", [reading(0)]))
-    after = Setting.of(library, monkeypatch)
+    after = Setting.of(library)
     for zone in (1, 2):
         promoted(after.shared.champions, "tetouan", zone, "1")
     library.asked.clear()

@@ -53,15 +53,23 @@ def test_a_registered_version_is_found_again(registry: Registry, files: Path) ->
     assert dict(second.metrics) == {"rmse_kw/mean": 813.5}
 
 
-def test_the_names_that_begin_alike_are_listed_page_by_page(
+def test_the_versions_to_run_of_models_that_begin_alike_are_listed_page_by_page(
     registry: Registry, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All of them, however many there are, and no other."""
+    """The champions, or the newest with the tags; all of them, however many there are, and no other."""
     monkeypatch.setattr(registry_module, "_PAGE", 1)
-    for name in ("listed-north", "listed-south", "unlisted"):
+    for name in ("listed-north", "listed-south", "listed-without", "unlisted"):
+        first = _register(registry, name, files)
         _register(registry, name, files)
-    assert registry.names("listed-") == {"listed-north", "listed-south"}
-    assert registry.names("nothing-") == frozenset()
+        if name != "listed-without":
+            registry.promote(first)
+    assert registry.champions("listed-") == {"listed-north": "1", "listed-south": "1"}
+    assert registry.newest("listed-", {"zone": "2"}) == {
+        "listed-north": "2",
+        "listed-south": "2",
+        "listed-without": "2",
+    }
+    assert registry.newest("listed-", {"zone": "3"}) == registry.champions("nothing-") == {}
 
 
 def test_the_artefact_is_our_own_files(registry: Registry, files: Path) -> None:
