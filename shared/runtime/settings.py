@@ -142,8 +142,8 @@ class Settings(BaseSettings):
         default=240.0,
         ge=0,
         le=86400,
-        description="how long after its start a forecaster without a snapshot waits for the first champions of its "
-        "sites; then they begin without, from the readings alone",
+        description="how long a site's first reading waits for the registry to answer, and how long after its start a "
+        "forecaster without a snapshot waits for the registry's first champions; then sites begin without",
     )
     prior: Path | None = Field(
         default=None, description="a file of `tetouan train --prior` that sites without champions begin with"

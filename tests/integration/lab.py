@@ -90,7 +90,7 @@ class Lab:
             records[site.name] = list(troubled(good, site.name, TIME_COLUMN, TIME_FORMAT))
         table = folder / "sites.toml"
         table.write_text(table_of(others), encoding="utf-8")
-        self.settings = {"TETOUAN_SITES": str(table), "TETOUAN_MODELS_WAIT_S": "0"} if others else {}
+        self.settings = {"TETOUAN_SITES": str(table)} if others else {}
         self.rows = in_turn(records, topics.PARTITIONS)
         self._undisturbed = Undisturbed(self.models_dir, [self.rows], self.settings)
 
