@@ -17,7 +17,6 @@ longer than on Kafka, and one fetch returns what was sent at once, not all there
 from __future__ import annotations
 
 import argparse
-import asyncio
 import gc
 import json
 import os
@@ -43,7 +42,6 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from backtest.run import judged, seconds_per_forecast
-from services.forecaster.asking import registered
 from services.forecaster.issuing import Issuer
 from services.forecaster.settings import ForecasterSettings
 from services.trainer.training import ensure
@@ -56,6 +54,7 @@ from shared.runtime.administration import ensure_topics, partitions_of
 from shared.runtime.clock import monotonic_s
 from shared.runtime.registry import Registry
 from shared.runtime.settings import Settings, load
+from tests.integration.february import champions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -340,8 +339,8 @@ def _prepare(folder: Path, lone: int) -> tuple[list[CleanReading], Inside]:
         registry.promote(version)
     total = WARM_UP + ROUNDS * ROUND + SINGLE + PACED + lone
     readings = judged(year, START, START + timedelta(minutes=10 * total))
-    answer = asyncio.run(registered(settings, [year.site]))
-    inside = Inside(answer.found[year.site.name][0], year.site)
+    (models,) = champions_of(year.site, settings)
+    inside = Inside(models, year.site)
     inside.run(readings[:WARM_UP])
     inside.readings, inside.cpu_s = 0, dict.fromkeys(inside.cpu_s, 0.0)
     return readings, inside
