@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,6 +11,7 @@ from services.monitor.reports.desk import ReportDesk
 from services.monitor.reports.metrics import ReportMetrics
 from services.monitor.reports.page import report_routes
 from services.monitor.sites import SitesScores, named
+from services.monitor.verification import Repeats
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, Forecast, Scores
 from shared.runtime.health import Health
@@ -35,7 +36,7 @@ __all__ = ["MonitorCore", "Shared", "build"]
 
 CONSUMES = (topics.CLEAN, topics.FORECASTS)
 
-FORMAT = "3"
+FORMAT = "4"
 """Of the state; it goes up when an array of the same name and shape comes to mean something else."""
 
 
@@ -138,7 +139,7 @@ class MonitorCore:
                 self._shared.unknown.count(named(record.value) or "")
                 return []
             site = self._scored.site(message.site)
-            repeats = replace(site.repeats)
+            repeats = Repeats(site.repeats.forecasts, site.repeats.readings)
             found = self._scored.take(message)
         except ValueError as error:  # pydantic's and the monitor's own: both name the field and the value
             reason = "invalid_forecast" if _is_forecast(record) else "invalid_clean_reading"

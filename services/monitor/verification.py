@@ -240,16 +240,16 @@ class ZoneScores:
             emitted.append(self._scores(hour))
         emitted += self.watch.complete(step - 1)
         if self.rolling.on_reading(step, demand_kw):
-            issued = self.rolling.issued_for(step, self._grid.hour)
-            self.watch.take(step, standardised_error(self.rolling.actual, issued))
-            self._keep(step, demand_kw, weather)
+            issued = self.rolling.issued_for(step)
+            self.watch.take(step, standardised_error(self.rolling.actual, issued[:, self._grid.hour - 1]))
+            self._keep(step, demand_kw, weather, issued[0])
             if hour == step:
                 emitted.append(self._scores(step))
         return emitted + self.watch.complete(step)
 
-    def _keep(self, step: int, demand_kw: float, weather: list[float]) -> None:
-        medians = [int(self.rolling.issued_for(step, lead)[0]) for lead in self._leads]
-        forecasts_kw = map(self.rolling.resolution.kw_of, medians)
+    def _keep(self, step: int, demand_kw: float, weather: list[float], medians: NDArray[np.int32]) -> None:
+        kw_of = self.rolling.resolution.kw_of
+        forecasts_kw = [kw_of(medians.item(lead - 1)) for lead in self._leads]
         self.recent.append(step, (*weather, demand_kw, *forecasts_kw))
 
     def _scores(self, step: int) -> Scores:

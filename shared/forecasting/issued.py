@@ -26,7 +26,6 @@ __all__ = ["IssuedByTarget", "packed", "unpacked"]
 _BLOCKS_A_DAY = 8
 _LEVEL = 1  # of zlib: higher ones take four times as long for 3 % less
 _NUMBERS = 3  # median, low and high end
-_NUMBER_BYTES = 4
 
 
 class IssuedByTarget:
@@ -71,10 +70,10 @@ class IssuedByTarget:
         """The first target for which something may have been issued."""
         return min(self._packed.keys() | self._changed, default=self._first_block) * self._size
 
-    def of(self, target: int, lead: int) -> Rows:
-        """Return what was issued for a target so many steps before it, (3,)."""
+    def of(self, target: int) -> Rows:
+        """Return what was issued for a target, (3, leads); not to be changed."""
         block, row = divmod(target, self._size)
-        issued: Rows = self._block(block)[row, :, lead - 1]
+        issued: Rows = self._block(block)[row]
         return issued
 
     def rows(self, first: int, end: int) -> Rows:
@@ -192,18 +191,19 @@ def packed(rows: Rows) -> bytes:
     for lag in _lags(rows.shape[2]):
         numbers[lag:] -= numbers[:-lag].copy()
     folded = (parts << 1) ^ (parts >> 31)  # small numbers of either sign have high bytes of zero
-    planes = folded.astype("<i4", copy=False).reshape(-1).view(np.uint8).reshape(-1, _NUMBER_BYTES).T
-    return zlib.compress(planes.tobytes(), _LEVEL)
+    numbers = folded.reshape(-1).view(np.uint32)
+    width = -(-int(numbers.max()).bit_length() // 8) or 1  # bytes of the largest
+    planes = b"".join((numbers >> 8 * place).astype(np.uint8).tobytes() for place in range(width))
+    return zlib.compress(planes, _LEVEL)
 
 
 def unpacked(raw: bytes, shape: tuple[int, int, int]) -> Rows:
     """Return the rows, of this shape, of which `packed` has made ``raw``."""
     targets, _, leads = shape
-    planes = np.frombuffer(zlib.decompress(raw), np.uint8).reshape(_NUMBER_BYTES, -1)
-    folded = np.empty(planes.shape[::-1], np.uint8)
-    for place, plane in enumerate(planes):
-        folded[:, place] = plane
-    numbers = folded.reshape(-1).view("<u4").astype(np.uint32, copy=False)
+    planes = np.frombuffer(zlib.decompress(raw), np.uint8).reshape(-1, targets * _NUMBERS * leads)
+    numbers = planes[0].astype(np.uint32)
+    for place, plane in enumerate(planes[1:], 1):
+        numbers |= plane.astype(np.uint32) << 8 * place
     parts = ((numbers >> 1) ^ -(numbers & 1)).view(np.int32)
     differences = parts[: 2 * targets * leads]
     for lag in reversed(_lags(leads)):

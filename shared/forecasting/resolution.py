@@ -81,6 +81,11 @@ class Resolution:
         known = np.rint(np.minimum(np.maximum(shifted, -_LIMIT), _LIMIT))
         return np.where(np.isnan(known), ABSENT, known).astype(np.int32)
 
+    def multiples_within(self, kw: NDArray[np.float64]) -> NDArray[np.int32]:
+        """Return what :meth:`multiples` does of numbers that are finite and can all be counted: see `covering`."""
+        shifted = kw / 10.0**self.exponent if self.exponent > 0 else kw * 10.0**-self.exponent
+        return np.rint(shifted).astype(np.int32)
+
     def multiple(self, kw: float) -> int:
         """Return what :meth:`multiples` does of one number."""
         if isnan(kw):

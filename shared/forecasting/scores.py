@@ -162,13 +162,13 @@ class RollingScores:
         """The load at the clock in multiples of the resolution, or ``ABSENT``."""
         return self._actuals.one(self.clock or 0)
 
-    def issued_for(self, step: int, lead: int) -> NDArray[np.int32]:
-        """Return median, low and high that were issued for a target ``lead`` steps before it, (3,).
+    def issued_for(self, step: int) -> NDArray[np.int32]:
+        """Return median, low and high that were issued for a target, by lead, (3, leads); not to be changed.
 
         They are multiples of the resolution, ``ABSENT`` where none came; the target is the clock, or so much before it
         as the longest window.
         """
-        return self._issued.of(step, lead)
+        return self._issued.of(step)
 
     @cached_property
     def _figures(self) -> WireFigures:
@@ -249,7 +249,8 @@ class RollingScores:
         oldest = self._issued.oldest
         kept_kw = self.resolution.to_kw(self._issued.rows(oldest, clock + 1 + self._leads))
         for origin, issued_kw in self._early.items():
-            first, targets = self._kept(origin, clock)
+            first = self._too_old(origin, clock)
+            targets = np.arange(origin + 1 + first, origin + 1 + self._leads)
             inside = targets >= oldest
             kept_kw[targets[inside] - oldest, :, np.arange(first, self._leads)[inside]] = issued_kw[:, first:].T[inside]
         largest_kw = np.abs(kept_kw).max(initial=0.0, where=~np.isnan(kept_kw))
@@ -258,10 +259,9 @@ class RollingScores:
         self._actuals.count_in(self.resolution)
         self._sums.count_again()
 
-    def _kept(self, origin: int, clock: int) -> tuple[int, NDArray[np.int64]]:
-        """Return how many of the first leads of a forecast are too old to be kept, and the targets of the others."""
-        first = max(0, clock - self._longest - origin)
-        return first, np.arange(origin + 1 + first, origin + 1 + self._leads)
+    def _too_old(self, origin: int, clock: int) -> int:
+        """Return how many of the first leads of a forecast are too old to be kept."""
+        return max(0, clock - self._longest - origin)
 
     def _tick(self, step: int, demand_kw: float) -> None:
         """Move the clock by one."""
@@ -287,15 +287,15 @@ class RollingScores:
 
     def _place(self, origin: int, issued_kw: NDArray[np.float64], clock: int) -> bool:
         """Keep the forecast by target, and add the pairs whose readings have been settled; False for a repeated one."""
-        first, targets = self._kept(origin, clock)
-        if not targets.size:
+        first = self._too_old(origin, clock)
+        if first >= self._leads:
             return True
-        if self._issued.of(int(targets[-1]), self._leads)[0] != ABSENT:
+        if self._issued.of(origin + self._leads)[0, -1] != ABSENT:
             return False
         self._make_room_for(float(np.abs(issued_kw).max()))
         if not self._first_day.fixed:
             self._early[origin] = issued_kw
-        issued = self.resolution.multiples(issued_kw)
+        issued = self.resolution.multiples_within(issued_kw)
         self._issued.place(origin, first, issued)
         self._sums.add_late(origin, first, issued)
         return True

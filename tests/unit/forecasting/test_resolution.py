@@ -28,3 +28,11 @@ def test_one_multiple_is_as_many_kw_as_one_of_many(multiple: int, exponent: int)
     """To the last bit; what is absent is NaN."""
     resolution = Resolution(exponent)
     assert np.array_equal([resolution.kw_of(multiple)], resolution.to_kw([multiple]), equal_nan=True)
+
+
+@given(st.lists(st.floats(-1e15, 1e15), min_size=1), EXPONENTS)
+def test_numbers_that_can_be_counted_are_counted_without_a_limit(kw: list[float], exponent: int) -> None:
+    """In a resolution that covers them it makes no difference."""
+    numbers = np.array(kw)
+    resolution = Resolution(exponent).covering(float(np.abs(numbers).max()))
+    assert np.array_equal(resolution.multiples_within(numbers), resolution.multiples(numbers))
