@@ -247,13 +247,18 @@ class History:
         was_out = self.out.take(before, mode="clip") & (before >= 0) & (before < hours[0])
         return float(was_out.any(axis=1).mean())
 
-    def repair(self, onset_step: int, expected_kw: Floats) -> None:
-        """Let what was expected stand in for the loads of an outage, which has lasted up to the last reading."""
-        first = self.index(onset_step)
-        last = first + len(expected_kw) - 1
-        self.series[LOAD, first : last + 1] = expected_kw
-        self.filled[first : last + 1] = True
-        self._anchor_anew(last)
+    def loads_kw(self, first_step: int, until: int) -> Floats:
+        """Return the loads of the steps up to ``until``, a view."""
+        loads: Floats = self.series[LOAD, self.index(first_step) : self.index(until) + 1]
+        return loads
+
+    def rewrite(self, first_step: int, loads_kw: Floats, until: int) -> None:
+        """Let these stand in for the loads from a step in the window on; ``until`` is the last reading."""
+        first = self.index(first_step)
+        places = slice(first, first + len(loads_kw))
+        self.series[LOAD, places] = loads_kw
+        self.filled[places] = True
+        self._anchor_anew(self.index(until))
 
     def _repeat_first_week(self, at: int) -> None:
         """Let the first week, which ends here, stand in for the days before it."""

@@ -274,7 +274,7 @@ class OutageConstants(Constants):
 
     longest_minutes: int = field(default=4320, metadata=_COUNT)
     """What has been lost for longer is lost for good."""
-    back_share: float = field(default=0.5, metadata=_SHARE)
+    back_share: float = field(default=0.7, metadata=_SHARE)
     """An outage is over when so much of what was lost is back."""
     same_hours_share: float = field(default=0.5, metadata=_SHARE)
     """What was out at the same hours of one of the last seven days, for more than this share of them, is a habit."""

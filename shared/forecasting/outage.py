@@ -5,7 +5,8 @@ that are missing. When the load is back where it was expected without the outage
 come: they count as missing, and what was expected stands in for them.
 
 Two things are no outage. A load that does not come back within some days has changed for good. And what is lost again
-at the hours of another outage of the last seven days is a habit of the load, which the forecast is to learn.
+at the hours of another outage of the last seven days is a habit of the load, which the forecast is to learn: from the
+other one, too, whose readings are kept for that.
 
 What is expected without the outage is what was forecast before it; beyond the horizon of that forecast it moves on as
 the usual load does.
@@ -40,9 +41,11 @@ class Outage:
     expected_kw: NDArray[np.float64] = field(init=False)  # (longest,): without the outage, from its onset on
     last_onset: int = field(init=False, default=-1)  # of the last one that is over
     last_end: int = field(init=False, default=-1)  # the first step at which the load was back
+    last_kw: NDArray[np.float64] = field(init=False)  # (longest,): the loads in between
 
     def __post_init__(self) -> None:
         self.expected_kw = np.zeros(self.grid.steps(self.constants.longest_minutes)[0])
+        self.last_kw = np.zeros_like(self.expected_kw)
 
     @property
     def lasts(self) -> bool:
@@ -79,11 +82,20 @@ class Outage:
         enough = self.left_share + self.constants.back_share * (1.0 - self.left_share)
         return load_kw * without_kw > 0.0 and load_kw / without_kw >= enough
 
-    def end(self, step: int) -> None:
-        """Let it be over; the step is the first one at which the load is back."""
-        self.last_onset, self.last_end = self.onset_step, step
+    def end(self, loads_kw: NDArray[np.float64]) -> None:
+        """Let it be over after these loads, (steps,)."""
+        self.last_onset, self.last_end = self.onset_step, self.onset_step + len(loads_kw)
+        self.last_kw[: len(loads_kw)] = loads_kw
         self.forget()
 
     def forget(self) -> None:
         """Take what has lasted so far for the load itself."""
         self.onset_step, self.known_steps = -1, 0
+
+    def give_back(self) -> tuple[int, NDArray[np.float64]] | None:
+        """Return the onset and the loads, (steps,), of the last one that is over, once; None where there is none."""
+        if self.last_onset < 0:
+            return None
+        onset, count = self.last_onset, self.last_end - self.last_onset
+        self.last_onset = self.last_end = -1
+        return onset, self.last_kw[:count]

@@ -33,7 +33,10 @@ def take(zone: Zone, step: int, at: int, load_kw: NDArray[np.float64]) -> float 
         history.append(step, np.array((filler_kw,)), filled=True)
     else:
         was_out = zone.outage.lasts
-        if was_out and zone.outage.is_over(step, load_kw.item()):
+        over = was_out and zone.outage.is_over(step, load_kw.item())
+        if was_out and zone.is_habit(step, 1 if over else zone.grid.hour):
+            zone.learn_habit(step)
+        elif over:
             zone.recover(step)
         elif verdict.lost and not was_out:
             zone.lose(step, load_kw.item())

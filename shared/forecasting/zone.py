@@ -168,18 +168,30 @@ class Zone:
         return outage.without_kw(step)
 
     def recover(self, step: int) -> None:
-        """Let an outage be over, as the load is back at the step: its hours count as missing, or as a habit."""
-        outage, history, count = self.outage, self.history, step - self.outage.onset_step
+        """Let an outage be over, as the load is back at the step: its hours count as missing from now on."""
+        outage, history, onset = self.outage, self.history, self.outage.onset_step
         history.mark_out(step, step, out=False)
-        if history.share_out_before(outage.onset_step, step - 1) > outage.constants.same_hours_share:
-            self.go_on_as_it_is(step)
-            return
-        history.repair(outage.onset_step, outage.expected_kw[:count])
-        self.intervals.forget(step % self.grid.day, count)
+        expected_kw = outage.expected_kw[: step - onset]
+        outage.end(history.loads_kw(onset, step - 1))
+        history.rewrite(onset, expected_kw, step - 1)
+        self.intervals.forget(step % self.grid.day, len(expected_kw))
         self.shift.forget()
         self.guard.trust()
-        outage.end(step)
         self._see_range(step - 1)
+
+    def is_habit(self, step: int, shortest: int) -> bool:
+        """Tell whether what has been out for so many steps before this one is out at these hours, again."""
+        onset, outage = self.outage.onset_step, self.outage
+        if step - onset < shortest:
+            return False
+        return self.history.share_out_before(onset, step - 1) > outage.constants.same_hours_share
+
+    def learn_habit(self, step: int) -> None:
+        """Take an outage up to the step for the load itself, and the one before it, too."""
+        self.go_on_as_it_is(step)
+        if before := self.outage.give_back():
+            self.history.rewrite(*before, step - 1)
+            self._see_range(step - 1)
 
     def go_on_as_it_is(self, step: int) -> None:
         """Take what may have been an outage up to the step for the load itself."""

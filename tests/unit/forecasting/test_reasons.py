@@ -65,8 +65,8 @@ def _out(zone: Zone) -> None:
 
 def _was_out(end: int) -> Callable[[Zone], None]:
     def change(zone: Zone) -> None:
-        _out(zone)
-        zone.outage.end(end)
+        zone.outage.begin(end - 1, np.array((210.0,)), 0.4)
+        zone.outage.end(np.array((80.0,)))
 
     return change
 
