@@ -215,19 +215,28 @@ def test_a_change_that_was_not_published_has_not_been(setting: Setting, library:
     assert in_force(published)[-2:] == [(2, "zone", "2", 20), (2, "weat", "2", 20)]
 
 
+@pytest.mark.parametrize("snapshot", [False, True])
 def test_what_was_said_without_being_committed_is_said_again(
-    setting: Setting, library: Library, reading: Reading
+    setting: Setting, library: Library, reading: Reading, *, snapshot: bool
 ) -> None:
-    """Without transactions a change may be written whose reading is not committed: it holds there all the same."""
+    """Without transactions a change may be written whose reading is not committed: it holds there all the same.
+
+    So it does for who goes on from a snapshot that holds all that is committed.
+    """
     readings = [reading(n) for n in range(20)]
     core = setting.core()
     published = run(core, of("tetouan", readings[:AT]))
+    state = state_of(core)
     setting.promote("tetouan", 2, "2")
     published += run(core, of("tetouan", readings[AT:]))
     again = Setting.of(library).core()
+    committed = AT if snapshot else 5
+    if snapshot:
+        resume(again, state)
     run(again, events_in(published), restore=True)
-    run(again, of("tetouan", readings[:5]), restore=True)
-    assert forecasts_in(run(again, of("tetouan", readings[5:]))) == forecasts_in(published)[2 * 5 :]
+    if not snapshot:
+        run(again, of("tetouan", readings[:committed]), restore=True)
+    assert forecasts_in(run(again, of("tetouan", readings[committed:]))) == forecasts_in(published)[2 * committed :]
 
 
 def test_a_version_that_is_gone_is_named_and_what_was_before_it_goes_on(

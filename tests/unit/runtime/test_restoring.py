@@ -115,6 +115,18 @@ def test_what_was_published_is_told_before_what_was_consumed() -> None:
     asyncio.run(run())
 
 
+def test_what_was_published_and_not_committed_is_told() -> None:
+    """Also where the state is that of all that is committed: without transactions somebody was killed in between."""
+    broker = LocalBroker(commits={RAW: 3})
+    broker.append("raw", 0, *[b"raw"] * 5)
+    broker.append("clean", 0, *[b"clean"] * 4)
+    told = Listing()
+    folded = asyncio.run(
+        replay_of(broker, "raw", "raw", "clean").catch_up(told.fold, {RAW: 3, CLEAN: 3}, {RAW: 3}, lambda *_: None)
+    )
+    assert (folded, told.told) == (1, [("clean", 3)])
+
+
 def test_other_partitions_are_nobody_s_business() -> None:
     """A task reads those of its own number."""
     broker = LocalBroker(commits={RAW: 1, TopicPartition("raw", 1): 1})
