@@ -10,9 +10,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from services.forecaster.issuing import ZoneModels
-from shared.contracts.messages import ModelNames
+from shared.contracts.messages import ModelNames  # noqa: TC001 - pydantic reads the annotation at run time
 from shared.forecasting import model
 from shared.forecasting import weather as weather_model
 from shared.forecasting.model import ZoneDemand
@@ -36,6 +37,14 @@ M = TypeVar("M", ZoneDemand, WeatherDemand)
 CHAMPION = "champion"
 """The role of the models whose forecasts are sent."""
 _PARTS = ("origin", "demand", "weather")
+
+
+class _Origin(BaseModel):
+    """Of which registered models a state is."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    models: ModelNames
+    digest: str
 
 
 def described(site: Site) -> str:
@@ -76,26 +85,25 @@ def _zone_of(zone: int, name: str, state: State) -> ZoneModels:
     if odd := sorted(array for array in state if array.partition(".")[0] not in _PARTS):
         raise ValueError(f"the state adds {name}.{odd[0]}")
     try:
-        origin = json.loads(state["origin"].tobytes())
-        names, digest = ModelNames(**origin["models"]), str(origin["digest"])
-    except (KeyError, RecursionError, TypeError, ValueError) as error:
+        origin = _Origin.model_validate_json(state["origin"].tobytes() if "origin" in state else b"")
+    except ValidationError as error:
         raise ValueError(f"{name}.origin does not say of which models the state is") from error
     demand = _model_of(f"{name}.demand", ZoneDemand.of_state, below(state, "demand"))
     trees = below(state, "weather")
     weather = _model_of(f"{name}.weather", WeatherDemand.of_state, trees) if trees else None
-    return ZoneModels(zone, demand, weather, names, digest)
+    return ZoneModels(zone, demand, weather, origin.models, origin.digest)
 
 
 def _model_of(name: str, of_state: Callable[[State], M], state: State) -> M:
     try:
         return of_state(state)
-    except (ArithmeticError, LookupError, OSError, TypeError, ValueError) as error:
+    except (OSError, OverflowError, ValueError) as error:  # the first two: a time that no calendar has
         raise ValueError(f"{name}: {error}") from error
 
 
 def _origin_of(models: ZoneModels) -> NDArray[np.uint8]:
-    origin = {"models": models.names.model_dump(), "digest": models.digest}
-    return np.frombuffer(json.dumps(origin, sort_keys=True).encode(), dtype=np.uint8)
+    origin = _Origin(models=models.names, digest=models.digest)
+    return np.frombuffer(json.dumps(origin.model_dump(), sort_keys=True).encode(), dtype=np.uint8)
 
 
 def _arrays_of(models: ZoneModels) -> State:

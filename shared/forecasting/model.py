@@ -22,11 +22,11 @@ with Applications 39, 2012 (the direct strategy: weights of their own for every 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict
 
 from shared.forecasting import artefact, reasons
 from shared.forecasting.fold import DemandFold
@@ -37,11 +37,12 @@ from shared.forecasting.prior import Lesson, Prior
 from shared.forecasting.size import median_size_kw
 from shared.forecasting.state import below, fields_of, give, joined, refuse_misfit
 from shared.forecasting.zone import Zone
-from shared.sites.calendar import Calendar
+from shared.sites.calendar import Calendar  # noqa: TC001 - pydantic reads the annotation at run time
 from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import date
     from pathlib import Path
 
     from shared.forecasting.reasons import Out
@@ -56,6 +57,18 @@ VERSION = 12
 
 _KIND = "zone-demand"
 _PRIOR = "prior"  # what the names of its arrays begin with
+
+
+@dataclass(frozen=True)
+class _Parameters:
+    """What stands in the header of a state."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+    calendar: Calendar
+    step_minutes: int
+    horizon_steps: int
+    method: dict[str, Any]
+    floor_kw: float | None
 
 
 class NotFittedError(ValueError):
@@ -312,15 +325,18 @@ class ZoneDemand:
         arrays.pop(artefact.HEADER)
         borrowed = below(arrays, _PRIOR)
         arrays = {name: array for name, array in arrays.items() if not name.startswith(f"{_PRIOR}.")}
+        given = artefact.checked(_Parameters, parameters)
         try:
-            calendar = dict(parameters["calendar"])
-            calendar |= {name: _days(calendar[name]) for name in ("add", "remove")}
-            calendar["ramadan"] = tuple((first, last) for first, last in map(_days, calendar["ramadan"]))
-            method = Method.of_named(dict(parameters["method"]))
-            prior = Prior.of_state(borrowed) if borrowed else None
-            model = cls(**{**parameters, "calendar": Calendar(**calendar), "method": method, "prior": prior})
+            model = cls(
+                calendar=given.calendar,
+                step_minutes=given.step_minutes,
+                horizon_steps=given.horizon_steps,
+                method=Method.of_named(given.method),
+                floor_kw=given.floor_kw,
+                prior=Prior.of_state(borrowed) if borrowed else None,
+            )
             blank = model._empty_fold(0)
-        except (KeyError, TypeError, ValueError) as error:
+        except ValueError as error:
             raise ValueError(f"header has parameters that this program cannot use: {error}") from error
         if arrays:
             refuse_misfit(arrays, _gathered(blank))
@@ -382,10 +398,6 @@ def _row(coverage: float, among: tuple[float, ...]) -> int:
     if coverage not in among:
         raise ValueError(f"coverage {coverage} is none of {', '.join(map(str, among))}")
     return among.index(coverage)
-
-
-def _days(iso: list[str]) -> tuple[date, ...]:
-    return tuple(map(date.fromisoformat, iso))
 
 
 def _iso(days: tuple[date, ...]) -> list[str]:

@@ -15,7 +15,7 @@ D. V. Lindley, A. F. M. Smith, Bayes estimates for the linear model, Journal of 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime  # noqa: TC003 - pydantic reads the annotations at run time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -87,6 +87,15 @@ class Source:
         Zones of one place behave alike, so neither another zone's readings of the same time are.
         """
         return data_sha256 != self.data_sha256 or (zone not in self.zones and self.until <= start)
+
+
+@dataclass(frozen=True)
+class _Parameters:
+    """What stands in the header of a state."""
+
+    step_minutes: int
+    horizon_steps: int
+    source: Source
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,14 +197,11 @@ class Prior:
         parameters = artefact.parameters_of(state, _KIND, VERSION)
         if odd := sorted(state.keys() ^ {artefact.HEADER, "beta", "gamma"}):
             raise ValueError(f"lacks or adds {', '.join(odd)}")
-        try:
-            source = dict(parameters["source"])
-            source |= {name: datetime.fromisoformat(source[name]) for name in ("begin", "until")}
-            source["zones"] = tuple(source["zones"])
-            weights = Weights(state["beta"].astype(np.float64), state["gamma"].astype(np.float64))
-            return cls(weights, int(parameters["step_minutes"]), int(parameters["horizon_steps"]), Source(**source))
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"header has parameters that this program cannot use: {error}") from error
+        given = artefact.checked(_Parameters, parameters)
+        if odd := [name for name in ("beta", "gamma") if state[name].dtype.kind not in "fiu"]:
+            raise ValueError(f"{odd[0]} holds {state[odd[0]].dtype}, no numbers")
+        weights = Weights(state["beta"].astype(np.float64), state["gamma"].astype(np.float64))
+        return cls(weights, given.step_minutes, given.horizon_steps, given.source)
 
     def save(self, path: Path) -> None:
         """Write it to one file (``.npz``)."""

@@ -197,6 +197,25 @@ def test_arrays_that_do_not_fit_are_named(saved: Path, changes: dict[str, Any], 
         ZoneDemand.load(saved)
 
 
+def test_a_bug_of_this_program_is_no_fault_of_the_file(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is raised as it is: nobody is told to train again."""
+
+    def failing(*_: object) -> None:
+        raise TypeError("unsupported operand")
+
+    monkeypatch.setattr(ZoneDemand, "_empty_fold", failing)
+    with pytest.raises(TypeError, match="unsupported operand"):
+        ZoneDemand.load(saved)
+
+
+@pytest.mark.parametrize("content", [b"[1]", b"null", b"{}", b'{"format": "zone-demand"}', b"[" * 100_000])
+def test_a_header_that_is_none_is_refused(saved: Path, content: bytes) -> None:
+    """Whatever stands in its place."""
+    rewritten(saved, header=np.frombuffer(content, np.uint8))
+    with pytest.raises(ValueError, match=r"zone-demand\.npz .*header is none of a zone-demand state"):
+        ZoneDemand.load(saved)
+
+
 def test_an_empty_forecaster_has_nothing_to_save(tmp_path: Path) -> None:
     """Before the first reading there is no state."""
     with pytest.raises(NotFittedError, match="no reading yet"):
