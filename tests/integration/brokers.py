@@ -233,7 +233,10 @@ class ServiceProcess:
 
     def live(self) -> bool:
         """Tell whether it says that it is alive."""
-        return self.get("/healthz").status_code == httpx.codes.OK
+        try:
+            return self.get("/healthz").status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
 
     def waiting_for(self, what: str) -> str | None:
         """Return why it is not ready yet, or None where it does not wait for that, or does not listen yet."""

@@ -6,14 +6,14 @@ is a container where a Docker engine answers, else the one in TETOUAN_TEST_KAFKA
 
 A hand-over lasts from the change until every partition is at work with one replica, none of them paused, and all that
 was sent before the change and in the middle of it is answered and committed; less the session time-out where the group
-must find out that a replica is gone. The start of new processes is part of it.
+must find out that a replica is gone. Where replicas only join it begins once they listen: until then the others answer.
 """
 
 from __future__ import annotations
 
 import sys
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shared.contracts import topics
 from shared.runtime.clock import monotonic_s
@@ -32,23 +32,29 @@ if TYPE_CHECKING:
     from tests.integration.rows import Row
     from tests.integration.streaming import Stream
 
-    Change = Callable[[Stream], None]
-
 __all__ = ["scenarios"]
 
 SESSION_S = 10.0  # after which a group gives a static member up: aiokafka's default
 FEW = 48  # records that are sent after a change, of all sites in turn
 
 
-def in_steps(changes: Sequence[tuple[Change, bool]]) -> Act:
-    """Return what makes the changes one after the other under load; each says whether the group must miss somebody."""
+class Step(NamedTuple):
+    """A change of the replicas; whether a group must find out that one of its members is gone, or some only join."""
+
+    change: Callable[[Stream], None]
+    missed: bool = False
+    joining: bool = False
+
+
+def in_turn(steps: Sequence[Step]) -> Act:
+    """Return what makes the changes one after the other under load."""
 
     def act(running: Rig, lab: Lab) -> tuple[Outcome, States]:
-        first, *others = divided(lab.rows, len(changes) + 1)
+        first, *others = divided(lab.rows, len(steps) + 1)
         running.send(first)
         found = []
-        for (change, missed), rows in zip(changes, others, strict=True):
-            found.append(_handed_over(running, change, rows[:FEW], SESSION_S if missed else 0.0))
+        for step, rows in zip(steps, others, strict=True):
+            found.append(_handed_over(running, step, rows[:FEW]))
             running.send(rows[FEW:])
         found.append(running.follower.settle())
         return joined(found), running.states()
@@ -56,18 +62,21 @@ def in_steps(changes: Sequence[tuple[Change, bool]]) -> Act:
     return act
 
 
-def _handed_over(running: Rig, change: Change, rows: Sequence[Row], session_s: float) -> Outcome:
+def _handed_over(running: Rig, step: Step, rows: Sequence[Row]) -> Outcome:
     """Make a change while there is work in hand, and wait until all is answered; return what was published."""
     broker, stream = running.stream.broker, running.stream
     during, after = divided(rows, 2)
     started_s = monotonic_s()
-    change(stream)
+    step.change(stream)
+    if step.joining:
+        until(stream.live, "all services to listen")
+        started_s = monotonic_s()
     broker.send_rows(during)
     for kind in NAMES:
         until(partial(all_at_work, stream, kind), f"every partition of the {kind} to be at work")
     broker.send_rows(after)
     found = running.follower.settle()
-    running.hand_over_s.append(monotonic_s() - started_s - session_s)
+    running.hand_over_s.append(monotonic_s() - started_s - (SESSION_S if step.missed else 0.0))
     return found
 
 
@@ -127,20 +136,22 @@ def cold(stream: Stream) -> None:
 def scenarios(replicas: int) -> list[Scenario]:
     """Return all of them, for so many replicas of each service."""
 
-    def up_and_down(*turns: Collection[str]) -> list[tuple[Change, bool]]:
-        return [step for kinds in turns for step in ((partial(more, kinds), False), (partial(fewer, kinds), True))]
+    def up_and_down(*turns: Collection[str]) -> list[Step]:
+        return [
+            step
+            for kinds in turns
+            for step in (Step(partial(more, kinds), joining=True), Step(partial(fewer, kinds), missed=True))
+        ]
 
-    rolling: list[tuple[Change, bool]] = [(partial(replaced, number), False) for number in range(replicas)]
-    acts: dict[str, tuple[list[tuple[Change, bool]], int | None]] = {
+    acts: dict[str, tuple[list[Step], int | None]] = {
         f"1 to {replicas} to 1, one service after the other": (up_and_down(*([kind] for kind in NAMES)), 1),
         f"1 to {replicas} to 1, all together": (up_and_down(NAMES), 1),
-        f"rolling restart of {replicas}": (rolling, None),
-        f"one of {replicas} killed": ([(killed, True)], None),
-        f"{replicas} starting cold together": ([(cold, False)], None),
+        f"rolling restart of {replicas}": ([Step(partial(replaced, number)) for number in range(replicas)], None),
+        f"one of {replicas} killed": ([Step(killed, missed=True)], None),
+        f"{replicas} starting cold together": ([Step(cold)], None),
     }
     return [
-        Scenario(name, len(changes), in_steps(changes), ON, at_first=at_first)
-        for name, (changes, at_first) in acts.items()
+        Scenario(name, len(steps), in_turn(steps), ON, at_first=at_first) for name, (steps, at_first) in acts.items()
     ]
 
 
