@@ -4,19 +4,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
+    from collections.abc import Iterator
 
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.metrics_core import Metric
+
+    from services.ingestor.series import SiteSeries
 
 __all__ = ["IngestorMetrics"]
 
+TIME_S = (
+    "tetouan_reading_timestamp_seconds",
+    "Time of the last clean reading, event time in seconds since 1970.",
+    ("site",),
+)
+VALUE = (
+    "tetouan_reading_value",
+    "The last value of each field of the clean readings, in the unit that ends its name.",
+    ("site", "field"),
+)
 
-class IngestorMetrics:
-    """The ingestor's own metrics, each declared once."""
+
+class IngestorMetrics(Collector):
+    """The ingestor's own metrics, each declared once.
+
+    Gauges are drawn from what the sites show when somebody asks, as readings come far more often.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._series: dict[str, SiteSeries] = {}
         self.accepted = Counter(
             "tetouan_accepted_readings", "Raw records that became a clean reading.", ["site"], registry=registry
         )
@@ -44,20 +65,30 @@ class IngestorMetrics:
             ["field", "flag"],
             registry=registry,
         )
-        self.time_s = Gauge(
-            "tetouan_reading_timestamp_seconds",
-            "Time of the last clean reading, event time in seconds since 1970.",
-            ["site"],
-            registry=registry,
-        )
-        self.value = Gauge(
-            "tetouan_reading_value",
-            "The last value of each field of the clean readings, in the unit that ends its name.",
-            ["site", "field"],
-            registry=registry,
-        )
+        registry.register(self)
+
+    def show(self, series: SiteSeries) -> None:
+        """Show the time and the values of a site as they are whenever somebody asks."""
+        self._series[series.name] = series
+
+    def describe(self) -> Iterator[Metric]:
+        """Yield every gauge, as its name is all that is asked for."""
+        return self.collect()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every gauge; may run beside the consume loop, in a thread of its own."""
+        time_s, value = (GaugeMetricFamily(name, text, labels=labels) for name, text, labels in (TIME_S, VALUE))
+        for series in list(self._series.values()):
+            if series.time is not None:
+                time_s.add_metric((series.name,), series.time.timestamp())
+            for field, number in list(series.values.items()):
+                if number is not None:
+                    value.add_metric((series.name, field), number)
+        yield time_s
+        yield value
 
     def forget(self, site: str) -> None:
         """Show nothing more of a site."""
-        for metric in (self.accepted, self.merged, self.unknown_fields, self.doubts, self.time_s, self.value):
+        self._series.pop(site, None)
+        for metric in (self.accepted, self.merged, self.unknown_fields, self.doubts):
             metric.remove_by_labels({"site": site})

@@ -1,11 +1,11 @@
-"""The metrics of one site of an ingestor."""
+"""What is shown of one site of an ingestor."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from prometheus_client import Gauge
+    from datetime import datetime
 
     from services.ingestor.metrics import IngestorMetrics
     from shared.contracts.messages import CleanReading
@@ -15,25 +15,32 @@ __all__ = ["SiteSeries"]
 
 
 class SiteSeries:
-    """The metrics of one site: looked up by their labels once, as that costs more than to move them."""
+    """The counters of one site, looked up by their labels once, and what its gauges show when somebody asks.
+
+    Attributes
+    ----------
+    time
+        That of the last clean reading, None before the first.
+    values
+        The last value of each field that had one.
+    """
 
     def __init__(self, metrics: IngestorMetrics, site: Site) -> None:
+        self.name = site.name
+        self.time: datetime | None = None
+        self.values: dict[str, float | None] = {}
         self.merged = metrics.merged.labels(site.name)
         self._accepted = metrics.accepted.labels(site.name)
         self._flags = metrics.flags
-        self._time_s = metrics.time_s.labels(site.name)
-        self._values = metrics.value
-        self._site = site.name
-        self._by_field: dict[str, Gauge] = {}
+        metrics.show(self)
 
     def accept(self, reading: CleanReading) -> None:
         """Count a clean reading, and show it."""
         self._accepted.inc()
-        self._time_s.set(reading.time.timestamp())
-        for field, flagged in reading.flags.items():
-            self._flags.labels(field, flagged.flag).inc()
-        for field, value in reading.values.items():
-            if value is not None:
-                if field not in self._by_field:
-                    self._by_field[field] = self._values.labels(self._site, field)
-                self._by_field[field].set(value)
+        self.time = reading.time
+        values = reading.values
+        if reading.flags:
+            for field, flagged in reading.flags.items():
+                self._flags.labels(field, flagged.flag).inc()
+            values = {field: value for field, value in values.items() if value is not None}
+        self.values.update(values)  # what has no value has a flag

@@ -126,8 +126,9 @@ def validate(raw: bytes, sites: Mapping[str, Site], refused: Mapping[str, str] =
         record = _decode(raw)
         site = _site(record, sites, refused)
         known = _known_names(site.time_columns, tuple(site.columns), site.ignore)
-        unknown = tuple(name for name in record if name not in known)
-        absent = tuple(column for column in site.columns if column not in record)
+        given, columns = record.keys(), site.columns
+        unknown = () if given <= known else tuple(name for name in given if name not in known)
+        absent = () if columns.keys() <= given else tuple(column for column in columns if column not in given)
         moment = _time(record, unknown, site)
         reading, registers_kwh = _reading(record, site, moment.time)
         return Valid(reading, unknown, absent, moment.again, registers_kwh)
@@ -220,9 +221,10 @@ def _reading(record: dict[str, Any], site: Site, time: datetime) -> tuple[CleanR
     values: dict[str, float | None] = {}
     flags: dict[str, Flagged] = {}
     registers_kwh: list[float | None] = []
+    measures = site.measures
     for column, field in site.columns.items():
         cell = record.get(column)
-        is_register = site.measure(field).kind == "register"
+        is_register = field in measures and measures[field].kind == "register"
         if is_register:
             registers_kwh.append(register_of(cell, field, site))
         value, flag = UNTOLD if is_register else value_of(cell, field, site)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Judged", "power_of", "register_of", "value_of"]
 
 LOAD_DIGITS = 9  # of a load: what more there are come from arithmetic with units, not from a meter
+LOADS_KW, ANY = (-LARGEST_KW, LARGEST_KW), (-math.inf, math.inf)
 REGISTER_DIGITS = 14  # of a float that are those of the meter
 # possessive, so that no input is scanned twice
 NUMBER = re.compile(r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d++)?", re.ASCII | re.IGNORECASE)
@@ -39,9 +40,11 @@ def value_of(cell: object, field: str, site: Site) -> Judged:
     value = _number(cell)
     if value is None:
         return None, "missing"
-    measure = site.measure(field)
-    hours = site.step_minutes / 60 if measure.kind == "energy" else 1.0
-    return _judged(value * measure.kilo / hours, field, site)
+    measure = site.measures.get(field)
+    if measure is not None:  # else it is in the unit of the field already
+        hours = site.step_minutes / 60 if measure.kind == "energy" else 1.0
+        value = value * measure.kilo / hours
+    return _judged(value, field, site)
 
 
 def register_of(cell: object, field: str, site: Site) -> float | None:
@@ -73,10 +76,10 @@ def power_of(register_kwh: float | None, before_kwh: float | None, field: str, s
 
 
 def _judged(value: float, field: str, site: Site) -> Judged:
-    if field.endswith("_kw"):
+    is_load = field.endswith("_kw")
+    if is_load:
         value = float(f"{value:.{LOAD_DIGITS}g}") + 0.0  # the sum turns -0.0 into 0.0
-    most = LARGEST_KW if field.endswith("_kw") else math.inf
-    low, high = site.limits.get(field, (-most, most))
+    low, high = site.limits.get(field) or (LOADS_KW if is_load else ANY)
     return (value, None) if low <= value <= high and math.isfinite(value) else (None, "outlier")
 
 

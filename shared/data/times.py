@@ -227,8 +227,9 @@ class _Reader:
         instants = self._instants(*written)
         if instants is None:
             return NoTime("skipped_hour", f"the clock of {self._zone.key} skips it: send the time with its offset")
-        first, second = (EPOCH + timedelta(microseconds=instant) for instant in instants)
-        return Moment(first, None if second == first else second)
+        first, second = instants
+        again = None if second == first else EPOCH + timedelta(microseconds=second)
+        return Moment(EPOCH + timedelta(microseconds=first), again)
 
     def _unread(self, text: str) -> NoTime:
         """Say of a text that is no time which key would make it one, as far as its looks tell."""

@@ -50,6 +50,10 @@ STEPS_MINUTES: tuple[StepMinutes, ...] = get_args(StepMinutes)
 Unit = Literal["W", "kW", "MW", "Wh", "kWh", "MWh"]
 """Of the numbers in a column; of energy, ``kW`` means ``kWh``, and likewise ``W`` and ``MW``."""
 
+_KILO: dict[str, float] = {
+    unit: kilo for word, kilo in (("W", 1e-3), ("kW", 1.0), ("MW", 1e3)) for unit in (word, f"{word}h")
+}
+
 Kind = Literal["power", "energy", "register"]
 """What a column holds, see `Measure`."""
 
@@ -136,7 +140,7 @@ class Measure(BaseModel):
     @property
     def kilo(self) -> float:
         """What one of the unit is in kW, or in kWh."""
-        return {"W": 1e-3, "kW": 1.0, "MW": 1e3}[self.unit.removesuffix("h")]
+        return _KILO[self.unit]
 
 
 POWER_KW = Measure()

@@ -311,6 +311,18 @@ def test_records_of_a_refused_entry_of_the_table_say_why() -> None:
     )
 
 
+def test_a_gauge_shows_the_last_value_that_there_was() -> None:
+    """The time is that of the last clean reading; a field that is missing in it keeps what it had."""
+    registry = CollectorRegistry()
+    one = core(registry)
+    one.handle([Consumed(raw("3/1/2020 0:00")), Consumed(raw("3/1/2020 0:10", temperature_c="", zone_1_kw="31000.5"))])
+    at = {field: {"site": "tetouan", "field": field} for field in ("temperature_c", "zone_1_kw")}
+    assert registry.get_sample_value("tetouan_reading_value", at["temperature_c"]) == 11.5
+    assert registry.get_sample_value("tetouan_reading_value", at["zone_1_kw"]) == 31000.5
+    shown_s = registry.get_sample_value("tetouan_reading_timestamp_seconds", {"site": "tetouan"})
+    assert shown_s == MARCH_MS / 1000 + 600
+
+
 def test_what_an_ingestor_shows_of_its_sites_goes_away_with_it() -> None:
     """Series and notes; a process goes on with other cores."""
     registry, notes = CollectorRegistry(), dict[str, str]()
