@@ -348,6 +348,43 @@ def test_models_that_have_seen_more_than_the_stream_wait_for_it(setting: Setting
     assert len(of_zone(2, published)) == 10
 
 
+def test_what_a_model_has_to_fold_holds_nobody_up(setting: Setting, reading: Reading) -> None:
+    """It pauses after each day, before the batch is handled; nothing is left for the batch itself."""
+    readings = [reading(n) for n in range(3 * 144 + 1)]
+    core = setting.core()
+    run(core, of("tetouan", readings[:-1]), 144)
+    setting.promote("tetouan", 2, "2")
+    (models,) = setting.shared.champions.wanted("tetouan").values()
+    pauses = 0
+
+    async def prepared() -> None:
+        nonlocal pauses
+        preparing = asyncio.create_task(core.prepare(of("tetouan", readings[-1:])))
+        while not preparing.done():
+            await asyncio.sleep(0)
+            pauses += 1
+
+    asyncio.run(prepared())
+    assert pauses > 3
+    assert models.as_of == readings[-2].time
+    core.handle(of("tetouan", readings[-1:]))
+    assert models.as_of == readings[-1].time
+    assert setting.shared.champions.wanted("tetouan") == {}
+
+
+def test_a_version_that_is_rolled_back_before_it_takes_over_does_not(setting: Setting, reading: Reading) -> None:
+    """It has seen more than the stream, and waits; what runs is wanted again meanwhile."""
+    readings = [reading(n) for n in range(12)]
+    core = setting.core()
+    published = run(core, of("tetouan", readings[:2]))
+    setting.promote("tetouan", 2, "2")
+    published += run(core, of("tetouan", readings[2:4]))
+    promoted(setting.shared.champions, "tetouan", 2, "1", change="rolled_back")
+    published += run(core, of("tetouan", readings[4:]))
+    assert {version for _, _, version, _ in in_force(published)} == {"1"}
+    assert of_zone(2, published) == list(alone(setting.library.held["tetouan", 2, "1"], readings).values())
+
+
 def test_a_site_that_began_cold_says_so_and_takes_its_first_champion(library: Library, reading: Reading) -> None:
     """No version stands for none; the champion folds the readings since its own last one."""
     library.champions.clear()
