@@ -49,6 +49,8 @@ class Ahead:
         What those forecasts were worth.
     trained
         Whether there were readings enough for models; without, the lower levels answer.
+    unjudged
+        Why nothing is said of what the forecasts were worth; None where it is said.
     books
         What became of the rows.
     """
@@ -62,6 +64,7 @@ class Ahead:
     lately: ScoreTable
     trained: bool
     books: Books
+    unjudged: str | None = None
 
     @property
     def unit(self) -> LoadUnit:
@@ -104,13 +107,23 @@ class Ahead:
         return tuple(f"{span.level}: {span.reason}" for span in self.forecast.levels if span.reason)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What the message says of the load, one line each, times on the clock of the site."""
+        return tuple(f"{note.kind} since {self._local(note.since)}: {note.text}" for note in self.forecast.notes)
+
+    @property
     def local_origin(self) -> str:
         """When the last load was measured, on the clock of the site."""
-        return f"{self.forecast.origin.astimezone(ZoneInfo(self.site.time_zone)):%Y-%m-%d %H:%M}"
+        return self._local(self.forecast.origin)
+
+    def _local(self, time: datetime) -> str:
+        return f"{time.astimezone(ZoneInfo(self.site.time_zone)):%Y-%m-%d %H:%M}"
 
     @property
     def goodness(self) -> str:
         """What the forecasts were worth lately, in one line."""
+        if self.unjudged:
+            return f"how good it is cannot be said: {self.unjudged}"
         figures, hour = self.lately.per_lead, self.site.grid.hour - 1
         if np.isnan(figures["rmse_kw"]).all():
             return "how good it is cannot be said yet: no forecast has come due"
@@ -123,7 +136,12 @@ class Ahead:
 
     def to_json(self) -> dict[str, Any]:
         """Return the result for machines; what cannot be computed is None."""
-        scores = self.lately.to_json()
+        leads = self.lately.leads()
+        if self.unjudged:
+            leads = {
+                key: dict.fromkeys(figures) | {"scored_minutes": figures["scored_minutes"]}
+                for key, figures in leads.items()
+            }
         return {
             "site": self.site.name,
             "zone": self.forecast.zone,
@@ -131,7 +149,8 @@ class Ahead:
             "step_minutes": self.forecast.step_minutes,
             "forecast": self.frame.to_dict("records"),
             "reasons": list(self.reasons),
-            "lately": {"from": self.record.test_from.isoformat(), "leads": scores["leads"]},
+            "notes": [note.model_dump(mode="json") for note in self.forecast.notes],
+            "lately": {"from": self.record.test_from.isoformat(), "leads": leads, "unjudged": self.unjudged},
             "trained": self.trained,
             "data": self.label,
             "synthetic": self.synthetic,
@@ -203,6 +222,7 @@ def look_ahead(
         lately=ScoreTable.of(record),
         trained=models is not None,
         books=books,
+        unjudged=None if prior is None else _unjudged(year, zone, start, prior),
     )
 
 
@@ -212,6 +232,13 @@ def _models(year: Year, zone: int, start: datetime, progress: Progress, prior: P
         return fitted(year, zone, start, progress, prior)
     except DataError:
         return None
+
+
+def _unjudged(year: Year, zone: int, start: datetime, prior: Prior) -> str | None:
+    """Return why the forecasts from a time on must not be scored; None where they may be."""
+    if prior.source.may_judge(year.sha256, zone, start):
+        return None
+    return f"the prior was trained on {prior.source}, of these same data, which it would be scored on"
 
 
 def _keep(reading: CleanReading, start: datetime, readings: list[CleanReading]) -> None:

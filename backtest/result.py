@@ -58,6 +58,8 @@ class Backtest:
         Why there is no weather model; None where there is one.
     outages
         When load was out, as far as the forecasts knew it; None where that was not asked.
+    untrained
+        Why the models were not fitted on what came before ``start``; None where they were.
     """
 
     site: Site
@@ -73,6 +75,7 @@ class Backtest:
     books: Books
     no_weather: str | None = None
     outages: Outages | None = None
+    untrained: str | None = None
 
     @classmethod
     def of(
@@ -83,7 +86,6 @@ class Backtest:
         seconds_per_forecast: float,
         books: Books,
         no_weather: str | None = None,
-        outages: Outages | None = None,
     ) -> Backtest:
         """Score a record of the readings of a year.
 
@@ -114,7 +116,6 @@ class Backtest:
             seconds_per_forecast=seconds_per_forecast,
             books=books,
             no_weather=no_weather,
-            outages=outages,
         )
 
     def write_csv(self, folder: Path) -> None:
@@ -132,5 +133,6 @@ class Backtest:
             "rows": self.books.to_json(),
             "outages": self.outages.to_json() if self.outages else [],
             "synthetic": self.synthetic,
+            "trained": self.untrained is None,
             "seconds_per_forecast": self.seconds_per_forecast,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import process_time
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from services.ingestor.judging import Accepted
 from services.trainer.candidates import WeatherCandidate, ZoneCandidate
 from services.trainer.history import History
 from shared.contracts.messages import ModelNames
+from shared.data.errors import DataError
 from shared.forecasting.weather import COLUMNS
 from shared.sites.grid import Grid
 from shared.sites.site import load_field
@@ -54,6 +56,10 @@ JUDGED = 5000  # rows between two words of progress
 TIMED_READINGS = 2016
 MAX_GAP = timedelta(days=30)
 END_OF_TIME = datetime(9000, 1, 1, tzinfo=UTC)
+UNTRAINED = (
+    "the readings up to {:%Y-%m-%d %H:%M} are too few to fit a model on: what is scored learned from the first on, "
+    "with the prior of {}, which is asked from the eighth day on"
+)
 NAMES = ModelNames(demand="zone-demand/backtest", weather="weather-demand/backtest")
 
 
@@ -72,7 +78,8 @@ def backtest(
     Parameters
     ----------
     prior
-        What other zones have taught, to begin with.
+        What other zones have taught, to begin with. Then the readings before ``start`` may be too few to fit on: the
+        models have begun with the first of them, as those of a new site do on the stream.
     progress
         Told what is being done and the share of it that is, 0..1.
     accept_refused
@@ -81,7 +88,7 @@ def backtest(
     Raises
     ------
     DataError
-        If the readings before ``start`` do not suffice, or many rows are none.
+        If there is no reading before ``start``, or without a prior too few, or many rows are none.
     """
     year = year.only(zone).before(until)
     first, _ = year.span
@@ -92,13 +99,27 @@ def backtest(
     if not accept_refused:
         books.require_few_refused(year.label)
     history = History.of(year, zone, start)
-    models = _fitted(history, progress, prior)
+    models, untrained = _begun(history, progress, prior)
     cost_s = seconds_per_forecast(deepcopy(models.demand), zone, answered[:TIMED_READINGS])
     outages = Outages(year.site.grid)
     answer(year, models, answered, record, progress, outages)
     progress(f"zone {zone}: scoring", 0.0)
     estimate = uncorrected_estimate(models.weather, record, answered)
-    return Backtest.of(record, year, estimate, cost_s, books, WeatherCandidate.lacking(history), outages)
+    no_weather = None if models.weather else WeatherCandidate.lacking(history) or untrained
+    scored = Backtest.of(record, year, estimate, cost_s, books, no_weather)
+    return replace(scored, outages=outages, untrained=untrained)
+
+
+def _begun(history: History, progress: Progress, prior: Prior | None) -> tuple[ZoneModels, str | None]:
+    """Return the models that have seen a history, and why they are not fitted on it; None where they are."""
+    try:
+        return _fitted(history, progress, prior), None
+    except DataError:
+        if prior is None:
+            raise
+    cold = ZoneModels.begun_cold(history.site, history.zone, prior)
+    cold.demand.fit(history.first_step, history.demand_kw[: history.seen])
+    return cold, UNTRAINED.format(history.as_of, prior.source)
 
 
 def _keep(reading: CleanReading, record: Record, answered: list[CleanReading]) -> None:

@@ -81,7 +81,10 @@ AcceptRefused = Annotated[
 ]
 PriorFile = Annotated[
     Path | None,
-    typer.Option(help="Begin with what other zones have taught: a file of `tetouan train --prior`.", metavar="FILE"),
+    typer.Option(
+        help="Begin with what other zones have taught: a file of `tetouan train --prior` (default: TETOUAN_PRIOR).",
+        metavar="FILE",
+    ),
 ]
 JsonFile = Annotated[
     Path | None,
@@ -272,7 +275,8 @@ def train(
         Path | None,
         typer.Option(
             parser=_writable,
-            help="Register nothing: write what all of TETOUAN_ZONES teach together to this file, for a new site.",
+            help="Register nothing: write what all of TETOUAN_ZONES (default: those of the site's table, without one "
+            "all columns of load) teach together to this file, for a new site.",
             metavar="FILE",
         ),
     ] = None,
@@ -284,9 +288,13 @@ def train(
     from shared.runtime.settings import Settings, load
 
     console, settings = Console(stderr=True), load(Settings)
-    settings = settled(data or settings.data, settings, console, hints)
-    options = TrainOptions(data, until, hints.dialect, if_missing=if_missing, accept_refused=accept_refused)
-    result = run_train_prior(options, prior, settings, console) if prior else run_train(options, settings, console)
+    if prior:
+        options = TrainOptions(data, until, hints, if_missing=if_missing, accept_refused=accept_refused)
+        result = run_train_prior(options, prior, settings, console)
+    else:
+        settings = settled(data or settings.data, settings, console, hints)
+        options = TrainOptions(data, until, hints.dialect, if_missing=if_missing, accept_refused=accept_refused)
+        result = run_train(options, settings, console)
     _write(json_file, result)
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from backtest.run import backtest
 from cli.printing import print_whole
-from cli.provision import prior_for, steps_shown, year_for, zones_for
+from cli.provision import prior_for, steps_shown, year_for, zone_for
 from shared.data.year import DataError
 from shared.runtime.settings import Refused
 
@@ -57,15 +57,22 @@ def run_backtest(  # noqa: PLR0913 - each is an option of the command
 ) -> dict[str, Any]:
     """Backtest one zone, show the table, write the reports and return the result."""
     year = year_for(data or settings.data, settings, console, window.hints)
-    chosen = zone or zones_for(year, settings)[0]
-    if chosen not in year.site.load_zones:
-        known = ", ".join(map(str, year.site.load_zones))
-        raise Refused(f"--zone {chosen}: {year.label} has no load of that zone: choose one of {known}")
+    chosen = zone_for(zone, year, settings)
     start, until = window.of(year)
-    borrowed = prior_for(prior, year, chosen, start)
+    borrowed = prior_for(prior, settings, year)
+    if borrowed:
+        borrowed.require_fair(year, chosen, start)
     with steps_shown(console) as progress:
         try:
-            result = backtest(year, chosen, start, until, progress, accept_refused=accept_refused, prior=borrowed)
+            result = backtest(
+                year,
+                chosen,
+                start,
+                until,
+                progress,
+                accept_refused=accept_refused,
+                prior=borrowed.prior if borrowed else None,
+            )
         except DataError as error:
             raise Refused(str(error)) from None
     if np.isnan(result.table.per_lead["rmse_kw"]).all():
@@ -78,6 +85,8 @@ def run_backtest(  # noqa: PLR0913 - each is an option of the command
     shown.print(f"{year.label} up to {until:%Y-%m-%d %H:%M}: {result.books}", soft_wrap=True, highlight=False)
     if result.outages:
         shown.print(f"{year.label}: {result.outages}", soft_wrap=True, highlight=False)
+    if result.untrained:
+        shown.print(f"{year.label}: {result.untrained}", soft_wrap=True, highlight=False)
     if result.no_weather:
         shown.print(f"{year.label}: no weather model: {result.no_weather}", soft_wrap=True, highlight=False)
     shown.print(f"{year.label}: {1e6 * result.seconds_per_forecast:.0f} us CPU a forecast (all leads)")

@@ -136,14 +136,15 @@ class _Demo:
         data, hints = self._options.data or self._settings.data, self._options.hints
         readers, whole = ("ingestor", "monitor"), data in (None, "synthetic")  # a file may lack columns
         if whole:
+            self._settings.require_zones(self._settings.place, self._settings.site)
             self._tell_table(self._settings.place)
             self._start_all(readers)
         # what takes long to import is imported while those two start
         with self._console.status("loading what reads the data"):
-            from cli.provision import require_zones, year_for  # noqa: PLC0415 - see above
+            from cli.provision import year_for  # noqa: PLC0415 - see above
 
         self._year = year_for(data, self._settings, self._console, hints)
-        require_zones(self._year, self._settings)
+        self._settings.require_zones(self._year.site, self._year.label)
         if not whole:
             self._tell_table(self._year.site)
             self._start_all(readers)

@@ -13,7 +13,7 @@ from backtest.ahead import look_ahead
 from cli.chart import chart, legend
 from cli.live import curves_of
 from cli.printing import print_whole
-from cli.provision import prior_for, steps_shown, year_for, zones_for
+from cli.provision import prior_for, steps_shown, year_for, zone_for
 from shared.data.year import DataError
 from shared.runtime.settings import Refused
 
@@ -46,11 +46,9 @@ class ForecastOptions:
 def run_forecast(options: ForecastOptions, settings: Settings, console: Console) -> dict[str, Any]:
     """Forecast one zone, show table and chart, write the files and return the result."""
     year = year_for(options.data or settings.data, settings, console, options.hints)
-    zone = options.zone or zones_for(year, settings)[0]
-    if zone not in year.site.load_zones:
-        known = ", ".join(map(str, year.site.load_zones))
-        raise Refused(f"--zone {zone}: {year.label} has no load of that zone: choose one of {known}")
-    prior = prior_for(options.prior, year, zone)
+    zone = zone_for(options.zone, year, settings)
+    borrowed = prior_for(options.prior, settings, year)
+    prior = borrowed.prior if borrowed else None
     with steps_shown(console) as progress:
         try:
             ahead = look_ahead(year, zone, progress, accept_refused=options.accept_refused, prior=prior)
@@ -97,6 +95,7 @@ def _table(ahead: Ahead) -> Table:
 def _lines(ahead: Ahead) -> list[str]:
     return [
         f"{ahead.label}: {ahead.books}",
+        *ahead.notes,
         *(f"level {reason}" for reason in ahead.reasons),
         *(
             []

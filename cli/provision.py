@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from shared.forecasting.prior import Prior
     from shared.runtime.settings import Settings
 
-__all__ = ["prior_for", "require_zones", "settled", "steps_shown", "year_for", "zones_for"]
+__all__ = ["Borrowed", "prior_for", "settled", "steps_shown", "year_for", "zone_for", "zones_for"]
 
 PATIENCE_S = 1.0
 
@@ -94,8 +94,24 @@ def _say(year: Year, doubts: Iterable[str], settings: Settings, console: Console
 
 
 def zones_for(year: Year, settings: Settings) -> tuple[int, ...]:
-    """Return the zones to forecast: those of the settings, of a guessed site its own."""
-    return year.site.zones if year.assumed and "zones" not in settings.model_fields_set else settings.zones
+    """Return the zones to forecast: those of the settings, of a guessed site its own.
+
+    Raises ``Refused`` where the data lack the load of one.
+    """
+    if year.assumed and "zones" not in settings.model_fields_set:
+        return year.site.zones
+    settings.require_zones(year.site, year.label)
+    return settings.zones
+
+
+def zone_for(asked: int | None, year: Year, settings: Settings) -> int:
+    """Return the one zone to work on: what was asked for, else the first of :func:`zones_for`; raises as it does."""
+    if asked is None:
+        return zones_for(year, settings)[0]
+    if asked not in year.site.load_zones:
+        known = ", ".join(map(str, year.site.load_zones))
+        raise Refused(f"--zone {asked}: {year.label} has no load of that zone: choose one of {known}")
+    return asked
 
 
 def settled(data: str | None, settings: Settings, console: Console, hints: Hints) -> Settings:
@@ -121,11 +137,29 @@ def settled(data: str | None, settings: Settings, console: Console, hints: Hints
     return load(type(settings), sites=file, site=year.site.name, zones=zones, data=data)
 
 
-def prior_for(file: Path | None, year: Year, zone: int, start: datetime | None = None) -> Prior | None:
-    """Return the prior of a file for a zone of a year that is scored from ``start`` on; None without a file.
+@dataclass(frozen=True)
+class Borrowed:
+    """A prior that a command begins with, and how the user has named its file."""
 
-    Raises ``Refused`` where it cannot be read or does not fit, or where the scores would be of what it was trained on.
+    prior: Prior
+    named: str
+
+    def require_fair(self, year: Year, zone: int, start: datetime) -> None:
+        """Raise ``Refused`` where the scores of a zone from a time on would be of what the prior was trained on."""
+        if not self.prior.source.may_judge(year.sha256, zone, start):
+            raise Refused(
+                f"{self.named} was trained on {self.prior.source}, of these same data, and no test scores what a prior "
+                "was trained on: train one on other zones up to the start (TETOUAN_ZONES, train --until), or on other "
+                "data, or go without"
+            )
+
+
+def prior_for(given: Path | None, settings: Settings, year: Year) -> Borrowed | None:
+    """Return the prior of the file that was given, else of ``TETOUAN_PRIOR``; None where neither names one.
+
+    Raises ``Refused`` where it cannot be read or does not fit the year.
     """
+    file, named = (settings.prior, f"{PREFIX}PRIOR={settings.prior}") if given is None else (given, f"--prior {given}")
     if file is None:
         return None
     from shared.forecasting.prior import Prior  # noqa: PLC0415 - what has no prior need not wait for it
@@ -134,26 +168,10 @@ def prior_for(file: Path | None, year: Year, zone: int, start: datetime | None =
         prior = Prior.load(file)
         prior.require_fit(year.site.step_minutes, year.site.grid.day)
     except OSError as error:
-        raise Refused(
-            f"--prior {file}: cannot be read ({error.strerror}): name a file of `tetouan train --prior`"
-        ) from None
+        raise Refused(f"{named}: cannot be read ({error.strerror}): name a file of `tetouan train --prior`") from None
     except ValueError as error:
-        raise Refused(f"--prior: {error}") from None
-    if not prior.source.may_judge(year.sha256, zone, start or year.span[0]):
-        raise Refused(
-            f"--prior {file} was trained on {prior.source}, of these same data, and no test scores what a prior was "
-            "trained on: train one on other zones up to the start (TETOUAN_ZONES, train --until), or on other data"
-        )
-    return prior
-
-
-def require_zones(year: Year, settings: Settings) -> None:
-    """Raise ``Refused`` where the data lack the load of a zone that is to be forecast."""
-    if lacking := set(settings.zones) - set(year.site.load_zones):
-        known, asked = (",".join(map(str, zones)) for zones in (year.site.load_zones, settings.zones))
-        raise Refused(
-            f"TETOUAN_ZONES={asked}: {year.label} has no load of zone {min(lacking)}: set it to some of {known}"
-        )
+        raise Refused(f"{named}: {error}") from None
+    return Borrowed(prior, named)
 
 
 @contextmanager

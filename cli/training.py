@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from backtest.run import books_of
-from cli.provision import require_zones, steps_shown, year_for
+from cli.provision import steps_shown, year_for, zones_for
 from services.trainer.history import History
 from shared.data.year import DataError
 from shared.runtime.registry import Registry
@@ -89,27 +89,29 @@ class TrainOptions:
 
 
 def run_train_prior(options: TrainOptions, file: Path, settings: Settings, console: Console) -> dict[str, Any]:
-    """Fit a prior on the configured zones and write it to the file; returns what it was trained on.
+    """Fit a prior and write it to the file; returns what it was trained on. No model is registered.
 
-    No model is registered.
+    Its zones are those of the settings; of a site that is guessed, all loads where the settings name none.
     """
     year = year_for(options.data or settings.data, settings, console, options.hints)
-    require_zones(year, settings)
+    every = year.assumed and "zones" not in settings.model_fields_set
+    zones = year.site.load_zones if every else zones_for(year, settings)
     from services.trainer.priors import train_prior  # noqa: PLC0415 - it takes seconds, and --help need not wait
 
     end = options.until or year.test_start
     try:
         with steps_shown(console) as progress:
             if not options.accept_refused:
-                books_of(year, settings.zones[0], end, progress).require_few_refused(year.label)
-            prior = train_prior(year, end, settings.zones, progress)
+                books_of(year, zones[0], end, progress).require_few_refused(year.label)
+            prior = train_prior(year, end, zones, progress)
         prior.save(file)
     except DataError as error:
         raise Refused(str(error)) from None
     except OSError as error:
         raise Refused(f"cannot write {file} ({error.strerror}): name another place") from None
-    Console().print(f"{file}: a prior of {prior.source}", soft_wrap=True, highlight=False, markup=False)
-    source = prior.source
+    source, left = prior.source, [str(zone) for zone in year.site.load_zones if zone not in zones]
+    other = f"; not of zones {', '.join(left)}, see TETOUAN_ZONES" if left else ""
+    Console().print(f"{file}: a prior of {source}{other}", soft_wrap=True, highlight=False, markup=False)
     return {
         "data": year.label,
         "synthetic": year.synthetic,
@@ -123,7 +125,7 @@ def run_train_prior(options: TrainOptions, file: Path, settings: Settings, conso
 def run_train(options: TrainOptions, settings: Settings, console: Console) -> dict[str, Any]:
     """Fit, score, register and promote the models of the configured zones; returns the report as a dictionary."""
     year = year_for(options.data or settings.data, settings, console, options.hints)
-    require_zones(year, settings)
+    settings.require_zones(year.site, year.label)
     from services.trainer.announcing import announce, events_of  # noqa: PLC0415 - as below
     from services.trainer.training import train  # noqa: PLC0415 - it takes seconds, and services start meanwhile
 

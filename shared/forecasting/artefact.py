@@ -67,17 +67,20 @@ def write(path: Path, state: Mapping[str, NDArray[Any]]) -> None:
         np.savez(file, allow_pickle=False, **state)
 
 
-def read(path: Path, kind: str, of_state: Callable[[State], T]) -> T:
-    """Return what ``of_state`` makes of the arrays of a file; raises ``ValueError`` that names it and what to do."""
+def read(path: Path, kind: str, of_state: Callable[[State], T], maker: str = "tetouan train") -> T:
+    """Return what ``of_state`` makes of the arrays of a file.
+
+    Raises ``ValueError`` that names the file, and ``maker``, the command that writes such files.
+    """
     with path.open("rb") as file:
         try:
             state = _arrays_in(file)
         except _BROKEN as error:
-            raise ValueError(f"{path} is no whole {kind} state: run `tetouan train`") from error
+            raise ValueError(f"{path} is no whole {kind} state: run `{maker}`") from error
     try:
         return of_state(state)
     except ValueError as error:
-        raise ValueError(f"{path} is no {kind} state for this program ({error}): run `tetouan train`") from error
+        raise ValueError(f"{path} is no {kind} state for this program ({error}): run `{maker}`") from error
 
 
 def _arrays_in(file: BinaryIO) -> State:

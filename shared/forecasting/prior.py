@@ -210,7 +210,7 @@ class Prior:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what :meth:`save` wrote; raises ``ValueError`` that names the file where it is anything else."""
-        return artefact.read(path, _KIND, cls.of_state)
+        return artefact.read(path, _KIND, cls.of_state, maker="tetouan train --prior FILE")
 
 
 def _require_same(name: str, ours: int, theirs: int) -> None:

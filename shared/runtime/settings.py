@@ -146,7 +146,9 @@ class Settings(BaseSettings):
         "forecaster without a snapshot waits for the registry's first champions; then sites begin without",
     )
     prior: Path | None = Field(
-        default=None, description="a file of `tetouan train --prior` that sites without champions begin with"
+        default=None,
+        description="a file of `tetouan train --prior` that sites without champions begin with, and `backtest` and "
+        "`forecast` where no --prior is given",
     )
     report_every_hours: int = Field(
         default=24, ge=0, le=8760, description="hours of event time between two reports of the monitor; 0: none"
@@ -178,7 +180,11 @@ class Settings(BaseSettings):
     @field_validator("zones", "coverages", "model_tags", "lag_groups", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        if not (parts := tuple(part.strip() for part in value.split(",") if part.strip())):
+            raise ValueError("it names nothing: give one or more, with commas between them, or leave it out")
+        return parts
 
     @field_validator("lag_groups")
     @classmethod
@@ -209,14 +215,10 @@ class Settings(BaseSettings):
 
     @field_validator("zones")
     @classmethod
-    def _published_zones(cls, zones: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
-        sites_are_known = {"sites", "site"} <= info.data.keys()
-        place = known_sites(info.data["sites"]).get(info.data["site"]) if sites_are_known else None
-        if place is None:
-            return zones
-        known = place.load_zones
-        if not zones or len(set(zones)) < len(zones) or not set(zones) <= set(known):
-            raise ValueError(f"name one or more different zones of {', '.join(map(str, known))}")
+    def _different_zones(cls, zones: tuple[int, ...]) -> tuple[int, ...]:
+        # which there are is known with the data; a site whose table is refused has none
+        if len(set(zones)) < len(zones) or min(zones, default=1) < 1:
+            raise ValueError("name one or more different zones, such as 1,2")
         return zones
 
     @field_validator("coverages")
@@ -255,6 +257,14 @@ class Settings(BaseSettings):
             return known_sites(self.sites).require(self.site)
         except ValueError as error:
             raise Refused(f"{PREFIX}SITES={str(self.sites)!r}: {error}") from None
+
+    def require_zones(self, place: Site, label: str) -> None:
+        """Raise ``Refused`` where a site, or the data of that label, lacks the load of a zone to work on."""
+        if lacking := set(self.zones) - set(place.load_zones):
+            known, asked = (",".join(map(str, zones)) for zones in (place.load_zones, self.zones))
+            raise Refused(
+                f"{PREFIX}ZONES={asked}: {label} has no load of zone {min(lacking)}: set it to some of {known}"
+            )
 
     def group_of(self, service: str) -> str:
         """Return the consumer group of a service, without the prefix."""

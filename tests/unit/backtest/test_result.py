@@ -74,6 +74,7 @@ class TestResult:
             "worst_weeks",
             "data",
             "synthetic",
+            "trained",
             "seconds_per_forecast",
         }
         assert (result["data"], result["synthetic"]) == ("SYNTHETIC year 2018", True)

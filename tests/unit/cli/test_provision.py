@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from backtest.run import books_of
-from cli.provision import prior_for, require_zones, settled, year_for, zones_for
+from cli.provision import prior_for, settled, year_for, zone_for, zones_for
 from shared.data.hints import Hints
 from shared.forecasting.prior import Prior, Source
 from shared.forecasting.regression import Weights
@@ -83,7 +84,42 @@ def test_a_zone_without_a_load_in_the_data_is_refused(data: str, tmp_path: Path)
     with pytest.raises(
         Refused, match=r"^TETOUAN_ZONES=2,3: file loads.csv has no load of zone 3: set it to some of 2$"
     ):
-        require_zones(year_for(data, settings, Console()), settings)
+        zones_for(year_for(data, settings, Console()), settings)
+
+
+def test_the_zone_that_was_asked_for_needs_no_other(data: str, tmp_path: Path) -> None:
+    """The settings may name zones that the file lacks; the option is refused by its own name."""
+    settings = load(Settings, state_dir=tmp_path, zones=(1, 3))
+    found = year_for(data, settings, Console())
+    assert zone_for(2, found, settings) == 2
+    with pytest.raises(Refused, match=r"^--zone 4: file loads.csv has no load of that zone: choose one of 2$"):
+        zone_for(4, found, settings)
+    with pytest.raises(Refused, match=r"^TETOUAN_ZONES=1,3: "):
+        zone_for(None, found, settings)
+
+
+def test_zones_are_those_of_the_file(load_file: str, tmp_path: Path) -> None:
+    """A file without a table is asked for its own zones, not for those of the site that is built in."""
+    file = tmp_path / "six.csv"
+    rows = (
+        f"2023-01-{day:02} {hour:02}:00,1{hour},2{hour},3{hour},4{hour}" for day in range(1, 20) for hour in range(24)
+    )
+    file.write_text("at,a,b,c,d\n" + "\n".join(rows) + "\n")
+    settings = load(Settings, state_dir=tmp_path, zones=(2, 4))
+    assert zones_for(year_for(str(file), settings, Console(), Hints()), settings) == (2, 4)
+    with pytest.raises(
+        Refused, match=r"^TETOUAN_ZONES=2,4: file meter.csv has no load of zone 4: set it to some of 1,2$"
+    ):
+        zones_for(year_for(load_file, settings, Console(), Hints()), settings)
+
+
+def test_a_doubt_of_the_holidays_is_said(data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the file and the day, before anything is computed."""
+    sites = tmp_path / "sites.toml"
+    sites.write_text("[tetouan.holidays]\nremove = [2019-03-03]\n")
+    year_for(data, load(Settings, state_dir=tmp_path, sites=sites), Console())
+    said = f"TETOUAN_SITES={str(sites)!r}: tetouan.holidays.remove has 2019-03-03, which is no public holiday of MA: "
+    assert said in capsys.readouterr().out
 
 
 @pytest.fixture
@@ -143,23 +179,45 @@ class TestPrior:
 
     def test_it_may_judge_another_zone_of_later(self, file: Path) -> None:
         """What it says is then no answer that it has seen; without a file there is none."""
-        prior = prior_for(file, year(), 2, START + timedelta(days=2))
-        assert prior is not None
-        assert prior.source.zones == (1,)
-        assert prior_for(None, year(), 2) is None
+        borrowed = prior_for(file, Settings(), year())
+        assert borrowed is not None
+        assert borrowed.prior.source.zones == (1,)
+        borrowed.require_fair(year(), 2, START + timedelta(days=2))
+        assert prior_for(None, Settings(), year()) is None
+
+    def test_the_setting_stands_for_the_option(self, file: Path) -> None:
+        """The option counts where both name a file; a refusal names which of the two it was."""
+        absent = file.with_name("absent.npz")
+        borrowed = prior_for(None, Settings(prior=file), year())
+        assert borrowed is not None
+        assert prior_for(file, Settings(prior=absent), year()) == replace(borrowed, named=f"--prior {file}")
+        with pytest.raises(Refused, match=r"^TETOUAN_PRIOR=.*absent\.npz: cannot be read"):
+            prior_for(None, Settings(prior=absent), year())
+        with pytest.raises(
+            Refused, match=r"^TETOUAN_PRIOR=.*prior\.npz was trained on tetouan, zones 1, .*, or go wit"
+        ):
+            borrowed.require_fair(year(), 1, START)
 
     @pytest.mark.parametrize(("zone", "days"), [(1, 2), (2, 1)])
     def test_no_test_scores_what_it_was_trained_on(self, file: Path, zone: int, days: int) -> None:
         """Neither its own zone, nor another one at the same time; one line says on what, and what to do."""
+        borrowed = prior_for(file, Settings(), year())
+        assert borrowed is not None
         with pytest.raises(
             Refused, match=r"trained on tetouan, zones 1, .* no test scores .*: train one on other zones"
         ):
-            prior_for(file, year(), zone, START + timedelta(days=days))
+            borrowed.require_fair(year(), zone, START + timedelta(days=days))
 
     def test_a_file_that_is_none_is_refused(self, file: Path) -> None:
         """It is named, whether it is something else, missing, or of another step."""
         with pytest.raises(Refused, match=r"--prior .*absent\.npz: cannot be read \(No such file"):
-            prior_for(file.with_name("absent.npz"), year(), 2)
+            prior_for(file.with_name("absent.npz"), Settings(), year())
+        hourly = replace(year(), site=year().site.model_copy(update={"step_minutes": 60}))
+        with pytest.raises(
+            Refused, match=r"--prior .*prior\.npz: the prior has step_minutes 10, the zone 60: train one"
+        ):
+            prior_for(file, Settings(), hourly)
         file.write_bytes(b"kW\n17\n")
-        with pytest.raises(Refused, match=r"--prior: .*prior\.npz is no whole prior state"):
-            prior_for(file, year(), 2)
+        advice = r"is no whole prior state: run `tetouan train --prior FILE`$"
+        with pytest.raises(Refused, match=rf"--prior .*prior\.npz: .*prior\.npz {advice}"):
+            prior_for(file, Settings(), year())

@@ -19,8 +19,9 @@ README = Path(__file__).parents[3] / "README.md"
     [
         ("HTTP_PORT", "abc", "TETOUAN_HTTP_PORT='abc'"),
         ("HTTP_PORT", "70000", "less than or equal to 65535"),
-        ("ZONES", "2,9", "name one or more different zones of 1, 2, 3"),
-        ("ZONES", "2,2", "name one or more different zones"),
+        ("ZONES", "2,2", "TETOUAN_ZONES='2,2': name one or more different zones, such as 1,2"),
+        ("ZONES", "0", "name one or more different zones"),
+        ("ZONES", ",", "TETOUAN_ZONES=',': it names nothing: give one or more, with commas between them"),
         ("ZONES", "two", "TETOUAN_ZONES"),
         ("SITE", "atlantis", "site 'atlantis' is not known: choose one of tetouan"),
         ("SITES", "/nowhere.toml", "TETOUAN_SITES='/nowhere.toml': No such file or directory: give the path"),
@@ -157,22 +158,23 @@ def test_the_file_alone_changes_nothing(own_sites: Path) -> None:
     assert settings.place.name == BUILT_IN
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "line"),
-    [
-        ("SITE", "alcalá", "TETOUAN_SITE='alcalá': site 'alcalá' is not known: choose one of tetouan, alcala"),
-        ("ZONES", "4", "TETOUAN_ZONES='4': name one or more different zones of 1, 2, 3"),
-    ],
-)
-def test_a_site_of_ones_own_is_asked_for_by_its_name_and_zones(
-    monkeypatch: pytest.MonkeyPatch, own_sites: Path, name: str, value: str, line: str
-) -> None:
+def test_a_site_of_ones_own_is_asked_for_by_its_name(monkeypatch: pytest.MonkeyPatch, own_sites: Path) -> None:
     """The refusal lists what the file holds."""
     assert own_sites.exists()
-    monkeypatch.setenv(PREFIX + name, value)
+    monkeypatch.setenv(PREFIX + "SITE", "alcalá")
     with pytest.raises(Refused) as refusal:
         load(Settings)
+    line = "TETOUAN_SITE='alcalá': site 'alcalá' is not known: choose one of tetouan, alcala"
     assert str(refusal.value) == line
+
+
+def test_zones_are_checked_with_the_site_they_are_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which there are is known with the data: a file of a user's own has others than the site that is built in."""
+    monkeypatch.setenv(PREFIX + "ZONES", "1,4")
+    settings = load(Settings)
+    assert settings.zones == (1, 4)
+    with pytest.raises(Refused, match=r"^TETOUAN_ZONES=1,4: the year has no load of zone 4: set it to some of 1,2,3$"):
+        settings.require_zones(settings.place, "the year")
 
 
 def test_a_mistake_in_a_table_stops_who_works_on_that_site(monkeypatch: pytest.MonkeyPatch, own_sites: Path) -> None:
