@@ -16,9 +16,9 @@ stream through all three. Three more rounds at the end of a UTC day follow, when
   rounds without that deduction.
 - ``us_ratio_1000_to_10``: CPU of the forecaster's core for a forecast at N sites, to that at ten, ordinary rounds.
 - ``mb_per_zone``: what a further site adds to the resident memory: N sites less ten, the highest of all rounds.
-- ``snapshot_cpu_share``: CPU for copying and writing snapshots, of all that the forecaster took in ordinary rounds;
-  ``snapshot_processor_share``: of one processor. ``snapshot_us_per_reading`` and ``core_us_per_reading`` say of each
-  service how much of its CPU these two are.
+- ``snapshot_cpu_share``: CPU for copying and writing snapshots, of all that the forecaster took in ordinary rounds: the
+  bar of 5 % means this one; ``snapshot_processor_share``: of one processor. ``snapshot_us_per_reading`` and
+  ``core_us_per_reading`` say of each service how much of its CPU these two are.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from services.forecaster.issuing import ZoneModels
 from services.forecaster.metrics import ForecasterMetrics
 from services.forecaster.series import SiteSeries
 from services.forecaster.site import Planned, SiteForecasts
-from services.forecaster.state import FORMAT, described, state_of, zones_of
+from services.forecaster.state import FORMAT, described, zones_of
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, ModelEvent
 from shared.runtime.clock import monotonic_s
@@ -60,6 +60,8 @@ UNTRAINED = "no weather model: run `tetouan train` on data with weather, or take
 GONE = "{} was in force from {} and cannot be had ({}): what was before it goes on"
 TOO_OLD = "{} end too long before the readings, at {}: run `tetouan train` on newer data"
 SITE = re.compile(rb'"site":\s*"([^"\\]*)"')
+LARGE = "/large"
+"""What stands behind the name of a site in the name of the part that hardly changes but at a day's end."""
 TABLE = "table"
 """The array of a site's state that says of which table of the site it is."""
 
@@ -254,15 +256,24 @@ class ForecasterCore:
         return {"tags of the models": ",".join(self.shared.settings.model_tags), "state format": FORMAT}
 
     def parts(self) -> dict[str, int]:
-        """Return the parts of the state, each site and what is known of others, and how often each has changed."""
-        return {UNSERVED: self._unserved.changes, **{name: site.changes for name, site in self._sites.items()}}
+        """Return the parts of the state and how often each has changed: two a site, and what is known of others.
+
+        What of a site hardly changes but at a day's end is a part of its own: it is twenty times as large as the rest.
+        """
+        sites = self._sites.items()
+        moving, large = (
+            {name: site.changes for name, site in sites},
+            {name + LARGE: site.days for name, site in sites},
+        )
+        return {UNSERVED: self._unserved.changes, **moving, **large}
 
     def state(self, part: str) -> dict[str, NDArray[Any]]:
-        """Return every array of a part by name, such as ``zone2.champion.demand.history.series``; a copy."""
+        """Return every array of a part by name, such as ``zone2.champion.demand.outlook.last_step``: no copies."""
         if part == UNSERVED:
             return self._unserved.state()
-        site = self._sites[part]
-        return {TABLE: np.array(described(site.site)), **site.state(), **state_of(site.zones)}
+        site = self._sites[part.removesuffix(LARGE)]
+        table = {TABLE: np.array(described(site.site))}
+        return {**table, **(site.large_state() if part.endswith(LARGE) else site.moving_state())}
 
     def resume(self, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
         """Take over what `state` returned of each part, without the sites that the table no longer has.
@@ -271,25 +282,30 @@ class ForecasterCore:
         then, or had readings before the table had it.
         """
         sites, unserved = self.shared.sites, Unserved()
-        unserved.resume(parts, parts.keys() - {UNSERVED} - sites.keys())
+        names = {part.removesuffix(LARGE) for part in parts if part != UNSERVED}
+        unserved.resume(parts, names - sites.keys())
         if site_before := unserved.first_in(sites):
             raise OutdatedError(f"there were readings of {site_before} before the table of sites had it")
-        resumed = [self._site_of(sites[name], state) for name, state in parts.items() if name in sites]
+        resumed = [
+            self._site_of(sites[name], parts.get(name + LARGE, {}), parts.get(name, {}))
+            for name in sorted(names & sites.keys())
+        ]
         self.close()
         self._unserved = unserved
         for forecasts in resumed:
             self._adopt(forecasts)
         self._resumed = True
 
-    def _site_of(self, site: Site, state: Mapping[str, NDArray[Any]]) -> SiteForecasts:
-        held, now = state.get(TABLE), described(site)
-        if held is None or str(held) != now:
-            raise OutdatedError(f"{site.name} is {held}, by the table of sites it is {now}")
-        own = {name: array for name, array in state.items() if name != TABLE}
+    def _site_of(
+        self, site: Site, large: Mapping[str, NDArray[Any]], moving: Mapping[str, NDArray[Any]]
+    ) -> SiteForecasts:
+        for held in (large.get(TABLE), moving.get(TABLE)):
+            if held is None or str(held) != described(site):
+                raise OutdatedError(f"{site.name} is {held}, by the table of sites it is {described(site)}")
         try:
-            zones = zones_of({name: array for name, array in own.items() if name.startswith("zone")}, site.zones)
+            zones = zones_of(_of_zones(large), _of_zones(moving), site.zones)
             forecasts = self._forecasts(site, zones)
-            forecasts.resume({name: array for name, array in own.items() if not name.startswith("zone")})
+            forecasts.resume(dict(large), dict(moving))
         except ValueError as error:
             raise ValueError(f"{site.name}: {error}") from error
         if any(models.cold for models in zones):
@@ -420,6 +436,10 @@ class ForecasterCore:
         if not self.shared.notes.has("ignored", name):
             log.warning("readings ignored", site=name, why=note, readings=len(ignored))
         self.shared.notes.say("ignored", name, note)
+
+
+def _of_zones(state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {name: array for name, array in state.items() if name.startswith("zone")}
 
 
 def _is_event(record: Record) -> bool:

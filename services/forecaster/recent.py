@@ -87,6 +87,9 @@ class Recent:
 
     def __init__(self, site: Site, span: timedelta) -> None:
         self.length = span // site.grid.length
+        self._day = min(site.grid.day, self.length)
+        self.days = 0
+        """How often a reading of another day (UTC) than the last one has come."""
         self._columns = [column for column, field in enumerate(COLUMNS) if field in site.weather]
         self._steps = np.full(self.length, NONE)
         self._weather = np.full((self.length, len(self._columns)), math.nan)
@@ -104,6 +107,7 @@ class Recent:
         rows = rows[rows.steps > newest]
         if not len(rows):
             return
+        self.days += int(rows.steps[-1]) // self._day != int(self._ends[1]) // self._day
         if self._ends[0] == NONE:
             self._ends[0] = rows.steps[0]
         self._ends[1] = rows.steps[-1]
@@ -129,18 +133,31 @@ class Recent:
         forgets = first <= last - self.length
         return step >= (last if forgets else first) - self.length
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Return all that it holds as arrays by name; a copy."""
-        return {name: array.copy() for name, array in self._arrays().items()}
+    def large_state(self) -> dict[str, NDArray[Any]]:
+        """Return all readings as arrays by name: as they are, no copies.
 
-    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from what `state` returned; raises ``ValueError`` that names what does not fit."""
-        refuse_misfit(state, self._arrays())
-        for name, array in self._arrays().items():
-            array[...] = state[name]
+        It may be older than `moving_state`, as long as `days` was the same.
+        """
+        return {"steps": self._steps, "weather": self._weather, "demand_kw": self._demand_kw}
 
-    def _arrays(self) -> dict[str, NDArray[Any]]:
-        return {"steps": self._steps, "weather": self._weather, "demand_kw": self._demand_kw, "ends": self._ends}
+    def moving_state(self) -> dict[str, NDArray[Any]]:
+        """Return what readings of today change as arrays by name: the last day of the readings, and the ends."""
+        rows = {name: array[self._last_day] for name, array in self.large_state().items()}
+        return {**rows, "ends": self._ends}
+
+    @property
+    def _last_day(self) -> NDArray[np.int64]:
+        places: NDArray[np.int64] = (self._ends[1] - np.arange(self._day)) % self.length
+        return places
+
+    def resume(self, large: Mapping[str, NDArray[Any]], moving: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from `large_state` and `moving_state`; raises ``ValueError`` that names what does not fit."""
+        refuse_misfit(large, self.large_state())
+        refuse_misfit(moving, self.moving_state())
+        self._ends[...] = moving["ends"]
+        for name, array in self.large_state().items():
+            array[...] = large[name]
+            array[self._last_day] = moving[name]
 
 
 def _number(value: float | None) -> float:

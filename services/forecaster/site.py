@@ -14,6 +14,7 @@ import numpy as np
 from services.forecaster.in_force import InForce
 from services.forecaster.issuing import Issuer
 from services.forecaster.recent import Recent, Rows
+from services.forecaster.state import large_state_of, moving_state_of
 from shared.forecasting.state import below, joined
 from shared.forecasting.weather import COLUMNS
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from shared.sites.site import Site
 
 __all__ = ["Answers", "Planned", "Refusal", "SiteForecasts"]
+
+State = dict[str, "NDArray[Any]"]
 
 Refusal = tuple[str, str | None, str]
 """Reason, field and value of a dead letter."""
@@ -111,7 +114,8 @@ class SiteForecasts:
         self._as_of, self._newest = as_of, as_of
         self._answers = False
         self.changes = 0
-        """How often the models have learned, since they began or were resumed."""
+        """How often a reading was folded, since the site began or was resumed."""
+        self._days_before = -self._days
         self._announced = set(announced)
         self._planned: list[Planned] = []
         self._in_force: list[InForce] = []
@@ -220,7 +224,9 @@ class SiteForecasts:
             return
         for _ in self._caught_up(models):
             pass
+        days = self.days + 1
         self.zones = tuple(models if running.zone == models.zone else running for running in self.zones)
+        self._days_before = days - self._days
         self._issuer = Issuer(self.site, self.zones, self._coverages)
         self._announced.discard(models.zone)
         if written:
@@ -249,17 +255,41 @@ class SiteForecasts:
         """The step of the newest reading that it was given, None before the first."""
         return self._recent.last_step
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Return what it holds beside its models, as arrays by name; a copy."""
-        return {ANNOUNCED: np.array(sorted(self._announced), np.int64), **joined({RECENT: self._recent.state()})}
+    @property
+    def days(self) -> int:
+        """How often what `large_state` returns has changed, since the site began or was resumed.
 
-    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from what `state` returned; raises ``ValueError`` that names what does not fit."""
+        That is at a day's end, when a shift of the load is found, and when other models take over; what readings of
+        today change of it, `moving_state` returns too.
+        """
+        return self._days_before + self._days
+
+    @property
+    def _days(self) -> int:
+        return self._recent.days + sum(models.demand.days for models in self.zones)
+
+    def large_state(self) -> State:
+        """Return the part of the state that hardly changes but at a day's end as arrays by name: no copies.
+
+        It may be older than `moving_state`, as long as `days` was the same.
+        """
+        return {**joined({RECENT: self._recent.large_state()}), **large_state_of(self.zones)}
+
+    def moving_state(self) -> State:
+        """Return all other state, and what readings of today have changed, as arrays by name: no copies."""
+        own = {ANNOUNCED: np.array(sorted(self._announced), np.int64)}
+        return {**own, **joined({RECENT: self._recent.moving_state()}), **moving_state_of(self.zones)}
+
+    def resume(self, large: State, moving: State) -> None:
+        """Go on from what `large_state` and `moving_state` returned, less that of the models, which it was made of.
+
+        Raises ``ValueError`` that names what does not fit.
+        """
         try:
-            self._recent.resume(below(state, RECENT))
+            self._recent.resume(below(large, RECENT), below(moving, RECENT))
         except ValueError as error:
             raise ValueError(f"{RECENT}: {error}") from error
-        announced = state.get(ANNOUNCED)
+        announced = moving.get(ANNOUNCED)
         if announced is None or not self._are_zones(announced.tolist()):
             raise ValueError(f"{ANNOUNCED} does not name zones of the site")
         self._announced = set(announced.tolist())

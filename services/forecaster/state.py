@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from shared.sites.site import Site
 
-__all__ = ["FORMAT", "described", "digest_of", "state_of", "zones_of"]
+__all__ = ["FORMAT", "described", "digest_of", "large_state_of", "moving_state_of", "zones_of"]
 
-FORMAT = f"4/{model.VERSION}/{weather_model.VERSION}"
+FORMAT = f"5/{model.VERSION}/{weather_model.VERSION}"
 
 State = dict[str, "NDArray[Any]"]
 M = TypeVar("M", ZoneDemand, WeatherDemand)
@@ -61,42 +61,51 @@ def digest_of(models: ZoneModels) -> str:
     A registry that was made anew counts its versions from one again. To be asked before they learn.
     """
     digest = sha256()
-    for name, array in sorted(_arrays_of(models).items()):
+    arrays = joined({name: model.state() for name, model in _models_in(models)})
+    for name, array in sorted(arrays.items()):
         digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
     return digest.hexdigest()[:16]
 
 
-def state_of(zones: Iterable[ZoneModels]) -> State:
-    """Return every array of the zones of a site by zone and role, ``zone2.champion.demand.history.series``; a copy."""
-    return joined(
-        {f"zone{models.zone}.{CHAMPION}": {"origin": _origin_of(models), **_arrays_of(models)} for models in zones}
-    )
+def large_state_of(zones: Iterable[ZoneModels]) -> State:
+    """Return what hardly changes but at a day's end, such as ``zone2.champion.demand.regression.beta``; no copies."""
+    return joined({_name(models.zone): {"origin": _origin_of(models), **_large(models)} for models in zones})
 
 
-def zones_of(state: Mapping[str, NDArray[Any]], zones: Iterable[int]) -> tuple[ZoneModels, ...]:
-    """Return the zones that `state_of` was asked of; raises ``ValueError`` that names what does not fit."""
-    names = {zone: f"zone{zone}.{CHAMPION}" for zone in zones}
-    if odd := sorted(name for name in state if ".".join(name.split(".")[:2]) not in names.values()):
+def moving_state_of(zones: Iterable[ZoneModels]) -> State:
+    """Return what changes with every reading, such as ``zone2.champion.demand.outlook.last_step``; no copies."""
+    return joined({_name(models.zone): _moving(models) for models in zones})
+
+
+def zones_of(
+    large: Mapping[str, NDArray[Any]], moving: Mapping[str, NDArray[Any]], zones: Iterable[int]
+) -> tuple[ZoneModels, ...]:
+    """Return the zones of which `large_state_of` and `moving_state_of` were asked.
+
+    Raises ``ValueError`` that names what does not fit.
+    """
+    names = {zone: _name(zone) for zone in zones}
+    if odd := sorted(name for name in (*large, *moving) if ".".join(name.split(".")[:2]) not in names.values()):
         raise ValueError(f"the state adds {', '.join(odd)}")
-    return tuple(_zone_of(zone, name, below(state, name)) for zone, name in names.items())
+    return tuple(_zone_of(zone, name, below(large, name), below(moving, name)) for zone, name in names.items())
 
 
-def _zone_of(zone: int, name: str, state: State) -> ZoneModels:
-    if odd := sorted(array for array in state if array.partition(".")[0] not in _PARTS):
+def _zone_of(zone: int, name: str, large: State, moving: State) -> ZoneModels:
+    if odd := sorted(array for array in (*large, *moving) if array.partition(".")[0] not in _PARTS):
         raise ValueError(f"the state adds {name}.{odd[0]}")
     try:
-        origin = _Origin.model_validate_json(state["origin"].tobytes() if "origin" in state else b"")
+        origin = _Origin.model_validate_json(large["origin"].tobytes() if "origin" in large else b"")
     except ValidationError as error:
         raise ValueError(f"{name}.origin does not say of which models the state is") from error
-    demand = _model_of(f"{name}.demand", ZoneDemand.of_state, below(state, "demand"))
-    trees = below(state, "weather")
-    weather = _model_of(f"{name}.weather", WeatherDemand.of_state, trees) if trees else None
+    demand = _model_of(f"{name}.demand", ZoneDemand.of_parts, below(large, "demand"), below(moving, "demand"))
+    trees, correction = below(large, "weather"), below(moving, "weather")
+    weather = _model_of(f"{name}.weather", WeatherDemand.of_parts, trees, correction) if trees or correction else None
     return ZoneModels(zone, demand, weather, origin.models, origin.digest)
 
 
-def _model_of(name: str, of_state: Callable[[State], M], state: State) -> M:
+def _model_of(name: str, of_parts: Callable[[State, State], M], large: State, moving: State) -> M:
     try:
-        return of_state(state)
+        return of_parts(large, moving)
     except (OSError, OverflowError, ValueError) as error:  # the first two: a time that no calendar has
         raise ValueError(f"{name}: {error}") from error
 
@@ -106,6 +115,18 @@ def _origin_of(models: ZoneModels) -> NDArray[np.uint8]:
     return np.frombuffer(json.dumps(origin.model_dump(), sort_keys=True).encode(), dtype=np.uint8)
 
 
-def _arrays_of(models: ZoneModels) -> State:
-    parts = {"demand": models.demand, "weather": models.weather}
-    return joined({name: part.state() for name, part in parts.items() if part is not None})
+def _name(zone: int) -> str:
+    return f"zone{zone}.{CHAMPION}"
+
+
+def _large(models: ZoneModels) -> State:
+    return joined({name: model.large_state() for name, model in _models_in(models)})
+
+
+def _moving(models: ZoneModels) -> State:
+    return joined({name: model.moving_state() for name, model in _models_in(models)})
+
+
+def _models_in(models: ZoneModels) -> list[tuple[str, ZoneDemand | WeatherDemand]]:
+    both = ("demand", models.demand), ("weather", models.weather)
+    return [(name, model) for name, model in both if model is not None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import InitVar, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,7 @@ class History:
     out: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self, start: int) -> None:
+        self.rewritten = 0  # how often the days before today have changed
         self.first_step, self.today = start, start // self.grid.day
         steps = window_steps(self.grid)
         self._week = -self.grid.day * np.arange(_WEEK - 1, -1, -1)[:, None]
@@ -122,6 +123,7 @@ class History:
 
     def next_day(self) -> None:
         """Move the window on by a day."""
+        self.rewritten += 1
         day = self.grid.day
         self.today += 1
         self.series[:, :-day] = self.series[:, day:]
@@ -134,6 +136,11 @@ class History:
         self.out[:-day] = self.out[day:]
         self.out[-day:] = False
         self.look_up_clock()
+
+    def since_midnight(self) -> dict[str, NDArray[Any]]:
+        """Return what readings of today change, by name: views of the arrays, from today on."""
+        today = DAYS_BACK * self.grid.day
+        return {"series": self.series[:, today:], "filled": self.filled[today:]}
 
     def append(self, step: int, loads_kw: Floats, *, filled: bool) -> None:
         """Take the loads from the step on, which lie within today, and write what they say about tomorrow.
@@ -230,6 +237,7 @@ class History:
 
         ``until`` is the last reading.
         """
+        self.rewritten += 1
         before = self.index(step)
         # what was foreseen since then was corrected by what had come
         for past in (self.series[LOAD, :before], self.series[WEATHER, : before + self.grid.day]):
@@ -262,6 +270,7 @@ class History:
 
     def _repeat_first_week(self, at: int) -> None:
         """Let the first week, which ends here, stand in for the days before it."""
+        self.rewritten += 1
         week = _WEEK * self.grid.day
         first = at + 1 - week
         earlier = np.arange(first)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import ceil, isnan
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -96,6 +96,26 @@ class Intervals:
         day = self.grid.day
         self.issued_kw[:day] = self.issued_kw[day:]
         self.issued_kw[day:] = np.nan
+
+    def since_midnight(self) -> dict[str, NDArray[Any]]:
+        """Return what readings of today change of what is large, by name.
+
+        ``issued_kw`` is a view, from today on; ``scores`` are the last of each rung, as many as a day has,
+        (rungs, blocks, leads).
+        """
+        rungs, newest = self._newest_scores()
+        return {"issued_kw": self.issued_kw[self.grid.day :], "scores": self.scores[rungs, :, newest]}
+
+    def resume_since_midnight(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `since_midnight` returned, once all else is taken over."""
+        rungs, newest = self._newest_scores()
+        self.issued_kw[self.grid.day :] = state["issued_kw"]
+        self.scores[rungs, :, newest] = state["scores"]
+
+    def _newest_scores(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return where the last scores stand in the ring: rungs, (rungs, 1), and places, (rungs, blocks)."""
+        back = np.arange(self.grid.day // self._block)
+        return np.arange(self.rungs)[:, None], (self.scored[:, None] - 1 - back) % self.scores.shape[2]
 
     def issue(self, slot: int, rung: int, forecast_kw: Floats) -> None:
         """Remember what a rung forecasts, (origins, leads), from this step of the day on; NaN: nothing."""

@@ -35,7 +35,7 @@ from shared.forecasting.ladder import NAMES
 from shared.forecasting.method import METHOD, Method
 from shared.forecasting.prior import Lesson, Prior
 from shared.forecasting.size import median_size_kw
-from shared.forecasting.state import below, fields_of, give, joined, refuse_misfit
+from shared.forecasting.state import below, copied, fields_of, give, joined, refuse_misfit
 from shared.forecasting.zone import Zone
 from shared.sites.calendar import Calendar  # noqa: TC001 - pydantic reads the annotation at run time
 from shared.sites.grid import Grid
@@ -57,6 +57,8 @@ VERSION = 12
 
 _KIND = "zone-demand"
 _PRIOR = "prior"  # what the names of its arrays begin with
+_TODAY = "today"  # the same of what readings of today have changed of what is large
+_LARGE = ("regression.", "history.series", "history.filled", "intervals.issued_kw", "intervals.scores")
 
 
 @dataclass(frozen=True)
@@ -308,14 +310,51 @@ class ZoneDemand:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return all that it is as arrays by name, a copy: parameters and, from the first reading on, the fold."""
+        return copied({**self._begun(), **({} if self.fold is None else _gathered(self.fold))})
+
+    def _begun(self) -> dict[str, NDArray[Any]]:
         dates = {name: _iso(getattr(self.calendar, name)) for name in ("add", "remove")}
         calendar = {**asdict(self.calendar), **dates, "ramadan": [_iso(spell) for spell in self.calendar.ramadan]}
         parameters = {**self.parameters, "calendar": calendar, "method": self.method.named()}
         del parameters["prior"]
         state = artefact.headed(_KIND, VERSION, parameters)
-        if self.prior is not None:
-            state |= joined({_PRIOR: self.prior.state()})
-        return state if self.fold is None else {**state, **_gathered(self.fold)}
+        return state if self.prior is None else {**state, **joined({_PRIOR: self.prior.state()})}
+
+    def large_state(self) -> dict[str, NDArray[Any]]:
+        """Return the part of `state` that hardly changes but at a day's end, 2.5 MB of it: as it is, no copies.
+
+        It may be older than `moving_state`, as long as `days` was the same.
+        """
+        arrays = {} if self.fold is None else _gathered(self.fold)
+        return {**self._begun(), **{name: array for name, array in arrays.items() if name.startswith(_LARGE)}}
+
+    @property
+    def days(self) -> int:
+        """How often what `large_state` returns has changed, but for what `moving_state` returns too."""
+        return 0 if self.fold is None else 1 + self.fold.zone.days
+
+    def moving_state(self) -> dict[str, NDArray[Any]]:
+        """Return what changes with every reading: all of `state` that is not large, and of that what today changes.
+
+        As it is, no copies.
+        """
+        if self.fold is None:
+            return {}
+        arrays = _gathered(self.fold)
+        moving = {name: array for name, array in arrays.items() if not name.startswith(_LARGE)}
+        return {**moving, **joined({_TODAY: self.fold.zone.since_midnight()})}
+
+    @classmethod
+    def of_parts(cls, large: Mapping[str, NDArray[Any]], moving: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the model whose `large_state` and `moving_state` these are.
+
+        Raises ``ValueError`` that names what does not fit.
+        """
+        rest = {name: array for name, array in moving.items() if not name.startswith(f"{_TODAY}.")}
+        model = cls.of_state({**large, **rest})
+        if model.fold is not None:
+            model.fold.zone.resume_since_midnight(below(moving, _TODAY))
+        return model
 
     @classmethod
     def of_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
@@ -364,7 +403,7 @@ class ZoneDemand:
 
 
 def _gathered(fold: DemandFold) -> dict[str, NDArray[Any]]:
-    """Return the state of each part of a fold, its dataclass fields with ``init=False``, as ``part.field``; a copy."""
+    """Return the state of each part of a fold, its dataclass fields with ``init=False``, as ``part.field``."""
     return joined({name: fields_of(part) for name, part in fold.zone.parts.items()})
 
 

@@ -156,6 +156,7 @@ class LeadRegression:
     daily_error_kw: Floats = field(init=False)  # (days,): mean errors of the last days learned, NaN for none
 
     def __post_init__(self) -> None:
+        self.changes = 0  # how often any of these has changed: that is not often, and they are large
         constants, joined = self.constants, self.lead_width + 1
         sums = memories, count = len(constants.half_lives_days), constants.windows
         self._windows = windows(self.rows_a_day, count, self.ahead_steps)
@@ -179,15 +180,18 @@ class LeadRegression:
 
     def freeze(self) -> None:
         """Keep the weights as they are, beside those that go on adapting."""
+        self.changes += 1
         self.beta[FROZEN], self.gamma[FROZEN] = self.beta[ADAPTED], self.gamma[ADAPTED]
 
     def borrow(self, size_kw: float) -> None:
         """Answer with the prior, where there is one, as long as no day has been learned."""
         if self.prior is not None and not self.weight[0]:
+            self.changes += 1
             self.beta[ADAPTED], self.gamma[ADAPTED] = self.prior.of_size(size_kw, self.load_columns)
 
     def rescale(self, ratio: float) -> None:
         """Follow a lasting shift: larger loads have larger errors."""
+        self.changes += 1
         self.daily_error_kw *= ratio
 
     def fold(
@@ -221,6 +225,7 @@ class LeadRegression:
         """
         if not good.any():
             return
+        self.changes += 1
         count = float(np.count_nonzero(good))
         squares = np.add.reduce(np.where(good[:, None], origin_rows[:, : self.load_width], 0.0) ** 2, axis=0)
         self.weight = self._kept * self.weight + count

@@ -14,7 +14,7 @@ from shared.forecasting.actuals import Actuals
 from shared.forecasting.figures import WireFigures
 from shared.forecasting.issued import IssuedByTarget
 from shared.forecasting.resolution import ABSENT, FirstDay, Resolution
-from shared.forecasting.state import below, fields_of, give, joined, known, whole_number
+from shared.forecasting.state import below, copied, fields_of, give, joined, known, whole_number
 from shared.forecasting.window_sums import WindowSums
 from shared.forecasting.yesterday import Yesterday
 from shared.sites.grid import Grid, grid_of
@@ -199,7 +199,7 @@ class RollingScores:
             "sums": self._sums.values.copy(),
             "ahead": self._rows(self._ahead),
             "early": self._rows(self._early),
-            **joined({"first_day": fields_of(self._first_day), "issued": self._issued.state()}),
+            **joined({"first_day": copied(fields_of(self._first_day)), "issued": self._issued.state()}),
         }
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:

@@ -8,6 +8,7 @@ seen nothing, so that a state is taken as a whole or not at all.
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Part",
     "below",
+    "copied",
     "fields_of",
     "give",
     "joined",
@@ -105,8 +107,19 @@ def _fits(array: NDArray[Any], expected: NDArray[Any]) -> bool:
 
 
 def fields_of(part: Any) -> dict[str, NDArray[Any]]:
-    """Return copies of the fields of a dataclass that are its state: those with ``init=False``."""
-    return {field.name: np.array(getattr(part, field.name)) for field in fields(part) if not field.init}
+    """Return the fields of a dataclass that are its state, those with ``init=False``: as they are, no copies."""
+    kind: Any = type(part)
+    return {name: np.asarray(getattr(part, name)) for name in _names_of(kind)}
+
+
+@cache
+def _names_of(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind) if not field.init)
+
+
+def copied(state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return copies of the arrays of a state."""
+    return {name: array.copy() for name, array in state.items()}
 
 
 def give(part: Any, state: Mapping[str, NDArray[Any]]) -> None:

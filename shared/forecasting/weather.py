@@ -12,7 +12,7 @@ from river.linear_model import BayesianLinearRegression
 from shared.forecasting import artefact
 from shared.forecasting.forest import Forest
 from shared.forecasting.method import WEATHER_METHOD, WeatherMethod
-from shared.forecasting.state import below, joined, refuse_misfit
+from shared.forecasting.state import below, copied, joined, refuse_misfit
 from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
@@ -187,10 +187,9 @@ class Correction:
         return math.nan
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return all that has been remembered and learned as arrays by name; a copy."""
+        """Return all that has been remembered and learned as arrays by name: as they are, no copies."""
         remembered = {"steps": self.steps, "estimate_kw": self.estimate_kw, "residual_kw": self.residual_kw}
-        arrays = {**remembered, **{f"regression.{name}": value for name, value in self._learned.items()}}
-        return {name: array.copy() for name, array in arrays.items()}
+        return {**remembered, **{f"regression.{name}": value for name, value in self._learned.items()}}
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `state` returned; raises ``ValueError`` that names the array that does not fit."""
@@ -305,11 +304,16 @@ class WeatherDemand:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return all that it is as arrays by name, a copy: parameters, trees, and what it has learned."""
-        return {
-            **artefact.headed(_KIND, VERSION, {**self.parameters, "method": self.method.named()}),
-            "last_step": np.array(self.last_step),
-            **joined({"forest": self.forest.state(), "correction": self.correction.state()}),
-        }
+        return copied({**self.large_state(), **self.moving_state()})
+
+    def large_state(self) -> dict[str, NDArray[Any]]:
+        """Return the part of `state` that never changes: parameters and trees."""
+        header = artefact.headed(_KIND, VERSION, {**self.parameters, "method": self.method.named()})
+        return {**header, **joined({"forest": self.forest.state()})}
+
+    def moving_state(self) -> dict[str, NDArray[Any]]:
+        """Return what changes with every label, all of `state` that `large_state` leaves: as it is, no copies."""
+        return {"last_step": np.array(self.last_step), **joined({"correction": self.correction.state()})}
 
     @classmethod
     def of_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
@@ -336,6 +340,14 @@ class WeatherDemand:
         except ValueError as error:
             raise ValueError(f"correction: {error}") from error
         return model
+
+    @classmethod
+    def of_parts(cls, large: Mapping[str, NDArray[Any]], moving: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the model whose `large_state` and `moving_state` these are.
+
+        Raises ``ValueError`` that names what does not fit.
+        """
+        return cls.of_state({**large, **moving})
 
     def save(self, path: Path) -> None:
         """Write the state to one file (``.npz``)."""

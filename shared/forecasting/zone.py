@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.forecasting.climatology import Climatology
 from shared.forecasting.combination import Combination
@@ -17,8 +17,13 @@ from shared.forecasting.outlook import Outlook
 from shared.forecasting.regression import LeadRegression
 from shared.forecasting.resolution import FirstDay, Resolution
 from shared.forecasting.shift import LevelShift
+from shared.forecasting.state import below, joined, refuse_misfit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
     from shared.forecasting.method import Method
     from shared.forecasting.prior import Prior
     from shared.forecasting.shift import Shift
@@ -127,6 +132,28 @@ class Zone:
     def borrows(self) -> bool:
         """Whether there are weights to answer with before any were learned here."""
         return self.regression.prior is not None
+
+    @property
+    def days(self) -> int:
+        """How often anything has changed of what is large, but for what `since_midnight` returns.
+
+        That is at a day's end, when a shift is found, and when the weights are frozen.
+        """
+        return self.history.rewritten + self.regression.changes
+
+    def since_midnight(self) -> dict[str, NDArray[Any]]:
+        """Return what readings of today change of what is large, by part and name: as it is, no copies."""
+        return joined({name: getattr(self, name).since_midnight() for name in ("history", "intervals")})
+
+    def resume_since_midnight(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `since_midnight` returned, once all else is taken over.
+
+        Raises ``ValueError`` that names what does not fit.
+        """
+        refuse_misfit(state, self.since_midnight())
+        for name, array in self.history.since_midnight().items():
+            array[...] = state[f"history.{name}"]
+        self.intervals.resume_since_midnight(below(state, "intervals"))
 
     def next_day(self) -> None:
         """Move all parts on by a day."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-__all__ = ["cpu_s", "monotonic_s", "now"]
+__all__ = ["cpu_s", "monotonic_s", "now", "process_cpu_s"]
 
 
 def now() -> datetime:
@@ -21,3 +21,8 @@ def monotonic_s() -> float:
 def cpu_s() -> float:
     """Return the CPU seconds of this thread; only differences mean something."""
     return time.thread_time()
+
+
+def process_cpu_s() -> float:
+    """Return the CPU seconds of this process; only differences mean something."""
+    return time.process_time()

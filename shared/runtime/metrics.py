@@ -86,7 +86,7 @@ class PipelineMetrics:
         self.snapshot_bytes = Gauge("tetouan_snapshot_bytes", "Bytes written by the last snapshot.", registry=registry)
         self.snapshot_parts = Gauge(
             "tetouan_snapshot_parts",
-            "Parts written by the last snapshot: the sites that had changed, and one for what belongs to none.",
+            "Parts written by the last snapshot: what of the sites had changed, and one for what belongs to none.",
             registry=registry,
         )
         self.snapshot_cpu_s = Counter(

@@ -1,10 +1,10 @@
 """Snapshots: the state of a task with the offsets up to which it has folded its topics, so that a start is fast.
 
-A state has parts, one a site, and a snapshot writes those that have changed. Its file holds them one after the other,
-each as arrays in NumPy's own format, and ends with an index in JSON: whose state it is, and for every part the file
-that holds it, where, and its checksum. The index has a checksum of its own. A file is written beside its place, synced
-and renamed, so that one under its name is whole; whatever else is found there (a torn disk, another cluster's state, a
-newer program's) is refused, and the state is rebuilt from the topics, which hold the truth.
+A state has parts, and a snapshot writes those that have changed. Its file holds them one after the other, each as the
+bytes of its arrays behind a line that says what they are, and ends with an index in JSON: whose state it is, and for
+every part the file that holds it, where, and its checksum. The index has a checksum of its own. A file is written
+beside its place, synced and renamed, so that one under its name is whole; whatever else is found there (a torn disk,
+another cluster's state, a newer program's) is refused, and the state is rebuilt from the topics, which hold the truth.
 """
 
 from __future__ import annotations
@@ -15,34 +15,47 @@ import os
 import re
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from io import BytesIO
+from math import prod
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 import fsspec
 import numpy as np
+import orjson
 from fsspec.implementations.local import LocalFileSystem
-from numpy.lib import format as npy
 
 from shared.runtime.failpoints import failpoint
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from typing import BinaryIO
 
     from numpy.typing import NDArray
 
     Arrays = Mapping[str, NDArray[Any]]
 
-__all__ = ["Block", "Draft", "PartsLostError", "Reason", "Snapshot", "SnapshotRefused", "Snapshots"]
+__all__ = [
+    "AbandonedError",
+    "Block",
+    "Draft",
+    "Feed",
+    "PartsLostError",
+    "Reason",
+    "Snapshot",
+    "SnapshotRefused",
+    "Snapshots",
+    "packed",
+]
 
-FORMAT = 2
+FORMAT = 3
 KEPT = 2
 NUMBERED = re.compile(r"(\d{12,})\.snapshot", re.ASCII)
 BESIDE = ".part"
+ALIGNED = 8  # bytes: what NumPy reads fastest
 WRITING_S = 2.0
 
 END = re.compile(rb"\n(\d{12})\n")
@@ -71,6 +84,10 @@ class PartsLostError(OSError):
     """A file that holds unchanged parts is gone: another process has written snapshots meanwhile."""
 
 
+class AbandonedError(Exception):
+    """The state has gone on before all of its parts were copied: what was written of them is removed."""
+
+
 @dataclass(frozen=True)
 class Block:
     """Where a part of a state stands: the number of its file, its first byte and its length; with its checksum."""
@@ -90,7 +107,7 @@ class Draft:
     offsets, identity
         As of `Snapshot`.
     changed
-        The arrays of each part that is to be written, by name, without objects.
+        Each part that is to be written, by name, `packed`; written as they come.
     before
         The snapshot that holds all other parts, None where there is none.
     unchanged
@@ -99,7 +116,7 @@ class Draft:
 
     offsets: Mapping[tuple[str, int], int]
     identity: Mapping[str, str]
-    changed: Mapping[str, Arrays]
+    changed: Iterable[tuple[str, bytes]]
     before: Snapshot | None = None
     unchanged: Collection[str] = ()
 
@@ -129,11 +146,6 @@ class Snapshot:
     identity: Mapping[str, str]
     parts: Mapping[str, Block]
     files: Mapping[int, int]
-
-    @property
-    def wasteful(self) -> bool:
-        """Whether more bytes of its files are out of date than are not: the next one is better written whole."""
-        return sum(self.files.values()) > 2 * sum(block.length for block in self.parts.values())
 
     def to_bytes(self) -> bytes:
         """Return the end of the file, from the index on."""
@@ -188,22 +200,63 @@ def _other_format(version: object) -> str:
     return f"it has format {version}, this program reads {FORMAT}"
 
 
-def _packed(arrays: Arrays) -> memoryview:
-    """Return arrays as bytes: their names, then each in its turn.
+def packed(arrays: Arrays) -> bytes:
+    """Return arrays as bytes: a line of JSON with name, type and shape of each, then the values of one after the other.
 
-    An archive, such as ``np.savez`` writes, takes three times as long for arrays as small as most are.
+    Each begins at a multiple of eight bytes. Raises ``ValueError`` where one holds objects.
     """
-    packed = BytesIO()
-    npy.write_array(packed, np.array(list(arrays), np.str_), allow_pickle=False)
-    for array in arrays.values():
-        npy.write_array(packed, array, allow_pickle=False)
-    return packed.getbuffer()
+    line = orjson.dumps([[name, array.dtype.str, array.shape] for name, array in arrays.items()]) + b"\n"
+    pieces: list[Any] = [line, _padding(len(line))]
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise ValueError(f"{name} holds objects, which cannot be kept")
+        pieces += (np.ascontiguousarray(array), _padding(array.nbytes))
+    return b"".join(pieces)
 
 
-def _unpacked(raw: bytes) -> dict[str, NDArray[Any]]:
-    packed = BytesIO(raw)
-    names = npy.read_array(packed, allow_pickle=False).tolist()
-    return {str(name): npy.read_array(packed, allow_pickle=False) for name in names}
+def _padding(size: int) -> bytes:
+    return bytes(-size % ALIGNED)
+
+
+def _unpacked(raw: bytearray) -> dict[str, NDArray[Any]]:
+    """Return the arrays of which `packed` has made these bytes; they share them."""
+    start = raw.index(b"\n") + 1
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, kind, shape in orjson.loads(raw[:start]):
+        start += -start % ALIGNED
+        array: NDArray[Any] = np.frombuffer(raw, kind, prod(shape), start).reshape(shape)  # refuses objects
+        arrays[str(name)] = array
+        start += array.nbytes
+    return arrays
+
+
+class Feed:
+    """The parts of a draft on their way from who copies them to who writes them, in another thread.
+
+    What is written is forgotten, so that a copy of many parts takes the memory of a few.
+    """
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[tuple[str, bytes] | type[StopIteration | AbandonedError]] = SimpleQueue()
+
+    def put(self, name: str, part: bytes) -> None:
+        """Hand a part over."""
+        self._queue.put((name, part))
+
+    def end(self) -> None:
+        """Let the snapshot be complete with the parts so far."""
+        self._queue.put(StopIteration)
+
+    def abandon(self) -> None:
+        """Let there be no snapshot; whoever writes it has `AbandonedError` raised."""
+        self._queue.put(AbandonedError)
+
+    def __iter__(self) -> Iterator[tuple[str, bytes]]:
+        """Yield each part as soon as it is there."""
+        while isinstance(part := self._queue.get(), tuple):
+            yield part
+        if part is AbandonedError:
+            raise AbandonedError
 
 
 class Snapshots:
@@ -262,9 +315,12 @@ class Snapshots:
             with self._readable(_name(number)) as file:
                 for name, block in snapshot.parts.items():
                     if block.file == number:
-                        file.seek(block.start)
-                        found[name] = _checked(name, block, file.read(block.length))
+                        found[name] = _checked(name, block, _part_of(file, block))
         return found
+
+    def _raw(self, block: Block) -> bytearray:
+        with self._fs.open(f"{self._folder}/{_name(block.file)}", "rb") as file:
+            return _part_of(file, block)
 
     @contextmanager
     def _readable(self, name: str) -> Iterator[BinaryIO]:
@@ -278,13 +334,9 @@ class Snapshots:
         """Write a snapshot as the newest, and forget all files that the last two do not need.
 
         Returns it, and how many bytes were written. Raises ``OSError`` where it cannot be written, of which
-        ``PartsLostError`` where it has to be written whole; then those that are there stay. Raises ``ValueError`` where
-        an array holds objects.
+        ``PartsLostError`` where it has to be written whole, and ``AbandonedError`` where there is none to be; then
+        those that are there stay.
         """
-        for part, arrays in draft.changed.items():
-            for name, array in arrays.items():
-                if array.dtype.hasobject:
-                    raise ValueError(f"{part}: {name} holds objects, which cannot be kept")
         with self._alone(), _answering():
             return self._save(draft)
 
@@ -350,11 +402,14 @@ class Snapshots:
     def _write_beside(self, path: str, number: int, draft: Draft) -> tuple[Snapshot, int]:
         parts, files, start = draft.kept, {} if draft.before is None else draft.before.files, 0
         with self._fs.open(path, "wb") as file:
-            for name, arrays in draft.changed.items():
-                block = _packed(arrays)
-                file.write(block)
-                parts[name] = Block(number, start, len(block), hashlib.sha256(block).hexdigest())
-                start += len(block)
+            for name, part in draft.changed:
+                file.write(part)
+                parts[name] = Block(number, start, len(part), hashlib.sha256(part).hexdigest())
+                start += len(part)
+            for name, block in _stragglers(parts, files).items():
+                file.write(self._raw(block))
+                parts[name] = Block(number, start, block.length, block.sha256)
+                start += block.length
             failpoint("in_snapshot")
             sizes = {**files, number: start}
             named = sorted({block.file for block in parts.values()})
@@ -376,7 +431,7 @@ def _answering() -> Iterator[None]:
     """Raise ``OSError`` whatever goes wrong: each kind of place has errors of its own."""
     try:
         yield
-    except (OSError, SnapshotRefused):
+    except (AbandonedError, OSError, SnapshotRefused):
         raise
     except Exception as error:
         raise OSError(f"{type(error).__name__}: {error}") from error
@@ -386,7 +441,27 @@ def _name(number: int) -> str:
     return f"{number:012d}.snapshot"
 
 
-def _checked(name: str, block: Block, raw: bytes) -> dict[str, NDArray[Any]]:
+def _part_of(file: BinaryIO, block: Block) -> bytearray:
+    raw = bytearray(block.length)
+    file.seek(block.start)
+    del raw[file.readinto(raw) :]  # type: ignore[attr-defined]  # the files of `fsspec` have it
+    return raw
+
+
+def _stragglers(parts: Mapping[str, Block], files: Mapping[int, int]) -> dict[str, Block]:
+    """Return the parts that stand in files most of which is out of date: written again, they leave these to go."""
+    current = dict.fromkeys(files, 0)
+    for block in parts.values():
+        if block.file in current:
+            current[block.file] += block.length
+    return {
+        name: block
+        for name, block in parts.items()
+        if 2 * current.get(block.file, block.length) < files.get(block.file, 0)
+    }
+
+
+def _checked(name: str, block: Block, raw: bytearray) -> dict[str, NDArray[Any]]:
     if hashlib.sha256(raw).hexdigest() != block.sha256:
         raise SnapshotRefused("torn", f"it is damaged: the checksum of {name} in {_name(block.file)} is another")
     try:

@@ -16,7 +16,7 @@ import structlog
 from aiokafka import TopicPartition
 
 from shared.runtime.clock import cpu_s, monotonic_s, now
-from shared.runtime.snapshots import Draft, PartsLostError, SnapshotRefused
+from shared.runtime.snapshots import Draft, Feed, PartsLostError, SnapshotRefused, packed
 from shared.runtime.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -67,19 +67,22 @@ class Core(Foldable, Protocol):
 
 @runtime_checkable
 class Resumable(Protocol):
-    """A core whose state can be kept, part by part: one for each site, and one for what belongs to none."""
+    """A core whose state can be kept, part by part.
+
+    Each site has parts of its own, of what changes together, and one is for what belongs to none.
+    """
 
     def identity(self) -> dict[str, str]:
         """Return what the state belongs to, such as the number of its format."""
 
     def parts(self) -> Mapping[str, int]:
-        """Return the name of each part, and a number that goes up whenever the part changes.
+        """Return the name of each part, and a number that goes up whenever what was kept of it will not do any more.
 
         It is 0 of a part that is what `resume` was handed.
         """
 
     def state(self, part: str) -> dict[str, NDArray[Any]]:
-        """Return every array of a part by name, safe to be written later; no objects."""
+        """Return every array of a part by name, no objects; they may change with the next record that is folded."""
 
     def resume(self, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
         """Take over what `state` returned of each part.
@@ -121,7 +124,7 @@ class Closing(Protocol):
 
 @dataclass(frozen=True)
 class Copy:
-    """The state of a core between two batches.
+    """The state of a core between two batches, which is being written.
 
     Parameters
     ----------
@@ -129,15 +132,18 @@ class Copy:
         Whose state it is.
     numbers
         Of each part, which change was its last.
-    draft
-        What is to be written.
+    parts
+        How many of them are written, as the others have not changed.
+    written
+        The snapshot once it is written, its bytes, and the CPU seconds that writing took.
     cpu_s
         CPU seconds that the copying took.
     """
 
     core: Core
     numbers: Mapping[str, int]
-    draft: Draft
+    parts: int
+    written: asyncio.Future[tuple[Snapshot, int, float]]
     cpu_s: float
 
 
@@ -150,17 +156,7 @@ class _Kept:
 
     def holds(self, numbers: Mapping[str, int]) -> frozenset[str]:
         """Return the names of the parts that need not be written again, where these were their last changes."""
-        if self.snapshot.wasteful:
-            return frozenset()
         return frozenset(name for name, number in numbers.items() if self.numbers.get(name) == number)
-
-
-@dataclass(frozen=True)
-class _Copied:
-    """Copies of some parts, and what they took."""
-
-    parts: Mapping[str, Mapping[str, NDArray[Any]]]
-    cpu_s: float
 
 
 class TaskState:
@@ -277,9 +273,10 @@ class TaskState:
         self._unsettled.clear()
 
     async def snapshot(self) -> Copy | None:
-        """Return what is to be kept now: nothing while the core cannot, or is not where its commits are.
+        """Copy what is to be kept now, which is written meanwhile; None while the core cannot, or nothing is new.
 
-        Nothing may be handled meanwhile. Others are let through in between: a copy of many sites takes a while.
+        Nothing may be handled before it returns. Others are let through: a copy of many sites takes a while. Where the
+        state is not where its commits are, there is nothing to keep either.
         """
         owner, kept, folded = self._core, self._kept, dict(self._folded)
         core: Core | Resumable | None = owner
@@ -289,25 +286,36 @@ class TaskState:
             return None
         numbers = dict(core.parts())
         before, unchanged = (None, frozenset[str]()) if kept is None else (kept.snapshot, kept.holds(numbers))
-        names = [name for name in numbers if name not in unchanged]
+        offsets = {(partition.topic, partition.partition): offset for partition, offset in folded.items()}
+        feed = Feed()
+        draft = Draft(offsets, {**self._identity, **core.identity()}, feed, before, unchanged)
+        written = asyncio.ensure_future(run_in_thread(None, self._save, draft))
 
         def is_still_there() -> bool:
             return self._core is owner and not self._unsettled and self._folded == folded
 
-        copied = await _copied(core, names, is_still_there)
-        if copied is None:
+        names = [name for name in numbers if name not in unchanged]
+        copying_s = None
+        try:
+            copying_s = await _fed(feed, core, names, is_still_there)
+        finally:
+            if copying_s is None:
+                feed.abandon()
+                written.add_done_callback(_passed_over)
+                written.cancel()
+        if copying_s is None:
             return None
-        offsets = {(partition.topic, partition.partition): offset for partition, offset in folded.items()}
-        draft = Draft(offsets, {**self._identity, **core.identity()}, copied.parts, before, unchanged)
-        return Copy(owner, numbers, draft, copied.cpu_s)
+        feed.end()
+        return Copy(owner, numbers, len(names), written, copying_s)
 
     async def keep(self, copy: Copy) -> float:
-        """Write a snapshot beside the running service; returns the CPU seconds that it took, with the copying.
+        """Wait until a snapshot is written; returns the CPU seconds that it took, with the copying.
 
         Where that fails the next one will do.
         """
         try:
-            snapshot, size, spent_s = await run_in_thread(self._patience.place_s, self._save, copy.draft)
+            async with asyncio.timeout(self._patience.place_s):
+                snapshot, size, spent_s = await copy.written
         except OSError as error:
             if isinstance(error, PartsLostError):
                 self._kept = None
@@ -321,7 +329,7 @@ class TaskState:
         if copy.core is self._core:  # else there is a new one meanwhile, of which nothing is kept
             self._kept = _Kept(snapshot, copy.numbers)
         self._metrics.snapshot_bytes.set(size)
-        self._metrics.snapshot_parts.set(len(copy.draft.changed))
+        self._metrics.snapshot_parts.set(copy.parts)
         self._metrics.snapshot_time_s.set(now().timestamp())
         return copy.cpu_s + spent_s
 
@@ -395,19 +403,27 @@ async def _fold(core: Core, records: Sequence[Record]) -> None:
     core.restore(records)
 
 
-async def _copied(core: Resumable, names: Iterable[str], is_still_there: Callable[[], bool]) -> _Copied | None:
-    """Return copies of these parts, made with a pause now and then; None where the state has gone on in one."""
-    parts: dict[str, dict[str, NDArray[Any]]] = {}
+async def _fed(feed: Feed, core: Resumable, names: Iterable[str], is_still_there: Callable[[], bool]) -> float | None:
+    """Copy these parts for who writes them, with a pause now and then; returns the CPU seconds that it took.
+
+    None where the state has gone on in a pause.
+    """
     spent_s, started_s = 0.0, cpu_s()
     for name in names:
-        parts[name] = core.state(name)
+        feed.put(name, packed(core.state(name)))
         if cpu_s() - started_s > PAUSE_S:
             spent_s += cpu_s() - started_s
             await asyncio.sleep(0)
             if not is_still_there():
                 return None
             started_s = cpu_s()
-    return _Copied(parts, spent_s + cpu_s() - started_s)
+    return spent_s + cpu_s() - started_s
+
+
+def _passed_over(written: asyncio.Future[Any]) -> None:
+    """Let nobody be told of what a snapshot that is not wanted any more has failed of."""
+    if not written.cancelled():
+        written.exception()
 
 
 def _offsets(snapshot: Snapshot) -> Offsets:

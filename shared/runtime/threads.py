@@ -16,8 +16,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-async def run_in_thread(patience_s: float, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Do it beside the event loop; raises ``TimeoutError``, which is an ``OSError``, after ``patience_s``.
+async def run_in_thread(patience_s: float | None, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do it beside the event loop; raises ``TimeoutError``, which is an ``OSError``, after ``patience_s``, if any.
 
     A thread cannot be ended, and what it does it may still do later. Those of asyncio's pool, and of most others, hold
     up the end of the process for as long as they take.

@@ -31,8 +31,8 @@ class Stateful(Protocol):
 
 
 def state_of(core: Stateful) -> State:
-    """Return all arrays of a core, each by the name of its part, a slash and its own."""
-    return {f"{part}/{name}": array for part in core.parts() for name, array in core.state(part).items()}
+    """Return copies of all arrays of a core, each by the name of its part, a slash and its own."""
+    return {f"{part}/{name}": array.copy() for part in core.parts() for name, array in core.state(part).items()}
 
 
 def resume(core: Stateful, state: Mapping[str, NDArray[Any]]) -> None:

@@ -220,17 +220,20 @@ def test_a_state_does_not_move_with_the_forecaster(fresh: tuple[ZoneModels, Zone
 @pytest.mark.parametrize(
     ("name", "array", "why"),
     [
-        ("tetouan/zone2.champion.demand.history.series", None, "zone2.champion.demand: .*history.series"),
-        ("tetouan/zone2.champion.demand.history.series", np.zeros(3), "zone2.champion.demand: history.series"),
-        ("tetouan/zone2.champion.demand.header", None, "zone2.champion.demand: header"),
+        ("tetouan/large/zone2.champion.demand.history.series", None, "zone2.champion.demand: .*history.series"),
+        ("tetouan/large/zone2.champion.demand.history.series", np.zeros(3), "zone2.champion.demand: history.series"),
+        ("tetouan/large/zone2.champion.demand.header", None, "zone2.champion.demand: header"),
+        ("tetouan/zone2.champion.demand.today.history.series", None, "zone2.champion.demand: .*history.series"),
+        ("tetouan/zone2.champion.demand.today.intervals.scores", np.zeros(3), "zone2.champion.demand: .*scores"),
         ("tetouan/zone2.champion.weather.correction.steps", None, "zone2.champion.weather: .*correction.*steps"),
         ("tetouan/zone2.champion.weather.correction.steps", np.zeros(3), "zone2.champion.weather: correction: steps"),
+        ("tetouan/large/recent.steps", None, "tetouan: recent.*steps"),
         ("tetouan/recent.steps", np.zeros(3, np.int64), "tetouan: recent.*steps"),
         ("tetouan/announced", np.array([7]), "tetouan: announced does not name zones"),
         ("tetouan/announced", None, "tetouan: announced"),
         ("tetouan/zone2.champion.colour", np.zeros(3), "adds zone2.champion.colour"),
-        ("tetouan/zone2.champion.origin", None, "zone2.champion.origin"),
-        ("tetouan/zone2.champion.origin", np.zeros(3, np.uint8), "zone2.champion.origin"),
+        ("tetouan/large/zone2.champion.origin", None, "zone2.champion.origin"),
+        ("tetouan/large/zone2.champion.origin", np.zeros(3, np.uint8), "zone2.champion.origin"),
         ("tetouan/zone3.champion.demand.history.series", np.zeros(3), "adds zone3.champion.demand.history.series"),
         ("tetouan/zone2.champion.demand.outlook.last_step", None, "zone2.champion.demand: .*outlook.last_step"),
         ("tetouan/zone2.champion.demand.outlook.last_step", np.array(2**62), "zone2.champion.demand: "),
@@ -291,7 +294,7 @@ def test_the_state_before_the_first_reading_is_taken_up_too(reading: Reading) ->
 def test_the_identity_names_the_tags_and_no_site(core: ForecasterCore) -> None:
     """The state of models with other tags is not taken up; what it holds of which site stands in the state."""
     assert core.identity() == {"tags of the models": "", "state format": FORMAT}
-    assert core.parts().keys() == {UNSERVED, "tetouan"}
+    assert core.parts().keys() == {UNSERVED, "tetouan", "tetouan/large"}
 
 
 @pytest.mark.parametrize(

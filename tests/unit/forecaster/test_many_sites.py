@@ -24,7 +24,7 @@ from shared.sites.table import Sites
 from shared.sites.unserved import UNSERVED
 from tests.unit.forecaster.conftest import START
 from tests.unit.forecaster.test_app import Consumed, events_in, forecasts_in
-from tests.unit.states import assert_numbered, resume, state_of
+from tests.unit.states import resume, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -160,20 +160,15 @@ def test_a_site_whose_readings_came_before_the_table_had_it_begins_from_the_topi
     resume(core_of(*SITES), state_of(dropped))
 
 
-def test_each_change_of_a_part_is_numbered(interleaved: list[CleanReading]) -> None:
-    """Whether readings are answered or folded again; what is taken up begins with 0, what is dropped is a change."""
-    core, records = core_of("north"), records_of(interleaved)
-    mine = [record for record in records if record.key == b"north"]
-    assert_numbered(core, lambda: run(core, mine[:5], 5), "north")
-    assert_numbered(core, lambda: run(core, mine[5:9], 4, restore=True), "north")
-    assert_numbered(core, lambda: run(core, records[30:39], 9), "north", UNSERVED)
+def test_what_is_taken_up_begins_with_zero(interleaved: list[CleanReading]) -> None:
+    """Of all parts; but what is dropped is a change of what is known of sites that are not served."""
     both, again = core_of(*SITES), core_of(*SITES)
-    run(both, records[:9], 9)
+    run(both, records_of(interleaved)[:9], 9)
     resume(again, state_of(both))
     assert set(again.parts().values()) == {0}
     without = core_of("north")
     resume(without, state_of(both))
-    assert without.parts() == {"north": 0, UNSERVED: 1}
+    assert without.parts() == {"north": 0, "north/large": 0, UNSERVED: 1}
 
 
 def test_what_is_wrong_at_one_site_stays_there(interleaved: list[CleanReading]) -> None:
@@ -185,7 +180,7 @@ def test_what_is_wrong_at_one_site_stays_there(interleaved: list[CleanReading]) 
     letter, *answers = run(core, records_of([wrong, other]), 2)
     assert DeadLetter.from_headers(letter.headers).reason == "wrong_step"
     assert {answer.key for answer in answers} == {b"north.2"}
-    assert core.parts().keys() == {UNSERVED, "north.2"}
+    assert core.parts().keys() == {UNSERVED, "north.2", "north.2/large"}
     assert "(north.2)" in health.notes["cold"]
 
 

@@ -247,7 +247,8 @@ def test_nothing_is_kept_that_is_not_committed(setting: Setting) -> None:
         state.settle(ends)
         copy = await state.snapshot()
         assert copy is not None
-        assert copy.draft.offsets == {("in", 0): 6}
+        snapshot, _, _ = await copy.written
+        assert snapshot.offsets == {("in", 0): 6}
 
     asyncio.run(run())
 
@@ -353,27 +354,6 @@ def test_what_another_process_has_removed_is_written_again(setting: Setting, tmp
         assert setting.registry.get_sample_value("tetouan_snapshot_failures_total") == 1
         await kept(state)
         assert written(setting) == 2
-
-    asyncio.run(run())
-
-
-def test_files_that_are_mostly_out_of_date_are_written_anew(setting: Setting) -> None:
-    """Else they would grow for ever."""
-
-    class Shrinking(Core):
-        def parts(self) -> dict[str, int]:
-            return {name: number for name, number in super().parts().items() if name == "even" or 9 not in self.folded}
-
-    async def run() -> None:
-        setting.make = Shrinking
-        state = setting.started()
-        await state.restore()
-        sizes = []
-        for offsets in ((5, 6), (8,), (9, 10), (12,), (13,)):
-            await committed(state, setting.topic, *offsets)
-            await kept(state)
-            sizes.append(written(setting))
-        assert sizes == [2, 1, 1, 1, 0]
 
     asyncio.run(run())
 

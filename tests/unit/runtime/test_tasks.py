@@ -10,6 +10,7 @@ from aiokafka import TopicPartition
 
 from shared.runtime.health import Reason
 from shared.runtime.publishing import Fenced
+from shared.runtime.snapshots import Snapshots
 from tests.unit.runtime.local import IN, OUT, LocalBroker, LocalService, Summing, burn, settled
 
 if TYPE_CHECKING:
@@ -96,8 +97,10 @@ def test_a_task_waits_while_it_is_copied(tmp_path: Path) -> None:
         await settled(answered(broker, 10), service)
         copy = await copying
         assert copy is not None
-        assert copy.draft.offsets == {(IN, 0): 5}
-        assert {int(state[part]) for part, state in copy.draft.changed.items()} == {15}
+        snapshot, _, _ = await copy.written
+        assert snapshot.offsets == {(IN, 0): 5}
+        store = Snapshots(str(tmp_path), "0")
+        assert {int(state[part]) for part, state in store.parts(snapshot).items()} == {15}
         await service.stop()
 
     asyncio.run(run())
