@@ -237,7 +237,6 @@ class History:
 
         ``until`` is the last reading.
         """
-        self.rewritten += 1
         before = self.index(step)
         # what was foreseen since then was corrected by what had come
         for past in (self.series[LOAD, :before], self.series[WEATHER, : before + self.grid.day]):
@@ -270,7 +269,6 @@ class History:
 
     def _repeat_first_week(self, at: int) -> None:
         """Let the first week, which ends here, stand in for the days before it."""
-        self.rewritten += 1
         week = _WEEK * self.grid.day
         first = at + 1 - week
         earlier = np.arange(first)
@@ -284,6 +282,7 @@ class History:
 
     def _anchor_anew(self, at: int) -> None:
         """Write anew what the loads up to here say about the days after each of them."""
+        self.rewritten += 1
         day, load = self.grid.day, self.series[LOAD]
         if self.same_time is None:
             self._anchor_all(at)
