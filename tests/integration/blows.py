@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.brokers import Broker
-    from tests.integration.outcome import Outcome, States
+    from tests.integration.outcome import Kept, Outcome
     from tests.integration.rows import Row
     from tests.integration.streaming import Stream
 
@@ -188,13 +188,13 @@ class Rig:
         self.stream.start(victim)
         self.ready_s.append(monotonic_s() - started_s)
 
-    def states(self, *others: Stream) -> States:
-        """Stop all services and return the arrays of their last snapshots, those of other streams among them."""
+    def states(self, *others: Stream) -> Kept:
+        """Stop all services and return the parts of their last snapshots, those of other streams among them."""
         self.stream.stop()
         return {
-            Share(kind, partitions): arrays
+            Share(kind, partitions): parts
             for kind in NAMES
-            for partitions, arrays in last_states(*self._state_dirs(kind, others)).items()
+            for partitions, parts in last_states(*self._state_dirs(kind, others)).items()
         }
 
     def _state_dirs(self, kind: str, others: Sequence[Stream]) -> list[Path]:

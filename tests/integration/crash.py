@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.integration.blows import Rig
     from tests.integration.brokers import Broker
     from tests.integration.lab import Act, Lab
-    from tests.integration.outcome import Outcome, States
+    from tests.integration.outcome import Kept, Outcome
 
 FROZEN_S = 60.0
 
@@ -47,7 +47,7 @@ def at_points(blows: list[Blow]) -> Act:
 def with_zombie(victim: str) -> Act:
     """Return what freezes a replica for a minute, while another does its work, and lets it go on."""
 
-    def act(running: Rig, lab: Lab) -> tuple[Outcome, States]:
+    def act(running: Rig, lab: Lab) -> tuple[Outcome, Kept]:
         first, meanwhile, rest = divided(lab.rows, 3)
         stream = running.stream
         running.send(first)
@@ -71,7 +71,7 @@ def with_promotion(victim: str, point: Point) -> Act:
     It is told of them at rest, so that they take over with the first reading that comes then.
     """
 
-    def act(running: Rig, lab: Lab) -> tuple[Outcome, States]:
+    def act(running: Rig, lab: Lab) -> tuple[Outcome, Kept]:
         first, deadly, second, rest = divided(lab.rows, 4)
         stream, blow = running.stream, Blow(victim, point)
         running.send(first)

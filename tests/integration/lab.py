@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from tests.integration.blows import Rig
-    from tests.integration.outcome import Outcome, States
+    from tests.integration.outcome import Kept, Outcome
 
-    Act = Callable[[Rig, "Lab"], tuple[Outcome, States]]
+    Act = Callable[[Rig, "Lab"], tuple[Outcome, Kept]]
 
 __all__ = ["OFF", "ON", "Lab", "Result", "Scenario", "at_kafka", "events_on", "parser_of", "run_all"]
 
@@ -133,12 +133,12 @@ class Lab:
         scenario: Scenario,
         undisturbed: Undisturbed,
         found: Outcome,
-        states: States,
+        states: Kept,
         running: Rig,
         leaks: list[str],
     ) -> Result:
         expected = undisturbed.states(states)
-        unlike = compare_states(expected, states)
+        unlike = compare_states(expected, undisturbed.resumed(states))
         differences = compare(undisturbed.whole, found)
         doubled = sum(difference.doubled for difference in differences)
         wrong = [str(difference) for difference in differences if difference.wrong] + unlike

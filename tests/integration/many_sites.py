@@ -100,7 +100,7 @@ def stream_sites(
         for site in sorted({site.name for site in every} | by_site.keys())  # one at a time: all take gigabytes
         for difference in compare(undisturbed.of(site), by_site.get(site, nothing))
     ]
-    unlike = compare_states(undisturbed.states(states), states)
+    unlike = compare_states(undisturbed.states(states), undisturbed.resumed(states))
     records = sum(map(len, found.values()))
     return Comparison.of(differences, unlike, sites=sites, rows=len(rows), records=records, stream_s=stream_s)
 

@@ -30,6 +30,7 @@ __all__ = [
     "Difference",
     "Fact",
     "Follower",
+    "Kept",
     "Outcome",
     "Share",
     "States",
@@ -66,6 +67,8 @@ class Share(NamedTuple):
         return f"{self.service} {','.join(map(str, self.partitions))}"
 
 
+Parts = dict[str, dict[str, "NDArray[Any]"]]  # the arrays of each part of a state, by name
+Kept = dict[Share, Parts]  # as they stand in the last snapshots: a part may be older than another
 States = dict[Share, dict[str, "NDArray[Any]"]]  # the arrays of each share, by name
 
 
@@ -298,16 +301,16 @@ def _leaves(path: str, value: Any) -> list[tuple[str, object]]:
     return [(path, value)]
 
 
-def last_states(*state_dirs: Path) -> dict[tuple[int, ...], dict[str, NDArray[Any]]]:
-    """Return the arrays of the snapshots that have come farthest in their topics, by the partitions that each is of."""
+def last_states(*state_dirs: Path) -> dict[tuple[int, ...], Parts]:
+    """Return the parts of the snapshots that have come farthest in their topics, by the partitions that each is of."""
     folders = {file.parent for state in state_dirs for file in (state / "snapshots").rglob("*.snapshot")}
     stores = [Snapshots(str(folder.parent), folder.name) for folder in sorted(folders)]
     snapshots = [(store, store.read(name)) for store in stores for name in store.names()]
-    found: dict[tuple[int, ...], dict[str, NDArray[Any]]] = {}
+    found: dict[tuple[int, ...], Parts] = {}
     for store, snapshot in sorted(snapshots, key=lambda one: -sum(one[1].offsets.values())):
         partitions = {number for topic, number in snapshot.offsets if topic.endswith(READ)}
         if not any(partitions & set(others) for others in found):
-            found[tuple(sorted(partitions))] = flat(store.parts(snapshot))
+            found[tuple(sorted(partitions))] = store.parts(snapshot)
     return found
 
 

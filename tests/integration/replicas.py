@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.integration.blows import Rig
     from tests.integration.lab import Act, Lab
-    from tests.integration.outcome import Outcome, States
+    from tests.integration.outcome import Kept, Outcome
     from tests.integration.rows import Row
     from tests.integration.streaming import Stream
 
@@ -49,7 +49,7 @@ class Step(NamedTuple):
 def in_turn(steps: Sequence[Step]) -> Act:
     """Return what makes the changes one after the other under load."""
 
-    def act(running: Rig, lab: Lab) -> tuple[Outcome, States]:
+    def act(running: Rig, lab: Lab) -> tuple[Outcome, Kept]:
         first, *others = divided(lab.rows, len(steps) + 1)
         running.send(first)
         found = []

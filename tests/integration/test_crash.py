@@ -46,7 +46,7 @@ def test_services_killed_at_their_work_end_as_undisturbed(
             wrong += [f"{struck}: {each}" for each in unlike if each.wrong or (each.once and each.doubled)]
             before.update(said for facts in found.values() for said in facts)
         states = running.states()
-    wrong += compare_states(undisturbed.states(states), states)
+    wrong += compare_states(undisturbed.states(states), undisturbed.resumed(states))
     assert {share.service for share in states} == set(NAMES)
     assert not wrong
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from shared.runtime.records import Outgoing
     from shared.runtime.service import Service
     from shared.runtime.state import Core
-    from tests.integration.outcome import Outcome, States
+    from tests.integration.outcome import Kept, Outcome, Parts, States
     from tests.integration.rows import Row
 
     Arrays = dict[str, dict[str, NDArray[Any]]]  # of each service, by name
@@ -119,6 +119,15 @@ class Undisturbed:
                 wanted.add(Share(name, tuple(sorted(missing))))
         return {share: self._arrays(share.partitions)[share.service] for share in wanted}
 
+    def resumed(self, kept: Kept) -> States:
+        """Return the arrays of cores that go on from what was kept."""
+        return {share: self._resumed(share.service, parts) for share, parts in kept.items()}
+
+    def _resumed(self, service: str, parts: Parts) -> dict[str, NDArray[Any]]:
+        core = _resumable(self._services[service].make_core())
+        core.resume(parts)
+        return _arrays_of(core)
+
     def _arrays(self, partitions: Collection[int]) -> Arrays:
         """Return the arrays of the cores that have seen what is on some partitions."""
         sites = frozenset(site for site, partition in self._places.items() if partition in partitions)
@@ -135,14 +144,18 @@ class Undisturbed:
         )
         keys = {site.encode() for site in sites}
         parts = [_part(cores, [record for record in raw if record.key in keys]) for raw in self._raw]
-        return parts, {name: _state(core) for name, core in cores.items()}
+        return parts, {name: _arrays_of(_resumable(core)) for name, core in cores.items()}
 
 
-def _state(core: Core) -> dict[str, NDArray[Any]]:
+def _resumable(core: Core) -> Resumable:
     resumable: Core | Resumable = core
     if not isinstance(resumable, Resumable):
         raise TypeError("a core cannot tell its state")
-    return flat({part: resumable.state(part) for part in resumable.parts()})
+    return resumable
+
+
+def _arrays_of(core: Resumable) -> dict[str, NDArray[Any]]:
+    return flat({part: core.state(part) for part in core.parts()})
 
 
 def _sent(rows: Sequence[Row], ends: Counter[int]) -> list[_Record]:
