@@ -197,7 +197,7 @@ def test_a_service_that_dies_ends_the_demo_with_its_last_log_lines(tetouan: Comm
 @pytest.mark.parametrize(
     ("args", "settings", "line"),
     [
-        (("demo",), {"TETOUAN_ZONES": "9"}, "TETOUAN_ZONES='9': name one or more different zones of 1, 2, 3"),
+        (("demo",), {"TETOUAN_ZONES": "9"}, "TETOUAN_ZONES=9: tetouan has no load of zone 9: set it to some of 1,2,3"),
         (("demo",), {"TETOUAN_STATE_DIR": "/proc/nowhere"}, "set TETOUAN_STATE_DIR to a folder of yours"),
         (("demo", "--data", "/nowhere.csv"), {}, "/nowhere.csv"),
         (("demo", "--data", "synthetic", "--from", "2018-01-05"), {}, "too few for zone-demand"),
