@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from shared.forecasting.state import below, fields_of, give, joined, known, refuse_misfit, whole_number
+from shared.forecasting.state import below, copied, fields_of, give, joined, known, refuse_misfit, whole_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,13 +39,14 @@ def test_the_fields_of_a_dataclass_come_back() -> None:
     assert isinstance(new.step, int)
 
 
-def test_neither_side_shares_memory() -> None:
-    """What happens after a state was given or taken does not show in it."""
+def test_a_state_that_is_given_or_copied_shares_no_memory() -> None:
+    """What happens to the part later shows in its fields, and neither in a copy of them nor in who was given them."""
     old, new = Fold(2), Fold(2)
     state = fields_of(old)
+    copy = copied(state)
     give(new, state)
-    old.rows[0] = new.rows[1] = 5
-    assert state["rows"].tolist() == [0, 0]
+    old.rows[0], new.rows[1] = 5, 7
+    assert (state["rows"].tolist(), copy["rows"].tolist(), new.rows.tolist()) == ([5, 0], [0, 0], [0, 7])
 
 
 def test_parts_are_told_apart_by_the_dot() -> None:
