@@ -78,13 +78,14 @@ class Asked(Protocol):
         """
 
     def stop(self) -> None:
-        """End what asks; whoever waits for an answer gets none."""
+        """Stop asking; callers that still wait get ``RegistryError``."""
 
 
 class Asking:
     """The registry of the settings.
 
-    All questions go to one process that is begun with the first of them. A registry that nobody has made has nothing.
+    One helper process answers all questions; the first question starts it. A registry that nobody has made is
+    not asked: it holds no models.
     """
 
     def __init__(self, settings: ForecasterSettings) -> None:

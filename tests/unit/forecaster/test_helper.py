@@ -23,9 +23,9 @@ for line in sys.stdin:
     word = line.strip()
     if word == "die":
         sys.exit("the last line")
-    if word == "sleep":
-        import time
-        time.sleep(600)
+    if word == "hang":
+        import threading
+        threading.Event().wait()
     print(os.getpid() if word == "pid" else word, flush=True)
 """
 PATIENCE_S = 30.0
@@ -71,7 +71,7 @@ def test_one_that_does_not_answer_is_ended(helper: Helper) -> None:
     """The question after it is answered by another."""
     pid = int(helper.ask(b"pid", PATIENCE_S))
     with pytest.raises(TimeoutError, match="no answer within 0 s"):
-        helper.ask(b"sleep", 0.05)
+        helper.ask(b"hang", 0.05)
     require_gone(pid)
     assert helper.ask(b"again", PATIENCE_S) == b"again\n"
 
@@ -80,7 +80,7 @@ def test_a_stop_does_not_wait_for_an_answer(helper: Helper) -> None:
     """Who waits for one gets none, and nobody who asks later."""
     pid = int(helper.ask(b"pid", PATIENCE_S))
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(helper.ask, b"sleep", 600)
+        waiting = pool.submit(helper.ask, b"hang", 600)
         helper.stop()
         with pytest.raises(HelperDiedError):
             waiting.result(PATIENCE_S)

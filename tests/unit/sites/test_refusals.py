@@ -53,18 +53,6 @@ FITS = {
 FOREIGN = re.compile(r"[Ii]nput|valid |instance|tuple|dictionary|datetime\.|True|None|validation|pydantic|pattern")
 
 
-@pytest.fixture
-def written(tmp_path: Path) -> Callable[[str], Path]:
-    """Write a file of sites and return its path."""
-
-    def write(text: str) -> Path:
-        path = tmp_path / "sites.toml"
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return write
-
-
 def alcala(**changed: str) -> str:
     """Return the table of a site with some keys changed."""
     return "[alcala]\n" + "".join(f"{key} = {value}\n" for key, value in {**WHOLE, **changed}.items())

@@ -76,18 +76,6 @@ columns = {"Load" = "zone_1_kw"}
 """
 
 
-@pytest.fixture
-def written(tmp_path: Path) -> Callable[[str], Path]:
-    """Write a file of sites and return its path."""
-
-    def write(text: str) -> Path:
-        path = tmp_path / "sites.toml"
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return write
-
-
 def test_the_site_of_the_package_is_a_file_like_any_other() -> None:
     """What the file beside the module says of Tetouan, to the last number; it is the only site that is built in."""
     assert known_sites() == {BUILT_IN: TETOUAN}
