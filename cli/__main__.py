@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from cli.options import with_hints
+from cli.outputs import output_file, output_folder, require_different, whole, whole_files
 from shared.data.hints import Hints  # noqa: TC001 - the options are made from what stands in the signatures
 
 if TYPE_CHECKING:
@@ -30,34 +31,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-
-def _writable(text: str) -> Path:
-    """Return the path of a file that can be written, so that nothing is computed in vain."""
-    file = Path(text)
-    if file.is_dir():
-        raise typer.BadParameter(f"{text!r} is a folder: name a file in it")
-    try:
-        file.touch()
-    except OSError as error:
-        raise typer.BadParameter(
-            f"cannot write {text!r} ({os.strerror(error.errno or 0)}): name another file"
-        ) from None
-    return file
-
-
-def _writable_folder(text: str) -> Path:
-    """Return the path of a folder that files can be written to, made where it is missing."""
-    folder = Path(text)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise typer.BadParameter(
-            f"cannot make {text!r} ({os.strerror(error.errno or 0)}): name another folder"
-        ) from None
-    if not os.access(folder, os.W_OK):
-        raise typer.BadParameter(f"cannot write into {text!r}: name another folder")
-    return folder
 
 
 def _moment(text: str) -> datetime:
@@ -88,11 +61,11 @@ PriorFile = Annotated[
 ]
 JsonFile = Annotated[
     Path | None,
-    typer.Option("--json", parser=_writable, help="Write the result to this file.", metavar="FILE"),
+    typer.Option("--json", parser=output_file, help="Write the result to this file.", metavar="FILE"),
 ]
 HtmlFile = Annotated[
     Path | None,
-    typer.Option("--html", parser=_writable, help="Write the report to this file, one page.", metavar="FILE"),
+    typer.Option("--html", parser=output_file, help="Write the report to this file, one page.", metavar="FILE"),
 ]
 Zone = Annotated[
     int | None, typer.Option(min=1, help="The zone (default: the first of TETOUAN_ZONES, or of a guessed site).")
@@ -138,7 +111,9 @@ def demo(
     json_file: JsonFile = None,
     picture: Annotated[
         Path | None,
-        typer.Option(parser=_writable, help="Write the last screen of the live view to this file.", metavar="FILE.svg"),
+        typer.Option(
+            parser=output_file, help="Write the last screen of the live view to this file.", metavar="FILE.svg"
+        ),
     ] = None,
 ) -> None:
     """Everything on this machine with Python alone: broker, services, replay; ends by itself with --days."""
@@ -149,6 +124,7 @@ def demo(
     from shared.runtime.settings import Settings, load
 
     console, settings = Console(stderr=True), load(Settings)
+    require_different({"--json": json_file, "--picture": picture} | _read(data, settings))
     if data or settings.data:
         from cli.provision import settled  # reading a file takes what a demo of the year need not load so early
 
@@ -195,6 +171,7 @@ def replay(
     from shared.runtime import logs
 
     settings, console = _settings_of_current_demo(), Console(stderr=True)
+    require_different({"--json": json_file} | _read(data, settings))
     logs.configure("replay", settings.log_format, settings.log_level)
     settings = settled(data or settings.data, settings, console, hints)
     window = ReplayWindow(start, until, days, hints.dialect)
@@ -243,7 +220,7 @@ def topics() -> None:
 
 @app.command()
 def schemas(
-    out: Annotated[Path, typer.Option(file_okay=False, help="The folder to write to.")] = Path("docs/schemas"),
+    out: Annotated[Path, typer.Option(help="The folder to write to.", metavar="FOLDER")] = Path("docs/schemas"),
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where a file differs.")] = False,
 ) -> None:
     """Write the JSON Schema of every message, and the AsyncAPI document of the topics."""
@@ -255,10 +232,10 @@ def schemas(
         wrong = complaints(out, texts)
         sys.stderr.write("".join(f"{line}\n" for line in wrong))
         raise typer.Exit(1 if wrong else 0)
-    out.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        (out / name).write_text(text, encoding="utf-8", newline="\n")
-        sys.stdout.write(f"wrote {out / name}\n")
+    with whole_files(output_folder(str(out))) as drafts:
+        for name, text in texts.items():
+            (drafts / name).write_text(text, encoding="utf-8", newline="\n")
+    sys.stdout.write("".join(f"wrote {out / name}\n" for name in texts))
 
 
 @app.command()
@@ -274,7 +251,7 @@ def train(
     prior: Annotated[
         Path | None,
         typer.Option(
-            parser=_writable,
+            parser=output_file,
             help="Register nothing: write what all of TETOUAN_ZONES (default: those of the site's table, without one "
             "all columns of load) teach together to this file, for a new site.",
             metavar="FILE",
@@ -288,6 +265,7 @@ def train(
     from shared.runtime.settings import Settings, load
 
     console, settings = Console(stderr=True), load(Settings)
+    require_different({"--prior": prior, "--json": json_file} | _read(data, settings))
     if prior:
         options = TrainOptions(data, until, hints, if_missing=if_missing, accept_refused=accept_refused)
         result = run_train_prior(options, prior, settings, console)
@@ -309,7 +287,7 @@ def backtest(
     json_file: JsonFile = None,
     csv_folder: Annotated[
         Path | None,
-        typer.Option("--csv", parser=_writable_folder, help="Write the tables to this folder.", metavar="FOLDER"),
+        typer.Option("--csv", parser=output_folder, help="Write the tables to this folder.", metavar="FOLDER"),
     ] = None,
     html_file: HtmlFile = None,
     accept_refused: AcceptRefused = False,
@@ -323,10 +301,9 @@ def backtest(
     from cli.replaying import ReplayWindow
     from shared.runtime.settings import Settings, load
 
-    if json_file is not None and html_file is not None and json_file.resolve() == html_file.resolve():
-        raise typer.BadParameter(f"--json and --html both name {str(html_file)!r}: give each a file of its own")
-    window, reports = ReplayWindow(start, until, None, hints), BacktestReports(csv_folder, html_file)
     settings, console = load(Settings), Console(stderr=True)
+    require_different({"--json": json_file, "--html": html_file} | _read(data, settings, prior))
+    window, reports = ReplayWindow(start, until, None, hints), BacktestReports(csv_folder, html_file)
     result = run_backtest(data, zone, window, reports, settings, console, accept_refused=accept_refused, prior=prior)
     _write(json_file, result)
 
@@ -338,7 +315,7 @@ def forecast(
     data: Data = None,
     zone: Zone = None,
     csv_file: Annotated[
-        Path | None, typer.Option("--csv", parser=_writable, help="Write every lead to this file.", metavar="FILE")
+        Path | None, typer.Option("--csv", parser=output_file, help="Write every lead to this file.", metavar="FILE")
     ] = None,
     json_file: JsonFile = None,
     html_file: HtmlFile = None,
@@ -349,11 +326,11 @@ def forecast(
     from cli.forecasting import ForecastOptions, run_forecast
     from shared.runtime.settings import Settings, load
 
-    files = [file.resolve() for file in (csv_file, json_file, html_file) if file is not None]
-    if len(set(files)) < len(files):
-        raise typer.BadParameter("--csv, --json and --html name one file twice: give each a file of its own")
+    settings = load(Settings)
+    written = {"--csv": csv_file, "--json": json_file, "--html": html_file}
+    require_different(written | _read(data, settings, prior))
     options = ForecastOptions(data, zone, hints, csv_file, html_file, accept_refused, prior)
-    _write(json_file, run_forecast(options, load(Settings), Console(stderr=True)))
+    _write(json_file, run_forecast(options, settings, Console(stderr=True)))
 
 
 def _settings_of_current_demo() -> Settings:
@@ -373,9 +350,17 @@ def _settings_of_current_demo() -> Settings:
     )
 
 
+def _read(data: str | None, settings: Settings, prior: Path | None = None) -> dict[str, Path | None]:
+    """Return the files that a command reads, by what names them: no output may be one of them."""
+    named = {"--data": data, "TETOUAN_DATA": settings.data if data is None else None}
+    inputs = {"--prior": prior, "TETOUAN_PRIOR": settings.prior if prior is None else None}
+    return inputs | {name: None if file in (None, "synthetic") else Path(file) for name, file in named.items()}
+
+
 def _write(file: Path | None, result: dict[str, object]) -> None:
     if file is not None:
-        file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        with whole(file) as draft:
+            draft.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from rich.console import Console
 
 from backtest.run import backtest
+from cli.outputs import whole, whole_files
 from cli.printing import print_whole
 from cli.provision import prior_for, steps_shown, year_for, zone_for
 from shared.data.year import DataError
@@ -33,15 +34,15 @@ class BacktestReports:
 
     def write(self, result: Backtest) -> None:
         """Write what was asked for; raises ``Refused`` where a file cannot be written."""
-        try:
-            if self.csv_folder:
-                result.write_csv(self.csv_folder)
-            if self.html_file:
-                from backtest.page import page_of  # noqa: PLC0415 - Plotly takes a second that the table need not wait
+        if self.csv_folder:
+            with whole_files(self.csv_folder) as drafts:
+                result.write_csv(drafts)
+        if self.html_file:
+            from backtest.page import page_of  # noqa: PLC0415 - Plotly takes a second that the table need not wait
 
-                self.html_file.write_text(page_of(result), encoding="utf-8")
-        except OSError as error:
-            raise Refused(f"cannot write {error.filename} ({error.strerror}): name another place") from None
+            page = page_of(result)
+            with whole(self.html_file) as draft:
+                draft.write_text(page, encoding="utf-8")
 
 
 def run_backtest(  # noqa: PLR0913 - each is an option of the command

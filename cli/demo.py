@@ -19,6 +19,7 @@ from backtest.record import Record
 from cli.audit import GROUP, Audit
 from cli.children import Children
 from cli.live import LiveView, Stream, merged_readings
+from cli.outputs import whole
 from cli.replaying import ReplayWindow
 from cli.runs import announced, new_run
 from cli.summary import balanced, show_summary, summary
@@ -270,7 +271,8 @@ class _Demo:
         deadline_s = monotonic_s() + REST_S
         while audit.poll(QUIET_S) and monotonic_s() < deadline_s:
             pass
-        view.save_picture(picture)
+        with whole(picture) as draft:
+            view.save_picture(draft)
 
     def _say(self, text: str) -> None:
         """Print a remark, or keep it until the live view has left the terminal."""
@@ -310,10 +312,10 @@ class _Demo:
         return outcomes == int(self._replayed()["sent"]) + self._others_sent(audit)
 
     def _replayed(self) -> dict[str, Any]:
-        """Return the summary of the replay; its file is empty until it has ended."""
+        """Return the summary of the replay; there is none until it has ended."""
         file = self._run_dir / "replay.json"
-        written = file.read_text(encoding="utf-8") if file.exists() else ""
-        return {"sent": 0, "waited_s": 0.0, **json.loads(written or "{}")}
+        written = file.read_text(encoding="utf-8") if file.exists() else "{}"
+        return {"sent": 0, "waited_s": 0.0, **json.loads(written)}
 
     def _others_sent(self, audit: Audit) -> int:
         """Return how many records came on the raw topic that are not of the replay; 0 while it runs."""
@@ -344,11 +346,11 @@ class _Demo:
             "first_forecast_s": self._first_forecast_s,
             "wall_s": round(monotonic_s() - self._options.started_s, 1),
         }
-        text = json.dumps(result, indent=1)
+        show_summary(result, audit, Console())
         for path in (self._run_dir / "summary.json", self._options.json_file):
             if path is not None:
-                path.write_text(text + "\n", encoding="utf-8")
-        show_summary(result, audit, Console())
+                with whole(path) as draft:
+                    draft.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         return 0 if balanced(result) else 1
 
     def _stay_up(self, audit: Audit) -> None:

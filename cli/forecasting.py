@@ -12,6 +12,7 @@ from rich.table import Table
 from backtest.ahead import look_ahead
 from cli.chart import chart, legend
 from cli.live import curves_of
+from cli.outputs import whole
 from cli.printing import print_whole
 from cli.provision import prior_for, steps_shown, year_for, zone_for
 from shared.data.year import DataError
@@ -55,15 +56,15 @@ def run_forecast(options: ForecastOptions, settings: Settings, console: Console)
         except DataError as error:
             raise Refused(str(error)) from None
     _show(ahead, Console())  # results go to standard output, what leads to them to standard error
-    try:
-        if options.csv_file:
-            ahead.frame.to_csv(options.csv_file, index=False, float_format=FLOAT_FORMAT)
-        if options.html_file:
-            from backtest.page import page_of_ahead  # noqa: PLC0415 - Plotly takes a second that the table need not wait
+    if options.csv_file:
+        with whole(options.csv_file) as draft:
+            ahead.frame.to_csv(draft, index=False, float_format=FLOAT_FORMAT)
+    if options.html_file:
+        from backtest.page import page_of_ahead  # noqa: PLC0415 - Plotly takes a second that the table need not wait
 
-            options.html_file.write_text(page_of_ahead(ahead), encoding="utf-8")
-    except OSError as error:
-        raise Refused(f"cannot write {error.filename} ({error.strerror}): name another place") from None
+        page = page_of_ahead(ahead)
+        with whole(options.html_file) as draft:
+            draft.write_text(page, encoding="utf-8")
     return ahead.to_json()
 
 

@@ -158,7 +158,7 @@ class LiveView:
     def save_picture(self, file: Path) -> None:
         """Write the newest screen as an SVG of 110 columns and 36 lines."""
         if not self._begun:
-            self.say(f"no picture: no forecast has come, so {file} stays empty")
+            self.say("no picture is written: no forecast has come")
             return
         self._asking.ask()
         width, height = PICTURE

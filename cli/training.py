@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from backtest.run import books_of
+from cli.outputs import whole
 from cli.provision import steps_shown, year_for, zones_for
 from services.trainer.history import History
 from shared.data.year import DataError
@@ -104,11 +105,10 @@ def run_train_prior(options: TrainOptions, file: Path, settings: Settings, conso
             if not options.accept_refused:
                 books_of(year, zones[0], end, progress).require_few_refused(year.label)
             prior = train_prior(year, end, zones, progress)
-        prior.save(file)
     except DataError as error:
         raise Refused(str(error)) from None
-    except OSError as error:
-        raise Refused(f"cannot write {file} ({error.strerror}): name another place") from None
+    with whole(file) as draft:
+        prior.save(draft)
     source, left = prior.source, [str(zone) for zone in year.site.load_zones if zone not in zones]
     other = f"; not of zones {', '.join(left)}, see TETOUAN_ZONES" if left else ""
     Console().print(f"{file}: a prior of {source}{other}", soft_wrap=True, highlight=False, markup=False)
