@@ -24,7 +24,7 @@ app = typer.Typer(
     name="tetouan",
     help="Real-time electricity demand forecasts for the zones of Tetouan, or of your own site, streamed over Kafka.",
     epilog=(
-        "Settings are environment variables, listed in the README: TETOUAN_SITES=FILE.toml TETOUAN_SITE=NAME "
+        "Settings are environment variables, listed in docs/reference.md: TETOUAN_SITES=FILE.toml TETOUAN_SITE=NAME "
         "TETOUAN_ZONES=1,2 for a site of your own."
     ),
     no_args_is_help=True,

@@ -54,10 +54,11 @@ class Settings(BaseSettings):
         default="127.0.0.1:9092", description="address of the Kafka brokers, host:port[,host:port]"
     )
     kafka_security: Security = Field(
-        default="PLAINTEXT", description="how the brokers are spoken to: `PLAINTEXT SSL SASL_PLAINTEXT SASL_SSL`"
+        default="PLAINTEXT",
+        description="how the brokers are spoken to: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT`, `SASL_SSL`",
     )
     kafka_sasl_mechanism: Mechanism | None = Field(
-        default=None, description="how user and password are shown: `PLAIN SCRAM-SHA-256 SCRAM-SHA-512`"
+        default=None, description="how user and password are shown: `PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`"
     )
     kafka_username: str | None = Field(default=None, description="the user on the brokers, with SASL")
     kafka_password: SecretStr | None = Field(default=None, description="the password of the user")
@@ -96,7 +97,8 @@ class Settings(BaseSettings):
     group_instance_id: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9._-]+$",
-        description="a name of its own for each replica, so that one that was killed rejoins its group at once",
+        description="a name of its own for each replica, so that one that was killed rejoins its group at once; one "
+        "that stops keeps its partitions for ten seconds",
     )
     sites: Path | None = Field(
         default=None, description="a TOML file with sites of your own, or with changes to the one that is built in"
@@ -104,13 +106,16 @@ class Settings(BaseSettings):
     site: str = Field(default=BUILT_IN, description="the site that a command works on; services serve all of the table")
     zones: Annotated[tuple[int, ...], NoDecode] = Field(
         default_factory=lambda given: _zones_of(given["sites"], given["site"]),
-        description="the zones that a command works on, such as 1,2,3; default: those of the site's table",
+        description="the zones that a command works on, such as `1,2,3`; default: those of the site's table",
     )
     coverages: Annotated[tuple[float, ...], NoDecode] = Field(
-        default=(0.8, 0.9), description="intervals of each forecast: some of 0.5, 0.8, 0.9, 0.95, always 0.9"
+        default=(0.8, 0.9), description="the intervals of each forecast: some of 0.5, 0.8, 0.9, 0.95, always 0.9"
     )
     max_gap_days: int = Field(
-        default=30, ge=1, le=3650, description="a reading later than this after the last one is refused"
+        default=30,
+        ge=1,
+        le=3650,
+        description="a reading later than this after the last one is refused; six in a row are the new truth",
     )
     max_rejected_share: float = Field(
         default=0.5,
@@ -119,42 +124,53 @@ class Settings(BaseSettings):
         description="a service of whose last 50 records a larger share are dead letters is not ready; 1: never",
     )
     data: str | None = Field(
-        default=None, description="the year: a CSV or Parquet file, or `synthetic`; else cache, download, synthetic"
+        default=None,
+        description="the year: a CSV or Parquet file, also packed, or `synthetic`; default: the cache, else a "
+        "download, else `synthetic`",
     )
     data_url: str | None = Field(
-        default=None, description="address of the published year (zip); default: the UCI repository"
+        default=None, description="address that the year is downloaded from, a zip file; default: the UCI repository"
     )
-    state_dir: Path = Field(default=Path(".tetouan"), description="where cache, registry and results of demos lie")
+    state_dir: Path = Field(
+        default=Path(".tetouan"), description="where cache, model registry, logs and results of demos lie"
+    )
     snapshots: str | None = Field(
         default=None,
-        description="where states are kept: a folder, or a place that `fsspec` knows; default: in the state folder",
+        description="where states are kept: a folder, or a place that `fsspec` knows; default: `snapshots` in the "
+        "state folder",
     )
     snapshot_every_s: float = Field(
         default=10.0, ge=0.1, le=86400, description="seconds between two snapshots of the state while readings come in"
     )
     mlflow_uri: str | None = Field(
-        default=None, description="MLflow tracking address; default: SQLite in the state folder"
+        default=None, description="the MLflow tracking server; default: SQLite in the state folder"
     )
     model_tags: Annotated[tuple[Annotated[str, Field(pattern="^[^=]+=.+$")], ...], NoDecode] = Field(
-        default=(), description="run the newest model versions with these tags, name=value, instead of the champions"
+        default=(),
+        description="run the newest model versions with these tags, such as `as_of=2017-10-19T04:30:00+00:00`, instead "
+        "of the champions",
     )
     models_wait_s: float = Field(
         default=240.0,
         ge=0,
         le=86400,
         description="how long a site's first reading waits for the registry to answer, and how long after its start a "
-        "forecaster without a snapshot waits for the registry's first champions; then sites begin without",
+        "forecaster without a snapshot waits for the registry's first champions; then sites begin without, from the "
+        "readings alone, and take their champions over when they come; 0: nothing waits",
     )
     prior: Path | None = Field(
         default=None,
         description="a file of `tetouan train --prior` that sites without champions begin with, and `backtest` and "
-        "`forecast` where no --prior is given",
+        "`forecast` where no `--prior` is given",
     )
     report_every_hours: int = Field(
         default=24, ge=0, le=8760, description="hours of event time between two reports of the monitor; 0: none"
     )
     patience_days: int = Field(
-        default=35, ge=1, description="days of event time that the monitor's readings may be ahead of their forecasts"
+        default=35,
+        ge=1,
+        description="days of event time that the monitor's readings may be ahead of the forecasts that it waits for: "
+        "more where years are replayed as fast as they go; 8 kB a day and zone while they wait",
     )
     report_dir: Path | None = Field(
         default=None, description="where reports are written; default: `reports` in the state folder"
@@ -167,14 +183,17 @@ class Settings(BaseSettings):
     http_fd: int | None = Field(
         default=None, ge=3, description="an inherited socket that listens already, in place of host and port"
     )
-    log_format: Literal["console", "json"] = Field(default="console", description="how log lines look")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="the least level logged"
+    log_format: Literal["console", "json"] = Field(
+        default="console", description="how log lines look: `console` or `json`"
     )
-    max_lag: int = Field(default=0, ge=0, description="readings the replay may be ahead of the consumers; 0: no limit")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="the least level logged: `debug`, `info`, `warning`, `error`"
+    )
+    max_lag: int = Field(default=0, ge=0, description="records the replay may be ahead of the consumers; 0: no limit")
     lag_groups: Annotated[tuple[str, ...], NoDecode] = Field(
         default_factory=lambda given: tuple(_group(given.get("group"), service) for service in _WATCHED),
-        description="consumer groups that `max_lag` watches; default: those of the three services, with `group`",
+        description="the consumer groups that `TETOUAN_MAX_LAG` watches, such as `ingestor,north-forecaster`; default: "
+        "those of ingestor, forecaster and monitor, with `TETOUAN_GROUP`",
     )
 
     @field_validator("zones", "coverages", "model_tags", "lag_groups", mode="before")
@@ -341,7 +360,7 @@ def unknown_variables() -> list[str]:
 
     What Kubernetes tells of its services is passed over.
     """
-    return [f"{name} is no setting and is ignored: see the settings table of the README" for name in _unknown()]
+    return [f"{name} is no setting and is ignored: see docs/reference.md" for name in _unknown()]
 
 
 def _known() -> set[str]:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import deploy
+from deploy.exposition import SERVICES, exposition
 from deploy.grafana.dashboard import dashboard_json
-from tests.exposition import SERVICES, exposition
 
 CONFIG = Path(deploy.__file__).parent / "prometheus" / "prometheus.yml"
 GRAFANA = {"$__rate_interval": "20s", "${zone}": "2"}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     [
         (
             "TETOUAN_VERSION",
-            "tetouan: TETOUAN_VERSION is no setting and is ignored: see the settings table of the README\n",
+            "tetouan: TETOUAN_VERSION is no setting and is ignored: see docs/reference.md\n",
         ),
         ("TETOUAN_MONITOR_SERVICE_HOST", ""),
     ],

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from deploy.exposition import labels_by_name
 from deploy.grafana.dashboard import FILE, dashboard_json
 from shared.forecasting.leads import NOMINAL_MINUTES
 from shared.forecasting.scores import WINDOWS_DAYS
-from tests.exposition import labels_by_name
 
 DASHBOARD = json.loads(dashboard_json())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,7 +10,8 @@ from shared.runtime import failpoints
 from shared.runtime.settings import PREFIX, Refused, Settings, load, unknown_variables
 from shared.sites.table import BUILT_IN
 
-README = Path(__file__).parents[3] / "README.md"
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_any_other_variable_is_ignored_with_a_line(monkeypatch: pytest.MonkeyPat
     """Others may use our prefix, too: the start goes on, and says that it does not know the variable."""
     monkeypatch.setenv(PREFIX + name, "x")
     load(Settings)
-    assert unknown_variables() == [f"{PREFIX}{name} is no setting and is ignored: see the settings table of the README"]
+    assert unknown_variables() == [f"{PREFIX}{name} is no setting and is ignored: see docs/reference.md"]
 
 
 def service_links(service: str, host: str = "10.0.171.239", port: int = 8002, kind: str = "tcp") -> dict[str, str]:
@@ -224,13 +224,6 @@ def test_the_registry_lies_in_the_state_folder_unless_a_server_is_named(tmp_path
     server = load(Settings, mlflow_uri="http://127.0.0.1:5000")
     assert server.registry_uri == "http://127.0.0.1:5000"
     assert server.artifact_root is None
-
-
-def test_the_readme_lists_every_setting_and_no_other() -> None:
-    """The table of the README has one row a setting."""
-    listed = re.findall(r"^\| `(TETOUAN_[A-Z_]+)`", README.read_text(encoding="utf-8"), re.MULTILINE)
-    known = [PREFIX + name.upper() for name in Settings.model_fields]
-    assert sorted(listed) == sorted([*known, PREFIX + "TEST_KAFKA", PREFIX + "TEST_KAFKA_SCRIPT"])
 
 
 def test_the_order_of_a_crash_test_is_no_unknown_setting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from shared.sites.table import BUILT_IN, known_sites, site
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-README = Path(__file__).parents[3] / "README.md"
+OWN_DATA = Path(__file__).parents[3] / "docs" / "own-data.md"
 
 TETOUAN = Site(
     name="tetouan",
@@ -383,9 +383,9 @@ def test_a_site_is_found_by_its_name(written: Callable[[str], Path]) -> None:
         site("atlantis", path)
 
 
-def test_the_example_of_the_readme_is_a_site(written: Callable[[str], Path]) -> None:
+def test_the_example_of_the_documents_is_a_site(written: Callable[[str], Path]) -> None:
     """What a reader copies works as it stands: another country, another step, a clock with summer time."""
-    (example,) = re.findall(r"^```toml\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    (example,) = re.findall(r"^```toml\n(.*?)^```", OWN_DATA.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     (name,) = known_sites(written(example)).keys() - {BUILT_IN}
     place = known_sites(written(example))[name]
     assert (place.step_minutes, place.country, place.time_zone) == (15, "ES", "Europe/Madrid")

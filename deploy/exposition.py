@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric
 
-__all__ = ["SERVICES", "exposition", "labels_by_name"]
+__all__ = ["SERVICES", "declared_in", "exposition", "labels_by_name"]
 
 SERVICES = ("ingestor", "forecaster", "monitor")
 
@@ -41,7 +41,8 @@ class _Declared(CollectorRegistry):
             yield family
 
 
-def _declared(service: str) -> CollectorRegistry:
+def declared_in(service: str) -> CollectorRegistry:
+    """Return a registry with what the service declares, each with a sample of every label."""
     registry = _Declared()
     PipelineMetrics(registry)
     DeadLetters(registry)
@@ -57,12 +58,12 @@ def _declared(service: str) -> CollectorRegistry:
 
 def exposition(service: str) -> bytes:
     """Return the text that Prometheus would scrape from the service."""
-    return generate_latest(new_registry()) + generate_latest(_declared(service))
+    return generate_latest(new_registry()) + generate_latest(declared_in(service))
 
 
 def labels_by_name() -> dict[str, frozenset[str]]:
     """Return the labels of every series that any service exports, by its name."""
-    registries = [new_registry(), *(_declared(service) for service in SERVICES)]
+    registries = [new_registry(), *(declared_in(service) for service in SERVICES)]
     return {
         sample.name: frozenset(sample.labels)
         for registry in registries
