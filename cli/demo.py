@@ -370,7 +370,9 @@ def _listener(host: str, wanted: int) -> socket.socket:
     except OSError as error:
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
             return socket.create_server((host, 0))
-        raise Refused(f"TETOUAN_HTTP_HOST={host!r} is no address of this machine ({error.strerror})") from None
+        raise Refused(
+            f"TETOUAN_HTTP_HOST={host!r} is no address of this machine ({error.strerror}): give one that is"
+        ) from None
 
 
 def _ready(client: httpx.Client, address: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -130,10 +131,20 @@ def _listener(settings: Settings) -> socket.socket:
             return socket.socket(fileno=settings.http_fd)
         return socket.create_server((settings.http_host, settings.http_port))
     except OSError as error:
-        where = settings.http_fd or f"{settings.http_host}:{settings.http_port}"
-        raise Refused(
-            f"cannot listen on {where} ({os.strerror(error.errno or 0)}): set TETOUAN_HTTP_PORT to a free port"
-        ) from None
+        raise Refused(_no_listener(settings, error)) from None
+
+
+def _no_listener(settings: Settings, error: OSError) -> str:
+    """Return why nothing can listen there, and which setting to change."""
+    if settings.http_fd is not None:
+        why = f"TETOUAN_HTTP_FD={settings.http_fd}: cannot listen on it ({error.strerror})"
+        return f"{why}: give a socket that listens, or take it away"
+    if error.errno in (errno.EADDRINUSE, errno.EACCES):
+        where = f"{settings.http_host}:{settings.http_port}"
+        return f"cannot listen on {where} ({error.strerror}): set TETOUAN_HTTP_PORT to a free port"
+    return (
+        f"TETOUAN_HTTP_HOST={settings.http_host!r} is no address of this machine ({error.strerror}): give one that is"
+    )
 
 
 def _application(service: Service, pipeline: Pipeline) -> Starlette:

@@ -15,6 +15,7 @@ from shared.contracts import topics
 from shared.forecasting.intervals import COVERAGES
 from shared.runtime import failpoints
 from shared.runtime.access import Access, Mechanism, Security
+from shared.runtime.wanted import wanted
 from shared.sites.table import BUILT_IN, known_sites
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ SCORED = 0.9
 
 _WATCHED = ("ingestor", "forecaster", "monitor")
 _LIKENESS = 0.75  # of two names without the prefix, from which on one looks like the other misspelt
+
+_NAME = re.compile(r"[A-Za-z0-9._-]*")
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+)(:\d{1,5})?")
+_TAG = re.compile(r"[^=]+=.+")
 
 # what Kubernetes puts into every container for each service of the namespace, here one named tetouan or tetouan-*
 _SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$")
@@ -75,7 +80,6 @@ class Settings(BaseSettings):
     kafka_key_password: SecretStr | None = Field(default=None, description="the password of the key, if it has one")
     topic_prefix: str = Field(
         default="",
-        pattern=r"^[A-Za-z0-9._-]*$",
         description="put before the names of topics and consumer groups, so that installations can share brokers",
     )
     partitions: int = Field(
@@ -91,12 +95,10 @@ class Settings(BaseSettings):
     )
     group: str | None = Field(
         default=None,
-        pattern=r"^[A-Za-z0-9._-]+$",
         description="put before the consumer group of a service, which is else its name: `north` makes `north-monitor`",
     )
     group_instance_id: str | None = Field(
         default=None,
-        pattern=r"^[A-Za-z0-9._-]+$",
         description="a name of its own for each replica, so that one that was killed rejoins its group at once; one "
         "that stops keeps its partitions for ten seconds",
     )
@@ -106,6 +108,7 @@ class Settings(BaseSettings):
     site: str = Field(default=BUILT_IN, description="the site that a command works on; services serve all of the table")
     zones: Annotated[tuple[int, ...], NoDecode] = Field(
         default_factory=lambda given: _zones_of(given["sites"], given["site"]),
+        examples=["1,2"],
         description="the zones that a command works on, such as `1,2,3`; default: those of the site's table",
     )
     coverages: Annotated[tuple[float, ...], NoDecode] = Field(
@@ -145,7 +148,7 @@ class Settings(BaseSettings):
     mlflow_uri: str | None = Field(
         default=None, description="the MLflow tracking server; default: SQLite in the state folder"
     )
-    model_tags: Annotated[tuple[Annotated[str, Field(pattern="^[^=]+=.+$")], ...], NoDecode] = Field(
+    model_tags: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="run the newest model versions with these tags, such as `as_of=2017-10-19T04:30:00+00:00`, instead "
         "of the champions",
@@ -169,6 +172,7 @@ class Settings(BaseSettings):
     patience_days: int = Field(
         default=35,
         ge=1,
+        le=3650,
         description="days of event time that the monitor's readings may be ahead of the forecasts that it waits for: "
         "more where years are replayed as fast as they go; 8 kB a day and zone while they wait",
     )
@@ -204,6 +208,34 @@ class Settings(BaseSettings):
         if not (parts := tuple(part.strip() for part in value.split(",") if part.strip())):
             raise ValueError("it names nothing: give one or more, with commas between them, or leave it out")
         return parts
+
+    @field_validator("kafka_bootstrap")
+    @classmethod
+    def _addresses(cls, addresses: str) -> str:
+        if not all(_ADDRESS.fullmatch(address.strip()) for address in addresses.split(",")):
+            raise ValueError("give host:port, with commas between several")
+        return addresses
+
+    @field_validator("data_url")
+    @classmethod
+    def _web_address(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ValueError("give http:// or https://, a host and a path; a file on this machine goes with --data")
+        return url
+
+    @field_validator("topic_prefix", "group", "group_instance_id")
+    @classmethod
+    def _kafka_name(cls, name: str | None) -> str | None:
+        if name is not None and not _NAME.fullmatch(name):
+            raise ValueError("Kafka takes letters, digits, dots, dashes and underscores alone: use these")
+        return name
+
+    @field_validator("model_tags")
+    @classmethod
+    def _named_tags(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := next((tag for tag in tags if not _TAG.fullmatch(tag)), None):
+            raise ValueError(f"{wrong!r} is no tag: give name=value, with commas between several")
+        return tags
 
     @field_validator("lag_groups")
     @classmethod
@@ -351,8 +383,12 @@ def load(kind: type[S], **overrides: object) -> S:
         reason = first["msg"].removeprefix("Value error, ")
         if not first["loc"]:  # of several settings together: it names them, and what is given holds secrets
             raise Refused(reason) from None
-        given = re.sub(r"//[^/@]*@", "//", repr(first["input"]))  # an address may hold user and password
-        raise Refused(f"{PREFIX}{str(first['loc'][0]).upper()}={given}: {reason}") from None
+        name, variable = str(first["loc"][0]), PREFIX + str(first["loc"][0]).upper()
+        if first["type"] != "value_error":
+            reason = f"give {wanted(kind.model_fields[name])}"
+        given = overrides.get(name, os.environ.get(variable, first["input"]))  # of several numbers the input is one
+        shown = re.sub(r"//[^/@]*@", "//", repr(given))  # an address may hold user and password
+        raise Refused(f"{variable}={shown}: {reason}") from None
 
 
 def unknown_variables() -> list[str]:

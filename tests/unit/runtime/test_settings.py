@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
     ("name", "value", "line"),
     [
         ("HTTP_PORT", "abc", "TETOUAN_HTTP_PORT='abc'"),
-        ("HTTP_PORT", "70000", "less than or equal to 65535"),
+        ("HTTP_PORT", "70000", "TETOUAN_HTTP_PORT='70000': give a whole number from 0 to 65535"),
         ("ZONES", "2,2", "TETOUAN_ZONES='2,2': name one or more different zones, such as 1,2"),
         ("ZONES", "0", "name one or more different zones"),
         ("ZONES", ",", "TETOUAN_ZONES=',': it names nothing: give one or more, with commas between them"),
-        ("ZONES", "two", "TETOUAN_ZONES"),
+        ("ZONES", "1,two", "TETOUAN_ZONES='1,two': give whole numbers with commas between them, such as 1,2"),
         ("SITE", "atlantis", "site 'atlantis' is not known: choose one of tetouan"),
         ("SITES", "/nowhere.toml", "TETOUAN_SITES='/nowhere.toml': No such file or directory: give the path"),
         (
@@ -30,7 +31,12 @@ if TYPE_CHECKING:
             "north",
             "consumer group 'north' reads no topic: give one of audit, forecaster, ingestor, monitor",
         ),
-        ("LOG_FORMAT", "xml", "'console' or 'json'"),
+        ("LOG_FORMAT", "xml", "TETOUAN_LOG_FORMAT='xml': give one of console, json"),
+        ("KAFKA_BOOTSTRAP", "broker:x", "give host:port, with commas between several"),
+        ("DATA_URL", "load.csv", "give http:// or https://, a host and a path"),
+        ("GROUP", "north east", "Kafka takes letters, digits, dots, dashes and underscores alone: use these"),
+        ("MODEL_TAGS", "as_of", "'as_of' is no tag: give name=value, with commas between several"),
+        ("MAX_REJECTED_SHARE", "nan", "give a number above 0 and up to 1"),
         ("ZONE", "2", "TETOUAN_ZONE is no setting: did you mean TETOUAN_ZONES?"),
     ],
 )
@@ -43,6 +49,26 @@ def test_a_bad_setting_is_refused_in_one_line_that_names_it(
         load(Settings)
     assert line in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+WRONG = "no such value"
+ANY = {
+    *("kafka_username", "kafka_password", "kafka_password_file", "kafka_ca", "kafka_certificate", "kafka_key"),
+    *("kafka_key_password", "data", "state_dir", "snapshots", "prior", "report_dir", "http_host"),
+}
+"""Settings that are any text: what it is worth is known where it is used."""
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields.keys() - ANY))
+def test_a_wrong_value_of_each_setting_is_told_in_plain_words(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """One line: the variable, its value, and what to give; no words of the library that reads it."""
+    monkeypatch.setenv(PREFIX + name.upper(), WRONG)
+    with pytest.raises(Refused) as refusal:
+        load(Settings)
+    said, told = str(refusal.value), f"{PREFIX}{name.upper()}={WRONG!r}: "
+    assert said.startswith(told)
+    assert re.search(r"\b(give|use|choose)\b", said.removeprefix(told))
+    assert not re.search(r"[Ii]nput|valid|pars|pattern|\n", said.removeprefix(told))
 
 
 @pytest.mark.parametrize(
