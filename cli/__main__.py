@@ -50,7 +50,11 @@ Data = Annotated[
     ),
 ]
 AcceptRefused = Annotated[
-    bool, typer.Option("--accept-refused", help="Go on where more than 1 % of the rows are no readings.")
+    bool,
+    typer.Option(
+        "--accept-refused",
+        help="Go on where more than 1 % of the rows are no readings, or the limits refuse most loads.",
+    ),
 ]
 PriorFile = Annotated[
     Path | None,

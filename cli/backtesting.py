@@ -11,7 +11,8 @@ from rich.console import Console
 from backtest.run import backtest
 from cli.outputs import whole, whole_files
 from cli.printing import print_whole
-from cli.provision import prior_for, steps_shown, year_for, zone_for
+from cli.provision import prior_for, require_loads, steps_shown, year_for, zone_for
+from services.trainer.candidates import TooFewReadingsError
 from shared.data.year import DataError
 from shared.runtime.settings import Refused
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from shared.runtime.settings import Settings
 
 __all__ = ["BacktestReports", "run_backtest"]
+
+BEGIN_WITH_A_PRIOR = "with --prior FILE, which `tetouan train --prior` makes of other zones, nine days in all will do"
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ def run_backtest(  # noqa: PLR0913 - each is an option of the command
     """Backtest one zone, show the table, write the reports and return the result."""
     year = year_for(data or settings.data, settings, console, window.hints)
     chosen = zone_for(zone, year, settings)
+    require_loads(year, [chosen], accept_refused=accept_refused)
     start, until = window.of(year)
     borrowed = prior_for(prior, settings, year)
     if borrowed:
@@ -74,6 +78,8 @@ def run_backtest(  # noqa: PLR0913 - each is an option of the command
                 accept_refused=accept_refused,
                 prior=borrowed.prior if borrowed else None,
             )
+        except TooFewReadingsError as error:
+            raise Refused(f"{error}; {BEGIN_WITH_A_PRIOR}") from None
         except DataError as error:
             raise Refused(str(error)) from None
     if np.isnan(result.table.per_lead["rmse_kw"]).all():

@@ -14,7 +14,7 @@ from cli.chart import chart, legend
 from cli.live import curves_of
 from cli.outputs import whole
 from cli.printing import print_whole
-from cli.provision import prior_for, steps_shown, year_for, zone_for
+from cli.provision import prior_for, require_loads, steps_shown, year_for, zone_for
 from shared.data.year import DataError
 from shared.runtime.settings import Refused
 
@@ -29,6 +29,10 @@ __all__ = ["ForecastOptions", "run_forecast"]
 
 HIGHEST_CHART = 12
 FLOAT_FORMAT = "%.8g"
+UNTRAINED = "the readings are too few to fit a model on: what is here learned from the first on"
+BEGIN_WITH_A_PRIOR = (
+    "with --prior FILE, which `tetouan train --prior` makes of other zones, the best level answers sooner"
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ def run_forecast(options: ForecastOptions, settings: Settings, console: Console)
     """Forecast one zone, show table and chart, write the files and return the result."""
     year = year_for(options.data or settings.data, settings, console, options.hints)
     zone = zone_for(options.zone, year, settings)
+    require_loads(year, [zone], accept_refused=options.accept_refused)
     borrowed = prior_for(options.prior, settings, year)
     prior = borrowed.prior if borrowed else None
     with steps_shown(console) as progress:
@@ -55,7 +60,9 @@ def run_forecast(options: ForecastOptions, settings: Settings, console: Console)
             ahead = look_ahead(year, zone, progress, accept_refused=options.accept_refused, prior=prior)
         except DataError as error:
             raise Refused(str(error)) from None
-    _show(ahead, Console())  # results go to standard output, what leads to them to standard error
+    _show(
+        ahead, Console(), with_prior=prior is not None
+    )  # results go to standard output, what leads to them to standard error
     if options.csv_file:
         with whole(options.csv_file) as draft:
             ahead.frame.to_csv(draft, index=False, float_format=FLOAT_FORMAT)
@@ -68,13 +75,13 @@ def run_forecast(options: ForecastOptions, settings: Settings, console: Console)
     return ahead.to_json()
 
 
-def _show(ahead: Ahead, console: Console) -> None:
+def _show(ahead: Ahead, console: Console, *, with_prior: bool) -> None:
     curves = curves_of(ahead.record, ahead.forecast)
     width = min(console.width, 100)
     console.print(legend(ahead.unit))
     console.print(chart(curves, ahead.unit, width, HIGHEST_CHART))
     print_whole(console, _table(ahead))
-    for line in _lines(ahead):
+    for line in _lines(ahead, with_prior=with_prior):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
@@ -93,15 +100,11 @@ def _table(ahead: Ahead) -> Table:
     return table
 
 
-def _lines(ahead: Ahead) -> list[str]:
+def _lines(ahead: Ahead, *, with_prior: bool) -> list[str]:
     return [
         f"{ahead.label}: {ahead.books}",
         *ahead.notes,
         *(f"level {reason}" for reason in ahead.reasons),
-        *(
-            []
-            if ahead.trained
-            else ["the readings are too few to fit a model on: what is here learned from the first on"]
-        ),
+        *([] if ahead.trained else [UNTRAINED if with_prior else f"{UNTRAINED}; {BEGIN_WITH_A_PRIOR}"]),
         ahead.goodness,
     ]

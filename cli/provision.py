@@ -11,6 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColum
 from shared.data.doubts import doubts_of
 from shared.data.download import PUBLISHED_URL
 from shared.data.hints import Hints
+from shared.data.limits import beyond_limits, loads_refused
 from shared.data.toml import as_toml
 from shared.data.year import SYNTHETIC, DataError, find_year
 from shared.runtime.clock import monotonic_s
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from shared.forecasting.prior import Prior
     from shared.runtime.settings import Settings
 
-__all__ = ["Borrowed", "prior_for", "settled", "steps_shown", "year_for", "zone_for", "zones_for"]
+__all__ = ["Borrowed", "prior_for", "require_loads", "settled", "steps_shown", "year_for", "zone_for", "zones_for"]
 
 PATIENCE_S = 1.0
 
@@ -59,7 +60,7 @@ def year_for(data: str | None, settings: Settings, console: Console, hints: Hint
             raise Refused(str(error)) from None
         except OSError as error:
             raise unwritable(settings.cache_dir, error) from None
-        doubts = tuple(doubts_of(year, lambda share: progress("watching the loads", share)))
+        doubts = [*map(str, beyond_limits(year)), *doubts_of(year, lambda share: progress("watching the loads", share))]
     _say(year, doubts, settings, console)
     return year
 
@@ -112,6 +113,13 @@ def zone_for(asked: int | None, year: Year, settings: Settings) -> int:
         known = ", ".join(map(str, year.site.load_zones))
         raise Refused(f"--zone {asked}: {year.label} has no load of that zone: choose one of {known}")
     return asked
+
+
+def require_loads(year: Year, zones: Iterable[int], *, accept_refused: bool) -> None:
+    """Raise ``Refused`` where the limits refuse most loads of a zone to work on, unless the user accepts that."""
+    if not accept_refused and (found := loads_refused(year, zones)):
+        advice = "mend what the line above says, or go on with what is left with --accept-refused"
+        raise Refused(f"{year.label}: the limits refuse most values of {found.field}: {advice}")
 
 
 def settled(data: str | None, settings: Settings, console: Console, hints: Hints) -> Settings:

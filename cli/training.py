@@ -11,7 +11,8 @@ from rich.console import Console
 
 from backtest.run import books_of
 from cli.outputs import whole
-from cli.provision import steps_shown, year_for, zones_for
+from cli.provision import require_loads, steps_shown, year_for, zones_for
+from services.trainer.candidates import TooFewReadingsError
 from services.trainer.history import History
 from shared.data.year import DataError
 from shared.runtime.registry import Registry
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainOptions", "ensure_models", "run_train", "run_train_prior"]
 
+NO_MODEL_NEEDED = (
+    "until then `tetouan forecast` and the services forecast without a model of its own, better with a prior "
+    "(`tetouan train --prior`, TETOUAN_PRIOR)"
+)
 UNTOLD = "running forecasters are not told of it ({}): run this again with --if-missing once the brokers answer"
 FIRST_START = "no models of these data yet: fitting them, once, takes about half a minute"
 
@@ -48,6 +53,8 @@ def ensure_models(year: Year, start: datetime, settings: Settings, console: Cons
             report = ensure(year, start, settings.zones, registry, progress)
         for line in report.absent:
             console.print(line, soft_wrap=True, highlight=False)
+    except TooFewReadingsError as error:
+        raise Refused(f"{error}; {NO_MODEL_NEEDED}") from None
     except DataError as error:
         raise Refused(str(error)) from None
 
@@ -97,6 +104,7 @@ def run_train_prior(options: TrainOptions, file: Path, settings: Settings, conso
     year = year_for(options.data or settings.data, settings, console, options.hints)
     every = year.assumed and "zones" not in settings.model_fields_set
     zones = year.site.load_zones if every else zones_for(year, settings)
+    require_loads(year, zones, accept_refused=options.accept_refused)
     from services.trainer.priors import train_prior  # noqa: PLC0415 - it takes seconds, and --help need not wait
 
     end = options.until or year.test_start
@@ -126,6 +134,7 @@ def run_train(options: TrainOptions, settings: Settings, console: Console) -> di
     """Fit, score, register and promote the models of the configured zones; returns the report as a dictionary."""
     year = year_for(options.data or settings.data, settings, console, options.hints)
     settings.require_zones(year.site, year.label)
+    require_loads(year, settings.zones, accept_refused=options.accept_refused)
     from services.trainer.announcing import announce, events_of  # noqa: PLC0415 - as below
     from services.trainer.training import train  # noqa: PLC0415 - it takes seconds, and services start meanwhile
 
@@ -136,6 +145,8 @@ def run_train(options: TrainOptions, settings: Settings, console: Console) -> di
             if not options.accept_refused:
                 books_of(year, settings.zones[0], end, progress).require_few_refused(year.label)
             report = train(year, end, settings.zones, registry, progress, if_missing=options.if_missing)
+    except TooFewReadingsError as error:
+        raise Refused(f"{error}; {NO_MODEL_NEEDED}") from None
     except DataError as error:
         raise Refused(str(error)) from None
     for model in report.models:

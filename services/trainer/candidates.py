@@ -30,12 +30,16 @@ if TYPE_CHECKING:
     from shared.forecasting.model import ZoneForecast
     from shared.forecasting.prior import Prior
 
-__all__ = ["CANDIDATES", "Candidate", "WeatherCandidate", "ZoneCandidate"]
+__all__ = ["CANDIDATES", "Candidate", "TooFewReadingsError", "WeatherCandidate", "ZoneCandidate"]
 
 _COVERAGES = (0.9,)  # of what is scored
 _ENOUGH_DAYS = 18  # who has learned nothing from so many has gaps, or another step
 _FEWEST_WEATHER_HOURS = 7 * 24  # each weekday once; and the correction goes by what was missed a week before
 _SHOWN = ("rmse_kw", "mae_kw", "mape", "bias_kw")
+
+
+class TooFewReadingsError(DataError):
+    """The readings end before a model could have learned; more of them would do."""
 
 
 class Candidate(Protocol):
@@ -318,7 +322,7 @@ def _too_few(history: History, day: int) -> DataError:
             f"{history.site.step_minutes} minutes up to {history.as_of:%Y-%m-%d %H:%M}: mend its column or the times, "
             "or give a site of your own step_minutes (TETOUAN_SITES)"
         )
-    return DataError(
+    return TooFewReadingsError(
         f"{history.seen / day:.1f} days of readings up to {history.as_of:%Y-%m-%d %H:%M} are too few for zone-demand, "
         "which needs about fourteen: choose a later time, or give a file of three weeks or more"
     )

@@ -99,16 +99,34 @@ def _check_columns(rows: pd.DataFrame, site: Site, name: str) -> None:
     expected = {*site.time_columns, *site.columns, *site.ignore}
     missing = [column for column in (*site.time_columns, *site.columns) if column not in rows.columns]
     unknown = [column for column in rows.columns if column not in expected]
-    advice = "name the columns as published, to the space"
+    if meant := _meant(missing, unknown):
+        lacks, has = _quoted(list(meant)), _quoted(list(meant.values()))
+        advice = f"name it so in the table of {site.name} (TETOUAN_SITES), or mend the head of the file"
+        raise DataError(f"{name}: the file has no column {lacks}: did you mean {has}? Then {advice}")
     if set(site.time_columns) & set(missing) or not present(site, rows).load_zones:
-        found = f", but {_quoted(unknown)}" if unknown else ""
-        raise DataError(f"{name}: no column {_quoted(missing)}{found}: {advice}")
-    for column in unknown:
-        if meant := closest(column, missing):
-            raise DataError(f"{name}: no column {meant!r}, but {column!r}: {advice}")
+        has = f"it has {_quoted(list(rows.columns))}: "
+        advice = f"name its columns in the table of {site.name} (TETOUAN_SITES), to the space"
+        raise DataError(f"{name}: the file has no column {_quoted(missing)}: {has}{advice}")
     if unknown:
         advice = f"remove it, or name it in the columns or in ignore of {site.name} (TETOUAN_SITES)"
         raise DataError(f"{name}: unknown column {_quoted(unknown)}: {advice}")
+
+
+def _meant(missing: list[str], unknown: list[str]) -> dict[str, str]:
+    """Return which unknown column is probably meant by a missing one, each once."""
+    meant: dict[str, str] = {}
+    for column in missing:
+        left = [other for other in unknown if other not in meant.values()]
+        if like := _like(column, left):
+            meant[column] = like
+    return meant
+
+
+def _like(column: str, others: list[str]) -> str | None:
+    """Return the one of other names that is like it, or of which one begins with the other; None where none is."""
+    plain = column.casefold()
+    begins = (other for other in others if plain.startswith(other.casefold()) or other.casefold().startswith(plain))
+    return closest(column, others) or next(begins, None)
 
 
 def _quoted(columns: list[str]) -> str:

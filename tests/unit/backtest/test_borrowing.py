@@ -92,7 +92,7 @@ def test_a_guessed_file_teaches_all_its_loads(folder: Path, monkeypatch: pytest.
 
 
 def test_ten_days_are_backtested_with_a_prior(folder: Path, tmp_path: Path) -> None:
-    """It is said that nothing was fitted, and what begins with a prior; without one the days are too few."""
+    """It is said that nothing was fitted, and what begins with a prior; without one the line hints at it."""
     data, file, page = str(folder / "ten.csv"), tmp_path / "result.json", tmp_path / "page.html"
     prior = str(folder / "prior.npz")
     output = run("backtest", "--data", data, "--prior", prior, "--json", str(file), "--html", str(page))
@@ -103,7 +103,49 @@ def test_ten_days_are_backtested_with_a_prior(folder: Path, tmp_path: Path) -> N
     assert said in " ".join(page.read_text(encoding="utf-8").split())
     assert result(file)["trained"] is False
     assert result(file)["leads"]["60"]["rmse_kw"] < 0.03 * 300
-    assert "too few for zone-demand" in refusal("backtest", "--data", data)
+    refused = refusal("backtest", "--data", data)
+    assert "too few for zone-demand" in refused
+    assert refused.endswith(
+        "; with --prior FILE, which `tetouan train --prior` makes of other zones, nine days in all will do"
+    )
+
+
+def test_who_trains_on_few_days_is_told_that_no_model_is_needed(folder: Path) -> None:
+    """A new site is forecast without one, and better with what other zones have taught."""
+    refused = refusal("train", "--data", str(folder / "ten.csv"))
+    assert "too few for zone-demand" in refused
+    assert "; until then `tetouan forecast` and the services forecast without a model of its own" in refused
+    assert refused.endswith("(`tetouan train --prior`, TETOUAN_PRIOR)")
+
+
+def test_a_forecast_of_few_days_hints_at_a_prior(folder: Path) -> None:
+    """Unless it has one."""
+    data, hint = str(folder / "ten.csv"), "; with --prior FILE, which `tetouan train --prior` makes of other zones, the"
+    assert hint in run("forecast", "--data", data)
+    assert hint not in run("forecast", "--data", data, "--prior", str(folder / "prior.npz"))
+
+
+@pytest.mark.parametrize("command", ["backtest", "forecast", "train", "train --prior FILE"])
+def test_limits_that_refuse_most_loads_end_a_command(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """What is left would be something else: the line says how many, the limits, and what to change."""
+    sites = tmp_path / "sites.toml"
+    table = 'step_minutes = 60\ntime_zone = "UTC"\ntime_column = "time"\n'
+    columns, limits = '{north = "zone_1_kw", south = "zone_2_kw"}', "{zone_1_kw = [0, 500]}"
+    sites.write_text(f"[two]\n{table}columns = {columns}\nlimits = {limits}\n", encoding="utf-8")
+    monkeypatch.setenv("TETOUAN_SITES", str(sites))
+    monkeypatch.setenv("TETOUAN_SITE", "two")
+    words = [command.partition(" ")[0], "--data", str(folder / "two.csv")]
+    words += ["--prior", str(tmp_path / "prior.npz")] if "FILE" in command else []
+    done = CliRunner().invoke(app, words)
+    assert "zone_1_kw ('north') of two: 960 of 960 values (100.0%) are refused, the first in line 2: " in done.stderr
+    assert str(done.exception) == (
+        "file two.csv: the limits refuse most values of zone_1_kw: mend what the line above says, or go on with what "
+        "is left with --accept-refused"
+    )
+    if command in {"backtest", "forecast"}:
+        run(*words, "--zone", "2")
 
 
 def test_a_backtest_of_few_days_is_what_the_stream_would_say(folder: Path) -> None:

@@ -146,7 +146,7 @@ def test_what_is_assumed_of_a_file_is_said(load_file: str, tmp_path: Path, capsy
 def test_a_site_that_was_chosen_is_never_guessed(load_file: str, tmp_path: Path) -> None:
     """What the user has set holds: the file is refused, and so is an option that contradicts."""
     settings = load(Settings, state_dir=tmp_path, site="tetouan")
-    with pytest.raises(Refused, match=r"meter\.csv: no column 'DateTime'"):
+    with pytest.raises(Refused, match=r"meter\.csv: the file has no column 'DateTime'"):
         year_for(load_file, settings, Console(), Hints())
     with pytest.raises(Refused, match=r"^TETOUAN_SITE is set, and the table of the site says what the file holds"):
         year_for(load_file, settings, Console(), Hints(step_minutes=60))

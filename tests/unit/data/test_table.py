@@ -49,13 +49,23 @@ def test_a_byte_order_mark_is_no_part_of_the_header(table: bytes, tetouan: Site)
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        (b"Humidity", b"humidity", r"no column 'Humidity', but 'humidity': name the columns as published"),
-        (b"Zone 2  Power", b"Zone 2 Power", r"no column 'Zone 2  Power Consumption', but 'Zone 2 Power Consumption'"),
+        (
+            b"Humidity",
+            b"humidity",
+            r"no column 'Humidity': did you mean 'humidity'\? Then name it so in the table of tetouan",
+        ),
+        (b"Zone 2  Power", b"Zone 2 Power", r"no column 'Zone 2  Power .*': did you mean 'Zone 2 Power Consumption'\?"),
+        (b"Humidity", b"Hum", r"no column 'Humidity': did you mean 'Hum'\?"),
+        (b"Wind Speed", b"Speed of Wind Speed", r"no column 'Wind Speed': did you mean 'Speed of Wind Speed'\?"),
         (b"Temperature,Humidity", b"Temperature,Rain", r"unknown column 'Rain': remove it"),
-        (b"Power Consumption", b"Load", r"no column 'Zone 1 .*, 'Zone 2 .*, 'Zone 3 .*, but 'Zone 1 Load', "),
-        (b"DateTime,Temperature", b"a,b", r"no column 'DateTime', 'Temperature'"),
+        (b"Power Consumption", b"Load", r"no column 'Zone 1 .*, 'Zone 2 .*, 'Zone 3 .*: it has .*'Zone 1 Load', "),
+        (
+            b"DateTime,Temperature",
+            b"a,b",
+            r"no column 'DateTime', 'Temperature': it has 'a', 'b', 'Humidity', .*: name",
+        ),
         (b"DateTime,", b"DateTime,Zone 9,", r"unknown column 'Zone 9'"),
-        (b"DateTime", b"DateTime\xff", r"no column 'DateTime', but 'DateTimeÿ'"),
+        (b"DateTime", b"DateTime\xff", r"no column 'DateTime': did you mean 'DateTimeÿ'\?"),
         (b"3/4/2019 0:00", b"\x81t\x81", r"line 4 is no UTF-8"),
         (b"9800.123456\n", b"9800.123456,1\n", r"line 2 has 10 cells, the header 9"),
         (b"3/4/2019 0:10,", b"3/4/2019 0:10,1,", r"line 5 has 10 cells, the header 9"),
