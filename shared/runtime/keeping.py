@@ -8,15 +8,44 @@ from typing import TYPE_CHECKING
 from shared.runtime.clock import process_cpu_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from shared.runtime.metrics import PipelineMetrics
     from shared.runtime.task import Task
-    from shared.runtime.tasks import Tasks
 
-__all__ = ["Keeper"]
+__all__ = ["SHARE", "Budget", "Keeper"]
 
-SHARE = 0.05  # of what the process takes: the more there is to write, the rarer it is written
+SHARE = 0.04  # of what the process takes; with one snapshot more at the edge, some minutes stay below a twentieth
+
+
+class Budget:
+    """CPU that may be spent on something: a share of all that the process takes, earned before it is spent.
+
+    What was not needed is not saved up: the share holds of any stretch of time, but for the last spending in it.
+    What was spent beyond what was earned has to be earned before anything else.
+
+    Parameters
+    ----------
+    share
+        Of the CPU of the process.
+    process_cpu_s
+        CPU seconds of the process.
+    """
+
+    def __init__(self, share: float, process_cpu_s: Callable[[], float]) -> None:
+        self._share = share
+        self._process_cpu_s = process_cpu_s
+        self._since_s = process_cpu_s()  # of what the process takes from here on, the share is earned
+
+    @property
+    def earned_s(self) -> float:
+        """CPU seconds that can be spent now; negative as long as too much was spent."""
+        return self._share * (self._process_cpu_s() - self._since_s)
+
+    def spend(self, spent_s: float) -> None:
+        """Note that so much was spent just now."""
+        lacking_s = max(0.0, spent_s - self.earned_s)
+        self._since_s = self._process_cpu_s() + lacking_s / self._share
 
 
 class Keeper:
@@ -36,7 +65,7 @@ class Keeper:
 
     def __init__(
         self,
-        tasks: Tasks,
+        tasks: Iterable[Task],
         every_s: float,
         metrics: PipelineMetrics,
         process_cpu_s: Callable[[], float] = process_cpu_s,
@@ -44,26 +73,36 @@ class Keeper:
         self._tasks = tasks
         self._every_s = every_s
         self._metrics = metrics
-        self._process_cpu_s = process_cpu_s
+        self._budget = Budget(SHARE, process_cpu_s)
+        self._last = -1  # whose turn was the last
 
     async def run(self) -> None:
-        """Keep them for ever: a twentieth of what the process takes is for that."""
+        """Look after them for ever."""
         while True:
-            tasks = [task for task in self._tasks if task.open]
-            pause_s = self._every_s / max(len(tasks), 1)
-            for task in tasks:
-                await asyncio.sleep(pause_s)
-                started_s = self._process_cpu_s()
-                spent_s = await self._kept(task) if task.open else 0.0
-                while self._process_cpu_s() < started_s + spent_s / SHARE:  # noqa: ASYNC110 - nobody tells of it
-                    await asyncio.sleep(pause_s)
-            if not tasks:
-                await asyncio.sleep(pause_s)
+            await asyncio.sleep(self._every_s / max(len(self._open()), 1))
+            await self.look()
+
+    async def look(self) -> None:
+        """Keep the task whose turn it is, where that is earned by now; else it is still its turn the next time."""
+        tasks = self._open()
+        if not tasks:
+            return
+        task = min(tasks, key=lambda each: (each.number <= self._last, each.number))
+        state = task.state
+        if state.expected_cpu_s() > self._budget.earned_s:
+            return
+        self._last, was_kept = task.number, state.is_kept
+        spent_s = await self._kept(task)
+        if was_kept or not state.is_kept:  # the first of a state is paid for: rebuilding has taken many times as much
+            self._budget.spend(spent_s)
 
     async def keep_last(self) -> None:
-        """Keep all of them once more."""
+        """Keep all of them once more, whatever it costs."""
         for task in self._tasks:
             await self._kept(task)
+
+    def _open(self) -> list[Task]:
+        return [task for task in self._tasks if task.open]
 
     async def _kept(self, task: Task) -> float:
         """Keep the state of a task where there is something new; returns the CPU seconds that it took."""

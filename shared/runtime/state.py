@@ -47,6 +47,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 PAUSE_S = 0.01  # of copying, until others are let through
+FILE_BYTES = 1_000_000  # making a file, syncing and naming it takes as much as writing so many bytes
 
 log = structlog.get_logger()
 
@@ -149,14 +150,21 @@ class Copy:
 
 @dataclass(frozen=True)
 class _Kept:
-    """A snapshot of the present core, and which change of each part was the last that it holds."""
+    """A snapshot of the present core, which change of each part was the last that it holds, and what a byte took."""
 
     snapshot: Snapshot
     numbers: Mapping[str, int]
+    byte_cpu_s: float = 0.0
 
     def holds(self, numbers: Mapping[str, int]) -> frozenset[str]:
         """Return the names of the parts that need not be written again, where these were their last changes."""
         return frozenset(name for name, number in numbers.items() if self.numbers.get(name) == number)
+
+    def expected_cpu_s(self, numbers: Mapping[str, int]) -> float:
+        """Return the CPU seconds that the next one takes, if each part is as large as it was; new ones are left out."""
+        blocks, held = self.snapshot.parts, self.holds(numbers)
+        size = sum(block.length for name, block in blocks.items() if name in numbers and name not in held)
+        return self.byte_cpu_s * (FILE_BYTES + size)
 
 
 class TaskState:
@@ -272,6 +280,18 @@ class TaskState:
         self._core = None
         self._unsettled.clear()
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether there is a snapshot of the present core."""
+        return self._kept is not None
+
+    def expected_cpu_s(self) -> float:
+        """Return about how many CPU seconds the next snapshot takes; 0 where nothing is known of that, or is new."""
+        core: Core | Resumable | None = self._core
+        if self._kept is None or not isinstance(core, Resumable) or _offsets(self._kept.snapshot) == self._folded:
+            return 0.0
+        return self._kept.expected_cpu_s(core.parts())
+
     async def snapshot(self) -> Copy | None:
         """Copy what is to be kept now, which is written meanwhile; None while the core cannot, or nothing is new.
 
@@ -326,12 +346,14 @@ class TaskState:
                 error=str(error),
             )
             return copy.cpu_s
+        spent_s += copy.cpu_s
         if copy.core is self._core:  # else there is a new one meanwhile, of which nothing is kept
-            self._kept = _Kept(snapshot, copy.numbers)
+            self._kept = _Kept(snapshot, copy.numbers, spent_s / (FILE_BYTES + size))
         self._metrics.snapshot_bytes.set(size)
         self._metrics.snapshot_parts.set(copy.parts)
         self._metrics.snapshot_time_s.set(now().timestamp())
-        return copy.cpu_s + spent_s
+        log.debug("state kept", parts=copy.parts, bytes=size, cpu_ms=round(1000 * spent_s, 1))
+        return spent_s
 
     def _save(self, draft: Draft) -> tuple[Snapshot, int, float]:
         started_s = cpu_s()

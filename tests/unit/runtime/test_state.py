@@ -319,6 +319,24 @@ def test_the_parts_that_have_changed_alone_are_kept(setting: Setting) -> None:
     assert setting.folded == [0, 1, 2, 3, 4, 5, 7, 8, 9]
 
 
+def test_what_a_snapshot_takes_is_expected_from_the_one_before(setting: Setting) -> None:
+    """Nothing while there is none, or nothing is new; then what changes tells how much, by what a byte took."""
+
+    async def run() -> None:
+        state = setting.started()
+        await state.restore()
+        assert (state.is_kept, state.expected_cpu_s()) == (False, 0.0)
+        await kept(state)
+        assert state.is_kept
+        assert state.expected_cpu_s() == 0.0
+        await committed(state, setting.topic, 5)
+        odd_s = state.expected_cpu_s()
+        await committed(state, setting.topic, 6)
+        assert 0.0 < odd_s < state.expected_cpu_s() < 2 * odd_s
+
+    asyncio.run(run())
+
+
 def test_a_part_that_is_not_what_was_handed_in_is_written_again(setting: Setting) -> None:
     """Such as what a core knows of the sites that its table has lost."""
 
