@@ -14,6 +14,7 @@ from shared.contracts.messages import ModelNames
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.weather import COLUMNS
 from shared.sites.grid import Grid
+from shared.sites.site import load_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -113,7 +114,7 @@ class Issuer:
         if not readings:
             return []
         fields = COLUMNS if any(models.weather for models in self._zones) else ()  # else nobody looks at them
-        rows = Rows.of(self._grid, [models.zone for models in self._zones], readings, fields)
+        rows = Rows.of(self._grid, [load_field(models.zone) for models in self._zones], readings, fields)
         return self.answer_rows([reading.time for reading in readings], rows)
 
     def answer_rows(self, origins: Sequence[datetime], rows: Rows) -> list[Issue]:

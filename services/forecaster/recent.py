@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from shared.forecasting.state import refuse_misfit
 from shared.forecasting.weather import COLUMNS
-from shared.sites.site import load_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -48,10 +48,9 @@ class Rows:
 
     @classmethod
     def of(
-        cls, grid: Grid, zones: Sequence[int], readings: Sequence[CleanReading], weather: Sequence[str] = COLUMNS
+        cls, grid: Grid, loads: Sequence[str], readings: Sequence[CleanReading], weather: Sequence[str] = COLUMNS
     ) -> Self:
-        """Return the rows of some readings, with these fields of the weather: all of the columns, or none."""
-        loads = [load_field(zone) for zone in zones]
+        """Return the rows of some readings, with these loads and these fields of the weather: all columns, or none."""
         return cls(
             np.array([grid.step_of(reading.time) for reading in readings], dtype=np.int64),
             np.array([[_number(reading.values.get(field)) for field in weather] for reading in readings]),
@@ -103,19 +102,31 @@ class Recent:
 
     def add(self, rows: Rows) -> None:
         """Take readings; one that is not newer than all before it is passed over, as the models do."""
-        newest = np.maximum.accumulate(np.concatenate((self._ends[1:], rows.steps[:-1])))
-        rows = rows[rows.steps > newest]
-        if not len(rows):
+        last = int(self._ends[1])
+        steps = rows.steps.tolist()
+        if not all(before < step for before, step in pairwise((last, *steps))):
+            rows = rows[rows.steps > np.maximum.accumulate(np.concatenate((self._ends[1:], rows.steps[:-1])))]
+            steps = rows.steps.tolist()
+        if not steps:
             return
-        self.days += int(rows.steps[-1]) // self._day != int(self._ends[1]) // self._day
-        if self._ends[0] == NONE:
-            self._ends[0] = rows.steps[0]
-        self._ends[1] = rows.steps[-1]
-        rows = rows[rows.steps > self._ends[1] - self.length]
-        places = rows.steps % self.length
-        self._steps[places] = rows.steps
-        self._weather[places] = rows.weather[:, self._columns]
+        self.days += steps[-1] // self._day != last // self._day
+        if last == NONE:
+            self._ends[0] = steps[0]
+        self._ends[1] = steps[-1]
+        if steps[-1] - steps[0] >= self.length:
+            rows = rows[rows.steps > steps[-1] - self.length]
+        self._hold(rows)
+
+    def _hold(self, rows: Rows) -> None:
+        """Put rising readings in their places; consecutive ones that do not go round the ring are a slice of it."""
+        steps, first = rows.steps, int(rows.steps[0])
+        begin, count = first % self.length, len(rows)
+        is_slice = steps[-1] - first == count - 1 and begin + count <= self.length
+        places = slice(begin, begin + count) if is_slice else steps % self.length
+        self._steps[places] = steps
         self._demand_kw[places] = rows.demand_kw
+        if self._columns:
+            self._weather[places] = rows.weather[:, self._columns]
 
     def after(self, step: int) -> Rows:
         """Return the readings after a step, by time."""

@@ -17,6 +17,7 @@ from services.forecaster.recent import Recent, Rows
 from services.forecaster.state import large_state_of, moving_state_of
 from shared.forecasting.state import below, joined
 from shared.forecasting.weather import COLUMNS
+from shared.sites.site import load_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -106,6 +107,8 @@ class SiteForecasts:
     ) -> None:
         self.site = site
         self.zones = zones
+        self._loads = [load_field(zone) for zone in site.zones]
+        self._weather = COLUMNS if site.weather else ()
         self._coverages = coverages
         self._issuer = Issuer(site, zones, coverages)
         self._recent = Recent(site, max_gap)
@@ -172,7 +175,7 @@ class SiteForecasts:
     def _advance(
         self, readings: Sequence[CleanReading], wanted: dict[int, ZoneModels], *, announce: bool
     ) -> list[Issue]:
-        rows = Rows.of(self.site.grid, self.site.zones, readings, COLUMNS if self.site.weather else ())
+        rows = Rows.of(self.site.grid, self._loads, readings, self._weather)
         origins = [reading.time for reading in readings]
         issues: list[Issue] = []
         begin = 0
@@ -183,7 +186,9 @@ class SiteForecasts:
                     begin = row
                     for models, written in due:
                         self._run(models, written=written)
-        return issues + self._take(origins[begin:], rows[begin:], announce=announce)
+        if begin:
+            origins, rows = origins[begin:], rows[begin:]
+        return issues + self._take(origins, rows, announce=announce)
 
     def _due(self, step: int, wanted: dict[int, ZoneModels]) -> list[tuple[ZoneModels, bool]]:
         """Return the models that take over before the reading of a step, and whether that is written already."""
