@@ -1,4 +1,7 @@
-"""The child processes of a demo: started with a log file each, watched, and stopped together."""
+"""The child processes of a demo: started with a log file each, watched, and stopped together.
+
+They hold one end of a pipe, and end by themselves where whoever started them is killed.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.runtime.clock import monotonic_s
+from shared.runtime.settings import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,27 +45,30 @@ class Children:
     def __init__(self, log_dir: Path) -> None:
         self._log_dir = log_dir
         self._children: list[Child] = []
+        self._lifeline_fds = os.pipe()  # its end for writing stays here
 
     def __enter__(self) -> Children:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        for descriptor in self._lifeline_fds:
+            os.close(descriptor)
 
     def start(self, name: str, args: list[str], env: Mapping[str, str], pass_fds: tuple[int, ...] = ()) -> Child:
         """Run ``python args`` with ``env`` on top of this process's environment; its output goes to ``<name>.log``.
 
         The child inherits the file descriptors in ``pass_fds``.
         """
-        path = self._log_dir / f"{name}.log"
+        path, lifeline_fd = self._log_dir / f"{name}.log", self._lifeline_fds[0]
         with path.open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, *args],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **env},
-                pass_fds=pass_fds,
+                env={**os.environ, **env, PREFIX + "LIFELINE_FD": str(lifeline_fd)},
+                pass_fds=(*pass_fds, lifeline_fd),
                 start_new_session=True,  # Ctrl-C reaches only the parent, which stops the children in order
             )
         child = Child(name, process, path)

@@ -15,6 +15,7 @@ from replay.backlog import ConsumersStalledError
 from replay.interruption import set_by_signals
 from replay.pacing import Pauses
 from replay.publishing import BrokerLostError, ReplayOptions, replay
+from shared.runtime import lifeline
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def run_replay(
 
     To ``resume`` is to leave out what stands on the clean topic already, and not to end before a signal comes.
     """
+    lifeline.hold(settings.lifeline_fd)
     year = year_for(data or settings.data, settings, console, window.hints)
     start, until = window.of(year)
     streamed = last_reading(settings) if resume else None

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from threadpoolctl import threadpool_limits
 
-from shared.runtime import logs
+from shared.runtime import lifeline, logs
 from shared.runtime.metrics import PipelineMetrics
 from shared.runtime.pipeline import Pipeline
 from shared.runtime.publishing import Fenced
@@ -77,6 +77,7 @@ def main(name: str, kind: type[S], build: Callable[[S], Service]) -> int:
     """Load the settings, build the service and run it; 2 and one line where the start is refused."""
     try:
         settings = load(kind)
+        lifeline.hold(settings.lifeline_fd)
         logs.configure(name, settings.log_format, settings.log_level)
         for line in unknown_variables():
             log.warning(line)

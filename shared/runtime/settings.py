@@ -187,6 +187,11 @@ class Settings(BaseSettings):
     http_fd: int | None = Field(
         default=None, ge=3, description="an inherited socket that listens already, in place of host and port"
     )
+    lifeline_fd: int | None = Field(
+        default=None,
+        ge=3,
+        description="an inherited pipe: a service or a replay ends as soon as nobody holds its other end",
+    )
     log_format: Literal["console", "json"] = Field(
         default="console", description="how log lines look: `console` or `json`"
     )

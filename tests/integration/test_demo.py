@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cli.demo import SERVICES
 from cli.runs import current
 from shared.contracts import topics
 from shared.sites.table import known_sites
@@ -20,7 +22,6 @@ from tests.integration.brokers import PATIENCE_S, Broker, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from shared.data.year import Year
 
@@ -178,6 +179,28 @@ def test_ctrl_c_ends_everything_and_still_says_what_was_seen(tetouan: Command, s
     assert "forecasts" in shown
     assert process.returncode == 0, said
     assert current(state_dir) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what runs is looked up in /proc: run it on Linux")
+def test_no_process_outlives_a_demo_that_is_killed(tetouan: Command, state_dir: Path) -> None:
+    """Killed without a warning in the middle of the stream, it takes services, replay and broker with it."""
+    process = tetouan(*DEMO[:-3], "--speed", "20", "--headless", state_dir=state_dir)
+    broker = Broker("embedded", announced_by_now(state_dir)["kafka_bootstrap"], "")
+    assert broker.read(topics.FORECASTS, 1)
+    assert len(of_demo(state_dir)) > len(SERVICES)
+    process.kill()
+    process.wait()
+    until(lambda: not of_demo(state_dir), "all processes of the demo to end")
+
+
+def of_demo(state_dir: Path) -> list[str]:
+    """Return the command lines of the processes that run with this state folder."""
+    found = []
+    for running in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has just ended
+            if str(state_dir).encode() in (running / "environ").read_bytes():
+                found.append((running / "cmdline").read_text(encoding="utf-8").replace("\0", " "))
+    return found
 
 
 def test_a_service_that_dies_ends_the_demo_with_its_last_log_lines(tetouan: Command, state_dir: Path) -> None:
