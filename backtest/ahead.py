@@ -112,9 +112,9 @@ class Ahead:
         return tuple(f"{note.kind} since {self._local(note.since)}: {note.text}" for note in self.forecast.notes)
 
     @property
-    def local_origin(self) -> str:
+    def local_origin(self) -> datetime:
         """When the last load was measured, on the clock of the site."""
-        return self._local(self.forecast.origin)
+        return self.forecast.origin.astimezone(ZoneInfo(self.site.time_zone))
 
     def _local(self, time: datetime) -> str:
         return f"{time.astimezone(ZoneInfo(self.site.time_zone)):%Y-%m-%d %H:%M}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from rich.text import Text
 from backtest.units import LoadUnit
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -22,6 +25,7 @@ LOAD, FORMER, FORECAST, BAND, FRAME = "cyan+", "blue+", "orange+", "gray", "gray
 DOT, SHADE = "·", "░"  # told apart without colour too
 DOTS = 2  # a braille character is two dots wide: what is finer cannot be seen
 STEPS = tuple(first * 10.0**power for power in range(-1, 7) for first in (1, 2, 5))
+TOO_NEAR_H = 2  # to now, for a time to be written beside it
 FINE = 5  # the ends of the y axis are whole fifths of a step: it moves seldom and wastes little
 
 
@@ -68,12 +72,12 @@ def legend(unit: LoadUnit) -> Text:
     )
 
 
-def chart(curves: Curves, unit: LoadUnit, width: int, height: int) -> Text:
-    """Draw the curves, in a unit over hours from the origin, in so many characters and lines."""
+def chart(curves: Curves, unit: LoadUnit, origin: datetime, width: int, height: int) -> Text:
+    """Draw the curves, in a unit over the clock of the origin, in so many characters and lines."""
     import plotext  # noqa: PLC0415 - it takes a third of a second and is not needed without a terminal
 
     curves = curves.scaled(unit)
-    figure = _empty(plotext, width, height)
+    figure = _empty(plotext, origin, width, height)
     low, high, ticks = _scale(curves, height)
     labels = [f"{tick:,.10g}" for tick in ticks]
     figure.ruler("y").lim(low, high).ticks(ticks, labels)
@@ -93,8 +97,8 @@ def chart(curves: Curves, unit: LoadUnit, width: int, height: int) -> Text:
     return drawn
 
 
-def _empty(plotext: Any, width: int, height: int) -> Any:
-    """Return the library's one figure, cleared, with its frame and its axis of hours."""
+def _empty(plotext: Any, origin: datetime, width: int, height: int) -> Any:
+    """Return the library's one figure, cleared, with its frame and its axis of time."""
     plotext.terminal.limit(width=False, height=False)
     figure = plotext.figure
     figure.clear()
@@ -102,9 +106,21 @@ def _empty(plotext: Any, width: int, height: int) -> Any:
     figure.theme("colorless")  # otherwise on white, whatever the terminal's background is
     figure.axes(active=False, side="upper", axis="x")
     figure.axes(active=False, side="right", axis="y")
-    ticks_h = range(-24, 25, 6 if width >= 60 else 12)
-    figure.ruler("x").lim(-24, 24).ticks(list(ticks_h), [f"{tick:+d} h" if tick else "now" for tick in ticks_h])
+    ticks = _clock(origin, 6 if width >= 60 else 12)
+    figure.ruler("x").lim(-24, 24).ticks(list(ticks), list(ticks.values()))
     return figure
+
+
+def _clock(origin: datetime, every_h: int) -> dict[float, str]:
+    """Return what stands where on the axis, in hours from the origin: now, and the clock with the day at midnight."""
+    midnight = origin.replace(hour=0, minute=0, second=0, microsecond=0)
+    ticks = {0.0: "now"}
+    for hours in range(-24, 49, every_h):
+        time = midnight + timedelta(hours=hours)  # on the clock, as the summer time of a day may begin in it
+        at_h = (time - origin) / timedelta(hours=1)
+        if TOO_NEAR_H <= abs(at_h) <= 24:
+            ticks[at_h] = f"{time:%a %H:%M}" if time.hour == 0 else f"{time:%H:%M}"
+    return dict(sorted(ticks.items()))
 
 
 class _Pen:

@@ -20,6 +20,7 @@ from cli.audit import GROUP, Audit
 from cli.children import Children
 from cli.live import LiveView, Stream, merged_readings
 from cli.outputs import whole
+from cli.printing import waiting
 from cli.replaying import ReplayWindow
 from cli.runs import announced, new_run
 from cli.summary import balanced, show_summary, summary
@@ -141,7 +142,7 @@ class _Demo:
             self._tell_table(self._settings.place)
             self._start_all(readers)
         # what takes long to import is imported while those two start
-        with self._console.status("loading what reads the data"):
+        with waiting(self._console, "loading what reads the data"):
             from cli.provision import year_for  # noqa: PLC0415 - see above
 
         self._year = year_for(data, self._settings, self._console, hints)
@@ -151,7 +152,7 @@ class _Demo:
             self._start_all(readers)
         self._data = "synthetic" if self._year.synthetic else data
         self._start, self._until = ReplayWindow(self._options.start, None, self._options.days).of(self._year)
-        with self._console.status("loading what fits the models"):
+        with waiting(self._console, "loading what fits the models"):
             from cli.training import ensure_models  # noqa: PLC0415 - see above
 
         with ensure_models(self._year, self._start, self._settings, self._console) as tags:
@@ -187,16 +188,16 @@ class _Demo:
     def _wait_until_ready(self) -> None:
         """Wait until every service is ready; raises ``Refused`` where one dies or takes too long."""
         deadline_s = monotonic_s() + READY_S
-        waiting = dict(self._addresses)
-        with self._console.status("starting the services") as status, httpx.Client(timeout=ANSWER_S) as client:
-            while waiting and not self._stop.is_set():
+        starting = dict(self._addresses)
+        with waiting(self._console, "starting the services") as say, httpx.Client(timeout=ANSWER_S) as client:
+            while starting and not self._stop.is_set():
                 self._check_children()
                 if monotonic_s() > deadline_s:
                     raise Refused(
-                        f"{', '.join(waiting)} not ready after {READY_S:.0f} s: see the logs in {self._run_dir}"
+                        f"{', '.join(starting)} not ready after {READY_S:.0f} s: see the logs in {self._run_dir}"
                     )
-                waiting = {name: url for name, url in waiting.items() if not _ready(client, url)}
-                status.update(f"waiting for {', '.join(waiting)}")
+                starting = {name: url for name, url in starting.items() if not _ready(client, url)}
+                say(f"waiting for {', '.join(starting)} to be ready")
 
     def _check_children(self) -> None:
         """Raise ``Refused`` with the last log lines of a process that has died."""

@@ -79,7 +79,7 @@ def _show(ahead: Ahead, console: Console, *, with_prior: bool) -> None:
     curves = curves_of(ahead.record, ahead.forecast)
     width = min(console.width, 100)
     console.print(legend(ahead.unit))
-    console.print(chart(curves, ahead.unit, width, HIGHEST_CHART))
+    console.print(chart(curves, ahead.unit, ahead.local_origin, width, HIGHEST_CHART))
     print_whole(console, _table(ahead))
     for line in _lines(ahead, with_prior=with_prior):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
@@ -87,7 +87,9 @@ def _show(ahead: Ahead, console: Console, *, with_prior: bool) -> None:
 
 def _table(ahead: Ahead) -> Table:
     """Return every hour of the forecast; the files hold every lead."""
-    title = f"Zone {ahead.forecast.zone}: the 24 hours after {ahead.local_origin}, {ahead.site.time_zone}"
+    title = (
+        f"Zone {ahead.forecast.zone}: the 24 hours after {ahead.local_origin:%Y-%m-%d %H:%M}, {ahead.site.time_zone}"
+    )
     table = Table(title=title, box=SIMPLE)
     table.add_column("time")
     for heading in (f"forecast {ahead.unit.name}", "90 % from", "to"):

@@ -23,6 +23,7 @@ from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 from cli.chart import Curves
+from cli.printing import PLAIN_S
 from cli.screen import Snapshot, plain_line, screen
 from replay.backlog import Backlog
 from shared.contracts import topics
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 __all__ = ["LiveView", "Stream", "curves_of", "merged_readings"]
 
 LIVE_S = 0.5  # a frame costs 20 to 50 ms of one of the cores that the services need too
-PLAIN_S = 5.0
 RATE_S = 3.0
 RATE_EVERY_S = 0.25
 ASK_EVERY_S = 1.0
@@ -149,10 +149,8 @@ class LiveView:
             return
         if self._live is not None:
             self._live.update(self._frame(*self._console.size), refresh=True)
-        elif self._begun:
-            self.say(plain_line(self._snapshot()))
         else:
-            return
+            self.say(plain_line(self._snapshot()) if self._begun else self._first)
         self._shown_s = now_s
 
     def save_picture(self, file: Path) -> None:
@@ -181,9 +179,13 @@ class LiveView:
     def _begun(self) -> bool:
         return self._stream.zone in self._audit.forecasts
 
+    @property
+    def _first(self) -> str:
+        return f"waiting for the first forecast of zone {self._stream.zone}; Ctrl-C ends"
+
     def _frame(self, width: int, height: int) -> RenderableType:
         if not self._begun:
-            return Text(f"waiting for the first forecast of zone {self._stream.zone}; Ctrl-C ends")
+            return Text(self._first)
         return screen(self._snapshot(), width, height)
 
     def _snapshot(self) -> Snapshot:

@@ -1,15 +1,21 @@
-"""Tables on a terminal, in a file and in a pipe."""
+"""What is printed on a terminal, in a file and in a pipe."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from rich.console import Console, RenderableType
 
-__all__ = ["print_whole"]
+__all__ = ["PLAIN_S", "print_whole", "waiting"]
 
 WIDEST = 1000
+PLAIN_S = 5.0
+"""Seconds between two lines where nothing can be drawn in place."""
 
 
 def print_whole(console: Console, table: RenderableType) -> None:
@@ -18,3 +24,28 @@ def print_whole(console: Console, table: RenderableType) -> None:
     console.width = max(width, console.measure(table, options=console.options.update(width=WIDEST)).minimum)
     console.print(table)
     console.width = width
+
+
+@contextmanager
+def waiting(console: Console, what: str, every_s: float = PLAIN_S) -> Iterator[Callable[[str], None]]:
+    """Say what is done while it lasts: in place on a terminal, else as a line now and then.
+
+    Whoever does it is handed what says something else from then on.
+    """
+    if console.is_terminal:
+        with console.status(what) as status:
+            yield status.update
+        return
+    said, over = [what], Event()
+
+    def tell() -> None:
+        while not over.wait(every_s):
+            console.print(f"{said[-1]} ...", soft_wrap=True, highlight=False, markup=False)
+
+    teller = Thread(target=tell, name="waiting", daemon=True)
+    teller.start()
+    try:
+        yield said.append
+    finally:
+        over.set()
+        teller.join()

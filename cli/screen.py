@@ -31,7 +31,8 @@ __all__ = ["Snapshot", "plain_line", "screen"]
 
 ROOMY = (100, 28)  # from so many columns and lines on there is space for frames and tiles
 LEAST_CHART = 6
-ERROR_DAYS, COVERAGE_DAYS = 1, 7
+SCORED_DAYS = 7
+NEEDED = (0, 0, 50, 0, 78, 44, 62)  # columns of the terminal for each column of the table of leads to be there
 OVERDUE_S = 5.0
 TILE = 5  # lines with the frame: what a tile says beyond three lines is cut off
 LEVEL_STYLE = {"adapted": "bright_green", "frozen": "bright_yellow", "weather": "bright_yellow"}
@@ -99,7 +100,12 @@ class Snapshot:
 def screen(snapshot: Snapshot, width: int, height: int) -> RenderableType:
     """Lay the snapshot out on ``width`` columns and ``height`` lines; the chart takes what the rest leaves."""
     roomy = width >= ROOMY[0] and height >= ROOMY[1]
-    parts = [_header(snapshot, width), _leads(snapshot, roomy=roomy), _tiles(snapshot, roomy=roomy), _footer(snapshot)]
+    parts = [
+        _header(snapshot, width),
+        _leads(snapshot, width, roomy=roomy),
+        _tiles(snapshot, roomy=roomy),
+        _footer(snapshot),
+    ]
     used = sum(lines for _, lines in parts)
     parts.insert(1, _outlook(snapshot, width, height - used, roomy=roomy))
     return Group(*(part for part, _ in parts))
@@ -115,7 +121,7 @@ def plain_line(snapshot: Snapshot) -> str:
         f"{snapshot.label}  {forecast.origin:%Y-%m-%d %H:%M}Z  zone {forecast.zone} {_load(snapshot)}",
         f"{_share(snapshot):.0%} {snapshot.forecasts_per_s:,.0f} forecasts/s",
         f"forecast ({forecast.levels[0].level}):  {ahead} {snapshot.unit.name}",
-        f"RMSE, 1 day:  {rmse} {snapshot.unit.name}",
+        f"RMSE, {SCORED_DAYS} days:  {rmse} {snapshot.unit.name}",
         f"{snapshot.rejected:,} readings refused" if snapshot.rejected else "",
         f"drift: {_drift(snapshot.drift)[0]}" if snapshot.drift else "",
     ]
@@ -198,27 +204,29 @@ def _outlook(snapshot: Snapshot, width: int, height: int, *, roomy: bool) -> Par
     inner_width, inner_height = (width - 4, height - 3) if roomy else (width, height - 1)
     if inner_height < LEAST_CHART:
         return Group(), 0
-    drawn = chart(snapshot.curves, snapshot.unit, inner_width, inner_height)
+    drawn = chart(snapshot.curves, snapshot.unit, snapshot.forecast.origin, inner_width, inner_height)
     return _framed(Group(legend(snapshot.unit), drawn), "the last and the next 24 hours", roomy=roomy), height
 
 
-def _leads(snapshot: Snapshot, *, roomy: bool) -> Part:
+def _leads(snapshot: Snapshot, width: int, *, roomy: bool) -> Part:
     """Return a line for each lead: the forecast, and what such forecasts were worth lately."""
     table = Table(box=None, expand=True, padding=(0, 1), pad_edge=False)
     heads = (
         "ahead",
         f"forecast\n{snapshot.unit.name}",
         f"90 % range\n{snapshot.unit.name}",
-        f"RMSE {snapshot.unit.name}\n{ERROR_DAYS} day",
+        f"RMSE {snapshot.unit.name}\n{SCORED_DAYS} days",
         "repeating\nyesterday",
-        "skill",
-        f"in range {COVERAGE_DAYS} d\nnominal 90 %",
+        "skill\n",
+        "in range\nof 90 %",
     )
-    for head in heads:
-        table.add_column(head, justify="left" if head == "ahead" else "right", no_wrap=True)
+    there = [at for at in range(len(heads)) if width >= NEEDED[at]]
+    for at in there:
+        table.add_column(heads[at], justify="right" if at else "left", no_wrap=True)
     groups = asked_groups(snapshot.forecast.step_minutes)
     for group in groups:
-        table.add_row(f"+{group.shown}", *_ahead(snapshot, group), *_worth(snapshot, group))
+        row = (f"+{group.shown}", *_ahead(snapshot, group), *_worth(snapshot, group))
+        table.add_row(*(row[at] for at in there))
     note = "repeating yesterday: what that would have cost in RMSE; skill: by how much ours is smaller"
     return _framed(table, "forecasts, and what such were worth", roomy=roomy, note=note), len(groups) + (
         4 if roomy else 2
@@ -236,15 +244,15 @@ def _ahead(snapshot: Snapshot, group: LeadGroup) -> tuple[Text, Text]:
 
 
 def _worth(snapshot: Snapshot, group: LeadGroup) -> tuple[str, str, str, str]:
-    """Return RMSE of the last day, that of "same time yesterday", the skill, and the coverage of the last week."""
+    """Return RMSE of the last days, that of "same time yesterday", the skill, and the coverage."""
     found = snapshot.scores.scores if snapshot.scores else ()
-    by_window = {score.window_days: score for score in found if score.lead_minutes == group.lead_minutes}
-    day, week = by_window.get(ERROR_DAYS), by_window.get(COVERAGE_DAYS)
+    asked = (group.lead_minutes, SCORED_DAYS)
+    score = next((score for score in found if (score.lead_minutes, score.window_days) == asked), None)
     return (
-        _load_or_none(day.rmse_kw if day else None, snapshot.unit),
-        _load_or_none(_yesterday_kw(day), snapshot.unit),
-        _percent(day.skill_vs_same_time_yesterday if day else None),
-        _percent(week.coverage if week else None, 1),
+        _load_or_none(score.rmse_kw if score else None, snapshot.unit),
+        _load_or_none(_yesterday_kw(score), snapshot.unit),
+        _percent(score.skill_vs_same_time_yesterday if score else None),
+        _percent(score.coverage if score else None, 1),
     )
 
 

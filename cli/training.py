@@ -11,6 +11,7 @@ from rich.console import Console
 
 from backtest.run import books_of
 from cli.outputs import whole
+from cli.printing import waiting
 from cli.provision import require_loads, steps_shown, year_for, zones_for
 from services.trainer.candidates import TooFewReadingsError
 from services.trainer.history import History
@@ -45,7 +46,7 @@ def ensure_models(year: Year, start: datetime, settings: Settings, console: Cons
     """
     try:
         yield History.of(year, year.site.load_zones[0], start).identity(year)
-        with console.status("opening the model registry"):
+        with waiting(console, "opening the model registry"):
             from services.trainer.training import ensure  # noqa: PLC0415 - it takes seconds, and services start meanwhile
 
             registry = Registry(settings.registry_uri, settings.artifact_root)

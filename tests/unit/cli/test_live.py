@@ -110,12 +110,12 @@ def test_without_a_terminal_a_line_comes_every_five_seconds(clock: list[float]) 
     assert all("SYNTHETIC" in line for line in shown)
 
 
-def test_nothing_is_said_before_the_first_forecast() -> None:
-    """There is no clock of the stream to show yet."""
+def test_before_the_first_forecast_a_log_says_that_it_is_waited_for() -> None:
+    """There is no clock of the stream to show yet, and no silence either."""
     said = Console(file=io.StringIO())
     with said.capture() as captured, view(Books(0), said) as lines:
         lines.show()
-    assert not captured.get()
+    assert captured.get() == "waiting for the first forecast of zone 2; Ctrl-C ends\n"
 
 
 def test_the_rate_is_that_of_the_last_seconds(clock: list[float]) -> None:

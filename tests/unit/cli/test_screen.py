@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from cli.chart import chart
 from cli.screen import plain_line, screen
 from shared.contracts.messages import LevelSpan
 from tests.unit.cli.views import ORIGIN, curves, drift_event, forecast, scores, snapshot
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from cli.screen import Snapshot
 
 SIZES = [(80, 24), (100, 30), (160, 50)]
@@ -83,9 +87,10 @@ def test_what_an_operator_asks_first_is_there(size: tuple[int, int]) -> None:
         "drift reports http://127.0.0.1:8003/reports/",
         "tetouan watch forecasts",
         "Ctrl-C ends",
-        "-24 h",
+        "12:00",
+        "Sun 00:00",
         "now",
-        "+24 h",
+        "Mon 00:00",
     ):
         assert said in text, said
 
@@ -112,6 +117,31 @@ def test_a_lead_is_named_by_its_time_at_every_step(size: tuple[int, int], step_m
     assert [row.split("  ")[0] for row in rows][: len(leads)] == leads
     assert all(f"{lead} " in plain_line(shown) for lead in leads)
     assert plain_line(shown).count("+") == 2 * len(rows)
+
+
+@pytest.mark.parametrize(("width", "columns"), [(100, 7), (80, 7), (72, 6), (60, 5), (48, 4), (40, 3)], ids=str)
+def test_a_narrow_terminal_has_fewer_columns_and_cuts_none(width: int, columns: int) -> None:
+    """The forecast and its error stay longest; no number and no heading is cut off."""
+    lines = drawn(snapshot(), (width, 18)).splitlines()
+    heads = next(line for line in lines if line.startswith("ahead"))
+    rows = [re.split(r"  +", line.strip()) for line in lines if line.startswith("+")]
+    assert [len(row) for row in rows] == [columns] * len(rows)
+    assert all(row[1] in {"14,006", "14,204", "14,000"} for row in rows)
+    assert "500" in rows[0]
+    assert "…" not in heads + "".join(map("".join, rows))
+
+
+@pytest.mark.parametrize(
+    ("origin", "hours"),
+    [
+        (ORIGIN, ["06:00", "12:00", "18:00", "Sun 00:00", "now", "12:00", "18:00", "Mon 00:00"]),
+        (ORIGIN.replace(hour=12, minute=0), ["12:00", "18:00", "Sun 00:00", "06:00", "now", "18:00", "Mon 00:00"]),
+    ],
+)
+def test_the_axis_shows_the_clock(origin: datetime, hours: list[str]) -> None:
+    """Every six hours and the day at midnight; what would stand on top of the origin is left out."""
+    at = next(line for line in reversed(chart(curves(), snapshot().unit, origin, 100, 14).plain.splitlines()))
+    assert re.split(r"  +", at.strip())[: len(hours)] == hours
 
 
 def test_the_error_stands_beside_that_of_repeating_yesterday() -> None:
