@@ -10,7 +10,6 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import structlog
 from pydantic import ValidationError
 
@@ -38,7 +37,7 @@ from shared.runtime.state import OutdatedError
 from shared.sites.unserved import UNSERVED, Unserved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
     from prometheus_client import CollectorRegistry
@@ -272,8 +271,7 @@ class ForecasterCore:
         if part == UNSERVED:
             return self._unserved.state()
         site = self._sites[part.removesuffix(LARGE)]
-        table = {TABLE: np.array(described(site.site))}
-        return {**table, **(site.large_state() if part.endswith(LARGE) else site.moving_state())}
+        return {TABLE: site.table, **(site.large_state() if part.endswith(LARGE) else site.moving_state())}
 
     def resume(self, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
         """Take over what `state` returned of each part, without the sites that the table no longer has.
@@ -281,15 +279,20 @@ class ForecasterCore:
         Raises ``ValueError``, and stays as it was, where it does not fit; ``OutdatedError`` where a site was another by
         then, or had readings before the table had it.
         """
+        for _ in self.resuming(parts):
+            pass
+
+    def resuming(self, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> Iterator[None]:
+        """Do the same with a pause after each site; it stays as it was until the last one."""
         sites, unserved = self.shared.sites, Unserved()
         names = {part.removesuffix(LARGE) for part in parts if part != UNSERVED}
         unserved.resume(parts, names - sites.keys())
         if site_before := unserved.first_in(sites):
             raise OutdatedError(f"there were readings of {site_before} before the table of sites had it")
-        resumed = [
-            self._site_of(sites[name], parts.get(name + LARGE, {}), parts.get(name, {}))
-            for name in sorted(names & sites.keys())
-        ]
+        resumed = []
+        for name in sorted(names & sites.keys()):
+            resumed.append(self._site_of(sites[name], parts.get(name + LARGE, {}), parts.get(name, {})))
+            yield
         self.close()
         self._unserved = unserved
         for forecasts in resumed:
@@ -299,26 +302,23 @@ class ForecasterCore:
     def _site_of(
         self, site: Site, large: Mapping[str, NDArray[Any]], moving: Mapping[str, NDArray[Any]]
     ) -> SiteForecasts:
+        table = described(site)
         for held in (large.get(TABLE), moving.get(TABLE)):
-            if held is None or str(held) != described(site):
-                raise OutdatedError(f"{site.name} is {held}, by the table of sites it is {described(site)}")
+            if held is None or str(held) != table:
+                raise OutdatedError(f"{site.name} is {held}, by the table of sites it is {table}")
         try:
             zones = zones_of(_of_zones(large), _of_zones(moving), site.zones)
             forecasts = self._forecasts(site, zones)
             forecasts.resume(dict(large), dict(moving))
         except ValueError as error:
             raise ValueError(f"{site.name}: {error}") from error
-        if any(models.cold for models in zones):
-            self._require_as_begun(site, zones)
-        return forecasts
-
-    def _require_as_begun(self, site: Site, zones: tuple[ZoneModels, ...]) -> None:
-        for models, begun in zip(zones, self.shared.cold.zones_of(site), strict=True):
-            if models.cold and models.demand.parameters != begun.demand.parameters:
+        for models in zones:
+            if models.cold and not self.shared.cold.has_begun(site, models):
                 raise ValueError(
                     f"{site.name}: zone{models.zone}: the calendar of the site, its step, a lower limit, the prior or "
                     "a constant of the method was another"
                 )
+        return forecasts
 
     def restore(self, records: Sequence[Record]) -> None:
         """Fold clean readings that were answered before; their forecasts, and which models they are of, are written."""

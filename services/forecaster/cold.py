@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from services.forecaster.issuing import ZoneModels
+from services.forecaster.issuing import ZoneModels, parameters_of
 from shared.forecasting.prior import Prior
 from shared.runtime.settings import PREFIX, Refused
 
@@ -48,6 +48,13 @@ class ColdStart:
         except ValueError as error:
             self._misfits[site.name] = f"begun without {PREFIX}PRIOR={str(self._file)!r}: {error}"
             return tuple(ZoneModels.begun_cold(site, zone) for zone in site.zones)
+
+    def has_begun(self, site: Site, models: ZoneModels) -> bool:
+        """Tell whether the site would begin with a demand model of these parameters today."""
+        found = models.demand.parameters
+        if found == parameters_of(site, models.zone, self._prior):
+            return True  # there is such a model: the prior fits, and none has to be made to see that
+        return any(begun.zone == models.zone and begun.demand.parameters == found for begun in self.zones_of(site))
 
     def misfit(self, site: str) -> str | None:
         """Return why a site that has begun here has begun without the prior, None where it has not."""

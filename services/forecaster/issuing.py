@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from services.forecaster.issue import Issue
 from services.forecaster.recent import Rows
 from shared.contracts.messages import ModelNames
+from shared.forecasting.method import METHOD
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.weather import COLUMNS
 from shared.sites.grid import Grid
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from shared.forecasting.weather import WeatherDemand
     from shared.sites.site import Site
 
-__all__ = ["Issuer", "ZoneModels", "end_of_run"]
+__all__ = ["Issuer", "ZoneModels", "end_of_run", "parameters_of"]
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,7 @@ class ZoneModels:
     @classmethod
     def begun_cold(cls, site: Site, zone: int, prior: Prior | None = None) -> Self:
         """Return what a zone begins with that has no champion; raises ``ValueError`` where the prior does not fit."""
-        demand = ZoneDemand(
-            calendar=site.calendar,
-            step_minutes=site.step_minutes,
-            horizon_steps=site.grid.day,
-            floor_kw=site.floor_kw(zone),
-            prior=prior,
-        )
-        return cls(zone, demand, None, ModelNames(demand=None, weather=None))
+        return cls(zone, ZoneDemand(**parameters_of(site, zone, prior)), None, ModelNames(demand=None, weather=None))
 
     @property
     def began(self) -> datetime | None:
@@ -85,6 +79,18 @@ class ZoneModels:
 
     def _time_of(self, step: int) -> datetime:
         return Grid(self.demand.step_minutes).time_of(step)
+
+
+def parameters_of(site: Site, zone: int, prior: Prior | None) -> dict[str, Any]:
+    """Return the parameters of the demand model with which a zone begins that has no champion."""
+    return {
+        "calendar": site.calendar,
+        "step_minutes": site.step_minutes,
+        "horizon_steps": site.grid.day,
+        "method": METHOD,
+        "floor_kw": site.floor_kw(zone),
+        "prior": prior,
+    }
 
 
 class Issuer:

@@ -14,7 +14,7 @@ import numpy as np
 from services.forecaster.in_force import InForce
 from services.forecaster.issuing import Issuer
 from services.forecaster.recent import Recent, Rows
-from services.forecaster.state import large_state_of, moving_state_of
+from services.forecaster.state import described, large_state_of, moving_state_of
 from shared.forecasting.state import below, joined
 from shared.forecasting.weather import COLUMNS
 from shared.sites.site import load_field
@@ -107,6 +107,8 @@ class SiteForecasts:
     ) -> None:
         self.site = site
         self.zones = zones
+        self.table = np.array(described(site))
+        """What the numbers of its state depend on, to be kept with it."""
         self._loads = [load_field(zone) for zone in site.zones]
         self._weather = COLUMNS if site.weather else ()
         self._coverages = coverages

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from zipfile import BadZipFile
 
@@ -54,11 +55,18 @@ def parameters_of(state: Mapping[str, NDArray[Any]], kind: str, version: int) ->
 def checked(kind: type[T], parameters: Mapping[str, Any]) -> T:
     """Return the parameters of a header as a dataclass; raises ``ValueError`` that names one that does not fit it."""
     try:
-        return TypeAdapter(kind).validate_python(parameters)
+        found: T = _adapter(kind).validate_python(parameters)  # type: ignore[arg-type]  # a class can be hashed
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = ".".join(map(str, first["loc"]))
         raise ValueError(f"header has parameters that this program cannot use: {name}: {first['msg']}") from error
+    return found
+
+
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    """Return what checks a dataclass: making it takes a hundred times as long as its work."""
+    return TypeAdapter(kind)
 
 
 def write(path: Path, state: Mapping[str, NDArray[Any]]) -> None:

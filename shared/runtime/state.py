@@ -20,7 +20,7 @@ from shared.runtime.snapshots import Draft, Feed, PartsLostError, SnapshotRefuse
 from shared.runtime.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -36,6 +36,7 @@ __all__ = [
     "Copy",
     "Core",
     "Foldable",
+    "Gradual",
     "OutdatedError",
     "Partitioned",
     "Preparing",
@@ -90,6 +91,14 @@ class Resumable(Protocol):
 
         Raises ``ValueError``, and stays as it was, where it does not fit.
         """
+
+
+@runtime_checkable
+class Gradual(Protocol):
+    """A resumable core that takes a while to take over what was kept."""
+
+    def resuming(self, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> Iterator[None]:
+        """Do what `resume` does, with pauses in which others are let through; it is whole after the last."""
 
 
 @runtime_checkable
@@ -397,7 +406,7 @@ class TaskState:
                 )
         parts = await self._read(self._store.parts, snapshot)
         try:
-            core.resume(parts)
+            await _resume(core, parts)
         except ValueError as error:
             reason: Reason = "outdated" if isinstance(error, OutdatedError) else "unfit"
             raise SnapshotRefused(reason, str(error)) from error
@@ -418,6 +427,14 @@ class TaskState:
 async def _prepare(core: Core | Preparing, records: Sequence[Record]) -> None:
     if isinstance(core, Preparing):
         await core.prepare(records)
+
+
+async def _resume(core: Resumable | Gradual, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
+    if not isinstance(core, Gradual):
+        core.resume(parts)
+        return
+    for _ in core.resuming(parts):
+        await asyncio.sleep(0)  # heartbeats and health need a pause
 
 
 async def _fold(core: Core, records: Sequence[Record]) -> None:

@@ -125,6 +125,18 @@ def alone() -> dict[str, tuple[list[bytes], dict[str, tuple[str, tuple[int, ...]
     return found
 
 
+def test_a_state_is_taken_up_site_by_site(interleaved: list[CleanReading]) -> None:
+    """With a pause after each, in which the core is as it was; after the last one all of them are there."""
+    core, again = core_of(*SITES), core_of(*SITES)
+    run(core, records_of(interleaved[:40]), 40)
+    resuming = again.resuming({part: core.state(part) for part in core.parts()})
+    for _ in SITES:
+        next(resuming)
+        assert arrays_of(again) == {}
+    assert list(resuming) == []
+    assert arrays_of(again) == arrays_of(core)
+
+
 @pytest.mark.parametrize("batch", [1, 7, 200])
 def test_each_site_is_forecast_as_if_it_were_alone(
     interleaved: list[CleanReading],

@@ -19,7 +19,7 @@ from shared.runtime.state import TaskState
 from tests.unit.runtime.local import burn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -374,6 +374,35 @@ def test_what_another_process_has_removed_is_written_again(setting: Setting, tmp
         assert written(setting) == 2
 
     asyncio.run(run())
+
+
+def test_while_a_core_takes_up_what_was_kept_others_are_let_through(setting: Setting) -> None:
+    """Heartbeats go on between the parts of one that takes a while, and the state is whole afterwards."""
+    beats: list[int] = []
+
+    class Slow(Core):
+        def resuming(self, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> Iterator[None]:
+            for _ in parts:
+                beats.append(0)
+                yield
+            self.resume(parts)
+
+    async def run() -> None:
+        state = setting.started()
+        await state.restore()
+        await kept(state)
+        setting.make = Slow
+        restoring = asyncio.create_task(setting.started().restore())
+        while not restoring.done():
+            if beats:
+                beats[-1] += 1
+            await asyncio.sleep(0)
+        await restoring
+
+    asyncio.run(run())
+    assert len(beats) == 2
+    assert min(beats) > 0
+    assert setting.folded == [0, 1, 2, 3, 4]
 
 
 def test_while_parts_are_copied_others_are_let_through(setting: Setting) -> None:
