@@ -217,6 +217,7 @@ class Pipeline:
             await self._place.start()
             await self._count_partitions([self._prefix + topic.name for topic in wanted])
             producer = await self._started_producer()
+            await producer.client.set_topics(self._consumes)  # without any it asks for those of the whole cluster
         except (KafkaError, KafkaException, NoAccessError, TimeoutError) as error:
             self._health.broker_fault = await run_in_thread(explain_s, explain, self._access, error)
             raise NoAccessError(self._health.broker_fault) from None
