@@ -36,7 +36,7 @@ __all__ = ["MonitorCore", "Shared", "build"]
 
 CONSUMES = (topics.CLEAN, topics.FORECASTS)
 
-FORMAT = "4"
+FORMAT = "5"
 """Of the state; it goes up when an array of the same name and shape comes to mean something else."""
 
 

@@ -7,15 +7,16 @@ targets change alike, so the differences of their changes are small numbers, mos
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING, Any
 
+import cramjam
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from shared.forecasting.resolution import ABSENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["IssuedByTarget", "packed", "unpacked"]
 
 _BLOCKS_A_DAY = 8
-_LEVEL = 1  # of zlib: higher ones take four times as long for 3 % less
+_LEVEL = 1  # of zstd: higher ones take longer for 3 % less
 _NUMBERS = 3  # median, low and high end
 
 
@@ -33,7 +34,8 @@ class IssuedByTarget:
 
     They are multiples of the zone's resolution, ``ABSENT`` where nothing was issued. Targets lie in blocks of three
     hours. A block whose targets are all settled is packed; one that is asked for is unpacked, and packed again when
-    something late was issued for it.
+    something late was issued for it. Forecasts of later targets lie as they came, one row an origin: so a forecast is
+    one copy, and what was issued for a target is a diagonal.
 
     Parameters
     ----------
@@ -48,9 +50,12 @@ class IssuedByTarget:
     def __init__(self, leads: int, day: int, unsettled: int) -> None:
         self._leads = leads
         self._size = max(1, day // _BLOCKS_A_DAY)
-        blocks = -(-(leads + unsettled) // self._size) + 1
-        self._ring = np.full((blocks * self._size, _NUMBERS, leads), ABSENT, np.int32)
-        self._first_block = 0  # of those in the ring; blocks are counted from 1970
+        targets = self._size + unsettled  # that lie in no packed block, up to the clock
+        self._origins = np.full((leads + targets, _NUMBERS, leads), ABSENT, np.int32)
+        row, number, lead = self._origins.strides
+        # the forecast of a target one lead further ahead stands a row before
+        self._targets = as_strided(self._origins[leads - 1 :], (targets, _NUMBERS, leads), (row, number, lead - row))
+        self._first_block = 0  # that is not packed; blocks are counted from 1970
         self._packed: dict[int, bytes] = {}
         self._unpacked: dict[int, Rows] = {}
         self._used: set[int] = set()  # blocks that were asked for since the last settlement
@@ -58,7 +63,7 @@ class IssuedByTarget:
 
     def clear(self, next_step: int) -> None:
         """Forget all; ``next_step`` is the next target to be settled."""
-        self._ring.fill(ABSENT)
+        self._origins.fill(ABSENT)
         self._first_block = next_step // self._size
         self._packed.clear()
         self._unpacked.clear()
@@ -70,48 +75,74 @@ class IssuedByTarget:
         """The first target for which something may have been issued."""
         return min(self._packed.keys() | self._changed, default=self._first_block) * self._size
 
+    @property
+    def _first_origin(self) -> int:
+        """The origin of the first row: the longest lead of the first target that is not packed."""
+        return self._first_block * self._size - self._leads
+
+    def has(self, origin: int) -> bool:
+        """Tell whether the forecast of an origin has come; it is known by its last lead."""
+        row = origin - self._first_origin
+        issued = self._origins[row, 0] if row >= 0 else self.of(origin + self._leads)[0]
+        return bool(issued[-1] != ABSENT)
+
     def of(self, target: int) -> Rows:
-        """Return what was issued for a target, (3, leads); not to be changed."""
+        """Return what was issued for a target up to the clock, (3, leads); not to be changed."""
         block, row = divmod(target, self._size)
         issued: Rows = self._block(block)[row]
         return issued
 
     def rows(self, first: int, end: int) -> Rows:
-        """Return what was issued for the targets from ``first`` to before ``end``, (targets, 3, leads)."""
+        """Return what was issued for the targets from ``first`` to before ``end``, (targets, 3, leads).
+
+        They are not after the clock; the rows are not to be changed.
+        """
         parts = [self._block(block)[rows] for block, rows in self._spans(first, end)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def place(self, origin: int, first: int, issued: Rows) -> None:
-        """Keep a forecast, (3, leads), less its ``first`` leads."""
-        end, ring_step = origin + 1 + self._leads, self._first_block * self._size
-        for block, rows in self._spans(origin + 1 + first, min(end, ring_step)):
+        """Keep a forecast, (3, leads), less its ``first`` leads, instead of what was kept of that origin."""
+        row = origin - self._first_origin
+        if row >= 0:
+            self._origins[row] = issued
+        packed_end = min(origin + 1 + self._leads, self._first_block * self._size)
+        for block, rows in self._spans(origin + 1 + first, packed_end):
             _lay(self._opened(block), rows.start, issued[:, first : first + rows.stop - rows.start], first)
             first += rows.stop - rows.start
-        while first < self._leads:
-            row = (origin + 1 + first) % len(self._ring)
-            count = min(self._leads - first, len(self._ring) - row)
-            _lay(self._ring, row, issued[:, first : first + count], first)
-            first += count
 
     def settle(self, settled: int, oldest: int) -> None:
         """Pack the blocks without a target after ``settled``; forget the targets before ``oldest``."""
         self._close()
-        for block in range(self._first_block, (settled + 1) // self._size):
-            rows = self._block(block)
-            if (rows[:, 0] != ABSENT).any():
-                self._packed[block] = packed(rows)
-                rows.fill(ABSENT)
-            self._first_block = block + 1
+        for _ in range(self._first_block, (settled + 1) // self._size):
+            self._pack_first()
         for block in [block for block in self._packed if (block + 1) * self._size <= oldest]:
             del self._packed[block]
             self._unpacked.pop(block, None)
 
-    def replace(self, first: int, rows: Rows) -> None:
-        """Keep ``rows`` (targets, 3, leads) from the target ``first`` on instead of all that is kept: see `oldest`."""
-        for block, span in self._spans(first, first + len(rows)):
-            start = block * self._size + span.start - first
-            kept = self._block(block) if block >= self._first_block else self._opened(block)
-            kept[span] = rows[start : start + span.stop - span.start]
+    def _pack_first(self) -> None:
+        """Pack the first block that is not, and let go the rows whose targets are all packed."""
+        rows = self._targets[: self._size]
+        if (rows[:, 0] != ABSENT).any():
+            self._packed[self._first_block] = packed(rows)
+        self._origins[: -self._size] = self._origins[self._size :]
+        self._origins[-self._size :] = ABSENT
+        self._first_block += 1
+
+    @property
+    def largest(self) -> int:
+        """The size of the largest number that is kept, 0 where there is none."""
+        return max(int(np.abs(rows, where=rows != ABSENT, out=np.zeros_like(rows)).max()) for rows in self._kept())
+
+    def change(self, anew: Callable[[Rows], Rows]) -> None:
+        """Keep what ``anew`` returns instead of each of the numbers that are kept."""
+        for rows in self._kept():
+            rows[:] = anew(rows)
+
+    def _kept(self) -> Iterator[Rows]:
+        """Yield all that is kept, to be changed in place."""
+        yield self._origins
+        for block in self._packed.keys() | self._changed:
+            yield self._opened(block)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return copies of the arrays that hold all that is known, by name."""
@@ -119,7 +150,7 @@ class IssuedByTarget:
         blocks = sorted(self._packed)
         return {
             "first_block": np.array(self._first_block),
-            "ring": self._ring.copy(),
+            "origins": self._origins.copy(),
             "packed_blocks": np.array(blocks, np.int64),
             "packed_bytes": np.array([len(self._packed[block]) for block in blocks], np.int64),
             "packed": np.frombuffer(b"".join(self._packed[block] for block in blocks), np.uint8),
@@ -128,7 +159,7 @@ class IssuedByTarget:
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from what :meth:`state` returned."""
         self.clear(int(state["first_block"]) * self._size)
-        self._ring[:] = state["ring"]
+        self._origins[:] = state["origins"]
         ends = np.cumsum(state["packed_bytes"]).tolist()
         for block, start, end in zip(state["packed_blocks"].tolist(), [0, *ends], ends, strict=False):
             self._packed[block] = state["packed"][start:end].tobytes()
@@ -142,10 +173,10 @@ class IssuedByTarget:
             first += count
 
     def _block(self, block: int) -> Rows:
-        """Return the rows of a block, (targets, 3, leads); those of one that is packed are not to be changed."""
+        """Return the rows of a block, (targets, 3, leads), of the last one up to the clock; not to be changed."""
         if block >= self._first_block:
-            row = block * self._size % len(self._ring)
-            return self._ring[row : row + self._size]
+            row = (block - self._first_block) * self._size
+            return self._targets[row : row + self._size]
         self._used.add(block)
         if block not in self._unpacked:
             shape = (self._size, _NUMBERS, self._leads)
@@ -194,13 +225,13 @@ def packed(rows: Rows) -> bytes:
     numbers = folded.reshape(-1).view(np.uint32)
     width = -(-int(numbers.max()).bit_length() // 8) or 1  # bytes of the largest
     planes = b"".join((numbers >> 8 * place).astype(np.uint8).tobytes() for place in range(width))
-    return zlib.compress(planes, _LEVEL)
+    return bytes(cramjam.zstd.compress(planes, _LEVEL))
 
 
 def unpacked(raw: bytes, shape: tuple[int, int, int]) -> Rows:
     """Return the rows, of this shape, of which `packed` has made ``raw``."""
     targets, _, leads = shape
-    planes = np.frombuffer(zlib.decompress(raw), np.uint8).reshape(-1, targets * _NUMBERS * leads)
+    planes = np.frombuffer(memoryview(cramjam.zstd.decompress(raw)), np.uint8).reshape(-1, targets * _NUMBERS * leads)
     numbers = planes[0].astype(np.uint32)
     for place, plane in enumerate(planes[1:], 1):
         numbers |= plane.astype(np.uint32) << 8 * place

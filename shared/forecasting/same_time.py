@@ -35,10 +35,16 @@ class SameTime:
 
     def __init__(self, turned: Steps, day: int) -> None:
         self._turned, self._day = turned, day
+        self._changes = np.cumsum(turned != np.roll(turned, 1))
 
     def turned_from(self, place: int) -> int:
         """Return by how many steps the clock is put forward or back at the most after the place; 0 where it is not."""
         return int(np.abs(self._turned[place:] - self._turned[place]).max())
+
+    def is_steady(self, places: Steps, back: int) -> bool:
+        """Tell whether the clock is not changed from so many steps before each of the places to the place."""
+        changes = self._changes
+        return bool((changes.take(places, mode="clip") == changes.take(places - back, mode="clip")).all())
 
     def turned_between(self, places: Steps, later: Steps) -> Steps:
         """Return by how many steps the clock is put forward from a place to a later one, less than 0 where back."""

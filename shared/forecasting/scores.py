@@ -13,7 +13,7 @@ from shared.contracts.messages import LARGEST_KW
 from shared.forecasting.actuals import Actuals
 from shared.forecasting.figures import WireFigures
 from shared.forecasting.issued import IssuedByTarget
-from shared.forecasting.resolution import ABSENT, FirstDay, Resolution
+from shared.forecasting.resolution import FirstDay, Resolution
 from shared.forecasting.state import below, copied, fields_of, give, joined, known, whole_number
 from shared.forecasting.window_sums import WindowSums
 from shared.forecasting.yesterday import Yesterday
@@ -245,23 +245,18 @@ class RollingScores:
 
     def _count_in(self, resolution: Resolution) -> None:
         """Count all that is kept in multiples of another resolution."""
-        clock = self.clock or 0
-        oldest = self._issued.oldest
-        kept_kw = self.resolution.to_kw(self._issued.rows(oldest, clock + 1 + self._leads))
+        clock, former = self.clock or 0, self.resolution
+        kept_kw = (former.kw_of(self._issued.largest), *(float(np.abs(kw).max()) for kw in self._early.values()))
+        self.resolution = resolution.covering(max(kept_kw))
+        self._issued.change(lambda multiples: self.resolution.multiples(former.to_kw(multiples)))
         for origin, issued_kw in self._early.items():
-            first = self._too_old(origin, clock)
-            targets = np.arange(origin + 1 + first, origin + 1 + self._leads)
-            inside = targets >= oldest
-            kept_kw[targets[inside] - oldest, :, np.arange(first, self._leads)[inside]] = issued_kw[:, first:].T[inside]
-        largest_kw = np.abs(kept_kw).max(initial=0.0, where=~np.isnan(kept_kw))
-        self.resolution = resolution.covering(float(largest_kw))
-        self._issued.replace(oldest, self.resolution.multiples(kept_kw))
+            self._issued.place(origin, self._too_old(origin, clock), self.resolution.multiples(issued_kw))
         self._actuals.count_in(self.resolution)
         self._sums.count_again()
 
     def _too_old(self, origin: int, clock: int) -> int:
         """Return how many of the first leads of a forecast are too old to be kept."""
-        return max(0, clock - self._longest - origin)
+        return min(max(0, clock - self._longest - origin), self._leads)
 
     def _tick(self, step: int, demand_kw: float) -> None:
         """Move the clock by one."""
@@ -290,7 +285,7 @@ class RollingScores:
         first = self._too_old(origin, clock)
         if first >= self._leads:
             return True
-        if self._issued.of(origin + self._leads)[0, -1] != ABSENT:
+        if self._issued.has(origin):
             return False
         self._make_room_for(float(np.abs(issued_kw).max()))
         if not self._first_day.fixed:

@@ -52,10 +52,10 @@ class Yesterday:
         ``targets`` and ``leads`` broadcast; where it is one step for all leads, the result is as large as ``targets``.
         """
         self._look_up(clock)
-        if self._same_time is None:
-            days = self._days if self._days == 1 else -(-leads // self._day)
+        days = self._days if self._days == 1 else -(-leads // self._day)
+        places = targets - self._first_step
+        if self._same_time is None or self._same_time.is_steady(places, self.reach):
             return targets - days * self._day
-        places, days = targets - self._first_step, -(-leads // self._day)
         same = self._same_time.before(places, days)
         known = np.where(same <= places - leads, same, self._same_time.before(places, days + 1))
         steps: NDArray[np.int64] = self._first_step + known

@@ -54,25 +54,50 @@ def test_what_is_placed_stays_until_it_is_too_old(*, again: bool) -> None:
     if again:
         state, kept = kept.state(), IssuedByTarget(LEADS, DAY, 1)
         kept.resume(state)
-    rows = kept.rows(199 - LONGEST + 1, 200 + LEADS)
-    for place, target in enumerate(range(199 - LONGEST + 1, 200 + LEADS)):
-        for lead in range(1, LEADS + 1):
-            origin = target - lead
-            expected = issue(origin)[:, lead - 1] if 100 <= origin < 200 else np.full(3, ABSENT)
-            assert np.array_equal(rows[place, :, lead - 1], expected)
-            assert np.array_equal(kept.of(target)[:, lead - 1], expected)
+    rows = kept.rows(200 - LONGEST, 200)
+    assert all(np.array_equal(row, issued_for(200 - LONGEST + place)) for place, row in enumerate(rows))
+    for target in range(200 - LONGEST, 200 + LEADS):
+        if target > 199:
+            kept.settle(target - 1, target - LONGEST)
+        assert np.array_equal(kept.of(target), issued_for(target))
 
 
-def test_what_is_replaced_is_kept_instead() -> None:
-    """All that is kept, packed or not, counted anew."""
+def issued_for(target: int) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
+    """Return what the origins from 100 to 199 have issued for a target, (3, leads)."""
+    origins = [target - lead for lead in range(1, LEADS + 1)]
+    absent = np.full(3, ABSENT, np.int32)
+    return np.stack(
+        [issue(origin)[:, lead] if 100 <= origin < 200 else absent for lead, origin in enumerate(origins)], axis=1
+    )
+
+
+@pytest.mark.parametrize("origin", [50, 70, 90, 99])
+def test_a_forecast_that_has_come_is_known(origin: int) -> None:
+    """By its origin, whether its targets are packed, some of them, or none."""
     kept = IssuedByTarget(LEADS, DAY, 1)
     kept.clear(0)
-    for clock in range(60):
-        kept.place(clock, 0, issue(clock))
+    for clock in range(100):
+        if clock != origin:
+            kept.place(clock, 0, issue(clock))
         kept.settle(clock, clock - LONGEST + 1)
-    rows = kept.rows(kept.oldest, 60 + LEADS)
+    assert not kept.has(origin)
+    kept.place(origin, 0, issue(origin))
+    assert all(kept.has(one) for one in range(30, 100))
+
+
+def test_what_is_changed_is_kept_instead() -> None:
+    """All that is kept, packed or not, counted anew; the largest number is that of all."""
+    kept = IssuedByTarget(LEADS, DAY, 1)
+    kept.clear(0)
+    assert kept.largest == 0
+    for clock in range(60):
+        kept.place(clock, 0, -issue(clock))
+        kept.settle(clock, clock - LONGEST + 1)
+    assert kept.largest == issue(59).max()
+    rows = kept.rows(kept.oldest, 60)
     halved = np.where(rows == ABSENT, ABSENT, rows // 2).astype(np.int32)
-    kept.replace(kept.oldest, halved)
+    kept.change(lambda rows: np.where(rows == ABSENT, ABSENT, rows // 2).astype(np.int32))
     kept.settle(59, 59 - LONGEST + 1)
-    assert np.array_equal(kept.rows(kept.oldest, 60 + LEADS), halved)
-    assert kept.of(59)[0, 0] == issue(58)[0, 0] // 2
+    assert np.array_equal(kept.rows(kept.oldest, 60), halved)
+    kept.settle(60, 60 - LONGEST + 1)
+    assert kept.of(61)[0, 1] == -issue(59)[0, 1] // 2

@@ -67,3 +67,14 @@ def test_what_lies_before_the_window_is_a_plain_lag() -> None:
     """Nothing is said of days that the window does not hold."""
     same, _ = around(datetime(2025, 10, 26, 1, tzinfo=UTC))
     assert same.before(np.array((3,)), 1).tolist() == [-21]
+
+
+def test_where_the_clock_is_steady_the_same_time_is_a_plain_lag() -> None:
+    """Steady means that no change lies in between: just before the change, at it, and as long after it as is asked."""
+    same, at = around(datetime(2025, 3, 30, 1, tzinfo=UTC))
+    assert same.is_steady(np.array((30, at - 1)), 30)
+    assert not same.is_steady(np.array((30, at)), 30)
+    assert not same.is_steady(np.array((at + 29,)), 30)
+    assert same.is_steady(np.array((at + 30,)), 30)
+    steady = np.array((30, at - 1, at + 30))
+    assert (steady - same.before(steady, 1)).tolist() == [24] * 3
