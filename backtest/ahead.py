@@ -103,8 +103,13 @@ class Ahead:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why it is not the best level that answers, one line each."""
-        return tuple(f"{span.level}: {span.reason}" for span in self.forecast.levels if span.reason)
+        """Why it is not the best level that answers, one line each; what a note says already is left out."""
+        noted = tuple(note.text for note in self.forecast.notes)
+        return tuple(
+            f"{span.level}: {span.reason}"
+            for span in self.forecast.levels
+            if span.reason and not any(text.startswith(span.reason) for text in noted)
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -91,14 +91,10 @@ class Issue:
         return Forecast.from_bytes(self.to_bytes())
 
     def _notes(self) -> list[dict[str, object]]:
-        forecast, notes = self.forecast, list[dict[str, object]]()
-        if forecast.shift is not None:
-            step, text = forecast.shift
-            notes.append({"kind": "shift", "text": text, "since": self._time_of(step)})
-        if forecast.outage is not None:
-            since = self._time_of(forecast.outage.since_step)
-            notes.append({"kind": "outage", "text": forecast.outage.text, "since": since})
-        return notes
+        return [
+            {"kind": note.kind, "text": note.text, "since": self._time_of(note.since_step)}
+            for note in self.forecast.notes
+        ]
 
     def _time_of(self, step: int) -> datetime:
         return self.origin - (self.forecast.origin_step - step) * timedelta(minutes=self.step_minutes)

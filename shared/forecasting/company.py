@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 def supposed(zone: Zone, step: int, loads_kw: Floats) -> Floats:
     """Return which readings after the one at the step may be answered along with it, written into the history."""
-    calm = zone.guard.calm and zone.shift.onset_step < 0 and not zone.outage.lasts and not zone.outlook.reason
+    calm = zone.guard.calm and zone.shift.onset_step < 0 and zone.outage.calm and not zone.outlook.reason
     settled = zone.adapted and zone.first_day.fixed and not zone.history.clock_changes
     if not (calm and settled and len(loads_kw)):
         return loads_kw[:0]

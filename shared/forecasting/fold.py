@@ -70,13 +70,11 @@ class DemandFold:
         if not zone.ready and isnan(loads_kw[0]):
             history.first_step, outlook.last_step = step + 1, step  # the past begins with the first reading
             return outlook.median_kw[None]
-        perhaps_kw = reading.take(zone, step, at, loads_kw[:1])
+        reading.take(zone, step, at, loads_kw[:1])
         if (slot + 1) % zone.block_steps == 0:
             self._score(slot, at)
         others_kw = loads_kw[1:] if self.levels.fits(step, at) else loads_kw[:0]
         median_kw = self._look_ahead(step, at, company.supposed(zone, step, others_kw))
-        if perhaps_kw is not None:
-            median_kw = self._look_ahead_from(step, at, perhaps_kw)
         if slot + len(median_kw) == day:
             self._learn_day_before(at)
         return median_kw
@@ -151,18 +149,8 @@ class DemandFold:
         self._issue(step, said, len(median_kw))
         outlook.median_kw = median_kw[-1].copy()  # what is returned is the caller's
         outlook.carried_kw = levels.carried_kw(outlook.median_kw, said.mixed_kw[len(median_kw) - 1])
-        if not outlook.reason or outlook.expected_kw(outlook.last_step + 1) is None:
+        if outlook.good_step == outlook.last_step or outlook.expected_kw(outlook.last_step + 1) is None:
             outlook.trusted_kw, outlook.trusted_step = outlook.median_kw, outlook.last_step
-        return median_kw
-
-    def _look_ahead_from(self, step: int, at: int, load_kw: float) -> Floats:
-        """Forecast as if this were the load at the step, which no later origin is to see, (1, horizon)."""
-        history, carried_kw = self.zone.history, self.zone.outlook.carried_kw
-        expected_kw = history.series[LOAD, at : at + 1].copy()
-        history.append(step, np.array((load_kw,)), filled=True)
-        median_kw = self._look_ahead(step, at, expected_kw[:0])
-        history.append(step, expected_kw, filled=True)
-        self.zone.outlook.carried_kw = carried_kw
         return median_kw
 
     def _issue(self, step: int, said: Said, count: int) -> None:

@@ -37,14 +37,15 @@ _FEWEST_REFUSED = 2  # readings, however long a step is: a rise that is new need
 
 
 class Verdict(NamedTuple):
-    """Whether a reading is believed, and where it is not, what the load may be as far as it goes.
+    """Whether a reading is believed, and where it is not, whether it may be a drop, and which share of that is likely.
 
     ``lost`` tells that load was lost from one reading to the next.
     """
 
     believed: bool
-    perhaps_kw: float | None = None
     lost: bool = False
+    low: bool = False
+    belief: float = 0.0
 
 
 @dataclass
@@ -145,8 +146,7 @@ class Guard:
         self.refused += 1
         self.doubted_kw = load_kw if dropped or usual else nan
         self.wait()
-        share = constants.drop_share if dropped else 0.0
-        return Verdict(believed=False, perhaps_kw=expected_kw + share * (load_kw - expected_kw) if share else None)
+        return Verdict(believed=False, low=less, belief=constants.drop_share if dropped else 0.0)
 
     def wait(self) -> None:
         """Let a step go by, also one without a reading."""

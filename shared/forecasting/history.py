@@ -62,8 +62,8 @@ class History:
 
     In the first week the days that there are stand in for the seven; when it is over, it stands in for those before it.
 
-    ``filled`` marks what is not a good reading: missing, refused, of an outage that is over, or before the first one.
-    ``out`` marks the hours of outages, also of the one that lasts, whose readings stand there as long as it does.
+    ``filled`` marks what is not a good reading: missing, refused, of an outage, or before the first one. ``out`` marks
+    the hours of the outages that are over.
     """
 
     grid: Grid
@@ -215,8 +215,8 @@ class History:
         return loads
 
     def good(self, places: Steps | slice) -> NDArray[np.bool_]:
-        """Tell where there are readings that teach something: neither filled nor of an outage."""
-        good: NDArray[np.bool_] = ~(self.filled[places] | self.out[places])
+        """Tell where there are readings that teach something."""
+        good: NDArray[np.bool_] = ~self.filled[places]
         return good
 
     def filled_steps(self, at: int, days: int) -> int:
@@ -243,9 +243,9 @@ class History:
             past[:] = ratio * past + offset_kw
         self._anchor_anew(self.index(until))
 
-    def mark_out(self, onset_step: int, until: int, *, out: bool) -> None:
-        """Mark the steps up to ``until`` as those of an outage, or as none."""
-        self.out[self.index(onset_step) : self.index(until) + 1] = out
+    def mark_out(self, onset_step: int, end: int) -> None:
+        """Mark the steps before ``end`` as those of an outage."""
+        self.out[self.index(onset_step) : self.index(end)] = True
 
     def share_out_before(self, onset_step: int, until: int) -> float:
         """Return of which share of the steps up to ``until`` the same time of one of the last seven days was out."""
@@ -254,17 +254,12 @@ class History:
         was_out = self.out.take(before, mode="clip") & (before >= 0) & (before < hours[0])
         return float(was_out.any(axis=1).mean())
 
-    def loads_kw(self, first_step: int, until: int) -> Floats:
-        """Return the loads of the steps up to ``until``, a view."""
-        loads: Floats = self.series[LOAD, self.index(first_step) : self.index(until) + 1]
-        return loads
-
     def rewrite(self, first_step: int, loads_kw: Floats, until: int) -> None:
-        """Let these stand in for the loads from a step in the window on; ``until`` is the last reading."""
-        first = self.index(first_step)
+        """Let these readings stand in the window from a step on, but for NaN; ``until`` is the last reading."""
+        first, known = self.index(first_step), ~np.isnan(loads_kw)
         places = slice(first, first + len(loads_kw))
-        self.series[LOAD, places] = loads_kw
-        self.filled[places] = True
+        self.series[LOAD, places][known] = loads_kw[known]
+        self.filled[places][known] = False
         self._anchor_anew(self.index(until))
 
     def _repeat_first_week(self, at: int) -> None:

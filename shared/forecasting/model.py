@@ -45,14 +45,14 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from shared.forecasting.reasons import Out
+    from shared.forecasting.reasons import Out, Told
     from shared.forecasting.resolution import Resolution
 
 __all__ = ["VERSION", "Answer", "NotFittedError", "ZoneDemand", "ZoneForecast"]
 
 Floats = NDArray[np.float64]
 
-VERSION = 12
+VERSION = 13
 """Of the state: what an older or newer release wrote is not read."""
 
 _KIND = "zone-demand"
@@ -92,9 +92,8 @@ class ZoneForecast:
 
     ``low_kw`` and ``high_kw``, (coverages, leads), bound an interval for each of ``coverages``, the wider ones around
     the narrower: ``low_kw <= median_kw <= high_kw``. ``reason`` says why the load at the origin is not the meter's,
-    None where it is; ``shift`` is the first step of a lasting shift of the last day, and what it did; ``outage`` is the
-    outage that lasts, or one of the last day. ``resolution`` is that of the zone: what is sent is rounded to multiples
-    of it.
+    None where it is; ``notes`` say what an operator should know of the load; ``outage`` is the outage that lasts, or
+    one of the last day. ``resolution`` is that of the zone: what is sent is rounded to multiples of it.
     """
 
     origin_step: int
@@ -104,7 +103,7 @@ class ZoneForecast:
     high_kw: Floats
     answers: tuple[Answer, ...]
     reason: str | None
-    shift: tuple[int, str] | None
+    notes: tuple[Told, ...]
     outage: Out | None
     resolution: Resolution
 
@@ -413,7 +412,15 @@ def _forecasts(
     """Yield the forecasts from the origins that the fold has taken last, (origins, horizon)."""
     zone, outlook = fold.zone, fold.zone.outlook
     half_kw = fold.levels.half_width_kw(median_kw, rows)
-    low_kw, high_kw = np.maximum(median_kw[:, None] - half_kw, zone.floor_kw), median_kw[:, None] + half_kw
+    low_kw, high_kw = median_kw[:, None] - half_kw, median_kw[:, None] + half_kw
+    if zone.outage.belief:
+        left = zone.outage.left(outlook.last_step, median_kw.shape[1])
+        median_kw = np.maximum(left.likely * median_kw, zone.floor_kw)
+        low_kw, high_kw = (
+            np.minimum(left.least * low_kw, left.most * low_kw),
+            np.maximum(left.least * high_kw, left.most * high_kw),
+        )
+    low_kw = np.maximum(low_kw, zone.floor_kw)
     spans, reason = zone.ladder.spans(), outlook.reason or None
     for row, step in enumerate(range(outlook.last_step + 1 - len(median_kw), outlook.last_step + 1)):
         answers = tuple(
@@ -427,7 +434,7 @@ def _forecasts(
             high_kw=high_kw[row],
             answers=answers,
             reason=reason,
-            shift=reasons.shifted(zone, step),
+            notes=reasons.told(zone, step),
             outage=reasons.out(zone, step),
             resolution=zone.resolution,
         )

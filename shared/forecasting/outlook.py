@@ -43,6 +43,11 @@ class Outlook:
         lead = step - self.trusted_step
         return float(self.trusted_kw[lead - 1]) if self.trusted_step >= 0 and lead <= self.horizon_steps else None
 
+    def rescale(self, share: float) -> None:
+        """Follow a load that has shifted for good."""
+        self.median_kw, self.carried_kw = share * self.median_kw, share * self.carried_kw
+        self.trusted_kw = share * self.trusted_kw
+
     @property
     def range_kw(self) -> tuple[float, float]:
         """The lowest and the highest load in the history."""

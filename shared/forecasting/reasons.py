@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from shared.forecasting.digits import digits
 from shared.forecasting.ladder import ADAPTED
+from shared.forecasting.outage import Fate
 
 if TYPE_CHECKING:
     from shared.forecasting.ladder import Span
     from shared.forecasting.zone import Zone
 
-__all__ = ["Out", "out", "shifted", "why"]
+__all__ = ["Out", "Told", "out", "told", "why"]
 
 
 class Out(NamedTuple):
-    """An outage that lasts, or that is over for less than a day: its first step, the first one after it, and words."""
+    """An outage that lasts, or that is over for less than a day: its first step, the first after it, and its fate."""
 
     since_step: int
     until_step: int | None  # None: it lasts
+    fate: Fate
+
+
+class Told(NamedTuple):
+    """What an operator should know of the load: a kind of note, the step since when, and words."""
+
+    kind: str
+    since_step: int
     text: str
 
 
@@ -27,21 +38,19 @@ def why(zone: Zone, span: Span, step: int) -> str | None:
 
     The step is one of those that were taken last.
     """
-    _, moved = shifted(zone, step) or (step, "")
+    lower = _why_lower(zone, span) if span.rung != ADAPTED else ""
+    is_out = _is_out(zone, step) if zone.outage.lasts else ""
+    return "; ".join(reason for reason in (lower, is_out, zone.outlook.reason) if reason) or None
+
+
+def told(zone: Zone, step: int) -> tuple[Told, ...]:
+    """Return the notes of a forecast: a shift of the last day, and an outage that lasts or is over for less than a day.
+
+    The step is one of those that were taken last.
+    """
     outage = out(zone, step)
-    is_out = outage.text if outage and outage.until_step is None else ""
-    reasons = (_why_lower(zone, span) if span.rung != ADAPTED else moved, is_out, zone.outlook.reason)
-    return "; ".join(reason for reason in reasons if reason) or None
-
-
-def shifted(zone: Zone, step: int) -> tuple[int, str] | None:
-    """Return the step at which the load has shifted, and that it has, for a day; else None."""
-    onset = zone.shift.last_onset
-    if onset < 0 or step - onset >= zone.grid.day:
-        return None
-    if zone.shift.last_offset_kw:
-        return onset, f"the load has shifted for good by {digits(zone.shift.last_offset_kw)} kW"
-    return onset, f"the load has shifted for good to {zone.shift.last_ratio:.2f} of what it was"
+    found = (_of_shift(zone, step), None if outage is None else _of_outage(zone, step, outage))
+    return tuple(note for note in found if note is not None)
 
 
 def out(zone: Zone, step: int) -> Out | None:
@@ -51,14 +60,57 @@ def out(zone: Zone, step: int) -> Out | None:
     """
     outage = zone.outage
     if outage.lasts:
-        load_kw, without_kw = zone.history.load_kw(zone.history.index(step)), outage.without_kw(step)
-        text = f"load is out: {digits(load_kw)} kW where {digits(without_kw)} kW are expected without the outage"
-        return Out(outage.onset_step, None, text)
+        return Out(outage.onset_step, None, Fate.LASTS)
     if outage.last_end < 0 or step - outage.last_end >= zone.grid.day:
         return None
-    began, ended = (f"{zone.grid.time_of(at):%Y-%m-%d %H:%M}" for at in (outage.last_onset, outage.last_end))
-    text = f"load was out from {began} to {ended} UTC: what was expected stands in for these hours"
-    return Out(outage.last_onset, outage.last_end, text)
+    return Out(outage.last_onset, outage.last_end, Fate(outage.last_fate))
+
+
+def _of_shift(zone: Zone, step: int) -> Told | None:
+    shift = zone.shift
+    if shift.last_onset < 0 or step - shift.last_onset >= zone.grid.day:
+        return None
+    how = (
+        f"by {digits(shift.last_offset_kw)} kW" if shift.last_offset_kw else f"to {shift.last_ratio:.2f} of what it was"
+    )
+    back = "back, " if shift.returned_step >= shift.last_onset else "for good "
+    return Told("shift", shift.last_since, f"the load has shifted {back}{how}")
+
+
+def _of_outage(zone: Zone, step: int, outage: Out) -> Told | None:
+    since, until, fate = outage
+    began, ended = (_time(zone, at) for at in (since, step if until is None else until))
+    match fate:
+        case Fate.LASTS:
+            steady = "has been steady for hours, and is forecast to stay so"
+            left = steady if zone.outage.steady else "is forecast to become more little by little"
+            lost = _time(zone, since + len(zone.outage.loads_kw))
+            text = f"{_is_out(zone, step)}; what is left {left}; what is not back by {lost} UTC is lost for good"
+        case Fate.BACK:
+            text = f"load was out from {began} to {ended} UTC: what was expected stands in for these hours"
+        case Fate.DOUBTED:
+            low_kw = digits(float(np.nanmin(np.abs(zone.outage.last_kw[: zone.outage.last_end - since]))))
+            text = (
+                f"readings of {low_kw} kW from {began} to {ended} UTC were not believed, load was out or the meter "
+                "failed: what was expected stands in for these hours"
+            )
+        case Fate.HABIT:
+            text = f"load is out at these hours again: learned as a habit since {ended} UTC, it is forecast for them"
+        case Fate.FOR_GOOD:
+            if zone.shift.last_since >= since:
+                return None  # told as a shift
+            text = f"load has been out since {began} UTC: it was not back by {ended} UTC, and is lost for good"
+    return Told("outage", since, text)
+
+
+def _is_out(zone: Zone, step: int) -> str:
+    without_kw = zone.history.load_kw(zone.history.index(step))
+    read, expected = digits(zone.outage.share * without_kw), digits(without_kw)
+    return f"load is out: {read} kW where {expected} kW are expected without the outage"
+
+
+def _time(zone: Zone, step: int) -> str:
+    return f"{zone.grid.time_of(step):%Y-%m-%d %H:%M}"
 
 
 def _why_lower(zone: Zone, span: Span) -> str:

@@ -49,6 +49,8 @@ class LevelShift:
     horizon_steps: int
     constants: ShiftConstants
     onset_step: int = field(init=False, default=-1)
+    since_step: int = field(init=False, default=-1)  # of the first reading that was so far off, believed or not
+    last_since: int = field(init=False, default=-1)  # the same of the shift that was accepted last
     last_onset: int = field(init=False, default=-1)  # of the shift that was accepted last
     last_ratio: float = field(init=False, default=1.0)  # of that
     last_offset_kw: float = field(init=False, default=0.0)
@@ -79,12 +81,14 @@ class LevelShift:
         usual_error_kw: float,
         range_kw: tuple[float, float],
         *,
+        good_step: int,
         may_begin: bool = True,
     ) -> Shift | None:
         """Take a good reading, what was forecast from the step before it, (horizon,), and the load's range before it.
 
-        Returns the shift at the reading that confirms it, else None; always None where the horizon is too short to
-        tell, or where none that may be is under way and none ``may_begin``.
+        ``good_step`` is the step of the good reading before. Returns the shift at the reading that confirms it, else
+        None; always None where the horizon is too short to tell, or where none that may be is under way and none
+        ``may_begin``.
         """
         if self.horizon_steps <= len(self.ratios) or self._distrusted(step):
             return None
@@ -95,11 +99,22 @@ class LevelShift:
             swing = max(min(highest_kw, -lowest_kw), 0.0)
             if not self.may_begin(load_kw, float(forecast_kw[0]), usual_error_kw, swing):
                 return None
-            self.onset_step, self.count = step, 0
+            self.onset_step, self.since_step, self.count = step, good_step + 1, 0
             self.before_kw[:] = forecast_kw
             largest_kw = max(highest_kw, -lowest_kw)
             self.scale_kw = largest_kw if swing > self.constants.crosses_zero * largest_kw else 0.0
         return self._follow(step, load_kw)
+
+    def accept(self, shift: Shift, step: int, since_step: int) -> None:
+        """Take note of a shift that is believed at a step, and that was first read, believed or not, at another."""
+        if self._known(shift.onset_step) and self._undoes(shift):
+            self.returned_step = step
+        self.last_onset, self.last_ratio, self.last_offset_kw = shift
+        self.last_since = since_step
+
+    def _undoes(self, shift: Shift) -> bool:
+        """Tell whether a shift takes the last one back."""
+        return shift.ratio == 1.0 / self.last_ratio and shift.offset_kw == -self.last_offset_kw
 
     def old_level_kw(self, step: int, expected_kw: float) -> float:
         """Return what would be expected of a step without the last shift, NaN where that is not known any more."""
@@ -140,7 +155,9 @@ class LevelShift:
         onset, self.onset_step = self.onset_step, -1
         if not steady or shift < self.constants.smallest_share or self._of_another_unit(ratio):
             return None
-        return self._accept(step, onset, ratio, returning=returning)
+        if self.scale_kw:
+            return Shift(onset, 1.0, -self.last_offset_kw if returning else (ratio - 1.0) * self.scale_kw)
+        return Shift(onset, 1.0 / self.last_ratio if returning else ratio, 0.0)
 
     def _ratio(self, load_kw: float, before_kw: float) -> float:
         return 1.0 + (load_kw - before_kw) / self.scale_kw if self.scale_kw else load_kw / before_kw
@@ -157,14 +174,3 @@ class LevelShift:
         if self.scale_kw:
             return abs(ratio - 1.0 + self.last_offset_kw / self.scale_kw) <= same and self.last_offset_kw != 0.0
         return abs(ratio * self.last_ratio - 1.0) <= same and self.last_offset_kw == 0.0
-
-    def _accept(self, step: int, onset: int, ratio: float, *, returning: bool) -> Shift:
-        if returning:
-            self.returned_step = step
-        if self.scale_kw:
-            offset_kw = -self.last_offset_kw if returning else (ratio - 1.0) * self.scale_kw
-            shift = Shift(onset, 1.0, offset_kw)
-        else:
-            shift = Shift(onset, 1.0 / self.last_ratio if returning else ratio, 0.0)
-        self.last_onset, self.last_ratio, self.last_offset_kw = shift
-        return shift

@@ -5,18 +5,21 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from shared.forecasting.climatology import Climatology
 from shared.forecasting.combination import Combination
 from shared.forecasting.features import Features, grid_leads, interpolation
 from shared.forecasting.guard import Guard
-from shared.forecasting.history import History
+from shared.forecasting.history import LOAD, History
 from shared.forecasting.intervals import BLOCK_MINUTES, Intervals
 from shared.forecasting.ladder import ADAPTED, NAMES, Ladder
-from shared.forecasting.outage import Outage
+from shared.forecasting.outage import Fate, Outage
 from shared.forecasting.outlook import Outlook
 from shared.forecasting.regression import LeadRegression
 from shared.forecasting.resolution import FirstDay, Resolution
-from shared.forecasting.shift import LevelShift
+from shared.forecasting.shift import LevelShift, Shift
+from shared.forecasting.size import NEAR_ZERO, within
 from shared.forecasting.state import below, joined, refuse_misfit
 
 if TYPE_CHECKING:
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
 
     from shared.forecasting.method import Method
     from shared.forecasting.prior import Prior
-    from shared.forecasting.shift import Shift
     from shared.sites.calendar import Calendar
     from shared.sites.grid import Grid
 
@@ -166,9 +168,9 @@ class Zone:
         self.features.turn_to(self.history)
         self._see_range(self.outlook.last_step)
 
-    def move(self, shift: Shift, step: int) -> None:
+    def move(self, shift: Shift, step: int, since_step: int) -> None:
         """Carry the state over to a load that has shifted for good; the step is that of the last reading."""
-        self.go_on_as_it_is(step)
+        self.shift.accept(shift, step, since_step)
         self.history.move(shift.onset_step, shift.ratio, shift.offset_kw, step)
         self.intervals.rescale(shift.ratio)
         self.regression.rescale(shift.ratio)
@@ -176,35 +178,63 @@ class Zone:
         self.combination.rescale(shift.ratio)
         self._see_range(step)
 
-    def lose(self, step: int, load_kw: float) -> None:
-        """Take note of an outage that is believed with the load of a step: it began after the last good reading."""
-        outlook, outage = self.outlook, self.outage
-        onset = max(outlook.good_step, outlook.trusted_step) + 1
-        ahead_kw = outlook.trusted_kw[onset - outlook.trusted_step - 1 :]
-        outage.begin(onset, ahead_kw, load_kw / float(ahead_kw[step - onset]))
-        self.history.mark_out(onset, step, out=True)
+    def next_step(self, step: int) -> None:
+        """Let a step begin: what has been out for too long is lost for good."""
+        outage = self.outage
+        outage.next_step()
+        if outage.too_long(step):
+            if outage.lasts:
+                self._lose_for_good(step)
+            else:
+                outage.forget()
 
-    def follow_outage(self, step: int, at: int) -> float:
-        """Return what would be expected of the next step without the outage that lasts, NaN where none does."""
-        outage, usual_kw = self.outage, self.climatology.usual_kw
-        if outage.lasts:
-            now_kw, before_kw = (usual_kw.item(self.features.cell(place)) for place in (at, at - 1))
-            since = outage.onset_step
-            outage.follow(step, now_kw - before_kw)
-            self.history.mark_out(since, step, out=outage.lasts)
-        return outage.without_kw(step)
+    def _lose_for_good(self, step: int) -> None:
+        """Take an outage up to the step for a lasting shift to what is left of the load, as far as any of it is."""
+        outage, onset = self.outage, self.outage.onset_step
+        read_kw = outage.read_kw(step).copy()
+        ratio = self._ratio(read_kw[-self.grid.day :], step)
+        if ratio > NEAR_ZERO:
+            self.outlook.rescale(ratio)
+            self.move(Shift(step, ratio, 0.0), step - 1, onset)
+        else:
+            self.outlook.rescale(outage.share)
+            self.guard.unforeseen_kw.note(outage.share * self.history.load_kw(self.history.index(step - 1)))
+        self._learn_as_read(onset, read_kw, step - 1)
+        outage.end(step, Fate.FOR_GOOD)
+
+    def _ratio(self, read_kw: NDArray[np.float64], step: int) -> float:
+        """Return the ratio of what was read before the step, NaN where it was not, to what stands in the history."""
+        known, at = ~np.isnan(read_kw), self.history.index(step)
+        stands_kw = float(self.history.series[LOAD, at - len(read_kw) : at][known].sum())
+        return float(read_kw[known].sum()) / stands_kw if stands_kw else 0.0
+
+    def holds(self, load_kw: float, without_kw: float, usual_kw: float) -> bool:
+        """Tell whether a reading may be of the same outage as those before it: no load comes back with it.
+
+        What comes back little by little is seen beside the usual load, as the forecast follows it.
+        """
+        swing_kw, share = self.outlook.swing_kw, self.outage.share
+        jump = self.shift.may_begin(load_kw, share * without_kw, self.intervals.usual_error_kw, swing_kw)
+        return not jump and bool(within(load_kw, share * usual_kw, self.guard.constants.ratio, swing_kw))
+
+    def settle(self, shift: Shift, step: int) -> None:
+        """Learn from the outage that lasts, as what is left of the load has been steady since the shift."""
+        outage = self.outage
+        outage.settle(shift.ratio)
+        onset = max(shift.onset_step, outage.onset_step)  # what was read before it is of both levels
+        self.history.rewrite(onset, outage.read_kw(step + 1)[onset - outage.onset_step :] / shift.ratio, step)
+        self._see_range(step)
 
     def recover(self, step: int) -> None:
-        """Let an outage be over, as the load is back at the step: its hours count as missing from now on."""
-        outage, history, onset = self.outage, self.history, self.outage.onset_step
-        history.mark_out(step, step, out=False)
-        expected_kw = outage.expected_kw[: step - onset]
-        outage.end(history.loads_kw(onset, step - 1))
-        history.rewrite(onset, expected_kw, step - 1)
-        self.intervals.forget(step % self.grid.day, len(expected_kw))
+        """Let the outage that lasts be over, as the load is back at the step."""
+        self.end_outage(step, Fate.BACK)
         self.shift.forget()
         self.guard.trust()
-        self._see_range(step - 1)
+
+    def end_outage(self, step: int, fate: Fate) -> None:
+        """Let an outage, or what was doubted to be one, be over with the step."""
+        self.history.mark_out(self.outage.onset_step, step)
+        self.outage.end(step, fate)
 
     def is_habit(self, step: int, shortest: int) -> bool:
         """Tell whether what has been out for so many steps before this one is out at these hours, again."""
@@ -215,16 +245,16 @@ class Zone:
 
     def learn_habit(self, step: int) -> None:
         """Take an outage up to the step for the load itself, and the one before it, too."""
-        self.go_on_as_it_is(step)
-        if before := self.outage.give_back():
-            self.history.rewrite(*before, step - 1)
-            self._see_range(step - 1)
+        outage = self.outage
+        if before := outage.give_back():
+            self._learn_as_read(*before, step - 1)
+        self._learn_as_read(outage.onset_step, outage.read_kw(step), step - 1)
+        self.end_outage(step, Fate.HABIT)
 
-    def go_on_as_it_is(self, step: int) -> None:
-        """Take what may have been an outage up to the step for the load itself."""
-        if self.outage.lasts:
-            self.history.mark_out(self.outage.onset_step, step, out=False)
-            self.outage.forget()
+    def _learn_as_read(self, onset_step: int, loads_kw: NDArray[np.float64], until: int) -> None:
+        """Let what was read of an outage stand in the history; ``until`` is the last step."""
+        self.history.rewrite(onset_step, loads_kw, until)
+        self._see_range(until)
 
     def resume(self) -> None:
         """Take up where a state that was restored left off."""

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from backtest.outages import Outages
 from cli import backtesting
 from cli.__main__ import app
+from shared.forecasting.outage import Fate
 from shared.forecasting.reasons import Out
 from shared.runtime.settings import Refused
 from shared.sites.grid import Grid
@@ -138,7 +139,7 @@ class TestWindow:
 def test_an_outage_is_said(monkeypatch: pytest.MonkeyPatch, computed: list[str]) -> None:
     """In a line of its own below the scores, which it has made worse."""
     outages = Outages(Grid(10))
-    outages.add(cast("ZoneForecast", SimpleNamespace(origin_step=5, outage=Out(4, None, ""))))
+    outages.add(cast("ZoneForecast", SimpleNamespace(origin_step=5, outage=Out(4, None, Fate.LASTS))))
     monkeypatch.setattr(backtesting, "backtest", lambda *_, **__: replace(result_of(flat_record(3)), outages=outages))
     done = CliRunner().invoke(app, ["backtest", "--from", "2017-11-29"], catch_exceptions=False)
     assert not computed

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from backtest.outages import Outages
+from shared.forecasting.outage import Fate
 from shared.forecasting.reasons import Out
 from shared.sites.grid import Grid
 
@@ -23,11 +24,12 @@ class Said:
         self.origin_step, self.outage = origin_step, outage
 
 
-def outages(*told: tuple[int, int | None, int | None]) -> Outages:
+def outages(*told: tuple[int, int | None, int | None], fate: Fate = Fate.BACK) -> Outages:
     """Return what forecasts come to, each by origin, first step of the outage (None: there is none) and end."""
     found = Outages(Grid(60))
     for origin, since, until in told:
-        out = None if since is None else Out(STEP + since, None if until is None else STEP + until, "")
+        lasts = None if since is None else Out(STEP + since, None, Fate.LASTS)
+        out = lasts if lasts is None or until is None else Out(lasts.since_step, STEP + until, fate)
         found.add(cast("ZoneForecast", Said(STEP + origin, out)))
     return found
 
@@ -55,6 +57,24 @@ def test_each_outage_is_named_with_its_hours(told: list[tuple[int, int | None, i
     assert bool(found) is ("out from" in text)
 
 
+@pytest.mark.parametrize(
+    ("fate", "words", "back"),
+    [
+        (Fate.BACK, "2 readings", True),
+        (Fate.DOUBTED, "2 readings, not believed: load was out or the meter failed", True),
+        (Fate.HABIT, "2 readings, out at these hours again: then learned as a habit", False),
+        (Fate.FOR_GOOD, "2 readings, not back: lost for good", False),
+    ],
+)
+def test_each_is_named_with_what_has_become_of_it(fate: Fate, words: str, *, back: bool) -> None:
+    """Also where none of the forecasts before it was over has told of it."""
+    for before in ([(2, 1, None)], []):
+        found = outages(*before, (3, 1, 3), (4, 1, 3), fate=fate)
+        assert str(found) == f"load was out from 2015-08-19 17:00 to 2015-08-19 19:00 UTC ({words})"
+        (one,) = found.to_json()
+        assert (one["fate"], one["back"]) == (fate.name.lower(), back)
+
+
 def test_of_many_outages_the_first_are_named() -> None:
     """And how many more there were."""
     told = [
@@ -68,6 +88,18 @@ def test_of_many_outages_the_first_are_named() -> None:
 def test_machines_get_all_of_them() -> None:
     """Each with its hours, its readings, and whether the load came back."""
     assert outages(*OVER, (50, 49, None)).to_json() == [
-        {"from": "2015-08-19T17:00:00+00:00", "until": "2015-08-19T21:00:00+00:00", "readings": 4, "back": True},
-        {"from": "2015-08-21T17:00:00+00:00", "until": "2015-08-21T19:00:00+00:00", "readings": 2, "back": False},
+        {
+            "from": "2015-08-19T17:00:00+00:00",
+            "until": "2015-08-19T21:00:00+00:00",
+            "readings": 4,
+            "back": True,
+            "fate": "back",
+        },
+        {
+            "from": "2015-08-21T17:00:00+00:00",
+            "until": "2015-08-21T19:00:00+00:00",
+            "readings": 2,
+            "back": False,
+            "fate": "lasts",
+        },
     ]

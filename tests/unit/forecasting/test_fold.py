@@ -194,7 +194,10 @@ def test_a_load_that_shifts_for_good_is_forecast_the_same_day(model: ZoneDemand,
     answer = forecast.answers[-1]
     assert answer.from_lead <= 3
     assert (answer.rung, answer.to_lead) == ("adapted", DAY)
-    assert re.fullmatch(r"the load has shifted for good to 1\.2\d of what it was", str(answer.reason))
+    assert answer.reason is None
+    (told,) = forecast.notes
+    assert told[:2] == ("shift", first_step + 20 * DAY)
+    assert re.fullmatch(r"the load has shifted for good to 1\.2\d of what it was", told.text)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

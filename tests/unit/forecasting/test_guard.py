@@ -39,9 +39,11 @@ def test_an_outage_is_believed_at_its_second_reading(guard: Guard, sign: float) 
 
 
 def test_of_the_first_reading_of_an_outage_a_half_is_believed(guard: Guard) -> None:
-    """Until the next reading tells, the load is taken for the mean of both; of a rise nothing is believed."""
+    """Until the next reading tells; of a rise nothing is believed, and of a drop to next to nothing neither."""
     verdict = guard.judge(0.5 * EXPECTED_KW, EXPECTED_KW, UNKNOWN, USUAL_ERROR_KW, 0.0)
-    assert verdict == Verdict(believed=False, perhaps_kw=0.75 * EXPECTED_KW)
+    assert verdict == Verdict(believed=False, low=True, belief=0.5)
+    guard.trust()
+    assert guard.judge(0.0, EXPECTED_KW, UNKNOWN, USUAL_ERROR_KW, 0.0) == Verdict(believed=False, low=True)
     guard.trust()
     assert guard.judge(2.0 * EXPECTED_KW, EXPECTED_KW, UNKNOWN, USUAL_ERROR_KW, 0.0) == Verdict(believed=False)
 

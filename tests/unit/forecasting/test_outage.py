@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import product
-from math import isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 
 from shared.forecasting.history import LOAD
 from shared.forecasting.method import METHOD, OutageConstants
-from shared.forecasting.outage import Outage
+from shared.forecasting.outage import Fate, Outage
 from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 DAY = 48  # steps of half an hour
 ONSET = 20 * DAY + 20
-EXPECTED_KW = np.array((10.0, 20.0, 30.0))
 
 
 @pytest.fixture
@@ -47,21 +45,60 @@ def zone_of(model: ZoneDemand) -> Zone:
 
 
 def test_without_an_outage_nothing_lasts(outage: Outage) -> None:
-    """There is nothing to expect, nothing is over, and a step more changes nothing."""
-    outage.follow(7, 1.0)
+    """All of the load is expected, and a step more changes nothing."""
+    outage.next_step()
+    assert outage.calm
     assert not outage.lasts
-    assert isnan(outage.without_kw(7))
-    assert not outage.is_over(7, 100.0)
+    assert not outage.too_long(7)
+    assert outage.left_share == 1.0
+    for share in outage.left(7, 3):
+        np.testing.assert_array_equal(share, 1.0)
 
 
-def test_what_is_expected_without_it_moves_on_as_usual(outage: Outage) -> None:
-    """First what was forecast before the outage, and then as the usual load changes, until it is too long."""
-    outage.begin(100, EXPECTED_KW, 0.0)
-    for step, change_kw in ((101, 5.0), (102, 5.0), (103, 5.0), (104, -2.0), (105, 1.0)):
-        outage.follow(step, change_kw)
-    assert [outage.without_kw(step) for step in range(100, 106)] == [10.0, 20.0, 30.0, 35.0, 33.0, 34.0]
-    outage.follow(106, 1.0)
-    assert not outage.lasts
+def test_it_begins_with_the_first_reading_that_was_low(outage: Outage) -> None:
+    """What was refused until it was believed is kept as it was read, and what was not read is unknown."""
+    outage.doubt(100, 4.0, 10.0, 0.0)
+    assert outage.left_share == 1.0
+    outage.believe(102, 5.0, 10.0)
+    assert outage.left_share == 0.5
+    np.testing.assert_array_equal(outage.read_kw(103), (4.0, np.nan, 5.0))
+    assert not outage.too_long(105)
+    assert outage.too_long(106)
+
+
+def test_what_has_been_out_is_forecast_to_be_out_for_as_long_again(outage: Outage) -> None:
+    """The more of it is back the later; at the least what is left now, at the most all of it."""
+    outage.believe(100, 4.0, 10.0)
+    outage.go_on(102, 2.0, 10.0, holds=True)
+    left = outage.left(102, 6)
+    np.testing.assert_array_equal(left.least, 0.2)
+    np.testing.assert_array_equal(left.most, 1.0)
+    assert left.likely[2] == pytest.approx(0.6)
+    np.testing.assert_allclose(left.likely, 1.0 - 0.8 * 3.0 / (3.0 + np.arange(1, 7)))
+
+
+def test_of_a_drop_that_is_doubted_a_part_is_forecast(outage: Outage) -> None:
+    """Until the next step, which tells."""
+    outage.doubt(100, 2.0, 10.0, 0.5)
+    np.testing.assert_allclose(outage.left(100, 2).likely, 1.0 - 0.5 * 0.8 / (1.0 + np.arange(1, 3)))
+    outage.next_step()
+    np.testing.assert_array_equal(outage.left(101, 2).likely, 1.0)
+    assert not outage.calm
+
+
+def test_what_is_left_on_a_steady_level_is_forecast_to_stay_so(outage: Outage) -> None:
+    """Its readings tell those without the outage, until one does not fit it."""
+    outage.believe(100, 5.0, 10.0)
+    assert outage.stand_in_kw(5.0, 10.0) == (10.0, True)
+    outage.settle(0.5)
+    assert outage.stand_in_kw(6.0, 10.0) == (12.0, False)
+    outage.go_on(101, 6.0, 10.0, holds=True)
+    assert outage.share == 0.5
+    for share in outage.left(101, 3):
+        np.testing.assert_array_equal(share, 0.5)
+    outage.go_on(102, 7.0, 10.0, holds=False)
+    assert outage.stand_in_kw(7.0, 10.0) == (10.0, True)
+    assert outage.share == 0.7
 
 
 @pytest.mark.parametrize(
@@ -80,15 +117,33 @@ def test_it_is_over_when_most_of_what_was_lost_is_back(
 ) -> None:
     """Seven tenths of it, beside what is expected now; a load of the other sign is not back."""
     for sign in (1.0, -1.0):
-        outage.begin(100, sign * EXPECTED_KW, left_share)
-        assert outage.is_over(101, sign * load_kw) is over
+        outage.believe(100, sign * left_share * 10.0, sign * 10.0)
+        outage.go_on(101, sign * 0.1, sign * 20.0, holds=False)
+        assert outage.is_over(sign * load_kw, sign * 20.0) is over
 
 
 def test_where_nothing_is_expected_it_is_not_over(outage: Outage) -> None:
     """Solar cells at night: whether they are back is seen in the morning."""
-    outage.begin(100, np.array((10.0, 0.0)), 0.0)
-    assert not outage.is_over(101, 0.0)
-    assert not outage.is_over(101, 5.0)
+    outage.believe(100, 0.0, 10.0)
+    outage.go_on(101, 0.0, 0.0, holds=False)
+    assert not outage.is_over(0.0, 0.0)
+    assert not outage.is_over(5.0, 0.0)
+    assert outage.share == 0.0
+
+
+@pytest.mark.parametrize(
+    ("fate", "given"), [(Fate.BACK, True), (Fate.DOUBTED, True), (Fate.HABIT, False), (Fate.FOR_GOOD, False)]
+)
+def test_what_was_not_learned_can_be_given_back(outage: Outage, fate: Fate, *, given: bool) -> None:
+    """The loads of the last one that is over as they were read."""
+    outage.believe(100, 4.0, 10.0)
+    outage.end(102, fate)
+    assert outage.calm
+    before = outage.give_back()
+    assert (before is not None) is given
+    if before:
+        assert before[0] == 100
+        np.testing.assert_array_equal(before[1], (4.0, np.nan))
 
 
 def test_it_lasts_a_week_at_most() -> None:
@@ -97,13 +152,30 @@ def test_it_lasts_a_week_at_most() -> None:
         OutageConstants(longest_minutes=10_081)
 
 
+@pytest.mark.parametrize("left", [0.0, 0.45])
+@pytest.mark.parametrize("hours", [7, 9, 30])
+def test_while_it_lasts_one_share_of_the_load_without_it_is_forecast(
+    model: ZoneDemand, synthetic: Series, left: float, hours: int
+) -> None:
+    """It rises from what is left now, and shows nothing of the hours of the outage; the interval holds both ends."""
+    first_step, load_kw = synthetic(26)
+    without = model.anew().fit(first_step, load_kw[: ONSET + 2 * hours]).predict().median_kw
+    load_kw[ONSET:] *= left
+    forecast = model.fit(first_step, load_kw[: ONSET + 2 * hours]).predict()
+    assert forecast.answers[0].rung == ("adapted" if hours < 30 or left else "analogue")
+    shares = forecast.median_kw / without
+    assert shares[0] == pytest.approx(left + (1.0 - left) / (2 * hours + 1 if hours < 9 or not left else 1e9), abs=0.02)
+    assert (np.diff(shares) > -0.03).all()
+    assert (forecast.low_kw[2] <= 1.02 * left * without).all()
+
+
 @pytest.mark.parametrize(
     ("left", "hours"), [*product((0.0, 0.05, 0.4, 0.6), (1, 3, 7)), *product((0.4, 0.6), (30, 60))]
 )
 def test_an_outage_is_not_forecast_again(model: ZoneDemand, synthetic: Series, left: float, hours: int) -> None:
     """An hour after it the day ahead is forecast nearly as if there had been none.
 
-    What lasts for longer than eight hours on a steady level was taken for a shift, and the past is shifted back.
+    What was steady for longer than eight hours was learned from.
     """
     first_step, load_kw = synthetic(26)
     undisturbed = model.anew().fit(first_step, load_kw[:ONSET])
@@ -162,48 +234,77 @@ def test_a_forecast_says_that_load_is_out(model: ZoneDemand, synthetic: Series) 
     assert not doubted.teaches
     for forecast in during:
         assert forecast.outage is not None
-        assert forecast.outage[:2] == (first_step + ONSET, None)
-        (read, expected) = forecast.outage.text.removeprefix("load is out: ").split(" kW where ")
+        assert forecast.outage == (first_step + ONSET, None, Fate.LASTS)
+        (told,) = forecast.notes
+        assert told[:2] == ("outage", first_step + ONSET)
+        (read, expected) = told.text.removeprefix("load is out: ").split(" kW where ")
         assert float(read.replace(",", "")) < 0.6 * float(expected.split(" kW")[0].replace(",", ""))
-        assert forecast.answers[0].reason == forecast.outage.text
+        assert told.text.startswith(f"{forecast.answers[0].reason}; ")
+        assert told.text.endswith("what is not back by 2017-01-24 10:00 UTC is lost for good")
         assert not forecast.teaches
     after = run(model, first_step, load_kw, ONSET + 6, ONSET + 6 + DAY + 1)
     for forecast in after[:DAY]:
-        assert forecast.outage is not None
-        assert forecast.outage[:2] == (first_step + ONSET, first_step + ONSET + 6)
-        assert forecast.outage.text == (
+        assert forecast.outage == (first_step + ONSET, first_step + ONSET + 6, Fate.BACK)
+        assert [note.text for note in forecast.notes] == [
             "load was out from 2017-01-21 10:00 to 2017-01-21 13:00 UTC: what was expected stands in for these hours"
-        )
+        ]
         assert forecast.answers[0].reason is None
         assert forecast.teaches
     assert after[DAY].outage is None
 
 
-def test_a_drop_for_good_is_no_outage(model: ZoneDemand, synthetic: Series) -> None:
-    """After eight hours on a steady level the load has shifted, and its hours since then stand as they were read."""
-    first_step, load_kw = synthetic(24)
-    load_kw[ONSET:] *= 0.6
-    model.fit(first_step, load_kw[:ONSET])
-    forecasts = run(model, first_step, load_kw, ONSET, ONSET + 20)
-    assert [forecast.outage is not None for forecast in forecasts] == [False, *[True] * 15, *[False] * 4]
-    zone = zone_of(model)
-    since = slice(zone.history.index(first_step + ONSET + 1), zone.history.index(first_step + ONSET + 20))
-    assert not zone.history.out.any()
-    assert not zone.history.filled[since].any()
-    np.testing.assert_array_equal(zone.history.series[LOAD, since], load_kw[ONSET + 1 : ONSET + 20])
-
-
-def test_what_nearly_all_is_lost_for_days_is_lost_for_good(model: ZoneDemand, synthetic: Series) -> None:
-    """No shift is so large; after three days the load is learned as it is."""
+@pytest.mark.parametrize(("left", "told"), [(0.6, "shift"), (0.1, "shift"), (0.0, "outage")])
+def test_what_does_not_come_back_for_three_days_is_lost_for_good(
+    model: ZoneDemand, synthetic: Series, left: float, told: str
+) -> None:
+    """It is an outage until then; from then on the loads stand as they were read, and a note tells it for a day."""
     first_step, load_kw = synthetic(28)
-    load_kw[ONSET:] *= 0.1
+    load_kw[ONSET:] *= left
     model.fit(first_step, load_kw[:ONSET])
-    forecasts = run(model, first_step, load_kw, ONSET, ONSET + 4 * DAY)
-    out = [forecast.outage is not None for forecast in forecasts]
-    assert out.index(True) == 12
-    assert out[12:] == [True] * (3 * DAY - 12) + [False] * DAY
-    assert zone_of(model).outlook.good_step == first_step + ONSET + 4 * DAY - 1
-    assert not zone_of(model).history.out.any()
+    forecasts = run(model, first_step, load_kw, ONSET, ONSET + 4 * DAY + 1)
+    believed, lost = 1 if left > 0.3 else 12, 3 * DAY
+    lasts = [forecast.outage is not None and forecast.outage.fate == Fate.LASTS for forecast in forecasts]
+    assert lasts == [False] * believed + [True] * (lost - believed) + [False] * (DAY + 1)
+    for forecast in forecasts[lost:-1]:
+        assert forecast.outage == (first_step + ONSET, first_step + ONSET + lost, Fate.FOR_GOOD)
+        assert [(note.kind, note.since_step) for note in forecast.notes] == [(told, first_step + ONSET)]
+        assert "for good" in forecast.notes[0].text
+    assert forecasts[-1].notes == ()
+    history = zone_of(model).history
+    since = slice(*(history.index(first_step + row) for row in (ONSET + 1, ONSET + 4 * DAY + 1)))
+    np.testing.assert_allclose(history.series[LOAD, since], load_kw[ONSET + 1 : ONSET + 4 * DAY + 1], rtol=1e-9)
+    assert not history.filled[since].any()
+    assert not history.out.any()
+
+
+def test_a_blackout_that_was_never_believed_is_told(model: ZoneDemand, synthetic: Series) -> None:
+    """Six hours of zero may be a dead meter: once the load is back a note says so for a day."""
+    first_step, load_kw = synthetic(24)
+    load_kw[ONSET : ONSET + 12] = 0.0
+    model.fit(first_step, load_kw[: ONSET + 12])
+    assert model.predict().notes == ()
+    after = run(model, first_step, load_kw, ONSET + 12, ONSET + 12 + DAY + 1)
+    for forecast in after[:DAY]:
+        assert forecast.outage == (first_step + ONSET, first_step + ONSET + 12, Fate.DOUBTED)
+        assert forecast.notes[0].text == (
+            "readings of 0 kW from 2017-01-21 10:00 to 2017-01-21 16:00 UTC were not believed, load was out or the "
+            "meter failed: what was expected stands in for these hours"
+        )
+        assert forecast.teaches
+    assert after[DAY].notes == ()
+
+
+def test_what_comes_back_step_by_step_is_not_learned(model: ZoneDemand, synthetic: Series) -> None:
+    """A part that was out for ten hours: the last hours before all of it is back are none of the load."""
+    first_step, load_kw = synthetic(24)
+    fed_kw = load_kw.copy()
+    fed_kw[ONSET : ONSET + 20] *= 0.4
+    for row, share in enumerate((0.55, 0.55, 0.7, 0.8)):
+        fed_kw[ONSET + 20 + row] *= share
+    undisturbed = model.anew().fit(first_step, load_kw[: ONSET + 28]).predict().median_kw
+    forecast = model.fit(first_step, fed_kw[: ONSET + 28]).predict()
+    assert forecast.outage == (first_step + ONSET, first_step + ONSET + 24, Fate.BACK)
+    np.testing.assert_allclose(forecast.median_kw, undisturbed, rtol=0.06)
 
 
 def test_what_is_lost_every_night_is_a_habit(model: ZoneDemand, synthetic: Series) -> None:
@@ -218,7 +319,7 @@ def test_what_is_lost_every_night_is_a_habit(model: ZoneDemand, synthetic: Serie
         forecast = model.predict()
         errors_kw.append(np.abs(forecast.median_kw[:12] - load_kw[begin : begin + 12]).mean())
         run(model, first_step, load_kw, begin, begin + DAY)
-    assert zone_of(model).outage.last_onset < 0
+    assert zone_of(model).outage.last_fate == Fate.HABIT
     assert errors_kw[:2] == pytest.approx([errors_kw[0]] * 2, rel=0.1)
     assert errors_kw[3] < 0.7 * errors_kw[0]
     assert errors_kw[5] < 0.5 * errors_kw[0]
@@ -238,15 +339,16 @@ def test_a_second_outage_of_other_hours_is_one(model: ZoneDemand, synthetic: Ser
     assert int(zone.history.out.sum()) == 12
 
 
-def test_a_load_that_shifts_back_is_believed_at_once(model: ZoneDemand, synthetic: Series) -> None:
-    """A third is switched away for a day and comes back: the level of before is known, so no reading is refused."""
+def test_a_part_that_was_out_for_a_day_comes_back_at_once(model: ZoneDemand, synthetic: Series) -> None:
+    """Its level is known, so no reading is refused, and nothing has shifted."""
     first_step, load_kw = synthetic(24)
     load_kw[ONSET : ONSET + DAY] *= 0.6
     model.fit(first_step, load_kw[: ONSET + DAY])
-    assert zone_of(model).shift.last_ratio == pytest.approx(0.6, rel=0.02)
+    assert zone_of(model).outage.steady
     forecasts = run(model, first_step, load_kw, ONSET + DAY, ONSET + DAY + 6)
     assert not any(forecast.reason for forecast in forecasts)
-    assert zone_of(model).shift.last_ratio == pytest.approx(1 / 0.6, rel=0.02)
+    assert {forecast.outage for forecast in forecasts} == {(first_step + ONSET, first_step + ONSET + DAY, Fate.BACK)}
+    assert zone_of(model).shift.last_onset < 0
 
 
 def test_an_outage_from_the_first_day_on_is_none(model: ZoneDemand, synthetic: Series) -> None:

@@ -63,13 +63,13 @@ def answers(model: ZoneDemand, series: tuple[int, Floats]) -> list[ZoneForecast]
     return [forecast for forecast in forecasts if forecast is not None]
 
 
-def judged(forecasts: list[ZoneForecast]) -> list[tuple[bool, list[tuple[int, int, str]], bool]]:
-    """Return what was decided at each origin: whether the reading was believed, which rungs answer, any shift."""
+def judged(forecasts: list[ZoneForecast]) -> list[tuple[bool, list[tuple[int, int, str]], list[str]]]:
+    """Return what was decided at each origin: whether the reading was believed, which rungs answer, which notes."""
     return [
         (
             one.reason is None,
             [(answer.from_lead, answer.to_lead, answer.rung) for answer in one.answers],
-            bool(one.shift),
+            [note.kind for note in one.notes],
         )
         for one in forecasts
     ]
@@ -83,7 +83,7 @@ def test_a_load_of_another_size_is_forecast_alike(
     first_step, load_kw = troubled
     ours, scaled = answers(hourly, troubled), answers(hourly, (first_step, scale * load_kw))
     assert judged(scaled) == judged(ours)
-    assert any(one.shift for one in ours)
+    assert any(note.kind == "shift" for one in ours for note in one.notes)
     for one, other in zip(ours, scaled, strict=True):
         for name in ("median_kw", "low_kw", "high_kw"):
             expected = scale * getattr(one, name)
@@ -125,10 +125,9 @@ def test_load_that_is_moved_to_a_feeder_with_solar_roofs_for_good_is_a_shift(
     onset = 40 * DAY + 18
     load_kw[onset:] += 250.0
     forecasts = answers(hourly, (first_step, load_kw))
-    told = forecasts[onset + 8].shift
-    assert told is not None
-    assert told[0] == first_step + onset
-    assert told[1].startswith("the load has shifted for good by ")
+    (told,) = forecasts[onset + 8].notes
+    assert told[:2] == ("shift", first_step + onset)
+    assert told.text.startswith("the load has shifted for good by ")
     error_kw = forecasts[onset + 12].median_kw - load_kw[onset + 13 : onset + 13 + DAY]
     assert abs(np.mean(error_kw)) < 100.0
 

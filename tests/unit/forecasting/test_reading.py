@@ -28,7 +28,7 @@ class Taken(NamedTuple):
     """What is left of a reading, as ratios to what had been expected of it."""
 
     ratio: float  # in the history
-    perhaps_ratio: float | None
+    left: float  # the share of it that is left of the next one, as far as it is believed
     good: bool
     reason: str  # how it begins
 
@@ -60,12 +60,13 @@ def take(zone: Zone, ratio: float) -> Taken:
     expected_kw = zone.outlook.expected_kw(step)
     assert expected_kw is not None
     at = zone.history.index(step)
-    perhaps_kw = reading.take(zone, step, at, np.array((ratio * expected_kw,)))
+    reading.take(zone, step, at, np.array((ratio * expected_kw,)))
     assert zone.outlook.last_step == step
-    assert zone.history.filled[at] == bool(zone.outlook.reason)
+    assert zone.history.filled[at] == (zone.outlook.good_step < step)
+    outage = zone.outage
     return Taken(
         ratio=round(zone.history.load_kw(at) / expected_kw, 6),
-        perhaps_ratio=None if perhaps_kw is None else round(perhaps_kw / expected_kw, 6),
+        left=round(1.0 - outage.belief * (1.0 - outage.share), 6),
         good=zone.outlook.good_step == step,
         reason=zone.outlook.reason,
     )
@@ -74,19 +75,19 @@ def take(zone: Zone, ratio: float) -> Taken:
 @pytest.mark.parametrize(
     ("ratios", "last"),
     [
-        pytest.param([1.0], Taken(1.0, None, good=True, reason=""), id="as expected"),
-        pytest.param([1.3], Taken(1.3, None, good=True, reason=""), id="within the ratio"),
-        pytest.param([np.nan], Taken(1.0, None, good=False, reason=FILLED), id="missing"),
-        pytest.param([2.0], Taken(1.0, None, good=False, reason=FAR), id="a rise"),
-        pytest.param([10.0], Taken(1.0, None, good=False, reason=FAR), id="another unit"),
-        pytest.param([0.0], Taken(1.0, None, good=False, reason=FAR), id="all is lost"),
+        pytest.param([1.0], Taken(1.0, 1.0, good=True, reason=""), id="as expected"),
+        pytest.param([1.3], Taken(1.3, 1.0, good=True, reason=""), id="within the ratio"),
+        pytest.param([np.nan], Taken(1.0, 1.0, good=False, reason=FILLED), id="missing"),
+        pytest.param([2.0], Taken(1.0, 1.0, good=False, reason=FAR), id="a rise"),
+        pytest.param([10.0], Taken(1.0, 1.0, good=False, reason=FAR), id="another unit"),
+        pytest.param([0.0], Taken(1.0, 1.0, good=False, reason=FAR), id="all is lost"),
         pytest.param([0.5], Taken(1.0, 0.75, good=False, reason=FAR), id="half is lost"),
-        pytest.param([0.5, 0.5], Taken(0.5, None, good=False, reason=""), id="half is lost twice"),
-        pytest.param([0.5, 1.0], Taken(1.0, None, good=True, reason=""), id="half was lost for a reading"),
-        pytest.param([0.5, 0.5, 1.0], Taken(1.0, None, good=True, reason=""), id="half was lost and is back"),
-        pytest.param([0.5, 0.5, 0.72], Taken(0.72, None, good=False, reason=""), id="a part of it is back"),
-        pytest.param([0.5, 0.5, np.nan], Taken(1.0, None, good=False, reason=FILLED), id="missing in an outage"),
-        pytest.param([2.0, 2.0, 2.0], Taken(2.0, None, good=True, reason=""), id="a rise for an hour"),
+        pytest.param([0.5, 0.5], Taken(1.0, 0.5, good=False, reason=""), id="half is lost twice"),
+        pytest.param([0.5, 1.0], Taken(1.0, 1.0, good=True, reason=""), id="half was lost for a reading"),
+        pytest.param([0.5, 0.5, 1.0], Taken(1.0, 1.0, good=True, reason=""), id="half was lost and is back"),
+        pytest.param([0.5, 0.5, 0.72], Taken(1.0, 0.72, good=False, reason=""), id="a part of it is back"),
+        pytest.param([0.5, 0.5, np.nan], Taken(1.0, 0.5, good=False, reason=FILLED), id="missing in an outage"),
+        pytest.param([2.0, 2.0, 2.0], Taken(2.0, 1.0, good=True, reason=""), id="a rise for an hour"),
     ],
 )
 def test_a_reading_is_taken_for_what_it_may_be(zone: Zone, ratios: list[float], last: Taken) -> None:
@@ -119,14 +120,17 @@ def test_only_a_good_reading_teaches(zone: Zone, ratios: list[float], learned: i
 
 
 def test_the_range_holds_what_was_taken_not_what_was_read(zone: Zone) -> None:
-    """A refused reading does not widen it, a believed one does."""
+    """Neither a refused reading nor an outage widens it, a good one may."""
     _, highest_kw = zone.outlook.range_kw
     take(zone, 2.0)
     assert zone.outlook.range_kw[1] == highest_kw
+    lowest_kw = zone.outlook.range_kw[0]
     take(zone, 1.0)
     take(zone, 0.5)
     take(zone, 0.5)
-    assert zone.outlook.range_kw[0] == zone.history.load_kw(zone.history.index(zone.outlook.last_step))
+    assert zone.outlook.range_kw[0] == lowest_kw
+    take(zone, 1.3)
+    assert zone.outlook.range_kw[1] == max(highest_kw, zone.history.load_kw(zone.history.index(zone.outlook.last_step)))
 
 
 def test_a_zone_that_was_never_below_zero_notes_the_first_reading_that_is(model: ZoneDemand) -> None:

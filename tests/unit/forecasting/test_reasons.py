@@ -11,6 +11,7 @@ import pytest
 from shared.forecasting import reasons
 from shared.forecasting.ladder import ADAPTED, ANALOGUE, CLIMATOLOGY, Span
 from shared.forecasting.method import METHOD
+from shared.forecasting.outage import Fate
 from shared.forecasting.zone import Zone
 from shared.sites.calendar import Calendar
 from shared.sites.grid import Grid
@@ -55,24 +56,37 @@ def _young(zone: Zone) -> None:
 def _shifted(onset: int, ratio: float = 0.8, offset_kw: float = 0.0) -> Callable[[Zone], None]:
     def change(zone: Zone) -> None:
         zone.shift.last_onset, zone.shift.last_ratio, zone.shift.last_offset_kw = onset, ratio, offset_kw
+        zone.shift.last_since = onset - 1
 
     return change
 
 
+def _shifted_back(zone: Zone) -> None:
+    _shifted(STEP - 2, 1.25)(zone)
+    zone.shift.returned_step = STEP
+
+
 def _out(zone: Zone) -> None:
-    zone.outage.begin(STEP - 1, np.array((210.0, 200.0)), 0.4)
+    zone.outage.believe(STEP - 1, 84.0, 210.0)
+    zone.outage.go_on(STEP, 32.0, 80.0, holds=False)
 
 
-def _was_out(end: int) -> Callable[[Zone], None]:
+def _steady(zone: Zone) -> None:
+    _out(zone)
+    zone.outage.settle(0.4)
+
+
+def _was_out(end: int, fate: Fate = Fate.BACK) -> Callable[[Zone], None]:
     def change(zone: Zone) -> None:
-        zone.outage.begin(end - 1, np.array((210.0,)), 0.4)
-        zone.outage.end(np.array((80.0,)))
+        zone.outage.believe(end - 1, 84.0, 210.0)
+        zone.outage.end(end, fate)
 
     return change
 
 
 SHIFTED = "the load has shifted for good to 0.80 of what it was"
-OUT = "load is out: 80.0 kW where 200 kW are expected without the outage"
+OUT = "load is out: 32.0 kW where 80.0 kW are expected without the outage"
+LOST = "what is not back by 2015-08-22 15:00 UTC is lost for good"
 BETTER = "better lately: RMSE 100 against 250 kW of the adapted model"
 
 
@@ -89,10 +103,7 @@ BETTER = "better lately: RMSE 100 against 250 kW of the adapted model"
             LOWER,
             "the model has too little history: it answers after about two weeks; the reading is odd",
         ),
-        ([_shifted(STEP)], BEST, SHIFTED),
-        ([_shifted(STEP - 23)], BEST, SHIFTED),
-        ([_shifted(STEP - 24)], BEST, None),
-        ([_shifted(STEP, 1.0, -35.0)], BEST, "the load has shifted for good by -35.0 kW"),
+        ([_shifted(STEP)], BEST, None),
         ([_shifted(STEP)], LOWER, BETTER),
         ([_out], BEST, OUT),
         ([_out], LOWER, f"{BETTER}; {OUT}"),
@@ -103,7 +114,7 @@ BETTER = "better lately: RMSE 100 against 250 kW of the adapted model"
 def test_why_a_span_is_answered_so(
     blank: Zone, changes: list[Callable[[Zone], None]], span: Span, reason: str | None
 ) -> None:
-    """The best level says how the load has changed, a lower one why it answers; both what is wrong with the reading."""
+    """A lower level says why it answers, each what was wrong with the reading and that load is out."""
     zone = deepcopy(blank)
     for change in changes:
         change(zone)
@@ -123,34 +134,104 @@ def test_with_a_prior_a_week_of_history_is_enough(blank: Zone, monkeypatch: pyte
     ("change", "found"),
     [
         (_nothing, None),
-        (_out, reasons.Out(STEP - 1, None, OUT)),
-        (
-            _was_out(STEP),
-            reasons.Out(
-                STEP - 1,
-                STEP,
-                "load was out from 2015-08-19 15:00 to 2015-08-19 16:00 UTC: "
-                "what was expected stands in for these hours",
-            ),
-        ),
+        (_out, (STEP - 1, None, Fate.LASTS)),
+        (_was_out(STEP), (STEP - 1, STEP, Fate.BACK)),
+        (_was_out(STEP - 23, Fate.HABIT), (STEP - 24, STEP - 23, Fate.HABIT)),
         (_was_out(STEP - 24), None),
     ],
 )
-def test_an_outage_is_told_as_long_as_it_lasts_and_for_a_day(
-    blank: Zone, change: Callable[[Zone], None], found: reasons.Out | None
+def test_an_outage_is_known_as_long_as_it_lasts_and_for_a_day(
+    blank: Zone, change: Callable[[Zone], None], found: tuple[int, int | None, Fate] | None
 ) -> None:
-    """With the loads while it lasts, with its hours once it is over."""
+    """With its first step, the first one after it, and what has become of it."""
     zone = deepcopy(blank)
     change(zone)
     assert reasons.out(zone, STEP) == found
 
 
 @pytest.mark.parametrize(
-    ("change", "found"),
-    [(_nothing, None), (_shifted(STEP - 23), (STEP - 23, SHIFTED)), (_shifted(STEP - 24), None)],
+    ("changes", "told"),
+    [
+        ([_nothing], []),
+        ([_shifted(STEP - 23)], [("shift", STEP - 24, SHIFTED)]),
+        ([_shifted(STEP - 24)], []),
+        ([_shifted(STEP, 1.0, -35.0)], [("shift", STEP - 1, "the load has shifted for good by -35.0 kW")]),
+        ([_shifted_back], [("shift", STEP - 3, "the load has shifted back, to 1.25 of what it was")]),
+        (
+            [_out],
+            [("outage", STEP - 1, f"{OUT}; what is left is forecast to become more little by little; {LOST}")],
+        ),
+        (
+            [_steady],
+            [
+                (
+                    "outage",
+                    STEP - 1,
+                    f"{OUT}; what is left has been steady for hours, and is forecast to stay so; {LOST}",
+                )
+            ],
+        ),
+        (
+            [_was_out(STEP)],
+            [
+                (
+                    "outage",
+                    STEP - 1,
+                    (
+                        "load was out from 2015-08-19 15:00 to 2015-08-19 16:00 UTC: "
+                        "what was expected stands in for these hours"
+                    ),
+                )
+            ],
+        ),
+        (
+            [_was_out(STEP, Fate.DOUBTED)],
+            [
+                (
+                    "outage",
+                    STEP - 1,
+                    (
+                        "readings of 84.0 kW from 2015-08-19 15:00 to 2015-08-19 16:00 UTC were not believed, load was "
+                        "out or the meter failed: what was expected stands in for these hours"
+                    ),
+                )
+            ],
+        ),
+        (
+            [_was_out(STEP, Fate.HABIT)],
+            [
+                (
+                    "outage",
+                    STEP - 1,
+                    (
+                        "load is out at these hours again: learned as a habit since 2015-08-19 16:00 UTC, "
+                        "it is forecast for them"
+                    ),
+                )
+            ],
+        ),
+        (
+            [_was_out(STEP, Fate.FOR_GOOD)],
+            [
+                (
+                    "outage",
+                    STEP - 1,
+                    (
+                        "load has been out since 2015-08-19 15:00 UTC: it was not back by 2015-08-19 16:00 UTC, "
+                        "and is lost for good"
+                    ),
+                )
+            ],
+        ),
+        ([_was_out(STEP, Fate.FOR_GOOD), _shifted(STEP)], [("shift", STEP - 1, SHIFTED)]),
+        ([_was_out(STEP - 24)], []),
+    ],
 )
-def test_a_shift_is_told_for_a_day(blank: Zone, change: Callable[[Zone], None], found: tuple[int, str] | None) -> None:
-    """With the step at which it began."""
+def test_what_an_operator_is_told(
+    blank: Zone, changes: list[Callable[[Zone], None]], told: list[tuple[str, int, str]]
+) -> None:
+    """Shift and outage, each once: since when it is, and what is forecast for it."""
     zone = deepcopy(blank)
-    change(zone)
-    assert reasons.shifted(zone, STEP) == found
+    for change in changes:
+        change(zone)
+    assert list(reasons.told(zone, STEP)) == told

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
 from shared.forecasting.method import METHOD
 from shared.forecasting.shift import LevelShift, Shift
 from shared.sites.grid import Grid
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 DAY = 144
 FORECAST_KW = 20_000.0 + 3_000.0 * np.sin(2 * np.pi * np.arange(DAY) / DAY)
@@ -23,11 +28,26 @@ def shift() -> LevelShift:
 
 
 def watched(shift: LevelShift, ratios: list[float], first: int = 1) -> list[Shift | None]:
-    """Let the load run beside the forecast, which is the same at every step, at these ratios."""
+    """Let the load run beside the forecast, which is the same at every step, at these ratios; shifts are accepted."""
     return [
-        shift.watch(first + n, ratio * FORECAST_KW[n], np.roll(FORECAST_KW, -n), USUAL_ERROR_KW, RANGE_KW)
+        seen(shift, first + n, ratio * FORECAST_KW[n], np.roll(FORECAST_KW, -n), USUAL_ERROR_KW, RANGE_KW)
         for n, ratio in enumerate(ratios)
     ]
+
+
+def seen(
+    shift: LevelShift,
+    step: int,
+    load_kw: float,
+    forecast_kw: NDArray[np.float64],
+    usual_error_kw: float = 1.0,
+    range_kw: tuple[float, float] = (500.0, 1500.0),
+) -> Shift | None:
+    """Watch a reading that follows a good one, and accept the shift that it confirms."""
+    found = shift.watch(step, load_kw, forecast_kw, usual_error_kw, range_kw, good_step=step - 1)
+    if found:
+        shift.accept(found, step, shift.since_step)
+    return found
 
 
 def test_a_steady_jump_is_accepted_after_eight_hours(shift: LevelShift) -> None:
@@ -90,18 +110,25 @@ def test_a_second_shift_needs_twice_the_proof(shift: LevelShift) -> None:
     assert said[-1] == pytest.approx((300, 1.5, 0.0))
 
 
+def test_a_shift_begins_with_the_first_reading_that_was_so_far_off(shift: LevelShift) -> None:
+    """Also where readings were refused before the first one that was believed."""
+    for step in range(10, 10 + EIGHT_HOURS):
+        shift.watch(step, 1.5 * FORECAST_KW[0], FORECAST_KW, USUAL_ERROR_KW, RANGE_KW, good_step=6)
+    assert shift.since_step == 7
+
+
 def test_a_few_readings_prove_nothing() -> None:
     """At an hour a step three are needed for the way back; a horizon of up to sixteen hours never sees a shift."""
     hourly = LevelShift(Grid(60), 24, METHOD.shift)
     forecast_kw = np.full(24, 1000.0)
-    said = [hourly.watch(step, 1250.0, forecast_kw, 1.0, (500.0, 1500.0)) for step in range(8)]
+    said = [seen(hourly, step, 1250.0, forecast_kw) for step in range(8)]
     assert said == [None] * 7 + [(0, 1.25, 0.0)]
-    assert [hourly.watch(30 + step, 800.0, forecast_kw, 1.0, (500.0, 1500.0)) for step in range(3)] == [
+    assert [seen(hourly, 30 + step, 800.0, forecast_kw) for step in range(3)] == [
         None,
         None,
         (30, 0.8, 0.0),
     ]
     short = LevelShift(Grid(60), 16, METHOD.shift)
-    assert [short.watch(step, 1250.0, forecast_kw[:16], 1.0, (500.0, 1500.0)) for step in range(20)] == [None] * 20
+    assert [seen(short, step, 1250.0, forecast_kw[:16]) for step in range(20)] == [None] * 20
     long = LevelShift(Grid(60), 17, METHOD.shift)
-    assert any(long.watch(step, 1250.0, forecast_kw[:17], 1.0, (500.0, 1500.0)) for step in range(20))
+    assert any(seen(long, step, 1250.0, forecast_kw[:17]) for step in range(20))

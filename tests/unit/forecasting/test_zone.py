@@ -40,7 +40,7 @@ def test_a_lasting_shift_moves_all_that_was_learned() -> None:
         zone.climatology.learn(zone.features.cells(np.array((zone.history.index(step),))), np.array((10.0 + step,)))
     zone.intervals.usual_error_kw = 2.0
     usual_kw = zone.climatology.usual_kw.copy()
-    zone.move(Shift(onset_step=24, ratio=1.5, offset_kw=0.0), 23)
+    zone.move(Shift(onset_step=24, ratio=1.5, offset_kw=0.0), 23, 24)
     assert zone.outlook.range_kw == (0.0, 1.5 * 33.0)
     assert zone.intervals.usual_error_kw == 3.0
     np.testing.assert_array_equal(zone.climatology.usual_kw, 1.5 * usual_kw)
