@@ -142,7 +142,7 @@ def _no_listener(settings: Settings, error: OSError) -> str:
         return f"{why}: give a socket that listens, or take it away"
     if error.errno in (errno.EADDRINUSE, errno.EACCES):
         where = f"{settings.http_host}:{settings.http_port}"
-        return f"cannot listen on {where} ({error.strerror}): set TETOUAN_HTTP_PORT to a free port"
+        return f"cannot listen on {where} ({os.strerror(error.errno)}): set TETOUAN_HTTP_PORT to a free port"
     return (
         f"TETOUAN_HTTP_HOST={settings.http_host!r} is no address of this machine ({error.strerror}): give one that is"
     )
