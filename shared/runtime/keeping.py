@@ -75,6 +75,7 @@ class Keeper:
         self._metrics = metrics
         self._budget = Budget(SHARE, process_cpu_s)
         self._last = -1  # whose turn was the last
+        self._awaited_s = 0.0  # what the next one takes at least: to ask again before that is earned costs and is vain
 
     async def run(self) -> None:
         """Look after them for ever."""
@@ -85,13 +86,14 @@ class Keeper:
     async def look(self) -> None:
         """Keep the task whose turn it is, where that is earned by now; else it is still its turn the next time."""
         tasks = self._open()
-        if not tasks:
+        if not tasks or self._awaited_s > self._budget.earned_s:
             return
         task = min(tasks, key=lambda each: (each.number <= self._last, each.number))
         state = task.state
-        if state.expected_cpu_s() > self._budget.earned_s:
+        self._awaited_s = state.expected_cpu_s()
+        if self._awaited_s > self._budget.earned_s:
             return
-        self._last, was_kept = task.number, state.is_kept
+        self._last, self._awaited_s, was_kept = task.number, 0.0, state.is_kept
         spent_s = await self._kept(task)
         if was_kept or not state.is_kept:  # the first of a state is paid for: rebuilding has taken many times as much
             self._budget.spend(spent_s)

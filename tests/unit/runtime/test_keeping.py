@@ -38,9 +38,11 @@ class State:
     is_kept: bool = True
     fails: bool = False
     kept: int = 0
+    asked: int = 0
 
     def expected_cpu_s(self) -> float:
         """Return what it is thought to take."""
+        self.asked += 1
         return self.expected_s
 
     async def keep(self, _copy: object) -> float:
@@ -143,6 +145,15 @@ def test_tasks_are_kept_in_turn_whatever_each_takes() -> None:
     setting.run(0.5, 500)
     assert min(setting.kept) >= 20
     assert max(setting.kept) - min(setting.kept) <= 1
+
+
+def test_what_a_snapshot_takes_is_not_asked_for_in_vain() -> None:
+    """As long as it is not earned nobody looks through the parts of a state again."""
+    setting = Setting(0.4)
+    setting.run(0.05, 1000)
+    state = setting.tasks[0].state
+    assert state.kept > 3
+    assert state.asked <= 2 * (state.kept + 1)
 
 
 def test_a_snapshot_that_takes_more_than_expected_is_paid_for_afterwards() -> None:
