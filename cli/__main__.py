@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import os
 import sys
-from datetime import UTC, datetime
-from enum import StrEnum
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from cli.options import with_hints
 from cli.outputs import output_file, output_folder, require_different, whole, whole_files
+from cli.words import MOST_DAYS, at_least, moment, one_of, whole_number
 from shared.data.hints import Hints  # noqa: TC001 - the options are made from what stands in the signatures
 
 if TYPE_CHECKING:
@@ -31,14 +31,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-
-def _moment(text: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no date: give one such as 2017-10-19 or 2017-10-19T04:40") from None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 Data = Annotated[
@@ -72,35 +64,34 @@ HtmlFile = Annotated[
     typer.Option("--html", parser=output_file, help="Write the report to this file, one page.", metavar="FILE"),
 ]
 Zone = Annotated[
-    int | None, typer.Option(min=1, help="The zone (default: the first of TETOUAN_ZONES, or of a guessed site).")
+    int | None,
+    typer.Option(
+        parser=whole_number(1, 10_000),
+        help="The zone (default: the first of TETOUAN_ZONES, or of a guessed site).",
+        metavar="NUMBER",
+    ),
 ]
 From = Annotated[
     datetime | None,
-    typer.Option("--from", parser=_moment, metavar="DATE", help="First reading, UTC (default: of the last 20 %)."),
+    typer.Option("--from", parser=moment, metavar="DATE", help="First reading, UTC (default: of the last 20 %)."),
 ]
 Until = Annotated[
     datetime | None,
-    typer.Option("--until", parser=_moment, metavar="DATE", help="Where to end, itself not included."),
+    typer.Option("--until", parser=moment, metavar="DATE", help="Where to end, itself not included."),
 ]
-Days = Annotated[int | None, typer.Option(min=1, help="How many days of readings.")]
-Speed = Annotated[float, typer.Option(min=0, help="Readings a second; 0 = as fast as it goes.")]
+Days = Annotated[
+    int | None,
+    typer.Option(parser=whole_number(1, MOST_DAYS), help="How many days of readings.", metavar="NUMBER"),
+]
+Speed = Annotated[
+    float,
+    typer.Option(parser=at_least(0), help="Readings a second; 0 = as fast as it goes.", metavar="NUMBER"),
+]
 
 
-class ServiceName(StrEnum):
-    """The services that `tetouan run` starts."""
-
-    ingestor = "ingestor"
-    forecaster = "forecaster"
-    monitor = "monitor"
-
-
-class TopicName(StrEnum):
-    """What `tetouan watch` can watch."""
-
-    forecasts = "forecasts"
-    readings = "readings"
-    rejected = "rejected"
-    drift = "drift"
+def _named(*names: str) -> Any:
+    """Return the argument that is one of some names."""
+    return typer.Argument(parser=one_of(dict(zip(names, names, strict=True))), metavar="|".join(names))
 
 
 @app.command()
@@ -148,11 +139,11 @@ def demo(
 
 
 @app.command()
-def run(service: ServiceName) -> None:
+def run(service: Annotated[str, _named("ingestor", "forecaster", "monitor")]) -> None:
     """Run one service with the settings of the environment, until SIGTERM."""
     sys.stdout.flush()
     # the process becomes the service, so that signals reach it
-    os.execv(sys.executable, [sys.executable, "-m", f"services.{service.value}"])  # noqa: S606 - our own interpreter
+    os.execv(sys.executable, [sys.executable, "-m", f"services.{service}"])  # noqa: S606 - our own interpreter
 
 
 @app.command()
@@ -185,10 +176,13 @@ def replay(
 
 @app.command()
 def watch(
-    topic: TopicName,
+    topic: Annotated[str, _named("forecasts", "readings", "rejected", "drift")],
     json_lines: Annotated[bool, typer.Option("--json", help="The messages as they are, one a line.")] = False,
     from_start: Annotated[bool, typer.Option("--from-start", help="Begin with the oldest message kept.")] = False,
-    count: Annotated[int | None, typer.Option(min=1, help="End after so many messages.")] = None,
+    count: Annotated[
+        int | None,
+        typer.Option(parser=whole_number(1, 10**12), help="End after so many messages.", metavar="NUMBER"),
+    ] = None,
 ) -> None:
     """Subscribe to a topic and print one line a message."""
     from itertools import islice
@@ -196,9 +190,9 @@ def watch(
     from cli.watching import WATCHED
     from cli.watching import watch as lines
 
-    sys.stderr.write(f"listening to {topic.value}; Ctrl-C ends\n")
+    sys.stderr.write(f"listening to {topic}; Ctrl-C ends\n")
     for line in islice(
-        lines(_settings_of_current_demo(), WATCHED[topic.value], as_json=json_lines, from_start=from_start), count
+        lines(_settings_of_current_demo(), WATCHED[topic], as_json=json_lines, from_start=from_start), count
     ):
         sys.stdout.write(line + "\n")
         sys.stdout.flush()

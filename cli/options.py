@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
+from cli.words import one_of
 from shared.data.hints import SEPARATORS, Hints
 from shared.sites.site import STEPS_MINUTES, Kind, Unit
 
@@ -18,20 +19,8 @@ __all__ = ["with_hints"]
 MARKS = {"point": ".", "comma": ","}
 
 
-def _one_of(known: dict[str, str]) -> Callable[[str], str]:
-    """Return what reads a word or what it stands for."""
-
-    def read(text: str) -> str:
-        for word, meant in known.items():
-            if text in (word, meant):
-                return meant
-        raise typer.BadParameter(f"{text!r}: choose one of {', '.join(known)}")
-
-    return read
-
-
 def _words(*known: str) -> Callable[[str], str]:
-    return _one_of(dict(zip(known, known, strict=True)))
+    return one_of(dict(zip(known, known, strict=True)))
 
 
 def _hints(  # noqa: PLR0913, PLR0917 - each is an option, and typer names it
@@ -76,13 +65,13 @@ def _hints(  # noqa: PLR0913, PLR0917 - each is an option, and typer names it
     separator: Annotated[
         str | None,
         typer.Option(
-            parser=_one_of({word: mark for mark, word in SEPARATORS.items()}),
+            parser=one_of({word: mark for mark, word in SEPARATORS.items()}),
             help="Between two cells: comma, semicolon, tab, pipe.",
             metavar="WORD",
         ),
     ] = None,
     decimal: Annotated[
-        str | None, typer.Option(parser=_one_of(MARKS), help="Before the decimals: point or comma.", metavar="WORD")
+        str | None, typer.Option(parser=one_of(MARKS), help="Before the decimals: point or comma.", metavar="WORD")
     ] = None,
 ) -> Hints:
     return Hints(

@@ -87,7 +87,7 @@ def _beyond(year: Year, fields: Collection[str]) -> Iterator[Beyond]:
 
 
 def _roughly(year: Year, column: str, field: str) -> NDArray[np.float64] | None:
-    """Return the values of a field at a hundredth of the cost, as pandas reads numbers; None of a register."""
+    """Return the values of a field at a fraction of the cost, as pandas reads numbers; None of a register."""
     measure = year.site.measure(field)
     if measure.kind == "register":
         return None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from shared.sites.country import doubt_of_holidays, in_its_country
+from shared.sites.likeness import closest
 from shared.sites.refusal import refusal_of
 from shared.sites.shown import shown
 from shared.sites.site import WEATHER, Column, Site
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["BUILT_IN", "Sites", "known_sites", "site"]
 
 BUILT_IN = "tetouan"
+SHOWN = 8  # sites that a line lists
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +57,15 @@ class Sites(Mapping[str, Site]):
         if name in self.refused:
             raise ValueError(self.refused[name])
         if name not in self.known:
-            raise ValueError(f"site {name!r} is not known: choose one of {', '.join(self.known)}")
+            raise ValueError(f"site {name!r} is not known: {self._advice(name)}")
         return self.known[name]
+
+    def _advice(self, name: str) -> str:
+        """Return which site is probably meant, and some of those that there are."""
+        like, names = closest(name, self.known), list(self.known)
+        hint = f"did you mean {like}? Choose" if like else "choose"
+        more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+        return f"{hint} one of {', '.join(names[:SHOWN])}{more}; TETOUAN_SITES names the file of your own"
 
 
 def site(name: str, file: Path | None = None) -> Site:

@@ -190,8 +190,10 @@ def test_a_site_of_ones_own_is_asked_for_by_its_name(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv(PREFIX + "SITE", "alcalá")
     with pytest.raises(Refused) as refusal:
         load(Settings)
-    line = "TETOUAN_SITE='alcalá': site 'alcalá' is not known: choose one of tetouan, alcala"
-    assert str(refusal.value) == line
+    assert str(refusal.value) == (
+        "TETOUAN_SITE='alcalá': site 'alcalá' is not known: did you mean alcala? Choose one of tetouan, alcala; "
+        "TETOUAN_SITES names the file of your own"
+    )
 
 
 def test_zones_are_checked_with_the_site_they_are_of(monkeypatch: pytest.MonkeyPatch) -> None:
