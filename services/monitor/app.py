@@ -11,7 +11,7 @@ from services.monitor.reports.desk import ReportDesk
 from services.monitor.reports.metrics import ReportMetrics
 from services.monitor.reports.page import report_routes
 from services.monitor.sites import SitesScores, named
-from services.monitor.verification import Repeats
+from services.monitor.verification import Repeats, ScoredHour, messages_of
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, Forecast, Scores
 from shared.runtime.health import Health
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from services.monitor.settings import MonitorSettings
-    from services.monitor.verification import Finding, SiteScores
+    from services.monitor.verification import Finding
+    from shared.contracts.messages import DriftEvent
     from shared.runtime.records import Record
     from shared.sites.site import Site
 
@@ -129,10 +130,12 @@ class MonitorCore:
                 continue
 
     def handle(self, records: Sequence[Record]) -> list[Outgoing]:
-        """Take each record of the batch in turn."""
-        return [answer for record in records for answer in self._answer(record)]
+        """Take each record of the batch in turn; what they have found is told in one go."""
+        answers = [answer for record in records for answer in self._answer(record)]
+        said = iter(messages_of([answer for answer in answers if not isinstance(answer, Outgoing)]))
+        return [answer if isinstance(answer, Outgoing) else self._publish(next(said)) for answer in answers]
 
-    def _answer(self, record: Record) -> list[Outgoing]:
+    def _answer(self, record: Record) -> Sequence[Finding | Outgoing]:
         try:
             message = self._read(record)
             if message is None:
@@ -147,17 +150,19 @@ class MonitorCore:
         self._shared.metrics.show(site)
         if site.repeats != repeats:
             self._shared.metrics.count_repeats(site, repeats)
-        return [self._publish(site, finding, due) for finding, due in found]
+        for finding, due in found:
+            if isinstance(finding, ScoredHour):
+                self._shared.desk.on_hour(finding, due, site.zones[finding.zone].recent)
+        return [finding for finding, _ in found]
 
-    def _publish(self, site: SiteScores, finding: Finding, due: Sequence[int]) -> Outgoing:
-        if isinstance(finding, Scores):
-            self._shared.metrics.show_scores(finding)
-            self._shared.desk.on_scores(finding, due, site.zones[finding.zone].recent)
+    def _publish(self, message: Scores | DriftEvent) -> Outgoing:
+        if isinstance(message, Scores):
+            self._shared.metrics.show_scores(message)
             topic = topics.SCORES
         else:
-            self._shared.metrics.count(finding)
+            self._shared.metrics.count(message)
             topic = topics.DRIFT
-        return Outgoing(topic.name, finding.site.encode(), finding.to_bytes())
+        return Outgoing(topic.name, message.site.encode(), message.to_bytes())
 
     def _read(self, record: Record) -> CleanReading | Forecast | None:
         """Return the message in a record, None where it names a site that the table does not have.

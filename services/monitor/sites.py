@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from services.monitor.reports.order import Calendar
-from services.monitor.verification import SiteScores, weather_of
-from shared.contracts.messages import CleanReading, Scores
+from services.monitor.verification import ScoredHour, SiteScores, weather_of
+from shared.contracts.messages import CleanReading
 from shared.forecasting.state import refuse_misfit
 from shared.runtime.state import OutdatedError
 from shared.sites.unserved import UNSERVED, Unserved
@@ -83,7 +83,7 @@ class SitesScores:
         return [(finding, self._due(site, finding)) for finding in found]
 
     def _due(self, site: SiteScores, finding: Finding) -> list[int]:
-        if not isinstance(finding, Scores):
+        if not isinstance(finding, ScoredHour):
             return []
         recent = site.zones[finding.zone].recent
         return self._calendar.due(finding, recent.grid.step_of(finding.time), recent)

@@ -17,23 +17,49 @@ from services.monitor.recent import Recent
 from services.monitor.waiting import Waiting
 from shared.contracts.messages import CleanReading, DriftEvent, Forecast, Scores
 from shared.drift.detectors import forecast_error_detectors
+from shared.forecasting.figures import scores_of
 from shared.forecasting.reference import forecast_column, judged_groups, load_column
 from shared.forecasting.scores import WINDOWS_DAYS, RollingScores, issued_kw, load_kw
 from shared.forecasting.state import resume_parts, states_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
 
     from shared.drift.detectors import Detector
+    from shared.forecasting.figures import Standing
     from shared.forecasting.state import Part
     from shared.sites.site import Site
 
-__all__ = ["PATIENCE", "Finding", "Repeats", "SiteScores", "ZoneScores", "weather_of"]
+__all__ = ["PATIENCE", "Finding", "Repeats", "ScoredHour", "SiteScores", "ZoneScores", "messages_of", "weather_of"]
 
-Finding = Scores | DriftEvent
+
+@dataclass(frozen=True)
+class ScoredHour:
+    """An hour whose scores are to be drawn: see `messages_of`."""
+
+    site: str
+    zone: int
+    time: datetime
+    standing: Standing
+
+
+Finding = ScoredHour | DriftEvent
+
+
+def messages_of(findings: Sequence[Finding]) -> list[Scores | DriftEvent]:
+    """Return the message of each finding; the scores of all hours among them are drawn together."""
+    hours = [finding for finding in findings if isinstance(finding, ScoredHour)]
+    drawn = iter(scores_of([hour.standing for hour in hours]))
+    return [
+        Scores(site=finding.site, zone=finding.zone, time=finding.time, scores=next(drawn))
+        if isinstance(finding, ScoredHour)
+        else finding
+        for finding in findings
+    ]
+
 
 PATIENCE = timedelta(days=35)
 """Longer than the topic of forecasts keeps them, and the day that they reach ahead."""
@@ -112,7 +138,7 @@ class SiteScores:
         return sum(len(zone.waiting) for zone in self.zones.values())
 
     def on_reading(self, reading: CleanReading) -> list[Finding]:
-        """Take a reading and return the messages that it completes.
+        """Take a reading and return what it completes.
 
         Raises ``ValueError`` where it lacks one of the zones or has another step than the site.
         """
@@ -126,7 +152,7 @@ class SiteScores:
         ]
 
     def on_forecast(self, forecast: Forecast) -> list[Finding]:
-        """Take a forecast and return the messages that it completes.
+        """Take a forecast and return what it completes.
 
         Raises ``ValueError`` where it lacks the 90 % interval or a lead, or has another step than the site.
         """
@@ -252,6 +278,5 @@ class ZoneScores:
         forecasts_kw = [kw_of(medians.item(lead - 1)) for lead in self._leads]
         self.recent.append(step, (*weather, demand_kw, *forecasts_kw))
 
-    def _scores(self, step: int) -> Scores:
-        time = self._grid.time_of(step)
-        return Scores(site=self.watch.site, zone=self.watch.zone, time=time, scores=self.rolling.scores())
+    def _scores(self, step: int) -> ScoredHour:
+        return ScoredHour(self.watch.site, self.watch.zone, self._grid.time_of(step), self.rolling.standing())

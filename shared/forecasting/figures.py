@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import cache
 from math import isnan
 from typing import TYPE_CHECKING
 
@@ -19,15 +21,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shared.forecasting.resolution import Resolution
-    from shared.sites.grid import Grid
 
     Numbers = NDArray[np.float64] | NDArray[np.int64]
 
-__all__ = ["WireFigures", "figures_of", "grouped", "r2_of", "skill_of"]
+__all__ = ["Layout", "Standing", "figures_of", "grouped", "r2_of", "scores_of", "skill_of"]
 
 _RATIO_DECIMALS = 4
 _SUM_ERROR = 1e-12  # of a sum of at most 1440 numbers of 53 bits, relative to that of their sizes; many times more
 _SCORES = TypeAdapter(tuple[Score, ...])
+_TOGETHER = 16  # zones whose figures are drawn in one go: as many as a processor's cache holds
 
 
 def _ratio(sums: Numbers, counts: Numbers) -> NDArray[np.float64]:
@@ -89,31 +91,74 @@ def grouped(per_lead: NDArray[np.float64], step_minutes: int) -> dict[str, float
     return {group: None if math.isnan(figure) else figure for group, figure in figures.items()}
 
 
-class WireFigures:
-    """Draws the figures that go on the wire from the sums of a zone.
+@dataclass(frozen=True)
+class Layout:
+    """Which figures go on the wire: those of the lead groups, and of the mean over all leads, for each window."""
 
-    Parameters
+    leads: int
+    step_minutes: int
+    windows_days: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the scores of a zone are drawn from at an hour; it does not change when the zone goes on.
+
+    Attributes
     ----------
-    leads, grid
-        How many there are, and how far they lie apart.
-    windows_days
-        The lengths of the windows.
+    layout
+        Of the figures.
+    resolution
+        In whose multiples the sums count.
+    sums
+        Of each `Term`, (windows, terms, leads).
+    near_zero
+        Of each window, whether errors as shares of the load say nothing in it.
     """
 
-    def __init__(self, leads: int, grid: Grid, windows_days: tuple[int, ...]) -> None:
-        groups = [group for group in lead_groups(grid.step_minutes) if group.steps <= leads]
+    layout: Layout
+    resolution: Resolution
+    sums: NDArray[np.int64]
+    near_zero: tuple[bool, ...]
+
+
+def scores_of(standings: Sequence[Standing]) -> list[tuple[Score, ...]]:
+    """Return the figures of each standing as they go on the wire: multiples of the resolution, and ratios.
+
+    Ratios have four decimals. A figure is None where it cannot be computed yet; the mean needs every lead. Those of
+    many zones take little longer than those of one.
+    """
+    alike: dict[tuple[Layout, Resolution], list[int]] = {}
+    for place, standing in enumerate(standings):
+        alike.setdefault((standing.layout, standing.resolution), []).append(place)
+    scores: list[tuple[Score, ...]] = [()] * len(standings)
+    for (layout, resolution), places in alike.items():
+        for first in range(0, len(places), _TOGETHER):
+            together = places[first : first + _TOGETHER]
+            drawn = _figures_of(layout).of([standings[place] for place in together], resolution)
+            for place, rows in zip(together, drawn, strict=True):
+                scores[place] = rows
+    return scores
+
+
+class _WireFigures:
+    """Draws the figures of a layout."""
+
+    def __init__(self, layout: Layout) -> None:
+        groups = [group for group in lead_groups(layout.step_minutes) if group.steps <= layout.leads]
         self._columns = np.array([group.steps - 1 for group in groups], np.int64)
         named = [(group.lead_minutes, group.scored_minutes) for group in groups]
         self._labels = [
             {"lead_minutes": lead_minutes, "scored_minutes": scored_minutes, "window_days": days}
             for lead_minutes, scored_minutes in [*named, (None, None)]
-            for days in windows_days
+            for days in layout.windows_days
         ]
 
-    def of(self, sums: NDArray[np.int64], resolution: Resolution, near_zero: Sequence[bool]) -> tuple[Score, ...]:
-        """Return the scores; ``near_zero``: in which windows errors as shares of the load say nothing."""
+    def of(self, standings: Sequence[Standing], resolution: Resolution) -> list[tuple[Score, ...]]:
+        """Return the scores of standings of one resolution."""
+        sums = np.stack([standing.sums for standing in standings]).transpose(2, 0, 1, 3)
         per_lead = figures_of(sums, resolution)
-        per_lead["mape"][np.flatnonzero(near_zero)] = np.nan
+        per_lead["mape"][np.array([standing.near_zero for standing in standings])] = np.nan
         per_lead["skill_vs_same_time_yesterday"] = skill_of(
             whole(sums, Term.VERSUS_NAIVE_SQUARED), whole(sums, Term.NAIVE_SQUARED)
         )
@@ -121,36 +166,48 @@ class WireFigures:
         decimals = np.where(in_kw, -resolution.exponent, _RATIO_DECIMALS)
         figures = self._grouped(np.stack(list(per_lead.values())), decimals)
         figures[in_kw] = resolution.rounded(figures[in_kw])
-        on_wire = [
+        return [self._on_wire(list(per_lead), in_kw, of_one) for of_one in figures.swapaxes(0, 1).tolist()]
+
+    def _on_wire(self, names: list[str], in_kw: list[bool], figures: list[list[float]]) -> tuple[Score, ...]:
+        """Return the scores of one standing, of whose figures each has a row."""
+        rows = [
             [
                 None if isnan(figure) else figure if kw else round(figure, _RATIO_DECIMALS) + 0.0 for figure in of_one
             ]  # no -0.0
-            for of_one, kw in zip(figures.tolist(), in_kw, strict=True)
+            for of_one, kw in zip(figures, in_kw, strict=True)
         ]
         return _SCORES.validate_python(
             [
-                label | dict(zip(per_lead, row, strict=True))
-                for label, row in zip(self._labels, zip(*on_wire, strict=True), strict=True)
+                label | dict(zip(names, row, strict=True))
+                for label, row in zip(self._labels, zip(*rows, strict=True), strict=True)
             ]
         )
 
     def _grouped(self, per_lead: NDArray[np.float64], decimals: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return figures of each lead, (figures, windows, leads), by group and then by window, (figures, scores).
+        """Return figures of each lead, (figures, zones, windows, leads), as (figures, zones, scores).
 
-        The mean over all leads is the last group. The figures are to be rounded to so many ``decimals``.
+        Scores are by group and then by window, the mean over all leads being the last group. The figures are to be
+        rounded to so many ``decimals``.
         """
-        groups = np.concatenate((per_lead[:, :, self._columns], _means(per_lead, decimals)[:, :, None]), axis=2)
-        return groups.swapaxes(1, 2).reshape(len(per_lead), -1)
+        groups = np.concatenate((per_lead[..., self._columns], _means(per_lead, decimals)[..., None]), axis=-1)
+        return groups.swapaxes(2, 3).reshape(*per_lead.shape[:2], -1)
+
+
+@cache
+def _figures_of(layout: Layout) -> _WireFigures:
+    return _WireFigures(layout)
 
 
 def _means(per_lead: NDArray[np.float64], decimals: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return means over the leads, (figures, windows), that round to so many decimals as the exact ones do.
+    """Return means over the last axis, the leads, that round to so many decimals as the exact ones do.
+
+    The first axis is that of the figures.
 
     Exact sums take eight times as long: they are taken where the last digit may hang on them.
     """
-    means: NDArray[np.float64] = per_lead.mean(axis=2)
-    sizes = np.abs(per_lead).mean(axis=2)
-    units = 10.0 ** decimals[:, None]
+    means: NDArray[np.float64] = per_lead.mean(axis=-1)
+    sizes = np.abs(per_lead).mean(axis=-1)
+    units = 10.0 ** decimals[:, None, None]
     # how far the mean is from where it is rounded the other way, and how far it may be off
     away = np.abs(np.abs(means * units) % 1.0 - 0.5)
     for place in np.argwhere(away <= _SUM_ERROR * sizes * units):

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 import struct
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from shared.contracts.messages import LARGEST_KW
 from shared.forecasting.actuals import Actuals
-from shared.forecasting.figures import WireFigures
+from shared.forecasting.figures import Layout, Standing
 from shared.forecasting.issued import IssuedByTarget
 from shared.forecasting.resolution import FirstDay, Resolution
 from shared.forecasting.state import below, copied, fields_of, give, joined, known, whole_number
 from shared.forecasting.window_sums import WindowSums
 from shared.forecasting.yesterday import Yesterday
-from shared.sites.grid import Grid, grid_of
+from shared.sites.grid import grid_of
 from shared.sites.site import load_field
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from shared.contracts.messages import CleanReading, Forecast, Score
+    from shared.contracts.messages import CleanReading, Forecast
     from shared.sites.calendar import Calendar
 
 __all__ = ["WINDOWS_DAYS", "RollingScores", "issued_kw", "load_kw"]
@@ -103,7 +102,7 @@ class RollingScores:
         self._leads = leads
         self._windows = np.array(windows_days) * steps_a_day
         self._longest = max(windows_days) * steps_a_day
-        self._windows_days, self._day = windows_days, steps_a_day
+        self._layout = Layout(leads, 1440 // steps_a_day, windows_days)
         self._first_day = FirstDay(steps_a_day)
         self.resolution = self._first_day.resolution
         self._issued = IssuedByTarget(leads, steps_a_day, self._hour)
@@ -170,20 +169,14 @@ class RollingScores:
         """
         return self._issued.of(step)
 
-    @cached_property
-    def _figures(self) -> WireFigures:
-        return WireFigures(self._leads, Grid.of_day(self._day), self._windows_days)
+    def standing(self) -> Standing:
+        """Return what the scores at the clock are drawn from: see `scores_of`.
 
-    def scores(self) -> tuple[Score, ...]:
-        """Return the figures of every lead group and window as they go on the wire: multiples of the resolution.
-
-        Ratios have four decimals.
-
-        A figure is None where it cannot be computed yet; the mean needs every lead. There is no MAPE of a window in
-        which the load comes near zero.
+        There is no MAPE of a window in which the load comes near zero.
         """
+        self._settle()
         near_zero = self._actuals.near_zero(self.clock or 0, self._windows)
-        return self._figures.of(self.sums, self.resolution, near_zero)
+        return Standing(self._layout, self.resolution, self._sums.values.copy(), tuple(near_zero))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return copies of the arrays that hold all that is known, by name.

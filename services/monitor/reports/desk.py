@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from services.monitor.recent import Recent
     from services.monitor.reports.metrics import ReportMetrics
     from services.monitor.settings import MonitorSettings
-    from shared.contracts.messages import Scores
+    from services.monitor.verification import ScoredHour
 
 __all__ = ["ReportDesk"]
 
@@ -57,13 +57,13 @@ class ReportDesk:
         self._ordered = asyncio.Event()
         self._reporting = _Reporting()
 
-    def on_scores(self, scores: Scores, due: Sequence[int], recent: Recent) -> None:
-        """Order the windows that are due at the hour of these scores: all that the consume loop waits for."""
+    def on_hour(self, hour: ScoredHour, due: Sequence[int], recent: Recent) -> None:
+        """Order the windows that are due at an hour: all that the consume loop waits for."""
         started_s = monotonic_s()
-        self._served.add(scores.site)
-        self._metrics.pass_to(scores.site, scores.zone, scores.time)
+        self._served.add(hour.site)
+        self._metrics.pass_to(hour.site, hour.zone, hour.time)
         for days in due:
-            self._place(scores, days, recent)
+            self._place(hour, days, recent)
         if due:
             self._metrics.handover_s.observe(monotonic_s() - started_s)
 
@@ -74,19 +74,19 @@ class ReportDesk:
         for key in [key for key in self._waiting if key[0] == site]:
             del self._waiting[key]
 
-    def _place(self, scores: Scores, window_days: int, recent: Recent) -> None:
-        settings, key = self._settings, (scores.site, scores.zone, window_days)
+    def _place(self, hour: ScoredHour, window_days: int, recent: Recent) -> None:
+        settings, key = self._settings, (hour.site, hour.zone, window_days)
         if key in self._waiting:
             self._metrics.count("skipped")
         self._waiting[key] = Order(
-            site=scores.site,
-            zone=scores.zone,
+            site=hour.site,
+            zone=hour.zone,
             window_days=window_days,
-            until=scores.time,
+            until=hour.time,
             step_minutes=recent.grid.step_minutes,
             model=recent.model or "",
             columns=recent.columns,
-            rows=recent.window(recent.grid.step_of(scores.time), window_days).tobytes(),
+            rows=recent.window(recent.grid.step_of(hour.time), window_days).tobytes(),
             registry_uri=settings.registry_uri,
             artifact_root=settings.artifact_root,
             report_dir=settings.reports_dir,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from services.monitor.recent import Recent
-    from shared.contracts.messages import Scores
+    from services.monitor.verification import ScoredHour
 
 __all__ = ["WINDOWS_DAYS", "Answer", "Calendar", "Figures", "Order", "Quality", "Report", "change"]
 
@@ -140,14 +140,14 @@ class Calendar:
         self._made[key] = period
         return True
 
-    def due(self, scores: Scores, until: int, recent: Recent) -> list[int]:
-        """Return the windows in days that are due at the hour of these scores, which is step ``until``."""
+    def due(self, hour: ScoredHour, until: int, recent: Recent) -> list[int]:
+        """Return the windows in days that are due at an hour, which is step ``until``."""
         return [
             days
             for days in WINDOWS_DAYS
             if recent.model is not None
             and recent.reaches(until, days)
-            and self.is_due(scores.site, scores.zone, days, scores.time)
+            and self.is_due(hour.site, hour.zone, days, hour.time)
         ]
 
     def made_s(self, site: str, zones: Sequence[int]) -> NDArray[np.int64]:

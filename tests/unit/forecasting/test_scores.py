@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from shared.contracts.messages import CleanReading, Flagged, Forecast, Interval, ModelNames, Score
-from shared.forecasting.figures import figures_of, grouped, r2_of, skill_of
+from shared.forecasting.figures import figures_of, grouped, r2_of, scores_of, skill_of
 from shared.forecasting.resolution import ABSENT, Resolution
 from shared.forecasting.scores import RollingScores, issued_kw, load_kw
 from shared.forecasting.terms import Term, all_terms, exactly, pair_terms, versus_terms, whole
@@ -227,6 +227,12 @@ def random_issue(
     return np.sort(rng.uniform(-largest_kw, largest_kw, (3, LEADS)), axis=0)[[1, 0, 2]]
 
 
+def scores_of_one(rolling: RollingScores) -> tuple[Score, ...]:
+    """Return the scores of a zone, drawn alone."""
+    (scores,) = scores_of([rolling.standing()])
+    return scores
+
+
 class TestRollingScores:
     """Windows over a stream whose two topics race."""
 
@@ -298,7 +304,7 @@ class TestRollingScores:
             rolling.on_reading(step, 5000.0)
             rolling.on_forecast(step, np.tile([[4900.0], [4000.0], [6000.0]], 24))
         assert rolling.resolution == Resolution(-3)
-        for score in rolling.scores():
+        for score in scores_of_one(rolling):
             assert (score.rmse_kw, score.mape, score.coverage) == (100.0, 0.02, 1.0)
 
     def test_a_state_that_is_resumed_goes_on_to_the_bit(self) -> None:
@@ -328,11 +334,11 @@ class TestRollingScores:
         for step in range(40 * 24):
             rolling.on_reading(step, 0.0)
             rolling.on_forecast(step, np.zeros((3, 24)))
-        assert {(score.rmse_kw, score.mape, score.coverage) for score in rolling.scores()} == {(0.0, None, 1.0)}
+        assert {(score.rmse_kw, score.mape, score.coverage) for score in scores_of_one(rolling)} == {(0.0, None, 1.0)}
         assert len(rolling.state()["early"]) <= 24 + 1
         rolling.on_reading(40 * 24, 0.5)
         assert rolling.resolution == Resolution(-6)
-        assert rolling.scores()[0].rmse_kw == 0.102062  # of 24 pairs in the last day
+        assert scores_of_one(rolling)[0].rmse_kw == 0.102062  # of 24 pairs in the last day
 
     def test_a_window_forgets_without_a_trace(self) -> None:
         """After a long time without forecasts every sum is exactly zero again, however wild the errors were."""
@@ -384,7 +390,7 @@ class TestRollingScores:
         for step in range(8):
             rolling.on_reading(step, 100.0 * scale)
             rolling.on_forecast(step, np.repeat([[103.1], [99.3], [109.0]], 24, axis=1) * scale)
-        scores = rolling.scores()
+        scores = scores_of_one(rolling)
         assert [(score.lead_minutes, score.scored_minutes, score.window_days) for score in scores] == [
             (minutes, minutes, days) for minutes in (60, 360, 1440, None) for days in (1, 7)
         ]
@@ -410,7 +416,7 @@ class TestRollingScores:
         for step in range(60):
             rolling.on_reading(step, 100_000.0 + float(rng.integers(-9, 10)))
             rolling.on_forecast(step, 100_000.0 + rng.integers(-9, 10, (3, 24)).astype(float))
-        *_, score = rolling.scores()
+        *_, score = scores_of_one(rolling)
         per_lead = {name: figure[1] for name, figure in figures_of(rolling.sums, rolling.resolution).items()}
         for name, figures in per_lead.items():
             mean = math.fsum(figures) / 24
@@ -424,7 +430,7 @@ class TestRollingScores:
         for step in range(30):
             rolling.on_reading(step, 100.0 if step % 2 else low_kw)
             rolling.on_forecast(step, np.repeat([[103.1], [99.3], [109.0]], 24, axis=1))
-        for score in rolling.scores():
+        for score in scores_of_one(rolling):
             assert (score.mape is not None) == has
             assert score.rmse_kw is not None
 
@@ -435,7 +441,9 @@ class TestRollingScores:
             rolling.on_reading(step, 0.0 if step == 47 else 100.0)
             rolling.on_forecast(step, np.repeat([[103.1], [99.3], [109.0]], 24, axis=1))
             if step in {46, 47, 70, 71}:
-                has = {score.window_days: score.mape is not None for score in rolling.scores() if score.lead_minutes}
+                has = {
+                    score.window_days: score.mape is not None for score in scores_of_one(rolling) if score.lead_minutes
+                }
                 assert has == {1: step in {46, 71}, 7: step == 46}
 
     def test_skill_is_against_the_reading_a_day_before_the_target(self) -> None:
@@ -445,4 +453,21 @@ class TestRollingScores:
             rolling.on_reading(step, 500 - step // 24 * 4)
             later = 500 - np.arange(step + 1, step + 25) // 24 * 4
             rolling.on_forecast(step, later + np.array([[1.0], [0.0], [2.0]]))
-        assert {score.skill_vs_same_time_yesterday for score in rolling.scores()} == {0.75}
+        assert {score.skill_vs_same_time_yesterday for score in scores_of_one(rolling)} == {0.75}
+
+    def test_zones_that_are_drawn_together_have_the_scores_of_each_alone(self) -> None:
+        """Of any sizes, steps and windows, in their order, as they were when they were asked for."""
+        rng = np.random.default_rng(8)
+        zones = [RollingScores(leads, leads, days) for leads in (24, 48) for days in ((1,), (1, 7)) for _ in range(20)]
+        standings, alone = [], []
+        for step in range(50):
+            for zone, rolling in enumerate(zones):
+                size_kw = 10.0 ** (zone % 5)
+                leads = len(rolling.sums[0, 0])
+                rolling.on_reading(step, size_kw * float(rng.uniform(0 if zone % 7 else -1, 2)))
+                rolling.on_forecast(step, size_kw * np.sort(rng.uniform(0, 2, (3, leads)), axis=0)[[1, 0, 2]])
+                if step in {30, 49}:
+                    standings.append(rolling.standing())
+                    alone.append(scores_of_one(rolling))
+        assert scores_of(standings) == alone
+        assert len({str(scores) for scores in alone}) == len(alone)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.monitor.forecast_error import ErrorWatch, standardised_error
-from services.monitor.verification import Finding, SiteScores
+from services.monitor.verification import SiteScores, messages_of
 from shared.contracts.messages import CleanReading, DriftEvent, Flagged, Forecast, Interval, ModelNames, Scores
 from shared.drift.detectors import forecast_error_detectors
 from shared.forecasting.resolution import ABSENT
@@ -68,16 +68,17 @@ def in_turn(loads_kw: list[float | None]) -> list[CleanReading | Forecast]:
     return [message for step, load_kw in enumerate(loads_kw) for message in (reading(step, load_kw), forecast(step))]
 
 
-def feed(messages: list[CleanReading | Forecast]) -> list[Finding]:
-    """Return all that a monitor finds in the messages."""
+def feed(messages: list[CleanReading | Forecast]) -> list[Scores | DriftEvent]:
+    """Return all that a monitor says of the messages."""
     monitor = SiteScores(place(), (1,))
-    return [
+    found = [
         finding
         for message in messages
         for finding in (
             monitor.on_reading(message) if isinstance(message, CleanReading) else monitor.on_forecast(message)
         )
     ]
+    return messages_of(found)
 
 
 def events(messages: list[CleanReading | Forecast]) -> list[DriftEvent]:

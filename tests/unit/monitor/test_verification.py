@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.monitor.verification import PATIENCE, Repeats, SiteScores
+from services.monitor.verification import PATIENCE, Repeats, SiteScores, messages_of
 from shared.contracts.messages import CleanReading, Flagged, Forecast, Interval, ModelNames, Score, Scores
 from tests.unit.monitor.places import place
 
@@ -63,14 +63,14 @@ def score(scores: Scores, lead_minutes: int | None, window_days: int) -> Score:
 
 def feed(monitor: SiteScores, messages: Sequence[CleanReading | Forecast]) -> list[Scores]:
     """Feed the messages and return all scores that come out."""
-    return [
+    found = [
         finding
         for message in messages
         for finding in (
             monitor.on_reading(message) if isinstance(message, CleanReading) else monitor.on_forecast(message)
         )
-        if isinstance(finding, Scores)
     ]
+    return [message for message in messages_of(found) if isinstance(message, Scores)]
 
 
 STEPS = [step for step in range(160) if step not in {50, 51, 52, 53, 90}]

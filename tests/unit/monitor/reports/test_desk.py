@@ -19,7 +19,8 @@ from services.monitor.reports.desk import ReportDesk
 from services.monitor.reports.metrics import ReportMetrics
 from services.monitor.reports.order import Calendar
 from services.monitor.settings import MonitorSettings
-from shared.contracts.messages import Scores
+from services.monitor.verification import ScoredHour
+from shared.forecasting.scores import RollingScores
 from shared.runtime.clock import monotonic_s
 from shared.runtime.settings import load
 from shared.sites.grid import Grid
@@ -77,11 +78,11 @@ class Desk:
             self.recent.append(step, (1.0,))
 
     def order(self, zone: int, days: int = 0) -> None:
-        """Show the desk the scores of a midnight."""
+        """Tell the desk of a midnight."""
         time = MIDNIGHT + days * DAY
-        scores = Scores(site="tetouan", zone=zone, time=time, scores=())
-        due = self.calendar.due(scores, int(time.timestamp()) // STEP_S, self.recent)
-        self.desk.on_scores(scores, due, self.recent)
+        hour = ScoredHour("tetouan", zone, time, RollingScores(24, 24).standing())
+        due = self.calendar.due(hour, int(time.timestamp()) // STEP_S, self.recent)
+        self.desk.on_hour(hour, due, self.recent)
 
     def counted(self) -> dict[str, float]:
         """Return how many reports had each outcome, without those that had none."""
