@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
+from services.monitor.decoding import read_forecast
 from services.monitor.metrics import MonitorMetrics
 from services.monitor.reports.desk import ReportDesk
 from services.monitor.reports.metrics import ReportMetrics
 from services.monitor.reports.page import report_routes
 from services.monitor.sites import SitesScores, named
-from services.monitor.verification import Repeats, ScoredHour, messages_of
+from services.monitor.verification import DrawnScores, Repeats, ScoredHour, messages_of
 from shared.contracts import topics
-from shared.contracts.messages import CleanReading, Forecast, Scores
+from shared.contracts.messages import CleanReading
 from shared.runtime.health import Health
 from shared.runtime.letters import DeadLetters
 from shared.runtime.metrics import new_registry
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from prometheus_client import CollectorRegistry
 
+    from services.monitor.decoding import ScorableForecast
     from services.monitor.settings import MonitorSettings
     from services.monitor.verification import Finding
-    from shared.contracts.messages import DriftEvent
+    from shared.contracts.messages import DriftEvent, Forecast
     from shared.runtime.records import Record
     from shared.sites.site import Site
 
@@ -155,8 +157,8 @@ class MonitorCore:
                 self._shared.desk.on_hour(finding, due, site.zones[finding.zone].recent)
         return [finding for finding, _ in found]
 
-    def _publish(self, message: Scores | DriftEvent) -> Outgoing:
-        if isinstance(message, Scores):
+    def _publish(self, message: DrawnScores | DriftEvent) -> Outgoing:
+        if isinstance(message, DrawnScores):
             self._shared.metrics.show_scores(message)
             topic = topics.SCORES
         else:
@@ -164,7 +166,7 @@ class MonitorCore:
             topic = topics.DRIFT
         return Outgoing(topic.name, message.site.encode(), message.to_bytes())
 
-    def _read(self, record: Record) -> CleanReading | Forecast | None:
+    def _read(self, record: Record) -> CleanReading | Forecast | ScorableForecast | None:
         """Return the message in a record, None where it names a site that the table does not have.
 
         That is not decoded. Raises ``ValueError``, which names field and value.
@@ -173,8 +175,8 @@ class MonitorCore:
         if name is not None and name not in self._shared.sites:
             self._scored.pass_over(name)
             return None
-        kind = Forecast if _is_forecast(record) else CleanReading
-        message = kind.from_bytes(record.value or b"")
+        read = read_forecast if _is_forecast(record) else CleanReading.from_bytes
+        message = read(record.value or b"")
         if message.site != name:
             raise ValueError(f"site: {message.site!r} and {name!r}: the message names two sites")
         return message

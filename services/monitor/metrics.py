@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
     from services.monitor.forecast_error import ErrorWatch
-    from services.monitor.verification import Repeats, SiteScores
-    from shared.contracts.messages import DriftEvent, Scores
+    from services.monitor.verification import DrawnScores, Repeats, SiteScores
+    from shared.contracts.messages import DriftEvent
 
 __all__ = ["MonitorMetrics"]
 
@@ -62,7 +62,7 @@ class MonitorMetrics(Collector):
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._sites: dict[str, SiteScores] = {}
-        self._scores: dict[tuple[str, int], Scores] = {}
+        self._scores: dict[tuple[str, int], DrawnScores] = {}
         self._repeated_forecasts = Counter(
             "tetouan_repeated_forecasts",
             "Forecasts whose site, zone and origin had come before.",
@@ -87,7 +87,7 @@ class MonitorMetrics(Collector):
         """Show a site as it is whenever somebody asks."""
         self._sites[site.site.name] = site
 
-    def show_scores(self, scores: Scores) -> None:
+    def show_scores(self, scores: DrawnScores) -> None:
         """Show these in place of the last ones of their zone."""
         self._scores[scores.site, scores.zone] = scores
 
@@ -129,13 +129,12 @@ class MonitorMetrics(Collector):
         shown = list(self._scores.values())
         yield _family(SCORED_S, [((one.site, str(one.zone)), one.time.timestamp()) for one in shown])
         labelled = [
-            ((one.site, str(one.zone), _group(score.lead_minutes), _group(score.scored_minutes), str(days)), score)
+            ((one.site, str(one.zone), *(str(score[label] or MEAN) for label in LABELS[len(ZONE) :])), score)
             for one in shown
             for score in one.scores
-            for days in [score.window_days]
         ]
         for figure, (name, text) in FIGURES.items():
-            values = ((labels, getattr(score, figure)) for labels, score in labelled)
+            values = ((labels, score[figure]) for labels, score in labelled)
             yield _family((name, text, LABELS), [(labels, value) for labels, value in values if value is not None])
 
 
@@ -151,10 +150,6 @@ def _watched(watches: list[ErrorWatch]) -> Iterator[Metric]:
     yield _family(DRIFT_SCORE, list(ratios))
     episodes = (((*labels, name), watch.episodes[name]) for labels, watch, name in detectors)
     yield _family(OPEN_EVENTS, [((*labels, one.subject.severity), one.open is not None) for labels, one in episodes])
-
-
-def _group(minutes: int | None) -> str:
-    return str(minutes or MEAN)
 
 
 def _family(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from services.monitor.decoding import ScorableForecast
     from services.monitor.verification import Finding
     from shared.contracts.messages import Forecast
     from shared.sites.site import Site
@@ -72,7 +73,7 @@ class SitesScores:
         """Take note of a site that is not in the table: where it comes to be in it, its past is missing here."""
         self._unserved.add(name)
 
-    def take(self, message: CleanReading | Forecast) -> list[tuple[Finding, list[int]]]:
+    def take(self, message: CleanReading | Forecast | ScorableForecast) -> list[tuple[Finding, list[int]]]:
         """Take a message of a site of the table; return what it completes, each with the reports that are due then.
 
         Raises ``ValueError``, which names field and value, where the message does not fit its site.

@@ -11,11 +11,12 @@ from math import nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import orjson
 
 from services.monitor.forecast_error import ErrorWatch, standardised_error
 from services.monitor.recent import Recent
 from services.monitor.waiting import Waiting
-from shared.contracts.messages import CleanReading, DriftEvent, Forecast, Scores
+from shared.contracts.messages import DriftEvent
 from shared.drift.detectors import forecast_error_detectors
 from shared.forecasting.figures import scores_of
 from shared.forecasting.reference import forecast_column, judged_groups, load_column
@@ -28,12 +29,24 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from services.monitor.decoding import ScorableForecast
+    from shared.contracts.messages import CleanReading, Forecast
     from shared.drift.detectors import Detector
-    from shared.forecasting.figures import Standing
+    from shared.forecasting.figures import ScoreRow, Standing
     from shared.forecasting.state import Part
     from shared.sites.site import Site
 
-__all__ = ["PATIENCE", "Finding", "Repeats", "ScoredHour", "SiteScores", "ZoneScores", "messages_of", "weather_of"]
+__all__ = [
+    "PATIENCE",
+    "DrawnScores",
+    "Finding",
+    "Repeats",
+    "ScoredHour",
+    "SiteScores",
+    "ZoneScores",
+    "messages_of",
+    "weather_of",
+]
 
 
 @dataclass(frozen=True)
@@ -49,12 +62,27 @@ class ScoredHour:
 Finding = ScoredHour | DriftEvent
 
 
-def messages_of(findings: Sequence[Finding]) -> list[Scores | DriftEvent]:
+@dataclass(frozen=True)
+class DrawnScores:
+    """The scores of an hour: each has the fields of a ``Score``."""
+
+    site: str
+    zone: int
+    time: datetime
+    scores: list[ScoreRow]
+
+    def to_bytes(self) -> bytes:
+        """Return the wire form, that of ``Scores``: every zone writes it every hour."""
+        message = {"schema_version": 2, "site": self.site, "zone": self.zone, "time": self.time, "scores": self.scores}
+        return orjson.dumps(message, option=orjson.OPT_UTC_Z)
+
+
+def messages_of(findings: Sequence[Finding]) -> list[DrawnScores | DriftEvent]:
     """Return the message of each finding; the scores of all hours among them are drawn together."""
     hours = [finding for finding in findings if isinstance(finding, ScoredHour)]
     drawn = iter(scores_of([hour.standing for hour in hours]))
     return [
-        Scores(site=finding.site, zone=finding.zone, time=finding.time, scores=next(drawn))
+        DrawnScores(finding.site, finding.zone, finding.time, next(drawn))
         if isinstance(finding, ScoredHour)
         else finding
         for finding in findings
@@ -151,7 +179,7 @@ class SiteScores:
             for finding in zone.on_reading(step, demand_kw, weather)
         ]
 
-    def on_forecast(self, forecast: Forecast) -> list[Finding]:
+    def on_forecast(self, forecast: Forecast | ScorableForecast) -> list[Finding]:
         """Take a forecast and return what it completes.
 
         Raises ``ValueError`` where it lacks the 90 % interval or a lead, or has another step than the site.

@@ -9,9 +9,7 @@ from math import isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import TypeAdapter
 
-from shared.contracts.messages import Score
 from shared.forecasting.leads import MEAN, lead_groups
 from shared.forecasting.terms import PERCENTAGE_UNITS, Term, sum_of_squares, whole
 
@@ -23,12 +21,12 @@ if TYPE_CHECKING:
     from shared.forecasting.resolution import Resolution
 
     Numbers = NDArray[np.float64] | NDArray[np.int64]
+    ScoreRow = dict[str, float | None]
 
 __all__ = ["Layout", "Standing", "figures_of", "grouped", "r2_of", "scores_of", "skill_of"]
 
 _RATIO_DECIMALS = 4
 _SUM_ERROR = 1e-12  # of a sum of at most 1440 numbers of 53 bits, relative to that of their sizes; many times more
-_SCORES = TypeAdapter(tuple[Score, ...])
 _TOGETHER = 16  # zones whose figures are drawn in one go: as many as a processor's cache holds
 
 
@@ -122,16 +120,16 @@ class Standing:
     near_zero: tuple[bool, ...]
 
 
-def scores_of(standings: Sequence[Standing]) -> list[tuple[Score, ...]]:
-    """Return the figures of each standing as they go on the wire: multiples of the resolution, and ratios.
+def scores_of(standings: Sequence[Standing]) -> list[list[ScoreRow]]:
+    """Return the scores of each standing as they go on the wire: each has the fields of a ``Score``, in their order.
 
-    Ratios have four decimals. A figure is None where it cannot be computed yet; the mean needs every lead. Those of
-    many zones take little longer than those of one.
+    Figures are multiples of the resolution, ratios have four decimals. A figure is None where it cannot be computed
+    yet; the mean needs every lead. Those of many zones take little longer than those of one.
     """
     alike: dict[tuple[Layout, Resolution], list[int]] = {}
     for place, standing in enumerate(standings):
         alike.setdefault((standing.layout, standing.resolution), []).append(place)
-    scores: list[tuple[Score, ...]] = [()] * len(standings)
+    scores: list[list[ScoreRow]] = [[]] * len(standings)
     for (layout, resolution), places in alike.items():
         for first in range(0, len(places), _TOGETHER):
             together = places[first : first + _TOGETHER]
@@ -148,13 +146,13 @@ class _WireFigures:
         groups = [group for group in lead_groups(layout.step_minutes) if group.steps <= layout.leads]
         self._columns = np.array([group.steps - 1 for group in groups], np.int64)
         named = [(group.lead_minutes, group.scored_minutes) for group in groups]
-        self._labels = [
+        self._labels: list[ScoreRow] = [
             {"lead_minutes": lead_minutes, "scored_minutes": scored_minutes, "window_days": days}
             for lead_minutes, scored_minutes in [*named, (None, None)]
             for days in layout.windows_days
         ]
 
-    def of(self, standings: Sequence[Standing], resolution: Resolution) -> list[tuple[Score, ...]]:
+    def of(self, standings: Sequence[Standing], resolution: Resolution) -> list[list[ScoreRow]]:
         """Return the scores of standings of one resolution."""
         sums = np.stack([standing.sums for standing in standings]).transpose(2, 0, 1, 3)
         per_lead = figures_of(sums, resolution)
@@ -168,7 +166,7 @@ class _WireFigures:
         figures[in_kw] = resolution.rounded(figures[in_kw])
         return [self._on_wire(list(per_lead), in_kw, of_one) for of_one in figures.swapaxes(0, 1).tolist()]
 
-    def _on_wire(self, names: list[str], in_kw: list[bool], figures: list[list[float]]) -> tuple[Score, ...]:
+    def _on_wire(self, names: list[str], in_kw: list[bool], figures: list[list[float]]) -> list[ScoreRow]:
         """Return the scores of one standing, of whose figures each has a row."""
         rows = [
             [
@@ -176,12 +174,10 @@ class _WireFigures:
             ]  # no -0.0
             for of_one, kw in zip(figures, in_kw, strict=True)
         ]
-        return _SCORES.validate_python(
-            [
-                label | dict(zip(names, row, strict=True))
-                for label, row in zip(self._labels, zip(*rows, strict=True), strict=True)
-            ]
-        )
+        return [
+            label | dict(zip(names, row, strict=True))
+            for label, row in zip(self._labels, zip(*rows, strict=True), strict=True)
+        ]
 
     def _grouped(self, per_lead: NDArray[np.float64], decimals: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return figures of each lead, (figures, zones, windows, leads), as (figures, zones, scores).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -20,14 +20,14 @@ from shared.sites.grid import grid_of
 from shared.sites.site import load_field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from shared.contracts.messages import CleanReading, Forecast
+    from shared.contracts.messages import CleanReading
     from shared.sites.calendar import Calendar
 
-__all__ = ["WINDOWS_DAYS", "RollingScores", "issued_kw", "load_kw"]
+__all__ = ["WINDOWS_DAYS", "Issue", "RollingScores", "issued_kw", "load_kw"]
 
 WINDOWS_DAYS = (1, 7, 28)
 
@@ -46,7 +46,39 @@ def load_kw(reading: CleanReading, zone: int) -> float:
     return demand_kw
 
 
-def issued_kw(forecast: Forecast) -> NDArray[np.float64]:
+class Bounds(Protocol):
+    """An ``Interval``, as much of it as is scored."""
+
+    @property
+    def coverage(self) -> float:
+        """As there."""
+
+    @property
+    def low_kw(self) -> Sequence[float]:
+        """As there."""
+
+    @property
+    def high_kw(self) -> Sequence[float]:
+        """As there."""
+
+
+class Issue(Protocol):
+    """A ``Forecast``, as much of it as is scored."""
+
+    @property
+    def step_minutes(self) -> int:
+        """As there."""
+
+    @property
+    def median_kw(self) -> Sequence[float]:
+        """As there."""
+
+    @property
+    def intervals(self) -> Sequence[Bounds]:
+        """As there."""
+
+
+def issued_kw(forecast: Issue) -> NDArray[np.float64]:
     """Return median, low and high end of the 90 % interval in kW, shape (3, leads).
 
     Raises ``ValueError`` where the forecast has no 90 % interval or does not reach exactly 24 hours ahead.

@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient
 
 from backtest.run import judged
 from replay.backlog import Backlog
-from services.monitor.verification import SiteScores, messages_of
+from services.monitor.verification import DrawnScores, SiteScores, messages_of
 from shared.contracts import topics
 from shared.contracts.messages import Forecast, Scores
 from shared.runtime.clock import monotonic_s
@@ -52,7 +52,7 @@ def assert_nothing_lost(broker: Broker, year: Year, expected: list[Forecast]) ->
     forecasts = [said for forecast in expected for said in monitor.on_forecast(forecast)]
     scores = forecasts + [said for reading in judged(year, START, UNTIL) for said in monitor.on_reading(reading)]
     assert by_time(broker.everything(topics.SCORES), lambda raw: Scores.from_bytes(raw).time.isoformat()) == {
-        said.time.isoformat(): {said.to_bytes()} for said in messages_of(scores) if isinstance(said, Scores)
+        said.time.isoformat(): {said.to_bytes()} for said in messages_of(scores) if isinstance(said, DrawnScores)
     }
 
 

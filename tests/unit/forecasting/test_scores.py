@@ -230,7 +230,7 @@ def random_issue(
 def scores_of_one(rolling: RollingScores) -> tuple[Score, ...]:
     """Return the scores of a zone, drawn alone."""
     (scores,) = scores_of([rolling.standing()])
-    return scores
+    return tuple(Score.model_validate(score) for score in scores)
 
 
 class TestRollingScores:
@@ -468,6 +468,6 @@ class TestRollingScores:
                 rolling.on_forecast(step, size_kw * np.sort(rng.uniform(0, 2, (3, leads)), axis=0)[[1, 0, 2]])
                 if step in {30, 49}:
                     standings.append(rolling.standing())
-                    alone.append(scores_of_one(rolling))
+                    alone += scores_of([rolling.standing()])
         assert scores_of(standings) == alone
         assert len({str(scores) for scores in alone}) == len(alone)

@@ -96,6 +96,13 @@ def test_scores_and_drift_events_go_to_their_topics(core: MonitorCore) -> None:
     assert len(sent) == 6 * 24 + len(events(sent))
 
 
+def test_scores_have_the_wire_form_of_their_message(core: MonitorCore) -> None:
+    """To the byte: the fields in their order, numbers as its model writes them."""
+    sent = [one.value for one in core.handle(STREAM) if one.topic == topics.SCORES.name]
+    assert sent
+    assert sent == [Scores.from_bytes(value).to_bytes() for value in sent]
+
+
 def test_scores_are_shown_by_lead_group(core: MonitorCore, registry: CollectorRegistry) -> None:
     """Each figure has the name of its group and the lead that is scored, here of half-hourly readings; or the mean."""
     core.handle(STREAM)

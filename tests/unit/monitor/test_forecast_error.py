@@ -78,7 +78,8 @@ def feed(messages: list[CleanReading | Forecast]) -> list[Scores | DriftEvent]:
             monitor.on_reading(message) if isinstance(message, CleanReading) else monitor.on_forecast(message)
         )
     ]
-    return messages_of(found)
+    said = messages_of(found)
+    return [one if isinstance(one, DriftEvent) else Scores.from_bytes(one.to_bytes()) for one in said]
 
 
 def events(messages: list[CleanReading | Forecast]) -> list[DriftEvent]:

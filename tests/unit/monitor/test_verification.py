@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.monitor.verification import PATIENCE, Repeats, SiteScores, messages_of
+from services.monitor.verification import PATIENCE, DrawnScores, Repeats, SiteScores, messages_of
 from shared.contracts.messages import CleanReading, Flagged, Forecast, Interval, ModelNames, Score, Scores
 from tests.unit.monitor.places import place
 
@@ -70,7 +70,7 @@ def feed(monitor: SiteScores, messages: Sequence[CleanReading | Forecast]) -> li
             monitor.on_reading(message) if isinstance(message, CleanReading) else monitor.on_forecast(message)
         )
     ]
-    return [message for message in messages_of(found) if isinstance(message, Scores)]
+    return [Scores.from_bytes(one.to_bytes()) for one in messages_of(found) if isinstance(one, DrawnScores)]
 
 
 STEPS = [step for step in range(160) if step not in {50, 51, 52, 53, 90}]

@@ -1,0 +1,57 @@
+"""Reads of a forecast what scoring needs, in a third of the time that the whole message takes.
+
+A forecast of a day is 6 kB of numbers, and comes with every reading. What is not needed to score it is passed over, and
+so not refused either. A message of another version, and one that is refused here, is read by its model, whose words
+name field and value.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - msgspec looks at the annotations when it makes the decoder
+from typing import Annotated, Literal
+
+import msgspec
+
+from shared.contracts.messages import Forecast
+
+__all__ = ["ScorableForecast", "read_forecast"]
+
+
+class _Interval(msgspec.Struct):
+    coverage: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    low_kw: list[float]
+    high_kw: list[float]
+
+
+class _Models(msgspec.Struct):
+    demand: str | None
+
+
+class ScorableForecast(msgspec.Struct):
+    """As much of a ``Forecast`` as is scored; its fields are those of the same name there."""
+
+    schema_version: Literal[2]
+    site: str
+    zone: Annotated[int, msgspec.Meta(ge=1)]
+    origin: Annotated[datetime, msgspec.Meta(tz=True)]
+    step_minutes: Annotated[int, msgspec.Meta(gt=0)]
+    median_kw: list[float]
+    intervals: list[_Interval]
+    models: _Models
+
+    def __post_init__(self) -> None:
+        """Refuse an interval that has not one number a lead."""
+        leads = len(self.median_kw)
+        if any(len(one.low_kw) != leads or len(one.high_kw) != leads for one in self.intervals):
+            raise ValueError("intervals: not one number a lead")
+
+
+_DECODER = msgspec.json.Decoder(ScorableForecast)
+
+
+def read_forecast(raw: bytes) -> ScorableForecast | Forecast:
+    """Return the forecast in a message of any version; raises ``ValidationError`` that names field and value."""
+    try:
+        return _DECODER.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Forecast.from_bytes(raw)

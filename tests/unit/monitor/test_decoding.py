@@ -1,0 +1,75 @@
+"""What the monitor reads of a forecast: what the message says, and refused in the words of its model."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from services.monitor.decoding import ScorableForecast, read_forecast
+from shared.contracts.messages import Forecast
+from shared.forecasting.scores import issued_kw
+from tests.unit.monitor.test_verification import forecast
+
+RAW = forecast(7, error_kw=3.25).to_bytes()
+SAID: dict[str, Any] = json.loads(RAW)
+ROW = SAID["intervals"][0]["low_kw"]
+
+
+def test_what_is_scored_is_what_the_message_says() -> None:
+    """Site, zone, origin, step, model and numbers, without its model having been asked."""
+    read, whole = read_forecast(RAW), Forecast.from_bytes(RAW)
+    assert isinstance(read, ScorableForecast)
+    for name in ("site", "zone", "origin", "step_minutes"):
+        assert getattr(read, name) == getattr(whole, name)
+    assert read.models.demand == whole.models.demand
+    assert issued_kw(read).tolist() == issued_kw(whole).tolist()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"zone": 0}, "zone"),
+        ({"zone": True}, "zone"),
+        ({"zone": "2"}, "zone"),
+        ({"step_minutes": 0}, "step_minutes"),
+        ({"origin": "2017-10-19T04:40:00"}, "origin"),
+        ({"origin": "yesterday"}, "origin"),
+        ({"median_kw": [*SAID["median_kw"][1:], None]}, "median_kw"),
+        ({"median_kw": [*SAID["median_kw"][1:], "1.0"]}, "median_kw"),
+        ({"median_kw": [*SAID["median_kw"][1:], True]}, "median_kw"),
+        ({"median_kw": [*SAID["median_kw"][1:], float("nan")]}, "median_kw"),
+        ({"median_kw": SAID["median_kw"][1:]}, "leads"),
+        ({"intervals": [{"coverage": 1.5, "low_kw": ROW, "high_kw": ROW}]}, "coverage"),
+        ({"intervals": [{"coverage": 0.8, "low_kw": ROW, "high_kw": ROW[1:]}]}, "leads"),
+        ({"models": {"demand": 1, "weather": None}}, "models.demand"),
+        ({"schema_version": 3}, "schema_version"),
+        ({"site": None}, "site"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused_in_the_words_of_the_model(changed: dict[str, Any], said: str) -> None:
+    """They name field and value."""
+    with pytest.raises(ValidationError, match=said) as refused:
+        read_forecast(json.dumps({**SAID, **changed}).encode())
+    assert refused.value.title == "Forecast"
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", RAW.replace(b'"site":"', b'"site":"\xff'), b"[]"])
+def test_what_is_no_message_is_refused_in_the_words_of_the_model(raw: bytes) -> None:
+    """Bytes that are no JSON, no UTF-8, or no object."""
+    with pytest.raises(ValidationError):
+        read_forecast(raw)
+
+
+def test_a_message_of_version_1_is_read() -> None:
+    """By its model, which knows what it was then."""
+    old = {**SAID, "schema_version": 1, "rungs": SAID["levels"]}
+    del old["levels"], old["weather_model_kw"]
+    old["rungs"] = [
+        {**{key: value for key, value in one.items() if key != "level"}, "rung": one["level"]} for one in old["rungs"]
+    ]
+    read = read_forecast(json.dumps(old).encode())
+    assert isinstance(read, Forecast)
+    assert issued_kw(read).tolist() == issued_kw(Forecast.from_bytes(RAW)).tolist()
