@@ -84,11 +84,11 @@ class IngestorCore:
         self._shown: dict[str, SiteSeries] = {}
 
     def close(self) -> None:
-        """Show nothing more of the sites."""
-        for name in self._shown:
-            self._metrics.forget(name)
-            self._unknown.forget(name)
-            self._doubts.forget(name)
+        """Show nothing more of the sites, but for those that another core shows by now."""
+        for name, series in self._shown.items():
+            if self._metrics.forget(series):
+                self._unknown.forget(name)
+                self._doubts.forget(name)
         self._shown = {}
 
     def know_partitions(self, counts: Mapping[str, int]) -> None:

@@ -87,8 +87,11 @@ class IngestorMetrics(Collector):
         yield time_s
         yield value
 
-    def forget(self, site: str) -> None:
-        """Show nothing more of a site."""
-        self._series.pop(site, None)
+    def forget(self, series: SiteSeries) -> bool:
+        """Show a site no longer; returns False where other series show it by now."""
+        if self._series.get(series.name) is not series:
+            return False
+        del self._series[series.name]
         for metric in (self.accepted, self.merged, self.unknown_fields, self.doubts):
-            metric.remove_by_labels({"site": site})
+            metric.remove_by_labels({"site": series.name})
+        return True

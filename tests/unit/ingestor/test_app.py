@@ -14,15 +14,17 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from services.ingestor.app import IngestorCore
+from services.ingestor.app import IngestorCore, build
 from services.ingestor.ingestor import Ingestor
 from services.ingestor.judging import Rejected
 from services.ingestor.load_doubts import LoadDoubts
 from services.ingestor.metrics import IngestorMetrics
+from services.ingestor.settings import IngestorSettings
 from services.ingestor.unknown_fields import UnknownFields
 from shared.contracts import topics
 from shared.contracts.messages import DeadLetter
 from shared.runtime.letters import DeadLetters
+from shared.runtime.settings import load
 from shared.runtime.state import OutdatedError
 from shared.sites.table import site
 from shared.sites.unserved import UNSERVED
@@ -334,6 +336,26 @@ def test_what_an_ingestor_shows_of_its_sites_goes_away_with_it() -> None:
     assert notes == {}
     left = [sample.name for family in registry.collect() for sample in family.samples if "site" in sample.labels]
     assert left == []
+
+
+def test_an_ingestor_that_was_replaced_does_not_take_away_what_the_next_one_shows() -> None:
+    """A task that is made anew shows its sites before the last one is closed; what it counts goes on to show."""
+    service = build(load(IngestorSettings))
+    registry, notes = service.registry, service.health.notes
+    first, second = service.make_core(), service.make_core()
+    assert isinstance(first, IngestorCore)
+    assert isinstance(second, IngestorCore)
+    odd = [Consumed(raw(f"3/1/2020 0:{minute}0").replace(b"{", b'{"colour": "red", ', 1)) for minute in range(3)]
+    first.handle(odd[:1])
+    resume(second, state_of(first))
+    second.handle(odd[1:2])
+    first.close()
+    assert 'field "colour" of tetouan' in notes
+    second.handle(odd[2:])
+    assert registry.get_sample_value("tetouan_accepted_readings_total", {"site": "tetouan"}) == 3
+    second.close()
+    assert notes == {}
+    assert registry.get_sample_value("tetouan_accepted_readings_total", {"site": "tetouan"}) is None
 
 
 @pytest.mark.parametrize(
