@@ -109,6 +109,8 @@ class Guard:
         usual_error_kw: float,
         swing_kw: float,
         without_kw: float = nan,
+        *,
+        again: bool = False,
     ) -> Verdict:
         """Judge the next reading: what `near` says of it, in the light of those before it.
 
@@ -125,6 +127,8 @@ class Guard:
         without_kw
             What would be expected of it without the outage that lasts, or on the level of before a lasting shift, NaN
             where there is none.
+        again
+            Whether load was out at these hours of another day: then an hour of refusals is enough, however low it is.
         """
         constants = self.constants
         if self.near(load_kw, expected_kw, usual_error_kw, swing_kw) or self._back(load_kw, expected_kw, without_kw):
@@ -141,7 +145,7 @@ class Guard:
             return self._believe(load_kw, lost=lost)
         if usual and agrees:
             return self._believe_all_the_same(load_kw)
-        if self.refused >= (self._most_wild if wild else self._most_refused):
+        if self.refused >= (self._most_wild if wild and not (less and again) else self._most_refused):
             return self._believe_all_the_same(load_kw, lost=lost)
         self.refused += 1
         self.doubted_kw = load_kw if dropped or usual else nan

@@ -64,7 +64,8 @@ def _judge(zone: Zone, step: int, load_kw: float, without_kw: float | None) -> t
     expected_kw = outage.left_share * without_kw
     most_kw = without_kw if outage.lasts else zone.shift.old_level_kw(step, expected_kw)
     usual_kw = outlook.usual_kw.item(step % zone.block_steps)
-    verdict = zone.guard.judge(load_kw, expected_kw, usual_kw, usual_error_kw, outlook.swing_kw, most_kw)
+    again = not outage.calm and zone.is_habit(step, zone.grid.hour)
+    verdict = zone.guard.judge(load_kw, expected_kw, usual_kw, usual_error_kw, outlook.swing_kw, most_kw, again=again)
     if verdict.believed:
         return "", verdict
     reason = f"the reading of {digits(load_kw)} kW is too far from the forecast of {digits(expected_kw)} kW"

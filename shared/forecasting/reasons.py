@@ -91,15 +91,15 @@ def _of_outage(zone: Zone, step: int, outage: Out) -> Told | None:
         case Fate.DOUBTED:
             low_kw = digits(float(np.nanmin(np.abs(zone.outage.last_kw[: zone.outage.last_end - since]))))
             text = (
-                f"readings of {low_kw} kW from {began} to {ended} UTC were not believed, load was out or the meter "
-                "failed: what was expected stands in for these hours"
+                f"readings down to {low_kw} kW from {began} to {ended} UTC were not believed, load was out or the "
+                "meter failed: what was expected stands in for these hours"
             )
         case Fate.HABIT:
             text = f"load is out at these hours again: learned as a habit since {ended} UTC, it is forecast for them"
         case Fate.FOR_GOOD:
             if zone.shift.last_since >= since:
                 return None  # told as a shift
-            text = f"load has been out since {began} UTC: it was not back by {ended} UTC, and is lost for good"
+            text = f"load was out from {began} UTC on: not back by {ended} UTC, it was taken to be lost for good"
     return Told("outage", since, text)
 
 

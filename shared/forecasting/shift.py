@@ -153,7 +153,7 @@ class LevelShift:
         if steady and self.count < (back if returning else again if known else first):
             return None
         onset, self.onset_step = self.onset_step, -1
-        if not steady or shift < self.constants.smallest_share or self._of_another_unit(ratio):
+        if not steady or shift < self.constants.smallest_share or (self._of_another_unit(ratio) and not returning):
             return None
         if self.scale_kw:
             return Shift(onset, 1.0, -self.last_offset_kw if returning else (ratio - 1.0) * self.scale_kw)

@@ -237,7 +237,7 @@ class Zone:
         self.outage.end(step, fate)
 
     def is_habit(self, step: int, shortest: int) -> bool:
-        """Tell whether what has been out for so many steps before this one is out at these hours, again."""
+        """Tell whether what is low, for so many steps before this one, is so at the hours of another outage."""
         onset, outage = self.outage.onset_step, self.outage
         if step - onset < shortest:
             return False

@@ -124,6 +124,18 @@ def test_who_insists_is_believed(guard: Guard, ratio: float, refused: int) -> No
     assert believed(guard, [ratio] * (refused + 1)) == [False] * refused + [True]
 
 
+def test_what_was_out_at_these_hours_before_is_believed_after_an_hour(guard: Guard) -> None:
+    """However little is left of it; of ten times the load that says nothing."""
+    for ratio, refused in ((0.0, 6), (10.0, 36)):
+        said = [
+            guard.judge(ratio * EXPECTED_KW, EXPECTED_KW, UNKNOWN, USUAL_ERROR_KW, 0.0, again=True)
+            for _ in range(refused + 1)
+        ]
+        assert [verdict.believed for verdict in said] == [False] * refused + [True]
+        assert said[-1].lost is (ratio < 1.0)
+        guard.trust()
+
+
 @pytest.mark.parametrize(
     ("step_minutes", "refused", "wild"), [(5, 12, 72), (10, 6, 36), (15, 4, 24), (30, 2, 12), (60, 2, 6)]
 )

@@ -287,8 +287,8 @@ def test_a_blackout_that_was_never_believed_is_told(model: ZoneDemand, synthetic
     for forecast in after[:DAY]:
         assert forecast.outage == (first_step + ONSET, first_step + ONSET + 12, Fate.DOUBTED)
         assert forecast.notes[0].text == (
-            "readings of 0 kW from 2017-01-21 10:00 to 2017-01-21 16:00 UTC were not believed, load was out or the "
-            "meter failed: what was expected stands in for these hours"
+            "readings down to 0 kW from 2017-01-21 10:00 to 2017-01-21 16:00 UTC were not believed, load was out or "
+            "the meter failed: what was expected stands in for these hours"
         )
         assert forecast.teaches
     assert after[DAY].notes == ()
@@ -328,6 +328,24 @@ def test_what_is_lost_every_night_is_a_habit(model: ZoneDemand, synthetic: Serie
     np.testing.assert_array_equal(zone.history.series[LOAD, first + 1 : first + 12], load_kw[ONSET + 1 : ONSET + 12])
 
 
+def test_a_blackout_of_the_same_hours_is_a_habit(model: ZoneDemand, synthetic: Series) -> None:
+    """The first is not believed, as it may be the meter; of the second an hour is enough, and both are learned."""
+    first_step, load_kw = synthetic(28)
+    for night in range(5):
+        load_kw[ONSET + night * DAY : ONSET + night * DAY + 10] = 0.0
+    model.fit(first_step, load_kw[:ONSET])
+    fates, errors_kw = list[Fate](), list[float]()
+    for night in range(5):
+        begin = ONSET + night * DAY
+        errors_kw.append(np.abs(model.predict().median_kw[:10] - load_kw[begin : begin + 10]).mean())
+        for forecast in run(model, first_step, load_kw, begin, begin + DAY):
+            if forecast.outage and forecast.outage.fate not in fates:
+                fates.append(forecast.outage.fate)
+    assert fates == [Fate.DOUBTED, Fate.LASTS, Fate.HABIT]
+    assert errors_kw[3] < 0.7 * errors_kw[0]
+    assert errors_kw[4] < 0.5 * errors_kw[0]
+
+
 def test_a_second_outage_of_other_hours_is_one(model: ZoneDemand, synthetic: Series) -> None:
     """What is switched on again fails again three hours later: both are left out."""
     first_step, load_kw = synthetic(24)
@@ -349,6 +367,46 @@ def test_a_part_that_was_out_for_a_day_comes_back_at_once(model: ZoneDemand, syn
     assert not any(forecast.reason for forecast in forecasts)
     assert {forecast.outage for forecast in forecasts} == {(first_step + ONSET, first_step + ONSET + DAY, Fate.BACK)}
     assert zone_of(model).shift.last_onset < 0
+
+
+UNBELIEVED, WAS_OUT = "were not believed", "load was out from"
+
+
+@pytest.mark.parametrize(
+    ("left", "hours", "days", "meanwhile", "afterwards"),
+    [
+        pytest.param(0.85, 0.5, 1, "", "", id="a little for a reading"),
+        pytest.param(0.85, 6, 1, "", "", id="a little for hours"),
+        pytest.param(0.85, 10, 1, "shifted for good to 0.8", "shifted back", id="a little for longer"),
+        pytest.param(0.45, 0.5, 1, "until the next one tells", UNBELIEVED, id="a part for a reading"),
+        pytest.param(0.45, 6, 1, "more little by little", WAS_OUT, id="a part for hours"),
+        pytest.param(0.45, 30, 1, "steady for hours, and is forecast to stay so", WAS_OUT, id="a part for a day"),
+        pytest.param(0.45, 80, 1, "shifted for good to 0.4", "shifted back", id="a part for good"),
+        pytest.param(0.45, 6, 2, "learned as a habit", "learned as a habit", id="a part at the same hours again"),
+        pytest.param(0.2, 0.5, 1, "filled with it", UNBELIEVED, id="most for a reading"),
+        pytest.param(0.2, 6, 1, "filled with it", UNBELIEVED, id="most for hours"),
+        pytest.param(0.2, 7, 1, "more little by little", WAS_OUT, id="most for longer"),
+        pytest.param(0.2, 80, 1, "shifted for good to 0.2", "shifted back", id="most for good"),
+        pytest.param(0.2, 6, 2, "learned as a habit", "learned as a habit", id="most at the same hours again"),
+        pytest.param(0.0, 0.5, 1, "filled with it", UNBELIEVED, id="all for a reading"),
+        pytest.param(0.0, 6, 1, "filled with it", UNBELIEVED, id="all for hours"),
+        pytest.param(0.0, 7, 1, "more little by little", WAS_OUT, id="all for longer"),
+        pytest.param(0.0, 80, 1, "taken to be lost for good", "taken to be lost for good", id="all for good"),
+        pytest.param(0.0, 6, 2, "learned as a habit", "learned as a habit", id="all at the same hours again"),
+    ],
+)
+def test_what_is_told_of_a_drop(
+    model: ZoneDemand, synthetic: Series, left: float, hours: float, days: int, meanwhile: str, afterwards: str
+) -> None:
+    """With the last reading of it, and two hours later: each cell of the table in docs/accuracy.md."""
+    first_step, load_kw = synthetic(28)
+    for day in range(days):
+        load_kw[ONSET + day * DAY : ONSET + day * DAY + round(2 * hours)] *= left
+    end = ONSET + (days - 1) * DAY + round(2 * hours)
+    forecasts = model.fit(first_step, load_kw[:end]).predict(), run(model, first_step, load_kw, end, end + 4)[-1]
+    for forecast, expected in zip(forecasts, (meanwhile, afterwards), strict=True):
+        assert any(expected in text for text in (forecast.answers[0].reason or "", *(n.text for n in forecast.notes)))
+        assert expected or not forecast.notes
 
 
 def test_an_outage_from_the_first_day_on_is_none(model: ZoneDemand, synthetic: Series) -> None:

@@ -191,8 +191,8 @@ def test_an_outage_is_known_as_long_as_it_lasts_and_for_a_day(
                     "outage",
                     STEP - 1,
                     (
-                        "readings of 84.0 kW from 2015-08-19 15:00 to 2015-08-19 16:00 UTC were not believed, load was "
-                        "out or the meter failed: what was expected stands in for these hours"
+                        "readings down to 84.0 kW from 2015-08-19 15:00 to 2015-08-19 16:00 UTC were not believed, "
+                        "load was out or the meter failed: what was expected stands in for these hours"
                     ),
                 )
             ],
@@ -217,8 +217,8 @@ def test_an_outage_is_known_as_long_as_it_lasts_and_for_a_day(
                     "outage",
                     STEP - 1,
                     (
-                        "load has been out since 2015-08-19 15:00 UTC: it was not back by 2015-08-19 16:00 UTC, "
-                        "and is lost for good"
+                        "load was out from 2015-08-19 15:00 UTC on: not back by 2015-08-19 16:00 UTC, "
+                        "it was taken to be lost for good"
                     ),
                 )
             ],
