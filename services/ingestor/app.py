@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IngestorCore", "build"]
 
-FORMAT = "4"
+FORMAT = "5"
 """Of the state; it goes up when an array of the same name and shape comes to mean something else."""
 
 

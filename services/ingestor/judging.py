@@ -12,6 +12,7 @@ from services.ingestor.ordering import Timeline
 from services.ingestor.validation import Rejected, Valid
 from shared.contracts.messages import Flagged
 from shared.data.cells import power_of
+from shared.data.limit_watch import LimitWatch
 from shared.data.load_watch import LoadWatch
 from shared.sites.site import load_field
 
@@ -65,7 +66,7 @@ class SiteReadings:
     def __init__(self, site: Site, max_gap: timedelta) -> None:
         self.site = site
         self.doubts: dict[str, Doubt] = {}
-        """What is suspected of the loads, by field, as of the last reading."""
+        """What is suspected of the loads, and of the limits, by field, as of the last reading."""
         self._grid = site.grid
         self._max_gap = max_gap
         self._fields = site.fields
@@ -74,6 +75,8 @@ class SiteReadings:
         steps = WINDOW // self._grid.length, max_gap // self._grid.length
         self._timeline = Timeline(*steps, len(self._fields) + len(self._registers))
         self._watches = [LoadWatch() for _ in self._loads]
+        self._limit_watches = {field: LimitWatch() for field in self._fields}
+        self._some_refused = False  # of late, of any field
         self.changes = 0
         """How often the state may have changed, since it began or was resumed."""
         self._recalled: int | None = None  # the last step published of the records that were placed before
@@ -202,6 +205,19 @@ class SiteReadings:
                 self.doubts[field] = doubt
             elif value_kw is not None:
                 self.doubts.pop(field, None)
+        if self._some_refused or any(flagged.flag == "outlier" for flagged in reading.flags.values()):
+            self._watch_limits(reading, step)
+
+    def _watch_limits(self, reading: CleanReading, step: int) -> None:
+        for field, watch in self._limit_watches.items():
+            flagged = reading.flags.get(field)
+            if field not in self.site.limits or (flagged is not None and flagged.flag != "outlier"):
+                continue
+            if doubt := watch.add(step, self._grid.step_minutes, is_refused=flagged is not None):
+                self.doubts[field] = doubt
+            elif (told := self.doubts.get(field)) and told.kind == "limits":
+                del self.doubts[field]
+        self._some_refused = any(watch.share for watch in self._limit_watches.values())
 
     def _values(self, reading: CleanReading) -> list[float | None]:
         values = reading.values
@@ -216,7 +232,8 @@ class SiteReadings:
     def state(self) -> dict[str, NDArray[Any]]:
         """Return copies of the arrays that hold all that is known, by name."""
         loads = np.stack([watch.state() for watch in self._watches])
-        return {"site": np.array(self.described()), "loads": loads, **self._timeline.state()}
+        limits = np.stack([watch.state() for watch in self._limit_watches.values()])
+        return {"site": np.array(self.described()), "loads": loads, "limits": limits, **self._timeline.state()}
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from what :meth:`state` returned; raises ``ValueError`` where a value cannot be used."""
@@ -225,6 +242,8 @@ class SiteReadings:
         except (OSError, OverflowError) as error:  # a time that no calendar has
             raise ValueError(str(error)) from error
         self._watches = [LoadWatch.of(load) for load in state["loads"]]
+        self._limit_watches = dict(zip(self._fields, map(LimitWatch.of, state["limits"]), strict=True))
+        self._some_refused = any(watch.share for watch in self._limit_watches.values())
         self._recalled = self._timeline.last
 
 

@@ -1,4 +1,4 @@
-"""Counts and names the loads whose values speak against the unit or kind that the table of their site gives."""
+"""Counts and names the fields whose values speak against what the table of their site says: unit, kind or limits."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class IngestorMetrics(Collector):
         )
         self.doubts = Counter(
             "tetouan_loads_in_doubt",
-            "Times that the values of a load came to speak against its unit or kind: `register`, `unit`.",
+            "Times that the values of a field came to speak against its table: `register`, `unit`, `limits`.",
             ["site", "field", "kind"],
             registry=registry,
         )

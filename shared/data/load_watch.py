@@ -29,17 +29,18 @@ NEVER = -1.0
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """What is suspected of a load.
+    """What is suspected of a load, or of the limits of a field.
 
     Attributes
     ----------
     kind
-        ``register``: it only rises; ``unit``: it is about a thousand times what it was, or a thousandth.
+        ``register``: it only rises; ``unit``: it is about a thousand times what it was, or a thousandth; ``limits``:
+        most of its values are refused.
     since_step
         The first step of which that holds.
     """
 
-    kind: Literal["register", "unit"]
+    kind: Literal["register", "unit", "limits"]
     since_step: int
 
     def text(self, field: str, site: Site, since: datetime) -> str:
@@ -48,6 +49,10 @@ class Doubt:
         from_then = f"{field} ({column!r}) of {site.name}, from {since:%Y-%m-%d %H:%M} UTC on,"
         if self.kind == "register":
             return f'{from_then} only rises, as a register does: set kind = "register" of the column (TETOUAN_SITES)'
+        if self.kind == "limits":
+            low, high = site.limits[field]
+            advice = f"change {site.name}.limits.{field} or the unit of the column (TETOUAN_SITES), or mend the meter"
+            return f"{from_then} is mostly refused, beyond its limits of {low:g} to {high:g}: {advice}"
         return f"{from_then} is about 1000 times what it was, or a thousandth: check whether its unit has changed"
 
 

@@ -214,7 +214,7 @@ def test_what_does_not_fit_is_refused_by_name() -> None:
 def test_the_state_belongs_to_a_format() -> None:
     """Another format is another state; the sites are in the state, as soon as they have sent something."""
     fresh = core(sites=(TETOUAN, north()))
-    assert (fresh.identity(), set(fresh.parts())) == ({"format": "4"}, {UNSERVED})
+    assert (fresh.identity(), set(fresh.parts())) == ({"format": "5"}, {UNSERVED})
     fresh.handle(records("3/1/2020 0:00"))
     assert fresh.parts().keys() == {UNSERVED, "tetouan"}
 
@@ -428,6 +428,46 @@ def register_records(kwh: Sequence[float], begin: int = 0) -> list[Consumed]:
     """Return ten-minute readings of a register in zone 1, on from a number of them."""
     times = (datetime(2020, 3, 1, tzinfo=UTC) + timedelta(minutes=10 * (begin + n)) for n in range(len(kwh)))
     return [Consumed(raw(time.isoformat(), zone_1_kw=str(value))) for time, value in zip(times, kwh, strict=True)]
+
+
+def loads(count: int, load: float, begin: int = 0, **fields: str) -> list[Consumed]:
+    """Return ten-minute readings of a load in zone 1, on from a number of them."""
+    times = (datetime(2020, 3, 1, tzinfo=UTC) + timedelta(minutes=10 * (begin + n)) for n in range(count))
+    return [Consumed(raw(time.isoformat(), zone_1_kw=str(load), **fields)) for time in times]
+
+
+def test_limits_that_refuse_most_values_are_noted_until_they_do_not() -> None:
+    """After some hours: a note with field, limits and what to change, and a count; both survive a restart."""
+    registry, notes = CollectorRegistry(), dict[str, str]()
+    refusing, labels = core(registry, notes), {"site": "tetouan", "field": "zone_1_kw", "kind": "limits"}
+    refusing.handle(loads(20, 500_000.0))
+    assert notes == {}
+    refusing.handle(loads(10, 500_000.0, begin=20))
+    assert notes == {
+        "zone_1_kw of tetouan": (
+            "zone_1_kw ('Zone 1 Power Consumption') of tetouan, from 2020-03-01 00:00 UTC on, is mostly refused, "
+            "beyond its limits of 0 to 150000: change tetouan.limits.zone_1_kw or the unit of the column "
+            "(TETOUAN_SITES), or mend the meter"
+        )
+    }
+    assert registry.get_sample_value("tetouan_loads_in_doubt_total", labels) == 1.0
+    notes_after: dict[str, str] = {}
+    resumed = core(notes=notes_after)
+    resume(resumed, state_of(refusing))
+    resumed.handle(loads(1, 500_000.0, begin=30))
+    assert notes_after == notes
+    resumed.handle(loads(30, 20_000.0, begin=31))
+    assert notes_after == {}
+
+
+def test_the_limits_of_weather_are_watched_too() -> None:
+    """A thermometer that sends kelvins is named; what is missing says nothing of limits."""
+    notes: dict[str, str] = {}
+    core(notes=notes).handle(loads(40, 20_000.0, temperature_c="293"))
+    assert list(notes) == ["temperature_c of tetouan"]
+    other: dict[str, str] = {}
+    core(notes=other).handle(loads(40, 20_000.0, temperature_c="-"))
+    assert other == {}
 
 
 def test_a_load_that_only_rises_is_noted_until_it_falls() -> None:
