@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import orjson
 import psutil
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from replay.backlog import Backlog
@@ -129,7 +129,14 @@ class Fleet:
         """Wait until the services have answered all that there is, and see their forecasts."""
         with Backlog(self._broker.access, NAMES, self._broker.prefix) as backlog:
             ends = len(topics.ALL) * self._partitions  # the end of a transaction counts as a record
-            until(lambda: sum(lag.records for lag in backlog.lags()) <= ends, "the services to catch up", PATIENCE_S)
+
+            def have_answered() -> bool:
+                try:
+                    return sum(lag.records for lag in backlog.lags()) <= ends
+                except KafkaException:  # the broker is too busy to answer in time
+                    return False
+
+            until(have_answered, "the services to catch up", PATIENCE_S)
         while self._receive():
             pass
 
