@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import structlog
+
 from shared.runtime.clock import process_cpu_s
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["SHARE", "Budget", "Keeper"]
 
 SHARE = 0.04  # of what the process takes; with one snapshot more at the edge, some minutes stay below a twentieth
+
+log = structlog.get_logger()
 
 
 class Budget:
@@ -98,10 +102,16 @@ class Keeper:
         if was_kept or not state.is_kept:  # the first of a state is paid for: rebuilding has taken many times as much
             self._budget.spend(spent_s)
 
-    async def keep_last(self) -> None:
-        """Keep all of them once more, whatever it costs."""
-        for task in self._tasks:
-            await self._kept(task)
+    async def keep_last(self, patience_s: float) -> None:
+        """Keep all of them once more, whatever CPU it takes, but not for longer: the group has to be left, too."""
+        left = [task.number for task in self._tasks]
+        try:
+            async with asyncio.timeout(patience_s):
+                for task in self._tasks:
+                    await self._kept(task)
+                    left.remove(task.number)
+        except TimeoutError:
+            log.warning("no time to keep all states, the next start folds what came since", partitions=left)
 
     def _open(self) -> list[Task]:
         return [task for task in self._tasks if task.open]

@@ -23,6 +23,8 @@ class Patience:
         For finding out why the brokers do not answer: several questions of five seconds.
     goodbye_s
         For a producer to end what it has begun, before its connections are closed.
+    keep_s
+        For the last snapshots, at the end.
     look_every_s
         Between two looks at a record that cannot be fetched.
     place_s
@@ -48,6 +50,7 @@ class Patience:
     begin_s: float = 10.0
     explain_s: float = 60.0
     goodbye_s: float = 2.0
+    keep_s: float = 4.0
     look_every_s: float = 15.0
     place_s: float = 30.0
     refused_s: float = 1.0

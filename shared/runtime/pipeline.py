@@ -319,7 +319,7 @@ class Pipeline:
                 await self._background.stop()
                 await self._tasks.stop()
                 if self._health.failure is None:
-                    await self._keeper.keep_last()
+                    await self._keeper.keep_last(self._patience.keep_s)
                 await self._close()
         except TimeoutError:
             log.warning("left without a goodbye: the broker does not answer", records_in_hand=self._tasks.waiting)

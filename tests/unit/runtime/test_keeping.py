@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -60,10 +60,12 @@ class Fake:
     number: int
     state: State
     open: bool = True
-    copies: list[object] = field(default_factory=list)
+    silent: bool = False
 
     async def snapshot(self) -> object:
         """Return something to be written."""
+        if self.silent:
+            await asyncio.get_running_loop().create_future()
         return object()
 
 
@@ -196,5 +198,13 @@ def test_a_task_that_is_not_open_is_passed_over() -> None:
 def test_at_the_end_all_are_kept_whatever_that_takes() -> None:
     """A stop keeps each state, though nothing is earned."""
     setting = Setting(5.0, 5.0)
-    asyncio.run(setting.keeper.keep_last())
+    asyncio.run(setting.keeper.keep_last(10.0))
     assert setting.kept == [1, 1]
+
+
+def test_at_the_end_a_state_that_takes_too_long_is_left() -> None:
+    """A stop goes on, as the group has to be left; what was kept before it stays."""
+    setting = Setting(5.0, 5.0)
+    setting.tasks[1].silent = True
+    asyncio.run(setting.keeper.keep_last(0.05))
+    assert setting.kept == [1, 0]
