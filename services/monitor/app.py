@@ -104,7 +104,7 @@ class MonitorCore:
         return self._scored.parts()
 
     def state(self, part: str) -> dict[str, NDArray[Any]]:
-        """Return copies of the arrays of a part by name; about 2 MB a zone at 144 steps a day."""
+        """Return copies of the arrays of a part by name; about 1.6 MB a zone at 144 steps a day."""
         return self._scored.state(part)
 
     def resume(self, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
