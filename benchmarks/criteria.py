@@ -404,9 +404,7 @@ def _medians(model: ZoneDemand, first_step: int, load_kw: Floats, tell: Tell) ->
     """Let the model take the readings; returns what it forecasts from each, (readings, leads)."""
     medians_kw = np.empty((len(load_kw), DAY))
     for row, own_kw in enumerate(load_kw.tolist()):
-        model.partial_fit(first_step + row, own_kw)
-        assert model.fold is not None  # noqa: S101 - a model that has read tells the type checker
-        medians_kw[row] = model.fold.zone.outlook.median_kw
+        medians_kw[row] = model.partial_fit(first_step + row, own_kw).predict(()).median_kw
     tell(len(load_kw))
     return medians_kw
 

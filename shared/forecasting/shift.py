@@ -112,6 +112,15 @@ class LevelShift:
         self.last_onset, self.last_ratio, self.last_offset_kw = shift
         self.last_since = since_step
 
+    def is_likely(self, shift: Shift) -> bool:
+        """Tell whether a shift is none to another unit: not too large, but for one that takes the last one back."""
+        largest = self.constants.largest_ratio
+        if self._undoes(shift):
+            return True
+        if shift.offset_kw:
+            return abs(shift.offset_kw) <= (largest - 1.0) * self.scale_kw
+        return 1.0 / largest <= shift.ratio <= largest
+
     def _undoes(self, shift: Shift) -> bool:
         """Tell whether a shift takes the last one back."""
         return shift.ratio == 1.0 / self.last_ratio and shift.offset_kw == -self.last_offset_kw
@@ -153,7 +162,7 @@ class LevelShift:
         if steady and self.count < (back if returning else again if known else first):
             return None
         onset, self.onset_step = self.onset_step, -1
-        if not steady or shift < self.constants.smallest_share or (self._of_another_unit(ratio) and not returning):
+        if not steady or shift < self.constants.smallest_share:
             return None
         if self.scale_kw:
             return Shift(onset, 1.0, -self.last_offset_kw if returning else (ratio - 1.0) * self.scale_kw)
@@ -161,12 +170,6 @@ class LevelShift:
 
     def _ratio(self, load_kw: float, before_kw: float) -> float:
         return 1.0 + (load_kw - before_kw) / self.scale_kw if self.scale_kw else load_kw / before_kw
-
-    def _of_another_unit(self, ratio: float) -> bool:
-        largest = self.constants.largest_ratio
-        if self.scale_kw:
-            return abs(ratio - 1.0) > largest - 1.0
-        return not 1.0 / largest <= ratio <= largest
 
     def _returns(self, ratio: float) -> bool:
         """Tell whether the load is back on the level of before the last shift."""

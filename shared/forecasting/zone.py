@@ -218,12 +218,16 @@ class Zone:
         return not jump and bool(within(load_kw, share * usual_kw, self.guard.constants.ratio, swing_kw))
 
     def settle(self, shift: Shift, step: int) -> None:
-        """Learn from the outage that lasts, as what is left of the load has been steady since the shift."""
-        outage = self.outage
-        outage.settle(shift.ratio)
+        """Learn from the outage that lasts, where what is left of the load has been steady since the shift."""
+        outage, at = self.outage, self.history.index(step)
         onset = max(shift.onset_step, outage.onset_step)  # what was read before it is of both levels
-        self.history.rewrite(onset, outage.read_kw(step + 1)[onset - outage.onset_step :] / shift.ratio, step)
-        self._see_range(step)
+        loads_kw = outage.read_kw(step + 1)[onset - outage.onset_step :] / max(shift.ratio, NEAR_ZERO)
+        known = ~np.isnan(loads_kw)
+        stands_kw = self.history.series[LOAD, at + 1 - len(loads_kw) : at + 1][known]
+        if within(loads_kw[known], stands_kw, self.guard.constants.ratio, self.outlook.swing_kw).all():
+            outage.settle(shift.ratio)
+            self.history.rewrite(onset, loads_kw, step)
+            self._see_range(step)
 
     def recover(self, step: int) -> None:
         """Let the outage that lasts be over, as the load is back at the step."""

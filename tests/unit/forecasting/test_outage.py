@@ -386,6 +386,7 @@ UNBELIEVED, WAS_OUT = "were not believed", "load was out from"
         pytest.param(0.2, 0.5, 1, "filled with it", UNBELIEVED, id="most for a reading"),
         pytest.param(0.2, 6, 1, "filled with it", UNBELIEVED, id="most for hours"),
         pytest.param(0.2, 7, 1, "more little by little", WAS_OUT, id="most for longer"),
+        pytest.param(0.2, 30, 1, "steady for hours, and is forecast to stay so", WAS_OUT, id="most for a day"),
         pytest.param(0.2, 80, 1, "shifted for good to 0.2", "shifted back", id="most for good"),
         pytest.param(0.2, 6, 2, "learned as a habit", "learned as a habit", id="most at the same hours again"),
         pytest.param(0.0, 0.5, 1, "filled with it", UNBELIEVED, id="all for a reading"),

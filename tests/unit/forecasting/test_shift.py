@@ -43,10 +43,11 @@ def seen(
     usual_error_kw: float = 1.0,
     range_kw: tuple[float, float] = (500.0, 1500.0),
 ) -> Shift | None:
-    """Watch a reading that follows a good one, and accept the shift that it confirms."""
+    """Watch a reading that follows a good one, and accept the shift that it confirms, where that is likely."""
     found = shift.watch(step, load_kw, forecast_kw, usual_error_kw, range_kw, good_step=step - 1)
-    if found:
-        shift.accept(found, step, shift.since_step)
+    if not found or not shift.is_likely(found):
+        return None
+    shift.accept(found, step, shift.since_step)
     return found
 
 
@@ -115,6 +116,15 @@ def test_a_shift_begins_with_the_first_reading_that_was_so_far_off(shift: LevelS
     for step in range(10, 10 + EIGHT_HOURS):
         shift.watch(step, 1.5 * FORECAST_KW[0], FORECAST_KW, USUAL_ERROR_KW, RANGE_KW, good_step=6)
     assert shift.since_step == 7
+
+
+def test_the_way_back_is_likely_however_far_it_is(shift: LevelShift) -> None:
+    """A fifth of the load is no shift, but what was taken for one comes back to five times as much."""
+    fifth = Shift(1, 0.2, 0.0)
+    assert not shift.is_likely(fifth)
+    shift.accept(fifth, 1, 1)
+    assert shift.is_likely(Shift(9, 1 / 0.2, 0.0))
+    assert not shift.is_likely(Shift(9, 5.1, 0.0))
 
 
 def test_a_few_readings_prove_nothing() -> None:
