@@ -38,6 +38,8 @@ _ACLS = {
     53: ("transactional id", "--transactional-id", "Write"),
 }
 
+_NO_TOPIC = (Fault._UNKNOWN_TOPIC, Fault.UNKNOWN_TOPIC_OR_PART)  # noqa: SLF001 - the client's public names
+
 _NAMES = {29: "TopicAuthorizationFailed", 30: "GroupAuthorizationFailed", 53: "TransactionalIdAuthorizationFailed"}
 
 
@@ -57,6 +59,9 @@ def explain(
     """
     if isinstance(error, NoAccessError):
         return str(error)
+    if _number(error) in _NO_TOPIC:
+        topic = f"topic {resource}" if resource else "such topic"
+        return f"{_broker(access)} has no {topic} ({_text(error)}): start the services, or run `tetouan topics`"
     refusal = why_refused(access, error, resource)
     no_answer = refusal or why_no_answer(access, answer_s)
     return no_answer or f"{_broker(access)} did not answer in time ({_text(error)}): try again"

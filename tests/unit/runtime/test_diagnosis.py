@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError, KafkaException
 from pydantic import SecretStr
 
 from shared.runtime.access import Access
-from shared.runtime.diagnosis import why_refused
+from shared.runtime.diagnosis import explain, why_refused
 
 ACCESS = Access("kafka:9092", "SASL_PLAINTEXT", "PLAIN", "app", SecretStr("not-to-be-told"))
 
@@ -46,3 +46,20 @@ def test_a_missing_permission_is_named(error: Exception, resource: str | None, w
 def test_another_error_is_no_missing_permission(error: Exception) -> None:
     """A broker that is away permits nothing and refuses nothing."""
     assert why_refused(ACCESS, error) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)),
+        KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC)),  # noqa: SLF001 - the client's public name
+        errors.UnknownTopicOrPartitionError(),
+    ],
+    ids=repr,
+)
+def test_a_topic_that_is_not_there_is_no_broker_that_is_slow(error: KafkaException | errors.KafkaError) -> None:
+    """No broker is asked again: the line says how the topic is made."""
+    line = explain(Access("127.0.0.1:1"), error, "readings.raw.v1")
+    assert line.startswith("the Kafka broker at 127.0.0.1:1 has no topic readings.raw.v1 (")
+    assert line.endswith("): start the services, or run `tetouan topics`")
+    assert " has no such topic (" in explain(Access("127.0.0.1:1"), error)
