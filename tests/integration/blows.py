@@ -151,6 +151,8 @@ class Rig:
             if blow.how == "in_restore":  # which is passed where something is left to restore
                 self.stream.forget(blow.victim)
             self.stream.start(blow.victim, ready=False, **{VARIABLE: f"{blow.how}:1"})
+        for blow in blows:  # what comes before it is back another replica may answer
+            until(partial(self._is_back_or_dead, blow.victim), f"the {blow.victim} to be back")
         deadly, rest = rows[: 2 * self.chunk], rows[2 * self.chunk :]  # nobody takes more while they are dead
         self.send(deadly)
         started_s = {}
@@ -162,6 +164,10 @@ class Rig:
             until(self.stream.services[victim].ready, f"the {victim} to be ready")
             self.ready_s.append(monotonic_s() - since_s)
         self.send(rest)
+
+    def _is_back_or_dead(self, victim: str) -> bool:
+        service = self.stream.services[victim]
+        return service.process.poll() is not None or service.says_ready()
 
     def let_die(self, blow: Blow) -> None:
         """Wait until whoever was told to has died at its point."""
