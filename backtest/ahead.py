@@ -104,12 +104,12 @@ class Ahead:
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why it is not the best level that answers, one line each; what a note says already is left out."""
-        noted = tuple(note.text for note in self.forecast.notes)
-        return tuple(
-            f"{span.level}: {span.reason}"
+        noted = " ".join(note.text for note in self.forecast.notes)
+        reasons = (
+            (span.level, [each for each in (span.reason or "").split("; ") if each and each not in noted])
             for span in self.forecast.levels
-            if span.reason and not any(text.startswith(span.reason) for text in noted)
         )
+        return tuple(f"{level}: {'; '.join(left)}" for level, left in reasons if left)
 
     @property
     def notes(self) -> tuple[str, ...]:

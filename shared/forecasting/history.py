@@ -254,6 +254,14 @@ class History:
         was_out = self.out.take(before, mode="clip") & (before >= 0) & (before < hours[0])
         return float(was_out.any(axis=1).mean())
 
+    def mean_kw(self, first_step: int, until: int) -> float:
+        """Return the mean load of the steps up to ``until``."""
+        return float(self.series[LOAD, self.index(first_step) : self.index(until) + 1].mean())
+
+    def risen_kw(self, onset_step: int, until: int) -> float:
+        """Return how much higher the loads after a step, up to ``until``, are than those of the day before it."""
+        return self.mean_kw(onset_step + 1, until) - self.mean_kw(onset_step - self.grid.day, onset_step - 1)
+
     def rewrite(self, first_step: int, loads_kw: Floats, until: int) -> None:
         """Let these readings stand in the window from a step on, but for NaN; ``until`` is the last reading."""
         first, known = self.index(first_step), ~np.isnan(loads_kw)

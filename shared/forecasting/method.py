@@ -246,6 +246,8 @@ class ShiftConstants(Constants):
     """How far a ratio may lie from the mean one, as a share of the shift."""
     largest_ratio: float = field(default=3.0, metadata=_RATIO)
     """A larger ratio, or a smaller one than its inverse, is more likely another unit."""
+    new_share: float = field(default=0.5, metadata=_PART)
+    """A shift is new by at least this share: the rest of it the load has done a week before as well."""
     crosses_zero: float = field(default=0.1, metadata=_PART)
     """A load that goes farther than this share of its largest to the other side of zero has no ratios."""
 

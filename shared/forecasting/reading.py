@@ -120,7 +120,7 @@ def _learn(zone: Zone, step: int, at: int, load_kw: float, *, was_out: bool) -> 
         )
         if shift and outage.lasts:
             zone.settle(shift, step)
-        elif shift and zone.shift.is_likely(shift):
+        elif shift and zone.shift.is_likely(shift) and zone.is_new(shift, step):
             zone.move(shift, step, zone.shift.since_step)
     if not history.filled[at]:
         outlook.good_step = step
