@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from shared.forecasting.method import METHOD
-from shared.forecasting.model import NotFittedError, ZoneDemand
+from shared.forecasting.model import VERSION, NotFittedError, ZoneDemand
 from shared.sites.calendar import Calendar
 
 if TYPE_CHECKING:
@@ -119,8 +119,9 @@ def test_nothing_is_unpickled(saved: Path) -> None:
 
 def test_a_newer_format_asks_for_an_update(saved: Path) -> None:
     """A version that this program does not read is named."""
-    rewritten(saved, header=header(saved, version=13))
-    with pytest.raises(ValueError, match=r"zone-demand\.npz .*format version 13, this program reads 12.*: run"):
+    rewritten(saved, header=header(saved, version=VERSION + 1))
+    said = rf"zone-demand\.npz .*format version {VERSION + 1}, this program reads {VERSION}.*: run"
+    with pytest.raises(ValueError, match=said):
         ZoneDemand.load(saved)
 
 
