@@ -1,6 +1,7 @@
 """The child processes of a demo: started with a log file each, watched, and stopped together.
 
-They hold one end of a pipe, and end by themselves where whoever started them is killed.
+Each child holds one end of a pipe. It ends when the other end closes, so that none outlives a
+parent that is killed.
 """
 
 from __future__ import annotations

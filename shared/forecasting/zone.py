@@ -179,16 +179,16 @@ class Zone:
         self._see_range(step)
 
     def is_new(self, shift: Shift, step: int) -> bool:
-        """Tell whether a shift up to the step is none of the week: a week before the load has not risen, or fallen, so.
+        """Tell whether a shift up to the step is new: the load did not rise, or fall, like that a week before.
 
-        To a history of less than eight days any shift is new.
+        With a history of less than eight days any shift is new.
         """
         history, onset, week = self.history, shift.onset_step, 7 * self.grid.day
         if onset - week - self.grid.day < history.first_step:
             return True
         risen_kw = history.risen_kw(onset, step) - history.risen_kw(onset - week, step - week)
         found_kw = shift.offset_kw or (1.0 - 1.0 / shift.ratio) * history.mean_kw(onset + 1, step)
-        return risen_kw / found_kw >= self.shift.constants.new_share
+        return risen_kw * found_kw >= self.shift.constants.new_share * found_kw**2
 
     def next_step(self, step: int) -> None:
         """Let a step begin: what has been out for too long is lost for good."""
