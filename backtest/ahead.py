@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from backtest.record import Record
-from backtest.run import answer, books_of, fitted, judged
+from backtest.run import account_for, answer, fitted, judged
 from backtest.tables import NO_MAPE, ScoreTable
 from services.forecaster.issuing import ZoneModels
 from shared.data.errors import DataError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from backtest.books import Books
+    from backtest.accounting import Accounting
     from backtest.run import Progress
     from backtest.units import LoadUnit
     from shared.contracts.messages import CleanReading, Forecast
@@ -51,7 +51,7 @@ class Ahead:
         Whether there were readings enough for models; without, the lower levels answer.
     unjudged
         Why nothing is said of what the forecasts were worth; None where it is said.
-    books
+    accounting
         What became of the rows.
     """
 
@@ -63,7 +63,7 @@ class Ahead:
     record: Record
     lately: ScoreTable
     trained: bool
-    books: Books
+    accounting: Accounting
     unjudged: str | None = None
 
     @property
@@ -161,7 +161,7 @@ class Ahead:
             "synthetic": self.synthetic,
             "assumed": list(self.assumed),
             "site_table": as_toml(self.site),
-            "rows": self.books.to_json(),
+            "rows": self.accounting.to_json(),
         }
 
 
@@ -205,9 +205,9 @@ def look_ahead(
     steps = (until - first) // step
     start = until - max(1, min(LATELY // step, steps // PARTS)) * step
     readings: list[CleanReading] = []
-    books = books_of(year, zone, until, progress, lambda reading: _keep(reading, start, readings))
+    accounting = account_for(year, zone, until, progress, lambda reading: _keep(reading, start, readings))
     if not accept_refused:
-        books.require_few_refused(year.label)
+        accounting.require_few_refused(year.label)
     models = _models(year, zone, start, progress, prior)
     if models is None:
         readings = judged(year, first, until)
@@ -216,7 +216,7 @@ def look_ahead(
         record.add_reading(reading)
     last = answer(year, models or ZoneModels.begun_cold(year.site, zone, prior), readings, record, progress)
     if last is None:
-        raise DataError(f"{year.label}: no row of zone {zone} is a reading ({books}): mend the file")
+        raise DataError(f"{year.label}: no row of zone {zone} is a reading ({accounting}): mend the file")
     return Ahead(
         site=year.site,
         label=year.label,
@@ -226,7 +226,7 @@ def look_ahead(
         record=record,
         lately=ScoreTable.of(record),
         trained=models is not None,
-        books=books,
+        accounting=accounting,
         unjudged=None if prior is None else _unjudged(year, zone, start, prior),
     )
 

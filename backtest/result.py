@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from backtest.books import Books
+    from backtest.accounting import Accounting
     from backtest.extremes import DayAhead
     from backtest.outages import Outages
     from backtest.record import Record
@@ -52,7 +52,7 @@ class Backtest:
         weather and calendar says of each origin. It never looks at the load, so they are the same for every lead.
     seconds_per_forecast
         CPU seconds of the pure step for one origin.
-    books
+    accounting
         What became of the rows up to ``until``.
     no_weather
         Why there is no weather model; None where there is one.
@@ -72,7 +72,7 @@ class Backtest:
     days_ahead: tuple[DayAhead, ...]
     weather_alone: Mapping[str, float]
     seconds_per_forecast: float
-    books: Books
+    accounting: Accounting
     no_weather: str | None = None
     outages: Outages | None = None
     untrained: str | None = None
@@ -84,7 +84,7 @@ class Backtest:
         year: Year,
         uncorrected_kw: NDArray[np.float64],
         seconds_per_forecast: float,
-        books: Books,
+        accounting: Accounting,
         no_weather: str | None = None,
     ) -> Backtest:
         """Score a record of the readings of a year.
@@ -114,7 +114,7 @@ class Backtest:
             days_ahead=days_ahead(record, calendar),
             weather_alone=estimate_figures(record.demand_kw[history:], uncorrected_kw, record.resolution()),
             seconds_per_forecast=seconds_per_forecast,
-            books=books,
+            accounting=accounting,
             no_weather=no_weather,
         )
 
@@ -130,7 +130,7 @@ class Backtest:
             "seed": estimate_or_none(self.weather_alone),
             "worst_weeks": self.frames["worst_weeks"].to_dict("records"),
             "data": self.label,
-            "rows": self.books.to_json(),
+            "rows": self.accounting.to_json(),
             "outages": self.outages.to_json() if self.outages else [],
             "synthetic": self.synthetic,
             "trained": self.untrained is None,

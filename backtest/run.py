@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backtest.books import Books
+from backtest.accounting import Accounting
 from backtest.outages import Outages
 from backtest.record import Record
 from backtest.result import Backtest
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     Progress = Callable[[str, float], None]
 
 __all__ = [
+    "account_for",
     "answer",
     "backtest",
-    "books_of",
     "fitted",
     "issued",
     "judged",
@@ -95,9 +95,9 @@ def backtest(
     calendar = year.site.calendar
     record = Record(zone, start, until, year.site.step_minutes, history_from=first, calendar=calendar)
     answered: list[CleanReading] = []
-    books = books_of(year, zone, until, progress, lambda reading: _keep(reading, record, answered))
+    accounting = account_for(year, zone, until, progress, lambda reading: _keep(reading, record, answered))
     if not accept_refused:
-        books.require_few_refused(year.label)
+        accounting.require_few_refused(year.label)
     history = History.of(year, zone, start)
     models, untrained = _begun(history, progress, prior)
     cost_s = seconds_per_forecast(deepcopy(models.demand), zone, answered[:TIMED_READINGS])
@@ -106,7 +106,7 @@ def backtest(
     progress(f"zone {zone}: scoring", 0.0)
     estimate = uncorrected_estimate(models.weather, record, answered)
     no_weather = None if models.weather else WeatherCandidate.lacking(history) or untrained
-    scored = Backtest.of(record, year, estimate, cost_s, books, no_weather)
+    scored = Backtest.of(record, year, estimate, cost_s, accounting, no_weather)
     return replace(scored, outages=outages, untrained=untrained)
 
 
@@ -128,9 +128,9 @@ def _keep(reading: CleanReading, record: Record, answered: list[CleanReading]) -
         answered.append(reading)
 
 
-def books_of(
+def account_for(
     year: Year, zone: int, until: datetime, progress: Progress, take: Callable[[CleanReading], None] | None = None
-) -> Books:
+) -> Accounting:
     """Judge the rows before ``until``, hand the readings on, and return what became of all of them.
 
     No more than one reading is held: a file may have more rows than fit into the memory as readings.
@@ -145,7 +145,7 @@ def books_of(
                 progress("judging the readings", n / total)
             yield line, outcome
 
-    return Books.of(told(), zone, year.site.grid.length)
+    return Accounting.of(told(), zone, year.site.grid.length)
 
 
 def fitted(year: Year, zone: int, until: datetime, progress: Progress, prior: Prior | None = None) -> ZoneModels:

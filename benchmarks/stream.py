@@ -204,10 +204,10 @@ class Line:
 class Inside:
     """The forecaster's own parts in this process, without a broker; ``cpu_s`` holds what each has cost."""
 
-    def __init__(self, models: ZoneModels, place: Site) -> None:
+    def __init__(self, models: ZoneModels, site: Site) -> None:
         self._demand = deepcopy(models.demand)
         self._zone = models.zone
-        self._issuer = Issuer(place, (models,))
+        self._issuer = Issuer(site, (models,))
         self.readings = 0
         self.cpu_s = {"step": 0.0, "weather": 0.0, "decode": 0.0, "encode": 0.0}
 

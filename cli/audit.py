@@ -1,4 +1,4 @@
-"""Listens to the topics of a demo from outside and keeps the books: what was accepted, refused and answered."""
+"""Listens to the topics of a demo from outside and keeps account: what was accepted, refused and answered."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RECENT = 1000  # readings kept for those who show them beside their forecast
 
 
 class Audit:
-    """The books of one demo; it commits what it has read, so that the replay does not run away from it.
+    """The accounting of one demo; it commits what it has read, so that the replay does not run away from it.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class Audit:
         return sum(self._consumer.get_watermark_offsets(each, timeout=ANSWER_S)[1] for each in partitions)
 
     def poll(self, wait_s: float) -> int:
-        """Book what has come; returns the number of records."""
+        """Count what has come; returns the number of records."""
         messages = [message for message in self._consumer.consume(BATCH, wait_s) if message.error() is None]
         for message in messages:
             with suppress(ValidationError):  # the services turn it into a dead letter

@@ -84,12 +84,12 @@ def run_backtest(  # noqa: PLR0913 - each is an option of the command
             raise Refused(str(error)) from None
     if np.isnan(result.table.per_lead["rmse_kw"]).all():
         raise Refused(
-            f"nothing to score from {start:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} ({result.books}): "
+            f"nothing to score from {start:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} ({result.accounting}): "
             "a forecast and the load that it is about must both lie there, choose another window"
         )
     shown = Console()  # results go to standard output, what leads to them to standard error
     print_whole(shown, result.table)
-    shown.print(f"{year.label} up to {until:%Y-%m-%d %H:%M}: {result.books}", soft_wrap=True, highlight=False)
+    shown.print(f"{year.label} up to {until:%Y-%m-%d %H:%M}: {result.accounting}", soft_wrap=True, highlight=False)
     if result.outages:
         shown.print(f"{year.label}: {result.outages}", soft_wrap=True, highlight=False)
     if result.untrained:

@@ -138,8 +138,8 @@ class _Demo:
         data, hints = self._options.data or self._settings.data, self._options.hints
         readers, whole = ("ingestor", "monitor"), data in (None, "synthetic")  # a file may lack columns
         if whole:
-            self._settings.require_zones(self._settings.place, self._settings.site)
-            self._tell_table(self._settings.place)
+            self._settings.require_zones(self._settings.chosen_site, self._settings.site)
+            self._tell_table(self._settings.chosen_site)
             self._start_all(readers)
         # what takes long to import is imported while those two start
         with waiting(self._console, "loading what reads the data"):
@@ -165,10 +165,10 @@ class _Demo:
 
         What the data lack must not look like a fault. The other sites of the table stay as they are.
         """
-        place = published.model_copy(update={"zones": self._settings.zones})
-        if place != self._settings.place:
+        site = published.model_copy(update={"zones": self._settings.zones})
+        if site != self._settings.chosen_site:
             file = self._run_dir.absolute() / "sites.toml"
-            sites = {**known_sites(self._settings.sites), place.name: place}
+            sites = {**known_sites(self._settings.sites), site.name: site}
             file.write_text("\n".join(map(as_toml, sites.values())), encoding="utf-8")
             self._env[PREFIX + "SITES"] = str(file)
 
@@ -236,10 +236,10 @@ class _Demo:
 
     def follow(self) -> int:
         """Show the stream until it is done or somebody has seen enough, then write the summary."""
-        place, zones = self._year.site, self._settings.zones
-        calendar = place.calendar
-        records = tuple(Record(zone, self._start, self._until, place.step_minutes, calendar=calendar) for zone in zones)
-        with self._announced(), Audit(self._bootstrap, place.name, records) as audit, set_by_signals(self._stop):
+        site, zones = self._year.site, self._settings.zones
+        calendar = site.calendar
+        records = tuple(Record(zone, self._start, self._until, site.step_minutes, calendar=calendar) for zone in zones)
+        with self._announced(), Audit(self._bootstrap, site.name, records) as audit, set_by_signals(self._stop):
             self._wait_until_ready()
             self._introduce()
             with self._viewing(audit) as view:
@@ -290,7 +290,7 @@ class _Demo:
         self._console.print(where, soft_wrap=True, highlight=False)
 
     def _until_done(self, audit: Audit, view: LiveView) -> None:
-        """Book and show until everything sent is accounted for, or nothing has moved for a minute."""
+        """Count and show until everything sent is accounted for, or nothing has moved for a minute."""
         moved_s = monotonic_s()
         while not self._stop.is_set() and not self._settled(audit):
             self._check_children()
@@ -337,7 +337,7 @@ class _Demo:
             audit.poll(POLL_S)
 
     def _summarise(self, audit: Audit) -> int:
-        """Print and write the summary; returns 0 where the books balance and every reading was answered once."""
+        """Print and write the summary; returns 0 where the counts balance and every reading was answered once."""
         replayed = self._replayed()
         result = {
             **summary(audit, sent=replayed["sent"], others_sent=self._others_sent(audit), merged=self._merged()),

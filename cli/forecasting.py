@@ -104,7 +104,7 @@ def _table(ahead: Ahead) -> Table:
 
 def _lines(ahead: Ahead, *, with_prior: bool) -> list[str]:
     return [
-        f"{ahead.label}: {ahead.books}",
+        f"{ahead.label}: {ahead.accounting}",
         *ahead.notes,
         *(f"level {reason}" for reason in ahead.reasons),
         *([] if ahead.trained else [UNTRAINED if with_prior else f"{UNTRAINED}; {BEGIN_WITH_A_PRIOR}"]),

@@ -50,7 +50,7 @@ def year_for(data: str | None, settings: Settings, console: Console, hints: Hint
             year = find_year(
                 data,
                 settings.cache_dir,
-                place=settings.place,
+                site=settings.chosen_site,
                 url=settings.data_url or PUBLISHED_URL,
                 progress=lambda done, total: bar.update(task, completed=done, total=total, visible=True),
                 told=lambda share: progress("reading the readings", share),
@@ -86,7 +86,7 @@ def _say(year: Year, doubts: Iterable[str], settings: Settings, console: Console
         lines += ["no table describes the file, so this is assumed (the options say otherwise):"]
         lines += [f"  {line}" for line in year.assumed]
         lines += ["which is this table, to be saved in a file that TETOUAN_SITES names:", "", as_toml(year.site)]
-    elif absent := [repr(column) for column in settings.place.columns if column not in year.site.columns]:
+    elif absent := [repr(column) for column in settings.chosen_site.columns if column not in year.site.columns]:
         lines += [f"without {', '.join(absent)}: the data have no such column"]
     if doubt := known_sites(settings.sites).doubts.get(year.site.name):
         lines += [f"{PREFIX}SITES={str(settings.sites)!r}: {doubt}"]

@@ -63,15 +63,15 @@ KEY = {"type": "string", "description": "Name of the site."}
 Json = dict[str, Any]
 
 
-def schema_texts(place: Site) -> dict[str, str]:
+def schema_texts(site: Site) -> dict[str, str]:
     """Return each file by its name: the schemas, one a topic, and the AsyncAPI document that refers to them.
 
     Parameters
     ----------
-    place : Site
+    site : Site
         The site whose raw readings are described; all other messages are the same for every site.
     """
-    schemas = _schemas(place)
+    schemas = _schemas(site)
     contents = {_file(topic): _head_first(schema) for topic, schema in schemas.items()} | {ASYNCAPI: _asyncapi(schemas)}
     return {name: _text(content) for name, content in contents.items()}
 
@@ -117,9 +117,9 @@ def _file(topic: Topic) -> str:
     return f"{topic.name}{part}.schema.json"
 
 
-def _schemas(place: Site) -> dict[Topic, Json]:
+def _schemas(site: Site) -> dict[Topic, Json]:
     described = {topic: _wire_schema(model) for topic, model in BODIES.items()}
-    described |= {topics.RAW: _raw_reading(place), topics.REJECTED: _dead_letter_headers()}
+    described |= {topics.RAW: _raw_reading(site), topics.REJECTED: _dead_letter_headers()}
     return {topic: described[topic] for topic in topics.ALL}
 
 
@@ -127,13 +127,13 @@ def _wire_schema(model: type[Message]) -> Json:
     return model.model_json_schema(mode="serialization", schema_generator=_WireSchema)
 
 
-def _raw_reading(place: Site) -> Json:
+def _raw_reading(site: Site) -> Json:
     cells = {
         column: {
             "type": ["string", "number", "null"],
-            "description": f"Becomes ``{field}`` of the clean reading: {_held(place, field)}.{_limits(place, field)}",
+            "description": f"Becomes ``{field}`` of the clean reading: {_held(site, field)}.{_limits(site, field)}",
         }
-        for column, field in place.columns.items()
+        for column, field in site.columns.items()
     }
     return {
         "title": "RawReading",
@@ -144,34 +144,34 @@ def _raw_reading(place: Site) -> Json:
         ),
         "type": "object",
         "properties": {
-            "site": {"const": place.name, "description": "Name of the site, also the key of the record."},
-            **{name: {"type": "string", "description": "The date."} for name in place.time_columns[:-1]},
-            place.time_column: {
-                "type": ["string", "number"] if place.time_format in EPOCHS else "string",
+            "site": {"const": site.name, "description": "Name of the site, also the key of the record."},
+            **{name: {"type": "string", "description": "The date."} for name in site.time_columns[:-1]},
+            site.time_column: {
+                "type": ["string", "number"] if site.time_format in EPOCHS else "string",
                 "description": (
-                    f"When it was measured, on the grid of {place.step_minutes} minutes: {forms_of(place)}; in "
-                    f"{place.time_zone} where it has no offset."
+                    f"When it was measured, on the grid of {site.step_minutes} minutes: {forms_of(site)}; in "
+                    f"{site.time_zone} where it has no offset."
                 ),
             },
             **cells,
         },
-        "required": ["site", *place.time_columns],
+        "required": ["site", *site.time_columns],
     }
 
 
-def _held(place: Site, field: str) -> str:
+def _held(site: Site, field: str) -> str:
     """Return what the column of a field holds."""
-    measure = place.measure(field)
+    measure = site.measure(field)
     if measure == POWER_KW:
         return "a number, or its text"
     unit = measure.unit if measure.kind == "power" else measure.unit.removesuffix("h") + "h"
     return f"{measure.kind} in {unit}, a number or its text"
 
 
-def _limits(place: Site, field: str) -> str:
-    if field not in place.limits:
+def _limits(site: Site, field: str) -> str:
+    if field not in site.limits:
         return ""
-    low, high = place.limits[field]
+    low, high = site.limits[field]
     return f" Beyond {low:g} to {high:g} it is an outlier."
 
 

@@ -57,7 +57,7 @@ class Snapshot:
     drift
         Every finding of the monitor as it was told last.
     sent, accepted, rejected, merged
-        The books so far; ``merged`` is None before the ingestor has been asked.
+        The accounting so far; ``merged`` is None before the ingestor has been asked.
     readings_per_s, forecasts_per_s
         Over the last few seconds.
     waiting
@@ -327,8 +327,8 @@ def _drift(events: Sequence[DriftEvent]) -> list[Text]:
 
 def _readings(snapshot: Snapshot) -> list[Text]:
     refused = (f"rejected {snapshot.rejected:,}", "bright_yellow" if snapshot.rejected else "")
-    books = Text(f"sent {snapshot.sent:,}"), Text(f"accepted {snapshot.accepted:,}")
-    return [*books, Text.assemble(refused, f"  merged {_number(snapshot.merged)}")]
+    counts = Text(f"sent {snapshot.sent:,}"), Text(f"accepted {snapshot.accepted:,}")
+    return [*counts, Text.assemble(refused, f"  merged {_number(snapshot.merged)}")]
 
 
 def _footer(snapshot: Snapshot) -> Part:

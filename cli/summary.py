@@ -57,11 +57,11 @@ def balanced(result: dict[str, Any]) -> bool:
 
 
 def show_summary(result: dict[str, Any], audit: Audit, console: Console) -> None:
-    """Print the books and the scores a zone."""
+    """Print the accounting and the scores a zone."""
     others = " + by others {others_sent:,}" if result["others_sent"] else ""
-    books = "sent {readings_sent:,}" + others + " = accepted {accepted:,} + rejected {rejected:,} + merged {merged:,}"
-    verdict = "" if balanced(result) else "  THE BOOKS DO NOT BALANCE"
-    console.print(f"{result['data']}: {books.format(**result)}{verdict}", soft_wrap=True, highlight=False)
+    counts = "sent {readings_sent:,}" + others + " = accepted {accepted:,} + rejected {rejected:,} + merged {merged:,}"
+    verdict = "" if balanced(result) else "  THE COUNTS DO NOT BALANCE"
+    console.print(f"{result['data']}: {counts.format(**result)}{verdict}", soft_wrap=True, highlight=False)
     answers = (
         "forecasts {forecasts:,}  missing {missing_forecasts}  repeated {duplicate_forecasts}  in {wall_s} s, "
         "of which the replay waited {waited_s} s for consumers"

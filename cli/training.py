@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from backtest.run import books_of
+from backtest.run import account_for
 from cli.outputs import whole
 from cli.printing import waiting
 from cli.provision import require_loads, steps_shown, year_for, zones_for
@@ -112,7 +112,7 @@ def run_train_prior(options: TrainOptions, file: Path, settings: Settings, conso
     try:
         with steps_shown(console) as progress:
             if not options.accept_refused:
-                books_of(year, zones[0], end, progress).require_few_refused(year.label)
+                account_for(year, zones[0], end, progress).require_few_refused(year.label)
             prior = train_prior(year, end, zones, progress)
     except DataError as error:
         raise Refused(str(error)) from None
@@ -144,7 +144,7 @@ def run_train(options: TrainOptions, settings: Settings, console: Console) -> di
     try:
         with _alone(settings, console), steps_shown(console) as progress:
             if not options.accept_refused:
-                books_of(year, settings.zones[0], end, progress).require_few_refused(year.label)
+                account_for(year, settings.zones[0], end, progress).require_few_refused(year.label)
             report = train(year, end, settings.zones, registry, progress, if_missing=options.if_missing)
     except TooFewReadingsError as error:
         raise Refused(f"{error}; {NO_MODEL_NEEDED}") from None

@@ -11,7 +11,7 @@ import structlog
 
 from services.forecaster.helper import Helper, HelperDiedError
 from services.forecaster.issuing import ZoneModels
-from services.forecaster.registered import DEMAND, FILE, REFUSAL, WEATHER, Question, Reply
+from services.forecaster.registered import FILE, REFUSAL, WEATHER_DEMAND, ZONE_DEMAND, Question, Reply
 from services.forecaster.state import digest_of
 from shared.contracts.messages import ModelNames
 from shared.forecasting.model import ZoneDemand
@@ -54,11 +54,11 @@ def pairs_of(site: Site, versions: Mapping[str, str]) -> dict[int, Pair]:
     """Return the models of each zone of a site whose versions are known; a weather model only where it has weather."""
     pairs = {}
     for zone in site.zones:
-        names = {kind: f"{kind}-{site.name}-{zone}" for kind in (DEMAND, WEATHER)}
+        names = {kind: f"{kind}-{site.name}-{zone}" for kind in (ZONE_DEMAND, WEATHER_DEMAND)}
         labels = {kind: f"{name}/{versions[name]}" for kind, name in names.items() if name in versions}
-        if DEMAND in labels:
-            weather = labels.get(WEATHER) if site.weather else None
-            pairs[zone] = Pair(site.name, zone, ModelNames(demand=labels[DEMAND], weather=weather))
+        if ZONE_DEMAND in labels:
+            weather = labels.get(WEATHER_DEMAND) if site.weather else None
+            pairs[zone] = Pair(site.name, zone, ModelNames(demand=labels[ZONE_DEMAND], weather=weather))
     return pairs
 
 

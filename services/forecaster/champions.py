@@ -11,7 +11,7 @@ import structlog
 from services.forecaster.asking import pairs_of
 from services.forecaster.changes import Changes
 from services.forecaster.issuing import ZoneModels
-from services.forecaster.registered import DEMAND
+from services.forecaster.registered import ZONE_DEMAND
 from shared.runtime.clock import monotonic_s
 from shared.runtime.registry import RegistryError
 
@@ -152,7 +152,7 @@ class Champions:
     def _is_settled(self, running: ZoneModels, pair: Pair | None, told: Mapping[str, str]) -> bool:
         if pair is None:
             return False
-        if f"{DEMAND}-{pair.site}-{pair.zone}" in told and set(pair.labels) <= set(running.labels):
+        if f"{ZONE_DEMAND}-{pair.site}-{pair.zone}" in told and set(pair.labels) <= set(running.labels):
             return True  # the topic wants what runs: the registry need not be asked
         held, offered = self._held.get(pair), self._offers.get(pair.site, {}).get(pair.zone)
         is_answered = held is not None and held in {running.origin, *self._refused.get(pair.site, ())}
@@ -316,7 +316,7 @@ class Champions:
 
     def _is_told(self, site: str) -> bool:
         told = self._told(site)
-        return all(f"{DEMAND}-{site}-{zone}" in told for zone in self._sites[site].zones)
+        return all(f"{ZONE_DEMAND}-{site}-{zone}" in told for zone in self._sites[site].zones)
 
     async def _offer(self, name: str) -> dict[str, str]:
         """Fetch what the zones of a running site are to run, and offer what they do not run; raises ``RegistryError``.
@@ -377,7 +377,7 @@ class Champions:
             if zone not in known:
                 if self._failed is not None and not self._listed:
                     return self._failed
-                name = f"{DEMAND}-{site}-{zone}"
+                name = f"{ZONE_DEMAND}-{site}-{zone}"
                 wanted = " and ".join(self._settings.model_tags)
                 what = f"version of {name} with {wanted}" if wanted else f"champion of {name}"
                 return f"no {what} is registered: run `tetouan train`"

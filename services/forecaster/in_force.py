@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.forecaster.registered import DEMAND, WEATHER
+from services.forecaster.registered import WEATHER_DEMAND, ZONE_DEMAND
 from shared.contracts.messages import ModelEvent, ModelNames
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class InForce:
 
 def events_of(site: str, found: InForce) -> list[ModelEvent]:
     """Return the messages that say it: one for the demand model, and one for the weather model if there is one."""
-    names = {DEMAND: found.names.demand, WEATHER: found.names.weather}
+    names = {ZONE_DEMAND: found.names.demand, WEATHER_DEMAND: found.names.weather}
     return [
         ModelEvent(
             site=site,
@@ -41,10 +41,10 @@ def events_of(site: str, found: InForce) -> list[ModelEvent]:
             change="in_force",
             origin=found.origin,
             reason=BEGUN if label else f"{BEGUN} from the readings alone: there was no champion",
-            evidence={DIGEST: found.digest} if kind == DEMAND and label else {},
+            evidence={DIGEST: found.digest} if kind == ZONE_DEMAND and label else {},
         )
         for kind, label in names.items()
-        if label or kind == DEMAND
+        if label or kind == ZONE_DEMAND
     ]
 
 
@@ -56,7 +56,7 @@ class Written:
 
     def add(self, event: ModelEvent) -> None:
         """Take a message; of what is said twice of one origin the last holds."""
-        kind = WEATHER if event.model.startswith(f"{WEATHER}-") else DEMAND
+        kind = WEATHER_DEMAND if event.model.startswith(f"{WEATHER_DEMAND}-") else ZONE_DEMAND
         self._events.setdefault(event.site, {}).setdefault((event.origin, event.zone), {})[kind] = event
 
     def any_of(self, sites: Iterable[str]) -> bool:
@@ -74,8 +74,8 @@ class Written:
     def _said(self, site: str) -> list[InForce]:
         found = []
         for (origin, zone), events in sorted(self._events[site].items()):
-            if (demand := events.get(DEMAND)) is not None:
+            if (demand := events.get(ZONE_DEMAND)) is not None:
                 labels = {kind: f"{event.model}/{event.version}" for kind, event in events.items() if event.version}
-                names = ModelNames(demand=labels.get(DEMAND), weather=labels.get(WEATHER))
+                names = ModelNames(demand=labels.get(ZONE_DEMAND), weather=labels.get(WEATHER_DEMAND))
                 found.append(InForce(zone, origin, names, str(demand.evidence.get(DIGEST) or "")))
         return found

@@ -25,9 +25,9 @@ from shared.runtime.registry import Registry, RegistryError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["DEMAND", "FILE", "REFUSAL", "WEATHER", "Question", "Reply", "answer", "main"]
+__all__ = ["FILE", "REFUSAL", "WEATHER_DEMAND", "ZONE_DEMAND", "Question", "Reply", "answer", "main"]
 
-DEMAND, WEATHER = "zone-demand", "weather-demand"
+ZONE_DEMAND, WEATHER_DEMAND = "zone-demand", "weather-demand"
 FILE, REFUSAL = "state.npz", "refusal.txt"
 AT_ONCE = 4  # files that are fetched beside each other
 
@@ -77,7 +77,7 @@ def answer(question: Question, registry: Registry) -> Reply:
             put.result()
         return Reply()
     versions: dict[str, str] = {}
-    for kind in (DEMAND, WEATHER):
+    for kind in (ZONE_DEMAND, WEATHER_DEMAND):
         prefix = f"{kind}-"
         versions |= registry.newest(prefix, question.tags) if question.tags else registry.champions(prefix)
     return Reply(versions=versions)

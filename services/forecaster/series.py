@@ -68,11 +68,11 @@ class _ZoneMetrics:
 
     def count(self, issue: Issue) -> None:
         answers = issue.forecast.answers
-        level = answers[0].rung
+        level = answers[0].level
         if level not in self._by_level:
             self._by_level[level] = self._forecasts.labels(*self._labels, level)
         self._by_level[level].inc()
-        if any(answer.rung != "adapted" for answer in answers):
+        if any(answer.level != "adapted" for answer in answers):
             self._lower_levels.inc()
 
     def show(self, issue: Issue) -> None:

@@ -54,7 +54,7 @@ Reason = Literal[
     "key_is_not_the_site",
 ]
 
-MAX_RECORD_BYTES = 64 * 1024
+MAX_READING_BYTES = 64 * 1024
 MAX_NESTING = 16
 MAX_EXCERPT = 64  # characters of what came that a message repeats
 MAX_NAMES = 8  # of sites that a message lists
@@ -147,8 +147,8 @@ def _known_names(times: tuple[str, ...], columns: tuple[str, ...], ignore: tuple
 
 
 def _decode(raw: bytes) -> dict[str, Any]:
-    if len(raw) > MAX_RECORD_BYTES:
-        said = f"{len(raw)} bytes, at most {MAX_RECORD_BYTES} are read: send one reading a record"
+    if len(raw) > MAX_READING_BYTES:
+        said = f"{len(raw)} bytes, at most {MAX_READING_BYTES} are read: send one reading a record"
         raise _Refusal("too_large", None, said)
     try:
         text = raw.decode().removeprefix(BYTE_ORDER_MARK)

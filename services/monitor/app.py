@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from services.monitor.decoding import read_forecast
 from services.monitor.metrics import MonitorMetrics
-from services.monitor.reports.desk import ReportDesk
 from services.monitor.reports.metrics import ReportMetrics
 from services.monitor.reports.page import report_routes
+from services.monitor.reports.scheduler import ReportScheduler
 from services.monitor.sites import SitesScores, named
 from services.monitor.verification import DrawnScores, Repeats, ScoredHour, messages_of
 from shared.contracts import topics
@@ -52,7 +52,7 @@ class Shared:
     report_every_hours: int
     metrics: MonitorMetrics
     letters: DeadLetters
-    desk: ReportDesk
+    scheduler: ReportScheduler
     unknown: UnknownSites
 
     @classmethod
@@ -66,7 +66,7 @@ class Shared:
             settings.report_every_hours,
             MonitorMetrics(registry),
             DeadLetters(registry),
-            ReportDesk(settings, ReportMetrics(registry)),
+            ReportScheduler(settings, ReportMetrics(registry)),
             UnknownSites(registry, health),
         )
 
@@ -83,7 +83,7 @@ def build(settings: MonitorSettings) -> Service:
         health,
         restores=CONSUMES,
         publishes=(topics.SCORES, topics.DRIFT, topics.REJECTED),
-        companions=(shared.desk.run,),
+        companions=(shared.scheduler.run,),
         routes=report_routes(settings.reports_dir, settings.report_every_hours),
     )
 
@@ -119,7 +119,7 @@ class MonitorCore:
         """Show nothing more of the sites."""
         for site in self._scored.begun.values():
             if self._shared.metrics.forget(site):
-                self._shared.desk.forget(site.site.name)
+                self._shared.scheduler.forget(site.site.name)
 
     def restore(self, records: Sequence[Record]) -> None:
         """Score what was scored before: windows, detectors and the calendar of the reports go on where they were."""
@@ -154,7 +154,7 @@ class MonitorCore:
             self._shared.metrics.count_repeats(site, repeats)
         for finding, due in found:
             if isinstance(finding, ScoredHour):
-                self._shared.desk.on_hour(finding, due, site.zones[finding.zone].recent)
+                self._shared.scheduler.on_hour(finding, due, site.zones[finding.zone].recent)
         return [finding for finding, _ in found]
 
     def _publish(self, message: DrawnScores | DriftEvent) -> Outgoing:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from services.monitor.reports.order import Calendar
+from services.monitor.reports.request import ReportSchedule
 from services.monitor.verification import ScoredHour, SiteScores, weather_of
 from shared.contracts.messages import CleanReading
 from shared.forecasting.state import refuse_misfit
@@ -47,7 +47,7 @@ class SitesScores:
     patience
         How far readings may run ahead of the forecasts in event time.
     report_every_hours
-        See `Calendar`.
+        See `ReportSchedule`.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class SitesScores:
     def __init__(self, sites: Mapping[str, Site], patience: timedelta, report_every_hours: int) -> None:
         self._sites = sites
         self._patience = patience
-        self._calendar = Calendar(report_every_hours)
+        self._schedule = ReportSchedule(report_every_hours)
         self._unserved = Unserved()
         self._changes: Counter[str] = Counter()
         self.begun: dict[str, SiteScores] = {}
@@ -87,7 +87,7 @@ class SitesScores:
         if not isinstance(finding, ScoredHour):
             return []
         recent = site.zones[finding.zone].recent
-        return self._calendar.due(finding, recent.grid.step_of(finding.time), recent)
+        return self._schedule.due(finding, recent.grid.step_of(finding.time), recent)
 
     def parts(self) -> dict[str, int]:
         """Return the parts of the state, each site and what is known of others, and how often each has changed."""
@@ -98,7 +98,7 @@ class SitesScores:
         return self._unserved.state() if part == UNSERVED else self._state_of(self.begun[part])
 
     def _state_of(self, site: SiteScores) -> State:
-        made_s = self._calendar.made_s(site.site.name, site.site.zones)
+        made_s = self._schedule.made_s(site.site.name, site.site.zones)
         return {_TABLE: np.array(_described(site.site)), "reports.made_s": made_s, **site.state()}
 
     def resume(self, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
@@ -113,20 +113,20 @@ class SitesScores:
             raise OutdatedError(f"there were messages of {passed_over} before the table of sites had it")
         begun = {name: self._resumed(self._sites[name], state) for name, state in parts.items() if name in self._sites}
         for name, site in begun.items():
-            self._calendar.resume(parts[name]["reports.made_s"], name, site.site.zones)
+            self._schedule.resume(parts[name]["reports.made_s"], name, site.site.zones)
         self.begun, self._unserved = begun, unserved
         self._changes.clear()
 
-    def _resumed(self, place: Site, state: Mapping[str, NDArray[Any]]) -> SiteScores:
-        held, now = state.get(_TABLE), _described(place)
+    def _resumed(self, chosen: Site, state: Mapping[str, NDArray[Any]]) -> SiteScores:
+        held, now = state.get(_TABLE), _described(chosen)
         if held is None or str(held) != now:
-            raise OutdatedError(f"{place.name}: {_TABLE} is {held}, by the table of sites it is {now}")
-        site = SiteScores(place, patience=self._patience)
+            raise OutdatedError(f"{chosen.name}: {_TABLE} is {held}, by the table of sites it is {now}")
+        site = SiteScores(chosen, patience=self._patience)
         try:
             refuse_misfit(state, self._state_of(site))
             site.resume(state)
         except ValueError as error:
-            raise ValueError(f"{place.name}: {error}") from error
+            raise ValueError(f"{chosen.name}: {error}") from error
         return site
 
 

@@ -23,7 +23,7 @@ from shared.data.numbers import is_number
 from shared.data.table import joined
 from shared.data.times import is_clock, is_date, read_times
 from shared.sites.country import in_its_country
-from shared.sites.site import EPOCHS, POWER_KW, STEPS_MINUTES, WEATHER, Measure, Site, Unit, load_field
+from shared.sites.site import EPOCHS, POWER_KW, STEPS_MINUTES, WEATHER_FIELDS, Measure, Site, Unit, load_field
 from shared.sites.table import BUILT_IN, known_sites
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def measured(guess: Guess, rows: pd.DataFrame, hints: Hints) -> Guess:
     site = guess.site
     measures, said = {}, []
     for column, field in site.columns.items():
-        if field in WEATHER:
+        if field in WEATHER_FIELDS:
             continue
         measure, why = _measure(column, rows[column], site, hints)
         if measure != POWER_KW:
@@ -127,7 +127,9 @@ def measured(guess: Guess, rows: pd.DataFrame, hints: Hints) -> Guess:
         ((measure, why),) = set(said)
         lines = [f"the loads are {_phrase(measure)}{why} (--unit, --kind)"]
     else:
-        named = zip((column for column, field in site.columns.items() if field not in WEATHER), said, strict=True)
+        named = zip(
+            (column for column, field in site.columns.items() if field not in WEATHER_FIELDS), said, strict=True
+        )
         lines = [f"{column!r} is {_phrase(measure)}{why} (--unit, --kind)" for column, (measure, why) in named]
     return replace(guess, site=site.model_copy(update={"measures": measures}), assumed=(*guess.assumed, *lines))
 
@@ -270,7 +272,9 @@ def _loads(sample: _Sample, time_column: str) -> tuple[list[str], dict[str, str]
 def _weather_names() -> dict[str, str]:
     """Return the names under which weather is surely known, with their fields."""
     published = known_sites()[BUILT_IN].columns
-    return {field: field for field in WEATHER} | {name: field for name, field in published.items() if field in WEATHER}
+    return {field: field for field in WEATHER_FIELDS} | {
+        name: field for name, field in published.items() if field in WEATHER_FIELDS
+    }
 
 
 def _filled(sample: _Sample, column: str) -> bool:
@@ -389,11 +393,11 @@ def _said(site: Site, hints: Hints, ignored: Mapping[str, str], how: str) -> Ite
     columns = " and ".join(map(repr, site.time_columns))
     yield f"times are in {columns}, {how} (--time-column, --day-first, --time-zone)"
     yield f"a reading comes every {site.step_minutes} minutes (--step)"
-    loads = [column for column, field in site.columns.items() if field not in WEATHER]
+    loads = [column for column, field in site.columns.items() if field not in WEATHER_FIELDS]
     named = ", ".join(f"zone {zone} {column!r}" for zone, column in enumerate(loads[:SHOWN], 1))
     more = f" and {len(loads) - SHOWN} more" if len(loads) > SHOWN else ""
     yield f"loads: {named}{more} (--column)"
-    weather = [column for column, field in site.columns.items() if field in WEATHER]
+    weather = [column for column, field in site.columns.items() if field in WEATHER_FIELDS]
     if weather:
         yield f"weather: {_listed(weather)}"
     if ignored:

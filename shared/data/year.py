@@ -22,8 +22,8 @@ from shared.data.reading import read_table
 from shared.data.summer_time import require_no_summer_time
 from shared.data.synthetic import YEAR, synthetic_csv
 from shared.data.table import fits, of_site, present, times, told_apart
-from shared.sites.site import WEATHER, load_field
-from shared.sites.table import BUILT_IN, known_sites, site
+from shared.sites.site import WEATHER_FIELDS, load_field
+from shared.sites.table import BUILT_IN, known_sites
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -137,7 +137,7 @@ class Year:
         columns = {
             column: field
             for column, field in self.site.columns.items()
-            if field == load_field(zone) or field in WEATHER
+            if field == load_field(zone) or field in WEATHER_FIELDS
         }
         rows = self.rows[[column for column in self.rows.columns if column in {self.site.time_column, *columns}]]
         return replace(self, site=present(self.site, rows), rows=rows)
@@ -221,7 +221,7 @@ def find_year(
     data: str | None,
     cache_dir: Path,
     *,
-    place: Site | None = None,
+    site: Site | None = None,
     url: str = PUBLISHED_URL,
     progress: Progress | None = None,
     told: Share | None = None,
@@ -236,7 +236,7 @@ def find_year(
         the synthetic year, which says in its ``reason`` why.
     cache_dir
         Where a download is kept.
-    place
+    site
         Whose year it is; the built-in site where none is given.
     url
         Where the published zip or CSV is downloaded from.
@@ -252,39 +252,39 @@ def find_year(
     DataError
         The data that was asked for, cached or downloaded cannot be used; or none was, and the site publishes none.
     """
-    place = place or site(BUILT_IN)
+    site = site or known_sites()[BUILT_IN]
     if data is not None and data != SYNTHETIC:
-        return _of_file(place, Path(data).expanduser(), told or _untold, hints)
-    _check_published(place)
+        return _of_file(site, Path(data).expanduser(), told or _untold, hints)
+    _check_published(site)
     if data is not None:
-        return _synthetic(place, reason=None)
+        return _synthetic(site, reason=None)
     cached = cache_dir / CACHED_NAME
     if cached.exists():
-        return _of_cache(place, cached, told or _untold)
+        return _of_cache(site, cached, told or _untold)
     try:
         table = download(url, cached, progress or _untold)
     except UnreachableError as error:
         reason = f"the published year could not be downloaded ({error}); give a file with --data"
-        return _synthetic(place, reason=reason)
-    return _of_table(place, _read(lambda: io.BytesIO(table), str(cached), told or _untold), str(cached), "")
+        return _synthetic(site, reason=reason)
+    return _of_table(site, _read(lambda: io.BytesIO(table), str(cached), told or _untold), str(cached), "")
 
 
-def _check_published(place: Site) -> None:
+def _check_published(site: Site) -> None:
     """Raise where the published year, and the synthetic one in its likeness, are not the table of the site."""
     published = known_sites()[BUILT_IN]
-    if any(getattr(place, name) != getattr(published, name) for name in TABLE):
-        raise DataError(f"no year of {place.name} is published: give its readings, a CSV file, with --data")
+    if any(getattr(site, name) != getattr(published, name) for name in TABLE):
+        raise DataError(f"no year of {site.name} is published: give its readings, a CSV file, with --data")
 
 
-def _of_file(place: Site, path: Path, told: Share, hints: Hints) -> Year:
+def _of_file(site: Site, path: Path, told: Share, hints: Hints) -> Year:
     if path.is_dir():
         raise DataError(f"{path}: is a folder: give the CSV file in it")
     name, label = str(path), f"file {path.name}"
     said = {name for name in (hints.time_column, *hints.columns) if name is not None}
-    table = _read(lambda: path.open("rb"), name, told, hints.separator, _known_names(place) | said)
-    if hints.guess and (hints.of_a_site or not fits(table.rows, place)):
+    table = _read(lambda: path.open("rb"), name, told, hints.separator, _known_names(site) | said)
+    if hints.guess and (hints.of_a_site or not fits(table.rows, site)):
         return _guessed(table, name, label, hints)
-    return _of_table(place, table, name, label, hints.decimal)
+    return _of_table(site, table, name, label, hints.decimal)
 
 
 def _guessed(table: Table, name: str, label: str, hints: Hints) -> Year:
@@ -297,40 +297,40 @@ def _guessed(table: Table, name: str, label: str, hints: Hints) -> Year:
     return replace(year, assumed=guess.assumed, decimal=hints.decimal)
 
 
-def _of_cache(place: Site, cached: Path, told: Share) -> Year:
+def _of_cache(site: Site, cached: Path, told: Share) -> Year:
     table = _read(lambda: cached.open("rb"), str(cached), told)
     if not is_published(table.sha256):
         raise DataError(f"{cached}: the cached year has been changed: delete it, and it is downloaded anew")
-    return _of_table(place, table, str(cached), "")
+    return _of_table(site, table, str(cached), "")
 
 
-def _of_table(place: Site, table: Table, name: str, label: str, decimal: Mark | None = None) -> Year:
-    rows = of_site(table, place, name, decimal)
+def _of_table(site: Site, table: Table, name: str, label: str, decimal: Mark | None = None) -> Year:
+    rows = of_site(table, site, name, decimal)
     published = is_published(table.sha256)
     source: Source = "uci" if published else "file"
-    year = _year(place, rows, name, table.sha256, source, "UCI Tetouan 2017" if published else label)
+    year = _year(site, rows, name, table.sha256, source, "UCI Tetouan 2017" if published else label)
     return replace(year, decimal=decimal)
 
 
-def _known_names(place: Site) -> set[str]:
-    return {*place.time_columns, *place.columns, *place.ignore}
+def _known_names(site: Site) -> set[str]:
+    return {*site.time_columns, *site.columns, *site.ignore}
 
 
-def _synthetic(place: Site, reason: str | None) -> Year:
+def _synthetic(site: Site, reason: str | None) -> Year:
     label = f"SYNTHETIC year {YEAR}"
-    table = read_table(lambda: io.BytesIO(synthetic_csv(place)), label)
-    year = _year(place, of_site(table, place, label), label, table.sha256, "synthetic", label)
+    table = read_table(lambda: io.BytesIO(synthetic_csv(site)), label)
+    year = _year(site, of_site(table, site, label), label, table.sha256, "synthetic", label)
     return replace(year, reason=reason)
 
 
-def _year(place: Site, rows: pd.DataFrame, name: str, sha256: str, source: Source, label: str) -> Year:
-    stamps = times(rows, place, name)
-    rows, known = told_apart(rows, place, stamps), stamps.times
+def _year(site: Site, rows: pd.DataFrame, name: str, sha256: str, source: Source, label: str) -> Year:
+    stamps = times(rows, site, name)
+    rows, known = told_apart(rows, site, stamps), stamps.times
     if known.hasnans or not known.is_monotonic_increasing:
         # a row without a time stays behind the one before it
         order = known.to_series().ffill().bfill().argsort(kind="stable").to_numpy()
         rows, known = rows.iloc[order], known[order]
-    return Year(present(place, rows), rows, known, sha256, source, label)
+    return Year(present(site, rows), rows, known, sha256, source, label)
 
 
 def _read(opened: Open, name: str, told: Share, separator: str | None = None, known: Collection[str] = ()) -> Table:

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from shared.contracts.messages import LARGEST_KW
 from shared.forecasting import company, reading
-from shared.forecasting.history import LOAD
-from shared.forecasting.history import WEATHER as WEATHER_SERIES
+from shared.forecasting.history import ESTIMATE, LOAD
 from shared.forecasting.ladder import ADAPTED, ANALOGUE, CLIMATOLOGY, FROZEN, WEATHER
 from shared.forecasting.levels import Levels
 from shared.forecasting.weather_ahead import WeatherAhead
@@ -96,7 +95,7 @@ class DemandFold:
         load_kw = np.where(zone.history.good(block), zone.history.series[LOAD, block], np.nan)
         issued_kw = zone.intervals.issued_for(slots)[:, ADAPTED]
         zone.combination.learn(slots, issued_kw, zone.history.day_before_kw(block), load_kw)
-        told_kw = {WEATHER: zone.history.series[WEATHER_SERIES, block], CLIMATOLOGY: zone.outlook.usual_kw}
+        told_kw = {WEATHER: zone.history.series[ESTIMATE, block], CLIMATOLOGY: zone.outlook.usual_kw}
         unit_kw = zone.resolution.unit_kw
         zone.ladder.learn(zone.intervals.learn(zone.history.today, int(slots[0]), load_kw, told_kw, unit_kw))
 

@@ -21,10 +21,10 @@ __all__ = [
     "DAYS_AHEAD",
     "DAYS_BACK",
     "DEVIATION",
+    "ESTIMATE",
     "LATE_MEAN",
     "LOAD",
     "MEAN",
-    "WEATHER",
     "History",
     "window_steps",
 ]
@@ -35,7 +35,7 @@ Steps = NDArray[np.int64]
 DAYS_BACK = 15  # a row of the day before looks back a fortnight
 DAYS_AHEAD = 2  # the late mean is known two days ahead
 
-LOAD, MEAN, LATE_MEAN, BLEND, DEVIATION, WEATHER = range(6)
+LOAD, MEAN, LATE_MEAN, BLEND, DEVIATION, ESTIMATE = range(6)
 _WEEK = 7
 
 
@@ -58,7 +58,7 @@ class History:
     - ``LATE_MEAN``: the same without the last of them, known up to two days ahead;
     - ``BLEND``: shares of same time yesterday, same time last week, and ``MEAN``: the shape of the day to come;
     - ``DEVIATION``: the sum of all deviations from ``MEAN`` so far: the difference of two is a sum between them;
-    - ``WEATHER``: what weather and calendar alone say, known up to a day ahead, NaN where there is none.
+    - ``ESTIMATE``: what weather and calendar alone say, known up to a day ahead, NaN where there is none.
 
     In the first week the days that there are stand in for the seven; when it is over, it stands in for those before it.
 
@@ -83,7 +83,7 @@ class History:
         self._week = -self.grid.day * np.arange(_WEEK - 1, -1, -1)[:, None]
         self.look_up_clock()
         self.series = np.zeros((6, steps))
-        self.series[WEATHER] = np.nan
+        self.series[ESTIMATE] = np.nan
         self.filled = np.ones(steps, dtype=np.bool_)
         self.out = np.zeros(steps, dtype=np.bool_)
 
@@ -127,8 +127,8 @@ class History:
         day = self.grid.day
         self.today += 1
         self.series[:, :-day] = self.series[:, day:]
-        self.series[:WEATHER, -day:] = 0.0
-        self.series[WEATHER, -day:] = np.nan
+        self.series[:ESTIMATE, -day:] = 0.0
+        self.series[ESTIMATE, -day:] = np.nan
         past = slice(DAYS_BACK * day)  # begun anew, that no sum grows for ever
         self.series[DEVIATION, past] = np.add.accumulate(self.series[LOAD, past] - self.series[MEAN, past])
         self.filled[:-day] = self.filled[day:]
@@ -226,11 +226,11 @@ class History:
     def foresee(self, step: int, weather_kw: float, count: int = 1) -> None:
         """Note what weather and calendar say of the time a day after the step, and of as many from there on."""
         tomorrow = self.index(step) + self.grid.day
-        self.series[WEATHER, tomorrow : tomorrow + count] = weather_kw
+        self.series[ESTIMATE, tomorrow : tomorrow + count] = weather_kw
 
     def foreseen_kw(self, step: int) -> float:
         """Return what weather and calendar say of the time a day after the step, NaN where nothing."""
-        return float(self.series[WEATHER, self.index(step) + self.grid.day])
+        return float(self.series[ESTIMATE, self.index(step) + self.grid.day])
 
     def move(self, step: int, ratio: float, offset_kw: float, until: int) -> None:
         """Carry all before the step over to a new level of the load, ratio * load + offset.
@@ -239,7 +239,7 @@ class History:
         """
         before = self.index(step)
         # what was foreseen since then was corrected by what had come
-        for past in (self.series[LOAD, :before], self.series[WEATHER, : before + self.grid.day]):
+        for past in (self.series[LOAD, :before], self.series[ESTIMATE, : before + self.grid.day]):
             past[:] = ratio * past + offset_kw
         self._anchor_anew(self.index(until))
 

@@ -1,4 +1,4 @@
-"""How far off a forecast may be: intervals that calibrate themselves on past errors, for every rung on its own.
+"""How far off a forecast may be: intervals that calibrate themselves on past errors, for every fallback level.
 
 An adaptive form of split conformal prediction. The error of a lead, divided by the size to expect of it, is a
 nonconformity score; the interval is the forecast plus and minus the right quantile of the scores of the last eight
@@ -48,29 +48,29 @@ _SMALLEST = 1e-3  # unit of the zone's resolution: a scale of zero would make an
 
 @dataclass
 class Intervals:
-    """The errors of the last weeks, per rung and lead of the grid.
+    """The errors of the last weeks, per level and lead of the grid.
 
     A block is two hours of the day (UTC). ``issued_kw`` holds the forecasts of yesterday and today, NaN where there is
     none.
     """
 
     grid: Grid
-    rungs: int
+    levels: int
     leads: NDArray[np.int64]
     spread: Floats  # (horizon, leads), the interpolation over leads
     constants: IntervalConstants
-    issued_kw: NDArray[np.float32] = field(init=False)  # (two days of origins, rungs, leads)
-    scale_kw: Floats = field(init=False)  # (rungs, blocks, leads): usual size of the error
-    usual_error_kw: float = field(init=False, default=0.0)  # of the first rung's first lead, over all of the day
-    updates: NDArray[np.int64] = field(init=False)  # (rungs, blocks)
-    unrest: Floats = field(init=False)  # (rungs, leads): mean of the last errors, as shares of their usual sizes
-    restless: NDArray[np.float16] = field(init=False)  # (a day of blocks and one, rungs, leads), a ring
-    scores: NDArray[np.float16] = field(init=False)  # (rungs, leads, window), a ring
-    scored: NDArray[np.int64] = field(init=False)  # (rungs,)
-    quantile: Floats = field(init=False)  # (rungs, leads, coverages)
+    issued_kw: NDArray[np.float32] = field(init=False)  # (two days of origins, levels, leads)
+    scale_kw: Floats = field(init=False)  # (levels, blocks, leads): usual size of the error
+    usual_error_kw: float = field(init=False, default=0.0)  # of the first level's first lead, over all of the day
+    updates: NDArray[np.int64] = field(init=False)  # (levels, blocks)
+    unrest: Floats = field(init=False)  # (levels, leads): mean of the last errors, as shares of their usual sizes
+    restless: NDArray[np.float16] = field(init=False)  # (a day of blocks and one, levels, leads), a ring
+    scores: NDArray[np.float16] = field(init=False)  # (levels, leads, window), a ring
+    scored: NDArray[np.int64] = field(init=False)  # (levels,)
+    quantile: Floats = field(init=False)  # (levels, leads, coverages)
 
     def __post_init__(self) -> None:
-        leads, day, rungs = len(self.leads), self.grid.day, self.rungs
+        leads, day, levels = len(self.leads), self.grid.day, self.levels
         self._block = self.grid.steps(BLOCK_MINUTES)[0]
         blocks = day // self._block
         self._fewest = -(-_FEWEST_ERRORS // self._block)
@@ -82,14 +82,14 @@ class Intervals:
         row = np.arange(2 * day) % day // self._block * len(self.spread)
         self._rows = sliding_window_view(row, len(self.spread))
         self._widths: dict[int, Floats] = {}
-        self.issued_kw = np.full((2 * day, rungs, leads), np.nan, dtype=np.float32)
-        self.scale_kw = np.zeros((rungs, blocks, leads))
-        self.updates = np.zeros((rungs, blocks), dtype=np.int64)
-        self.unrest = np.ones((rungs, leads))
-        self.restless = np.ones((blocks + 1, rungs, leads), dtype=np.float16)
-        self.scores = np.zeros((rungs, leads, self.constants.score_days * blocks), dtype=np.float16)
-        self.scored = np.zeros(rungs, dtype=np.int64)
-        self.quantile = np.full((rungs, leads, len(COVERAGES)), np.nan)
+        self.issued_kw = np.full((2 * day, levels, leads), np.nan, dtype=np.float32)
+        self.scale_kw = np.zeros((levels, blocks, leads))
+        self.updates = np.zeros((levels, blocks), dtype=np.int64)
+        self.unrest = np.ones((levels, leads))
+        self.restless = np.ones((blocks + 1, levels, leads), dtype=np.float16)
+        self.scores = np.zeros((levels, leads, self.constants.score_days * blocks), dtype=np.float16)
+        self.scored = np.zeros(levels, dtype=np.int64)
+        self.quantile = np.full((levels, leads, len(COVERAGES)), np.nan)
 
     def next_day(self) -> None:
         """Move on by a day."""
@@ -100,30 +100,30 @@ class Intervals:
     def since_midnight(self) -> dict[str, NDArray[Any]]:
         """Return what readings of today change of what is large, by name.
 
-        ``issued_kw`` is a view, from today on; ``scores`` are the last of each rung, as many as a day has,
-        (rungs, blocks, leads).
+        ``issued_kw`` is a view, from today on; ``scores`` are the last of each level, as many as a day has,
+        (levels, blocks, leads).
         """
-        rungs, newest = self._newest_scores()
-        return {"issued_kw": self.issued_kw[self.grid.day :], "scores": self.scores[rungs, :, newest]}
+        levels, newest = self._newest_scores()
+        return {"issued_kw": self.issued_kw[self.grid.day :], "scores": self.scores[levels, :, newest]}
 
     def resume_since_midnight(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `since_midnight` returned, once all else is taken over."""
-        rungs, newest = self._newest_scores()
+        levels, newest = self._newest_scores()
         self.issued_kw[self.grid.day :] = state["issued_kw"]
-        self.scores[rungs, :, newest] = state["scores"]
+        self.scores[levels, :, newest] = state["scores"]
 
     def _newest_scores(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return where the last scores stand in the ring: rungs, (rungs, 1), and places, (rungs, blocks)."""
+        """Return where the last scores stand in the ring: levels, (levels, 1), and places, (levels, blocks)."""
         back = np.arange(self.grid.day // self._block)
-        return np.arange(self.rungs)[:, None], (self.scored[:, None] - 1 - back) % self.scores.shape[2]
+        return np.arange(self.levels)[:, None], (self.scored[:, None] - 1 - back) % self.scores.shape[2]
 
-    def issue(self, slot: int, rung: int, forecast_kw: Floats) -> None:
-        """Remember what a rung forecasts, (origins, leads), from this step of the day on; NaN: nothing."""
+    def issue(self, slot: int, level: int, forecast_kw: Floats) -> None:
+        """Remember what a level forecasts, (origins, leads), from this step of the day on; NaN: nothing."""
         first = self.grid.day + slot
-        self.issued_kw[first : first + len(forecast_kw), rung] = forecast_kw
+        self.issued_kw[first : first + len(forecast_kw), level] = forecast_kw
 
     def issued_for(self, slots: NDArray[np.int64]) -> Floats:
-        """Return what was issued for these steps of the day, (steps, rungs, leads), NaN where nothing."""
+        """Return what was issued for these steps of the day, (steps, levels, leads), NaN where nothing."""
         origins = self.grid.day + slots[:, None] - self.leads
         issued_kw: Floats = self.issued_kw[origins, :, self._columns].swapaxes(1, 2).astype(np.float64)
         return issued_kw
@@ -147,19 +147,19 @@ class Intervals:
         load_kw
             The loads, (steps,), NaN where there was no good reading.
         told_kw
-            What the rungs that say the same at all leads had said of them, (steps,).
+            What the levels that say the same at all leads had said of them, (steps,).
         unit_kw
             That of the zone's resolution.
 
         Returns
         -------
-        The absolute errors at that step in kW, (rungs, leads), NaN for a rung without any, or not at every lead.
+        The absolute errors at that step in kW, (levels, leads), NaN for a level without any, or not at every lead.
         """
         self._widths.clear()
         block, sample, start = slot // self._block, today % self._block, today * self.grid.day + slot
         error = self.issued_for(slot + self._within)
-        for rung, kw in told_kw.items():
-            error[:, rung] = kw[:, None]
+        for level, kw in told_kw.items():
+            error[:, level] = kw[:, None]
         np.abs(error - load_kw[:, None, None], out=error)
         error += 0.0 * np.add.reduce(error, axis=2, keepdims=True)
         known = error[:, :, 0] == error[:, :, 0]  # NaN differs from itself
@@ -176,13 +176,13 @@ class Intervals:
         sampled: Floats = error[sample]
         return sampled
 
-    def _score(self, step: int, share: Floats, rungs: NDArray[np.intp]) -> None:
-        """Keep scores of these rungs: errors as shares of what was to be expected at their origins."""
+    def _score(self, step: int, share: Floats, levels: NDArray[np.intp]) -> None:
+        """Keep scores of these levels: errors as shares of what was to be expected at their origins."""
         over = (step - self.leads + 1) // self._block - 1  # the last block that was over at each origin
         expected = self.restless[over % len(self.restless), :, self._columns].T
-        newest = self.scored[rungs] % self.scores.shape[2]
-        self.scores[rungs, :, newest] = np.minimum(share[rungs] / expected[rungs], _LARGEST_SCORE)
-        self.scored[rungs] += 1
+        newest = self.scored[levels] % self.scores.shape[2]
+        self.scores[levels, :, newest] = np.minimum(share[levels] / expected[levels], _LARGEST_SCORE)
+        self.scored[levels] += 1
 
     def _feel(self, block: int, share: Floats, scored: NDArray[np.bool_]) -> None:
         """Note how restless the block was, and what that means for the origins after it."""
@@ -190,7 +190,7 @@ class Intervals:
         self.restless[block % len(self.restless)] = self._factor()
 
     def _factor(self) -> Floats:
-        """Return by how much errors are larger than usual after days like the last one, (rungs, leads)."""
+        """Return by how much errors are larger than usual after days like the last one, (levels, leads)."""
         constants = self.constants
         unrest = np.minimum(np.maximum(self.unrest, constants.unrest_lowest), constants.unrest_highest)
         factor: Floats = unrest**constants.unrest_power
@@ -199,38 +199,38 @@ class Intervals:
     def refresh(self, today: int) -> None:
         """Take the quantiles anew: the smallest score that at least such a share of n + 1 scores do not exceed.
 
-        The first rung, which answers nearly always, has its turn every day, the others one after the other.
+        The first level, which answers nearly always, has its turn every day, the others one after the other.
         """
         self.usual_error_kw = float(self.scale_kw[0, :, 0].mean())
-        turns = {0, 1 + today % (self.rungs - 1)}
-        for rung in range(self.rungs):
-            if rung in turns or not self.calibrated(rung):
-                self._refresh(rung)
+        turns = {0, 1 + today % (self.levels - 1)}
+        for level in range(self.levels):
+            if level in turns or not self.calibrated(level):
+                self._refresh(level)
 
-    def _refresh(self, rung: int) -> None:
-        known = min(int(self.scored[rung]), self.scores.shape[2])
+    def _refresh(self, level: int) -> None:
+        known = min(int(self.scored[level]), self.scores.shape[2])
         if known < _FEWEST_SCORES:
             return
         ranks = [ceil(coverage * (known + 1)) - 1 for coverage in COVERAGES]
-        scores = self.scores[rung, :, :known].astype(np.float32)
-        self.quantile[rung] = np.partition(scores, ranks, axis=1)[:, ranks]
+        scores = self.scores[level, :, :known].astype(np.float32)
+        self.quantile[level] = np.partition(scores, ranks, axis=1)[:, ranks]
 
-    def calibrated(self, rung: int) -> bool:
+    def calibrated(self, level: int) -> bool:
         """Whether two days of errors have been scored, of every lead."""
-        return not isnan(self.quantile[rung, 0, 0])
+        return not isnan(self.quantile[level, 0, 0])
 
-    def half_width_kw(self, rung: int, slot: int, count: int, leads: slice, stale: int, rows: Sequence[int]) -> Floats:
+    def half_width_kw(self, level: int, slot: int, count: int, leads: slice, stale: int, rows: Sequence[int]) -> Floats:
         """Return half the width of the intervals from so many origins, (count, rows, leads).
 
         The first of them is at this step of the day, and none but that lies before the end of a block. ``leads`` counts
         from 0 for the first, ``rows`` says which of ``COVERAGES`` are wanted. Where the origin is ``stale``, so many
         steps after the last good reading, a lead counts from that reading: beyond the horizon it is as wide as the
-        longest, and wider with the square root of time, as the error of a random walk is. NaN while the rung is not
+        longest, and wider with the square root of time, as the error of a random walk is. NaN while the level is not
         calibrated.
         """
-        if rung not in self._widths:
-            self._widths[rung] = self._all_widths(rung)
-        widths, column = self._widths[rung], self._lead[leads]
+        if level not in self._widths:
+            self._widths[level] = self._all_widths(level)
+        widths, column = self._widths[level], self._lead[leads]
         if stale:
             column = np.minimum(column + stale, len(self.spread) - 1)
         places = self._rows[slot + 1 : slot + 1 + count, leads] + column
@@ -241,10 +241,10 @@ class Intervals:
             half_kw *= np.sqrt(np.maximum((self._lead[leads] + 1 + stale) / len(self.spread), 1.0))
         return half_kw
 
-    def _all_widths(self, rung: int) -> Floats:
+    def _all_widths(self, level: int) -> Floats:
         """Return half the widths of the intervals in every block of the day at every lead, (coverages, both)."""
-        quantile = self.quantile[rung] * self._factor()[rung][:, None]
-        scaled = quantile.T[:, None, :] * self.scale_kw[rung]
+        quantile = self.quantile[level] * self._factor()[level][:, None]
+        scaled = quantile.T[:, None, :] * self.scale_kw[level]
         widths: Floats = scaled @ self.spread.T
         return widths.reshape(len(COVERAGES), -1)
 

@@ -1,6 +1,6 @@
 """Which of several forecasts to send: the best that can be computed, and that has not been worse lately.
 
-Every rung forecasts from every origin, and is scored once the load is known. A lower rung takes over a group of leads
+Every level forecasts from every origin, and is scored once the load is known. A lower level takes over a group of leads
 where the better one cannot answer, or where its own error over the last days was clearly smaller; it gives back as soon
 as it is smaller no more. So the choice does not flutter, and none is made on a handful of errors. This is tracking the
 best expert (M. Herbster and M. K. Warmuth, Tracking the Best Expert, Machine Learning 32, 1998) with a strong prior for
@@ -37,27 +37,27 @@ _NEGLIGIBLE = 1.0  # squared error, in units of the zone's resolution
 
 
 class Span(NamedTuple):
-    """Leads from the first to the last, and the rung that answers them."""
+    """Leads from the first to the last, and the level that answers them."""
 
     first: int
     last: int
-    rung: int
+    level: int
 
 
 @dataclass
 class Ladder:
-    """The squared errors of each rung lately, beside those of the best one, and the rung chosen for each lead group."""
+    """The squared errors of each level lately, beside those of the best one, and the level chosen for each group."""
 
     grid: Grid
     leads: NDArray[np.int64]
     constants: LadderConstants
-    borrowed: int | None = None  # the rung that needs no proof of its own: another site has given it
-    square_kw2: Floats = field(init=False)  # (rungs, groups)
-    joint_kw2: Floats = field(init=False)  # (2, rungs, groups): its own, and the first rung's, where both had answered
-    errors: NDArray[np.int64] = field(init=False)  # (2, rungs): how many lie behind the former, and the latter
+    borrowed: int | None = None  # the level that needs no proof of its own: another site has given it
+    square_kw2: Floats = field(init=False)  # (levels, groups)
+    joint_kw2: Floats = field(init=False)  # (2, levels, groups): its own, and the first level's, where both answered
+    errors: NDArray[np.int64] = field(init=False)  # (2, levels): how many lie behind the former, and the latter
     chosen: NDArray[np.int64] = field(init=False)  # (groups,)
-    first: int = field(init=False, default=CLIMATOLOGY)  # the highest rung that could be chosen then
-    computable: NDArray[np.bool_] = field(init=False)  # (rungs,): which could be computed then
+    first: int = field(init=False, default=CLIMATOLOGY)  # the highest level that could be chosen then
+    computable: NDArray[np.bool_] = field(init=False)  # (levels,): which could be computed then
 
     def __post_init__(self) -> None:
         horizon = int(self.leads[-1])
@@ -77,7 +77,7 @@ class Ladder:
         self.computable = np.zeros(len(NAMES), dtype=np.bool_)
 
     def learn(self, error_kw: Floats) -> None:
-        """Take the absolute errors of one target a block, (rungs, leads), NaN for a rung without any."""
+        """Take the absolute errors of one target a block, (levels, leads), NaN for a level without any."""
         self._due = True
         square = np.add.reduceat(error_kw * error_kw, self._starts, axis=1) / self._sizes
         known = square[:, 0] == square[:, 0]  # NaN differs from itself
@@ -90,7 +90,7 @@ class Ladder:
             np.add(self.joint_kw2, (pair - self.joint_kw2) * joint, out=self.joint_kw2, where=known[:, None])
 
     def choose(self, computable: list[bool], unit_kw: float = 1.0) -> None:
-        """Choose the rung of each group, after every block and whenever another set can be computed; the last can.
+        """Choose the level of each group, after every block and whenever another set can be computed; the last can.
 
         Errors well below ``unit_kw`` tell nothing.
         """
@@ -103,30 +103,30 @@ class Ladder:
     def _choice(self, computable: list[bool], negligible_kw2: float) -> list[int]:
         proven = (self.errors >= _FEWEST_ERRORS).tolist()
         # what was fitted must have shown what it is worth; a rule needs no proof
-        rungs = [
-            rung
-            for rung, can in enumerate(computable)
-            if can and (proven[0][rung] or rung >= ANALOGUE or rung == self.borrowed)
+        levels = [
+            level
+            for level, can in enumerate(computable)
+            if can and (proven[0][level] or level >= ANALOGUE or level == self.borrowed)
         ]
-        first = rungs[0]
+        first = levels[0]
         if first == ADAPTED:
             ours, theirs, judged = self.joint_kw2[0], self.joint_kw2[1], proven[1]
         else:
             ours, theirs, judged = self.square_kw2, self.square_kw2[first], proven[0]
-        others = [rung for rung in rungs[1:] if judged[rung] and judged[first]]
+        others = [level for level in levels[1:] if judged[level] and judged[first]]
         share = (ours + negligible_kw2) / (theirs + negligible_kw2)
-        # what was chosen in place of another rung than the first one has not been found better than that
+        # what was chosen in place of another level than the first one has not been found better than that
         now = self.chosen.tolist() if first == self.first else [first] * len(self._ends)
         self.first = first
-        return [self._best(first, others, now[group], by_rung) for group, by_rung in enumerate(share.T.tolist())]
+        return [self._best(first, others, now[group], by_level) for group, by_level in enumerate(share.T.tolist())]
 
     def _best(self, first: int, others: list[int], now: int, share: list[float]) -> int:
         """Return the best of those whose error is clearly less, of the one chosen now less at all; else the first."""
-        better = [rung for rung in others if share[rung] < (1.0 if rung == now else self._better)]
+        better = [level for level in others if share[level] < (1.0 if level == now else self._better)]
         return min(better, key=share.__getitem__, default=first)
 
     def spans(self) -> list[Span]:
-        """Return which rung answers which leads, neighbours with the same rung together."""
+        """Return which level answers which leads, neighbours with the same level together."""
         if self._spans is None:
             self._spans = self._joined()
         return self._spans
@@ -138,10 +138,10 @@ class Ladder:
         return [Span(members[0][0], members[-1][1], members[0][2]) for members in same]
 
     def lately_kw(self, span: Span) -> tuple[float, float]:
-        """Return the root mean square errors that speak for a lower rung, its own and the first rung's.
+        """Return the root mean square errors that speak for a lower level, its own and the first level's.
 
         They are over the same targets of the last days, at the longest leads of the span.
         """
         group = int(np.searchsorted(self._ends, span.last))
-        ours, theirs = np.sqrt(self.joint_kw2[:, span.rung, group]).tolist()
+        ours, theirs = np.sqrt(self.joint_kw2[:, span.level, group]).tolist()
         return ours, theirs

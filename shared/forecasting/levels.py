@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.forecasting.history import WEATHER as WEATHER_SERIES
+from shared.forecasting.history import ESTIMATE
 from shared.forecasting.intervals import COVERAGES
 from shared.forecasting.ladder import ADAPTED, ANALOGUE, CLIMATOLOGY, FROZEN, WEATHER
 from shared.forecasting.size import size_kw
@@ -96,16 +96,16 @@ class Levels:
     def chosen_kw(self, at: int, said: Said) -> Floats:
         """Return what the chosen levels say, (origins, horizon); of the first origin where one of them needs more."""
         spans = self._zone.ladder.spans()
-        if any(span.rung in (WEATHER, CLIMATOLOGY) for span in spans):
+        if any(span.level in (WEATHER, CLIMATOLOGY) for span in spans):
             said = Said(*(part[:1] for part in said))
-        curves = [self._curve_kw(span.rung, at, said)[:, span.first - 1 : span.last] for span in spans]
+        curves = [self._curve_kw(span.level, at, said)[:, span.first - 1 : span.last] for span in spans]
         return np.maximum(curves[0] if len(curves) == 1 else np.concatenate(curves, axis=1), self._zone.floor_kw)
 
     def carried_kw(self, median_kw: Floats, mixed_kw: Floats) -> Floats:
         """Return the forecast of one origin, (horizon,), without what the day before has added, (grid leads,)."""
         carried_kw, added = median_kw.copy(), self._spread @ mixed_kw
         for span in self._zone.ladder.spans():
-            if span.rung == ADAPTED:
+            if span.level == ADAPTED:
                 carried_kw[span.first - 1 : span.last] -= added[span.first - 1 : span.last]
         return carried_kw
 
@@ -129,9 +129,9 @@ class Levels:
         slot = (outlook.last_step + 1 - count) % zone.grid.day
         half_kw = []
         for span in zone.ladder.spans():
-            leads, level = slice(span.first - 1, span.last), self._known_errors(span.rung)
-            if zone.intervals.calibrated(level):
-                half_kw.append(zone.intervals.half_width_kw(level, slot, count, leads, stale, rows))
+            leads, judge = slice(span.first - 1, span.last), self._known_errors(span.level)
+            if zone.intervals.calibrated(judge):
+                half_kw.append(zone.intervals.half_width_kw(judge, slot, count, leads, stale, rows))
             else:
                 shares = np.array([COVERAGES[row] for row in rows])
                 half_kw.append(shares[:, None] * size_kw(median_kw[:, None, leads], outlook.swing_kw))
@@ -142,7 +142,7 @@ class Levels:
         zone, last_step = self._zone, self._zone.outlook.last_step
         at, slot = zone.history.index(last_step + 1), last_step % zone.grid.day + 1
         said_kw: Floats = zone.intervals.issued_for(np.array((slot,)))[0]
-        said_kw[WEATHER] = zone.history.series[WEATHER_SERIES, at]
+        said_kw[WEATHER] = zone.history.series[ESTIMATE, at]
         said_kw[CLIMATOLOGY] = zone.climatology.usual_kw.item(zone.features.cell(at))
         return said_kw
 
@@ -179,7 +179,7 @@ class Levels:
 
     def _weather_kw(self, at: int) -> Floats:
         """Return what the weather says of all targets of the origin, within reason, (horizon,)."""
-        ahead = self._zone.history.series[WEATHER_SERIES, at + 1 : at + 1 + len(self._horizon)]
+        ahead = self._zone.history.series[ESTIMATE, at + 1 : at + 1 + len(self._horizon)]
         limit_kw = self._largest_ratio * self._zone.outlook.largest_kw or inf
         reasonable: Floats = np.minimum(np.maximum(ahead, -limit_kw), limit_kw)
         return reasonable

@@ -7,7 +7,7 @@ The forecast for lead h at origin t is a shape that the last days foretell, plus
 where s blends the same time yesterday, a week ago, and the mean of the last seven days. Forecasting a difference makes
 the level of the load drop out, so that it may move for good without harm. All weights come from one recursion
 (:mod:`shared.forecasting.regression`), the intervals from the forecaster's own past errors
-(:mod:`shared.forecasting.intervals`). That is the best rung of a ladder (:mod:`shared.forecasting.ladder`); where it
+(:mod:`shared.forecasting.intervals`). That is the best level of a ladder (:mod:`shared.forecasting.ladder`); where it
 cannot answer, or has been worse lately, a lower one does, so that there is a forecast from the first reading on.
 :mod:`shared.forecasting.fold` says in which order all of it happens.
 
@@ -78,11 +78,11 @@ class NotFittedError(ValueError):
 
 
 class Answer(NamedTuple):
-    """Which rung answers ``from_lead`` to ``to_lead`` (both included), and why it is not the best or is disturbed."""
+    """Which level answers ``from_lead`` to ``to_lead`` (both included), and why it is not the best or is disturbed."""
 
     from_lead: int
     to_lead: int
-    rung: str
+    level: str
     reason: str | None
 
 
@@ -223,7 +223,7 @@ class ZoneDemand:
     def foresee(self, step: int, weather_kw: float) -> Self:
         """Note what weather and calendar alone say of the time a day after a step that was taken, for the next ones.
 
-        That is the rung ``weather``. In kW; NaN says nothing. Raises ``NotFittedError`` before the first reading.
+        That is the level ``weather``. In kW; NaN says nothing. Raises ``NotFittedError`` before the first reading.
         """
         if self.fold is None:
             raise NotFittedError("zone-demand has taken no reading yet: feed it one")
@@ -262,11 +262,11 @@ class ZoneDemand:
 
     @property
     def adapted(self) -> bool:
-        """Whether the best rung answers, after about two weeks."""
+        """Whether the best level answers, after about two weeks."""
         return self.fold is not None and self.fold.zone.adapted
 
     def freeze(self) -> Self:
-        """Keep what was learned so far as the rung ``frozen``, beside what goes on adapting; a batch fit ends with it.
+        """Keep what was learned so far as the level ``frozen``, beside what goes on adapting; a batch fit ends with it.
 
         Raises ``NotFittedError`` before anything was learned.
         """
@@ -424,7 +424,7 @@ def _forecasts(
     spans, reason = zone.ladder.spans(), outlook.reason or None
     for row, step in enumerate(range(outlook.last_step + 1 - len(median_kw), outlook.last_step + 1)):
         answers = tuple(
-            Answer(span.first, span.last, NAMES[span.rung], reasons.why(zone, span, step)) for span in spans
+            Answer(span.first, span.last, NAMES[span.level], reasons.why(zone, span, step)) for span in spans
         )
         yield ZoneForecast(
             origin_step=step,

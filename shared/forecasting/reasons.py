@@ -38,7 +38,7 @@ def why(zone: Zone, span: Span, step: int) -> str | None:
 
     The step is one of those that were taken last.
     """
-    lower = _why_lower(zone, span) if span.rung != ADAPTED else ""
+    lower = _why_lower(zone, span) if span.level != ADAPTED else ""
     is_out = _is_out(zone, step) if zone.outage.lasts else ""
     return "; ".join(reason for reason in (lower, is_out, zone.outlook.reason) if reason) or None
 

@@ -45,17 +45,17 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 from scipy.linalg.blas import strsm
 
+from shared.forecasting.ladder import ADAPTED, FROZEN
 from shared.forecasting.windows import windows
 
 if TYPE_CHECKING:
     from shared.forecasting.method import RegressionConstants
 
-__all__ = ["ADAPTED", "FROZEN", "LeadRegression", "Sums", "Weights"]
+__all__ = ["LeadRegression", "Sums", "Weights"]
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
-ADAPTED, FROZEN = range(2)  # rows of the weights
 _USUAL_WEIGHT = 0.8  # about that of the rows of a usual day, were it not divided by it
 _NOISE = 1e-9  # a sum of squares; of loads, in units of the zone's resolution
 

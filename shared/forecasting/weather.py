@@ -211,7 +211,7 @@ class WeatherDemand:
 
     `shared.forecasting.boosting` grows the trees. They alone cannot see that the load has moved. A virtual meter has to
     stand for itself when the real one fails, so the correction never looks at a label younger than a day: that of step
-    s counts for the estimates of steps from s + one day on. For the same reason it serves the rung ``weather``. At an
+    s counts for the estimates of steps from s + one day on. For the same reason it serves the level ``weather``. At an
     origin whose label has been given to `partial_fit`, the load of any step up to a day later is answered by the
     weather of 24 hours before it: ``correct(target, uncorrected_kw)`` with ``uncorrected_kw`` from
     ``predict(target_steps, weather_a_day_before)``. Nothing in that is unknown at the origin, and nothing in the state

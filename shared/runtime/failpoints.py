@@ -1,4 +1,4 @@
-"""Named points at which a process may be told to die: a crash test places its blow between two lines of its choice.
+"""Named points at which a process may be told to die: a crash test places its fault between two lines of its choice.
 
 ``TETOUAN_CRASH_AT=after_send:3`` kills the process the third time it has sent the answers of a batch. It dies as by
 SIGKILL: nothing is flushed, closed or committed. Without the variable a point costs a comparison.

@@ -266,7 +266,7 @@ class Settings(BaseSettings):
     @classmethod
     def _known_site(cls, name: str, info: ValidationInfo) -> str:
         if "sites" in info.data and name not in (sites := known_sites(info.data["sites"])).refused:
-            sites.require(name)  # one that is refused stops who works on it, and no service: see `place`
+            sites.require(name)  # one that is refused stops who works on it, and no service: see `chosen_site`
         return name
 
     @field_validator("zones")
@@ -307,17 +307,17 @@ class Settings(BaseSettings):
         )
 
     @property
-    def place(self) -> Site:
+    def chosen_site(self) -> Site:
         """The site that a command works on; raises ``Refused`` where its table is no site."""
         try:
             return known_sites(self.sites).require(self.site)
         except ValueError as error:
             raise Refused(f"{PREFIX}SITES={str(self.sites)!r}: {error}") from None
 
-    def require_zones(self, place: Site, label: str) -> None:
+    def require_zones(self, site: Site, label: str) -> None:
         """Raise ``Refused`` where a site, or the data of that label, lacks the load of a zone to work on."""
-        if lacking := set(self.zones) - set(place.load_zones):
-            known, asked = (",".join(map(str, zones)) for zones in (place.load_zones, self.zones))
+        if lacking := set(self.zones) - set(site.load_zones):
+            known, asked = (",".join(map(str, zones)) for zones in (site.load_zones, self.zones))
             raise Refused(
                 f"{PREFIX}ZONES={asked}: {label} has no load of zone {min(lacking)}: set it to some of {known}"
             )
@@ -354,8 +354,8 @@ class Settings(BaseSettings):
 
 def _zones_of(sites: Path | None, name: str) -> tuple[int, ...]:
     """Return the zones to forecast of a site; none where its table is refused, which who works on it is told."""
-    place = known_sites(sites).get(name)
-    return place.zones if place else ()
+    site = known_sites(sites).get(name)
+    return site.zones if site else ()
 
 
 def _group(group: str | None, service: str) -> str:

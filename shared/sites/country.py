@@ -64,45 +64,45 @@ def zone_like(time_zone: str) -> str | None:
     return whole or (cities[city] if city else None)
 
 
-def in_its_country(place: Site) -> Site:
+def in_its_country(site: Site) -> Site:
     """Return the site with the holidays of its subdivision; raises ``ValueError`` where its country is not known."""
-    if place.country is None:
-        if place.subdivision is not None:
-            raise ValueError(f"{place.name}.country is missing: give that of {place.subdivision}")
-        return place
-    if not _is_country(place.country):
-        meant = _country_like(place.country)
+    if site.country is None:
+        if site.subdivision is not None:
+            raise ValueError(f"{site.name}.country is missing: give that of {site.subdivision}")
+        return site
+    if not _is_country(site.country):
+        meant = _country_like(site.country)
         hint = f"did you mean {meant}? Use" if meant else "use"
         advice = f"no holidays are known of it: {hint} an ISO 3166-1 code like ES"
-        raise ValueError(f"{place.name}.country = {shown(place.country)}: {advice}")
-    if place.subdivision is None:
-        return place
-    if place.subdivision not in (known := _subdivisions(place.country)):
-        advice = f"no part of {place.country}: " + (f"use one of {', '.join(known)}" if known else "leave it out")
-        raise ValueError(f"{place.name}.subdivision = {shown(place.subdivision)}: {advice}")
-    national, regional = _dates(place.country, None), _dates(place.country, place.subdivision)
-    add, remove = set(place.holidays.add), set(place.holidays.remove)
+        raise ValueError(f"{site.name}.country = {shown(site.country)}: {advice}")
+    if site.subdivision is None:
+        return site
+    if site.subdivision not in (known := _subdivisions(site.country)):
+        advice = f"no part of {site.country}: " + (f"use one of {', '.join(known)}" if known else "leave it out")
+        raise ValueError(f"{site.name}.subdivision = {shown(site.subdivision)}: {advice}")
+    national, regional = _dates(site.country, None), _dates(site.country, site.subdivision)
+    add, remove = set(site.holidays.add), set(site.holidays.remove)
     add, remove = add | (regional - national - remove), remove | (national - regional - add)
     dates = {"add": tuple(sorted(add)), "remove": tuple(sorted(remove))}
-    return place.model_copy(update={"holidays": place.holidays.model_copy(update=dates)})
+    return site.model_copy(update={"holidays": site.holidays.model_copy(update=dates)})
 
 
-def doubt_of_holidays(place: Site) -> str | None:
+def doubt_of_holidays(site: Site) -> str | None:
     """Return which days are removed from the holidays of a site although they are none; None where there is no such.
 
-    It may be no mistake: another version of the package may list other days. ``place`` is as its table has it.
+    It may be no mistake: another version of the package may list other days. ``site`` is as its table has it.
     """
-    if not place.holidays.remove:
+    if not site.holidays.remove:
         return None
     where = "a site without a country"
     listed: frozenset[date] = frozenset()
-    if place.country is not None:
-        where = place.country if place.subdivision is None else f"{place.country}, {place.subdivision}"
-        listed = _dates(place.country, place.subdivision)
-    vain = [str(day) for day in place.holidays.remove if day.year in YEARS and day not in listed]
+    if site.country is not None:
+        where = site.country if site.subdivision is None else f"{site.country}, {site.subdivision}"
+        listed = _dates(site.country, site.subdivision)
+    vain = [str(day) for day in site.holidays.remove if day.year in YEARS and day not in listed]
     if not vain:
         return None
-    said = f"{place.name}.holidays.remove has {', '.join(vain)}, which {'is' if len(vain) == 1 else 'are'} no public"
+    said = f"{site.name}.holidays.remove has {', '.join(vain)}, which {'is' if len(vain) == 1 else 'are'} no public"
     return f"{said} holiday of {where}: mend the date, or take it out"
 
 

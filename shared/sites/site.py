@@ -24,7 +24,7 @@ __all__ = [
     "EPOCHS",
     "POWER_KW",
     "STEPS_MINUTES",
-    "WEATHER",
+    "WEATHER_FIELDS",
     "Column",
     "Kind",
     "Measure",
@@ -35,7 +35,7 @@ __all__ = [
     "load_field",
 ]
 
-WEATHER = ("temperature_c", "humidity_pct", "wind_speed_ms", "general_diffuse_flows_wm2", "diffuse_flows_wm2")
+WEATHER_FIELDS = ("temperature_c", "humidity_pct", "wind_speed_ms", "general_diffuse_flows_wm2", "diffuse_flows_wm2")
 """The fields of a clean reading beside the loads; a site may lack any of them."""
 
 LOAD = re.compile(r"zone_[1-9][0-9]*_kw")
@@ -160,9 +160,9 @@ class Column(Measure):
 class Site(BaseModel):
     """What one site publishes; ``columns`` maps published names to the fields of a clean reading, in their order.
 
-    A field is the load of a zone, ``zone_1_kw``, or one of ``WEATHER``; ``measures`` tells by field which loads do not
-    come as power in kW. ``ignore`` are columns to pass over. ``zones`` are those to forecast, by default all that have
-    a load. ``limits`` are the lowest and highest value that a field can have, in the unit that ends its name.
+    A field is the load of a zone, ``zone_1_kw``, or one of ``WEATHER_FIELDS``; ``measures`` tells by field which loads
+    do not come as power in kW. ``ignore`` are columns to pass over, ``zones`` those to forecast: by default all with a
+    load. ``limits`` are the lowest and highest value that a field can have, in the unit that ends its name.
     ``time_zone`` is that of times without an offset, and of the calendar.
     ``date_column`` holds the dates where ``time_column`` holds but times of day: the two are read as one text with a
     blank between. ``day_first`` and ``time_format`` tell how times are written, see :mod:`shared.data.times`. Without
@@ -232,9 +232,9 @@ class Site(BaseModel):
     @field_validator("columns")
     @classmethod
     def _fields_of_a_reading(cls, columns: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-        loads = [field for field in columns.values() if field not in WEATHER]
+        loads = [field for field in columns.values() if field not in WEATHER_FIELDS]
         if unknown := [field for field in loads if not LOAD.fullmatch(field)]:
-            raise ValueError(f"no field {unknown[0]!r}: use zone_1_kw, zone_2_kw, ... or {', '.join(WEATHER)}")
+            raise ValueError(f"no field {unknown[0]!r}: use zone_1_kw, zone_2_kw, ... or {', '.join(WEATHER_FIELDS)}")
         if not loads:
             raise ValueError("no load: name a column zone_1_kw")
         (field, times), *_ = Counter(columns.values()).most_common(1)
@@ -247,7 +247,7 @@ class Site(BaseModel):
     @field_validator("measures")
     @classmethod
     def _measures_of_loads(cls, measures: dict[str, Measure], info: ValidationInfo) -> dict[str, Measure]:
-        loads = [field for field in info.data.get("columns", {}).values() if field not in WEATHER]
+        loads = [field for field in info.data.get("columns", {}).values() if field not in WEATHER_FIELDS]
         if loads and (unknown := measures.keys() - set(loads)):
             raise ValueError(f"no load is {min(unknown)!r}: use {', '.join(loads)}")
         return measures
@@ -311,8 +311,8 @@ class Site(BaseModel):
 
     @property
     def weather(self) -> tuple[str, ...]:
-        """The fields of ``WEATHER`` that the site publishes, in their order."""
-        return tuple(field for field in WEATHER if field in self.fields)
+        """The fields of ``WEATHER_FIELDS`` that the site publishes, in their order."""
+        return tuple(field for field in WEATHER_FIELDS if field in self.fields)
 
     @property
     def registers(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from shared.sites.country import doubt_of_holidays, in_its_country
 from shared.sites.likeness import closest
 from shared.sites.refusal import refusal_of
 from shared.sites.shown import shown
-from shared.sites.site import WEATHER, Column, Site
+from shared.sites.site import WEATHER_FIELDS, Column, Site
 from shared.sites.toml_file import tables_of
 
 if TYPE_CHECKING:
@@ -138,6 +138,6 @@ def _column(path: str, cell: dict[str, Any]) -> Column:
         column = Column(**cell)
     except ValidationError as error:
         raise refusal_of(path, error, Column) from None
-    if column.field in WEATHER:
+    if column.field in WEATHER_FIELDS:
         raise ValueError(f'{path} = {shown(cell)}: weather has no unit and no kind: write "{column.field}" alone')
     return column

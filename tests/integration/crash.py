@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from shared.runtime.clock import monotonic_s
 from shared.runtime.failpoints import POINTS, VARIABLE
-from tests.integration.blows import CHUNK, Blow, random_blows
 from tests.integration.brokers import free_port, until
+from tests.integration.faults import CHUNK, Fault, random_faults
 from tests.integration.lab import OFF, ON, Scenario, events_on, parser_of, run_all
 from tests.integration.outcome import joined
 from tests.integration.rows import divided
@@ -26,22 +26,22 @@ from tests.integration.streaming import NAMES, Stream, kind_of, replicas_of
 
 if TYPE_CHECKING:
     from shared.runtime.failpoints import Point
-    from tests.integration.blows import Rig
     from tests.integration.brokers import Broker
+    from tests.integration.faults import Rig
     from tests.integration.lab import Act, Lab
     from tests.integration.outcome import Kept, Outcome
 
 FROZEN_S = 60.0
 
 
-def at_random(blows: list[tuple[int, Blow]]) -> Act:
+def at_random(faults: list[tuple[int, Fault]]) -> Act:
     """Return what strikes after certain numbers of rows."""
-    return lambda running, lab: (running.random_part(lab.rows, blows), running.states())
+    return lambda running, lab: (running.random_part(lab.rows, faults), running.states())
 
 
-def at_points(blows: list[Blow]) -> Act:
+def at_points(faults: list[Fault]) -> Act:
     """Return what has services die at named points, one after the other."""
-    return lambda running, lab: (running.part(lab.rows, *blows), running.states())
+    return lambda running, lab: (running.part(lab.rows, *faults), running.states())
 
 
 def with_zombie(victim: str) -> Act:
@@ -73,7 +73,7 @@ def with_promotion(victim: str, point: Point) -> Act:
 
     def act(running: Rig, lab: Lab) -> tuple[Outcome, Kept]:
         first, deadly, second, rest = divided(lab.rows, 4)
-        stream, blow = running.stream, Blow(victim, point)
+        stream, fault = running.stream, Fault(victim, point)
         running.send(first)
         found = [running.follower.settle()]
         lab.promote(stream.broker)
@@ -81,7 +81,7 @@ def with_promotion(victim: str, point: Point) -> Act:
         stream.start(victim, ready=True, **{VARIABLE: f"{point}:1"})
         until(lambda: is_told(running, victim), "the promoted models to be there")
         stream.broker.send_rows(deadly[:CHUNK])
-        running.let_die(blow)
+        running.let_die(fault)
         running.start(victim)
         until(lambda: is_told(running, victim), "the promoted models to be there again")
         running.send(deadly[CHUNK:])
@@ -90,7 +90,7 @@ def with_promotion(victim: str, point: Point) -> Act:
         stream.forget(victim)
         running.start(victim)
         running.send(second)
-        running.strike(Blow(victim, "SIGKILL"), rest)
+        running.inject(Fault(victim, "SIGKILL"), rest)
         found.append(running.follower.settle())
         return joined(found), running.states()
 
@@ -119,11 +119,13 @@ def _second(stream: Stream, name: str, lab: Lab, stack: ExitStack) -> Stream:
 
 
 def scenarios(kills: int, seeds: list[int], rows: int, replicas: int) -> list[Scenario]:
-    """Return all of them; those that strike at random for each of the seeds."""
+    """Return all of them; those with faults at random for each of the seeds."""
     every = {kind: replicas_of(kind, replicas) for kind in NAMES}
     victims = [names[0] for names in every.values()]
     found = [Scenario("undisturbed processes", 0, at_random([]), ON)]
-    found += [Scenario(str(blow), 1, at_points([blow]), ON) for blow in (Blow(v, p) for p in POINTS for v in victims)]
+    found += [
+        Scenario(str(fault), 1, at_points([fault]), ON) for fault in (Fault(v, p) for p in POINTS for v in victims)
+    ]
     found += [
         Scenario(f"{name} is a zombie", 1, with_zombie(name), ON)
         for name in (every["ingestor"][0], every["forecaster"][0])
@@ -131,20 +133,20 @@ def scenarios(kills: int, seeds: list[int], rows: int, replicas: int) -> list[Sc
     forecaster = every["forecaster"][0]
     for point in ("before_commit", "after_send"):
         act = with_promotion(forecaster, point)
-        found.append(Scenario(f"promotion, {Blow(forecaster, point)}", 4, act, ON, promotes=True))
+        found.append(Scenario(f"promotion, {Fault(forecaster, point)}", 4, act, ON, promotes=True))
     for seed in seeds:
         for kind, names in every.items():
-            blows = random_blows(seed, names, kills, rows)
-            found.append(Scenario(f"{kind} at random, seed {seed}", kills, at_random(blows), ON))
-        blows = random_blows(seed, [name for names in every.values() for name in names], kills, rows)
-        found.append(Scenario(f"all in turn, no transactions, seed {seed}", kills, at_random(blows), OFF))
+            faults = random_faults(seed, names, kills, rows)
+            found.append(Scenario(f"{kind} at random, seed {seed}", kills, at_random(faults), ON))
+        faults = random_faults(seed, [name for names in every.values() for name in names], kills, rows)
+        found.append(Scenario(f"all in turn, no transactions, seed {seed}", kills, at_random(faults), OFF))
     return found
 
 
 def main() -> int:
     """Run the scenarios and print the table; 1 where one has failed."""
     parser = parser_of(__doc__, sites=1, replicas=1, days=30)
-    parser.add_argument("--kills", type=int, default=20, help="random blows in a scenario")
+    parser.add_argument("--kills", type=int, default=20, help="random faults in a scenario")
     parser.add_argument("--seeds", default="1", help="seeds of the random scenarios: 1,2,3")
     parser.add_argument("--only", default="", help="scenarios whose name holds this")
     arguments = parser.parse_args()

@@ -52,12 +52,12 @@ class Kafka:
         self._own().start()
 
     @contextmanager
-    def gone(self, blow: Literal["frozen", "restarted"]) -> Iterator[None]:
+    def gone(self, fault: Literal["frozen", "restarted"]) -> Iterator[None]:
         """Freeze the broker, or stop it, until the block ends."""
         leave, come_back = {
             "frozen": (self._own().pause, self._own().unpause),
             "restarted": (self.stop, self.start),
-        }[blow]
+        }[fault]
         leave()
         try:
             yield

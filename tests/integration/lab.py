@@ -27,8 +27,8 @@ from shared.runtime.administration import ensure_topics
 from shared.runtime.registry import Registry
 from shared.runtime.settings import Settings, load
 from shared.sites.table import site as tetouan
-from tests.integration.blows import rig
 from tests.integration.brokers import Broker, free_port
+from tests.integration.faults import rig
 from tests.integration.february import START, fit_models, registered_again
 from tests.integration.kafka import KafkaMissingError, real_kafka
 from tests.integration.outcome import compare, compare_states
@@ -39,7 +39,7 @@ from tests.integration.undisturbed import Undisturbed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from tests.integration.blows import Rig
+    from tests.integration.faults import Rig
     from tests.integration.outcome import Kept, Outcome
 
     Act = Callable[[Rig, "Lab"], tuple[Outcome, Kept]]
@@ -55,7 +55,7 @@ class Result:
     """What became of one scenario."""
 
     scenario: str
-    blows: int
+    faults: int
     passed: bool
     first: str
     lost: int = 0
@@ -106,7 +106,7 @@ class Lab:
         assert announce(events_of(report, tetouan("tetouan")), told) is None
 
     def run(self, scenario: Scenario) -> Result:
-        """Stream the rows through services that are struck, and compare what they have left behind."""
+        """Stream the rows through services that are hit, and compare what they have left behind."""
         broker = Broker("kafka", self._bootstrap, f"lab-{uuid4().hex[:8]}.")
         ensure_topics(broker.access, broker.prefix)
         folder = Path(tempfile.mkdtemp(dir=self._folder))
@@ -146,7 +146,7 @@ class Lab:
         wrong = [str(difference) for difference in differences if difference.wrong] + unlike
         return Result(
             scenario.name,
-            scenario.blows,
+            scenario.faults,
             lost=sum(difference.lost for difference in differences),
             different=sum(difference.different for difference in differences),
             added=sum(difference.added for difference in differences),
@@ -169,7 +169,7 @@ class Scenario:
     """
 
     name: str
-    blows: int
+    faults: int
     act: Act
     env: dict[str, str]
     promotes: bool = False
@@ -223,15 +223,15 @@ def _run(scenario: Scenario, lab: Lab) -> Result:
     try:
         return lab.run(scenario)
     except (AssertionError, subprocess.TimeoutExpired) as error:
-        return Result(scenario.name, scenario.blows, passed=False, first=str(error)[-500:])
+        return Result(scenario.name, scenario.faults, passed=False, first=str(error)[-500:])
 
 
 def _table(results: list[Result]) -> Table:
-    counted, seconds = ("blows", "lost", "different", "doubled", "arrays unlike"), ("ready s", "hand-over s")
+    counted, seconds = ("faults", "lost", "different", "doubled", "arrays unlike"), ("ready s", "hand-over s")
     heads = ("scenario", *counted, *seconds, "leaks", "")
     table = Table(*(Column(head, no_wrap=True) for head in heads), box=SIMPLE)
     for row in results:
-        counts = (row.blows, row.lost, row.different + row.added, row.doubled)
+        counts = (row.faults, row.lost, row.different + row.added, row.doubled)
         unlike = f"{row.arrays_unlike} of {row.arrays}"
         times_s = (f"{row.slowest_ready_s:.1f}", f"{row.slowest_hand_over_s:.1f}")
         table.add_row(row.scenario, *map(str, counts), unlike, *times_s, str(row.leaks), row.verdict)

@@ -21,8 +21,8 @@ from shared.contracts import topics
 from shared.data.year import find_year
 from shared.runtime.administration import ensure_topics
 from shared.runtime.clock import monotonic_s
-from tests.integration.blows import rig
 from tests.integration.brokers import Broker, free_port
+from tests.integration.faults import rig
 from tests.integration.lab import at_kafka, parser_of
 from tests.integration.outcome import compare, compare_states, of_sites
 from tests.integration.rows import placed

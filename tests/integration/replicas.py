@@ -26,7 +26,7 @@ from tests.integration.streaming import NAMES, kind_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from tests.integration.blows import Rig
+    from tests.integration.faults import Rig
     from tests.integration.lab import Act, Lab
     from tests.integration.outcome import Kept, Outcome
     from tests.integration.rows import Row

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests.integration.blows import Blow, rig
+from tests.integration.faults import Fault, rig
 from tests.integration.outcome import Fact, Share, compare, compare_states
 from tests.integration.rows import divided, in_turn, troubled_year
 from tests.integration.streaming import NAMES
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from tests.integration.brokers import Broker
 
 DAYS = 2
-# A blow at a named point begins with a SIGKILL in the middle of the work. Nearly all of the time is the start of
-# processes, so that services are struck together, and the one that starts fastest is struck twice.
-BLOWS = (
-    (Blow("ingestor", "before_commit"), Blow("forecaster", "after_send"), Blow("monitor", "in_restore")),
-    (Blow("ingestor", "in_snapshot"),),
+# A fault at a named point begins with a SIGKILL in the middle of the work. Nearly all of the time is the start of
+# processes, so that services are hit together, and the one that starts fastest is hit twice.
+FAULTS = (
+    (Fault("ingestor", "before_commit"), Fault("forecaster", "after_send"), Fault("monitor", "in_restore")),
+    (Fault("ingestor", "in_snapshot"),),
 )
 
 
@@ -34,16 +34,16 @@ def test_services_killed_at_their_work_end_as_undisturbed(
     real_broker: Broker, year: Year, state_dir: Path, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     """Killed, each dies at a named point when it is back: nothing lost, different or doubled, states to the bit."""
-    parts = divided(in_turn({year.site.name: troubled_year(year, DAYS)}, 1), len(BLOWS))
+    parts = divided(in_turn({year.site.name: troubled_year(year, DAYS)}, 1), len(FAULTS))
     undisturbed = Undisturbed(state_dir, parts)
     wrong: list[str] = []
     before: set[Fact] = set()
     with rig(real_broker, tmp_path, state_dir, free_port) as running:
-        for rows, expected, blows in zip(parts, undisturbed.parts, BLOWS, strict=True):
-            found = running.part_with_all_at_once(rows, blows)
+        for rows, expected, faults in zip(parts, undisturbed.parts, FAULTS, strict=True):
+            found = running.part_with_all_at_once(rows, faults)
             unlike = compare(expected, found, before)
-            struck = ", ".join(map(str, blows))
-            wrong += [f"{struck}: {each}" for each in unlike if each.wrong or (each.once and each.doubled)]
+            hit = ", ".join(map(str, faults))
+            wrong += [f"{hit}: {each}" for each in unlike if each.wrong or (each.once and each.doubled)]
             before.update(said for facts in found.values() for said in facts)
         states = running.states()
     wrong += compare_states(undisturbed.states(states), undisturbed.resumed(states))

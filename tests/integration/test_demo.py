@@ -1,4 +1,4 @@
-"""The demo as users start it: everything on this machine, ended by itself, the books balanced."""
+"""The demo as users start it: everything on this machine, ended by itself, the counts balanced."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def announced_by_now(state_dir: Path) -> dict[str, Any]:
 def test_two_days_are_answered_once_the_same_from_any_fresh_state_and_as_the_backtest_says(
     tetouan: Command, tmp_path: Path
 ) -> None:
-    """The books balance, two runs publish identical bytes, and the scores are those of `tetouan backtest`."""
+    """The counts balance, two runs publish identical bytes, and the scores are those of `tetouan backtest`."""
     first = result_of(tetouan, *DEMO, "--days", "2", state_dir=tmp_path / "first")
     assert first["readings_sent"] == first["accepted"] == first["forecasts"] == 288
     none = ("rejected", "merged", "amended", "missing_forecasts", "duplicate_forecasts")
@@ -92,7 +92,7 @@ def test_two_days_are_answered_once_the_same_from_any_fresh_state_and_as_the_bac
 def test_a_file_of_loads_alone_is_streamed_and_nothing_looks_like_a_fault(
     tetouan: Command, tmp_path: Path, year: Year
 ) -> None:
-    """Columns that the file lacks are named, not flagged; there is no weather model, and the books balance."""
+    """Columns that the file lacks are named, not flagged; there is no weather model, and the counts balance."""
     file, result = tmp_path / "loads.csv", tmp_path / "result.json"
     year.rows[["DateTime", "Zone 2  Power Consumption"]].to_csv(file, index=False)
     demo = ("demo", "--data", str(file), "--from", "2018-02-01", "--days", "1", "--speed", "0", "--headless")
@@ -108,7 +108,7 @@ def test_a_file_of_loads_alone_is_streamed_and_nothing_looks_like_a_fault(
 
 
 def test_two_demos_at_once_do_not_disturb_each_other(tetouan: Command, state_dir: Path, tmp_path: Path) -> None:
-    """Started together beneath one state folder, each balances its books, and none is announced at the end."""
+    """Started together beneath one state folder, the counts of each balance, and none is announced at the end."""
     files = [tmp_path / "first.json", tmp_path / "second.json"]
     processes = [tetouan(*DEMO, "--days", "1", "--json", str(file), state_dir=state_dir) for file in files]
     said = [process.communicate(timeout=PATIENCE_S)[1] for process in processes]
@@ -120,7 +120,7 @@ def test_two_demos_at_once_do_not_disturb_each_other(tetouan: Command, state_dir
 
 
 def test_another_zone_is_shown_while_another_site_sends_its_readings(tetouan: Command, tmp_path: Path) -> None:
-    """The books hold all readings; forecasts and scores are those of the site and the zone that were chosen."""
+    """The accounting holds all readings; forecasts and scores are those of the site and the zone that were chosen."""
     (tmp_path / "sites.toml").write_text(
         '[north]\nstep_minutes = 15\ntime_zone = "UTC"\ntime_column = "time"\ncolumns = {"Load" = "zone_1_kw"}\n',
         encoding="utf-8",

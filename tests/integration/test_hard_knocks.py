@@ -81,9 +81,9 @@ def test_a_broker_that_comes_late_is_waited_for(
         until(lambda: stream.answered(10), "ten forecasts")
 
 
-@pytest.mark.parametrize("blow", ["frozen", "restarted"])
+@pytest.mark.parametrize("fault", ["frozen", "restarted"])
 def test_a_broker_that_goes_is_waited_for_and_nothing_is_lost(
-    blow: Literal["frozen", "restarted"],
+    fault: Literal["frozen", "restarted"],
     mortal_kafka: Kafka,
     year: Year,
     state_dir: Path,
@@ -92,7 +92,7 @@ def test_a_broker_that_goes_is_waited_for_and_nothing_is_lost(
     free_port: Callable[[], int],
 ) -> None:
     """The broker is gone for thirty seconds while the replay streams: all stay alive, and go on by themselves."""
-    broker = Broker("kafka", mortal_kafka.bootstrap, f"{blow}-{uuid4().hex[:8]}.")
+    broker = Broker("kafka", mortal_kafka.bootstrap, f"{fault}-{uuid4().hex[:8]}.")
     with streaming(broker, tmp_path, state_dir, free_port) as stream:
         broker.send(topics.RAW, raw_rows(year)[:FIRST])  # with them the forecaster fetches its models
         until(lambda: stream.answered(FIRST), "the first forecasts")
@@ -102,7 +102,7 @@ def test_a_broker_that_goes_is_waited_for_and_nothing_is_lost(
         replay = subprocess.Popen([sys.executable, *command, *window], env={**os.environ, **broker.env})
         try:
             until(lambda: stream.answered(FIRST + 21), "forecasts of what is replayed")
-            with mortal_kafka.gone(blow):
+            with mortal_kafka.gone(fault):
                 gone_s = monotonic_s()
                 until(stream.misses_broker, "all services to miss the broker")
                 assert replay.poll() is None

@@ -306,9 +306,9 @@ def test_sigterm_commits_what_was_answered(broker: Broker, tmp_path: Path, free_
     assert times == [0, 10]
 
 
-@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_service_leaves_in_time_although_the_broker_is_gone(
-    blow: signal.Signals, tmp_path: Path, free_port: Callable[[], int]
+    fault: signal.Signals, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     """However the broker went, dead or frozen: the service stays live, and SIGTERM ends it within ten seconds."""
     with embedded.start() as running:
@@ -316,7 +316,7 @@ def test_a_service_leaves_in_time_although_the_broker_is_gone(
         broker.send(topics.RAW, [raw()])
         with service("ingestor", broker, tmp_path, free_port()) as ingestor:
             broker.read(topics.CLEAN, 1)
-            running.process.send_signal(blow)
+            running.process.send_signal(fault)
             until(lambda: not ingestor.ready(), "the ingestor to miss its broker")
             assert ingestor.get("/healthz").status_code == 200
             ingestor.process.send_signal(signal.SIGTERM)

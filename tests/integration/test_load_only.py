@@ -59,7 +59,7 @@ def grid(year: Year, sites: Path) -> Year:
     )
     file = sites.with_name("loads.csv")
     year.rows[list(columns)].rename(columns=columns).to_csv(file, index=False)
-    return find_year(str(file), sites.parent, place=known_sites(sites)["grid"])
+    return find_year(str(file), sites.parent, site=known_sites(sites)["grid"])
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def settings(grid: Year, sites: Path) -> ForecasterSettings:
 @pytest.fixture(scope="module")
 def expected(grid: Year, settings: ForecasterSettings) -> list[bytes]:
     """What the champions answer, by reading and then by zone."""
-    models = champions_of(settings.place, settings)
+    models = champions_of(settings.chosen_site, settings)
     return [issue.to_bytes() for issue in Issuer(grid.site, models).answer(judged(grid, START, UNTIL))]
 
 

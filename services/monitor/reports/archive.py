@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from services.monitor.reports.order import Report
+from services.monitor.reports.request import Report
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,14 +16,14 @@ from evidently.metrics import MAE, RMSE, DriftedColumnsCount, R2Score, ValueDrif
 from evidently.tests import Reference, gte, lte
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
-from services.monitor.reports.order import Figures, Quality, Report, change
+from services.monitor.reports.request import Figures, Quality, Report, change
 from services.monitor.reports.sufficiency import sufficient_columns, sufficient_pairs
 from shared.forecasting.reference import forecast_column, judged_groups, load_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from services.monitor.reports.order import Order
+    from services.monitor.reports.request import ReportRequest
     from shared.forecasting.leads import LeadGroup
 
 __all__ = ["STATIC", "STATIC_FILES", "Evaluation"]
@@ -53,16 +53,16 @@ class Evaluation:
 
     Parameters
     ----------
-    order
+    request
         The window.
     hours
-        The reference, with the columns of the order.
+        The reference, with the columns of the request.
     """
 
-    def __init__(self, order: Order, hours: pd.DataFrame) -> None:
-        self._order = order
-        self._steps_a_day = 24 * 60 // order.step_minutes
-        self._current = pd.DataFrame(order.table, columns=list(order.columns))
+    def __init__(self, request: ReportRequest, hours: pd.DataFrame) -> None:
+        self._request = request
+        self._steps_a_day = 24 * 60 // request.step_minutes
+        self._current = pd.DataFrame(request.table, columns=list(request.columns))
         self._hours = hours
         self._runs: dict[str, Any] = {}
         self.report = self._evaluate()
@@ -70,9 +70,10 @@ class Evaluation:
     @property
     def html(self) -> str:
         """The page, which loads script and font from the folder ``STATIC`` beside its own."""
-        order, lacking = self._order, self.report.insufficient
-        title = f"{order.site} zone {order.zone}: the {order.window_days} days up to {order.until:%Y-%m-%d %H:%M} UTC"
-        text = f"Compared with the training of {order.model}."
+        request, lacking = self._request, self.report.insufficient
+        until = f"{request.until:%Y-%m-%d %H:%M} UTC"
+        title = f"{request.site} zone {request.zone}: the {request.window_days} days up to {until}"
+        text = f"Compared with the training of {request.model}."
         text += f" Too few values to compare: {', '.join(lacking)}." if lacking else ""
         sections = (widget for name, run in self._runs.items() for widget in _section(name, run))
         return _lean(str(render_widgets([header_text(label=title), text_widget(text=f"{text} {CAUTION}"), *sections])))
@@ -84,26 +85,26 @@ class Evaluation:
         return json.dumps({**self.report.model_dump(mode="json"), "evidently": evidence}, indent=1)
 
     def _evaluate(self) -> Report:
-        order = self._order
-        forecasts = {forecast_column(group): group for group in judged_groups(order.step_minutes)}
-        values = [column for column in order.columns if column not in forecasts]
+        request = self._request
+        forecasts = {forecast_column(group): group for group in judged_groups(request.step_minutes)}
+        values = [column for column in request.columns if column not in forecasts]
         usable = sufficient_columns(self._current[values], self._hours[values], self._steps_a_day)
         drift, share = self._drift(usable) if usable else ({}, None)
         quality = {column: self._quality(column, lead) for column, lead in forecasts.items()}
         judged = {column: one for column, one in quality.items() if one is not None}
         return Report(
-            site=order.site,
-            zone=order.zone,
-            window_days=order.window_days,
-            since=order.since,
-            until=order.until,
-            model=order.model,
+            site=request.site,
+            zone=request.zone,
+            window_days=request.window_days,
+            since=request.since,
+            until=request.until,
+            model=request.model,
             drift_method=METHOD_NAME,
             drift_threshold=THRESHOLD,
             drift=drift,
             drift_share=share,
             quality=tuple(judged.values()),
-            insufficient=tuple(column for column in order.columns if column not in {*usable, *judged}),
+            insufficient=tuple(column for column in request.columns if column not in {*usable, *judged}),
         )
 
     def _drift(self, columns: list[str]) -> tuple[dict[str, float], float]:
@@ -113,14 +114,14 @@ class Evaluation:
             *(ValueDrift(column=column, method=METHOD, threshold=THRESHOLD) for column in columns),
         ]
         definition = DataDefinition(numerical_columns=columns)
-        title = "Drift of the load" if columns == [load_column(self._order.zone)] else "Drift of weather and load"
+        title = "Drift of the load" if columns == [load_column(self._request.zone)] else "Drift of weather and load"
         run = self._run(title, metrics, self._current[columns], self._hours[columns], definition)
         count, *scores = (metric["value"] for metric in run.dict()["metrics"])
         return dict(zip(columns, map(float, scores), strict=True)), float(count["share"])
 
     def _quality(self, column: str, group: LeadGroup) -> Quality | None:
         """Return how good the forecasts of a lead group were, None where too few have come due."""
-        target = load_column(self._order.zone)
+        target = load_column(self._request.zone)
         current, before = (table[[target, column]].dropna() for table in (self._current, self._hours))
         if not sufficient_pairs(current, before, self._steps_a_day):
             return None

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Literal
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from services.monitor.reports.order import WINDOWS_DAYS, Figures
+from services.monitor.reports.request import WINDOWS_DAYS, Figures
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from prometheus_client import CollectorRegistry
 
-    from services.monitor.reports.order import Report
+    from services.monitor.reports.request import Report
 
 __all__ = ["ReportMetrics"]
 

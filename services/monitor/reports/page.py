@@ -11,7 +11,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from services.monitor.reports.archive import listed
-from services.monitor.reports.order import WINDOWS_DAYS
+from services.monitor.reports.request import WINDOWS_DAYS
 from shared.forecasting.digits import digits
 from shared.forecasting.leads import lead_name
 

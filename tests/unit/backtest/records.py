@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from backtest.books import Books
+from backtest.accounting import Accounting
 from backtest.record import Record
 from backtest.result import Backtest
 from shared.data.year import Year
@@ -47,5 +47,8 @@ def year(*, label: str = "file year.csv", synthetic: bool = False) -> Year:
 
 def result_of(record: Record, of: Year | None = None) -> Backtest:
     """Return the result of a record for which the weather model alone says 100 kW too much."""
-    uncorrected, books = np.full(record.rows, 20_100.0), Books(record.demand_kw.size, 0, {"no_time": 2}, 0, 0, 0)
-    return Backtest.of(record, of or year(), uncorrected, seconds_per_forecast=0.0005, books=books)
+    uncorrected, accounting = (
+        np.full(record.rows, 20_100.0),
+        Accounting(record.demand_kw.size, 0, {"no_time": 2}, 0, 0, 0),
+    )
+    return Backtest.of(record, of or year(), uncorrected, seconds_per_forecast=0.0005, accounting=accounting)

@@ -54,7 +54,9 @@ class TestResult:
         record = flat_record(2)
         record.weather_estimate_kw[:] = np.nan
         uncorrected = np.full(record.rows, np.nan)
-        result = Backtest.of(record, year(), uncorrected, 0.0005, result_of(record).books, "no weather at this site")
+        result = Backtest.of(
+            record, year(), uncorrected, 0.0005, result_of(record).accounting, "no weather at this site"
+        )
         assert (result.to_json()["weather_estimate"], result.to_json()["seed"]) == (None, None)
         assert "there is no weather model: no weather at this site." in page_of(result)
 

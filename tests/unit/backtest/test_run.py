@@ -12,7 +12,7 @@ import pytest
 from backtest.page import page_of
 from backtest.run import backtest
 from shared.data.year import Year
-from shared.sites.site import WEATHER
+from shared.sites.site import WEATHER_FIELDS
 from shared.sites.table import site
 from tests.unit.backtest.records import START
 
@@ -74,7 +74,7 @@ def test_an_outage_in_the_window_is_named() -> None:
     assert backtest(year, 2, FROM, UNTIL, lambda *_: None).to_json()["outages"] == []
 
 
-@pytest.mark.parametrize("field", [WEATHER[0], WEATHER[2]])
+@pytest.mark.parametrize("field", [WEATHER_FIELDS[0], WEATHER_FIELDS[2]])
 def test_one_field_of_the_weather_gives_an_estimate(field: str, whole: dict[str, object]) -> None:
     """Of its own, at each origin; the forecasts are the same."""
     result, why = told(year_of("zone_2_kw", field))

@@ -93,7 +93,7 @@ class TestStream:
         for row in range(8 * DAY, 9 * DAY + 2):
             model.partial_fit(FIRST_STEP + row, float(history.demand_kw[row]))
             forecast = model.predict()
-            level = NAMES.index(next(answer.rung for answer in forecast.answers))
+            level = NAMES.index(next(answer.level for answer in forecast.answers))
             assert said_of_next_kw(model)[level, 0] == pytest.approx(forecast.median_kw[0], abs=0.01)
 
     def test_levels_are_compared_over_pairs_that_all_of_them_answered(self) -> None:

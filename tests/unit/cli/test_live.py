@@ -1,4 +1,4 @@
-"""What the live view takes from the books of a demo."""
+"""What the live view takes from the audit of a demo."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ START = datetime(2018, 2, 1, tzinfo=UTC)
 DAY = 144
 
 
-class Books:
+class StandIn:
     """What an audit has seen, without a broker."""
 
     def __init__(self, steps: int) -> None:
@@ -56,7 +56,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return time_s
 
 
-def view(books: Books, terminal: Console) -> LiveView:
+def view(audit: StandIn, terminal: Console) -> LiveView:
     """Return the view of a synthetic stream whose services do not answer."""
     nobody = "http://127.0.0.1:1"
     stream = Stream(
@@ -68,7 +68,7 @@ def view(books: Books, terminal: Console) -> LiveView:
         bootstrap="127.0.0.1:1",
         addresses={"ingestor": nobody, "monitor": nobody},
     )
-    return LiveView(terminal, stream, cast("Audit", books), headless=True)
+    return LiveView(terminal, stream, cast("Audit", audit), headless=True)
 
 
 def test_the_curves_are_the_day_before_the_origin_and_the_day_after() -> None:
@@ -98,8 +98,8 @@ def test_what_was_before_the_first_reading_is_unknown() -> None:
 def test_without_a_terminal_a_line_comes_every_five_seconds(clock: list[float]) -> None:
     """The first at once, the next not before five seconds have passed; each names the data."""
     said = Console(file=io.StringIO(), width=80)
-    books = Books(3)
-    with said.capture() as captured, view(books, said) as lines:
+    audit = StandIn(3)
+    with said.capture() as captured, view(audit, said) as lines:
         lines.show()
         clock[0] += 4.9
         lines.show()
@@ -113,7 +113,7 @@ def test_without_a_terminal_a_line_comes_every_five_seconds(clock: list[float]) 
 def test_before_the_first_forecast_a_log_says_that_it_is_waited_for() -> None:
     """There is no clock of the stream to show yet, and no silence either."""
     said = Console(file=io.StringIO())
-    with said.capture() as captured, view(Books(0), said) as lines:
+    with said.capture() as captured, view(StandIn(0), said) as lines:
         lines.show()
     assert captured.get() == "waiting for the first forecast of zone 2; Ctrl-C ends\n"
 
@@ -121,11 +121,11 @@ def test_before_the_first_forecast_a_log_says_that_it_is_waited_for() -> None:
 def test_the_rate_is_that_of_the_last_seconds(clock: list[float]) -> None:
     """A stream that has slowed down from 100 to 10 readings a second shows 10."""
     said = Console(file=io.StringIO(), width=200)
-    books = Books(3)
-    with said.capture() as captured, view(books, said) as lines:
+    audit = StandIn(3)
+    with said.capture() as captured, view(audit, said) as lines:
         for rate in [100] * 10 + [10] * 6:
             clock[0] += 1.0
-            books.issued += rate
+            audit.issued += rate
             lines.show()
     assert " 10 forecasts/s" in captured.get().splitlines()[-1]
 
@@ -137,7 +137,7 @@ def test_the_picture_is_an_svg_that_asks_no_server_for_anything(
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr(live, "Backlog", Unreachable)
     file = tmp_path / "demo.svg"
-    view(Books(DAY + 10), Console(file=io.StringIO())).save_picture(file)
+    view(StandIn(DAY + 10), Console(file=io.StringIO())).save_picture(file)
     svg = file.read_text(encoding="utf-8")
     assert "SYNTHETIC" in svg
     assert "load" in svg
@@ -150,7 +150,7 @@ def test_a_stream_without_a_forecast_has_no_picture(tmp_path: Path) -> None:
     """The reason is said, and nothing is written."""
     said = Console(file=io.StringIO(), width=200)
     with said.capture() as captured:
-        view(Books(0), said).save_picture(tmp_path / "demo.svg")
+        view(StandIn(0), said).save_picture(tmp_path / "demo.svg")
     assert "no picture" in captured.get()
     assert not (tmp_path / "demo.svg").exists()
 

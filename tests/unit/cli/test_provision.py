@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from backtest.run import books_of
+from backtest.run import account_for
 from cli.provision import prior_for, settled, year_for, zone_for, zones_for
 from shared.data.hints import Hints
 from shared.forecasting.prior import Prior, Source
@@ -58,15 +58,17 @@ def test_columns_that_the_data_lack_are_named(data: str, tmp_path: Path, capsys:
 def test_rows_that_are_no_readings_are_not_counted_as_such(
     more: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The first line has both numbers, and they are those of the books that a backtest keeps."""
+    """The first line has both numbers, and they are those of the accounting that a backtest keeps."""
     file = tmp_path / "meter.csv"
     rows = (f"2023-01-{day:02} {hour:02}:00,{100 + hour}.5\n" for day in range(1, 21) for hour in range(24))
     file.write_text("at,load\n" + "".join(rows) + more)
     year = year_for(str(file), load(Settings, state_dir=tmp_path), Console(), Hints(time_column="at", step_minutes=60))
     assert f"file meter.csv, {said}" in capsys.readouterr().out
-    books = books_of(year, 1, datetime(2040, 1, 1, tzinfo=UTC), lambda *_: None)
-    assert f"{books.readings} readings" in said
-    assert f" {sum(books.refused.values()) - books.refused.get('contradicts', 0)} refused" in f"{said} 0 refused"
+    accounting = account_for(year, 1, datetime(2040, 1, 1, tzinfo=UTC), lambda *_: None)
+    assert f"{accounting.readings} readings" in said
+    assert (
+        f" {sum(accounting.refused.values()) - accounting.refused.get('contradicts', 0)} refused" in f"{said} 0 refused"
+    )
 
 
 def test_watching_the_loads_is_shown(
@@ -160,7 +162,7 @@ def test_a_guessed_site_can_be_streamed(load_file: str, tmp_path: Path) -> None:
     made = settled(load_file, settings, Console(), Hints())
     assert (made.site, made.zones, made.data) == ("meter", (1,), load_file)
     assert made.sites == tmp_path / "state" / "sites" / "meter.toml"
-    assert made.place.columns == {"north": "zone_1_kw", "south": "zone_2_kw"}
+    assert made.chosen_site.columns == {"north": "zone_1_kw", "south": "zone_2_kw"}
     assert year_for(load_file, made, Console(), Hints().dialect).assumed == ()
     assert settled("synthetic", settings, Console(), Hints()) is settings
     assert settled(None, settings, Console(), Hints()) is settings

@@ -64,7 +64,7 @@ def test_invented_data_cannot_be_overlooked(size: tuple[int, int]) -> None:
 
 @at_every_size
 def test_what_an_operator_asks_first_is_there(size: tuple[int, int]) -> None:
-    """Clock, load, rate, progress, each lead with its range, scores, books, backlog, addresses and what to type."""
+    """Clock, load, rate, progress, each lead with its range, scores, counts, backlog, addresses and what to type."""
     text = drawn(snapshot(), size)
     for said in (
         "Sun 2018-02-04 04:40 UTC",

@@ -1,4 +1,4 @@
-"""The books of a demo."""
+"""The counts of a demo."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.contracts.messages import CleanReading, Flagged, Forecast, Interval,
 
 START = datetime(2018, 2, 1, tzinfo=UTC)
 STEP = timedelta(minutes=10)
-BOOKS = {
+COUNTS = {
     "readings_sent": 10,
     "others_sent": 0,
     "accepted": 7,
@@ -48,21 +48,21 @@ def forecast(step: int) -> Forecast:
     )
 
 
-def test_books_balance_when_every_reading_has_one_outcome_and_every_accepted_one_its_forecast() -> None:
+def test_counts_balance_when_every_reading_has_one_outcome_and_every_accepted_one_its_forecast() -> None:
     """Sent = accepted + rejected + merged, nothing missing, nothing repeated."""
-    assert balanced(BOOKS)
+    assert balanced(COUNTS)
 
 
-def test_books_balance_although_others_send_too() -> None:
+def test_counts_balance_although_others_send_too() -> None:
     """What came on the raw topic from elsewhere needs an outcome like any reading."""
-    assert balanced({**BOOKS, "others_sent": 3, "rejected": BOOKS["rejected"] + 3})
-    assert not balanced({**BOOKS, "others_sent": 3})
+    assert balanced({**COUNTS, "others_sent": 3, "rejected": COUNTS["rejected"] + 3})
+    assert not balanced({**COUNTS, "others_sent": 3})
 
 
 @pytest.mark.parametrize("wrong", ["readings_sent", "missing_forecasts", "duplicate_forecasts"])
-def test_books_do_not_balance_when_anything_is_lost_or_doubled(wrong: str) -> None:
+def test_counts_do_not_balance_when_anything_is_lost_or_doubled(wrong: str) -> None:
     """One reading too many sent, one forecast missing or repeated: each is seen."""
-    assert not balanced({**BOOKS, wrong: BOOKS[wrong] + 1})
+    assert not balanced({**COUNTS, wrong: COUNTS[wrong] + 1})
 
 
 def test_unmatured_pairs_are_those_whose_target_is_after_the_last_reading() -> None:

@@ -124,7 +124,7 @@ def test_a_file_is_told_with_its_line(tmp_path: Path) -> None:
     times = (np.datetime64("2025-01-01T00:00") + np.arange(len(loads)) * np.timedelta64(1, "h")).astype(str)
     rows = [f"{time}Z,{one},{two}\n" for time, one, two in zip(times, registers, loads, strict=True)]
     (tmp_path / "meter.csv").write_text("time,load,other\n" + "".join(rows))
-    year = find_year(str(tmp_path / "meter.csv"), tmp_path, place=meter)
+    year = find_year(str(tmp_path / "meter.csv"), tmp_path, site=meter)
     shares: list[float] = []
     register, unit = doubts_of(year, shares.append)
     assert shares == sorted(shares)
@@ -138,7 +138,7 @@ def test_a_file_is_told_with_its_line(tmp_path: Path) -> None:
         "thousandth: check whether its unit has changed (line 302)"
     )
     known = meter.model_copy(update={"measures": {"zone_1_kw": Measure(kind="register")}})
-    assert list(doubts_of(find_year(str(tmp_path / "meter.csv"), tmp_path, place=known))) == [unit]
+    assert list(doubts_of(find_year(str(tmp_path / "meter.csv"), tmp_path, site=known))) == [unit]
 
 
 @pytest.mark.real_data

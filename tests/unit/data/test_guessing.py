@@ -68,7 +68,7 @@ def test_the_table_that_is_printed_says_the_same(tmp_path: Path) -> None:
     sites.write_text(as_toml(year.site), encoding="utf-8")
     known = known_sites(sites)["load"]
     assert known == year.site
-    again = find_year(str(tmp_path / "load.csv"), tmp_path, place=known)
+    again = find_year(str(tmp_path / "load.csv"), tmp_path, site=known)
     pd.testing.assert_frame_equal(again.rows, year.rows)
     assert tomllib.loads(as_toml(year.site))["load"]["columns"] == {
         'Verbrauch "Süd" [MWh]': {"field": "zone_1_kw", "kind": "energy", "unit": "MWh"}
@@ -144,7 +144,7 @@ def test_date_and_time_of_day_may_stand_in_two_columns(day: str, clock: str, tmp
     (tmp_path / "sites.toml").write_text(as_toml(year.site))
     known = known_sites(tmp_path / "sites.toml")["load"]
     assert known == year.site
-    again = find_year(str(tmp_path / "load.csv"), tmp_path, place=known, hints=Hints())
+    again = find_year(str(tmp_path / "load.csv"), tmp_path, site=known, hints=Hints())
     assert again.assumed == ()
     pd.testing.assert_frame_equal(again.rows, year.rows)
 

@@ -46,7 +46,7 @@ def year_of(folder: Path, loads: NDArray[np.float64] | NDArray[np.int64], kind: 
     )
     times = pd.date_range("2025-01-01", periods=len(loads), freq="h").strftime("%Y-%m-%d %H:%M")
     pd.DataFrame({"time": times, "load": loads, "air": 20}).to_csv(folder / "load.csv", index=False)
-    return find_year(str(folder / "load.csv"), folder, place=site)
+    return find_year(str(folder / "load.csv"), folder, site=site)
 
 
 def test_limits_that_refuse_much_are_told(year: Year) -> None:

@@ -60,7 +60,7 @@ def year_of(
 ) -> Year:
     """Return the readings in a file of these bytes."""
     (folder / name).write_bytes(raw)
-    return find_year(str(folder / name), folder, place=place or town(), hints=hints or Hints())
+    return find_year(str(folder / name), folder, site=place or town(), hints=hints or Hints())
 
 
 def grouped(mark: str) -> str:

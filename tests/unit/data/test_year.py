@@ -127,7 +127,7 @@ def test_no_year_is_made_up_for_another_site(tmp_path: Path, data: str | None, n
         encoding="utf-8",
     )
     with pytest.raises(DataError, match=f"no year of {name} is published: give its readings, a CSV file"):
-        find_year(data, tmp_path, place=site(name, sites))
+        find_year(data, tmp_path, site=site(name, sites))
 
 
 def test_the_test_starts_at_the_last_fifth_of_the_readable_rows(table: bytes, tmp_path: Path) -> None:

@@ -27,12 +27,12 @@ def test_forecasts_are_counted_by_zone_and_level(
     """Each once, by what answered the next step; those of which any lead is a lower level's are counted as such."""
     adapted, other, *rest = Issuer(site("tetouan"), models).answer([reading(0), reading(1)])
     (answer,) = adapted.forecast.answers
-    spans = answer._replace(to_lead=6), answer._replace(from_lead=7, rung="analogue")
+    spans = answer._replace(to_lead=6), answer._replace(from_lead=7, level="analogue")
     mixed = replace(adapted, forecast=replace(adapted.forecast, answers=spans))
     registry = new_registry()
     SiteSeries(ForecasterMetrics(registry), site("tetouan"), models).note([mixed, other, *rest], 1.0)
     zones = [{"site": "tetouan", "zone": zone} for zone in ("1", "2")]
-    counted = [registry.get_sample_value("tetouan_forecasts_total", {**zone, "level": answer.rung}) for zone in zones]
+    counted = [registry.get_sample_value("tetouan_forecasts_total", {**zone, "level": answer.level}) for zone in zones]
     lower = [registry.get_sample_value("tetouan_forecasts_on_lower_levels_total", zone) for zone in zones]
     assert (counted, lower) == ([2, 2], [1, 0])
 

@@ -70,7 +70,7 @@ def readings(tmp_path_factory: pytest.TempPathFactory) -> list[CleanReading]:
     times = [START + n * STEP for n in range(DAYS * DAY)]
     rows = (f"{t.astimezone(MADRID).isoformat()},{kw:.1f}\n" for t, kw in zip(times, measured_kw(), strict=True))
     (folder / "load.csv").write_text("time,Load\n" + "".join(rows), encoding="utf-8")
-    year = find_year(str(folder / "load.csv"), folder, place=site("alcala", folder / "sites.toml"))
+    year = find_year(str(folder / "load.csv"), folder, site=site("alcala", folder / "sites.toml"))
     ingestor = Ingestor([year.site], timedelta(days=1))
     outcomes = [ingestor.judge(raw, times[-1]) for _, raw in year.raw_messages(times[0], times[-1] + STEP)]
     return [outcome.reading for outcome in outcomes if isinstance(outcome, Accepted)]

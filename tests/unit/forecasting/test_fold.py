@@ -162,18 +162,18 @@ def test_a_load_near_zero_is_not_refused(model: ZoneDemand, synthetic: Series) -
     assert sum(refused) == 0
 
 
-def test_when_the_model_would_feed_on_itself_a_lower_rung_answers(model: ZoneDemand, synthetic: Series) -> None:
+def test_when_the_model_would_feed_on_itself_a_lower_level_answers(model: ZoneDemand, synthetic: Series) -> None:
     """For a day without a reading the model answers, growing less sure; then a rule does, and says why."""
     first_step, load_kw = synthetic(20)
     model.fit(first_step, load_kw[: 17 * DAY])
     sure_kw = model.predict().high_kw - model.predict().low_kw
     model.partial_fit(first_step + 18 * DAY - 1, np.nan)
     forecast = model.predict()
-    assert forecast.answers[0].rung == "adapted"
+    assert forecast.answers[0].level == "adapted"
     assert (forecast.high_kw - forecast.low_kw).mean() > 1.05 * sure_kw.mean()
     model.partial_fit(first_step + 18 * DAY, np.nan)
     (answer,) = model.predict().answers
-    assert (answer.from_lead, answer.to_lead, answer.rung) == (1, DAY, "analogue")
+    assert (answer.from_lead, answer.to_lead, answer.level) == (1, DAY, "analogue")
     assert answer.reason == (
         "most of the last two days is filled: the model would forecast from its own forecasts; "
         "the reading is missing: filled with the forecast"
@@ -193,7 +193,7 @@ def test_a_load_that_shifts_for_good_is_forecast_the_same_day(model: ZoneDemand,
     assert error_kw.mean() < 250.0
     answer = forecast.answers[-1]
     assert answer.from_lead <= 3
-    assert (answer.rung, answer.to_lead) == ("adapted", DAY)
+    assert (answer.level, answer.to_lead) == ("adapted", DAY)
     assert answer.reason is None
     (told,) = forecast.notes
     assert told[:2] == ("shift", first_step + 20 * DAY)
@@ -213,7 +213,7 @@ def test_readings_that_are_missing_here_and_there_do_little_harm(
         assert forecast.median_kw.max() < 1.5 * load_kw.max()
     assert model.fold is not None
     assert np.abs(model.fold.zone.regression.beta[0]).max() < 1e4
-    assert forecast.answers[0].rung == "adapted"
+    assert forecast.answers[0].level == "adapted"
     assert (forecast.high_kw[2] - forecast.low_kw[2]).mean() < 2_000.0
 
 

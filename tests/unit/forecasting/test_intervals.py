@@ -27,15 +27,15 @@ NORMAL_QUANTILES = np.array([0.674, 1.282, 1.645, 1.960])  # of the absolute val
 
 @pytest.fixture
 def intervals() -> Intervals:
-    """Return hourly intervals of two rungs and three leads of the grid."""
+    """Return hourly intervals of two levels and three leads of the grid."""
     return Intervals(Grid(60), 2, LEADS, interpolation(LEADS, len(HORIZON)), METHOD.intervals)
 
 
 def width_kw(
-    intervals: Intervals, rung: int, slot: int, leads: slice, stale: int, rows: Sequence[int]
+    intervals: Intervals, level: int, slot: int, leads: slice, stale: int, rows: Sequence[int]
 ) -> NDArray[np.float64]:
     """Return half the width of the intervals from one origin, (rows, leads)."""
-    half_kw: NDArray[np.float64] = intervals.half_width_kw(rung, slot, 1, leads, stale, rows)[0]
+    half_kw: NDArray[np.float64] = intervals.half_width_kw(level, slot, 1, leads, stale, rows)[0]
     return half_kw
 
 
@@ -44,8 +44,8 @@ def stream(intervals: Intervals, days: int, size_kw: np.ndarray, issued_kw: np.n
     random = np.random.default_rng(3)
     for day in range(days):
         for slot in range(DAY):
-            for rung, forecast_kw in enumerate(issued_kw):
-                intervals.issue(slot, rung, forecast_kw[None])
+            for level, forecast_kw in enumerate(issued_kw):
+                intervals.issue(slot, level, forecast_kw[None])
             if slot % BLOCK == BLOCK - 1:
                 block = slice(slot + 1 - BLOCK, slot + 1)
                 intervals.learn(day, block.start, 1000.0 + random.normal(0.0, size_kw[block]), {})
@@ -70,8 +70,8 @@ def test_the_intervals_of_one_forecast_never_cross(intervals: Intervals) -> None
         assert (np.diff(half_kw, axis=0) >= 0.0).all()
 
 
-def test_each_rung_is_as_wide_as_its_own_errors(intervals: Intervals) -> None:
-    """A rung that is always off by 100 kW more is wider by that; one that never answers is never calibrated."""
+def test_each_level_is_as_wide_as_its_own_errors(intervals: Intervals) -> None:
+    """A level that is always off by 100 kW more is wider by that; one that never answers is never calibrated."""
     stream(intervals, 60, np.full(DAY, 1.0), np.array([[1000.0] * 3, [1100.0] * 3]))
     assert (width_kw(intervals, 0, 0, ALL, 0, EVERY) < 5.0).all()
     np.testing.assert_allclose(width_kw(intervals, 1, 0, ALL, 0, EVERY), 100.0, rtol=0.05)
@@ -124,7 +124,7 @@ def test_a_forecast_is_scored_at_its_own_target_only(intervals: Intervals) -> No
     assert np.isnan(error_kw[1]).all()
 
 
-def test_a_rung_that_says_the_same_at_all_leads_is_told_with_the_load(intervals: Intervals) -> None:
+def test_a_level_that_says_the_same_at_all_leads_is_told_with_the_load(intervals: Intervals) -> None:
     """It needs no forecast issued, and is scored for every step that has a load."""
     error_kw = intervals.learn(0, 4, np.array([np.nan, 1000.0]), {1: np.array([900.0, 900.0])})
     assert np.isnan(error_kw).all()

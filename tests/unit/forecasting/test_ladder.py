@@ -1,4 +1,4 @@
-"""Which rung answers which leads."""
+"""Which level answers which leads."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def ladder() -> Ladder:
 
 
 def learn(ladder: Ladder, blocks: int, *size_kw: float) -> None:
-    """Let every rung err by its size at all leads, NaN where it does not answer."""
+    """Let every level err by its size at all leads, NaN where it does not answer."""
     for _ in range(blocks):
         ladder.learn(np.repeat(np.array(size_kw)[:, None], len(LEADS), axis=1))
 
 
-def test_the_highest_rung_that_can_be_computed_answers(ladder: Ladder) -> None:
+def test_the_highest_level_that_can_be_computed_answers(ladder: Ladder) -> None:
     """Also where a lower one has been somewhat better: the order of the ladder weighs more than a few errors."""
     learn(ladder, 48, 100.0, 90.0, 300.0, 300.0, 300.0)
-    for computable, rung in (
+    for computable, level in (
         (ALL, ADAPTED),
         ([False, True, True, True, True], FROZEN),
         ([False, False, True, True, True], WEATHER),
@@ -36,10 +36,10 @@ def test_the_highest_rung_that_can_be_computed_answers(ladder: Ladder) -> None:
         ([False, False, False, False, True], CLIMATOLOGY),
     ):
         ladder.choose(computable)
-        assert ladder.spans() == [Span(1, 24, rung)]
+        assert ladder.spans() == [Span(1, 24, level)]
 
 
-def test_a_fitted_rung_must_have_shown_its_worth(ladder: Ladder) -> None:
+def test_a_fitted_level_must_have_shown_its_worth(ladder: Ladder) -> None:
     """Until two days of its errors are known a rule answers in its place."""
     learn(ladder, 48, np.nan, np.nan, np.nan, 200.0, 300.0)
     ladder.choose(ALL)
@@ -63,7 +63,7 @@ def test_what_is_clearly_better_takes_over_and_gives_back(ladder: Ladder) -> Non
 
 
 def test_the_choice_is_made_for_each_group_of_leads(ladder: Ladder) -> None:
-    """A rung that is better beyond six hours answers those leads alone."""
+    """A level that is better beyond six hours answers those leads alone."""
     for _ in range(48):
         error_kw = np.full((5, len(LEADS)), 100.0)
         error_kw[ANALOGUE, 3:] = 10.0
@@ -73,8 +73,8 @@ def test_the_choice_is_made_for_each_group_of_leads(ladder: Ladder) -> None:
     assert ladder.lately_kw(Span(7, 24, ANALOGUE)) == pytest.approx((10.0, 100.0))
 
 
-def test_rungs_are_compared_over_the_same_targets(ladder: Ladder) -> None:
-    """A rung that only came when the wild days were over is not better for it."""
+def test_levels_are_compared_over_the_same_targets(ladder: Ladder) -> None:
+    """A level that only came when the wild days were over is not better for it."""
     learn(ladder, 240, 1000.0, np.nan, np.nan, 1000.0, 1000.0)
     learn(ladder, 48, 100.0, 100.0, np.nan, 100.0, 100.0)
     ladder.choose(ALL)
@@ -82,7 +82,7 @@ def test_rungs_are_compared_over_the_same_targets(ladder: Ladder) -> None:
 
 
 def test_errors_of_nothing_decide_nothing(ladder: Ladder) -> None:
-    """Where all are right within a kW, the highest rung answers."""
+    """Where all are right within a kW, the highest level answers."""
     learn(ladder, 48, 0.1, 0.0, 0.0, 0.0, 0.0)
     ladder.choose(ALL)
     assert ladder.spans() == [Span(1, 24, ADAPTED)]

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from shared.forecasting.history import BLEND, LOAD
-from shared.forecasting.history import WEATHER as WEATHER_SERIES
+from shared.forecasting.history import BLEND, ESTIMATE, LOAD
 from shared.forecasting.intervals import COVERAGES
 from shared.forecasting.ladder import ADAPTED, ANALOGUE, CLIMATOLOGY, FROZEN, WEATHER
 from shared.forecasting.levels import Said
@@ -171,7 +170,7 @@ def test_each_span_is_answered_by_its_level(fold: DemandFold) -> None:
         choose(fold, *[level] * 4)
         (curves_kw[level],) = fold.levels.chosen_kw(at, said)
     np.testing.assert_array_equal(curves_kw[ANALOGUE], said.shape_kw[0])
-    np.testing.assert_array_equal(curves_kw[WEATHER], zone.history.series[WEATHER_SERIES, at + 1 : at + 1 + DAY])
+    np.testing.assert_array_equal(curves_kw[WEATHER], zone.history.series[ESTIMATE, at + 1 : at + 1 + DAY])
     cells = zone.features.cells(at + np.arange(1, DAY + 1))
     np.testing.assert_array_equal(curves_kw[CLIMATOLOGY], zone.climatology.said_kw(cells))
     for level in (ADAPTED, FROZEN):
@@ -228,5 +227,5 @@ def test_what_was_said_of_the_next_reading(fold: DemandFold) -> None:
     said_kw = fold.levels.said_of_next_kw()
     assert said_kw.shape == (5, len(fold.zone.intervals.leads))
     assert said_kw[ADAPTED, 0] == pytest.approx(fold.levels.say(step, at, 1).fitted_kw[0, ADAPTED, 0], rel=1e-6)
-    assert (said_kw[WEATHER] == fold.zone.history.series[WEATHER_SERIES, at + 1]).all()
+    assert (said_kw[WEATHER] == fold.zone.history.series[ESTIMATE, at + 1]).all()
     assert (said_kw[CLIMATOLOGY] == fold.zone.climatology.usual_kw.item(fold.zone.features.cell(at + 1))).all()

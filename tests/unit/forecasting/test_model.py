@@ -187,16 +187,16 @@ def test_it_answers_from_the_first_good_reading_on(model: ZoneDemand, synthetic:
     first_step, load_kw = synthetic(16)
     with pytest.raises(NotFittedError):
         model.partial_fit(first_step, np.nan).predict()
-    rungs = []
+    levels = []
     for step, load in enumerate(load_kw[1:].tolist(), first_step + 1):
         forecast = model.partial_fit(step, load).predict()
         assert forecast.origin_step == step
         assert np.isfinite(forecast.median_kw).all()
         assert (forecast.low_kw <= forecast.median_kw).all()
-        rungs.append(forecast.answers[0].rung)
-    assert [rung for rung, _ in groupby(rungs)] == ["climatology", "analogue", "adapted"]
-    assert rungs.index("analogue") == DAY
-    assert rungs.index("adapted") < 14 * DAY
+        levels.append(forecast.answers[0].level)
+    assert [level for level, _ in groupby(levels)] == ["climatology", "analogue", "adapted"]
+    assert levels.index("analogue") == DAY
+    assert levels.index("adapted") < 14 * DAY
     assert not model.anew().ready
 
 

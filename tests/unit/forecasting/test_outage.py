@@ -162,7 +162,7 @@ def test_while_it_lasts_one_share_of_the_load_without_it_is_forecast(
     without = model.anew().fit(first_step, load_kw[: ONSET + 2 * hours]).predict().median_kw
     load_kw[ONSET:] *= left
     forecast = model.fit(first_step, load_kw[: ONSET + 2 * hours]).predict()
-    assert forecast.answers[0].rung == ("adapted" if hours < 30 or left else "analogue")
+    assert forecast.answers[0].level == ("adapted" if hours < 30 or left else "analogue")
     shares = forecast.median_kw / without
     assert shares[0] == pytest.approx(left + (1.0 - left) / (2 * hours + 1 if hours < 9 or not left else 1e9), abs=0.02)
     assert (np.diff(shares) > -0.03).all()
@@ -201,7 +201,7 @@ def test_after_a_blackout_of_more_than_a_day_the_shape_answers(
     load_kw[ONSET:end] = 0.0
     forecast = model.fit(first_step, load_kw[: end + 3]).predict()
     assert np.abs(forecast.median_kw - load_kw[end + 3 :][:DAY]).mean() < 1_000.0
-    assert forecast.answers[0].rung == "analogue"
+    assert forecast.answers[0].level == "analogue"
     assert str(forecast.answers[0].reason).startswith("most of the last two days is filled")
 
 

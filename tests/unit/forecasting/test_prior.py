@@ -44,7 +44,7 @@ def test_a_zone_that_borrows_answers_after_a_week(model: ZoneDemand, synthetic: 
     taught = model.anew().fit(first_step, load_kw[: 35 * DAY])
     errors_kw: dict[str, list[float]] = {"taught": [], "borrowed": [], "alone": []}
     borrowed, alone = (model.anew(prior=one).fit(first_step, load_kw[: 8 * DAY]) for one in (prior, None))
-    assert [answer.rung for answer in borrowed.predict().answers] == [NAMES[ADAPTED]] * len(borrowed.predict().answers)
+    assert [answer.level for answer in borrowed.predict().answers] == [NAMES[ADAPTED]] * len(borrowed.predict().answers)
     assert all("too little history" in str(answer.reason) for answer in alone.predict().answers)
     for row in range(DAY):
         for name, one, start in (("taught", taught, 35), ("borrowed", borrowed, 8), ("alone", alone, 8)):

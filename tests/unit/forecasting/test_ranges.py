@@ -64,11 +64,11 @@ def answers(model: ZoneDemand, series: tuple[int, Floats]) -> list[ZoneForecast]
 
 
 def judged(forecasts: list[ZoneForecast]) -> list[tuple[bool, list[tuple[int, int, str]], list[str]]]:
-    """Return what was decided at each origin: whether the reading was believed, which rungs answer, which notes."""
+    """Return what was decided at each origin: whether the reading was believed, which levels answer, which notes."""
     return [
         (
             one.reason is None,
-            [(answer.from_lead, answer.to_lead, answer.rung) for answer in one.answers],
+            [(answer.from_lead, answer.to_lead, answer.level) for answer in one.answers],
             [note.kind for note in one.notes],
         )
         for one in forecasts

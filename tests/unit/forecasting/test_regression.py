@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from shared.forecasting.ladder import ADAPTED, FROZEN
 from shared.forecasting.method import RegressionConstants
-from shared.forecasting.regression import ADAPTED, FROZEN, LeadRegression, Weights
+from shared.forecasting.regression import LeadRegression, Weights
 from shared.forecasting.windows import windows
 
 ROWS, ORIGIN_WIDTH, LEAD_WIDTH, LEADS = 48, 5, 3, 4

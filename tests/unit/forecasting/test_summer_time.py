@@ -93,7 +93,7 @@ def test_the_usual_load_of_a_time_is_that_of_the_clock() -> None:
     model = ZoneDemand(calendar=Calendar(None, "Europe/Madrid"), step_minutes=60, horizon_steps=24)
     shown = Calendar(None, "Europe/Madrid").clock(first_step + np.arange(48), 60).minute / 60
     model.fit(first_step, 1000.0 + shown[:23])
-    assert model.predict().answers[0].rung == "climatology"
+    assert model.predict().answers[0].level == "climatology"
     seen = shown[24:47] != 2.0  # on this day that time is skipped
     np.testing.assert_allclose(model.predict().median_kw[1:][seen], 1000.0 + shown[24:47][seen])
 

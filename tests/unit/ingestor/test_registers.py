@@ -124,7 +124,7 @@ def test_the_first_register_of_a_time_counts_in_training_as_on_the_stream(tmp_pa
             "measures": {"zone_1_kw": Measure(kind="register")},
         }
     )
-    year = find_year(str(tmp_path / "meter.csv"), tmp_path, place=hourly)
+    year = find_year(str(tmp_path / "meter.csv"), tmp_path, site=hourly)
     ingestor = Ingestor([year.site], timedelta(days=30))
     start, until = (year.times[n].to_pydatetime() + timedelta(hours=n and 1) for n in (0, -1))
     outcomes = [ingestor.judge(raw, NOW) for _, raw in year.raw_messages(start, until)]
@@ -156,7 +156,7 @@ def test_training_reads_the_powers_that_the_stream_publishes(tmp_path: Path) -> 
         rows += [f"{clock:%Y-%m-%d %H:%M}:30,{energy_kwh}"] * chance.choice([0, 0, 0, 1])
     (tmp_path / "sites.toml").write_text(SITES)
     (tmp_path / "meter.csv").write_text("\n".join(["time,energy", *rows, ""]))
-    year = find_year(str(tmp_path / "meter.csv"), tmp_path, place=site("meter", tmp_path / "sites.toml"))
+    year = find_year(str(tmp_path / "meter.csv"), tmp_path, site=site("meter", tmp_path / "sites.toml"))
     ingestor = Ingestor([year.site], timedelta(days=30))
     start, until = year.times.min().to_pydatetime(), year.times.max().to_pydatetime() + timedelta(1)
     outcomes = [ingestor.judge(raw, NOW) for _, raw in year.raw_messages(start, until)]

@@ -174,14 +174,14 @@ def test_a_site_of_ones_own_is_served(monkeypatch: pytest.MonkeyPatch, own_sites
     monkeypatch.setenv(PREFIX + "SITE", "alcala")
     settings = load(Settings)
     assert (settings.sites, settings.site, settings.zones) == (own_sites, "alcala", (1,))
-    assert (settings.place.name, settings.place.step_minutes) == ("alcala", 15)
+    assert (settings.chosen_site.name, settings.chosen_site.step_minutes) == ("alcala", 15)
 
 
 def test_the_file_alone_changes_nothing(own_sites: Path) -> None:
     """The site that is built in stays the default, with its own zones."""
     settings = load(Settings)
     assert (settings.sites, settings.site, settings.zones) == (own_sites, BUILT_IN, (2,))
-    assert settings.place.name == BUILT_IN
+    assert settings.chosen_site.name == BUILT_IN
 
 
 def test_a_site_of_ones_own_is_asked_for_by_its_name(monkeypatch: pytest.MonkeyPatch, own_sites: Path) -> None:
@@ -202,7 +202,7 @@ def test_zones_are_checked_with_the_site_they_are_of(monkeypatch: pytest.MonkeyP
     settings = load(Settings)
     assert settings.zones == (1, 4)
     with pytest.raises(Refused, match=r"^TETOUAN_ZONES=1,4: the year has no load of zone 4: set it to some of 1,2,3$"):
-        settings.require_zones(settings.place, "the year")
+        settings.require_zones(settings.chosen_site, "the year")
 
 
 def test_a_mistake_in_a_table_stops_who_works_on_that_site(monkeypatch: pytest.MonkeyPatch, own_sites: Path) -> None:
@@ -211,7 +211,7 @@ def test_a_mistake_in_a_table_stops_who_works_on_that_site(monkeypatch: pytest.M
     monkeypatch.setenv(PREFIX + "SITE", "alcala")
     settings = load(Settings)
     with pytest.raises(Refused) as refusal:
-        _ = settings.place
+        _ = settings.chosen_site
     advice = "no such time zone: did you mean Europe/Madrid? Use an IANA name like Europe/Madrid"
     assert str(refusal.value) == f"TETOUAN_SITES={str(own_sites)!r}: alcala.time_zone = 'Europe/Madird': {advice}"
 

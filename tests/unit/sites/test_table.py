@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from shared.forecasting.weather import COLUMNS
 from shared.sites.country import in_its_country
-from shared.sites.site import EPOCHS, WEATHER, Measure, Site
+from shared.sites.site import EPOCHS, WEATHER_FIELDS, Measure, Site
 from shared.sites.table import BUILT_IN, known_sites, site
 
 if TYPE_CHECKING:
@@ -80,12 +80,12 @@ def test_the_site_of_the_package_is_a_file_like_any_other() -> None:
     """What the file beside the module says of Tetouan, to the last number; it is the only site that is built in."""
     assert known_sites() == {BUILT_IN: TETOUAN}
     assert site(BUILT_IN) == TETOUAN
-    assert (TETOUAN.fields[:5], TETOUAN.load_zones) == (WEATHER, (1, 2, 3))
+    assert (TETOUAN.fields[:5], TETOUAN.load_zones) == (WEATHER_FIELDS, (1, 2, 3))
 
 
 def test_the_weather_of_a_site_is_what_the_weather_model_reads() -> None:
     """Both rooms name the same fields, in one order."""
-    assert WEATHER == COLUMNS
+    assert WEATHER_FIELDS == COLUMNS
 
 
 def test_a_file_adds_sites_and_leaves_what_is_built_in(written: Callable[[str], Path]) -> None:
@@ -389,4 +389,4 @@ def test_the_example_of_the_documents_is_a_site(written: Callable[[str], Path]) 
     (name,) = known_sites(written(example)).keys() - {BUILT_IN}
     place = known_sites(written(example))[name]
     assert (place.step_minutes, place.country, place.time_zone) == (15, "ES", "Europe/Madrid")
-    assert set(WEATHER) < set(place.fields)
+    assert set(WEATHER_FIELDS) < set(place.fields)

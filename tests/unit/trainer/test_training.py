@@ -21,7 +21,7 @@ from shared.forecasting.method import WEATHER_METHOD
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.weather import WeatherDemand
 from shared.runtime.registry import Signature
-from shared.sites.site import WEATHER, Measure
+from shared.sites.site import WEATHER_FIELDS, Measure
 from tests.unit.states import assert_same
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def without(year: Year, *fields: str) -> Year:
 def test_load_alone_is_trained_without_a_weather_model(make_year: Callable[..., Year], registry: Registry) -> None:
     """It is not registered, a line says why, and the demand model is the same to the bit as with weather."""
     year, until = make_year(18, "load only"), START + 17 * DAY
-    report = train(without(year, *WEATHER), until, (3,), registry, _quiet)
+    report = train(without(year, *WEATHER_FIELDS), until, (3,), registry, _quiet)
     assert [trained.version.name for trained in report.models] == ["zone-demand-tetouan-3"]
     assert report.models[0].promoted
     assert report.models[0].version.tags["weather"] == "none"
@@ -210,7 +210,7 @@ def test_some_of_the_weather_is_what_the_model_is_fitted_on(
     make_year: Callable[..., Year], held: tuple[str, ...], gaps: int
 ) -> None:
     """The artefact names the fields that there are; each reading with all of them, and no other, has an estimate."""
-    history = History.of(without(make_year(9, "some"), *(set(WEATHER) - set(held))), 2, START + 8 * DAY)
+    history = History.of(without(make_year(9, "some"), *(set(WEATHER_FIELDS) - set(held))), 2, START + 8 * DAY)
     if gaps:
         history.weather[::gaps] = np.nan
     candidate = WeatherCandidate.fit(history, lambda _: None)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from prometheus_client import CollectorRegistry
 
 from services.monitor.reports.metrics import ReportMetrics
-from services.monitor.reports.order import Figures
+from services.monitor.reports.request import Figures
 from tests.unit.monitor.reports.written import MIDNIGHT, quality, report
 
 WINDOW = {"site": "tetouan", "zone": "2", "window_days": "7"}

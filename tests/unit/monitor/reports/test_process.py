@@ -1,4 +1,4 @@
-"""The process that makes reports, as the monitor runs it: orders in, files and figures out."""
+"""The process that makes reports, as the monitor runs it: requests in, files and figures out."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from services.monitor.reports.desk import COMMAND
-from services.monitor.reports.order import Answer, Order, Report
+from services.monitor.reports.request import Report, ReportRequest, ReportResult
+from services.monitor.reports.scheduler import COMMAND
 from shared.forecasting.reference import FILE
 from shared.forecasting.weather import COLUMNS
 from shared.runtime.registry import Registry, Signature
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NAMES = (*COLUMNS, "zone_2_kw", "forecast_60_min_kw", "forecast_1440_min_kw")
 WEEK = 1008
 TIMEOUT_S = 300.0
-SAME, RISEN, DARK, BARE = 3, 4, 5, 6  # the orders that come to reports
+SAME, RISEN, DARK, BARE = 3, 4, 5, 6  # the requests that come to reports
 
 
 def rows(steps: int, step_minutes: int, seed: int) -> np.ndarray:
@@ -40,13 +40,13 @@ def rows(steps: int, step_minutes: int, seed: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Made:
-    """What has come of the orders, in their order."""
+    """What has come of the requests, in their order."""
 
-    answers: tuple[Answer, ...]
+    answers: tuple[ReportResult, ...]
     folder: Path
 
     def report(self, number: int) -> Report:
-        """Return the report that an order came to."""
+        """Return the report that a request came to."""
         report = self.answers[number].report
         assert report is not None, self.answers[number].error
         return report
@@ -54,7 +54,7 @@ class Made:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """Have one process carry out seven orders: it takes seven seconds to start, so there is one for all tests."""
+    """Have one process carry out seven requests: it takes seven seconds to start, so there is one for all tests."""
     folder = tmp_path_factory.mktemp("reports")
     artefact = folder / "artefact"
     artefact.mkdir()
@@ -72,8 +72,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     )
     (folder / "a file").touch()
 
-    def order(week: np.ndarray, day: int, report_dir: str = "out", label: str = model.label) -> Order:
-        return Order(
+    def request(week: np.ndarray, day: int, report_dir: str = "out", label: str = model.label) -> ReportRequest:
+        return ReportRequest(
             site="tetouan",
             zone=2,
             window_days=7,
@@ -93,25 +93,25 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     dark[:, NAMES.index("humidity_pct")] = np.nan
     dark[:, NAMES.index("zone_2_kw")] = 0.0
     dark[100:, NAMES.index("forecast_1440_min_kw")] = np.nan
-    orders = (
-        order(same, 0, label="<b>nobody"),
-        order(same, 0, label="zone-demand-tetouan-2/99"),
-        order(same, 0, report_dir="a file"),
-        order(same, 0),
-        order(risen, 1),
-        order(dark, 2),
-        order(same[:, len(COLUMNS) :], 3).model_copy(update={"columns": NAMES[len(COLUMNS) :]}),
+    requests = (
+        request(same, 0, label="<b>nobody"),
+        request(same, 0, label="zone-demand-tetouan-2/99"),
+        request(same, 0, report_dir="a file"),
+        request(same, 0),
+        request(risen, 1),
+        request(dark, 2),
+        request(same[:, len(COLUMNS) :], 3).model_copy(update={"columns": NAMES[len(COLUMNS) :]}),
     )
     ran = subprocess.run(
         [sys.executable, *COMMAND],
-        input="".join(f"{one.model_dump_json()}\n" for one in orders),
+        input="".join(f"{one.model_dump_json()}\n" for one in requests),
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
-    return Made(tuple(map(Answer.model_validate_json, ran.stdout.splitlines())), folder / "out")
+    return Made(tuple(map(ReportResult.model_validate_json, ran.stdout.splitlines())), folder / "out")
 
 
 def test_a_window_like_the_training_shows_no_drift(made: Made) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from services.monitor.reports.order import Figures, Quality, Report
+from services.monitor.reports.request import Figures, Quality, Report
 
 MIDNIGHT = datetime(2017, 10, 26, tzinfo=UTC)
 

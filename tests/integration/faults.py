@@ -1,4 +1,4 @@
-"""A stream that is struck: the blows that services must outlive, and who deals them."""
+"""A stream with faults injected: which ones, into which service, and when."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
     from tests.integration.rows import Row
     from tests.integration.streaming import Stream
 
-__all__ = ["CHUNK", "Blow", "Rig", "Signal", "random_blows", "rig"]
+__all__ = ["CHUNK", "Fault", "Rig", "Signal", "random_faults", "rig"]
 
 Signal = Literal["SIGKILL", "SIGTERM", "SIGSTOP"]
 
 ANSWERS = {"ingestor": topics.CLEAN, "forecaster": topics.FORECASTS, "monitor": topics.SCORES}
-AHEAD = 288  # records on their way: enough that every service has work in hand when it is struck
+AHEAD = 288  # records on their way: enough that every service has work in hand when it is hit
 CHUNK = 24  # readings between two looks at the backlog
 
 
 @dataclass(frozen=True)
-class Blow:
-    """Who is struck, and how: by a signal at any moment, or by its own hand at a named point."""
+class Fault:
+    """Who is hit, and how: by a signal at any moment, or by its own hand at a named point."""
 
     victim: str
     how: Signal | Point
@@ -51,22 +51,22 @@ class Blow:
         return f"{self.victim} {self.how}"
 
 
-def random_blows(seed: int, victims: Sequence[str], count: int, rows: int) -> list[tuple[int, Blow]]:
-    """Return blows in turn on the victims, each after so many rows: one in ten freezes, one in five is a SIGTERM."""
+def random_faults(seed: int, victims: Sequence[str], count: int, rows: int) -> list[tuple[int, Fault]]:
+    """Return faults in turn on the victims, each after so many rows: one in ten freezes, one in five is a SIGTERM."""
     chance = np.random.default_rng(seed)
     share: dict[Signal, int] = {"SIGSTOP": count // 10, "SIGTERM": count // 5}
     share["SIGKILL"] = count - sum(share.values())
     how = [each for each, times in share.items() for _ in range(times)]
     when = sorted(chance.choice(np.arange(1, rows), count, replace=False).tolist())
     order = chance.permutation(count).tolist()
-    return [(at, Blow(victims[n % len(victims)], how[order[n]])) for n, at in enumerate(when)]
+    return [(at, Fault(victims[n % len(victims)], how[order[n]])) for n, at in enumerate(when)]
 
 
 @dataclass
 class Rig:
     """A running stream and who listens to it.
 
-    ``ready_s`` is how long a service took to be ready after each blow, ``hand_over_s`` how long all services took to
+    ``ready_s`` is how long a service took to be ready after each fault, ``hand_over_s`` how long all services took to
     have answered everything after each change of their replicas. ``ahead`` records may be on their way, and ``chunk``
     are sent between two looks at how many are.
     """
@@ -79,35 +79,35 @@ class Rig:
     ready_s: list[float] = field(default_factory=list)
     hand_over_s: list[float] = field(default_factory=list)
 
-    def part(self, rows: Sequence[Row], *blows: Blow) -> Outcome:
-        """Stream the rows, the blows evenly among them, and return what has been published in the end."""
-        first, *others = divided(rows, len(blows) + 1)
+    def part(self, rows: Sequence[Row], *faults: Fault) -> Outcome:
+        """Stream the rows, the faults evenly among them, and return what has been published in the end."""
+        first, *others = divided(rows, len(faults) + 1)
         self.send(first)
-        for blow, after in zip(blows, others, strict=True):
-            self._hear([blow])
-            self.strike(blow, after)
+        for fault, after in zip(faults, others, strict=True):
+            self._hear([fault])
+            self.inject(fault, after)
         return self.follower.settle()
 
-    def part_with_all_at_once(self, rows: Sequence[Row], blows: Sequence[Blow]) -> Outcome:
-        """Stream the rows, all the blows in the middle of them, and return what has been published in the end."""
+    def part_with_all_at_once(self, rows: Sequence[Row], faults: Sequence[Fault]) -> Outcome:
+        """Stream the rows, all the faults in the middle of them, and return what has been published in the end."""
         before, after = divided(rows, 2)
         self.send(before)
-        self._hear(blows)
-        self.strike_at_points(blows, after)
+        self._hear(faults)
+        self.inject_at_points(faults, after)
         return self.follower.settle()
 
-    def _hear(self, blows: Sequence[Blow]) -> None:
-        """Wait until whoever is to be struck is at work."""
-        for blow in blows:
-            until(partial(self.follower.hears, ANSWERS[kind_of(blow.victim)]), f"the {blow.victim} to answer")
+    def _hear(self, faults: Sequence[Fault]) -> None:
+        """Wait until whoever is to be hit is at work."""
+        for fault in faults:
+            until(partial(self.follower.hears, ANSWERS[kind_of(fault.victim)]), f"the {fault.victim} to answer")
 
-    def random_part(self, rows: Sequence[Row], blows: Sequence[tuple[int, Blow]]) -> Outcome:
-        """Stream the rows and strike after certain numbers of them, whatever is being done then."""
-        cuts = [0, *(at for at, _ in blows), len(rows)]
+    def random_part(self, rows: Sequence[Row], faults: Sequence[tuple[int, Fault]]) -> Outcome:
+        """Stream the rows and inject faults after certain numbers of them, whatever is being done then."""
+        cuts = [0, *(at for at, _ in faults), len(rows)]
         pieces = [rows[begin:end] for begin, end in pairwise(cuts)]
         self.send(pieces[0])
-        for (_, blow), after in zip(blows, pieces[1:], strict=True):
-            self.strike(blow, after)
+        for (_, fault), after in zip(faults, pieces[1:], strict=True):
+            self.inject(fault, after)
         return self.follower.settle()
 
     def send(self, rows: Sequence[Row]) -> None:
@@ -126,10 +126,10 @@ class Rig:
         except KafkaException:
             return False
 
-    def strike(self, blow: Blow, rows: Sequence[Row]) -> None:
+    def inject(self, fault: Fault, rows: Sequence[Row]) -> None:
         """Strike a service, let it go on or start it again, and send the rows."""
-        victim = blow.victim
-        match blow.how:
+        victim = fault.victim
+        match fault.how:
             case "SIGSTOP":
                 self.freeze(victim)
                 self.stream.services[victim].process.send_signal(signal.SIGCONT)
@@ -140,26 +140,26 @@ class Rig:
                 self.stream.kill(victim)
                 self.start(victim)
             case _:
-                self.strike_at_points([blow], rows)
+                self.inject_at_points([fault], rows)
                 return
         self.send(rows)
 
-    def strike_at_points(self, blows: Sequence[Blow], rows: Sequence[Row]) -> None:
+    def inject_at_points(self, faults: Sequence[Fault], rows: Sequence[Row]) -> None:
         """Kill services together, have each die once more at its point when it is back, and start it again."""
-        for blow in blows:
-            self.stream.kill(blow.victim)
-            if blow.how == "in_restore":  # which is passed where something is left to restore
-                self.stream.forget(blow.victim)
-            self.stream.start(blow.victim, ready=False, **{VARIABLE: f"{blow.how}:1"})
-        for blow in blows:  # what comes before it is back another replica may answer
-            until(partial(self._is_back_or_dead, blow.victim), f"the {blow.victim} to be back")
+        for fault in faults:
+            self.stream.kill(fault.victim)
+            if fault.how == "in_restore":  # which is passed where something is left to restore
+                self.stream.forget(fault.victim)
+            self.stream.start(fault.victim, ready=False, **{VARIABLE: f"{fault.how}:1"})
+        for fault in faults:  # what comes before it is back another replica may answer
+            until(partial(self._is_back_or_dead, fault.victim), f"the {fault.victim} to be back")
         deadly, rest = rows[: 2 * self.chunk], rows[2 * self.chunk :]  # nobody takes more while they are dead
         self.send(deadly)
         started_s = {}
-        for blow in blows:
-            self.let_die(blow)
-            started_s[blow.victim] = monotonic_s()
-            self.stream.start(blow.victim, ready=False)
+        for fault in faults:
+            self.let_die(fault)
+            started_s[fault.victim] = monotonic_s()
+            self.stream.start(fault.victim, ready=False)
         for victim, since_s in started_s.items():
             until(self.stream.services[victim].ready, f"the {victim} to be ready")
             self.ready_s.append(monotonic_s() - since_s)
@@ -169,12 +169,12 @@ class Rig:
         service = self.stream.services[victim]
         return service.process.poll() is not None or service.says_ready()
 
-    def let_die(self, blow: Blow) -> None:
+    def let_die(self, fault: Fault) -> None:
         """Wait until whoever was told to has died at its point."""
-        doomed = self.stream.services[blow.victim]
-        until(lambda: doomed.process.poll() is not None, f"the {blow.victim} to die {blow.how}")
+        doomed = self.stream.services[fault.victim]
+        until(lambda: doomed.process.poll() is not None, f"the {fault.victim} to die {fault.how}")
         assert doomed.process.returncode == -signal.SIGKILL, doomed.log.read_text()
-        self.stream.kill(blow.victim)
+        self.stream.kill(fault.victim)
 
     def freeze(self, victim: str) -> None:
         """Stop a service where it is, until its group has given it up."""

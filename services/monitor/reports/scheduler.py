@@ -1,8 +1,8 @@
-"""Orders the reports and waits for them beside the consume loop, which only hands over the rows.
+"""Requests the reports and waits for them beside the consume loop, which only hands over the rows.
 
 Reports are made one at a time by a process of their own (`services.monitor.reports.process`), which is started for the
-first one, ended when nothing was ordered for some minutes, and started again after whatever befalls it. An order that
-is due while another report is made waits; a later one of the same zone and window takes its place.
+first one, ended when nothing was requested for some minutes, and started again after whatever befalls it. A request
+that is due while another report is made waits; a later one of the same zone and window takes its place.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from services.monitor.reports.order import Answer, Order
+from services.monitor.reports.request import ReportRequest, ReportResult
 from shared.runtime.clock import monotonic_s
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from services.monitor.settings import MonitorSettings
     from services.monitor.verification import ScoredHour
 
-__all__ = ["ReportDesk"]
+__all__ = ["ReportScheduler"]
 
 IDLE_S = 300.0
 PATIENCE_S = 900.0  # where the stream takes all of the machine, ten seconds of work take minutes: it goes first
@@ -38,7 +38,7 @@ ENVIRONMENT = {"DO_NOT_TRACK": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREAD
 log = structlog.get_logger()
 
 
-class ReportDesk:
+class ReportScheduler:
     """Has the reports made that are due, of all sites of the process.
 
     Parameters
@@ -52,13 +52,13 @@ class ReportDesk:
     def __init__(self, settings: MonitorSettings, metrics: ReportMetrics) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._waiting: dict[tuple[str, int, int], Order] = {}
+        self._waiting: dict[tuple[str, int, int], ReportRequest] = {}
         self._served: set[str] = set()  # sites of which scores have come
-        self._ordered = asyncio.Event()
+        self._asked = asyncio.Event()
         self._reporting = _Reporting()
 
     def on_hour(self, hour: ScoredHour, due: Sequence[int], recent: Recent) -> None:
-        """Order the windows that are due at an hour: all that the consume loop waits for."""
+        """Request the windows that are due at an hour: all that the consume loop waits for."""
         started_s = monotonic_s()
         self._served.add(hour.site)
         self._metrics.pass_to(hour.site, hour.zone, hour.time)
@@ -68,7 +68,7 @@ class ReportDesk:
             self._metrics.handover_s.observe(monotonic_s() - started_s)
 
     def forget(self, site: str) -> None:
-        """Show a site no longer, and let go what was ordered of it."""
+        """Show a site no longer, and let go what was requested of it."""
         self._served.discard(site)
         self._metrics.forget(site)
         for key in [key for key in self._waiting if key[0] == site]:
@@ -78,7 +78,7 @@ class ReportDesk:
         settings, key = self._settings, (hour.site, hour.zone, window_days)
         if key in self._waiting:
             self._metrics.count("skipped")
-        self._waiting[key] = Order(
+        self._waiting[key] = ReportRequest(
             site=hour.site,
             zone=hour.zone,
             window_days=window_days,
@@ -92,40 +92,40 @@ class ReportDesk:
             report_dir=settings.reports_dir,
             kept=settings.reports_kept,
         )
-        self._ordered.set()
+        self._asked.set()
 
     async def run(self) -> None:
-        """Have the orders carried out, one after the other, until cancelled."""
+        """Have the requests carried out, one after the other, until cancelled."""
         try:
             while True:
-                await self._wait_for_orders()
+                await self._wait_for_requests()
                 if self._waiting:  # else it was let go meanwhile
                     await self._carry_out(self._waiting.pop(next(iter(self._waiting))))
                 if not self._waiting:
-                    self._ordered.clear()
+                    self._asked.clear()
         finally:
             await self._reporting.end()
 
-    async def _wait_for_orders(self) -> None:
-        """Wait for the next order; after some minutes without one the process is not kept in memory for it."""
+    async def _wait_for_requests(self) -> None:
+        """Wait for the next request; after some minutes without one the process is not kept in memory for it."""
         try:
             async with asyncio.timeout(IDLE_S):
-                await self._ordered.wait()
+                await self._asked.wait()
         except TimeoutError:
             await self._reporting.end()
-            await self._ordered.wait()
+            await self._asked.wait()
 
-    async def _carry_out(self, order: Order) -> None:
+    async def _carry_out(self, request: ReportRequest) -> None:
         started_s = monotonic_s()
-        answer = await self._reporting.ask(order)
-        until = order.until.isoformat()
-        about = {"site": order.site, "zone": order.zone, "window_days": order.window_days, "until": until}
+        answer = await self._reporting.ask(request)
+        until = request.until.isoformat()
+        about = {"site": request.site, "zone": request.zone, "window_days": request.window_days, "until": until}
         if answer.report is None:
             self._metrics.count("failed")
             log.warning("no report was made", why=answer.error, **about)
             return
         self._metrics.count("written")
-        if order.site in self._served:
+        if request.site in self._served:
             self._metrics.show(answer.report)
         log.info("report written", seconds=round(monotonic_s() - started_s, 1), **about)
 
@@ -140,19 +140,19 @@ class _Reporting:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
-    async def ask(self, order: Order) -> Answer:
+    async def ask(self, request: ReportRequest) -> ReportResult:
         """Have a report made; what goes wrong is in the answer, and costs the process."""
         try:
             async with asyncio.timeout(PATIENCE_S):
-                return await asyncio.to_thread(self._converse, order)
+                return await asyncio.to_thread(self._converse, request)
         except TimeoutError:
             error = f"the process that makes reports took more than {PATIENCE_S:.0f} s: check that MLflow answers"
         except (EOFError, OSError, ValueError) as failure:
             error = f"the process that makes reports cannot be talked to ({failure!r}): see its lines in this log"
         await self.end()
-        return Answer(error=error)
+        return ReportResult(error=error)
 
-    def _converse(self, order: Order) -> Answer:
+    def _converse(self, request: ReportRequest) -> ReportResult:
         if self._process is None:
             self._process = subprocess.Popen(
                 [sys.executable, *COMMAND],
@@ -164,12 +164,12 @@ class _Reporting:
         process = self._process
         assert process.stdin is not None  # noqa: S101 - both are pipes; this tells the type checker
         assert process.stdout is not None  # noqa: S101 - see above
-        process.stdin.write(order.model_dump_json().encode() + b"\n")
+        process.stdin.write(request.model_dump_json().encode() + b"\n")
         process.stdin.flush()
         line = process.stdout.readline()
         if not line:
             raise EOFError(f"it has ended with exit code {process.wait()}")
-        return Answer.model_validate_json(line)
+        return ReportResult.model_validate_json(line)
 
     async def end(self) -> None:
         """End the process, in the middle of a report if there is one: that lets the thread go that waits for it."""

@@ -1,4 +1,4 @@
-"""Reports as the monitor orders them from the process that makes them, and what that process answers."""
+"""Reports as the monitor requests them from the process that makes them, and what that process answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from services.monitor.recent import Recent
     from services.monitor.verification import ScoredHour
 
-__all__ = ["WINDOWS_DAYS", "Answer", "Calendar", "Figures", "Order", "Quality", "Report", "change"]
+__all__ = ["WINDOWS_DAYS", "Figures", "Quality", "Report", "ReportRequest", "ReportResult", "ReportSchedule", "change"]
 
 WINDOWS_DAYS = (7, 28)
 
@@ -81,7 +81,7 @@ class Report(BaseModel):
         return f"{self.until:%Y-%m-%dT%H%MZ}-{self.window_days}d"
 
 
-class Order(BaseModel):
+class ReportRequest(BaseModel):
     """What a report is made of: ``rows`` holds float64, one row a step up to ``until``, NaN where there is no value."""
 
     model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
@@ -109,15 +109,15 @@ class Order(BaseModel):
         return np.frombuffer(self.rows).reshape(-1, len(self.columns))
 
 
-class Answer(BaseModel):
-    """What has come of an order: the report that was written, or one line with the reason and what to do."""
+class ReportResult(BaseModel):
+    """What has come of a request: the report that was written, or one line with the reason and what to do."""
 
     model_config = ConfigDict(frozen=True)
     report: Report | None = None
     error: str | None = None
 
 
-class Calendar:
+class ReportSchedule:
     """When reports are due: each as soon as its window is full, then once a period of event time, such as a day (UTC).
 
     Parameters

@@ -10,16 +10,16 @@ import pandas as pd
 import pytest
 
 from services.monitor.reports import archive
-from services.monitor.reports.order import Calendar, Figures, Order, Report, change
+from services.monitor.reports.request import Figures, Report, ReportRequest, ReportSchedule, change
 from services.monitor.reports.sufficiency import sufficient_columns, sufficient_pairs
 from tests.unit.monitor.reports.written import MIDNIGHT, report
 
 HOUR = timedelta(hours=1)
 
 
-def due(calendar: Calendar, hours: range) -> list[int]:
+def due(schedule: ReportSchedule, hours: range) -> list[int]:
     """Return the hours after midnight at which the report is due."""
-    return [hour for hour in hours if calendar.is_due("tetouan", 2, 7, MIDNIGHT + hour * HOUR)]
+    return [hour for hour in hours if schedule.is_due("tetouan", 2, 7, MIDNIGHT + hour * HOUR)]
 
 
 class TestCalendar:
@@ -27,34 +27,34 @@ class TestCalendar:
 
     def test_the_first_comes_at_once_then_one_each_midnight(self) -> None:
         """The first full window is reported, whenever it is full; then the first hour of every day (UTC)."""
-        assert due(Calendar(24), range(5, 80)) == [5, 24, 48, 72]
+        assert due(ReportSchedule(24), range(5, 80)) == [5, 24, 48, 72]
 
     def test_a_midnight_without_scores_is_made_good(self) -> None:
         """Where the stream has a gap at midnight, the first scores of the day bring the report."""
-        calendar = Calendar(24)
-        assert due(calendar, range(20, 23)) == [20]
-        assert due(calendar, range(27, 40)) == [27]
+        schedule = ReportSchedule(24)
+        assert due(schedule, range(20, 23)) == [20]
+        assert due(schedule, range(27, 40)) == [27]
 
     def test_the_period_is_configurable(self) -> None:
         """Six hours give four reports a day; zero gives none."""
-        assert due(Calendar(6), range(25)) == [0, 6, 12, 18, 24]
-        assert due(Calendar(0), range(50)) == []
+        assert due(ReportSchedule(6), range(25)) == [0, 6, 12, 18, 24]
+        assert due(ReportSchedule(0), range(50)) == []
 
     def test_zones_and_windows_have_their_own(self) -> None:
         """What was made for one does not count for another."""
-        calendar = Calendar(24)
+        schedule = ReportSchedule(24)
         keys = [("tetouan", 2, 7), ("tetouan", 2, 28), ("tetouan", 1, 7)]
-        assert all(calendar.is_due(*key, MIDNIGHT) for key in keys)
-        assert not any(calendar.is_due(*key, MIDNIGHT + HOUR) for key in keys)
+        assert all(schedule.is_due(*key, MIDNIGHT) for key in keys)
+        assert not any(schedule.is_due(*key, MIDNIGHT + HOUR) for key in keys)
 
     def test_it_goes_on_where_it_was(self) -> None:
         """What was made before a stop is not due again in its period, also where that has another length since."""
-        old = Calendar(24)
+        old = ReportSchedule(24)
         assert due(old, range(5, 6)) == [5]
         made_s = old.made_s("tetouan", (1, 2))
         assert made_s.tolist() == [[-1, -1], [MIDNIGHT.timestamp(), -1]]
         for hours, expected in ((24, [24]), (6, [6, 12, 18, 24]), (0, [])):
-            new = Calendar(hours)
+            new = ReportSchedule(hours)
             new.resume(made_s, "tetouan", (1, 2))
             assert due(new, range(5 if hours == 24 else 6, 25)) == expected
 
@@ -62,7 +62,7 @@ class TestCalendar:
 def test_an_order_survives_the_pipe(tmp_path: Path) -> None:
     """The rows arrive bit by bit as they were sent, missing values among them."""
     rows = np.array([[1.5, np.nan], [-0.0, 1e300]])
-    order = Order(
+    request = ReportRequest(
         site="tetouan",
         zone=2,
         window_days=7,
@@ -76,9 +76,9 @@ def test_an_order_survives_the_pipe(tmp_path: Path) -> None:
         report_dir=tmp_path,
         kept=7,
     )
-    line = order.model_dump_json()
-    read = Order.model_validate_json(line)
-    assert read == order
+    line = request.model_dump_json()
+    read = ReportRequest.model_validate_json(line)
+    assert read == request
     assert read.table.tobytes() == rows.tobytes()
     assert read.table.shape == (2, 2)
     assert "\n" not in line

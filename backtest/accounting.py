@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from services.ingestor.judging import Outcome
 
-__all__ = ["Books", "RefusedRow"]
+__all__ = ["Accounting", "RefusedRow"]
 
 TOLERATED = 0.01  # of the rows may be no readings before a score or a model of the rest is worth nothing
 
@@ -37,7 +37,7 @@ class RefusedRow:
 
 
 @dataclass(frozen=True)
-class Books:
+class Accounting:
     """How many rows became readings, by what the ingestor said of each.
 
     Attributes

@@ -1,4 +1,4 @@
-"""The books of a file: every row is a reading, repeats one, or is refused, and the books say so."""
+"""The accounting of a file: every row is a reading, repeats one, or is refused, and the accounting says so."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from backtest.books import Books, RefusedRow
+from backtest.accounting import Accounting, RefusedRow
 from services.ingestor.judging import Accepted, Merged, Outcome, Rejected
 from shared.contracts.messages import CleanReading, Flag, Flagged
 from shared.data.errors import DataError
@@ -34,8 +34,8 @@ def test_every_row_is_counted_once() -> None:
         Rejected("no_time", "DateTime", "tea"),
         Accepted(reading(5, "outlier")),
     ]
-    books = Books.of(enumerate(outcomes, 2), 2, STEP)
-    assert books == Books(
+    accounting = Accounting.of(enumerate(outcomes, 2), 2, STEP)
+    assert accounting == Accounting(
         readings=3,
         repeated=1,
         refused={"no_time": 2},
@@ -44,22 +44,22 @@ def test_every_row_is_counted_once() -> None:
         steps_without_reading=3,
         first_refused=RefusedRow(5, "no_time", "DateTime", "noon"),
     )
-    assert str(books) == (
+    assert str(accounting) == (
         "3 readings, 1 rows repeat a time (the first counts), 2 rows refused (no_time), 1 readings without a load, "
         "1 readings with a load that cannot be, 3 steps without a reading"
     )
-    assert books.to_json()["refused"] == {"no_time": 2}
+    assert accounting.to_json()["refused"] == {"no_time": 2}
 
 
 def test_where_nothing_is_odd_the_line_says_so() -> None:
     """A whole file has one short line; the flag of another zone is none of this one's business."""
-    books = Books.of(enumerate(Accepted(reading(row)) for row in range(3)), 1, STEP)
-    assert str(books) == "3 readings, nothing missing, repeated or refused"
+    accounting = Accounting.of(enumerate(Accepted(reading(row)) for row in range(3)), 1, STEP)
+    assert str(accounting) == "3 readings, nothing missing, repeated or refused"
 
 
-def test_a_file_without_a_reading_has_books() -> None:
+def test_a_file_without_a_reading_has_an_accounting() -> None:
     """Nothing was read, and nothing is missing between."""
-    assert str(Books.of([(2, Rejected("no_time", None, None))], 2, STEP)) == "0 readings, 1 rows refused (no_time)"
+    assert str(Accounting.of([(2, Rejected("no_time", None, None))], 2, STEP)) == "0 readings, 1 rows refused (no_time)"
 
 
 @pytest.mark.parametrize("refused", [1, 2])
@@ -67,12 +67,12 @@ def test_more_than_a_hundredth_of_refused_rows_is_too_much(refused: int) -> None
     """One of a hundred is passed over; with two the first is named, with its line, its cell and the way on."""
     outcomes: list[Outcome] = [Accepted(reading(row)) for row in range(100 - refused)]
     outcomes += [Rejected("off_grid", "DateTime", f"{n} past") for n in range(refused)]
-    books = Books.of(enumerate(outcomes, 2), 2, STEP)
+    accounting = Accounting.of(enumerate(outcomes, 2), 2, STEP)
     if refused == 1:
-        books.require_few_refused("file load.csv")
+        accounting.require_few_refused("file load.csv")
         return
     with pytest.raises(DataError) as refusal:
-        books.require_few_refused("file load.csv")
+        accounting.require_few_refused("file load.csv")
     assert str(refusal.value) == (
         "file load.csv: 2 of 100 rows are no readings, the first is line 100, DateTime '0 past': off_grid: "
         "mend the file, or go on without them with --accept-refused"
