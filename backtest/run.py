@@ -17,13 +17,13 @@ from backtest.result import Backtest
 from services.forecaster.issuing import Issuer, ZoneModels, end_of_run
 from services.ingestor.ingestor import Ingestor
 from services.ingestor.judging import Accepted
-from services.trainer.candidates import WeatherCandidate, ZoneCandidate
-from services.trainer.history import History
 from shared.contracts.messages import ModelNames
 from shared.data.errors import DataError
 from shared.forecasting.weather import COLUMNS
 from shared.sites.grid import Grid
 from shared.sites.site import load_field
+from shared.training.candidates import WeatherCandidate, ZoneCandidate
+from shared.training.data import TrainingData
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -98,7 +98,7 @@ def backtest(
     accounting = account_for(year, zone, until, progress, lambda reading: _keep(reading, record, answered))
     if not accept_refused:
         accounting.require_few_refused(year.label)
-    history = History.of(year, zone, start)
+    history = TrainingData.of(year, zone, start)
     models, untrained = _begun(history, progress, prior)
     cost_s = seconds_per_forecast(deepcopy(models.demand), zone, answered[:TIMED_READINGS])
     outages = Outages(year.site.grid)
@@ -110,7 +110,7 @@ def backtest(
     return replace(scored, outages=outages, untrained=untrained)
 
 
-def _begun(history: History, progress: Progress, prior: Prior | None) -> tuple[ZoneModels, str | None]:
+def _begun(history: TrainingData, progress: Progress, prior: Prior | None) -> tuple[ZoneModels, str | None]:
     """Return the models that have seen a history, and why they are not fitted on it; None where they are."""
     try:
         return _fitted(history, progress, prior), None
@@ -150,10 +150,10 @@ def account_for(
 
 def fitted(year: Year, zone: int, until: datetime, progress: Progress, prior: Prior | None = None) -> ZoneModels:
     """Return the models of a zone fitted on the readings before ``until``; no weather model where it lacks weather."""
-    return _fitted(History.of(year, zone, until), progress, prior)
+    return _fitted(TrainingData.of(year, zone, until), progress, prior)
 
 
-def _fitted(history: History, progress: Progress, prior: Prior | None) -> ZoneModels:
+def _fitted(history: TrainingData, progress: Progress, prior: Prior | None) -> ZoneModels:
     zone = history.zone
     demand = ZoneCandidate.fit(history, lambda share: progress(f"zone {zone}: fitting zone-demand", share), prior).model
     if WeatherCandidate.lacking(history):

@@ -27,7 +27,6 @@ from rich.table import Column, Table
 
 from benchmarks.streaming import answer, empty_model, in_parallel, issued_kw, scored, take
 from cli.provision import steps_shown, year_for
-from services.trainer.history import History
 from shared.forecasting.boosting import Boosting
 from shared.forecasting.digits import digits
 from shared.forecasting.figures import grouped
@@ -37,6 +36,7 @@ from shared.forecasting.method import WEATHER_METHOD
 from shared.forecasting.prior import Prior, Source
 from shared.runtime.settings import Settings, load
 from shared.sites.grid import Grid
+from shared.training.data import TrainingData
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -158,7 +158,7 @@ class Stream:
         return {lead: adapted[lead] < frozen[lead] for lead in adapted}
 
 
-def stream(history: History, tell: Tell) -> Stream:
+def stream(history: TrainingData, tell: Tell) -> Stream:
     """Take what has been seen, freeze the weights, and answer the rows that follow."""
     model = empty_model(history.site)
     take(model, history, range(history.seen), tell)
@@ -205,7 +205,7 @@ def by_hundred_s(model: ZoneDemand, first_step: int, load_kw: Floats, issued: Fl
     return spent_s
 
 
-def weather_estimate(history: History, method: WeatherMethod = WEATHER_METHOD) -> WeatherEstimate | None:
+def weather_estimate(history: TrainingData, method: WeatherMethod = WEATHER_METHOD) -> WeatherEstimate | None:
     """Fit on what has been seen and estimate the rows that follow, as the forecaster does; None without weather."""
     whole = np.isfinite(history.weather).all(axis=1) & np.isfinite(history.demand_kw)
     if not whole[: history.seen].any():
@@ -302,7 +302,7 @@ class ColdStarts:
         return "/".join(digits(kw) if math.isfinite(kw) else "-" for kw in np.mean(figures, axis=0)) if chosen else "-"
 
 
-def cold_runs(history: History, days_seen: tuple[int, ...] = DAYS_SEEN) -> dict[int, tuple[int, ...]]:
+def cold_runs(history: TrainingData, days_seen: tuple[int, ...] = DAYS_SEEN) -> dict[int, tuple[int, ...]]:
     """Return the rows to start at, and after how many days there are ten to score."""
     year, grid = history.time_of(history.first_step).year, history.site.grid
     firsts = (datetime(year, month, 1, tzinfo=UTC) for month in START_MONTHS)
@@ -316,7 +316,7 @@ def cold_runs(history: History, days_seen: tuple[int, ...] = DAYS_SEEN) -> dict[
 
 
 def cold_starts(
-    history: History, runs: Mapping[int, tuple[int, ...]], tell: Tell, others: tuple[History, ...] = ()
+    history: TrainingData, runs: Mapping[int, tuple[int, ...]], tell: Tell, others: tuple[TrainingData, ...] = ()
 ) -> ColdStarts:
     """Begin at each row with a forecaster that has seen nothing, and with one that other zones have taught."""
     windows = (w for row, days in runs.items() for w in _cold_start(history, row, days, others, tell))
@@ -324,7 +324,7 @@ def cold_starts(
 
 
 def _cold_start(
-    history: History, row: int, days_seen: tuple[int, ...], others: tuple[History, ...], tell: Tell
+    history: TrainingData, row: int, days_seen: tuple[int, ...], others: tuple[TrainingData, ...], tell: Tell
 ) -> Iterable[ColdWindow]:
     load_kw, first_step = history.demand_kw[row : row + _cold_readings(days_seen)], history.first_step + row
     cold, prior = empty_model(history.site), prior_of(others, row, tell)
@@ -349,7 +349,7 @@ def prior_rows(rows: int, start: int) -> range:
     return range(start) if start >= PRIOR_DAYS * DAY else range(min(after, rows), rows)
 
 
-def prior_of(others: tuple[History, ...], start: int, tell: Tell) -> Prior | None:
+def prior_of(others: tuple[TrainingData, ...], start: int, tell: Tell) -> Prior | None:
     """Return what the other zones teach for a start at this row; None where they have too few readings for it."""
     if not others or len(chosen := prior_rows(len(others[0].demand_kw), start)) < PRIOR_DAYS * DAY:
         return None
@@ -465,13 +465,13 @@ class Disturbed:
         return {"disturbed": (table,)}
 
 
-def onsets_in(history: History) -> tuple[int, ...]:
+def onsets_in(history: TrainingData) -> tuple[int, ...]:
     """Return the rows at which disturbances begin, those that can be followed for a week and its targets."""
     rows = (history.seen + FIRST_ONSET + ONSET_EVERY * n for n in range(ONSETS))
     return tuple(row for row in rows if row + FOLLOWED + DAY <= len(history.demand_kw))
 
 
-def disturbed(history: History, onsets: tuple[int, ...], tell: Tell) -> Disturbed:
+def disturbed(history: TrainingData, onsets: tuple[int, ...], tell: Tell) -> Disturbed:
     """Disturb a copy of the forecaster in each way at each onset; the forecaster itself sees the year as it is."""
     model = empty_model(history.site)
     take(model, history, range(history.seen), tell)
@@ -488,7 +488,7 @@ def disturbed(history: History, onsets: tuple[int, ...], tell: Tell) -> Disturbe
 
 
 def _disturbed_at(
-    model: ZoneDemand, history: History, onset: int, tell: Tell
+    model: ZoneDemand, history: TrainingData, onset: int, tell: Tell
 ) -> dict[str, dict[str, tuple[float, float]]]:
     load_kw = history.demand_kw[onset : onset + FOLLOWED + DAY]
     before_kw, first_step = float(history.demand_kw[onset - 1]), history.first_step + onset
@@ -531,7 +531,7 @@ def _table(first: str, *others: str, title: str) -> Table:
 
 
 def jobs(
-    history: History, only: Iterable[str], others: tuple[History, ...] = ()
+    history: TrainingData, only: Iterable[str], others: tuple[TrainingData, ...] = ()
 ) -> dict[str, tuple[Callable[[Tell], Part], int]]:
     """Return what is to be run for the parts, the longest first, and how many readings each takes.
 
@@ -551,7 +551,10 @@ def jobs(
 
 
 def measured(
-    histories: Iterable[History], only: Iterable[str], show: Callable[[float], None], site: tuple[History, ...] = ()
+    histories: Iterable[TrainingData],
+    only: Iterable[str],
+    show: Callable[[float], None],
+    site: tuple[TrainingData, ...] = (),
 ) -> dict[int, list[Part]]:
     """Measure the parts of each zone; ``show`` takes the share of the work that is done, 0..1.
 
@@ -588,7 +591,7 @@ def main() -> None:
         parser.error(
             f"--zones: {year.site.name} has no zone {odd.pop()}, only {', '.join(map(str, year.site.load_zones))}"
         )
-    zones = {zone: History.of(year, zone, year.test_start) for zone in year.site.load_zones}
+    zones = {zone: TrainingData.of(year, zone, year.test_start) for zone in year.site.load_zones}
     histories = [zones[zone] for zone in dict.fromkeys(arguments.zones)]
     with steps_shown(console) as progress:
         found = measured(

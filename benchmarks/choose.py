@@ -27,8 +27,8 @@ from threadpoolctl import threadpool_limits
 from benchmarks.constants import GROUPS, methods_with
 from benchmarks.criteria import CRITERIA, Validation
 from cli.provision import steps_shown, year_for
-from services.trainer.history import History
 from shared.runtime.settings import Settings, load
+from shared.training.data import TrainingData
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -204,7 +204,7 @@ def main() -> None:
         parser.error(
             f"--zones: {year.site.name} has no zone {odd.pop()}, only {', '.join(map(str, year.site.load_zones))}"
         )
-    histories = {zone: History.of(year, zone, year.test_start) for zone in year.site.load_zones}
+    histories = {zone: TrainingData.of(year, zone, year.test_start) for zone in year.site.load_zones}
     validations = [
         Validation.of(histories[zone], (other for name, other in histories.items() if name != zone))
         for zone in chosen_zones

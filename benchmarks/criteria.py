@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from benchmarks.constants import Methods
     from benchmarks.streaming import Tell
-    from services.trainer.history import History
     from shared.forecasting.method import Method
     from shared.forecasting.model import ZoneDemand
+    from shared.training.data import TrainingData
 
 __all__ = [
     "CRITERIA",
@@ -69,12 +69,12 @@ class Validation:
     ``others`` are the other zones of the site, cut off like it.
     """
 
-    history: History
+    history: TrainingData
     rows: range
-    others: tuple[History, ...] = ()
+    others: tuple[TrainingData, ...] = ()
 
     @classmethod
-    def of(cls, history: History, others: Iterable[History] = ()) -> Self:
+    def of(cls, history: TrainingData, others: Iterable[TrainingData] = ()) -> Self:
         """Cut off the rows that have not been seen."""
         return cls(_seen(history), range(history.seen // 4, history.seen), tuple(map(_seen, others)))
 
@@ -89,7 +89,7 @@ class Validation:
         return self.history.demand_kw[self.rows.start : self.rows.stop]
 
     @property
-    def split(self) -> History:
+    def split(self) -> TrainingData:
         """The history of which three quarters have been seen, to train on."""
         return replace(self.history, seen=self.history.seen * 3 // 4)
 
@@ -394,7 +394,7 @@ def _disturbed_rmse_kw(
     return mean_rmse_kw((medians_kw - _targets(true_kw)[:followed])[scored.start :])
 
 
-def _seen(history: History) -> History:
+def _seen(history: TrainingData) -> TrainingData:
     """Return the history without what has not been seen."""
     seen = slice(history.seen)
     return replace(history, demand_kw=history.demand_kw[seen], weather=history.weather[seen])

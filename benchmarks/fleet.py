@@ -15,25 +15,25 @@ import psutil
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from harness.brokers import Broker, free_port, span_of, until
+from harness.february import START
+from harness.streaming import NAMES, Stream
+from harness.synthetic_sites import synthetic_sites, table_of
 from replay.backlog import Backlog
-from services.trainer.priors import train_prior
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading
 from shared.data.year import find_year
 from shared.runtime.administration import ensure_topics, partitions_of
 from shared.runtime.clock import monotonic_s
 from shared.runtime.settings import Settings, load
-from tests.integration.brokers import Broker, free_port, span_of, until
-from tests.integration.february import START
-from tests.integration.streaming import NAMES, Stream
-from tests.integration.synthetic_sites import synthetic_sites, table_of
+from shared.training.priors import train_prior
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from harness.synthetic_sites import SyntheticSite
     from shared.contracts.topics import Topic
-    from tests.integration.synthetic_sites import SyntheticSite
 
 __all__ = ["STEP", "Fleet", "Usage", "bootstrap_of_kafka", "fleet_of", "prepared_sites"]
 

@@ -31,15 +31,15 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.fleet import STEP, bootstrap_of_kafka, fleet_of, prepared_sites
+from harness.brokers import Broker, free_port, until
+from harness.february import START, fit_models
+from harness.kafka import real_kafka
+from harness.streaming import NAMES, Stream, streaming
 from replay.backlog import Backlog
 from shared.contracts import topics
 from shared.data.year import find_year
 from shared.runtime.administration import ensure_topics
 from shared.runtime.clock import monotonic_s
-from tests.integration.brokers import Broker, free_port, until
-from tests.integration.february import START, fit_models
-from tests.integration.kafka import real_kafka
-from tests.integration.streaming import NAMES, Stream, streaming
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -38,9 +38,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.fleet import STEP, bootstrap_of_kafka, fleet_of, prepared_sites
+from harness.february import START
+from harness.streaming import NAMES
 from shared.runtime.clock import monotonic_s
-from tests.integration.february import START
-from tests.integration.streaming import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

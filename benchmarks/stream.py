@@ -42,9 +42,9 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from backtest.run import judged, seconds_per_forecast
+from harness.february import champions_of
 from services.forecaster.issuing import Issuer
 from services.forecaster.settings import ForecasterSettings
-from services.trainer.training import ensure
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, Forecast
 from shared.data.year import find_year
@@ -54,7 +54,7 @@ from shared.runtime.administration import ensure_topics, partitions_of
 from shared.runtime.clock import monotonic_s
 from shared.runtime.registry import Registry
 from shared.runtime.settings import Settings, load
-from tests.integration.february import champions_of
+from shared.training.training import ensure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from services.trainer.history import History
     from shared.forecasting.method import Method
     from shared.forecasting.model import ZoneDemand, ZoneForecast
     from shared.sites.site import Site
+    from shared.training.data import TrainingData
 
     Tell = Callable[[int], None]
 
@@ -43,7 +43,7 @@ def empty_model(site: Site, method: Method = METHOD) -> ZoneDemand:
     return ZoneModels.begun_cold(site, site.load_zones[0]).demand.anew(method=method)
 
 
-def take(model: ZoneDemand, history: History, rows: range, tell: Tell) -> None:
+def take(model: ZoneDemand, history: TrainingData, rows: range, tell: Tell) -> None:
     """Let the model take the rows; ``tell`` hears how many it has taken since it last heard."""
     for part in _parts(rows):
         row = part.start
@@ -81,7 +81,7 @@ def issued_kw(forecast: ZoneForecast) -> NDArray[np.float64]:
     return np.stack((forecast.median_kw, *forecast.bounds_kw(COVERAGE)))
 
 
-def scored(history: History, rows: range, issued_kw: NDArray[np.float64], known_from: int = 0) -> ScoreTable:
+def scored(history: TrainingData, rows: range, issued_kw: NDArray[np.float64], known_from: int = 0) -> ScoreTable:
     """Return the scores of the pairs whose origin and target both lie in the rows.
 
     Parameters

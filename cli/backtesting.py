@@ -12,9 +12,9 @@ from backtest.run import backtest
 from cli.outputs import whole, whole_files
 from cli.printing import print_whole
 from cli.provision import prior_for, require_loads, steps_shown, year_for, zone_for
-from services.trainer.candidates import TooFewReadingsError
 from shared.data.year import DataError
 from shared.runtime.settings import Refused
+from shared.training.candidates import TooFewReadingsError
 
 if TYPE_CHECKING:
     from pathlib import Path

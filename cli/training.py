@@ -13,11 +13,11 @@ from backtest.run import account_for
 from cli.outputs import whole
 from cli.printing import waiting
 from cli.provision import require_loads, steps_shown, year_for, zones_for
-from services.trainer.candidates import TooFewReadingsError
-from services.trainer.history import History
 from shared.data.year import DataError
 from shared.runtime.registry import Registry
 from shared.runtime.settings import Refused, unwritable
+from shared.training.candidates import TooFewReadingsError
+from shared.training.data import TrainingData
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,9 +45,9 @@ def ensure_models(year: Year, start: datetime, settings: Settings, console: Cons
     What the block starts meanwhile waits for the models by their tags.
     """
     try:
-        yield History.of(year, year.site.load_zones[0], start).identity(year)
+        yield TrainingData.of(year, year.site.load_zones[0], start).identity(year)
         with waiting(console, "opening the model registry"):
-            from services.trainer.training import ensure  # noqa: PLC0415 - it takes seconds, and services start meanwhile
+            from shared.training.training import ensure  # noqa: PLC0415 - it takes seconds, and services start meanwhile
 
             registry = Registry(settings.registry_uri, settings.artifact_root)
         with _alone(settings, console), steps_shown(console, FIRST_START) as progress:
@@ -106,7 +106,7 @@ def run_train_prior(options: TrainOptions, file: Path, settings: Settings, conso
     every = year.assumed and "zones" not in settings.model_fields_set
     zones = year.site.load_zones if every else zones_for(year, settings)
     require_loads(year, zones, accept_refused=options.accept_refused)
-    from services.trainer.priors import train_prior  # noqa: PLC0415 - it takes seconds, and --help need not wait
+    from shared.training.priors import train_prior  # noqa: PLC0415 - it takes seconds, and --help need not wait
 
     end = options.until or year.test_start
     try:
@@ -136,8 +136,8 @@ def run_train(options: TrainOptions, settings: Settings, console: Console) -> di
     year = year_for(options.data or settings.data, settings, console, options.hints)
     settings.require_zones(year.site, year.label)
     require_loads(year, settings.zones, accept_refused=options.accept_refused)
-    from services.trainer.announcing import announce, events_of  # noqa: PLC0415 - as below
-    from services.trainer.training import train  # noqa: PLC0415 - it takes seconds, and services start meanwhile
+    from shared.training.announcing import announce, events_of  # noqa: PLC0415 - as below
+    from shared.training.training import train  # noqa: PLC0415 - it takes seconds, and services start meanwhile
 
     registry = Registry(settings.registry_uri, settings.artifact_root)
     end = options.until or year.test_start

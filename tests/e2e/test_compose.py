@@ -18,8 +18,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.integration.brokers import PATIENCE_S, until
-from tests.integration.kafka import KafkaMissingError, engine, missing
+from harness.brokers import PATIENCE_S, until
+from harness.kafka import KafkaMissingError, engine, missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,14 +11,14 @@ import tenacity
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from harness.brokers import PATIENCE_S, Broker, free_port
+from harness.february import expected_forecasts, fit_models
+from harness.kafka import Kafka, KafkaMissingError, kafka_container, missing, real_kafka
 from shared.contracts import topics
 from shared.data.year import Year, find_year
 from shared.runtime import embedded
 from shared.runtime.access import Access
 from shared.runtime.administration import ensure_topics
-from tests.integration.brokers import PATIENCE_S, Broker, free_port
-from tests.integration.february import expected_forecasts, fit_models
-from tests.integration.kafka import Kafka, KafkaMissingError, kafka_container, missing, real_kafka
 from tests.used import note
 
 if TYPE_CHECKING:

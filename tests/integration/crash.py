@@ -15,18 +15,18 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from harness.brokers import free_port, until
+from harness.rows import divided
+from harness.streaming import NAMES, Stream, kind_of, replicas_of
 from shared.runtime.clock import monotonic_s
 from shared.runtime.failpoints import POINTS, VARIABLE
-from tests.integration.brokers import free_port, until
 from tests.integration.faults import CHUNK, Fault, random_faults
 from tests.integration.lab import OFF, ON, Scenario, events_on, parser_of, run_all
 from tests.integration.outcome import joined
-from tests.integration.rows import divided
-from tests.integration.streaming import NAMES, Stream, kind_of, replicas_of
 
 if TYPE_CHECKING:
+    from harness.brokers import Broker
     from shared.runtime.failpoints import Point
-    from tests.integration.brokers import Broker
     from tests.integration.faults import Rig
     from tests.integration.lab import Act, Lab
     from tests.integration.outcome import Kept, Outcome

@@ -13,23 +13,23 @@ import numpy as np
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from harness.brokers import until
+from harness.rows import divided
+from harness.streaming import NAMES, kind_of, streaming
 from replay.backlog import Backlog
 from shared.contracts import topics
 from shared.runtime.clock import monotonic_s
 from shared.runtime.failpoints import VARIABLE, Point
-from tests.integration.brokers import until
 from tests.integration.outcome import Follower, Share, last_states
-from tests.integration.rows import divided
-from tests.integration.streaming import NAMES, kind_of, streaming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from tests.integration.brokers import Broker
+    from harness.brokers import Broker
+    from harness.rows import Row
+    from harness.streaming import Stream
     from tests.integration.outcome import Kept, Outcome
-    from tests.integration.rows import Row
-    from tests.integration.streaming import Stream
 
 __all__ = ["CHUNK", "Fault", "Rig", "Signal", "random_faults", "rig"]
 

@@ -18,8 +18,11 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
 
-from services.trainer.announcing import announce, events_of
-from services.trainer.training import TrainingReport
+from harness.brokers import Broker, free_port
+from harness.february import START, fit_models, registered_again
+from harness.kafka import KafkaMissingError, real_kafka
+from harness.rows import in_turn, troubled, troubled_year
+from harness.synthetic_sites import TIME_COLUMN, TIME_FORMAT, synthetic_sites, table_of
 from shared.contracts import topics
 from shared.contracts.messages import ModelEvent
 from shared.data.year import find_year
@@ -27,13 +30,10 @@ from shared.runtime.administration import ensure_topics
 from shared.runtime.registry import Registry
 from shared.runtime.settings import Settings, load
 from shared.sites.table import site as tetouan
-from tests.integration.brokers import Broker, free_port
+from shared.training.announcing import announce, events_of
+from shared.training.training import TrainingReport
 from tests.integration.faults import rig
-from tests.integration.february import START, fit_models, registered_again
-from tests.integration.kafka import KafkaMissingError, real_kafka
 from tests.integration.outcome import compare, compare_states
-from tests.integration.rows import in_turn, troubled, troubled_year
-from tests.integration.synthetic_sites import TIME_COLUMN, TIME_FORMAT, synthetic_sites, table_of
 from tests.integration.undisturbed import Undisturbed
 
 if TYPE_CHECKING:

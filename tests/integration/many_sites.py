@@ -17,16 +17,16 @@ from uuid import uuid4
 
 from rich.console import Console
 
+from harness.brokers import Broker, free_port
+from harness.rows import placed
+from harness.synthetic_sites import synthetic_sites, table_of
 from shared.contracts import topics
 from shared.data.year import find_year
 from shared.runtime.administration import ensure_topics
 from shared.runtime.clock import monotonic_s
-from tests.integration.brokers import Broker, free_port
 from tests.integration.faults import rig
 from tests.integration.lab import at_kafka, parser_of
 from tests.integration.outcome import compare, compare_states, of_sites
-from tests.integration.rows import placed
-from tests.integration.synthetic_sites import synthetic_sites, table_of
 from tests.integration.undisturbed import Undisturbed
 
 if TYPE_CHECKING:

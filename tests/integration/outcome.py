@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
+from harness.brokers import PATIENCE_S, span_of, until
 from shared.contracts import topics
 from shared.contracts.messages import DeadLetter
 from shared.runtime.administration import partitions_of
 from shared.runtime.snapshots import Snapshots
-from tests.integration.brokers import PATIENCE_S, span_of, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
     from numpy.typing import NDArray
 
-    from tests.integration.brokers import Broker
+    from harness.brokers import Broker
 
 __all__ = [
     "OUTPUTS",

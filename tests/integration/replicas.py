@@ -15,22 +15,22 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.brokers import until
+from harness.rows import divided
+from harness.streaming import NAMES, kind_of
 from shared.contracts import topics
 from shared.runtime.clock import monotonic_s
-from tests.integration.brokers import until
 from tests.integration.lab import ON, Scenario, parser_of, run_all
 from tests.integration.outcome import joined
-from tests.integration.rows import divided
-from tests.integration.streaming import NAMES, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
+    from harness.rows import Row
+    from harness.streaming import Stream
     from tests.integration.faults import Rig
     from tests.integration.lab import Act, Lab
     from tests.integration.outcome import Kept, Outcome
-    from tests.integration.rows import Row
-    from tests.integration.streaming import Stream
 
 __all__ = ["scenarios"]
 

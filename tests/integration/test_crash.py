@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from harness.rows import divided, in_turn, troubled_year
+from harness.streaming import NAMES
 from tests.integration.faults import Fault, rig
 from tests.integration.outcome import Fact, Share, compare, compare_states
-from tests.integration.rows import divided, in_turn, troubled_year
-from tests.integration.streaming import NAMES
 from tests.integration.undisturbed import Undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from harness.brokers import Broker
     from shared.data.year import Year
-    from tests.integration.brokers import Broker
 
 DAYS = 2
 # A fault at a named point begins with a SIGKILL in the middle of the work. Nearly all of the time is the start of

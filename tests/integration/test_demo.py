@@ -16,9 +16,9 @@ import pytest
 
 from cli.demo import SERVICES
 from cli.runs import current
+from harness.brokers import PATIENCE_S, Broker, until
 from shared.contracts import topics
 from shared.sites.table import known_sites
-from tests.integration.brokers import PATIENCE_S, Broker, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

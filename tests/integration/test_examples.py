@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.brokers import PATIENCE_S, until
 from shared.contracts import topics
 from shared.contracts.messages import Forecast
 from tests.contract.test_messages import golden
-from tests.integration.brokers import PATIENCE_S, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.integration.brokers import Broker
+    from harness.brokers import Broker
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CLIENTS = pytest.mark.parametrize("client", ["subscribe_faststream", "subscribe_confluent"])

@@ -16,14 +16,14 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from backtest.run import judged
+from harness.brokers import PATIENCE_S, Broker, until
+from harness.february import READINGS, START, UNTIL, raw_rows
+from harness.streaming import streaming
 from replay.backlog import Backlog
 from services.monitor.verification import DrawnScores, SiteScores, messages_of
 from shared.contracts import topics
 from shared.contracts.messages import Forecast, Scores
 from shared.runtime.clock import monotonic_s
-from tests.integration.brokers import PATIENCE_S, Broker, until
-from tests.integration.february import READINGS, START, UNTIL, raw_rows
-from tests.integration.streaming import streaming
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
+    from harness.kafka import Kafka
     from shared.data.year import Year
-    from tests.integration.kafka import Kafka
 
 pytestmark = pytest.mark.real_kafka
 

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it is public, its stub forgets it
 
+from harness.brokers import Broker, letter_of, service, until
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading
 from shared.runtime import embedded
-from tests.integration.brokers import Broker, letter_of, service, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from tests.integration.brokers import ServiceProcess
+    from harness.brokers import ServiceProcess
 
 GOOD = {
     "site": "tetouan",

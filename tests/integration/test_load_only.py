@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backtest.run import judged
+from harness.brokers import service
+from harness.february import START, champions_of
 from services.forecaster.issuing import Issuer
 from services.forecaster.settings import ForecasterSettings
-from services.trainer.training import ensure
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, Forecast, Scores
 from shared.data.year import find_year
 from shared.runtime.registry import Registry
 from shared.runtime.settings import load
 from shared.sites.table import known_sites
-from tests.integration.brokers import service
-from tests.integration.february import START, champions_of
+from shared.training.training import ensure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from harness.brokers import Broker
     from shared.data.year import Year
-    from tests.integration.brokers import Broker
 
 SITES = """
 [grid]

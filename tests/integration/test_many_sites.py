@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.rows import placed
+from harness.synthetic_sites import synthetic_sites, table_of
 from shared.sites.table import known_sites
 from tests.integration.many_sites import START, settings_for, stream_sites
 from tests.integration.outcome import compare, of_sites
-from tests.integration.rows import placed
-from tests.integration.synthetic_sites import synthetic_sites, table_of
 from tests.integration.undisturbed import Undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from harness.brokers import Broker
     from shared.data.year import Year
-    from tests.integration.brokers import Broker
 
 
 def test_cores_answer_sites_in_company_as_each_alone(year: Year, tmp_path: Path) -> None:

@@ -12,20 +12,20 @@ from uuid import uuid4
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # public, its stub forgets it
 
+from harness.brokers import PATIENCE_S, Broker, until
+from harness.february import READINGS, raw_rows
+from harness.streaming import NAMES, streaming
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading
-from tests.integration.brokers import PATIENCE_S, Broker, until
-from tests.integration.february import READINGS, raw_rows
-from tests.integration.streaming import NAMES, streaming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from harness.kafka import Kafka
     from shared.contracts.messages import Forecast
     from shared.contracts.topics import Topic
     from shared.data.year import Year
-    from tests.integration.kafka import Kafka
 
 pytestmark = pytest.mark.real_kafka
 

@@ -12,7 +12,7 @@ from tests.integration.replicas import scenarios
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.integration.kafka import Kafka
+    from harness.kafka import Kafka
 
 
 @pytest.mark.real_kafka

@@ -9,15 +9,15 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from harness.brokers import PATIENCE_S, service, until
 from shared.contracts import topics
-from tests.integration.brokers import PATIENCE_S, service, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from tests.integration.brokers import Broker, ServiceProcess
+    from harness.brokers import Broker, ServiceProcess
 
 
 def toy(broker: Broker, folder: Path, port: int, **settings: str) -> AbstractContextManager[ServiceProcess]:

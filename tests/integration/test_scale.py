@@ -10,7 +10,7 @@ from rich.console import Console
 from benchmarks.scale import Load, measure
 
 if TYPE_CHECKING:
-    from tests.integration.kafka import Kafka
+    from harness.kafka import Kafka
 
 
 @pytest.mark.real_kafka

@@ -25,10 +25,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # they are pu
     UserScramCredentialUpsertion,
 )
 
+from harness.brokers import PATIENCE_S, Broker, service, until
+from harness.kafka import KafkaMissingError, missing, secured_kafka
 from shared.contracts import topics
 from shared.runtime.administration import ensure_topics
-from tests.integration.brokers import PATIENCE_S, Broker, service, until
-from tests.integration.kafka import KafkaMissingError, missing, secured_kafka
 from tests.integration.test_ingestor import raw
 from tests.used import note
 

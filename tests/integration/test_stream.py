@@ -13,14 +13,14 @@ from backtest.record import Record
 from backtest.run import judged
 from backtest.tables import ScoreTable
 from cli.watching import last_reading
-from services.trainer.announcing import announce, events_of
-from services.trainer.training import TrainingReport
+from harness.brokers import Broker, ServiceProcess, letter_of, service, until
+from harness.february import READINGS, START, UNTIL, fit_models, raw_rows, registered_again
 from shared.contracts import topics
 from shared.contracts.messages import Forecast, ModelEvent, ModelNames, Scores
 from shared.runtime.registry import Registry
 from shared.runtime.settings import Settings, load
-from tests.integration.brokers import Broker, ServiceProcess, letter_of, service, until
-from tests.integration.february import READINGS, START, UNTIL, fit_models, raw_rows, registered_again
+from shared.training.announcing import announce, events_of
+from shared.training.training import TrainingReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from harness.streaming import NAMES
 from services.forecaster.app import build as forecaster
 from services.forecaster.settings import ForecasterSettings
 from services.ingestor.app import build as ingestor
@@ -23,7 +24,6 @@ from shared.contracts.messages import ModelEvent
 from shared.runtime.settings import PREFIX, Settings, load
 from shared.runtime.state import Preparing, Resumable
 from tests.integration.outcome import OUTPUTS, Share, fact, flat, joined
-from tests.integration.streaming import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from harness.rows import Row
     from shared.runtime.records import Outgoing
     from shared.runtime.service import Service
     from shared.runtime.state import Core
     from tests.integration.outcome import Kept, Outcome, Parts, States
-    from tests.integration.rows import Row
 
     Arrays = dict[str, dict[str, NDArray[Any]]]  # of each service, by name
 

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.integration.february import START
+from harness.february import START
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from harness.synthetic_sites import SyntheticSite
     from shared.data.year import Year
-    from tests.integration.synthetic_sites import SyntheticSite
 
     Timed = Iterable[tuple[datetime, bytes]]
 

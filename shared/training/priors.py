@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from services.trainer.candidates import ZoneCandidate
-from services.trainer.history import History
 from shared.data.year import DataError
 from shared.forecasting.prior import Prior, Source
+from shared.training.candidates import ZoneCandidate
+from shared.training.data import TrainingData
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ def train_prior(year: Year, until: datetime, zones: Sequence[int], progress: Pro
     """
     lessons = []
     for zone in zones:
-        history = History.of(year, zone, until)
+        history = TrainingData.of(year, zone, until)
         model = ZoneCandidate.fit(history, partial(progress, f"zone {zone}: fitting zone-demand")).model
         lessons.append(model.lesson(history.demand_kw[: history.seen]))
     step_minutes = year.site.step_minutes

@@ -5,11 +5,11 @@ from __future__ import annotations
 import socket
 from datetime import UTC, datetime, timedelta
 
-from services.trainer.announcing import announce, events_of
-from services.trainer.training import Trained, TrainingReport
 from shared.runtime.registry import ModelVersion
 from shared.runtime.settings import Settings, load
 from shared.sites.table import site
+from shared.training.announcing import announce, events_of
+from shared.training.training import Trained, TrainingReport
 
 AS_OF = datetime(2017, 10, 19, 4, 30, tzinfo=UTC)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from services.trainer.candidates import CANDIDATES, Candidate
-from services.trainer.history import History
 from shared.forecasting.digits import digits
+from shared.training.candidates import CANDIDATES, Candidate
+from shared.training.data import TrainingData
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -76,7 +76,7 @@ def train(
     RegistryError
         If the registry cannot be used.
     """
-    histories = [History.of(year, zone, until) for zone in zones]
+    histories = [TrainingData.of(year, zone, until) for zone in zones]
     models = []
     for history in histories:
         kinds = _kinds(history)
@@ -91,7 +91,7 @@ def ensure(year: Year, until: datetime, zones: Sequence[int], registry: Registry
     What is missing, or was written by a release whose states this one cannot read, is fitted and registered, but
     neither scored, since someone waits, nor promoted. Raises as `train` does.
     """
-    histories = [History.of(year, zone, until) for zone in zones]
+    histories = [TrainingData.of(year, zone, until) for zone in zones]
     models = []
     for history in histories:
         found = {kind: _found(kind, history, year, registry) for kind in _kinds(history)}
@@ -99,22 +99,22 @@ def ensure(year: Year, until: datetime, zones: Sequence[int], registry: Registry
     return _report(year, histories, models)
 
 
-def _report(year: Year, histories: Sequence[History], models: Sequence[Trained]) -> TrainingReport:
+def _report(year: Year, histories: Sequence[TrainingData], models: Sequence[Trained]) -> TrainingReport:
     end = histories[0].time_of(int(histories[0].steps[-1]))
     absent = (line for history in histories for line in _absent(history))
     return TrainingReport(year.label, histories[0].as_of, end, tuple(models), tuple(absent))
 
 
-def _kinds(history: History) -> list[type[Candidate]]:
+def _kinds(history: TrainingData) -> list[type[Candidate]]:
     return [kind for kind in CANDIDATES if kind.lacking(history) is None]
 
 
-def _absent(history: History) -> list[str]:
+def _absent(history: TrainingData) -> list[str]:
     reasons = {_name(kind, history): kind.lacking(history) for kind in CANDIDATES}
     return [f"no {name}: {reason}" for name, reason in reasons.items() if reason]
 
 
-def _standing(kind: type[Candidate], history: History, year: Year, registry: Registry) -> Trained | None:
+def _standing(kind: type[Candidate], history: TrainingData, year: Year, registry: Registry) -> Trained | None:
     """Return the champion where it has seen just these readings and can be used."""
     champion = registry.champion(_name(kind, history))
     if champion is None or any(champion.tags.get(tag) != value for tag, value in _tags(history, year).items()):
@@ -123,7 +123,7 @@ def _standing(kind: type[Candidate], history: History, year: Year, registry: Reg
     return Trained(champion, promoted=True, reason="it has seen just these readings") if usable else None
 
 
-def _found(kind: type[Candidate], history: History, year: Year, registry: Registry) -> Trained | None:
+def _found(kind: type[Candidate], history: TrainingData, year: Year, registry: Registry) -> Trained | None:
     version = registry.find(_name(kind, history), _tags(history, year))
     if version is None or not _usable(kind, version, registry):
         return None
@@ -139,17 +139,17 @@ def _usable(kind: type[Candidate], version: ModelVersion, registry: Registry) ->
     return True
 
 
-def _name(kind: type[Candidate], history: History) -> str:
+def _name(kind: type[Candidate], history: TrainingData) -> str:
     return f"{kind.kind}-{history.site.name}-{history.zone}"
 
 
-def _tags(history: History, year: Year) -> dict[str, str]:
+def _tags(history: TrainingData, year: Year) -> dict[str, str]:
     return {**history.identity(year), "site": history.site.name, "zone": str(history.zone)}
 
 
 def _completed(
     standing: Mapping[type[Candidate], Trained | None],
-    history: History,
+    history: TrainingData,
     year: Year,
     registry: Registry,
     progress: Progress,
@@ -174,7 +174,7 @@ def _completed(
 
 
 def _enter(
-    challenger: Candidate, history: History, year: Year, registry: Registry, progress: Progress, *, scored: bool
+    challenger: Candidate, history: TrainingData, year: Year, registry: Registry, progress: Progress, *, scored: bool
 ) -> Trained:
     """Register what was fitted, and make it the champion where it is scored and better."""
     kind = type(challenger)
@@ -199,7 +199,7 @@ def _enter(
     return Trained(version, promoted, reason)
 
 
-def _split(history: History) -> dict[str, str]:
+def _split(history: TrainingData) -> dict[str, str]:
     step, end = history.first_step, int(history.steps[-1])
     return {
         "train_from": history.time_of(step).isoformat(),
@@ -209,7 +209,7 @@ def _split(history: History) -> dict[str, str]:
 
 
 def _judge(
-    kind: type[Candidate], challenger: ModelVersion, history: History, registry: Registry, progress: Progress
+    kind: type[Candidate], challenger: ModelVersion, history: TrainingData, registry: Registry, progress: Progress
 ) -> tuple[bool, str]:
     """Tell whether the challenger is to be the champion, and why."""
     champion = registry.champion(challenger.name)
@@ -236,7 +236,7 @@ def _compare(
     kind: type[Candidate],
     challenger: ModelVersion,
     champion: ModelVersion,
-    history: History,
+    history: TrainingData,
     registry: Registry,
     progress: Progress,
 ) -> tuple[bool, str]:

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from services.monitor.verification import SiteScores
-from services.trainer.candidates import ZoneCandidate
-from services.trainer.history import History
 from shared.forecasting import reference
 from shared.forecasting.method import METHOD
 from shared.forecasting.weather import COLUMNS
+from shared.training.candidates import ZoneCandidate
+from shared.training.data import TrainingData
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,16 +28,16 @@ FORECAST_HOURS = 24
 
 
 @pytest.fixture(scope="module")
-def history(make_year: Callable[..., Year]) -> History:
+def history(make_year: Callable[..., Year]) -> TrainingData:
     """Return eighteen days with a gap in weather and load, of which the last two readings have not been seen."""
-    whole = History.of(make_year(DAYS, "reference"), 2, UNTIL)
+    whole = TrainingData.of(make_year(DAYS, "reference"), 2, UNTIL)
     whole.weather[600, 1] = np.nan
     whole.demand_kw[-30:-20] = np.nan
     return whole
 
 
 @pytest.fixture(scope="module")
-def candidate(history: History) -> ZoneCandidate:
+def candidate(history: TrainingData) -> ZoneCandidate:
     """Return the model that was fitted on them, with forecasts for the last day instead of the last four weeks."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reference, "FORECAST_DAYS", FORECAST_HOURS // 24)
@@ -52,7 +52,7 @@ def test_every_constant_of_the_method_is_a_parameter(candidate: ZoneCandidate) -
     assert len(candidate.parameters) == len(names) + len(METHOD.named())
 
 
-def test_the_reference_is_the_full_hours_that_were_seen(candidate: ZoneCandidate, history: History) -> None:
+def test_the_reference_is_the_full_hours_that_were_seen(candidate: ZoneCandidate, history: TrainingData) -> None:
     """One row an hour has time, weather and load of the reading at that time; what is missing there is missing."""
     hours, rows = candidate.reference_hours, slice(0, history.seen, 6)
     assert len(hours) == DAYS * 24
@@ -62,7 +62,7 @@ def test_the_reference_is_the_full_hours_that_were_seen(candidate: ZoneCandidate
     assert np.flatnonzero(hours["humidity_pct"].isna()).tolist() == [100]
 
 
-def test_its_forecasts_had_never_seen_their_target(candidate: ZoneCandidate, history: History) -> None:
+def test_its_forecasts_had_never_seen_their_target(candidate: ZoneCandidate, history: TrainingData) -> None:
     """Each is what a model that was fed up to its origin says, as on the wire; before the last day there is none."""
     model = ZoneCandidate.fit(history, lambda _: None).model.anew()
     issued_kw = {}
@@ -106,7 +106,7 @@ def test_a_version_without_a_whole_reference_cannot_be_used(
         ZoneCandidate.load(tmp_path)
 
 
-def test_the_reference_has_what_the_monitor_compares(candidate: ZoneCandidate, history: History) -> None:
+def test_the_reference_has_what_the_monitor_compares(candidate: ZoneCandidate, history: TrainingData) -> None:
     """Every column that the monitor keeps of a reading stands in the reference under the same name."""
     monitor = SiteScores(history.site)
     assert ("time", *monitor.zones[2].recent.columns) == tuple(candidate.reference_hours)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tests.integration.february import START
+from harness.february import START
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from services.trainer.history import History
     from shared.forecasting.leads import LeadGroup
     from shared.forecasting.model import ZoneForecast
     from shared.forecasting.prior import Prior
+    from shared.training.data import TrainingData
 
 __all__ = ["CANDIDATES", "Candidate", "TooFewReadingsError", "WeatherCandidate", "ZoneCandidate"]
 
@@ -49,11 +49,11 @@ class Candidate(Protocol):
     criterion: ClassVar[str]
 
     @classmethod
-    def lacking(cls, history: History) -> str | None:
+    def lacking(cls, history: TrainingData) -> str | None:
         """Return why a site goes without such a model after what has been seen; None where it does not."""
 
     @classmethod
-    def fit(cls, history: History, progress: Callable[[float], None]) -> Self:
+    def fit(cls, history: TrainingData, progress: Callable[[float], None]) -> Self:
         """Fit on the rows that have been seen; ``progress`` is told the share done, 0..1."""
 
     @classmethod
@@ -71,7 +71,7 @@ class Candidate(Protocol):
     def signature(self) -> Signature:
         """What it takes and gives."""
 
-    def score(self, history: History, progress: Callable[[float], None]) -> dict[str, float]:
+    def score(self, history: TrainingData, progress: Callable[[float], None]) -> dict[str, float]:
         """Fold on from where the state stands to the end, each reading answered before the next is seen.
 
         Returns the figures over the pairs whose origin and target lie after the rows that have been seen, without
@@ -96,11 +96,11 @@ class ZoneCandidate:
         self.reference_hours = reference_hours
 
     @classmethod
-    def lacking(cls, history: History) -> None:
+    def lacking(cls, history: TrainingData) -> None:
         """Say nothing: no site goes without."""
 
     @classmethod
-    def fit(cls, history: History, progress: Callable[[float], None], prior: Prior | None = None) -> Self:
+    def fit(cls, history: TrainingData, progress: Callable[[float], None], prior: Prior | None = None) -> Self:
         """Answer every reading as if it had just come; raises ``DataError`` where they are too few.
 
         Raises ``ValueError`` where the prior does not fit the site.
@@ -150,7 +150,7 @@ class ZoneCandidate:
             outputs={"median_kw": "doubles", "low_kw": "doubles", "high_kw": "doubles"},
         )
 
-    def score(self, history: History, progress: Callable[[float], None]) -> dict[str, float]:
+    def score(self, history: TrainingData, progress: Callable[[float], None]) -> dict[str, float]:
         """Return RMSE, MAE, MAPE, bias, coverage and pinball loss of each lead group, and their mean over all leads."""
         issued_kw = self._answer(history, progress)
         actual_kw = history.demand_kw[history.seen :]
@@ -171,7 +171,7 @@ class ZoneCandidate:
             if value is not None
         }
 
-    def _answer(self, history: History, progress: Callable[[float], None]) -> NDArray[np.float64]:
+    def _answer(self, history: TrainingData, progress: Callable[[float], None]) -> NDArray[np.float64]:
         """Return median, low and high end in kW of every row after those seen, shape (rows, 3, leads)."""
         model = self.model
         assert model.last_step is not None  # noqa: S101 - a fitted model has seen a step; this tells the type checker
@@ -190,7 +190,7 @@ class ZoneCandidate:
 class _Issued:
     """What a model that is being fitted had forecast for the last rows of a history, never having seen them."""
 
-    def __init__(self, history: History, groups: tuple[LeadGroup, ...]) -> None:
+    def __init__(self, history: TrainingData, groups: tuple[LeadGroup, ...]) -> None:
         self._history = history
         self._groups = groups
         self._first = max(0, history.seen - reference.FORECAST_DAYS * history.site.grid.day)
@@ -231,7 +231,7 @@ class WeatherCandidate:
         self.model = model
 
     @classmethod
-    def lacking(cls, history: History) -> str | None:
+    def lacking(cls, history: TrainingData) -> str | None:
         """Return that there is no weather, or that too few hours have weather and load; None where all is well."""
         if not history.site.weather:
             return "no weather at this site"
@@ -244,7 +244,7 @@ class WeatherCandidate:
         return f"{found}, {_FEWEST_WEATHER_HOURS} are needed"
 
     @classmethod
-    def fit(cls, history: History, progress: Callable[[float], None]) -> Self:
+    def fit(cls, history: TrainingData, progress: Callable[[float], None]) -> Self:
         """Grow the trees on the rows that have been seen and have weather and load."""
         seen = slice(history.seen)
         boosting = Boosting(step_minutes=history.site.step_minutes)
@@ -271,7 +271,7 @@ class WeatherCandidate:
             inputs={"step": "long", **dict.fromkeys(self.model.fields, "double")}, outputs={"demand_kw": "double"}
         )
 
-    def score(self, history: History, progress: Callable[[float], None]) -> dict[str, float]:
+    def score(self, history: TrainingData, progress: Callable[[float], None]) -> dict[str, float]:
         """Return RMSE, MAE, MAPE, bias and R2, uncorrected and corrected."""
         model = self.model
         start = model.last_step + 1 - history.first_step
@@ -313,7 +313,7 @@ def _point_figures(name: str, actual_kw: NDArray[np.float64], estimate_kw: NDArr
 CANDIDATES: tuple[type[Candidate], ...] = (ZoneCandidate, WeatherCandidate)
 
 
-def _too_few(history: History, day: int) -> DataError:
+def _too_few(history: TrainingData, day: int) -> DataError:
     """Say why the readings do not suffice for the demand model, and what would help."""
     loads = int(np.isfinite(history.demand_kw[: history.seen]).sum())
     if history.seen > _ENOUGH_DAYS * day:

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from shared.data.year import Year
     from shared.sites.site import Site
 
-__all__ = ["History"]
+__all__ = ["TrainingData"]
 
 
 @dataclass(frozen=True, eq=False)
-class History:
+class TrainingData:
     """The readings of one zone, one row a step from ``first_step`` on; NaN where there is none.
 
     Attributes

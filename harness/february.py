@@ -10,10 +10,10 @@ from backtest.run import issued, judged
 from services.forecaster.asking import Asking, pairs_of
 from services.forecaster.issuing import ZoneModels
 from services.forecaster.settings import ForecasterSettings
-from services.trainer.training import Trained, ensure
 from shared.runtime.registry import Registry, Signature
 from shared.runtime.settings import Settings, load
 from shared.sites.table import site
+from shared.training.training import Trained, ensure
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Literal
 
-    from services.trainer.training import Trained, TrainingReport
     from shared.runtime.settings import Settings
     from shared.sites.site import Site
+    from shared.training.training import Trained, TrainingReport
 
     Change = Literal["registered", "promoted"]
 

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
+    from harness.rows import Row
     from shared.contracts.topics import Topic
     from shared.runtime.access import Access
-    from tests.integration.rows import Row
 
 __all__ = ["Broker", "LeakError", "ServiceProcess", "free_port", "letter_of", "service", "span_of", "until"]
 

@@ -6,18 +6,18 @@ import shutil
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from harness.brokers import LeakError, service, until
 from shared.contracts import topics
 from shared.contracts.messages import Forecast, Scores
 from shared.runtime.settings import Settings, load
-from tests.integration.brokers import LeakError, service, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
+    from harness.brokers import Broker, ServiceProcess
     from shared.contracts.topics import Topic
-    from tests.integration.brokers import Broker, ServiceProcess
 
 __all__ = ["NAMES", "Stream", "kind_of", "replicas_of", "streaming"]
 

@@ -10,10 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import pytest
 
-from services.trainer import training
-from services.trainer.candidates import WeatherCandidate, ZoneCandidate
-from services.trainer.history import History
-from services.trainer.training import ensure, train
 from shared.data.year import DataError
 from shared.forecasting import model
 from shared.forecasting import weather as weather_model
@@ -22,6 +18,10 @@ from shared.forecasting.model import ZoneDemand
 from shared.forecasting.weather import WeatherDemand
 from shared.runtime.registry import Signature
 from shared.sites.site import WEATHER_FIELDS, Measure
+from shared.training import training
+from shared.training.candidates import WeatherCandidate, ZoneCandidate
+from shared.training.data import TrainingData
+from shared.training.training import ensure, train
 from tests.unit.states import assert_same
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ class Double:
         self._rmse_kw = rmse_kw
 
     @classmethod
-    def lacking(cls, history: History) -> None:
+    def lacking(cls, history: TrainingData) -> None:
         """Say nothing."""
 
     @classmethod
-    def fit(cls, history: History, progress: Callable[[float], None]) -> Self:
+    def fit(cls, history: TrainingData, progress: Callable[[float], None]) -> Self:
         """Count the fits."""
         assert history.seen > 0
         progress(1.0)
@@ -80,7 +80,7 @@ class Double:
         """Some."""
         return Signature({"step": "long"}, {"median_kw": "doubles"})
 
-    def score(self, history: History, progress: Callable[[float], None]) -> dict[str, float]:
+    def score(self, history: TrainingData, progress: Callable[[float], None]) -> dict[str, float]:
         """Return the score where something follows."""
         progress(1.0)
         return {self.criterion: self._rmse_kw} if len(history.demand_kw) > history.seen else {}
@@ -129,7 +129,7 @@ def test_both_models_are_registered_with_their_state(make_year: Callable[..., Ye
 
 def test_zone_scores_are_those_of_one_forecast_at_a_time(make_year: Callable[..., Year]) -> None:
     """The RMSE per lead is that over the pairs whose origin and target both lie after ``until``."""
-    history = History.of(make_year(19, "z"), 2, START + 18 * DAY)
+    history = TrainingData.of(make_year(19, "z"), 2, START + 18 * DAY)
     scored = ZoneCandidate.fit(history, lambda _: None).score(history, lambda _: None)
     model = ZoneCandidate.fit(history, lambda _: None).model
     actual_kw = history.demand_kw[history.seen :]
@@ -146,7 +146,7 @@ def test_zone_scores_are_those_of_one_forecast_at_a_time(make_year: Callable[...
 
 def test_what_follows_too_briefly_has_no_mean_over_leads(make_year: Callable[..., Year]) -> None:
     """With a day after ``until`` no pair reaches 24 h, so that figure and the mean are left out."""
-    history = History.of(make_year(19, "z"), 2, START + 18 * DAY)
+    history = TrainingData.of(make_year(19, "z"), 2, START + 18 * DAY)
     scored = ZoneCandidate.fit(history, lambda _: None).score(history, lambda _: None)
     assert "rmse_kw/360" in scored
     assert not {"rmse_kw/1440", "rmse_kw/mean"} & set(scored)
@@ -155,7 +155,7 @@ def test_what_follows_too_briefly_has_no_mean_over_leads(make_year: Callable[...
 def test_weather_scores_start_after_until(make_year: Callable[..., Year], tmp_path: Path) -> None:
     """A state that stands earlier is folded on to ``until`` first: no residual of its own is scored."""
     year = make_year(8, "w")
-    earlier, later = (History.of(year, 2, START + days * DAY) for days in (5, 7))
+    earlier, later = (TrainingData.of(year, 2, START + days * DAY) for days in (5, 7))
     WeatherCandidate.fit(earlier, lambda _: None).save(tmp_path)
     scored = WeatherCandidate.load(tmp_path).score(later, lambda _: None)
     model = WeatherDemand.load(tmp_path / "state.npz")
@@ -173,7 +173,7 @@ def test_too_little_history_is_refused(make_year: Callable[..., Year], registry:
 
 def test_a_load_at_few_of_many_steps_is_told_from_too_short_a_history(make_year: Callable[..., Year]) -> None:
     """A month of half-hour loads at ten minutes does not ask for a later time, but for the step."""
-    history = History.of(make_year(30, "sparse"), 2, START + 28 * DAY)
+    history = TrainingData.of(make_year(30, "sparse"), 2, START + 28 * DAY)
     half_hours = np.arange(len(history.demand_kw)) % 3 == 0
     sparse = replace(history, demand_kw=np.where(half_hours, history.demand_kw, np.nan))
     with pytest.raises(DataError, match=r"a load at 1,344 of the 4,032 steps of 10 minutes.*give a site.*step_minutes"):
@@ -198,7 +198,7 @@ def test_load_alone_is_trained_without_a_weather_model(make_year: Callable[..., 
     assert report.absent == ("no weather-demand-tetouan-3: no weather at this site",)
     assert registry.champion("weather-demand-tetouan-3") is None
     alone = ZoneDemand.load(registry.fetch(report.models[0].version) / "state.npz")
-    beside = ZoneCandidate.fit(History.of(year, 3, until), lambda _: None).model
+    beside = ZoneCandidate.fit(TrainingData.of(year, 3, until), lambda _: None).model
     assert_same(alone.state(), beside.state())
 
 
@@ -210,7 +210,7 @@ def test_some_of_the_weather_is_what_the_model_is_fitted_on(
     make_year: Callable[..., Year], held: tuple[str, ...], gaps: int
 ) -> None:
     """The artefact names the fields that there are; each reading with all of them, and no other, has an estimate."""
-    history = History.of(without(make_year(9, "some"), *(set(WEATHER_FIELDS) - set(held))), 2, START + 8 * DAY)
+    history = TrainingData.of(without(make_year(9, "some"), *(set(WEATHER_FIELDS) - set(held))), 2, START + 8 * DAY)
     if gaps:
         history.weather[::gaps] = np.nan
     candidate = WeatherCandidate.fit(history, lambda _: None)
@@ -225,7 +225,7 @@ def test_some_of_the_weather_is_what_the_model_is_fitted_on(
 
 def test_too_little_weather_is_no_weather_model(make_year: Callable[..., Year]) -> None:
     """Below a week of hours with weather and load there is none, and the reason says how many there are."""
-    history = History.of(make_year(12, "late"), 2, START + 11 * DAY)
+    history = TrainingData.of(make_year(12, "late"), 2, START + 11 * DAY)
     history.weather[: 5 * 144] = np.nan
     assert WeatherCandidate.lacking(history) == (
         "144 hours up to 2017-03-11 23:50 have temperature_c, humidity_pct, wind_speed_ms, "
@@ -237,7 +237,7 @@ def test_too_little_weather_is_no_weather_model(make_year: Callable[..., Year]) 
 
 def test_weather_once_an_hour_is_enough(make_year: Callable[..., Year]) -> None:
     """A station that reports hourly beside a meter that reports every ten minutes is no gap in the weather."""
-    history = History.of(make_year(8, "hourly"), 2, START + 7 * DAY)
+    history = TrainingData.of(make_year(8, "hourly"), 2, START + 7 * DAY)
     history.weather[np.arange(len(history.weather)) % 6 > 0] = np.nan
     assert WeatherCandidate.lacking(history) is None
 

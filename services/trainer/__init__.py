@@ -1,1 +1,0 @@
-"""History in, batch models in the registry out."""

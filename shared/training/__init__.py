@@ -1,0 +1,1 @@
+"""Readings in, batch models in the registry out."""
