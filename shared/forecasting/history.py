@@ -36,6 +36,7 @@ DAYS_BACK = 15  # a row of the day before looks back a fortnight
 DAYS_AHEAD = 2  # the late mean is known two days ahead
 
 LOAD, MEAN, LATE_MEAN, BLEND, DEVIATION, ESTIMATE = range(6)
+_OUT, _OUT_FOR_DAYS = 1, 2  # the marks of outages of up to a day, and of longer ones
 _WEEK = 7
 
 
@@ -63,7 +64,7 @@ class History:
     In the first week the days that there are stand in for the seven; when it is over, it stands in for those before it.
 
     ``filled`` marks what is not a good reading: missing, refused, of an outage, or before the first one. ``out`` marks
-    the hours of the outages that are over.
+    the hours of the outages that are over, those of a day or less apart from those of longer ones.
     """
 
     grid: Grid
@@ -74,7 +75,7 @@ class History:
     today: int = field(init=False)  # days since the epoch
     series: Floats = field(init=False)
     filled: NDArray[np.bool_] = field(init=False)
-    out: NDArray[np.bool_] = field(init=False)
+    out: NDArray[np.uint8] = field(init=False)
 
     def __post_init__(self, start: int) -> None:
         self.rewritten = 0  # how often the days before today have changed
@@ -85,7 +86,7 @@ class History:
         self.series = np.zeros((6, steps))
         self.series[ESTIMATE] = np.nan
         self.filled = np.ones(steps, dtype=np.bool_)
-        self.out = np.zeros(steps, dtype=np.bool_)
+        self.out = np.zeros(steps, dtype=np.uint8)
 
     def look_up_clock(self) -> None:
         """Look up whether and when the clock is changed in the window."""
@@ -134,7 +135,7 @@ class History:
         self.filled[:-day] = self.filled[day:]
         self.filled[-day:] = True
         self.out[:-day] = self.out[day:]
-        self.out[-day:] = False
+        self.out[-day:] = 0
         self.look_up_clock()
 
     def since_midnight(self) -> dict[str, NDArray[Any]]:
@@ -245,14 +246,19 @@ class History:
 
     def mark_out(self, onset_step: int, end: int) -> None:
         """Mark the steps before ``end`` as those of an outage."""
-        self.out[self.index(onset_step) : self.index(end)] = True
+        kind = _OUT if end - onset_step <= self.grid.day else _OUT_FOR_DAYS
+        self.out[max(self.index(onset_step), 0) : self.index(end)] = kind
 
     def share_out_before(self, onset_step: int, until: int) -> float:
-        """Return of which share of the steps up to ``until`` the same time of one of the last seven days was out."""
+        """Return of which share of the steps up to ``until`` the same time of one of the last seven days was out.
+
+        An outage of more than a day tells its hours of the week alone, since it has all hours of the day.
+        """
         hours = np.arange(self.index(onset_step), self.index(until) + 1)
         before = hours[:, None] - self.grid.day * np.arange(1, _WEEK + 1)
-        was_out = self.out.take(before, mode="clip") & (before >= 0) & (before < hours[0])
-        return float(was_out.any(axis=1).mean())
+        kinds = np.where((before >= 0) & (before < hours[0]), self.out.take(before, mode="clip"), 0)
+        was_out = (kinds == _OUT).any(axis=1) | (kinds[:, -1] == _OUT_FOR_DAYS)
+        return float(was_out.mean())
 
     def mean_kw(self, first_step: int, until: int) -> float:
         """Return the mean load of the steps up to ``until``."""

@@ -275,7 +275,7 @@ class OutageConstants(Constants):
     """`shared.forecasting.outage`: which hours of a lost load are to be left out of what comes after them."""
 
     longest_minutes: int = field(default=4320, metadata=_COUNT)
-    """What has been lost for longer is lost for good."""
+    """What has been lost for longer is lost for good, where something is left of the load."""
     back_share: float = field(default=0.7, metadata=_SHARE)
     """An outage is over when so much of what was lost is back."""
     same_hours_share: float = field(default=0.5, metadata=_SHARE)

@@ -7,9 +7,9 @@ a share is left. How long an outage lasts nobody knows; by experience, as long a
 A part that is out for some hours on a steady level says how the load goes on: divided by the share that is left, its
 readings are those without the outage. Then they are learned from, and no more is forecast to come back.
 
-Two things are no outage. A load that does not come back within some days has changed for good. And what is lost again
-at the hours of another outage of the last seven days is a habit of the load, which the forecast is to learn: from the
-other one, too, whose readings are kept for that.
+Two things are no outage. What is left of a load for some days has changed for good. And what is lost again at the hours
+of another outage of the last seven days is a habit of the load, which the forecast is to learn: from the other one,
+too, whose readings are kept for that. Of a load of which nothing is left there is nothing to learn: that lasts.
 
 A drop that is refused may become one. Where it does not, it is told as readings that were not believed.
 """
@@ -62,11 +62,12 @@ class Outage:
     first_share: float = field(init=False, default=1.0)  # of the load that was left when it was doubted or believed
     share: float = field(init=False, default=1.0)  # that is left now
     steady: bool = field(init=False, default=False)  # whether the share has held for hours
-    loads_kw: Floats = field(init=False)  # (longest,): as they were read since the onset, NaN where not
+    kept_step: int = field(init=False, default=-1)  # its loads are kept from here on: the onset, or after a day of none
+    loads_kw: Floats = field(init=False)  # (longest,): as they were read since then, NaN where not
     last_onset: int = field(init=False, default=-1)  # of the last one that is over
     last_end: int = field(init=False, default=-1)  # the first step after it
     last_fate: int = field(init=False, default=int(Fate.BACK))
-    last_kw: Floats = field(init=False)  # (longest,): the loads in between
+    last_kw: Floats = field(init=False)  # (longest,): the last loads before that, NaN where they were not kept
 
     def __post_init__(self) -> None:
         self.loads_kw = np.full(self.grid.steps(self.constants.longest_minutes)[0], nan)
@@ -87,9 +88,19 @@ class Outage:
         """Which share of the load without the outage is expected of the next reading."""
         return self.share if self.lasts else 1.0
 
+    @property
+    def lost_step(self) -> int:
+        """From which step on what is out is lost for good, if something is left of the load."""
+        return self.kept_step + len(self.loads_kw)
+
     def too_long(self, step: int) -> bool:
-        """Tell whether what is out, or doubted to be, has been so for longer than an outage lasts."""
-        return not self.calm and step - self.onset_step >= len(self.loads_kw)
+        """Tell whether what is out, or doubted to be, has been so for longer than loads are kept."""
+        return not self.calm and step >= self.lost_step
+
+    def keep_from(self, step: int) -> None:
+        """Keep the loads from a step on, and none before it."""
+        self.kept_step = step
+        self.loads_kw.fill(nan)
 
     def next_step(self) -> None:
         """Let a step begin: of a drop that is only doubted, the reading before tells no more."""
@@ -110,7 +121,7 @@ class Outage:
     def go_on(self, step: int, load_kw: float, without_kw: float, *, holds: bool) -> None:
         """Take a reading of the outage that lasts; ``holds`` tells whether what is left may still be steady."""
         if self.steady and holds:
-            self.loads_kw[step - self.onset_step] = load_kw
+            self.loads_kw[step - self.kept_step] = load_kw
         else:
             self.steady = False
             self._read(step, load_kw, without_kw)
@@ -145,29 +156,31 @@ class Outage:
 
     def end(self, step: int, fate: Fate) -> None:
         """Let it be over with the step."""
-        count = step - self.onset_step
         self.last_onset, self.last_end, self.last_fate = self.onset_step, step, int(fate)
-        self.last_kw[:count] = self.loads_kw[:count]
+        self.last_kw.fill(nan)
+        read_kw = self.read_kw(step)
+        self.last_kw[len(self.last_kw) - len(read_kw) :] = read_kw
         self.forget()
 
     def forget(self) -> None:
         """Take what was out, or doubted to be, for the load itself."""
         self.onset_step, self.belief, self.share, self.steady = -1, 0.0, 1.0, False
-        self.loads_kw.fill(nan)
+        self.keep_from(-1)
 
     def read_kw(self, until: int) -> Floats:
-        """Return the loads as they were read from the onset to before a step, NaN where not, a view."""
-        return self.loads_kw[: until - self.onset_step]
+        """Return the loads as they were read, from the first one kept to before a step, NaN where not, a view."""
+        return self.loads_kw[: until - self.kept_step]
 
     def give_back(self) -> tuple[int, Floats] | None:
-        """Return onset and loads of the last one that is over, NaN where not read; None where they were learned."""
+        """Return first step and loads of the last one that is over, NaN where not kept; None where that was learned."""
         if self.last_onset < 0 or self.last_fate not in {Fate.BACK, Fate.DOUBTED}:
             return None
-        return self.last_onset, self.last_kw[: self.last_end - self.last_onset]
+        count = min(self.last_end - self.last_onset, len(self.last_kw))
+        return self.last_end - count, self.last_kw[-count:]
 
     def _read(self, step: int, load_kw: float, without_kw: float) -> None:
         if self.calm:
-            self.onset_step = step
-        self.loads_kw[step - self.onset_step] = load_kw
+            self.onset_step = self.kept_step = step
+        self.loads_kw[step - self.kept_step] = load_kw
         if without_kw and not isnan(without_kw):
             self.share = min(max(load_kw / without_kw, 0.0), 1.0)

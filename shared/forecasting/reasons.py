@@ -9,6 +9,7 @@ import numpy as np
 from shared.forecasting.digits import digits
 from shared.forecasting.ladder import ADAPTED
 from shared.forecasting.outage import Fate
+from shared.forecasting.size import NEAR_ZERO
 
 if TYPE_CHECKING:
     from shared.forecasting.ladder import Span
@@ -84,12 +85,13 @@ def _of_outage(zone: Zone, step: int, outage: Out) -> Told | None:
         case Fate.LASTS:
             steady = "has been steady for hours, and is forecast to stay so"
             left = steady if zone.outage.steady else "is forecast to become more little by little"
-            lost = _time(zone, since + len(zone.outage.loads_kw))
-            text = f"{_is_out(zone, step)}; what is left {left}; what is not back by {lost} UTC is lost for good"
+            lost = f"what is not back by {_time(zone, zone.outage.lost_step)} UTC is lost for good"
+            ends = lost if zone.outage.share > NEAR_ZERO else "as long as nothing is left, the outage lasts"
+            text = f"{_is_out(zone, step)}; what is left {left}; {ends}"
         case Fate.BACK:
             text = f"load was out from {began} to {ended} UTC: what was expected stands in for these hours"
         case Fate.DOUBTED:
-            low_kw = digits(float(np.nanmin(np.abs(zone.outage.last_kw[: zone.outage.last_end - since]))))
+            low_kw = digits(float(np.nanmin(np.abs(zone.outage.last_kw))))
             text = (
                 f"readings down to {low_kw} kW from {began} to {ended} UTC were not believed, load was out or the "
                 "meter failed: what was expected stands in for these hours"
@@ -97,9 +99,7 @@ def _of_outage(zone: Zone, step: int, outage: Out) -> Told | None:
         case Fate.HABIT:
             text = f"load is out at these hours again: learned as a habit since {ended} UTC, it is forecast for them"
         case Fate.FOR_GOOD:
-            if zone.shift.last_since >= since:
-                return None  # told as a shift
-            text = f"load was out from {began} UTC on: not back by {ended} UTC, it was taken to be lost for good"
+            return None  # told as a shift
     return Told("outage", since, text)
 
 

@@ -191,34 +191,44 @@ class Zone:
         return risen_kw * found_kw >= self.shift.constants.new_share * found_kw**2
 
     def next_step(self, step: int) -> None:
-        """Let a step begin: what has been out for too long is lost for good."""
+        """Let a step begin: what is left of a load that has been out for too long is all of it from now on.
+
+        A day of an outage in which next to nothing is left says nothing of that: it is not counted.
+        """
         outage = self.outage
         outage.next_step()
-        if outage.too_long(step):
-            if outage.lasts:
-                self._lose_for_good(step)
-            else:
-                outage.forget()
+        too_long = outage.too_long(step)
+        if outage.lasts and (too_long or (step - outage.kept_step) % self.grid.day == 0):
+            ratio = self._ratio(outage.read_kw(step)[-self.grid.day :], step)
+            if ratio <= NEAR_ZERO:
+                outage.keep_from(step)
+            elif too_long:
+                self._lose_for_good(step, ratio)
+        elif too_long:
+            outage.forget()
 
-    def _lose_for_good(self, step: int) -> None:
-        """Take an outage up to the step for a lasting shift to what is left of the load, as far as any of it is."""
-        outage, onset = self.outage, self.outage.onset_step
-        read_kw = outage.read_kw(step).copy()
-        ratio = self._ratio(read_kw[-self.grid.day :], step)
-        if ratio > NEAR_ZERO:
-            self.outlook.rescale(ratio)
-            self.move(Shift(step, ratio, 0.0), step - 1, onset)
-        else:
-            self.outlook.rescale(outage.share)
-            self.guard.unforeseen_kw.note(outage.share * self.history.load_kw(self.history.index(step - 1)))
-        self._learn_as_read(onset, read_kw, step - 1)
+    def _lose_for_good(self, step: int, ratio: float) -> None:
+        """Take an outage up to the step for a lasting shift to the ratio of the load that is left.
+
+        What is kept may begin with the last hours in which nothing was left: they are not learned.
+        """
+        outage, read_kw = self.outage, self.outage.read_kw(step)
+        nothing = int(np.argmax(np.abs(read_kw) > NEAR_ZERO * np.abs(self._stands_kw(step, len(read_kw)))))
+        self.outlook.rescale(ratio)
+        self.move(Shift(step, ratio, 0.0), step - 1, outage.onset_step)
+        self._learn_as_read(outage.kept_step + nothing, read_kw[nothing:], step - 1)
         outage.end(step, Fate.FOR_GOOD)
 
     def _ratio(self, read_kw: NDArray[np.float64], step: int) -> float:
         """Return the ratio of what was read before the step, NaN where it was not, to what stands in the history."""
-        known, at = ~np.isnan(read_kw), self.history.index(step)
-        stands_kw = float(self.history.series[LOAD, at - len(read_kw) : at][known].sum())
+        known = ~np.isnan(read_kw)
+        stands_kw = float(self._stands_kw(step, len(read_kw))[known].sum())
         return float(read_kw[known].sum()) / stands_kw if stands_kw else 0.0
+
+    def _stands_kw(self, step: int, count: int) -> NDArray[np.float64]:
+        """Return what stands in the history for so many steps before this one, a view."""
+        at = self.history.index(step)
+        return self.history.series[LOAD, at - count : at]
 
     def holds(self, load_kw: float, without_kw: float, usual_kw: float) -> bool:
         """Tell whether a reading may be of the same outage as those before it: no load comes back with it.
@@ -231,11 +241,11 @@ class Zone:
 
     def settle(self, shift: Shift, step: int) -> None:
         """Learn from the outage that lasts, where what is left of the load has been steady since the shift."""
-        outage, at = self.outage, self.history.index(step)
-        onset = max(shift.onset_step, outage.onset_step)  # what was read before it is of both levels
-        loads_kw = outage.read_kw(step + 1)[onset - outage.onset_step :] / max(shift.ratio, NEAR_ZERO)
+        outage = self.outage
+        onset = max(shift.onset_step, outage.kept_step)  # what was read before it is of both levels
+        loads_kw = outage.read_kw(step + 1)[onset - outage.kept_step :] / max(shift.ratio, NEAR_ZERO)
         known = ~np.isnan(loads_kw)
-        stands_kw = self.history.series[LOAD, at + 1 - len(loads_kw) : at + 1][known]
+        stands_kw = self._stands_kw(step + 1, len(loads_kw))[known]
         if within(loads_kw[known], stands_kw, self.guard.constants.ratio, self.outlook.swing_kw).all():
             outage.settle(shift.ratio)
             self.history.rewrite(onset, loads_kw, step)
@@ -253,9 +263,12 @@ class Zone:
         self.outage.end(step, fate)
 
     def is_habit(self, step: int, shortest: int) -> bool:
-        """Tell whether what is low, for so many steps before this one, is so at the hours of another outage."""
+        """Tell whether what is low, for so many steps before this one, is so at the hours of another outage.
+
+        What has been low for more than a day is so at all hours, which says nothing.
+        """
         onset, outage = self.outage.onset_step, self.outage
-        if step - onset < shortest:
+        if not shortest <= step - onset <= self.grid.day:
             return False
         return self.history.share_out_before(onset, step - 1) > outage.constants.same_hours_share
 
@@ -264,12 +277,12 @@ class Zone:
         outage = self.outage
         if before := outage.give_back():
             self._learn_as_read(*before, step - 1)
-        self._learn_as_read(outage.onset_step, outage.read_kw(step), step - 1)
+        self._learn_as_read(outage.kept_step, outage.read_kw(step), step - 1)
         self.end_outage(step, Fate.HABIT)
 
-    def _learn_as_read(self, onset_step: int, loads_kw: NDArray[np.float64], until: int) -> None:
+    def _learn_as_read(self, first_step: int, loads_kw: NDArray[np.float64], until: int) -> None:
         """Let what was read of an outage stand in the history; ``until`` is the last step."""
-        self.history.rewrite(onset_step, loads_kw, until)
+        self.history.rewrite(first_step, loads_kw, until)
         self._see_range(until)
 
     def resume(self) -> None:

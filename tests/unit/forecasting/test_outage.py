@@ -253,9 +253,9 @@ def test_a_forecast_says_that_load_is_out(model: ZoneDemand, synthetic: Series) 
     assert after[DAY].outage is None
 
 
-@pytest.mark.parametrize(("left", "told"), [(0.6, "shift"), (0.1, "shift"), (0.0, "outage")])
+@pytest.mark.parametrize("left", [0.6, 0.1, 0.02])
 def test_what_does_not_come_back_for_three_days_is_lost_for_good(
-    model: ZoneDemand, synthetic: Series, left: float, told: str
+    model: ZoneDemand, synthetic: Series, left: float
 ) -> None:
     """It is an outage until then; from then on the loads stand as they were read, and a note tells it for a day."""
     first_step, load_kw = synthetic(28)
@@ -267,7 +267,7 @@ def test_what_does_not_come_back_for_three_days_is_lost_for_good(
     assert lasts == [False] * believed + [True] * (lost - believed) + [False] * (DAY + 1)
     for forecast in forecasts[lost:-1]:
         assert forecast.outage == (first_step + ONSET, first_step + ONSET + lost, Fate.FOR_GOOD)
-        assert [(note.kind, note.since_step) for note in forecast.notes] == [(told, first_step + ONSET)]
+        assert [(note.kind, note.since_step) for note in forecast.notes] == [("shift", first_step + ONSET)]
         assert "for good" in forecast.notes[0].text
     assert forecasts[-1].notes == ()
     history = zone_of(model).history
@@ -275,6 +275,80 @@ def test_what_does_not_come_back_for_three_days_is_lost_for_good(
     np.testing.assert_allclose(history.series[LOAD, since], load_kw[ONSET + 1 : ONSET + 4 * DAY + 1], rtol=1e-9)
     assert not history.filled[since].any()
     assert not history.out.any()
+
+
+def test_while_nothing_is_left_it_lasts(model: ZoneDemand, synthetic: Series) -> None:
+    """A week without any load, but for what a meter reads of none: less is forecast each day, and nothing is learned.
+
+    Once the load is back, it is forecast as if its readings had been missing.
+    """
+    first_step, load_kw = synthetic(32)
+    end = ONSET + 7 * DAY
+    missing_kw, fed_kw = load_kw.copy(), load_kw.copy()
+    missing_kw[ONSET:end], fed_kw[ONSET:end] = np.nan, 0.004 * load_kw[ONSET:end]
+    silent = model.anew().fit(first_step, missing_kw[: end + 4]).predict()
+    during = run(model.fit(first_step, load_kw[:ONSET]), first_step, fed_kw, ONSET, end)
+    assert {forecast.outage for forecast in during[12:]} == {(first_step + ONSET, None, Fate.LASTS)}
+    assert all("as long as nothing is left, the outage lasts" in forecast.notes[0].text for forecast in during[12:])
+    tomorrow_kw = [float(forecast.median_kw[-1]) for forecast in during[DAY - 1 :: DAY]]
+    assert tomorrow_kw == sorted(tomorrow_kw, reverse=True)
+    assert tomorrow_kw[-1] < 0.15 * load_kw[ONSET - 1]
+    after = run(model, first_step, load_kw, end, end + 4)
+    assert {forecast.outage for forecast in after} == {(first_step + ONSET, first_step + end, Fate.BACK)}
+    assert all(forecast.teaches for forecast in after)
+    np.testing.assert_allclose(after[-1].median_kw, silent.median_kw, rtol=0.02)
+
+
+@pytest.mark.parametrize("dark_hours", [30, 47, 100])
+def test_what_is_left_after_days_of_nothing_is_lost_for_good_within_days(
+    model: ZoneDemand, synthetic: Series, dark_hours: int
+) -> None:
+    """A site that was dark opens again with a tenth of its load; of the days of nothing no reading is learned."""
+    first_step, load_kw = synthetic(34)
+    opens, end = ONSET + 2 * dark_hours, ONSET + 2 * dark_hours + 4 * DAY
+    dark_kw = 0.1 * load_kw[ONSET:end]
+    load_kw[ONSET:opens], load_kw[opens:end] = 0.0, dark_kw[2 * dark_hours :]
+    forecast = model.fit(first_step, load_kw[:end]).predict()
+    history = zone_of(model).history
+    assert zone_of(model).outage.last_fate == Fate.FOR_GOOD
+    assert history.series[LOAD, : history.index(first_step + end)].min() > 0.0
+    assert np.abs(forecast.median_kw - dark_kw[-DAY:]).max() < 0.06 * load_kw[:ONSET].mean()
+
+
+def test_lights_of_a_closed_site_are_learned(model: ZoneDemand, synthetic: Series) -> None:
+    """Nothing by day, a fortieth of the load at night: within days that is what is forecast."""
+    first_step, load_kw = synthetic(30)
+    hour = np.arange(len(load_kw)) // 2 % 24
+    load_kw[ONSET:] = np.where((hour < 6) | (hour >= 18), 0.025 * load_kw, 0.0)[ONSET:]
+    end = ONSET + 5 * DAY
+    forecast = model.fit(first_step, load_kw[:end]).predict()
+    assert np.abs(forecast.median_kw - load_kw[end : end + DAY]).max() < 0.02 * load_kw[:ONSET].mean()
+
+
+@pytest.mark.parametrize("later", [2, 5])
+def test_what_is_out_after_days_of_nothing_is_no_habit(model: ZoneDemand, synthetic: Series, later: int) -> None:
+    """An outage of two days has all hours of the day: what falls out some days after it is another one."""
+    first_step, load_kw = synthetic(32)
+    load_kw[ONSET : ONSET + 2 * DAY] = 0.0
+    begin = ONSET + later * DAY + 5
+    load_kw[begin : begin + 6] *= 0.5
+    forecast = model.fit(first_step, load_kw[: begin + 8]).predict()
+    assert forecast.outage == (first_step + begin, first_step + begin + 6, Fate.BACK)
+    history = zone_of(model).history
+    assert history.series[LOAD, : history.index(first_step + begin + 8)].min() > 0.0
+
+
+def test_what_is_out_every_weekend_is_a_habit(model: ZoneDemand, synthetic: Series) -> None:
+    """Outages of more than a day that come at the same hours of the week are learned, from the first one on."""
+    first_step, load_kw = synthetic(40)
+    for week in range(2):
+        load_kw[ONSET + 7 * week * DAY :][: 2 * DAY] *= 0.5
+    again = ONSET + 7 * DAY
+    forecast = model.fit(first_step, load_kw[: again + 5]).predict()
+    assert forecast.outage == (first_step + again, first_step + again + 2, Fate.HABIT)
+    zone = zone_of(model)
+    first = zone.history.index(first_step + ONSET)
+    np.testing.assert_array_equal(zone.history.series[LOAD, first + 1 : first + DAY], load_kw[ONSET + 1 : ONSET + DAY])
 
 
 def test_a_blackout_that_was_never_believed_is_told(model: ZoneDemand, synthetic: Series) -> None:
@@ -392,7 +466,7 @@ UNBELIEVED, WAS_OUT = "were not believed", "load was out from"
         pytest.param(0.0, 0.5, 1, "filled with it", UNBELIEVED, id="all for a reading"),
         pytest.param(0.0, 6, 1, "filled with it", UNBELIEVED, id="all for hours"),
         pytest.param(0.0, 7, 1, "more little by little", WAS_OUT, id="all for longer"),
-        pytest.param(0.0, 80, 1, "taken to be lost for good", "taken to be lost for good", id="all for good"),
+        pytest.param(0.0, 80, 1, "as long as nothing is left, the outage lasts", WAS_OUT, id="all for days"),
         pytest.param(0.0, 6, 2, "learned as a habit", "learned as a habit", id="all at the same hours again"),
     ],
 )

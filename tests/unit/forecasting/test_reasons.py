@@ -71,6 +71,11 @@ def _out(zone: Zone) -> None:
     zone.outage.go_on(STEP, 32.0, 80.0, holds=False)
 
 
+def _dark(zone: Zone) -> None:
+    _out(zone)
+    zone.outage.go_on(STEP, 0.0, 80.0, holds=False)
+
+
 def _steady(zone: Zone) -> None:
     _out(zone)
     zone.outage.settle(0.4)
@@ -87,6 +92,8 @@ def _was_out(end: int, fate: Fate = Fate.BACK) -> Callable[[Zone], None]:
 SHIFTED = "the load has shifted for good to 0.80 of what it was"
 OUT = "load is out: 32.0 kW where 80.0 kW are expected without the outage"
 LOST = "what is not back by 2015-08-22 15:00 UTC is lost for good"
+DARK = "load is out: 0 kW where 80.0 kW are expected without the outage"
+LASTS = "as long as nothing is left, the outage lasts"
 BETTER = "better lately: RMSE 100 against 250 kW of the adapted model"
 
 
@@ -162,6 +169,10 @@ def test_an_outage_is_known_as_long_as_it_lasts_and_for_a_day(
             [("outage", STEP - 1, f"{OUT}; what is left is forecast to become more little by little; {LOST}")],
         ),
         (
+            [_dark],
+            [("outage", STEP - 1, f"{DARK}; what is left is forecast to become more little by little; {LASTS}")],
+        ),
+        (
             [_steady],
             [
                 (
@@ -206,19 +217,6 @@ def test_an_outage_is_known_as_long_as_it_lasts_and_for_a_day(
                     (
                         "load is out at these hours again: learned as a habit since 2015-08-19 16:00 UTC, "
                         "it is forecast for them"
-                    ),
-                )
-            ],
-        ),
-        (
-            [_was_out(STEP, Fate.FOR_GOOD)],
-            [
-                (
-                    "outage",
-                    STEP - 1,
-                    (
-                        "load was out from 2015-08-19 15:00 UTC on: not back by 2015-08-19 16:00 UTC, "
-                        "it was taken to be lost for good"
                     ),
                 )
             ],
