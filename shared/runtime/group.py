@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aiokafka import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
     from collections.abc import Set as AbstractSet
 
-    from aiokafka import TopicPartition
+    from aiokafka import ConsumerRecord, TopicPartition
+    from faststream.kafka.message import ConsumerProtocol
     from faststream.kafka.subscriber.usecase import BatchSubscriber
 
     from shared.runtime.access import Access
@@ -86,6 +87,7 @@ class Group:
             ack_policy=AckPolicy.MANUAL,
             partition_assignment_strategy=(RangePartitionAssignor,),  # both topics of one site go to one member
             listener=self._listener,
+            parser=self._unread,
             decoder=_as_it_is,
         )
         self._subscriber(self._handle)
@@ -147,6 +149,10 @@ class Group:
     def take(self, most_records: int | None = None) -> None:
         """Let a poll return at most so many records, or as many as at first."""
         self._subscriber.max_records = most_records or self._most_records
+
+    async def _unread(self, records: tuple[ConsumerRecord, ...]) -> KafkaMessage:
+        """Return the message of a poll, none of whose records is looked at: FastStream reads the headers of each."""
+        return KafkaMessage(records, b"", consumer=cast("ConsumerProtocol", self.consumer))
 
     async def _handle(self, message: KafkaMessage) -> None:
         consumer = self.consumer

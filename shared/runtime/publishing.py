@@ -14,15 +14,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import structlog
-from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerFenced
 
 from shared.runtime.clock import monotonic_s
 from shared.runtime.failpoints import failpoint
+from shared.runtime.records import by_partition
 from shared.runtime.retries import retrying
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+
+    from aiokafka import TopicPartition
 
     from shared.runtime.health import WaitsOfPartitions
     from shared.runtime.metrics import PipelineMetrics
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from shared.runtime.restoring import Offsets
     from shared.runtime.retries import Refusals
 
-__all__ = ["Batch", "Fenced", "Plain", "Producer", "Sender", "Transactional", "Transactions", "publish"]
+__all__ = ["Batch", "Builder", "Fenced", "Plain", "Producer", "Sender", "Transactional", "Transactions", "publish"]
 
 TRIES = 5
 PACE_S = 0.015  # chosen by benchmarks.stream: at 100 readings a second 25 % less CPU, and the same 99th percentile
@@ -49,21 +51,25 @@ class Fenced(Exception):  # noqa: N818 - no error: another process does the work
     """Somebody else has a partition of this service; the message is one line that says what to do."""
 
 
+class Builder(Protocol):
+    """As much of aiokafka's builder of a record batch as is needed here."""
+
+    def append(
+        self, *, timestamp: int | None, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]
+    ) -> object:
+        """Add a record; returns None, and adds nothing, where there is no room for it."""
+
+
 class Producer(Protocol):
     """As much of aiokafka's producer as is needed here."""
 
     client: Any
 
-    async def send(
-        self,
-        topic: str,
-        value: bytes,
-        key: bytes | None,
-        partition: int,
-        *,
-        headers: list[tuple[str, bytes]],
-    ) -> asyncio.Future[Any]:
-        """Take a record; the future is done when it is confirmed."""
+    def create_batch(self) -> Builder:
+        """Return a batch without a record; the first one has room in it, however large it is."""
+
+    async def send_batch(self, batch: Builder, topic: str, *, partition: int) -> asyncio.Future[Any]:
+        """Take the records of a batch; the future is done when they are confirmed."""
 
     async def begin_transaction(self) -> None:
         """Begin one."""
@@ -90,10 +96,9 @@ class Batch:
         """Return that of some records, those of a partition in their order."""
         begin: Offsets = {}
         end: Offsets = {}
-        for record in records:
-            partition = TopicPartition(record.topic, record.partition)
-            begin.setdefault(partition, record.offset)
-            end[partition] = record.offset + 1
+        for partition, of_it in by_partition(records):
+            begin.setdefault(partition, of_it[0].offset)
+            end[partition] = of_it[-1].offset + 1
         return cls(begin, end)
 
 
@@ -329,17 +334,43 @@ async def _close(producer: Producer, goodbye_s: float) -> None:
 async def publish(producer: Producer, prefix: str, number: int, outgoing: Sequence[Outgoing]) -> None:
     """Hand over all to the partition of this number without waiting for each, then wait until all are confirmed.
 
+    The records of a topic go in as few batches as hold them: handed over one by one, each takes four times as long.
+
     The idempotent producer sends again by itself, in order, for as long as the broker is away; what it gives up after
     it has taken it cannot be mended by sending it once more, so that error is raised.
     """
-    handed_over = [await _hand_over(producer, prefix + record.topic, number, record) for record in outgoing]
+    by_topic: dict[str, list[Outgoing]] = {}
+    for record in outgoing:
+        by_topic.setdefault(record.topic, []).append(record)
+    handed_over = [
+        await _hand_over(producer, prefix + topic, number, batch)
+        for topic, records in by_topic.items()
+        for batch in _batches(producer, records)
+    ]
     await asyncio.gather(*handed_over)
 
 
-async def _hand_over(producer: Producer, topic: str, number: int, record: Outgoing) -> asyncio.Future[Any]:
-    """Hand over one record; where the producer's buffer stays full it has taken nothing, so it is offered again."""
+def _batches(producer: Producer, records: Sequence[Outgoing]) -> Iterator[Builder]:
+    """Yield batches that hold the records, in their order."""
+    batch = producer.create_batch()
+    for record in records:
+        if not _has_taken(batch, record):
+            yield batch
+            batch = producer.create_batch()
+            _has_taken(batch, record)
+    yield batch
+
+
+def _has_taken(batch: Builder, record: Outgoing) -> bool:
+    """Add a record to a batch; returns whether there was room."""
+    taken = batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers))
+    return taken is not None
+
+
+async def _hand_over(producer: Producer, topic: str, number: int, batch: Builder) -> asyncio.Future[Any]:
+    """Hand over a batch; where the producer's buffer stays full it has taken nothing, so it is offered again."""
     while True:
         try:
-            return await producer.send(topic, record.value, record.key, number, headers=list(record.headers))
+            return await producer.send_batch(batch, topic, partition=number)
         except KafkaTimeoutError:
             log.warning("the Kafka broker takes nothing more, waiting for it", topic=topic)

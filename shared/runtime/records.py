@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from aiokafka import TopicPartition
 
-__all__ = ["Outgoing", "Record"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+__all__ = ["Outgoing", "Record", "by_partition"]
+
+_place_of = attrgetter("topic", "partition")
 
 
 class Record(Protocol):
@@ -32,3 +38,9 @@ class Outgoing:
     key: bytes | None
     value: bytes
     headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def by_partition(records: Iterable[Record]) -> Iterator[tuple[TopicPartition, list[Record]]]:
+    """Yield the records that stand together, and their partition; one that comes again later is yielded again."""
+    for place, of_it in groupby(records, _place_of):
+        yield TopicPartition(*place), list(of_it)

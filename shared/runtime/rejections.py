@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import structlog
@@ -50,6 +51,9 @@ class Rejections:
     def account(self, records: Sequence[Record], outgoing: Sequence[Outgoing]) -> None:
         """Note which of the records became dead letters."""
         letters = [DeadLetter.from_headers(out.headers) for out in outgoing if out.topic == topics.REJECTED.name]
+        if not letters:
+            self._last.extend(repeat(None, min(len(records), WINDOW)))
+            return
         by_place = {(letter.topic, letter.partition, letter.offset): letter for letter in letters}
         self._last.extend(by_place.get((record.topic, record.partition, record.offset)) for record in records)
 

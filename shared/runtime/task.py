@@ -97,7 +97,8 @@ class Task:
         """Take records of one of its partitions, in their order; those that it has had are passed over."""
         if not self._open:
             return
-        fresh = [record for record in records if record.offset >= self.next[partition]]
+        first = self.next[partition]
+        fresh = [record for record in records if record.offset >= first]
         if fresh:
             self.next[partition] = fresh[-1].offset + 1
             self._given.extend(fresh)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
-from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
 
 from shared.runtime.background import Background, cancelled
 from shared.runtime.clock import monotonic_s
+from shared.runtime.records import by_partition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from collections.abc import Set as AbstractSet
+
+    from aiokafka import TopicPartition
 
     from shared.runtime.health import Health, WaitsOfPartitions
     from shared.runtime.patience import Patience
@@ -188,10 +189,10 @@ class Tasks:
 
     def give(self, records: Sequence[Record], poll: int) -> None:
         """Hand records to their tasks; those that were fetched before a task was where it is now come again."""
-        for partition, of_it in groupby(records, lambda record: TopicPartition(record.topic, record.partition)):
+        for partition, of_it in by_partition(records):
             held = self._held.get(partition.partition)
             if held is not None and poll >= held.since and self._health.failure is None:
-                held.task.give(partition, list(of_it))
+                held.task.give(partition, of_it)
 
     def go_back(self) -> None:
         """Fetch again what was fetched and not given: a poll that has failed may have dropped it."""

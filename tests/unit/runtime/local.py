@@ -34,11 +34,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from shared.runtime.publishing import Builder
     from shared.runtime.records import Record
     from shared.runtime.restoring import Offsets
     from shared.runtime.state import Core
 
-__all__ = ["IN", "OUT", "LocalBroker", "LocalFlow", "LocalService", "Summing", "burn", "settled"]
+__all__ = ["IN", "OUT", "LocalBatch", "LocalBroker", "LocalFlow", "LocalService", "Summing", "burn", "settled"]
 
 IN, OUT = "in", "out"
 SOON = Patience(
@@ -169,6 +170,24 @@ class LocalReader:
         return found
 
 
+@dataclass
+class LocalBatch:
+    """Records for one partition, as many as there is room for."""
+
+    room: int = 1000
+    records: list[Outgoing] = field(default_factory=list)
+
+    def append(
+        self, *, timestamp: int | None, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]
+    ) -> object:
+        """Add a record; returns None where there is no room."""
+        assert timestamp is None, "the broker stores when it was sent"
+        if len(self.records) >= self.room:
+            return None
+        self.records.append(Outgoing("", key, value, tuple(headers)))
+        return self.records[-1]
+
+
 class LocalProducer:
     """A transactional producer: nothing is seen before the commit, and the last one of a name shuts out all others."""
 
@@ -186,12 +205,17 @@ class LocalProducer:
         if self._broker.owners[self._name] is not self:
             raise ProducerFenced
 
-    async def send(
-        self, topic: str, value: bytes, key: bytes | None, partition: int, *, headers: list[tuple[str, bytes]]
-    ) -> asyncio.Future[Any]:
-        """Take a record."""
+    def create_batch(self) -> LocalBatch:
+        """Return a batch."""
+        return LocalBatch()
+
+    async def send_batch(self, batch: Builder, topic: str, *, partition: int) -> asyncio.Future[Any]:
+        """Take the records of a batch."""
         self._refuse()
-        self._records.append(Stored(topic, partition, -1, value, key, headers))
+        assert isinstance(batch, LocalBatch)
+        self._records += [
+            Stored(topic, partition, -1, record.value, record.key, record.headers) for record in batch.records
+        ]
         done = asyncio.get_running_loop().create_future()
         done.set_result(None)
         return done

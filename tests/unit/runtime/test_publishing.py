@@ -20,6 +20,7 @@ from shared.runtime.patience import Patience
 from shared.runtime.publishing import PACE_S, TRIES, Batch, Fenced, Transactional, Transactions, publish
 from shared.runtime.records import Outgoing
 from shared.runtime.retries import Refusals
+from tests.unit.runtime.local import LocalBatch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,25 +40,38 @@ class Producer:
         self.failures = list(failures)
         self.taken: list[tuple[str, bytes]] = []
 
-    async def send(
-        self, topic: str, value: bytes, key: bytes | None, partition: int, *, headers: list[tuple[str, bytes]]
-    ) -> asyncio.Future[None]:
-        """Take a record, or raise the next failure."""
-        assert (key, partition, headers) == (b"key", 3, [])
+    def create_batch(self) -> LocalBatch:
+        """Return a batch of two records."""
+        return LocalBatch(room=2)
+
+    async def send_batch(self, batch: publishing.Builder, topic: str, *, partition: int) -> asyncio.Future[None]:
+        """Take the records of a batch, or raise the next failure."""
+        assert isinstance(batch, LocalBatch)
+        assert partition == 3
         failure = self.failures.pop(0) if self.failures else None
         if failure is not None:
             raise failure
-        self.taken.append((topic, value))
+        assert all((record.key, record.headers) == (b"key", ()) for record in batch.records)
+        self.taken += [(topic, record.value) for record in batch.records]
         future = asyncio.get_running_loop().create_future()
         future.set_result(None)
         return future
 
 
 def test_a_full_buffer_delays_and_doubles_nothing() -> None:
-    """While the broker is away the producer takes nothing more: the same record is offered until it does."""
+    """While the broker is away the producer takes nothing more: the same records are offered until it does."""
     producer = Producer(None, KafkaTimeoutError(), KafkaTimeoutError())
     asyncio.run(publish(cast("publishing.Producer", producer), "prefix.", 3, RECORDS))
     assert producer.taken == [("prefix.out", b"one"), ("prefix.out", b"two"), ("prefix.out", b"three")]
+
+
+def test_records_of_several_topics_keep_their_order_in_each() -> None:
+    """Those of a topic go together, whatever stands between them."""
+    producer = Producer()
+    mixed = [replace(record, topic=topic) for record in RECORDS for topic in ("out", "other")]
+    asyncio.run(publish(cast("publishing.Producer", producer), "", 3, mixed))
+    values = [record.value for record in RECORDS]
+    assert producer.taken == [("out", value) for value in values] + [("other", value) for value in values]
 
 
 def test_what_the_producer_refuses_for_good_is_raised() -> None:
@@ -65,7 +79,7 @@ def test_what_the_producer_refuses_for_good_is_raised() -> None:
     producer = Producer(None, MessageSizeTooLargeError())
     with pytest.raises(MessageSizeTooLargeError):
         asyncio.run(publish(cast("publishing.Producer", producer), "", 3, RECORDS))
-    assert producer.taken == [("out", b"one")]
+    assert producer.taken == [("out", b"one"), ("out", b"two")]
 
 
 def refusals_of(health: Health) -> Refusals:
