@@ -46,18 +46,23 @@ CPU_OF_CORE, CPU_OF_SNAPSHOTS = "tetouan_core_cpu_seconds_total", "tetouan_snaps
 
 @dataclass(frozen=True)
 class Usage:
-    """What the processes of a fleet have taken by a moment: CPU seconds by service, of them by core and snapshots."""
+    """What the processes of a fleet have taken by a moment: CPU seconds by service, of them by core and snapshots.
+
+    ``scrape_cpu_s`` is what the answer to `/metrics` has taken after that moment, which tells core and snapshots.
+    """
 
     cpu_s: dict[str, float]
     core_cpu_s: dict[str, float]
     snapshot_cpu_s: dict[str, float]
+    scrape_cpu_s: dict[str, float]
 
     def since(self, before: Usage) -> Usage:
-        """Return what was taken between two moments."""
+        """Return what was taken between two moments, without the answer about the first; of the second, its own."""
         return Usage(
-            _less(self.cpu_s, before.cpu_s),
+            _less(_less(self.cpu_s, before.cpu_s), before.scrape_cpu_s),
             _less(self.core_cpu_s, before.core_cpu_s),
             _less(self.snapshot_cpu_s, before.snapshot_cpu_s),
+            self.scrape_cpu_s,
         )
 
 
@@ -141,12 +146,11 @@ class Fleet:
             pass
 
     def usage(self) -> Usage:
-        """Return what the processes have taken by now; a service that is asked for its figures pays for the answer."""
+        """Return what the processes have taken by now, and what it takes them to tell."""
         cpu_s, running = self.cpu_s(), self.stream.services.items()
-        core_cpu_s, snapshot_cpu_s = (
-            {name: service.total(metric) for name, service in running} for metric in (CPU_OF_CORE, CPU_OF_SNAPSHOTS)
-        )
-        return Usage(cpu_s, core_cpu_s, snapshot_cpu_s)
+        totals = {name: service.totals(CPU_OF_CORE, CPU_OF_SNAPSHOTS) for name, service in running}
+        core_cpu_s, snapshot_cpu_s = ({name: of_it[n] for name, of_it in totals.items()} for n in range(2))
+        return Usage(cpu_s, core_cpu_s, snapshot_cpu_s, _less(self.cpu_s(), cpu_s))
 
     def cpu_s(self) -> dict[str, float]:
         """Return the CPU seconds of each process."""

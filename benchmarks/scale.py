@@ -13,7 +13,8 @@ stream through all three. Three more rounds at the end of a UTC day follow, when
   rounds and the time between them, what it writes and puts off included; what the end of the day costs more is shared
   by all readings of the day. What the same service costs at rest in the time between the rounds is deducted
   (``idle_ms_per_s``, measured on the ten sites; `benchmarks.stream` has the bar for it); ``with_idle`` has the ordinary
-  rounds without that deduction.
+  rounds without that deduction. What it takes to answer this benchmark's own questions is not among it.
+- ``scrape_ms``: CPU of the process for one answer to `/metrics`, with N sites.
 - ``us_ratio_1000_to_10``: CPU of the forecaster's core for a forecast at N sites, to that at ten, ordinary rounds.
 - ``mb_per_zone``: what a further site adds to the resident memory: N sites less ten, the highest of all rounds.
 - ``snapshot_cpu_share``: CPU for copying and writing snapshots, of all that the forecaster took in ordinary rounds: the
@@ -209,6 +210,7 @@ def figures_of(ordinary: Sequence[Measured], day_end: Measured, idle_share: dict
         "core_us_per_forecast": many.core_us,
         "core_us_per_forecast_at_10": few.core_us,
         "core_us_per_forecast_at_day_end": day_end.core_us,
+        "scrape_ms": {name: 1000 * spent_s for name, spent_s in many.usage.scrape_cpu_s.items()},
         "idle_ms_per_s": {name: 1000 * share for name, share in idle_share.items()},
         "with_idle": _costs(with_idle_us),
         "rss_mb": day_end.rss_mb,
@@ -241,6 +243,8 @@ def _table(result: dict[str, Any]) -> Table:
     for name, cost_us in result["snapshot_us_per_reading"].items():
         parts_us = f"{result['core_us_per_reading'][name]:.0f} core, {cost_us:.0f} snapshots"
         table.add_row(f"{name}, us a reading: two parts", parts_us)
+    for name, scrape_ms in result["scrape_ms"].items():
+        table.add_row(f"{name}, ms of CPU an answer to /metrics", f"{scrape_ms:.0f}")
     table.add_row("answered by the adapted model", f"{result['adapted_share']:.0%}")
     return table
 

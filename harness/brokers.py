@@ -220,8 +220,13 @@ class ServiceProcess:
 
     def total(self, name: str) -> float:
         """Return the sum over all series of a metric."""
-        lines = [line for line in self.get("/metrics").text.splitlines() if line.startswith((name + "{", name + " "))]
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+        return self.totals(name)[0]
+
+    def totals(self, *names: str) -> list[float]:
+        """Return the sums over all series of some metrics, which are asked for once."""
+        lines = self.get("/metrics").text.splitlines()
+        starts = [(name + "{", name + " ") for name in names]
+        return [sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(start)) for start in starts]
 
     def ready(self) -> bool:
         """Tell whether it is ready; fails with its log where it has ended."""

@@ -16,7 +16,7 @@ def measured(
     """Return rounds of so many sites with a rest of 15 s, and what the forecaster has taken."""
     others = {"monitor": 2.0, "ingestor": 1.0}
     core_s, snapshot_s = others | {"forecaster": forecaster_core_s}, others | {"forecaster": 0.05}
-    usage = Usage(others | {"forecaster": forecaster_s}, core_s, snapshot_s)
+    usage = Usage(others | {"forecaster": forecaster_s}, core_s, snapshot_s, others | {"forecaster": 0.004})
     return Measured(sites, round_s, 15.0, usage, {"forecaster": rss_mb, "monitor": rss_mb / 2, "ingestor": 100.0})
 
 
@@ -39,6 +39,17 @@ def test_the_cost_of_rest_is_no_cost_of_forecasts() -> None:
     assert result["core_us_per_reading"]["ingestor"] == pytest.approx(500)
     assert (result["round_s"], result["slowest_round_ratio"]) == (2.5, 2.0)
     assert result["idle_ms_per_s"]["forecaster"] == 100
+    assert result["scrape_ms"]["forecaster"] == pytest.approx(4)
+
+
+def test_what_the_benchmark_asks_is_no_cost_of_readings() -> None:
+    """The answer about the first moment lies between two; that about the second comes after it."""
+    begun = Usage({"monitor": 5.0}, {"monitor": 1.0}, {"monitor": 0.1}, {"monitor": 0.5})
+    ended = Usage({"monitor": 8.0}, {"monitor": 3.0}, {"monitor": 0.3}, {"monitor": 0.6})
+    taken = ended.since(begun)
+    assert (taken.cpu_s, taken.core_cpu_s) == ({"monitor": 2.5}, {"monitor": 2.0})
+    assert taken.snapshot_cpu_s["monitor"] == pytest.approx(0.2)
+    assert taken.scrape_cpu_s == {"monitor": 0.6}
 
 
 def test_what_the_end_of_the_day_costs_more_is_shared_by_its_readings() -> None:
