@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["MonitorCore", "Shared", "build"]
 
 CONSUMES = (topics.CLEAN, topics.FORECASTS)
+PACE_S = 0.5  # scores are hourly; the forecasts of a round come in many transactions, and each of ours costs 2 ms
 
 FORMAT = "5"
 """Of the state; it goes up when an array of the same name and shape comes to mean something else."""
@@ -83,6 +84,7 @@ def build(settings: MonitorSettings) -> Service:
         health,
         restores=CONSUMES,
         publishes=(topics.SCORES, topics.DRIFT, topics.REJECTED),
+        pace_s=PACE_S,
         companions=(shared.scheduler.run,),
         routes=report_routes(settings.reports_dir, settings.report_every_hours),
     )

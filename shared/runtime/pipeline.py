@@ -120,6 +120,7 @@ class Pipeline:
             self._refusals(Reason.TRANSACTIONS),
             WaitsOfPartitions(service.health, Reason.TRANSACTIONS),
             self._patience,
+            service.pace_s,
         )
         self._producer: AIOKafkaProducer | None = None
         self._rejoining: asyncio.Task[None] | None = None

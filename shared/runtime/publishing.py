@@ -10,6 +10,7 @@ A sender belongs to one task, and writes to the partition number of that task, w
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -33,7 +34,18 @@ if TYPE_CHECKING:
     from shared.runtime.restoring import Offsets
     from shared.runtime.retries import Refusals
 
-__all__ = ["Batch", "Builder", "Fenced", "Plain", "Producer", "Sender", "Transactional", "Transactions", "publish"]
+__all__ = [
+    "PACE_S",
+    "Batch",
+    "Builder",
+    "Fenced",
+    "Plain",
+    "Producer",
+    "Sender",
+    "Transactional",
+    "Transactions",
+    "publish",
+]
 
 TRIES = 5
 PACE_S = 0.015  # chosen by benchmarks.stream: at 100 readings a second 25 % less CPU, and the same 99th percentile
@@ -108,8 +120,8 @@ class Sender(Protocol):
     async def take_over(self) -> None:
         """Shut out whoever had the partition before; to be called before its committed offsets are read."""
 
-    async def pace(self) -> None:
-        """Wait until it is time for the next batch."""
+    async def pace(self, full: asyncio.Event) -> None:
+        """Wait until it is time for the next batch, or it is full."""
 
     async def send(self, batch: Batch, outgoing: Sequence[Outgoing]) -> bool:
         """Send the answers and commit the offsets of their batch; returns whether these are committed."""
@@ -152,7 +164,7 @@ class Plain:
     async def take_over(self) -> None:
         """Do nothing: the group refuses the commits of a member that it has given up."""
 
-    async def pace(self) -> None:
+    async def pace(self, full: asyncio.Event) -> None:
         """Do not wait: a commit costs little."""
 
     async def send(self, batch: Batch, outgoing: Sequence[Outgoing]) -> bool:
@@ -186,6 +198,8 @@ class Transactions:
         Asks what is committed of some partitions.
     metrics, refusals, waits, patience
         Of the service.
+    pace_s
+        From the beginning of a transaction to that of the next one of the same partition, unless its batch is full.
     clock
         Seconds that never go back.
     """
@@ -198,6 +212,7 @@ class Transactions:
     refusals: Refusals
     waits: WaitsOfPartitions
     patience: Patience
+    pace_s: float = PACE_S
     clock: Callable[[], float] = monotonic_s
 
 
@@ -219,17 +234,19 @@ class Transactional:
         self._number = number
         self._shared = shared
         self._producer: Producer | None = None
-        self._begun_s = shared.clock() - PACE_S
+        self._begun_s = shared.clock() - shared.pace_s
 
     @property
     def _name(self) -> str:
         return f"{self._shared.group}-{self._number}"
 
-    async def pace(self) -> None:
+    async def pace(self, full: asyncio.Event) -> None:
         """Wait where the last transaction was begun just now: what comes in the meantime is one transaction."""
-        early_s = self._begun_s + PACE_S - self._shared.clock()
+        early_s = self._begun_s + self._shared.pace_s - self._shared.clock()
         if early_s > 0:
-            await asyncio.sleep(early_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(early_s):
+                    await full.wait()
 
     async def take_over(self) -> None:
         """Start a producer; for as long as none can be, the service is not ready."""

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from shared.runtime import lifeline, logs
 from shared.runtime.metrics import PipelineMetrics
 from shared.runtime.pipeline import Pipeline
-from shared.runtime.publishing import Fenced
+from shared.runtime.publishing import PACE_S, Fenced
 from shared.runtime.settings import Refused, Settings, load, unknown_variables
 from shared.runtime.threads import run_in_thread
 
@@ -57,6 +57,8 @@ class Service:
     ``Refused`` ends the start.
     ``restores`` are the topics from which its state is rebuilt where no snapshot is (`shared.runtime.restoring`), and
     ``publishes`` those of its answers; all of them are made at the start where they are missing, and checked.
+    ``pace_s`` is the least time from one transaction of a partition to the next: a service for whose answers nobody
+    waits takes more of them together.
     ``companions`` run beside the consume loop until the service stops: one that fails ends it. ``routes`` stand beside
     `/healthz`, `/readyz` and `/metrics`.
     """
@@ -67,6 +69,7 @@ class Service:
     registry: CollectorRegistry
     health: Health
     max_records: int = 500
+    pace_s: float = PACE_S
     restores: tuple[Topic, ...] = ()
     publishes: tuple[Topic, ...] = ()
     companions: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()

@@ -60,6 +60,7 @@ class Task:
         self._refusals = refusals
         self._given: deque[Record] = deque()
         self._wanted = asyncio.Event()
+        self._full = asyncio.Event()  # where it has as many as a batch takes
         self._hand = asyncio.Lock()  # of whoever works with the state: a batch, or a copy
         self._open = False
         self._in_hand = 0
@@ -102,13 +103,13 @@ class Task:
         if fresh:
             self.next[partition] = fresh[-1].offset + 1
             self._given.extend(fresh)
-            self._wanted.set()
+            self._note_given()
 
     async def work(self) -> None:
         """Answer what it is given, for ever; what is raised ends the service."""
         while True:
             await self._wanted.wait()
-            await self._sender.pace()
+            await self._sender.pace(self._full)
             records = self._taken()
             await self.state.prepare(records)  # it may take long, and whoever gives the partition back need not wait
             async with self._hand:
@@ -119,9 +120,15 @@ class Task:
         count = min(len(self._given), self._most_records)
         records = [self._given.popleft() for _ in range(count)]
         self._in_hand = count
-        if not self._given:
-            self._wanted.clear()
+        self._note_given()
         return records
+
+    def _note_given(self) -> None:
+        for event, least in ((self._wanted, 1), (self._full, self._most_records)):
+            if len(self._given) >= least:
+                event.set()
+            else:
+                event.clear()
 
     async def _answer(self, records: Sequence[Record]) -> None:
         started_s = monotonic_s()
@@ -137,7 +144,7 @@ class Task:
         """Take nothing more, forget what has not begun, and wait for the batch in hand; not for longer."""
         self._open = False
         self._given.clear()
-        self._wanted.clear()
+        self._note_given()
         try:
             async with asyncio.timeout(patience_s), self._hand:
                 return

@@ -17,7 +17,7 @@ from shared.runtime.access import Access
 from shared.runtime.health import Health, Reason, WaitsOfPartitions
 from shared.runtime.metrics import PipelineMetrics, new_registry
 from shared.runtime.patience import Patience
-from shared.runtime.publishing import PACE_S, TRIES, Batch, Fenced, Transactional, Transactions, publish
+from shared.runtime.publishing import TRIES, Batch, Fenced, Transactional, Transactions, publish
 from shared.runtime.records import Outgoing
 from shared.runtime.retries import Refusals
 from tests.unit.runtime.local import LocalBatch
@@ -196,25 +196,41 @@ def test_a_transaction_that_fails_is_done_again_with_the_same_bytes() -> None:
     assert broker.started == ["group-3"] * 3
 
 
-def test_batches_that_come_at_once_wait_for_each_other_and_the_first_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reading that comes alone is answered at once; of a fast stream, what comes meanwhile is one transaction."""
-    slept_s: list[float] = []
+def test_batches_that_come_at_once_wait_for_each_other_and_the_first_does_not() -> None:
+    """A reading that comes alone is answered at once; of a fast stream, what comes meanwhile is one transaction.
+
+    A batch that is full has nothing to wait for.
+    """
     broker = Broker()
 
     async def run() -> None:
-        sender = Transactional(3, broker.shared(clock=lambda: 100.0))
+        full = asyncio.Event()
+        sender = Transactional(3, broker.shared(pace_s=3600.0, clock=lambda: 100.0))
         await sender.take_over()
-        with monkeypatch.context() as patch:
-            patch.setattr(asyncio, "sleep", noted)
-            await sender.pace()
-            await sender.send(BATCH, RECORDS)
-            await sender.pace()
-
-    async def noted(seconds: float) -> None:
-        slept_s.append(seconds)
+        await sender.pace(full)
+        await sender.send(BATCH, RECORDS)
+        paced = asyncio.ensure_future(sender.pace(full))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not paced.done()
+        full.set()
+        await paced
 
     asyncio.run(run())
-    assert slept_s == [pytest.approx(PACE_S)]
+
+
+def test_a_batch_that_is_not_full_is_sent_when_its_time_has_come() -> None:
+    """However few records come, none is kept waiting for more."""
+    broker = Broker()
+
+    async def run() -> None:
+        sender = Transactional(3, broker.shared(pace_s=0.001, clock=lambda: 100.0))
+        await sender.take_over()
+        await sender.send(BATCH, RECORDS)
+        async with asyncio.timeout(10):
+            await sender.pace(asyncio.Event())
+
+    asyncio.run(run())
 
 
 def test_a_commit_whose_answer_is_lost_is_not_repeated() -> None:
