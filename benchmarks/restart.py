@@ -9,6 +9,7 @@ container where a Docker engine answers, else the one in TETOUAN_TEST_KAFKA.
 With ``--sites N`` it is so many synthetic sites with two weeks of history each, as in `benchmarks.scale`: clean
 readings that are put on their topic, but for the last day, which streams through all three services. So a monitor
 without a snapshot has the forecasts of that day alone to fold. Since the snapshots each site has sent two readings.
+``--from snapshot`` leaves out the baseline, which takes minutes a start with many sites.
 
 ``ready_s`` of the JSON is the median of the slowest service with snapshots.
 """
@@ -43,6 +44,8 @@ from shared.runtime.clock import monotonic_s
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    Plan = Sequence[tuple[str, str]]  # services to kill, and what each is to start from
 
 DAYS, DAYS_OF_MANY, ROUNDS = 365, 14, 3
 SINCE = 2  # readings of each of many sites since the snapshots
@@ -97,7 +100,7 @@ def _kept(stream: Stream) -> bool:
     return all(list(stream.state_dir(name).rglob("*.snapshot")) for name in NAMES)
 
 
-def measure(days: int, rounds: int, console: Console) -> list[Restart]:
+def measure(days: int, plan: Plan, console: Console) -> list[Restart]:
     """Return every start that was measured."""
     with ExitStack() as stack:
         kafka = stack.enter_context(real_kafka())
@@ -112,10 +115,10 @@ def measure(days: int, rounds: int, console: Console) -> list[Restart]:
         stream = stack.enter_context(streaming(broker, folder, folder / "models", free_port, settings))
         _stream_all(stream, rows, console)
         until(lambda: _kept(stream), "all to have kept their states")
-        return _restarts(stream, rounds, console, champions=True)
+        return _restarts(stream, plan, console, champions=True)
 
 
-def measure_many(sites: int, days: int, rounds: int, console: Console) -> list[Restart]:
+def measure_many(sites: int, days: int, plan: Plan, console: Console) -> list[Restart]:
     """Return every start of the services of many sites that was measured."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -132,15 +135,14 @@ def measure_many(sites: int, days: int, rounds: int, console: Console) -> list[R
         for n in range(SINCE):
             fleet.round(until_time + n * STEP)
         fleet.catch_up()
-        return _restarts(fleet.stream, rounds, console, champions=False)
+        return _restarts(fleet.stream, plan, console, champions=False)
 
 
-def _restarts(stream: Stream, rounds: int, console: Console, *, champions: bool) -> list[Restart]:
-    plan = [(name, where) for where in WHERE for _ in range(rounds) for name in NAMES]
+def _restarts(stream: Stream, plan: Plan, console: Console, *, champions: bool) -> list[Restart]:
     return [_restarted(stream, *each, champions=champions) for each in track(plan, "restarting", console=console)]
 
 
-def _table(restarts: Sequence[Restart], what: str) -> Table:
+def _table(restarts: Sequence[Restart], where_from: Sequence[str], what: str) -> Table:
     table = Table(
         "service",
         "from",
@@ -150,7 +152,7 @@ def _table(restarts: Sequence[Restart], what: str) -> Table:
         title=f"ready after a kill: {what}",
     )
     for name in NAMES:
-        for where in WHERE:
+        for where in where_from:
             found = [each for each in restarts if (each.service, each.start_from) == (name, where)]
             ready_s = [each.ready_s for each in found]
             cpu_s = median(each.cpu_s for each in found)
@@ -164,20 +166,22 @@ def main() -> None:
     parser.add_argument("--sites", type=int, default=1, help="sites: one that was trained, or many that began cold")
     parser.add_argument("--days", type=int, help=f"days of history; default: {DAYS}, {DAYS_OF_MANY} of many sites")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="restarts of each kind and service")
+    parser.add_argument("--from", dest="where_from", choices=WHERE, nargs="+", default=WHERE, help="kinds of start")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     arguments = parser.parse_args()
     console = Console()
-    sites, rounds = arguments.sites, arguments.rounds
+    sites, where_from = arguments.sites, arguments.where_from
     days = arguments.days or (DAYS if sites == 1 else DAYS_OF_MANY)
-    restarts = measure(days, rounds, console) if sites == 1 else measure_many(sites, days, rounds, console)
-    console.print(_table(restarts, f"{sites} site{'s' * (sites > 1)}, {days} days of history"))
+    plan = [(name, where) for where in where_from for _ in range(arguments.rounds) for name in NAMES]
+    restarts = measure(days, plan, console) if sites == 1 else measure_many(sites, days, plan, console)
+    console.print(_table(restarts, where_from, f"{sites} site{'s' * (sites > 1)}, {days} days of history"))
     if arguments.json:
-        ready_s = {where: max(_median_ready_s(restarts, name, where) for name in NAMES) for where in WHERE}
+        ready_s = {where: max(_median_ready_s(restarts, name, where) for name in NAMES) for where in where_from}
         result = {
             "sites": sites,
             "days": days,
-            "ready_s": ready_s["snapshot"],
-            "ready_s_without_snapshots": ready_s["topics"],
+            "ready_s": ready_s.get("snapshot"),
+            "ready_s_without_snapshots": ready_s.get("topics"),
             "restarts": [asdict(each) for each in restarts],
         }
         arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
