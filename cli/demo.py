@@ -24,7 +24,7 @@ from cli.printing import waiting
 from cli.replaying import ReplayWindow
 from cli.runs import announced, new_run
 from cli.summary import balanced, show_summary, summary
-from replay.interruption import ORDERS, set_by_signals
+from replay.interruption import handled_by, set_by_signals
 from shared.data.toml import as_toml
 from shared.runtime import embedded
 from shared.runtime.clock import monotonic_s
@@ -75,7 +75,7 @@ def run_demo(options: DemoOptions, settings: Settings, console: Console) -> int:
     """Stream the year: 0 where every reading was answered once, else 1; ``Refused`` where it cannot be done."""
     run_dir = new_run(settings.state_dir)
     with ExitStack() as stack:
-        stack.enter_context(_interrupted_by_signals())
+        stack.enter_context(handled_by(signal.default_int_handler))
         broker = stack.enter_context(embedded.start())
         children = stack.enter_context(Children(run_dir))
         demo = _Demo(options, settings, console, run_dir, broker, children)
@@ -381,14 +381,3 @@ def _ready(client: httpx.Client, address: str) -> bool:
         return client.get(address + "/readyz").status_code == httpx.codes.OK
     except httpx.TransportError:  # it does not listen yet
         return False
-
-
-@contextmanager
-def _interrupted_by_signals() -> Iterator[None]:
-    """Take every order to stop for Ctrl-C, so that no child outlives the demo."""
-    former = {order: signal.signal(order, signal.default_int_handler) for order in ORDERS}
-    try:
-        yield
-    finally:
-        for order, handler in former.items():
-            signal.signal(order, handler)

@@ -1,4 +1,4 @@
-"""Output files: each appears whole or not at all, and a place that cannot be written is refused before the work."""
+"""Output files: each appears whole or not at all, and a path that cannot be written is refused before the work."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["output_file", "output_folder", "require_different", "whole", "whole_files"]
 
-DRAFTS = ".tetouan-draft-"
-DEVICES = (Path("/dev"), Path("/dev/fd"))
+DRAFT_PREFIX = ".tetouan-draft-"
+DEVICE_FOLDERS = (Path("/dev"), Path("/dev/fd"))
 
 
 def output_file(text: str) -> Path:
@@ -28,12 +28,12 @@ def output_file(text: str) -> Path:
 
     Raises ``typer.BadParameter`` where it cannot.
     """
-    file = Path(text).expanduser()
     try:
+        file = Path(text).expanduser()
         if file.is_dir():
             raise typer.BadParameter(f"{text!r} is a folder: name a file in it")
         _probe(file)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # the latter where a home folder is not known
         raise typer.BadParameter(f"cannot write {text!r} ({_why(error)}): name another file") from None
     return file
 
@@ -43,10 +43,10 @@ def output_folder(text: str) -> Path:
 
     Raises ``typer.BadParameter`` where it cannot.
     """
-    folder = Path(text).expanduser()
     try:
-        TemporaryDirectory(dir=_existing(folder), prefix=DRAFTS).cleanup()
-    except OSError as error:
+        folder = Path(text).expanduser()
+        TemporaryDirectory(dir=_existing(folder), prefix=DRAFT_PREFIX).cleanup()
+    except (OSError, RuntimeError) as error:  # see above
         raise typer.BadParameter(f"cannot write into {text!r} ({_why(error)}): name another folder") from None
     return folder
 
@@ -64,7 +64,7 @@ def require_different(files: Mapping[str, Path | None]) -> None:
 
 @contextmanager
 def whole(file: Path) -> Iterator[Path]:
-    """Yield where to write a file of that name; it takes the place of ``file`` when the block ends without an error.
+    """Yield a path to write to, of the same name: it replaces ``file`` when the block ends without an error.
 
     A block that writes nothing leaves ``file`` as it was. A device such as ``/dev/stdout`` is written itself. Raises
     ``Refused`` where it cannot be written.
@@ -84,22 +84,22 @@ def whole_files(folder: Path, named: Path | None = None) -> Iterator[Path]:
 
     It is made where it is missing. Raises ``Refused``, which calls it ``named``, where it cannot be written.
     """
-    with _refusing(named or folder), TemporaryDirectory(dir=_existing(folder), prefix=DRAFTS) as drafts:
+    with _refusing(named or folder), TemporaryDirectory(dir=_existing(folder), prefix=DRAFT_PREFIX) as drafts:
         yield Path(drafts)
         folder.mkdir(parents=True, exist_ok=True)
         for draft in sorted(Path(drafts).iterdir()):
-            place = folder / draft.name
-            if place.exists():
-                shutil.copymode(place, draft)
-            draft.replace(place)
+            target = folder / draft.name
+            if target.exists():
+                shutil.copymode(target, draft)
+            draft.replace(target)
 
 
 @contextmanager
-def _refusing(place: Path) -> Iterator[None]:
+def _refusing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Refused(f"cannot write {place} ({_why(error)}): name another place") from None
+        raise Refused(f"cannot write {path} ({_why(error)}): name another place") from None
 
 
 def _probe(file: Path) -> None:
@@ -111,19 +111,19 @@ def _probe(file: Path) -> None:
         return
     if target.exists():
         target.open("r+b").close()
-    with TemporaryDirectory(dir=target.parent, prefix=DRAFTS) as drafts:
-        Path(drafts, target.name).touch()  # the name itself may be none
+    with TemporaryDirectory(dir=target.parent, prefix=DRAFT_PREFIX) as drafts:
+        Path(drafts, target.name).touch()  # the file name may be invalid, for example too long
 
 
 def _existing(folder: Path) -> Path:
     """Return the folder, or where it is missing the nearest above it that is there."""
-    return next(place for place in (folder, *folder.absolute().parents) if place.exists() or place.is_symlink())
+    return next(path for path in (folder, *folder.absolute().parents) if path.exists() or path.is_symlink())
 
 
 def _is_device(file: Path) -> bool:
-    """Tell whether a path leads to what no other file can take the place of: a terminal, a pipe, the null device."""
-    return file.parent in DEVICES or (file.exists() and not file.is_file() and not file.is_dir())
+    """Tell whether a path is a device or a pipe, which no file can replace."""
+    return file.parent in DEVICE_FOLDERS or (file.exists() and not file.is_file() and not file.is_dir())
 
 
-def _why(error: OSError) -> str:
-    return os.strerror(error.errno) if error.errno else str(error)
+def _why(error: OSError | RuntimeError) -> str:
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)

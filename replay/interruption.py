@@ -7,20 +7,33 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from threading import Event
+    from types import FrameType
 
-__all__ = ["ORDERS", "set_by_signals"]
+    Handler = Callable[[int, FrameType | None], object]
 
-ORDERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+__all__ = ["handled_by", "set_by_signals"]
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @contextmanager
-def set_by_signals(stop: Event) -> Iterator[None]:
-    """Set ``stop`` on SIGTERM, SIGINT or SIGHUP instead of ending the process, in the block; main thread only."""
-    former = {order: signal.signal(order, lambda *_: stop.set()) for order in ORDERS}
+def handled_by(handler: Handler) -> Iterator[None]:
+    """Call ``handler`` on SIGTERM, SIGINT or SIGHUP in the block; main thread only.
+
+    A signal that is ignored stays so: ``nohup`` ignores SIGHUP.
+    """
+    heard = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    former = {number: signal.signal(number, handler) for number in heard}
     try:
         yield
     finally:
-        for order, handler in former.items():
-            signal.signal(order, handler)
+        for number, before in former.items():
+            signal.signal(number, before)
+
+
+def set_by_signals(stop: Event) -> AbstractContextManager[None]:
+    """Set ``stop`` on a signal instead of ending the process, in the block; main thread only."""
+    return handled_by(lambda *_: stop.set())

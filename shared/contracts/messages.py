@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 LARGEST_KW = 1e9
-"""No load is larger: a number beyond it stands for none at some meters, and would drown all sums."""
+"""The largest size of a load. Some meters send a larger number for a missing value; it would outweigh all sums."""
 
 UtcTime = Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC))]
 SiteName = Annotated[str, Field(description="Name of the site.")]
@@ -56,9 +56,10 @@ Kw = tuple[float, ...]
 
 
 class Message(BaseModel):
-    """What all messages share: frozen, finite numbers only, no unknown field where one is made, any where one is read.
+    """The base of all messages: frozen, with finite numbers only.
 
-    A message at version 2 says in ``_of_version_1`` what one of its objects is in terms of version 1.
+    An unknown field is an error where a message is made, and is ignored where one is read. A message at version 2
+    overrides ``_of_version_1``, which converts an object of version 1 to version 2.
     """
 
     model_config = ConfigDict(
@@ -89,7 +90,7 @@ class Message(BaseModel):
 
     @classmethod
     def _of_version_1(cls, part: dict[str, Any]) -> dict[str, Any]:
-        """Return an object of a message of version 1, nested or the whole, as version 2 has it."""
+        """Convert one JSON object of a message of version 1, nested or the whole, to version 2."""
         return part
 
 
@@ -103,7 +104,7 @@ class Flagged(Message):
 
     flag: Flag
     """``missing``: no number came; ``outlier``: beyond what the quantity can be; ``stuck``: the meter repeats itself;
-    ``unit``: it came in another unit; ``repaired``: filled in."""
+    ``unit``: it came in another unit; ``repaired``: filled in. The last three are reserved: nobody sends them yet."""
     original: str | None = None
     """The text that came, its head where it was long."""
 
@@ -117,7 +118,7 @@ class CleanReading(Message):
     """When it was measured, in UTC."""
     step_minutes: StepMinutes
     revision: Annotated[int, Field(ge=0)] = 0
-    """0: the first reading of its time; above 0: an amendment, of which the highest revision holds."""
+    """0: the first reading of its time; above 0: a correction. The highest revision is valid."""
     values: dict[str, float | None]
     """By field, whose name ends in its unit: degrees Celsius, per cent, m/s, W/m2 or kW."""
     flags: dict[str, Flagged] = Field(default_factory=dict)
@@ -138,7 +139,7 @@ class Interval(Message):
     """A central prediction interval for every lead time, in kW; ``coverage`` is its nominal probability."""
 
     coverage: Ratio
-    """The share of demands that is meant to lie within: 0.9 is the 90 % interval."""
+    """The share of loads that is meant to lie within: 0.9 is the 90 % interval."""
     low_kw: Kw
     """Lower bounds, one a lead as in ``median_kw``."""
     high_kw: Kw
@@ -192,7 +193,7 @@ class MovedGroup(Message):
 
 
 class Moved(Message):
-    """Why a forecast has moved against an earlier one of the same targets."""
+    """Why a forecast has moved against an earlier one of the same targets. Reserved: nobody sends it yet."""
 
     against: UtcTime
     """Origin of the earlier forecast, in UTC."""
@@ -201,7 +202,7 @@ class Moved(Message):
 
 
 class Forecast(Message):
-    """One issue for one zone: an origin and every lead time; ``median_kw[h - 1]`` is the demand at origin + h steps."""
+    """One forecast for one zone: ``median_kw[h - 1]`` is the demand at the origin + h steps."""
 
     schema_version: Literal[2] = 2
     site: SiteName
@@ -210,7 +211,7 @@ class Forecast(Message):
     """Time of the last reading that the forecast knows, in UTC."""
     step_minutes: StepMinutes
     median_kw: Kw
-    """The demand that is as likely exceeded as not, one number a lead, to 24 hours."""
+    """The median of the demand, one number a lead, up to 24 hours."""
     intervals: tuple[Interval, ...]
     """One for each coverage."""
     levels: tuple[LevelSpan, ...]
@@ -239,7 +240,7 @@ class Forecast(Message):
     @classmethod
     def _of_version_1(cls, part: dict[str, Any]) -> dict[str, Any]:
         """Rename the fallback levels; version 1 did not say what the weather model says uncorrected."""
-        renamed = {_SINCE_VERSION_1.get(name, name): value for name, value in part.items()}
+        renamed = {_NAMES_SINCE_VERSION_1.get(name, name): value for name, value in part.items()}
         return {**renamed, "weather_model_kw": None} if "levels" in renamed else renamed
 
 
@@ -258,9 +259,9 @@ class Score(Message):
     mae_kw: float | None
     """Mean absolute error of the median."""
     mape: float | None
-    """Mean absolute error as a share of the demand: 0.016 is 1.6 %; null where some of the demand is next to zero."""
+    """Mean absolute error as a share of the load: 0.016 is 1.6 %; null where some of the load is next to zero."""
     bias_kw: float | None
-    """Mean of forecast less demand: positive where forecasts are too high."""
+    """Mean of forecast less load: positive where forecasts are too high."""
     coverage: Ratio | None
     """Share of demands within the 90 % interval."""
     pinball_kw: float | None
@@ -294,11 +295,11 @@ class Scores(Message):
 
 
 class DriftEvent(Message):
-    """One finding of the monitor; sent again with the same ``id`` when the episode grows or ends."""
+    """One finding of the monitor; sent again with the same ``id`` when it grows or ends."""
 
     schema_version: Literal[1] = 1
     id: str
-    """Names the episode; of several messages with one ``id`` the last holds."""
+    """Identifies the drift event: of several messages with one ``id`` the last is valid."""
     site: SiteName
     zone: Annotated[int, Field(ge=1)] | None
     """Number of the zone; null where the whole site is concerned."""
@@ -313,7 +314,7 @@ class DriftEvent(Message):
     score: float
     """What the detector found, in a unit of its own."""
     threshold: float
-    """The score from which on it is a finding, calibrated on history."""
+    """The score from which on there is a drift event, calibrated on history."""
     severity: Severity
     """``info``: for the record; ``warning``: look at it today; ``critical``: at once."""
     started: UtcTime
@@ -339,8 +340,8 @@ class ModelEvent(Message):
     role: Literal["champion", "challenger"]
     """``champion``: its forecasts are sent; ``challenger``: it is scored beside the champion."""
     change: Literal["registered", "promoted", "rolled_back", "in_force"]
-    """``registered``: there to choose; ``promoted``: to be the champion; ``rolled_back``: to be it once more;
-    ``in_force``: the forecaster runs it."""
+    """``registered``: added to the registry; ``promoted``: made the champion; ``rolled_back``: an older one made the
+    champion again; ``in_force``: the forecaster runs it."""
     origin: UtcTime
     """The first forecast origin for which it holds, in UTC."""
     reason: str
@@ -404,5 +405,5 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-_SINCE_VERSION_1: Mapping[str, str] = {"rungs": "levels", "rung": "level"}
+_NAMES_SINCE_VERSION_1: Mapping[str, str] = {"rungs": "levels", "rung": "level"}
 _GROUPS_OF_VERSION_1: Mapping[str, int | None] = {"1": 10, "6": 60, "36": 360, "144": 1440, "mean": None}

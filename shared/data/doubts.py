@@ -1,4 +1,4 @@
-"""What is to be said of the loads of a year before anybody works with them."""
+"""Warnings about the loads of a file: a register, or a changed unit."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 __all__ = ["doubts_of"]
 
-BLOCK_ROWS = 65_536  # as Python's numbers those of a long file take much room
+BLOCK_ROWS = 65_536  # turned into Python numbers at once, which take much memory
 
 
 def doubts_of(year: Year, told: Share = lambda _: None) -> Iterator[str]:
-    """Yield what is to be said of the loads of a year, one line each; ``told`` is told the share that is watched."""
+    """Yield one warning a zone at most; ``told`` is called with the share of the loads that is checked, 0..1."""
     steps, zones = year.steps, year.site.load_zones
     for n, zone in enumerate(zones):
         load_kw = year.demand(zone)
         usable = np.flatnonzero((steps != NO_STEP) & ~np.isnan(load_kw))
         if doubt := _first_doubt(steps[usable], load_kw[usable], year, lambda share: told((n + share) / len(zones))):  # noqa: B023 - called at once
-            row = int(np.flatnonzero(steps == doubt.since_step)[0])
+            row = int(usable[steps[usable] == doubt.since_step][0])
             line = f" (line {year.rows.index[row]})" if year.source == "file" else ""
             yield doubt.text(load_field(zone), year.site, year.times[row].to_pydatetime()) + line
         told((n + 1) / len(zones))

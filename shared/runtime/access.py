@@ -26,7 +26,7 @@ Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 class Access:
     """Addresses and credentials of the Kafka brokers.
 
-    ``username`` and ``password`` are there where ``security`` begins with SASL, ``certificate`` and ``key`` where the
+    ``username`` and ``password`` are set where ``security`` begins with SASL, ``certificate`` and ``key`` where the
     brokers demand a certificate. Without ``ca`` the certificate authorities of the system vouch for the brokers.
     """
 
@@ -57,7 +57,7 @@ class Access:
 
     @cached_property
     def tls(self) -> ssl.SSLContext | None:
-        """What TLS trusts and shows, None without TLS; raises ``ValueError`` that names the file that is none."""
+        """The TLS context, None without TLS; raises ``ValueError`` that names the file that is not PEM."""
         return _context(self) if self.encrypts else None
 
     def confluent(self, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class Access:
             "ssl.certificate.location": self.certificate and str(self.certificate),
             "ssl.key.location": self.key and str(self.key),
             "ssl.key.password": _secret(self.key_password),
-            "logger": _SILENT,  # it would write what it takes for fatal to the terminal
+            "logger": _SILENT,  # librdkafka would write its errors to the terminal
             "log_level": 0,
         }
         return {**{name: value for name, value in config.items() if value is not None}, **(more or {})}
@@ -97,13 +97,18 @@ def _refuse_incomplete(access: Access) -> None:
     """Raise ``ValueError`` where something is missing, or given and not used."""
     security = f"TETOUAN_KAFKA_SECURITY={access.security}"
     for_sasl = {"SASL_MECHANISM": access.mechanism, "USERNAME": access.username, "PASSWORD": access.password}
-    for_tls = {"CA": access.ca, "CERTIFICATE": access.certificate, "KEY": access.key}
+    for_tls = {
+        "CA": access.ca,
+        "CERTIFICATE": access.certificate,
+        "KEY": access.key,
+        "KEY_PASSWORD": access.key_password,
+    }
     if access.authenticates and (missing := next((name for name, value in for_sasl.items() if value is None), None)):
         raise ValueError(f"{security} asks for TETOUAN_KAFKA_{missing}: set it")
     if not access.authenticates:
-        _refuse_unused(for_sasl, f"{security} sends no user: set it to SASL_SSL or SASL_PLAINTEXT")
+        _refuse_unused(for_sasl, f"{security} sends no user", "SASL_SSL or SASL_PLAINTEXT")
     if not access.encrypts:
-        _refuse_unused(for_tls, f"{security} speaks no TLS: set it to SSL or SASL_SSL")
+        _refuse_unused(for_tls, f"{security} speaks no TLS", "SSL or SASL_SSL")
     if (access.certificate is None) != (access.key is None):
         there, missing = ("CERTIFICATE", "KEY") if access.certificate else ("KEY", "CERTIFICATE")
         raise ValueError(f"TETOUAN_KAFKA_{there} is set without TETOUAN_KAFKA_{missing}: set both")
@@ -111,10 +116,11 @@ def _refuse_incomplete(access: Access) -> None:
         raise ValueError("TETOUAN_KAFKA_KEY_PASSWORD is set without TETOUAN_KAFKA_KEY: set both")
 
 
-def _refuse_unused(settings: Mapping[str, object], why: str) -> None:
+def _refuse_unused(settings: Mapping[str, object], why: str, instead: str) -> None:
     unused = next((name for name, value in settings.items() if value is not None), None)
     if unused is not None:
-        raise ValueError(f"TETOUAN_KAFKA_{unused} is set, and {why}, or take it away")
+        name = f"TETOUAN_KAFKA_{unused}"
+        raise ValueError(f"{name} is set, but {why}: set TETOUAN_KAFKA_SECURITY to {instead}, or unset {name}")
 
 
 def _context(access: Access) -> ssl.SSLContext:

@@ -34,7 +34,7 @@ from shared.runtime.state import TaskState
 from shared.runtime.task import Task
 from shared.runtime.tasks import REBUILDING, Tasks
 from shared.runtime.threads import run_in_thread
-from shared.runtime.unreadable import Search
+from shared.runtime.unreadable import UnreadableRecordSearch
 from shared.runtime.watching import JOINING, Watch
 
 if TYPE_CHECKING:
@@ -99,8 +99,14 @@ class Pipeline:
             patience=self._patience,
         )
         self._group.tell(assigned=self._tasks.assigned, revoked=self._tasks.revoked, hand_over=self._hand_over)
-        self._search = Search(
-            self._tasks, self._place, self._background, service.health, self._patience, self._group.take
+        self._search = UnreadableRecordSearch(
+            self._tasks,
+            self._place,
+            self._refusals(Reason.PAST),
+            self._background,
+            service.health,
+            self._patience,
+            self._group.take,
         )
         self._keeper = Keeper(self._tasks, settings.snapshot_every_s, metrics)
         self._watch = Watch(

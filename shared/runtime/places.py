@@ -1,4 +1,4 @@
-"""Where a task finds its past: readers of partitions without a group, and what the group has committed."""
+"""Readers of partitions outside the consumer group, and the offsets that the group has committed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aiokafka.errors import KafkaConnectionError
 
 from shared.runtime.fetching import Consumer
+from shared.runtime.restoring import UNREADABLE
 from shared.runtime.retries import retrying
 
 if TYPE_CHECKING:
@@ -22,11 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["KafkaPlace"]
 
 MAX_RECORDS = 200
-UNREADABLE = "the past cannot be read"
 
 
 class KafkaPlace:
-    """Some brokers, as a consumer group sees them.
+    """The brokers on which a consumer group reads.
 
     Parameters
     ----------
@@ -35,33 +35,33 @@ class KafkaPlace:
     group
         The consumer group by its full name.
     refusals
-        Shows what is not permitted.
+        Shows missing permissions in `/readyz`.
     """
 
     def __init__(self, access: Access, group: str, refusals: Refusals) -> None:
         self._access = access
         self._group = group
         self._refusals = refusals
-        self._asking: Consumer | None = None
+        self._query_consumer: Consumer | None = None
 
     async def start(self) -> None:
-        """Begin to be able to ask; raises ``KafkaError`` where the brokers do not answer."""
-        self._asking = await self._started(group_id=self._group)
+        """Connect the consumer that asks for offsets and partitions; raises ``KafkaError`` where no broker answers."""
+        self._query_consumer = await self._started(group_id=self._group)
 
     async def stop(self) -> None:
         """Close what was opened."""
-        asking, self._asking = self._asking, None
-        if asking is not None:
-            await asking.stop()
+        consumer, self._query_consumer = self._query_consumer, None
+        if consumer is not None:
+            await consumer.stop()
 
     async def partitions(self, names: Sequence[str]) -> list[TopicPartition]:
         """Return all partitions of these topics; raises ``KafkaError``."""
-        return await self._asker.partitions_of(names)
+        return await self._connected.partitions_of(names)
 
     async def committed(self, partitions: Collection[TopicPartition]) -> Offsets:
-        """Return what the group has committed of each, 0 where nothing; a broker that does not answer is waited for."""
+        """Return the next offset of each that the group has committed, 0 where none; waits until a broker answers."""
         ask = retrying(UNREADABLE, self._refusals, group=self._group)
-        return {partition: await ask(self._asker.committed, partition) or 0 for partition in partitions}
+        return {partition: await ask(self._connected.committed, partition) or 0 for partition in partitions}
 
     @asynccontextmanager
     async def reading(self, partitions: Collection[TopicPartition]) -> AsyncIterator[Consumer]:
@@ -77,23 +77,23 @@ class KafkaPlace:
             await reader.stop()
 
     @property
-    def _asker(self) -> Consumer:
-        if self._asking is None:
+    def _connected(self) -> Consumer:
+        if self._query_consumer is None:
             raise RuntimeError("the brokers are asked before there is a connection: report it")
-        return self._asking
+        return self._query_consumer
 
     async def _started(self, group_id: str | None = None) -> Consumer:
         consumer = Consumer(
             **self._access.aiokafka(),
             group_id=group_id,
             enable_auto_commit=False,
-            auto_offset_reset="earliest",  # what retention takes away meanwhile is skipped, and nothing behind it
+            auto_offset_reset="earliest",  # if retention deletes records meanwhile, go on at the oldest one kept
             isolation_level="read_committed",
             max_poll_records=MAX_RECORDS,
         )
         try:
             await consumer.start()
-        except AssertionError as error:  # aiokafka's word for a broker that has just come back and names none
+        except AssertionError as error:  # aiokafka raises it where a broker that has just started lists no brokers
             await consumer.stop()
             raise KafkaConnectionError(f"the broker is not ready ({error})") from error
         except BaseException:

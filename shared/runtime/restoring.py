@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from shared.runtime.patience import Patience
     from shared.runtime.records import Record
 
-__all__ = ["Fold", "Offsets", "Place", "Reader", "Spans", "TopicReplay", "Unreadables", "look_through"]
+__all__ = ["UNREADABLE", "Fold", "Offsets", "Place", "Reader", "Spans", "TopicReplay", "Unreadables", "look_through"]
 
 POLL_MS = 200
-UNREADABLE = "the past cannot be read"
+UNREADABLE = "earlier records cannot be read"
 
 log = structlog.get_logger()
 
@@ -197,7 +197,7 @@ class TopicReplay:
             elif not isinstance(error, KafkaError):
                 raise
             else:
-                log.warning("the past cannot be read, trying again", error=self._refusals.note(error) or str(error))
+                log.warning(UNREADABLE, so="it is tried again", error=self._refusals.note(error) or str(error))
                 await asyncio.sleep(self._patience.refused_s)
             _go_on(reader, left)
             return {}

@@ -208,6 +208,13 @@ class Site(BaseModel):
             advice = f"did you mean {meant}? Use" if meant else "use"
             raise ValueError(f"no such time zone: {advice} an IANA name like Europe/Madrid") from None
 
+    @field_validator("time_column")
+    @classmethod
+    def _no_site(cls, time_column: str) -> str:
+        if time_column == "site":
+            raise ValueError("a message names its site there: give the times a column of another name")
+        return time_column
+
     @field_validator("date_column")
     @classmethod
     def _another_column(cls, date_column: str | None, info: ValidationInfo) -> str | None:

@@ -129,6 +129,7 @@ class TestPlaces:
             ("a folder", "is a folder: name a file in it"),
             ("a file/result.json", r"\(Not a directory\): name another file"),
             ("missing/result.json", r"\(No such file or directory\): name another file"),
+            ("~nobody-here/result.json", r"home directory.*: name another file"),
             ("x" * 300, r"\(File name too long\): name another file"),
             ("/dev/no-such-device", r"\(Permission denied\): name another file"),
         ],

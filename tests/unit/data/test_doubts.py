@@ -137,6 +137,11 @@ def test_a_file_is_told_with_its_line(tmp_path: Path) -> None:
         "zone_2_kw ('other') of meter, from 2025-01-13 12:00 UTC on, is about 1000 times what it was, or a "
         "thousandth: check whether its unit has changed (line 302)"
     )
+    rows.insert(301, rows[300].split(",")[0] + ",,\n")  # the same time without loads, before the one with them
+    (tmp_path / "meter.csv").write_text("time,load,other\n" + "".join([*rows[:300], rows[301], rows[300], *rows[302:]]))
+    *_, later = doubts_of(find_year(str(tmp_path / "meter.csv"), tmp_path, site=meter))
+    assert later.endswith("(line 303)")
+    (tmp_path / "meter.csv").write_text("time,load,other\n" + "".join([*rows[:301], *rows[302:]]))
     known = meter.model_copy(update={"measures": {"zone_1_kw": Measure(kind="register")}})
     assert list(doubts_of(find_year(str(tmp_path / "meter.csv"), tmp_path, site=known))) == [unit]
 

@@ -26,7 +26,7 @@ from shared.runtime.snapshots import Snapshots
 from shared.runtime.state import PAUSE_S, TaskState
 from shared.runtime.task import Task
 from shared.runtime.tasks import Tasks
-from shared.runtime.unreadable import Search
+from shared.runtime.unreadable import UnreadableRecordSearch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -360,7 +360,10 @@ class LocalService:
         self.tasks = Tasks(self._task, self.health, self._restoring, patience, clock)
         self.flow = LocalFlow(broker, self.tasks)
         self.background = Background(self.health.fail)
-        self.search = Search(self.tasks, broker, self.background, self.health, patience, self._take)
+        refusals = self._refusals("past")
+        self.search = UnreadableRecordSearch(
+            self.tasks, broker, refusals, self.background, self.health, patience, self._take
+        )
         self.flow.fail = self.search.begin
 
     def _take(self, most_records: int | None) -> None:

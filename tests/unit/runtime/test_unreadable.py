@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 
 import structlog
 from aiokafka import TopicPartition
-from aiokafka.errors import UnsupportedCodecError
+from aiokafka.errors import KafkaTimeoutError, UnsupportedCodecError
 
-from tests.unit.runtime.local import IN, OUT, LocalBroker, LocalService, settled
+from tests.unit.runtime.local import IN, OUT, LocalBroker, LocalReader, LocalService, settled
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    import pytest
+
+    from shared.runtime.restoring import Offsets
 
 ZERO, ONE = TopicPartition(IN, 0), TopicPartition(IN, 1)
 NUMBERS = [b"%d" % number for number in range(1, 11)]
@@ -38,6 +43,49 @@ def test_a_bug_in_a_poll_ends_the_service(tmp_path: Path) -> None:
         await service.stop()
 
     asyncio.run(run())
+
+
+def test_where_no_partition_is_left_there_is_nothing_to_find(tmp_path: Path) -> None:
+    """Another replica has them: a poll that failed before is no bug of this one."""
+    broker = LocalBroker()
+
+    async def run() -> None:
+        service = LocalService(broker, tmp_path)
+        service.flow.assign(0)
+        await settled(lambda: not service.tasks.restoring)
+        await service.flow.revoke()
+        await service.search.begin(BUG)
+        assert service.health.failure is None
+        await service.stop()
+
+    asyncio.run(run())
+
+
+def test_a_broker_that_is_away_during_the_search_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not end the service; the record is found once the broker answers."""
+    broker = LocalBroker(damage=UnsupportedCodecError("Libraries for zstd compression codec not found"))
+    end_offsets, away = LocalReader.end_offsets, [KafkaTimeoutError("no answer")]
+
+    async def answer(reader: LocalReader, partitions: Sequence[TopicPartition]) -> Offsets:
+        if broker.damaged and away:
+            raise away.pop()
+        return await end_offsets(reader, partitions)
+
+    monkeypatch.setattr(LocalReader, "end_offsets", answer)
+
+    async def run() -> None:
+        service = LocalService(broker, tmp_path)
+        service.flow.assign(0)
+        await settled(lambda: not service.tasks.restoring)
+        broker.damaged = {ZERO: 6}
+        broker.append(IN, 0, *NUMBERS)
+        await settled(lambda: broker.commits == {ZERO: 6}, service)
+        assert not away
+        assert service.health.failure is None
+        await service.stop()
+
+    asyncio.run(run())
+    assert broker.values(OUT, 0) == SUMS[:6]
 
 
 def test_a_record_that_cannot_be_unpacked_holds_up_nothing_but_what_is_behind_it(tmp_path: Path) -> None:

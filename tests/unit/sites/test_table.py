@@ -174,6 +174,10 @@ def test_a_subdivision_brings_its_own_holidays(written: Callable[[str], Path]) -
             ALCALA.replace("step_minutes", "step"),
             "alcala.step is no field: did you mean step_minutes? Use one of step_minutes, country, ",
         ),
+        (
+            ALCALA.replace('time_column = "time"', 'time_column = "site"'),
+            "alcala.time_column = 'site': a message names",
+        ),
         (ALCALA + 'date_column = "time"', "alcala.date_column = 'time': it is another column already: leave it out"),
         (ALCALA + 'date_column = "Load"', "'Load' is no load and no weather: take it out of the columns"),
         (ALCALA + 'date_column = "day"\nignore = ["day"]', "'day' is read: take it out here, or out of the columns"),
