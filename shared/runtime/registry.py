@@ -41,7 +41,7 @@ _KINDS: dict[Kind, dict[str, object]] = {
     "doubles": {"type": "array", "items": {"type": "double"}},
 }
 _FOLDER = "model"
-_PAGE = 1000  # models that MLflow returns at once, at most
+PAGE = 1000  # models that MLflow returns at once, at most
 _SQLITE = "sqlite:///"
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # the latter: a version that is no number
 _ENVIRONMENT = {
@@ -145,7 +145,7 @@ class Registry:
         token: str | None = ""
         with self._reaching():
             while token is not None:
-                page = self._client.search_registered_models(f"name LIKE '{prefix}%'", _PAGE, page_token=token or None)
+                page = self._client.search_registered_models(f"name LIKE '{prefix}%'", PAGE, page_token=token or None)
                 found |= {model.name: str(model.aliases[CHAMPION]) for model in page if CHAMPION in model.aliases}
                 token = page.token or None
         return found
@@ -157,7 +157,7 @@ class Registry:
         token: str | None = ""
         with self._reaching():
             while token is not None:
-                page = self._client.search_model_versions(" AND ".join(clauses), _PAGE, page_token=token or None)
+                page = self._client.search_model_versions(" AND ".join(clauses), PAGE, page_token=token or None)
                 for version in page:
                     found[version.name] = str(max(int(version.version), int(found.get(version.name, 0))))
                 token = page.token or None

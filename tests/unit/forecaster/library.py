@@ -10,8 +10,8 @@ from services.forecaster.state import digest_of
 from shared.contracts import topics
 from shared.contracts.messages import ModelEvent, ModelNames
 from shared.runtime.registry import RegistryError
+from tests.unit.consumed import Consumed
 from tests.unit.forecaster.conftest import START
-from tests.unit.forecaster.test_app import Consumed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -23,11 +23,12 @@ from shared.runtime.state import OutdatedError
 from shared.sites.site import Site
 from shared.sites.table import Sites, site
 from shared.sites.unserved import UNSERVED
+from tests.unit.consumed import Consumed
 from tests.unit.forecaster.conftest import START, STEP
 from tests.unit.states import resume, state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from prometheus_client import CollectorRegistry
 
@@ -38,16 +39,10 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Consumed:
-    """A record as a broker hands it over."""
+class Clean(Consumed):
+    """One of the topic that a forecaster reads."""
 
-    value: bytes | None
     topic: str = topics.CLEAN.name
-    partition: int = 0
-    offset: int = 0
-    key: bytes | None = b"tetouan"
-    headers: Sequence[tuple[str, bytes]] = ()
-    timestamp: int = -1
 
 
 TETOUAN = site("tetouan").model_copy(update={"zones": (1, 2)})
@@ -83,9 +78,9 @@ def forecasts_in(outgoing: Iterable[Outgoing]) -> list[bytes]:
     return [record.value for record in outgoing if record.topic == topics.FORECASTS.name]
 
 
-def events_in(outgoing: Iterable[Outgoing]) -> list[Consumed]:
+def events_in(outgoing: Iterable[Outgoing]) -> list[Clean]:
     """Return the model events among what was published, as they are read again."""
-    return [Consumed(out.value, topic=out.topic, key=out.key) for out in outgoing if out.topic == topics.MODELS.name]
+    return [Clean(out.value, topic=out.topic, key=out.key) for out in outgoing if out.topic == topics.MODELS.name]
 
 
 def arrays_of(core: ForecasterCore) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
@@ -110,7 +105,7 @@ def test_readings_are_answered_and_what_is_none_is_a_dead_letter(core: Forecaste
     foreign_step = reading(1).model_copy(update={"step_minutes": 5})
     elsewhere = reading(1).model_copy(update={"site": "elsewhere"})
     messages = [b"garbage", None, foreign_step.to_bytes(), elsewhere.to_bytes(), reading(0).to_bytes()]
-    outgoing = core.handle([Consumed(value, offset=n) for n, value in enumerate(messages)])
+    outgoing = core.handle([Clean(value, offset=n) for n, value in enumerate(messages)])
     letters = [DeadLetter.from_headers(o.headers) for o in outgoing if o.topic == topics.REJECTED.name]
     assert [(letter.reason, letter.offset) for letter in letters] == [
         ("invalid_clean_reading", 0),
@@ -127,9 +122,9 @@ def test_records_of_sites_that_the_table_does_not_have_are_counted_and_told(
     """They are passed over, whatever else stands in them; the note names them and says what to do."""
     north = [reading(step).model_copy(update={"site": "north"}).to_bytes() for step in range(2)]
     north.append(b'{"site": "north", "no": "reading"}')
-    core.restore([Consumed(value) for value in north])
+    core.restore([Clean(value) for value in north])
     assert "unknown sites" not in health.notes
-    assert core.handle([Consumed(value, key=b"north") for value in north]) == []
+    assert core.handle([Clean(value, key=b"north") for value in north]) == []
     assert health.notes["unknown sites"] == (
         "records of sites that the table does not have are passed over: north (3): give each a table in the file of "
         "TETOUAN_SITES, and start anew"
@@ -143,7 +138,7 @@ def test_a_reading_with_another_key_than_its_site_is_answered_and_counted(
     """What the message says holds."""
     registry = new_registry()
     core = running(models, Health(), registry)
-    answers = core.handle([Consumed(reading(0).to_bytes(), key=key), Consumed(reading(1).to_bytes())])
+    answers = core.handle([Clean(reading(0).to_bytes(), key=key), Clean(reading(1).to_bytes())])
     assert len(forecasts_in(answers)) == 4
     assert registry.get_sample_value("tetouan_odd_keys_total", {"site": "tetouan"}) == 1
 
@@ -151,18 +146,18 @@ def test_a_reading_with_another_key_than_its_site_is_answered_and_counted(
 def test_a_message_that_names_two_sites_is_a_dead_letter(core: ForecasterCore, reading: Reading) -> None:
     """Nobody knows which one it is of."""
     twice = reading(0).to_bytes().replace(b'"site":"tetouan"', b'"site":"tetouan","site":"north"')
-    (letter,) = core.handle([Consumed(twice)])
+    (letter,) = core.handle([Clean(twice)])
     refused = DeadLetter.from_headers(letter.headers)
     assert (refused.reason, refused.field) == ("invalid_clean_reading", "site")
 
 
 def test_a_reading_years_after_the_models_is_refused_with_advice(core: ForecasterCore, reading: Reading) -> None:
     """A state that old cannot be folded on: the dead letter says to train."""
-    (letter,) = core.handle([Consumed(reading(144 * 400).to_bytes())])
+    (letter,) = core.handle([Clean(reading(144 * 400).to_bytes())])
     refused = DeadLetter.from_headers(letter.headers)
     assert refused.reason == "too_far_ahead"
     assert "run `tetouan train`" in str(refused.value)
-    assert len(forecasts_in(core.handle([Consumed(reading(0).to_bytes())]))) == 2
+    assert len(forecasts_in(core.handle([Clean(reading(0).to_bytes())]))) == 2
 
 
 def test_health_tells_which_models_run_and_where_the_stream_is(
@@ -173,7 +168,7 @@ def test_health_tells_which_models_run_and_where_the_stream_is(
         "zone-demand-tetouan-1/1 with weather-demand-tetouan-1/1, "
         "zone-demand-tetouan-2/1 with weather-demand-tetouan-2/1 (tetouan)"
     )
-    core.handle([Consumed(reading(3).to_bytes())])
+    core.handle([Clean(reading(3).to_bytes())])
     assert health.notes["origin"] == "2018-03-01T00:30:00+00:00 (tetouan)"
     assert health.notes["gap"].startswith("3 readings between 2018-02-28 23:50:00+00:00")
 
@@ -185,11 +180,11 @@ def test_a_restored_forecaster_answers_as_one_that_never_stopped(
     raw = [reading(n).to_bytes() for n in range(6)]
 
     undisturbed, restored = started(fresh), ForecasterCore(shared(Health(), new_registry()))
-    undisturbed.handle([Consumed(value) for value in raw[:5]])
+    undisturbed.handle([Clean(value) for value in raw[:5]])
     restored.adopt(TETOUAN, deepcopy(fresh), announced=(1, 2))
-    restored.restore([Consumed(value) for value in [b"garbage", None, *raw[:5]]])
-    assert restored.handle([Consumed(raw[5])]) == undisturbed.handle([Consumed(raw[5])])
-    assert restored.handle([Consumed(raw[4])]) == []
+    restored.restore([Clean(value) for value in [b"garbage", None, *raw[:5]]])
+    assert restored.handle([Clean(raw[5])]) == undisturbed.handle([Clean(raw[5])])
+    assert restored.handle([Clean(raw[4])]) == []
 
 
 @pytest.mark.parametrize("at", [1, 40, 150])
@@ -199,11 +194,11 @@ def test_a_state_that_is_taken_up_goes_on_to_the_bit(
     """Wherever the stream is cut: the same answers, and at the end the same arrays, as without the cut."""
     raw = [reading(n).to_bytes() for n in range(at + 20)]
     whole, first, second = (started(fresh) for _ in range(3))
-    undisturbed = whole.handle([Consumed(value) for value in raw])
-    answers = first.handle([Consumed(value) for value in raw[:at]])
+    undisturbed = whole.handle([Clean(value) for value in raw])
+    answers = first.handle([Clean(value) for value in raw[:at]])
     resume(second, state_of(first))
     assert arrays_of(second) == arrays_of(first)
-    assert answers + second.handle([Consumed(value) for value in raw[at:]]) == undisturbed
+    assert answers + second.handle([Clean(value) for value in raw[at:]]) == undisturbed
     assert arrays_of(second) == arrays_of(whole)
 
 
@@ -213,7 +208,7 @@ def test_a_state_does_not_move_with_the_forecaster(fresh: tuple[ZoneModels, Zone
     state = state_of(core)
     before = {name: array.tobytes() for name, array in state.items()}
     resume(core, state)
-    core.handle([Consumed(reading(n).to_bytes()) for n in range(150)])
+    core.handle([Clean(reading(n).to_bytes()) for n in range(150)])
     assert {name: array.tobytes() for name, array in state.items()} == before
 
 
@@ -244,7 +239,7 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(
 ) -> None:
     """The line names what is missing, added or of another shape; the forecaster stays as it was made."""
     other, core = started(fresh), started(fresh)
-    other.handle([Consumed(reading(n).to_bytes()) for n in range(3)])
+    other.handle([Clean(reading(n).to_bytes()) for n in range(3)])
     state = {key: value for key, value in state_of(other).items() if key != name}
     before = arrays_of(core)
     with pytest.raises(ValueError, match=why):
@@ -264,10 +259,10 @@ def test_the_state_of_models_without_weather_is_taken_up(
     """To the bit, and what follows has the same bytes."""
     zones = (without_weather(fresh[0]), fresh[1])
     first, second = started(zones), started(zones)
-    first.handle([Consumed(reading(n).to_bytes()) for n in range(3)])
+    first.handle([Clean(reading(n).to_bytes()) for n in range(3)])
     resume(second, state_of(first))
     assert arrays_of(second) == arrays_of(first)
-    following = [Consumed(reading(3).to_bytes())]
+    following = [Clean(reading(3).to_bytes())]
     assert [o.value for o in second.handle(following)] == [o.value for o in first.handle(following)]
 
 
@@ -286,7 +281,7 @@ def test_the_state_before_the_first_reading_is_taken_up_too(reading: Reading) ->
     """A forecaster without champions has nothing to keep yet, and says so."""
     cold = (ZoneModels.begun_cold(TETOUAN, 2),)
     first, second = started(cold), started(cold)
-    second.handle([Consumed(reading(0).to_bytes())])
+    second.handle([Clean(reading(0).to_bytes())])
     resume(second, state_of(first))
     assert arrays_of(second) == arrays_of(first)
 
@@ -335,7 +330,7 @@ def test_a_cold_state_of_another_table_is_refused(reading: Reading) -> None:
     other = TETOUAN.model_copy(update={"zones": (2,), "limits": {"zone_2_kw": (-5.0, 1e9)}})
     first = running((ZoneModels.begun_cold(other, 2),), Health(), new_registry(), other)
     second = started((ZoneModels.begun_cold(TETOUAN, 2),))
-    first.handle([Consumed(reading(0).to_bytes())])
+    first.handle([Clean(reading(0).to_bytes())])
     with pytest.raises(ValueError, match="tetouan: zone2: the calendar"):
         resume(second, state_of(first))
 
@@ -343,11 +338,11 @@ def test_a_cold_state_of_another_table_is_refused(reading: Reading) -> None:
 def test_the_state_holds_the_models_themselves(fresh: tuple[ZoneModels, ZoneModels], reading: Reading) -> None:
     """A forecaster that has none yet goes on from it under their names, and to the bit; nothing else is asked."""
     first, nothing = started(fresh), ForecasterCore(shared(Health(), new_registry()))
-    first.handle([Consumed(reading(n).to_bytes()) for n in range(3)])
+    first.handle([Clean(reading(n).to_bytes()) for n in range(3)])
     resume(nothing, state_of(first))
-    answer, _ = map(Forecast.from_bytes, forecasts_in(nothing.handle([Consumed(reading(3).to_bytes())])))
+    answer, _ = map(Forecast.from_bytes, forecasts_in(nothing.handle([Clean(reading(3).to_bytes())])))
     assert answer.models == fresh[0].names
-    first.handle([Consumed(reading(3).to_bytes())])
+    first.handle([Clean(reading(3).to_bytes())])
     assert arrays_of(nothing) == arrays_of(first)
 
 
@@ -355,8 +350,8 @@ def test_a_forecaster_without_champions_answers_and_learns(reading: Reading, hea
     """From the first reading on, whatever its time; a later start folds what was answered, and goes on."""
     registry = new_registry()
     core = running((ZoneModels.begun_cold(TETOUAN, 2),), health, registry)
-    core.restore([Consumed(reading(n).to_bytes(), offset=n) for n in range(3)])
-    outgoing = core.handle([Consumed(reading(n).to_bytes(), offset=n) for n in range(3, 6)])
+    core.restore([Clean(reading(n).to_bytes(), offset=n) for n in range(3)])
+    outgoing = core.handle([Clean(reading(n).to_bytes(), offset=n) for n in range(3, 6)])
     assert [Forecast.from_bytes(value).origin for value in forecasts_in(outgoing)] == [
         START + n * STEP for n in range(3, 6)
     ]

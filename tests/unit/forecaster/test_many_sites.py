@@ -23,7 +23,7 @@ from shared.sites.site import Site
 from shared.sites.table import Sites
 from shared.sites.unserved import UNSERVED
 from tests.unit.forecaster.conftest import START
-from tests.unit.forecaster.test_app import Consumed, events_in, forecasts_in
+from tests.unit.forecaster.test_app import Clean, events_in, forecasts_in
 from tests.unit.states import resume, state_of
 
 if TYPE_CHECKING:
@@ -85,12 +85,12 @@ def readings_of(site: Site) -> list[CleanReading]:
     return readings
 
 
-def records_of(readings: Iterable[CleanReading]) -> list[Consumed]:
+def records_of(readings: Iterable[CleanReading]) -> list[Clean]:
     """Return the records of some readings."""
-    return [Consumed(reading.to_bytes(), offset=n, key=reading.site.encode()) for n, reading in enumerate(readings)]
+    return [Clean(reading.to_bytes(), offset=n, key=reading.site.encode()) for n, reading in enumerate(readings)]
 
 
-def run(core: ForecasterCore, records: Sequence[Consumed], batch: int, *, restore: bool = False) -> list[Outgoing]:
+def run(core: ForecasterCore, records: Sequence[Clean], batch: int, *, restore: bool = False) -> list[Outgoing]:
     """Hand the records to a core, so many at once."""
     outgoing: list[Outgoing] = []
     for first in range(0, len(records), batch):

@@ -19,9 +19,10 @@ from shared.runtime.metrics import new_registry
 from shared.runtime.settings import load
 from shared.sites.grid import Grid
 from shared.sites.table import Sites
+from tests.unit.consumed import Consumed
 from tests.unit.forecaster.conftest import START, STEP, fitted
 from tests.unit.forecaster.library import Library, event, promoted
-from tests.unit.forecaster.test_app import TETOUAN, Consumed, arrays_of, events_in, forecasts_in
+from tests.unit.forecaster.test_app import TETOUAN, Clean, arrays_of, events_in, forecasts_in
 from tests.unit.runtime.local import settled
 from tests.unit.states import resume, state_of
 
@@ -96,10 +97,10 @@ def setting(library: Library) -> Setting:
     return Setting.of(library)
 
 
-def of(site: str, readings: Iterable[CleanReading]) -> list[Consumed]:
+def of(site: str, readings: Iterable[CleanReading]) -> list[Clean]:
     """Return the records of readings at a site."""
     moved = (each.model_copy(update={"site": site}) for each in readings)
-    return [Consumed(each.to_bytes(), offset=n, key=site.encode()) for n, each in enumerate(moved)]
+    return [Clean(each.to_bytes(), offset=n, key=site.encode()) for n, each in enumerate(moved)]
 
 
 def run(core: ForecasterCore, records: Sequence[Consumed], batch: int = 4, *, restore: bool = False) -> list[Outgoing]:

@@ -28,6 +28,7 @@ from shared.runtime.settings import load
 from shared.runtime.state import OutdatedError
 from shared.sites.table import site
 from shared.sites.unserved import UNSERVED
+from tests.unit.consumed import Consumed
 from tests.unit.ingestor.readings import raw
 from tests.unit.states import (
     assert_misfits_are_refused,
@@ -51,15 +52,10 @@ MARCH_MS = int(1000 * datetime(2020, 3, 1, tzinfo=UTC).timestamp())
 
 
 @dataclass
-class Consumed:
-    """A record as a broker hands it over."""
+class Raw(Consumed):
+    """One of the topic that an ingestor reads, sent now."""
 
-    value: bytes | None
     topic: str = f"test.{topics.RAW.name}"
-    partition: int = 0
-    offset: int = 0
-    key: bytes | None = b"tetouan"
-    headers: Sequence[tuple[str, bytes]] = ()
     timestamp: int = int(1000 * NOW.timestamp())
 
 
@@ -77,14 +73,14 @@ def core(
     return IngestorCore(Ingestor(sites, timedelta(days=3)), metrics, DeadLetters(registry), *told)
 
 
-def published(sent: Sequence[Outgoing]) -> list[Consumed]:
+def published(sent: Sequence[Outgoing]) -> list[Raw]:
     """Return the clean readings among the answers, as a broker hands them over."""
-    return [Consumed(one.value, f"test.{one.topic}") for one in sent if one.topic == topics.CLEAN.name]
+    return [Raw(one.value, f"test.{one.topic}") for one in sent if one.topic == topics.CLEAN.name]
 
 
-def records(*times: str) -> list[Consumed]:
+def records(*times: str) -> list[Raw]:
     """Return raw records of these times, numbered."""
-    return [Consumed(raw(time), offset=offset) for offset, time in enumerate(times)]
+    return [Raw(raw(time), offset=offset) for offset, time in enumerate(times)]
 
 
 def outcomes(sent: Sequence[Outgoing]) -> list[tuple[str, bytes]]:
@@ -127,10 +123,10 @@ def test_rebuilt_it_is_what_it_was_whatever_the_clocks_said(
     sent: list[tuple[str, int, timedelta]], data: st.DataObject
 ) -> None:
     """Records of any time of their own, judged as the hours pass: years later the topics alone give the same state."""
-    stream = [Consumed(raw(time), offset=offset, timestamp=ms) for offset, (time, ms, _) in enumerate(sent)]
+    stream = [Raw(raw(time), offset=offset, timestamp=ms) for offset, (time, ms, _) in enumerate(sent)]
     old, rebuilt, resumed = core(), core(), core()
     kept = data.draw(st.integers(0, len(stream)))
-    clean, clock = list[Consumed](), datetime(2020, 3, 1, tzinfo=UTC)
+    clean, clock = list[Raw](), datetime(2020, 3, 1, tzinfo=UTC)
     for number, (record, (_, _, passed)) in enumerate(zip(stream, sent, strict=True)):
         if number == kept:
             resume(resumed, state_of(old))
@@ -170,7 +166,7 @@ def test_a_run_of_refused_readings_goes_on() -> None:
 def test_a_reading_is_in_the_future_of_the_later_clock(timestamp: int, stamp: str, reading: str) -> None:
     """The record's time may be a midnight before it or 1970, our clock may be slow: an hour after both is refused."""
     with patch("services.ingestor.app.now", return_value=NOW):
-        (sent,) = core().handle([Consumed(raw(stamp), timestamp=timestamp)])
+        (sent,) = core().handle([Raw(raw(stamp), timestamp=timestamp)])
     assert sent.topic == {"accepted": topics.CLEAN, "refused": topics.REJECTED}[reading].name
     if sent.headers:
         assert f"an hour after {NOW.isoformat()}" in (DeadLetter.from_headers(sent.headers).value or "")
@@ -200,7 +196,7 @@ def test_published_readings_are_remembered() -> None:
     """Where nothing was kept, the topic of clean readings says what was published; what is none says nothing."""
     old, new = core(), core()
     published = old.handle(records("3/1/2020 0:00", "3/1/2020 0:20"))
-    new.restore([Consumed(b"{}", topics.CLEAN.name), *(Consumed(one.value, one.topic) for one in published)])
+    new.restore([Raw(b"{}", topics.CLEAN.name), *(Raw(one.value, one.topic) for one in published)])
     assert_same(state_of(new), state_of(old))
 
 
@@ -227,7 +223,7 @@ def north(**changes: object) -> Site:
 def test_all_sites_of_the_table_are_served() -> None:
     """Each has its own order and its own key; none becomes a dead letter for what another has sent."""
     both = core(sites=(TETOUAN, north()))
-    of_north = [Consumed(raw(f"3/1/2020 {hour}:00").replace(b"tetouan", b"north"), key=b"north") for hour in range(3)]
+    of_north = [Raw(raw(f"3/1/2020 {hour}:00").replace(b"tetouan", b"north"), key=b"north") for hour in range(3)]
     of_tetouan = records(*(f"3/1/2020 {hour}:00" for hour in range(3)))
     sent = both.handle([record for pair in zip(of_north, of_tetouan, strict=True) for record in pair])
     assert [(one.topic, one.key) for one in sent] == [
@@ -236,9 +232,9 @@ def test_all_sites_of_the_table_are_served() -> None:
     ] * 3
 
 
-def of_site(name: str, *times: str) -> list[Consumed]:
+def of_site(name: str, *times: str) -> list[Raw]:
     """Return raw records of another site."""
-    return [Consumed(raw(time).replace(b"tetouan", name.encode()), key=name.encode()) for time in times]
+    return [Raw(raw(time).replace(b"tetouan", name.encode()), key=name.encode()) for time in times]
 
 
 @pytest.mark.parametrize("name", ["north", "tetouan.2"])
@@ -317,7 +313,7 @@ def test_a_gauge_shows_the_last_value_that_there_was() -> None:
     """The time is that of the last clean reading; a field that is missing in it keeps what it had."""
     registry = CollectorRegistry()
     one = core(registry)
-    one.handle([Consumed(raw("3/1/2020 0:00")), Consumed(raw("3/1/2020 0:10", temperature_c="", zone_1_kw="31000.5"))])
+    one.handle([Raw(raw("3/1/2020 0:00")), Raw(raw("3/1/2020 0:10", temperature_c="", zone_1_kw="31000.5"))])
     at = {field: {"site": "tetouan", "field": field} for field in ("temperature_c", "zone_1_kw")}
     assert registry.get_sample_value("tetouan_reading_value", at["temperature_c"]) == 11.5
     assert registry.get_sample_value("tetouan_reading_value", at["zone_1_kw"]) == 31000.5
@@ -329,7 +325,7 @@ def test_what_an_ingestor_shows_of_its_sites_goes_away_with_it() -> None:
     """Series and notes; a process goes on with other cores."""
     registry, notes = CollectorRegistry(), dict[str, str]()
     closing = core(registry, notes)
-    closing.handle([Consumed(raw("3/1/2020 0:00").replace(b"{", b'{"colour": "red", ', 1))])
+    closing.handle([Raw(raw("3/1/2020 0:00").replace(b"{", b'{"colour": "red", ', 1))])
     assert 'field "colour" of tetouan' in notes
     assert registry.get_sample_value("tetouan_accepted_readings_total", {"site": "tetouan"}) == 1
     closing.close()
@@ -345,7 +341,7 @@ def test_an_ingestor_that_was_replaced_does_not_take_away_what_the_next_one_show
     first, second = service.make_core(), service.make_core()
     assert isinstance(first, IngestorCore)
     assert isinstance(second, IngestorCore)
-    odd = [Consumed(raw(f"3/1/2020 0:{minute}0").replace(b"{", b'{"colour": "red", ', 1)) for minute in range(3)]
+    odd = [Raw(raw(f"3/1/2020 0:{minute}0").replace(b"{", b'{"colour": "red", ', 1)) for minute in range(3)]
     first.handle(odd[:1])
     resume(second, state_of(first))
     second.handle(odd[1:2])
@@ -374,15 +370,15 @@ def test_the_key_of_a_record_is_its_site(key: bytes | None, reason: str, value: 
     one = core()
     one.know_partitions({"test.readings.raw.v1": 4})
     blank = state_of(one)
-    (refused,) = one.handle([Consumed(raw(), key=key)])
+    (refused,) = one.handle([Raw(raw(), key=key)])
     letter = DeadLetter.from_headers(refused.headers)
     assert (letter.reason, letter.field) == (reason, "key")
     assert (letter.value or "").startswith(value)
     assert refused.key == key
-    one.restore([Consumed(raw(), key=key)])
+    one.restore([Raw(raw(), key=key)])
     assert_same(state_of(one), blank)
     one.know_partitions({"test.readings.raw.v1": 1})
-    (taken,) = one.handle([Consumed(raw(), key=key)])
+    (taken,) = one.handle([Raw(raw(), key=key)])
     assert (taken.topic, taken.key) == (topics.CLEAN.name, b"tetouan")
 
 
@@ -393,7 +389,7 @@ def test_unknown_fields_are_counted_and_named_once() -> None:
     renamed = raw("3/1/2020 0:10").replace(b"Zone 1 Power Consumption", b"zone 1 power")
     quality = [raw(f"3/1/2020 0:{minute}0").replace(b"{", b'{"quality": "A", ', 1) for minute in (2, 3)]
     with capture_logs() as logs:
-        sent = one.handle([Consumed(value) for value in (raw(), renamed, *quality)])
+        sent = one.handle([Raw(value) for value in (raw(), renamed, *quality)])
     assert [answer.topic for answer in sent] == [topics.CLEAN.name] * 4
     assert len(logs) == len(notes) == 2
     assert notes['field "zone 1 power" of tetouan'].endswith('did "zone 1 power" replace "Zone 1 Power Consumption"?')
@@ -410,7 +406,7 @@ def test_the_names_of_unknown_fields_are_bounded() -> None:
     one = core(registry, notes)
     for offset in range(3):
         fields = json.dumps({f"field {n} of {offset}": n for n in range(100)})[1:-1].encode()
-        record = Consumed(raw(f"3/1/2020 0:{offset}0").replace(b"{", b"{" + fields + b", ", 1))
+        record = Raw(raw(f"3/1/2020 0:{offset}0").replace(b"{", b"{" + fields + b", ", 1))
         one.handle([record])
     counted = {
         sample.labels["field"]: sample.value
@@ -424,16 +420,16 @@ def test_the_names_of_unknown_fields_are_bounded() -> None:
     assert counted["other"] == 268
 
 
-def register_records(kwh: Sequence[float], begin: int = 0) -> list[Consumed]:
+def register_records(kwh: Sequence[float], begin: int = 0) -> list[Raw]:
     """Return ten-minute readings of a register in zone 1, on from a number of them."""
     times = (datetime(2020, 3, 1, tzinfo=UTC) + timedelta(minutes=10 * (begin + n)) for n in range(len(kwh)))
-    return [Consumed(raw(time.isoformat(), zone_1_kw=str(value))) for time, value in zip(times, kwh, strict=True)]
+    return [Raw(raw(time.isoformat(), zone_1_kw=str(value))) for time, value in zip(times, kwh, strict=True)]
 
 
-def loads(count: int, load: float, begin: int = 0, **fields: str) -> list[Consumed]:
+def loads(count: int, load: float, begin: int = 0, **fields: str) -> list[Raw]:
     """Return ten-minute readings of a load in zone 1, on from a number of them."""
     times = (datetime(2020, 3, 1, tzinfo=UTC) + timedelta(minutes=10 * (begin + n)) for n in range(count))
-    return [Consumed(raw(time.isoformat(), zone_1_kw=str(load), **fields)) for time in times]
+    return [Raw(raw(time.isoformat(), zone_1_kw=str(load), **fields)) for time in times]
 
 
 def test_limits_that_refuse_most_values_are_noted_until_they_do_not() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +14,7 @@ from shared.contracts import topics
 from shared.contracts.messages import CleanReading, DeadLetter, DriftEvent, Scores
 from shared.runtime.health import Health
 from shared.runtime.settings import load
+from tests.unit.consumed import Consumed
 from tests.unit.monitor.places import place
 from tests.unit.monitor.test_forecast_error import (
     BROKEN_AT,
@@ -32,19 +33,6 @@ if TYPE_CHECKING:
     from shared.contracts.messages import Forecast
     from shared.runtime.records import Outgoing
     from shared.sites.site import Site
-
-
-@dataclass
-class Consumed:
-    """A record as a broker hands it over."""
-
-    value: bytes | None
-    topic: str
-    partition: int = 0
-    offset: int = 0
-    key: bytes | None = b"tetouan"
-    headers: Sequence[tuple[str, bytes]] = ()
-    timestamp: int = -1
 
 
 def records(messages: Sequence[CleanReading | Forecast]) -> list[Consumed]:

@@ -14,8 +14,9 @@ from services.monitor.app import FORMAT
 from shared.contracts.messages import CleanReading, ModelNames
 from shared.runtime.state import OutdatedError
 from shared.sites.unserved import UNSERVED
+from tests.unit.consumed import Consumed
 from tests.unit.monitor.places import place
-from tests.unit.monitor.test_app import Consumed, core_with, of_site, records
+from tests.unit.monitor.test_app import core_with, of_site, records
 from tests.unit.monitor.test_forecast_error import BROKEN_AT, DAY, errors, forecast, loads, reading
 from tests.unit.states import (
     assert_misfits_are_refused,

@@ -57,7 +57,7 @@ def test_the_versions_to_run_of_models_that_begin_alike_are_listed_page_by_page(
     registry: Registry, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The champions, or the newest with the tags; all of them, however many there are, and no other."""
-    monkeypatch.setattr(registry_module, "_PAGE", 1)
+    monkeypatch.setattr(registry_module, "PAGE", 1)
     for name in ("listed-north", "listed-south", "listed-without", "unlisted"):
         first = _register(registry, name, files)
         _register(registry, name, files)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,22 +13,10 @@ from shared.contracts.messages import DeadLetter
 from shared.runtime.health import Health
 from shared.runtime.records import Outgoing
 from shared.runtime.rejections import Rejections
+from tests.unit.consumed import Consumed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-@dataclass
-class Consumed:
-    """A record as a broker hands it over."""
-
-    offset: int
-    topic: str = "raw"
-    partition: int = 0
-    key: bytes | None = None
-    value: bytes | None = None
-    headers: Sequence[tuple[str, bytes]] = ()
-    timestamp: int = -1
 
 
 class Setting:
@@ -43,7 +30,7 @@ class Setting:
 
     def batch(self, outcomes: Sequence[str]) -> None:
         """Account for records of these reasons, empty where one was accepted; then look twice."""
-        records = [Consumed(self.offset + number) for number in range(len(outcomes))]
+        records = [Consumed(topic="raw", offset=self.offset + number) for number in range(len(outcomes))]
         self.offset += len(outcomes)
         letters = [letter(record, reason) for record, reason in zip(records, outcomes, strict=True) if reason]
         self.rejections.account(records, [Outgoing(topics.CLEAN.name, b"", b""), *letters])
@@ -100,7 +87,9 @@ def test_few_records_or_half_of_them_do_not_matter(outcomes: list[str]) -> None:
 def test_a_burst_between_two_looks_does_not_matter() -> None:
     """Only what lasts for two looks is told."""
     setting = Setting()
-    setting.rejections.account([Consumed(n) for n in range(20)], [letter(Consumed(n), "no_time") for n in range(20)])
+    setting.rejections.account(
+        [Consumed(offset=n) for n in range(20)], [letter(Consumed(offset=n), "no_time") for n in range(20)]
+    )
     setting.rejections.look()
     assert setting.health.ready()[0]
 

@@ -16,6 +16,7 @@ from shared.runtime.patience import Patience
 from shared.runtime.publishing import Batch
 from shared.runtime.snapshots import Snapshots
 from shared.runtime.state import TaskState
+from tests.unit.consumed import Consumed
 from tests.unit.runtime.local import burn
 
 if TYPE_CHECKING:
@@ -29,19 +30,6 @@ if TYPE_CHECKING:
     from shared.runtime.restoring import Fold, Offsets, TopicReplay
 
 ZERO = TopicPartition("in", 0)
-
-
-@dataclass
-class Consumed:
-    """A record as a broker hands it over."""
-
-    offset: int
-    topic: str = "in"
-    partition: int = 0
-    key: bytes | None = None
-    value: bytes | None = None
-    headers: Sequence[tuple[str, bytes]] = ()
-    timestamp: int = -1
 
 
 @dataclass
@@ -99,7 +87,7 @@ class Topic:
 
     async def rebuild(self, fold: Fold) -> tuple[Offsets, int]:
         """Fold all of it."""
-        await fold([Consumed(offset) for offset in range(self.committed_to)])
+        await fold([Consumed(offset=offset) for offset in range(self.committed_to)])
         return {ZERO: self.committed_to}, self.committed_to
 
     async def catch_up(
@@ -107,7 +95,7 @@ class Topic:
     ) -> int:
         """Fold a part of it."""
         for offset in range(start.get(ZERO, 0), end[ZERO]):
-            await fold([Consumed(offset)])
+            await fold([Consumed(offset=offset)])
             note(ZERO, offset + 1)
         return max(0, end[ZERO] - start.get(ZERO, 0))
 
@@ -153,7 +141,7 @@ class Setting:
 
 async def handled(state: TaskState, *offsets: int) -> Offsets:
     """Answer records; returns what is to be committed with the answers."""
-    records = [Consumed(offset) for offset in offsets]
+    records = [Consumed(offset=offset) for offset in offsets]
     batch = Batch.of(records)
     await state.prepare(records)
     state.handle(records, batch)
