@@ -10,7 +10,7 @@ export OPENBLAS_NUM_THREADS = 1
 export DO_NOT_TRACK = 1
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test crash check bench lock clean
+.PHONY: help demo test coverage crash check bench lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -20,6 +20,9 @@ demo: $(READY)  ## stream the last 20 % of the year on this machine: ARGS='--day
 
 test: $(READY)  ## all tests, on two processors: on the embedded broker, and on Kafka in a container or in TETOUAN_TEST_KAFKA
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+coverage: $(READY)  ## which lines the fast tests run: a table, and htmlcov/index.html
+	@$(BIN)/pytest -n 2 --dist loadfile -q -m "not slow" --cov --cov-report=term:skip-covered --cov-report=html $(ARGS)
 
 crash: $(READY)  ## an hour of kills on Kafka, each compared with the undisturbed run: ARGS='--days 30 --kills 20 --seeds 1'
 	@$(BIN)/python -m tests.integration.crash $(ARGS)

@@ -18,6 +18,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[BROKERS] = {}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts services, a broker or a training, or runs the published year, as slow."""
+    here = Path(__file__).parent
+    for item in items:
+        starts = item.path.is_relative_to(here / "integration") or item.path.is_relative_to(here / "e2e")
+        if starts or item.get_closest_marker("real_data"):
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Hand the brokers over, where this is a worker of pytest-xdist."""
     if hasattr(session.config, "workeroutput"):
