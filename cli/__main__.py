@@ -115,27 +115,26 @@ def demo(
     from shared.runtime.clock import monotonic_s
 
     started_s = monotonic_s()  # the imports are part of the wait
-    from cli.demo import DemoOptions, run_demo
+    from cli.processes import starting
     from shared.runtime.settings import Settings, load
 
     console, settings = Console(stderr=True), load(Settings)
     require_different({"--json": json_file, "--picture": picture} | _read(data, settings))
-    if data or settings.data:
-        from cli.provision import settled  # reading a file takes what a demo of the year need not load so early
+    with starting(settings, console) as processes:
+        from cli.demo import DemoOptions, run_demo  # while the processes import what they need
 
-        settings = settled(data or settings.data, settings, console, hints)
-    options = DemoOptions(
-        data=data,
-        days=days,
-        start=start,
-        rate_per_s=speed,
-        headless=headless,
-        json_file=json_file,
-        picture=picture,
-        started_s=started_s,
-        hints=hints.dialect,
-    )
-    raise typer.Exit(run_demo(options, settings, console))
+        options = DemoOptions(
+            data=data,
+            days=days,
+            start=start,
+            rate_per_s=speed,
+            headless=headless,
+            json_file=json_file,
+            picture=picture,
+            started_s=started_s,
+            hints=hints,
+        )
+        raise typer.Exit(run_demo(options, settings, processes, console))
 
 
 @app.command()
@@ -162,15 +161,16 @@ def replay(
 ) -> None:
     """Stream readings onto the raw topic, by default the last 20 % of the year."""
     from cli.provision import settled
-    from cli.replaying import ReplayWindow, run_replay
+    from cli.replaying import run_replay
+    from cli.window import ReplayWindow
     from shared.runtime import logs
 
     settings, console = _settings_of_current_demo(), Console(stderr=True)
     require_different({"--json": json_file} | _read(data, settings))
     logs.configure("replay", settings.log_format, settings.log_level)
-    settings = settled(data or settings.data, settings, console, hints)
+    settings, year = settled(data or settings.data, settings, console, hints)
     window = ReplayWindow(start, until, days, hints.dialect)
-    result = run_replay(data, window, speed, settings, console, resume=resume)
+    result = run_replay(data, window, speed, settings, console, resume=resume, year=year)
     _write(json_file, result)
 
 
@@ -268,9 +268,9 @@ def train(
         options = TrainOptions(data, until, hints, if_missing=if_missing, accept_refused=accept_refused)
         result = run_train_prior(options, prior, settings, console)
     else:
-        settings = settled(data or settings.data, settings, console, hints)
+        settings, year = settled(data or settings.data, settings, console, hints)
         options = TrainOptions(data, until, hints.dialect, if_missing=if_missing, accept_refused=accept_refused)
-        result = run_train(options, settings, console)
+        result = run_train(options, settings, console, year)
     _write(json_file, result)
 
 
@@ -296,7 +296,7 @@ def backtest(
     There is no MAPE (-) where a load is zero, no more than 1 % of the median, or on the other side of zero.
     """
     from cli.backtesting import BacktestReports, run_backtest
-    from cli.replaying import ReplayWindow
+    from cli.window import ReplayWindow
     from shared.runtime.settings import Settings, load
 
     settings, console = load(Settings), Console(stderr=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import Consumer, TopicPartition
 from pydantic import ValidationError
 
+from cli.processes import AUDIT
 from cli.watching import letter_of
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, DriftEvent, Forecast, Scores
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
 
     from backtest.record import Record
 
-__all__ = ["GROUP", "Audit"]
+__all__ = ["Audit"]
 
-GROUP = "audit"
 READS = (topics.CLEAN, topics.REJECTED, topics.FORECASTS, topics.SCORES, topics.DRIFT)
 BATCH = 500
 ANSWER_S = 2.0
@@ -47,7 +47,7 @@ class Audit:
 
     def __init__(self, bootstrap: str, site: str, records: tuple[Record, ...]) -> None:
         self._site = site
-        self._consumer = Consumer(Access(bootstrap).confluent({"group.id": GROUP, "enable.auto.commit": False}))
+        self._consumer = Consumer(Access(bootstrap).confluent({"group.id": AUDIT, "enable.auto.commit": False}))
         self._consumer.assign([part for topic in READS for part in partitions_of(self._consumer, topic.name, 0)])
         self.accepted = 0
         self.of_others = 0  # among those accepted

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from backtest.result import Backtest
-    from cli.replaying import ReplayWindow
+    from cli.window import ReplayWindow
     from shared.runtime.settings import Settings
 
 __all__ = ["BacktestReports", "run_backtest"]

@@ -1,4 +1,4 @@
-"""The child processes of a demo: started with a log file each, watched, and stopped together.
+"""The child processes of a demo: started with a log file each, told what to do, watched, and stopped together.
 
 Each child holds one end of a pipe. It ends when the other end closes, so that none outlives a
 parent that is killed.
@@ -10,14 +10,16 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cli.early import order
 from shared.runtime.clock import monotonic_s
 from shared.runtime.settings import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["Child", "Children"]
@@ -33,6 +35,12 @@ class Child:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+
+    def begin(self, env: Mapping[str, str], args: Sequence[str] = ()) -> None:
+        """Let it run with ``env`` on top of its environment; nothing is done where it has ended already."""
+        if self.process.stdin is not None:
+            with suppress(BrokenPipeError), self.process.stdin as pipe:
+                pipe.write(order(env, args))
 
     def last_lines(self) -> str:
         """Return the end of the log, for the one who asks why the process ended."""
@@ -56,20 +64,22 @@ class Children:
         for descriptor in self._lifeline_fds:
             os.close(descriptor)
 
-    def start(self, name: str, args: list[str], env: Mapping[str, str], pass_fds: tuple[int, ...] = ()) -> Child:
-        """Run ``python args`` with ``env`` on top of this process's environment; its output goes to ``<name>.log``.
+    def start(self, name: str, module: str, imported: Sequence[str], http_fd: int | None = None) -> Child:
+        """Let a process import modules and wait for :meth:`Child.begin`; its output goes to ``<name>.log``.
 
-        The child inherits the file descriptors in ``pass_fds``.
+        It inherits the environment of this process, and the socket ``http_fd`` to listen on.
         """
-        path, lifeline_fd = self._log_dir / f"{name}.log", self._lifeline_fds[0]
+        path, inherited = self._log_dir / f"{name}.log", {"LIFELINE_FD": self._lifeline_fds[0]}
+        if http_fd is not None:
+            inherited["HTTP_FD"] = http_fd
         with path.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, *args],
-                stdin=subprocess.DEVNULL,
+                [sys.executable, "-m", "cli.early", module, *imported],
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **env, PREFIX + "LIFELINE_FD": str(lifeline_fd)},
-                pass_fds=(*pass_fds, lifeline_fd),
+                env={**os.environ, **{PREFIX + name: str(fd) for name, fd in inherited.items()}},
+                pass_fds=tuple(inherited.values()),
                 start_new_session=True,  # Ctrl-C reaches only the parent, which stops the children in order
             )
         child = Child(name, process, path)
@@ -91,6 +101,9 @@ class Children:
 
     def stop(self) -> None:
         """Send SIGTERM to all, the last started first; SIGKILL to what is left after ten seconds."""
+        for child in self._children:
+            if child.process.stdin is not None:
+                child.process.stdin.close()
         running = [child.process for child in reversed(self._children) if child.process.poll() is None]
         for process in running:
             process.send_signal(signal.SIGTERM)

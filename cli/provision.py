@@ -122,17 +122,18 @@ def require_loads(year: Year, zones: Iterable[int], *, accept_refused: bool) -> 
         raise Refused(f"{year.label}: the limits refuse most values of {found.field}: {advice}")
 
 
-def settled(data: str | None, settings: Settings, console: Console, hints: Hints) -> Settings:
-    """Return the settings with which a file can be streamed: a site that had to be guessed gets its table in a file.
+def settled(data: str | None, settings: Settings, console: Console, hints: Hints) -> tuple[Settings, Year | None]:
+    """Return the settings with which a file can be streamed, and the file where it was read and needs no other ones.
 
-    Raises ``Refused`` as :func:`year_for`, and where the table cannot be written.
+    A site that had to be guessed gets its table in a file, by which the file is to be read. Raises ``Refused`` as
+    :func:`year_for`, and where the table cannot be written.
     """
     hints = _allowed(hints, data, settings)
     if data in (None, SYNTHETIC) or not hints.guess:
-        return settings
+        return settings, None
     year = year_for(data, settings, console, hints)
     if not year.assumed:
-        return settings
+        return settings, year
     file = (settings.state_dir / "sites" / f"{year.site.name}.toml").absolute()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -142,7 +143,7 @@ def settled(data: str | None, settings: Settings, console: Console, hints: Hints
     zones = ",".join(map(str, zones_for(year, settings)))
     said = f"TETOUAN_SITES={file} TETOUAN_SITE={year.site.name} TETOUAN_ZONES={zones}"
     console.print(f"kept for services and other commands: {said}", soft_wrap=True, highlight=False)
-    return load(type(settings), sites=file, site=year.site.name, zones=zones, data=data)
+    return load(type(settings), sites=file, site=year.site.name, zones=zones, data=data), None
 
 
 @dataclass(frozen=True)

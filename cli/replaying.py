@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from dataclasses import asdict
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -19,44 +18,17 @@ from shared.runtime import lifeline
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rich.console import Console
 
-    from shared.data.hints import Hints
+    from cli.window import ReplayWindow
     from shared.data.year import Year
     from shared.runtime.settings import Settings
 
-__all__ = ["ReplayWindow", "run_replay"]
+__all__ = ["run_replay"]
 
 SHOWN_EVERY = 20  # readings: to draw costs more than to publish
-
-
-@dataclass(frozen=True)
-class ReplayWindow:
-    """Which readings: from ``start`` (None: the last 20 %) to ``until`` (None: ``days`` on, or the end).
-
-    ``hints`` is what the user says about their file; None where it must be that of the configured site.
-    """
-
-    start: datetime | None
-    until: datetime | None
-    days: int | None
-    hints: Hints | None = None
-
-    def of(self, year: Year) -> tuple[datetime, datetime]:
-        """Return the stretch of the year, its end not included; raises ``Refused`` where it holds no reading."""
-        first, last = year.span
-        end = last + year.site.grid.length
-        start = self.start or year.test_start
-        until = self.until or (end if self.days is None else start + timedelta(days=self.days))
-        begins = f"{start:%Y-%m-%d %H:%M}"
-        if self.until is not None and self.until <= start:
-            advice = f"--from {begins}: swap them" if self.start else f"{begins}, the last 20 %: give --from as well"
-            raise Refused(f"--until {self.until:%Y-%m-%d %H:%M} is not after {advice}")
-        if not first <= start < min(until, end):
-            wrong = f"--from {begins} is before the first" if start < first else f"no reading from {begins} on"
-            held = f"{year.label} has those from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}"
-            raise Refused(f"{wrong}: {held}, choose --from there")
-        return start, min(until, end)
 
 
 def run_replay(
@@ -67,13 +39,15 @@ def run_replay(
     console: Console,
     *,
     resume: bool = False,
+    year: Year | None = None,
 ) -> dict[str, Any]:
     """Publish the readings of the window until they end or a signal comes; returns the summary as a dictionary.
 
-    To ``resume`` is to leave out what stands on the clean topic already, and not to end before a signal comes.
+    To ``resume`` is to leave out what stands on the clean topic already, and not to end before a signal comes. ``year``
+    are the readings where they were read already.
     """
     lifeline.hold(settings.lifeline_fd)
-    year = year_for(data or settings.data, settings, console, window.hints)
+    year = year or year_for(data or settings.data, settings, console, window.hints)
     start, until = window.of(year)
     streamed = last_reading(settings) if resume else None
     if streamed is not None:

@@ -17,7 +17,6 @@ from shared.data.year import DataError
 from shared.runtime.registry import Registry
 from shared.runtime.settings import Refused, unwritable
 from shared.training.candidates import TooFewReadingsError
-from shared.training.data import TrainingData
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,14 +37,9 @@ UNTOLD = "running forecasters are not told of it ({}): run this again with --if-
 FIRST_START = "no models of these data yet: fitting them, once, takes about half a minute"
 
 
-@contextmanager
-def ensure_models(year: Year, start: datetime, settings: Settings, console: Console) -> Iterator[dict[str, str]]:
-    """Yield the tags of the models that end before ``start``; leave only when they are registered, fitted if missing.
-
-    What the block starts meanwhile waits for the models by their tags.
-    """
+def ensure_models(year: Year, start: datetime, settings: Settings, console: Console) -> list[Path]:
+    """Have the models registered that end before ``start``, fitted where they are missing; returns their folders."""
     try:
-        yield TrainingData.of(year, year.site.load_zones[0], start).identity(year)
         with waiting(console, "opening the model registry"):
             from shared.training.training import ensure  # noqa: PLC0415 - it takes seconds, and services start meanwhile
 
@@ -54,6 +48,7 @@ def ensure_models(year: Year, start: datetime, settings: Settings, console: Cons
             report = ensure(year, start, settings.zones, registry, progress)
         for line in report.absent:
             console.print(line, soft_wrap=True, highlight=False)
+        return [registry.fetch(model.version) for model in report.models]
     except TooFewReadingsError as error:
         raise Refused(f"{error}; {NO_MODEL_NEEDED}") from None
     except DataError as error:
@@ -131,9 +126,12 @@ def run_train_prior(options: TrainOptions, file: Path, settings: Settings, conso
     }
 
 
-def run_train(options: TrainOptions, settings: Settings, console: Console) -> dict[str, Any]:
-    """Fit, score, register and promote the models of the configured zones; returns the report as a dictionary."""
-    year = year_for(options.data or settings.data, settings, console, options.hints)
+def run_train(options: TrainOptions, settings: Settings, console: Console, year: Year | None = None) -> dict[str, Any]:
+    """Fit, score, register and promote the models of the configured zones; returns the report as a dictionary.
+
+    ``year`` are the readings where they were read already.
+    """
+    year = year or year_for(options.data or settings.data, settings, console, options.hints)
     settings.require_zones(year.site, year.label)
     require_loads(year, settings.zones, accept_refused=options.accept_refused)
     from shared.training.announcing import announce, events_of  # noqa: PLC0415 - as below

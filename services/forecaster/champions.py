@@ -188,7 +188,8 @@ class Champions:
 
         An answer of the registry is waited for at most as long as the settings say. Its first champions are waited for,
         too, where it has none of any site, until that time is over since the start of the process; who is not
-        ``patient`` does not wait for those. A site that has run with models of its own never goes on without.
+        ``patient`` does not wait for those. Of versions with certain tags those of all zones are waited for. A site
+        that has run with models of its own never goes on without.
 
         Raises ``RegistryError`` where versions with certain tags are wanted, and the registry has none in time.
         """
@@ -227,7 +228,8 @@ class Champions:
             found = await self._champions_of(names)
         except RegistryError as error:
             return {}, dict.fromkeys(names, str(error))
-        return found, {name: why for name in names if name not in found and (why := self._none_of(name))}
+        whole = () if self._settings.model_tags else found  # a training that is under way registers zone after zone
+        return found, {name: why for name in names if name not in whole and (why := self._none_of(name))}
 
     async def _champions_of(self, names: Iterable[str]) -> dict[str, Zones]:
         """Return the models of the sites of which any zone has some; raises ``RegistryError``."""
@@ -243,11 +245,12 @@ class Champions:
     def _waits_for(self, lacking: Mapping[str, str], *, patient: bool) -> bool:
         if any(self._begun.get(name) for name in lacking):
             return True
-        if not patient or self._listed or all(name in self._begun for name in lacking):
+        is_some_enough = bool(self._listed) and not self._settings.model_tags
+        if not patient or is_some_enough or all(name in self._begun for name in lacking):
             return False
         if monotonic_s() < self._waits_until_s:
             return True
-        if self._settings.model_tags:
+        if self._settings.model_tags and not self._listed:
             raise RegistryError(next(iter(lacking.values())))
         return False
 

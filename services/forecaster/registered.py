@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.runtime.registry import Registry, RegistryError
+from services.forecaster.kept_answers import KeptAnswers
+from shared.runtime.registry import RegistryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +59,7 @@ class Reply(BaseModel):
     error: str | None = None
 
 
-def answer(question: Question, registry: Registry) -> Reply:
+def answer(question: Question, registry: KeptAnswers) -> Reply:
     """Answer a question; raises ``RegistryError`` if the registry cannot be used.
 
     A training registers the demand model last. So the demand models are listed first: where one is there and no weather
@@ -83,7 +84,7 @@ def answer(question: Question, registry: Registry) -> Reply:
     return Reply(versions=versions)
 
 
-def _put(registry: Registry, label: str, source: str, to: Path) -> None:
+def _put(registry: KeptAnswers, label: str, source: str, to: Path) -> None:
     """Copy the file of a version; a reason to say what to do stands in its place where there is none to be read."""
     to.mkdir()
     try:
@@ -115,11 +116,11 @@ def main() -> None:
     """Answer questions until there is nobody left who could ask."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no answer
-    registry: Registry | None = None
+    registry: KeptAnswers | None = None
     for line in _lines():
         question = Question.model_validate_json(line)
         try:
-            registry = registry or Registry(question.registry_uri, question.artifact_root)
+            registry = registry or KeptAnswers(question.registry_uri, question.artifact_root)
             reply = answer(question, registry)
         except RegistryError as error:
             reply = Reply(error=str(error))

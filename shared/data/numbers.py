@@ -10,7 +10,6 @@ import re
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,6 +17,8 @@ from shared.data.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    import pandas as pd
 
 __all__ = ["Mark", "is_number", "meant_by", "plain_numbers"]
 
@@ -89,6 +90,8 @@ def plain_numbers(
     DataError
         Where the mark cannot be told, or a cell has another one.
     """
+    import pandas as pd  # noqa: PLC0415 - a second, for which those who read no file need not wait
+
     cells = {column: pa.array(rows[column].array) for column in columns}
     if decimal is None and separator == "," and not any(_any(text, ODD) for text in cells.values()):
         return rows

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import pandas as pd
 
 from shared.sites.site import EPOCHS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from shared.sites.site import Site
@@ -250,6 +250,8 @@ class _Reader:
 
     def read_all(self, written: pd.Series[str]) -> Stamps:
         """Return the instants that the rows of a file name."""
+        import pandas as pd  # noqa: PLC0415 - a second, for which those who read no file need not wait
+
         chunks = [self._chunk(written.iloc[begin : begin + CHUNK].tolist()) for begin in range(0, len(written), CHUNK)]
         first, second = np.concatenate(chunks, axis=1) if chunks else np.empty((2, 0), np.int64)
         repeated = first != second
@@ -329,7 +331,11 @@ def _second_hour(first_us: NDArray[np.int64], repeated: NDArray[np.bool_]) -> ND
 
 
 def _seen_before(values: NDArray[np.int64]) -> NDArray[np.bool_]:
-    return pd.Series(values).duplicated().to_numpy()
+    """Tell of each value whether one before it is the same."""
+    _, first = np.unique(values, return_index=True)
+    seen = np.ones(len(values), dtype=np.bool_)
+    seen[first] = False
+    return seen
 
 
 def _parser(time_format: str | None, order: Order) -> Callable[[str], Written | None]:

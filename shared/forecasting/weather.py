@@ -7,7 +7,6 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from river.linear_model import BayesianLinearRegression
 
 from shared.forecasting import artefact
 from shared.forecasting.forest import Forest
@@ -105,6 +104,8 @@ class Correction:
     """
 
     def __init__(self, step_minutes: int, half_life_days: float) -> None:
+        from river.linear_model import BayesianLinearRegression  # noqa: PLC0415 - two seconds, which few need
+
         self._day = Grid(step_minutes).day
         size = (_WEEK_DAYS + 2) * self._day  # a label is learned a day later, from the week before and an hour
         self.steps = np.full(size, -1, dtype=np.int64)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from confluent_kafka import Producer
@@ -39,15 +40,22 @@ class EmbeddedBrokerError(Refused):
 
 @dataclass(frozen=True)
 class EmbeddedBroker:
-    """A running broker: its address and its process."""
+    """The process of a broker."""
 
-    bootstrap: str
     process: subprocess.Popen[str]
+
+    @cached_property
+    def bootstrap(self) -> str:
+        """Its address, once it listens; raises ``EmbeddedBrokerError`` where it has ended instead."""
+        address = self.process.stdout.readline().strip() if self.process.stdout else ""
+        if not address:
+            raise EmbeddedBrokerError(f"the embedded broker ended at its start with exit code {self.process.wait()}")
+        return address
 
 
 @contextmanager
 def start() -> Iterator[EmbeddedBroker]:
-    """Run the broker in a child process, and end it on leaving; raises ``EmbeddedBrokerError``.
+    """Run the broker in a child process, and end it on leaving.
 
     The child ends by itself when this process dies, as its standard input closes then.
     """
@@ -62,10 +70,7 @@ def start() -> Iterator[EmbeddedBroker]:
     if child.stdin is None or child.stdout is None:
         raise EmbeddedBrokerError("the embedded broker has no pipes")
     try:
-        bootstrap = child.stdout.readline().strip()
-        if not bootstrap:
-            raise EmbeddedBrokerError(f"the embedded broker ended at its start with exit code {child.wait()}")
-        yield EmbeddedBroker(bootstrap, child)
+        yield EmbeddedBroker(child)
     finally:
         child.stdin.close()
         try:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion as Registered
 
-__all__ = ["ModelVersion", "Registry", "RegistryError", "Signature", "file_of", "nobody_has_made"]
+__all__ = ["ModelVersion", "Registry", "RegistryError", "Signature", "file_of", "nobody_has_made", "sqlite_file"]
 
 EXPERIMENT = "tetouan"
 CHAMPION = "champion"
@@ -242,16 +242,21 @@ class Registry:
             ) from error
 
 
+def sqlite_file(uri: str) -> Path | None:
+    """Return the file of a SQLite registry, whether or not it is there; None of another registry."""
+    return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
+
+
 def nobody_has_made(uri: str) -> bool:
     """Tell whether the registry is a SQLite file that is not there yet: who only asks must not begin to make it."""
-    path = Path(uri.removeprefix(_SQLITE))
-    return uri.startswith(_SQLITE) and not (path.exists() and path.stat().st_size)
+    path = sqlite_file(uri)
+    return path is not None and not (path.exists() and path.stat().st_size)
 
 
 def file_of(uri: str) -> tuple[int, int] | None:
     """Return what tells the file of a SQLite registry from one that is made in its place; None where there is none."""
-    path = Path(uri.removeprefix(_SQLITE))
-    if not uri.startswith(_SQLITE) or not path.exists():
+    path = sqlite_file(uri)
+    if path is None or not path.exists():
         return None
     found = path.stat()
     return found.st_dev, found.st_ino

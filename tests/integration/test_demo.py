@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli.demo import SERVICES
+from cli.processes import SERVICES
 from cli.runs import current
 from harness.brokers import PATIENCE_S, Broker, until
 from shared.contracts import topics

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cli.demo import SERVICES, environment
+from cli.demo import environment
+from cli.processes import SERVICES
 from shared.runtime.settings import PREFIX, Settings, load
 
 if TYPE_CHECKING:

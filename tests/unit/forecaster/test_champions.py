@@ -224,6 +224,24 @@ def test_without_any_model_with_the_wanted_tags_there_is_no_start(setting: Setti
         fetched(champions, "tetouan")
 
 
+def test_of_versions_with_tags_those_of_all_zones_are_waited_for(
+    setting: Setting, fresh: tuple[ZoneModels, ZoneModels]
+) -> None:
+    """A training that is under way has registered one zone, and no site begins without the other."""
+    first, second = fresh
+    setting.library.put("tetouan", "1", first, champion=True)
+    champions = setting.champions(models_wait_s=BOUND_S, model_tags=("as_of=2018",))
+
+    async def run() -> Mapping[str, tuple[ZoneModels, ...]]:
+        fetching = asyncio.create_task(champions.fetch(["tetouan"], patient=True))
+        await settled(lambda: "zone-demand-tetouan-2" in setting.health.waiting_for.get("models", ""))
+        setting.library.put("tetouan", "1", second, champion=True)
+        return await fetching
+
+    begun = asyncio.run(asyncio.wait_for(run(), BOUND_S))["tetouan"]
+    assert [zone.names for zone in begun] == [zone.names for zone in fresh]
+
+
 def test_beside_a_service_that_is_ready_the_registry_is_asked_until_it_answers(
     setting: Setting, fresh: tuple[ZoneModels, ZoneModels]
 ) -> None:

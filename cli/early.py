@@ -1,0 +1,42 @@
+"""Imports what a process needs before it is told what to do: ``python -m cli.early MODULE IMPORTED ...``.
+
+The services of a demo take seconds to import, and their settings depend on data that take seconds to be read. So both
+are done at once. One line on standard input is the order to begin: a JSON object of ``environment`` and ``arguments``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["main", "order"]
+
+
+def order(environment: Mapping[str, str], arguments: Sequence[str] = ()) -> bytes:
+    """Return the line that lets a waiting process begin, with ``environment`` on top of its own."""
+    return json.dumps({"environment": dict(environment), "arguments": list(arguments)}).encode() + b"\n"
+
+
+def main() -> None:
+    """Import, wait for the order, and run the module; end without a word where whoever gives it has ended."""
+    module, *imported = sys.argv[1:]
+    for name in imported:
+        import_module(name)
+    line = sys.stdin.readline()
+    if not line:
+        sys.exit(1)
+    told = json.loads(line)
+    os.environ |= told["environment"]
+    sys.argv = [module, *told["arguments"]]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,252 @@
+"""Follows a demo whose processes have begun: shows the stream until it is over, then sums it up."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import contextmanager
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from confluent_kafka import KafkaException
+from rich.console import Console
+
+from backtest.record import Record
+from cli.audit import Audit
+from cli.live import LiveView, Stream, merged_readings
+from cli.outputs import whole
+from cli.printing import waiting
+from cli.processes import SERVICES
+from cli.runs import announced
+from cli.summary import balanced, show_summary, summary
+from replay.interruption import set_by_signals
+from shared.runtime.clock import monotonic_s
+from shared.runtime.settings import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from cli.demo import Begun, DemoOptions
+
+__all__ = ["Following"]
+
+READY_S = 120.0
+READY_EVERY_S = 0.1  # each look costs the services that are starting
+STALLED_S = 60.0
+REST_S = 5.0
+QUIET_S = 1.0
+POLL_S = 0.1
+ANSWER_S = 2.0
+
+
+class Following:
+    """A running demo, seen from outside.
+
+    Parameters
+    ----------
+    begun
+        What streams.
+    options
+        How it is shown, and what is written at its end.
+    console
+        Where it is shown.
+    """
+
+    def __init__(self, begun: Begun, options: DemoOptions, console: Console) -> None:
+        self._options = options
+        self._console = console
+        self._processes = begun.processes
+        self._run_dir = begun.processes.run_dir
+        self._begun = begun
+        # once records are being read a signal must not interrupt a call that has them in its hands
+        self._stop = Event()
+        self._first_forecast_s: float | None = None
+        self._view: LiveView | None = None
+
+    def _wait_until_ready(self) -> None:
+        """Wait until those who answer a reading are ready; raises ``Refused`` where one dies or takes too long."""
+        deadline_s = monotonic_s() + READY_S
+        starting = [name for name in SERVICES if name != "monitor"]
+        with waiting(self._console, "starting the services") as say, httpx.Client(timeout=ANSWER_S) as client:
+            while starting and not self._stop.is_set():
+                self._check_children()
+                if monotonic_s() > deadline_s:
+                    self._begun.models.forget()
+                    raise Refused(
+                        f"{', '.join(starting)} not ready after {READY_S:.0f} s: see the logs in {self._run_dir}"
+                    )
+                starting = [name for name in starting if not _ready(client, self._processes.addresses[name])]
+                say(f"waiting for {', '.join(starting)} to be ready")
+                time.sleep(READY_EVERY_S)
+
+    def _check_children(self) -> None:
+        """Raise ``Refused`` with the last log lines of a process that has died."""
+        if (dead := self._processes.dead()) is None:
+            return
+        why, child = dead
+        if child is not None:
+            self._say(f"the end of {child.log}:\n{child.last_lines()}")
+        raise Refused(why)
+
+    @contextmanager
+    def _announced(self) -> Iterator[None]:
+        """Write the addresses where `tetouan watch` and `tetouan replay` look for them, as long as the demo runs."""
+        addresses = {
+            "kafka_bootstrap": self._processes.bootstrap,
+            "http": self._processes.addresses,
+            "data": self._begun.data,
+        }
+        with announced(self._begun.settings.state_dir, addresses) as other:
+            if other is not None:
+                self._say(
+                    f"another demo (pid {other['pid']}) runs too: `tetouan watch` listens to this one until it ends"
+                )
+            yield
+
+    def follow(self) -> int:
+        """Show the stream until it is done or somebody has seen enough, then write the summary."""
+        begun, site = self._begun, self._begun.year.site
+        records = tuple(
+            Record(zone, begun.start, begun.until, site.step_minutes, calendar=site.calendar)
+            for zone in begun.settings.zones
+        )
+        with (
+            self._announced(),
+            Audit(self._processes.bootstrap, site.name, records) as audit,
+            set_by_signals(self._stop),
+        ):
+            self._wait_until_ready()
+            self._introduce()
+            with self._viewing(audit) as view:
+                self._until_done(audit, view)
+            if self._stop.is_set():
+                self._console.print("stopping")
+                self._book_the_rest(audit)
+            if self._options.picture is not None:
+                self._draw(self._options.picture, audit, view)
+            code = self._summarise(audit)
+            if self._options.days is None and not self._stop.is_set():
+                self._stay_up(audit)
+            return code
+
+    def _viewing(self, audit: Audit) -> LiveView:
+        stream = Stream(
+            label=self._begun.year.label,
+            synthetic=self._begun.year.synthetic,
+            start=self._begun.start,
+            until=self._begun.until,
+            zone=self._begun.settings.zones[0],
+            bootstrap=self._processes.bootstrap,
+            addresses=self._processes.addresses,
+        )
+        self._view = LiveView(self._console, stream, audit, headless=self._options.headless)
+        return self._view
+
+    def _draw(self, picture: Path, audit: Audit, view: LiveView) -> None:
+        """Write the picture once the monitor's last scores have come, too."""
+        deadline_s = monotonic_s() + REST_S
+        while audit.poll(QUIET_S) and monotonic_s() < deadline_s:
+            pass
+        with whole(picture) as draft:
+            view.save_picture(draft)
+
+    def _say(self, text: str) -> None:
+        """Print a remark, or keep it until the live view has left the terminal."""
+        if self._view is not None:
+            self._view.say(text)
+        else:
+            self._console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+    def _introduce(self) -> None:
+        """Say where to look."""
+        addresses = "  ".join(f"{name} {url}" for name, url in self._processes.addresses.items())
+        self._console.print(f"{addresses}  (/healthz /readyz /metrics)", soft_wrap=True, highlight=False)
+        where = f"Kafka {self._processes.bootstrap} (embedded)  logs {self._run_dir}"
+        self._console.print(where, soft_wrap=True, highlight=False)
+
+    def _until_done(self, audit: Audit, view: LiveView) -> None:
+        """Count and show until everything sent is accounted for, or nothing has moved for a minute."""
+        moved_s = monotonic_s()
+        while not self._stop.is_set() and not (self._settled(audit) and self._is_watched()):
+            self._check_children()
+            if audit.poll(POLL_S):
+                moved_s = monotonic_s()
+            if self._first_forecast_s is None and audit.issued:
+                self._first_forecast_s = monotonic_s() - self._options.started_s
+                view.say(f"first forecast {self._first_forecast_s:.1f} s after the start")
+                self._processes.start("monitor")  # it has nothing to do before, and the others need the processors
+                self._processes.begin("monitor", self._begun.env)
+            view.show()
+            if monotonic_s() - moved_s > STALLED_S and not self._processes.is_replaying:
+                view.say(f"nothing has moved for {STALLED_S:.0f} s: see the logs in {self._run_dir}")
+                return
+
+    def _settled(self, audit: Audit) -> bool:
+        """Tell whether the replay has ended and every reading that it sent has its outcome and its forecasts."""
+        due = (audit.accepted - audit.of_others) * len(self._begun.settings.zones)
+        if self._processes.is_replaying or due > audit.issued:
+            return False
+        outcomes = audit.accepted + audit.rejected + self._merged() + audit.amended
+        return outcomes == int(self._replayed()["sent"]) + self._others_sent(audit)
+
+    def _is_watched(self) -> bool:
+        """Tell whether the monitor, which is started last, has come up."""
+        with httpx.Client(timeout=ANSWER_S) as client:
+            return self._first_forecast_s is None or _ready(client, self._processes.addresses["monitor"])
+
+    def _replayed(self) -> dict[str, Any]:
+        """Return the summary of the replay; there is none until it has ended."""
+        file = self._run_dir / "replay.json"
+        written = file.read_text(encoding="utf-8") if file.exists() else "{}"
+        return {"sent": 0, "waited_s": 0.0, **json.loads(written)}
+
+    def _others_sent(self, audit: Audit) -> int:
+        """Return how many records came on the raw topic that are not of the replay; 0 while it runs."""
+        try:
+            return max(0, audit.sent() - int(self._replayed()["sent"]))
+        except KafkaException:  # the broker has died: the next look at it says so
+            return 0
+
+    def _merged(self) -> int:
+        """Return how many readings were merged; where the ingestor has died, the next look at the children says so."""
+        return merged_readings(self._processes.addresses["ingestor"]) or 0
+
+    def _book_the_rest(self, audit: Audit) -> None:
+        """After Ctrl-C: end the replay, and give what is on its way a few seconds to arrive."""
+        self._processes.end_replay()
+        deadline_s = monotonic_s() + REST_S
+        while not self._settled(audit) and monotonic_s() < deadline_s:
+            audit.poll(POLL_S)
+
+    def _summarise(self, audit: Audit) -> int:
+        """Print and write the summary; returns 0 where the counts balance and every reading was answered once."""
+        replayed = self._replayed()
+        result = {
+            **summary(audit, sent=replayed["sent"], others_sent=self._others_sent(audit), merged=self._merged()),
+            "waited_s": round(replayed["waited_s"], 1),
+            "data": self._begun.year.label,
+            "synthetic": self._begun.year.synthetic,
+            "first_forecast_s": self._first_forecast_s,
+            "wall_s": round(monotonic_s() - self._options.started_s, 1),
+        }
+        show_summary(result, audit, Console())
+        for path in (self._run_dir / "summary.json", self._options.json_file):
+            if path is not None:
+                with whole(path) as draft:
+                    draft.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        return 0 if balanced(result) else 1
+
+    def _stay_up(self, audit: Audit) -> None:
+        self._console.print("the year is over; everything stays up for you to look at: Ctrl-C ends it")
+        while not self._stop.is_set():
+            self._check_children()
+            audit.poll(POLL_S)
+
+
+def _ready(client: httpx.Client, address: str) -> bool:
+    try:
+        return client.get(address + "/readyz").status_code == httpx.codes.OK
+    except httpx.TransportError:  # it does not listen yet
+        return False
