@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from cli import __version__
 from cli.options import with_hints
-from cli.outputs import output_file, output_folder, require_different, whole, whole_files
+from cli.outputs import output_file, output_folder, picture_file, require_different, whole, whole_files
 from cli.words import MOST_DAYS, at_least, moment, one_of, whole_number
 from shared.data.hints import Hints  # noqa: TC001 - the options are made from what stands in the signatures
 
@@ -31,6 +32,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(*, asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"tetouan {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=lambda asked: _print_version(asked=asked), is_eager=True)
+    ] = False,
+) -> None:
+    pass
 
 
 Data = Annotated[
@@ -107,7 +123,7 @@ def demo(
     picture: Annotated[
         Path | None,
         typer.Option(
-            parser=output_file, help="Write the last screen of the live view to this file.", metavar="FILE.svg"
+            parser=picture_file, help="Write the last screen of the live view to this file.", metavar="FILE.svg"
         ),
     ] = None,
 ) -> None:
@@ -223,11 +239,17 @@ def schemas(
 ) -> None:
     """Write the JSON Schema of every message, and the AsyncAPI document of the topics."""
     from cli.schemas import complaints, schema_texts
+    from shared.runtime.settings import Refused
     from shared.sites.table import site
 
     texts = schema_texts(site("tetouan"))
     if check:
+        if not out.is_dir():
+            raise Refused(
+                f"there is no folder {out} to check: run this in a clone of the project, or name one with --out"
+            )
         wrong = complaints(out, texts)
+        sys.stdout.write("" if wrong else f"all {len(texts)} files in {out} are as the code says\n")
         sys.stderr.write("".join(f"{line}\n" for line in wrong))
         raise typer.Exit(1 if wrong else 0)
     with whole_files(output_folder(str(out))) as drafts:

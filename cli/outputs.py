@@ -17,7 +17,7 @@ from shared.runtime.settings import Refused
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["output_file", "output_folder", "require_different", "whole", "whole_files"]
+__all__ = ["output_file", "output_folder", "picture_file", "require_different", "whole", "whole_files"]
 
 DRAFT_PREFIX = ".tetouan-draft-"
 DEVICE_FOLDERS = (Path("/dev"), Path("/dev/fd"))
@@ -36,6 +36,13 @@ def output_file(text: str) -> Path:
     except (OSError, RuntimeError) as error:  # the latter where a home folder is not known
         raise typer.BadParameter(f"cannot write {text!r} ({_why(error)}): name another file") from None
     return file
+
+
+def picture_file(text: str) -> Path:
+    """Return the path of a picture that can be written; raises ``typer.BadParameter`` where it is no SVG, or cannot."""
+    if Path(text).suffix.lower() != ".svg" and not _is_device(Path(text)):
+        raise typer.BadParameter(f"{text!r}: the picture is an SVG: name a file that ends in .svg")
+    return output_file(text)
 
 
 def output_folder(text: str) -> Path:

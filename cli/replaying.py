@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cli.provision import year_for
+from cli.unanswered import counted, remark_on
 from cli.watching import last_reading
 from replay.backlog import ConsumersStalledError
 from replay.interruption import set_by_signals
@@ -18,10 +19,12 @@ from shared.runtime import lifeline
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from rich.console import Console
 
+    from cli.unanswered import Counts
     from cli.window import ReplayWindow
     from shared.data.year import Year
     from shared.runtime.settings import Settings
@@ -65,6 +68,12 @@ def run_replay(
         prefix=settings.topic_prefix,
     )
     pauses = Pauses()
+    before: list[Counts | None] = []
+
+    def messages() -> Iterator[tuple[datetime, bytes]]:
+        before.append(counted(settings))  # the broker is known to answer by now
+        yield from year.raw_messages(start, until)
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar, set_by_signals(pauses.stop):
         task = bar.add_task(year.label, total=(until - start) // year.site.grid.length)
@@ -74,10 +83,12 @@ def run_replay(
                 bar.update(task, completed=count, description=f"{year.label} {time:%Y-%m-%d %H:%M}Z")
 
         try:
-            done = replay(year.raw_messages(start, until), options, pauses, show)
+            done = replay(messages(), options, pauses, show)
         except (BrokerLostError, ConsumersStalledError) as error:
             raise Refused(str(error)) from None
         console.print(f"{year.label}: sent {done.sent:,}, refused {done.refused:,}, waited {done.waited_s:.1f} s")
+        if done.sent and not pauses.stop.is_set() and (remark := remark_on(before[0], settings)):
+            console.print(remark, soft_wrap=True, highlight=False, markup=False)
         if resume and not pauses.stop.is_set():
             console.print("the year is over: to stream it again begin with empty topics")
             pauses.wait(inf)

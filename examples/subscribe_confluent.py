@@ -22,7 +22,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, TopicPartition
 
-ANSWER_S = 10.0  # then nobody is there
+ANSWER_S = 10  # then nobody is there
 LEADS_MINUTES = (10, 60, 1440)  # or the next that the step of the site allows
 
 
@@ -42,7 +42,7 @@ def main() -> int:
         }
     )
     try:
-        assign(consumer, options.topic, from_start=options.from_start)
+        assign(consumer, options.topic, said, from_start=options.from_start)
         print(f"listening to {options.topic} at {options.bootstrap}; Ctrl-C ends", file=sys.stderr)
         print_forecasts(consumer, options.count)
     except KafkaException as error:
@@ -78,9 +78,19 @@ def access() -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
 
-def assign(consumer: Consumer, topic: str, *, from_start: bool) -> None:
-    """Read all partitions of the topic, each from its oldest record or from its present end."""
-    found = consumer.list_topics(topic, timeout=ANSWER_S).topics[topic]
+def assign(consumer: Consumer, topic: str, faults: list[str], *, from_start: bool) -> None:
+    """Read all partitions of the topic, each from its oldest record or from its present end.
+
+    A broker that is silent is waited for; one that refuses, which the client adds to ``faults``, is not.
+    """
+    for left in reversed(range(ANSWER_S)):
+        try:
+            found = consumer.list_topics(topic, timeout=1).topics[topic]
+            break
+        except KafkaException:
+            consumer.poll(0)
+            if faults or not left:
+                raise
     if found.error is not None:
         raise KafkaException(found.error)
     begin = OFFSET_BEGINNING if from_start else OFFSET_END  # the client finds them, however long a leader is sought

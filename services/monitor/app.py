@@ -86,7 +86,7 @@ def build(settings: MonitorSettings) -> Service:
         publishes=(topics.SCORES, topics.DRIFT, topics.REJECTED),
         pace_s=PACE_S,
         companions=(shared.scheduler.run,),
-        routes=report_routes(settings.reports_dir, settings.report_every_hours),
+        routes=report_routes(settings.reports_dir, settings.report_every_hours, shared.scheduler.under_way),
     )
 
 

@@ -214,7 +214,7 @@ def _judge(
     """Tell whether the challenger is to be the champion, and why."""
     champion = registry.champion(challenger.name)
     if champion is None:
-        return True, "there was no champion"
+        return True, _first_champion(challenger)
     if any(champion.tags.get(tag) != challenger.tags[tag] for tag in COMPARABLE):
         invented = challenger.tags["data_source"] == "synthetic" != champion.tags.get("data_source")
         return not invented, f"{champion.label} was fitted on {_other(champion, challenger)}"
@@ -223,6 +223,13 @@ def _judge(
     if kind.criterion not in challenger.metrics:
         return False, f"nothing to compare with {champion.label} on"
     return _compare(kind, challenger, champion, history, registry, progress)
+
+
+def _first_champion(challenger: ModelVersion) -> str:
+    before = int(challenger.version) - 1
+    if not before:
+        return "it is the first version"
+    return f"none of the {before} versions before it was promoted: a demo registers its models and does not score them"
 
 
 def _other(champion: ModelVersion, challenger: ModelVersion) -> str:

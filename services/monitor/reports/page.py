@@ -16,10 +16,14 @@ from shared.forecasting.digits import digits
 from shared.forecasting.leads import lead_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
     from starlette.types import Scope
+
+    from services.monitor.reports.request import ReportRequest
 
 __all__ = ["report_routes"]
 
@@ -32,8 +36,13 @@ HEADERS = {
 }
 
 
-def report_routes(reports_dir: Path, every_hours: int) -> tuple[BaseRoute, ...]:
-    """Return the routes of the list and of the files in ``reports_dir``, which need not exist yet."""
+def report_routes(
+    reports_dir: Path, every_hours: int, under_way: Callable[[], Sequence[ReportRequest]] = tuple
+) -> tuple[BaseRoute, ...]:
+    """Return the routes of the list and of the files in ``reports_dir``, which need not exist yet.
+
+    ``under_way`` tells which reports are being made.
+    """
     pages = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     pages.filters["lead"] = lead_name
     pages.filters["digits"] = digits
@@ -41,7 +50,7 @@ def report_routes(reports_dir: Path, every_hours: int) -> tuple[BaseRoute, ...]:
     def index(_: Request) -> HTMLResponse:  # no coroutine, so that its reading of files does not hold up the stream
         reports = listed(reports_dir)
         page = pages.get_template("page.html").render(
-            reports=reports, every_hours=every_hours, first_days=min(WINDOWS_DAYS)
+            reports=reports, under_way=under_way(), every_hours=every_hours, first_days=min(WINDOWS_DAYS)
         )
         return HTMLResponse(page, headers=HEADERS)
 

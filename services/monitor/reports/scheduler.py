@@ -56,6 +56,11 @@ class ReportScheduler:
         self._served: set[str] = set()  # sites of which scores have come
         self._asked = asyncio.Event()
         self._reporting = _Reporting()
+        self._in_hand: ReportRequest | None = None
+
+    def under_way(self) -> list[ReportRequest]:
+        """Return what is being made, and what waits for it."""
+        return [*([self._in_hand] if self._in_hand else []), *self._waiting.values()]
 
     def on_hour(self, hour: ScoredHour, due: Sequence[int], recent: Recent) -> None:
         """Request the windows that are due at an hour: all that the consume loop waits for."""
@@ -117,7 +122,11 @@ class ReportScheduler:
 
     async def _carry_out(self, request: ReportRequest) -> None:
         started_s = monotonic_s()
-        answer = await self._reporting.ask(request)
+        self._in_hand = request
+        try:
+            answer = await self._reporting.ask(request)
+        finally:
+            self._in_hand = None
         until = request.until.isoformat()
         about = {"site": request.site, "zone": request.zone, "window_days": request.window_days, "until": until}
         if answer.report is None:

@@ -169,7 +169,7 @@ class TestPlaces:
         ("train", *NO_TABLE, "--json", "a"),
         ("train", *NO_TABLE, "--prior", "a", "--json", "b"),
         ("replay", *NO_TABLE, "--json", "a"),
-        ("demo", *NO_TABLE, "--json", "a", "--picture", "b"),
+        ("demo", *NO_TABLE, "--json", "a", "--picture", "b.svg"),
     ],
     ids=lambda words: " ".join((words[0], *words[3::2])),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -12,17 +13,36 @@ from starlette.applications import Starlette
 
 from services.monitor.reports import archive
 from services.monitor.reports.page import report_routes
+from services.monitor.reports.request import ReportRequest
 from tests.unit.monitor.reports.written import MIDNIGHT, quality, report
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
 
-def get(folder: Path, path: str, every_hours: int = 24) -> httpx.Response:
+def requested(window_days: int) -> ReportRequest:
+    """Return a request without rows."""
+    return ReportRequest(
+        site="tetouan",
+        zone=2,
+        window_days=window_days,
+        until=MIDNIGHT,
+        step_minutes=10,
+        model="",
+        columns=(),
+        rows=b"",
+        registry_uri="sqlite:////x",
+        artifact_root=None,
+        report_dir=Path(),
+        kept=7,
+    )
+
+
+def get(folder: Path, path: str, every_hours: int = 24, under_way: Sequence[ReportRequest] = ()) -> httpx.Response:
     """Return what the routes of the folder answer."""
 
     async def ask() -> httpx.Response:
-        application = Starlette(routes=report_routes(folder, every_hours))
+        application = Starlette(routes=report_routes(folder, every_hours, lambda: under_way))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://monitor") as client:
             return await client.get(path)
 
@@ -83,3 +103,12 @@ def test_nothing_outside_the_folder_is_served(tmp_path: Path, path: str) -> None
     response = get(folder, f"/reports/{path}")
     assert response.status_code == 404
     assert "secret" not in response.text
+
+
+def test_a_report_that_is_being_made_is_named(tmp_path: Path) -> None:
+    """The page does not say that there is none yet, and says which waits."""
+    first, second = (requested(days) for days in (7, 28))
+    text = get(tmp_path, "/reports/", under_way=[first, second]).text
+    assert "tetouan zone 2, 7 days until\n2017-10-26 00:00 UTC: being made" in text
+    assert "28 days until\n2017-10-26 00:00 UTC: waits for the one before" in text
+    assert "No report yet" not in text
