@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-from services.monitor.decoding import read_forecast
+from services.monitor.decoding import read_forecast, read_reading
 from services.monitor.metrics import MonitorMetrics
 from services.monitor.reports.metrics import ReportMetrics
 from services.monitor.reports.page import report_routes
@@ -14,7 +14,6 @@ from services.monitor.reports.scheduler import ReportScheduler
 from services.monitor.sites import SitesScores, named
 from services.monitor.verification import DrawnScores, Repeats, ScoredHour, messages_of
 from shared.contracts import topics
-from shared.contracts.messages import CleanReading
 from shared.runtime.health import Health
 from shared.runtime.letters import DeadLetters
 from shared.runtime.metrics import new_registry
@@ -28,10 +27,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from prometheus_client import CollectorRegistry
 
-    from services.monitor.decoding import ScorableForecast
+    from services.monitor.decoding import ScorableForecast, ScorableReading
     from services.monitor.settings import MonitorSettings
     from services.monitor.verification import Finding
-    from shared.contracts.messages import DriftEvent, Forecast
+    from shared.contracts.messages import CleanReading, DriftEvent, Forecast
     from shared.runtime.records import Record
     from shared.sites.site import Site
 
@@ -146,14 +145,14 @@ class MonitorCore:
                 self._shared.unknown.count(named(record.value) or "")
                 return []
             site = self._scored.site(message.site)
-            repeats = Repeats(site.repeats.forecasts, site.repeats.readings)
+            forecasts, readings = site.repeats.forecasts, site.repeats.readings
             found = self._scored.take(message)
         except ValueError as error:  # pydantic's and the monitor's own: both name the field and the value
             reason = "invalid_forecast" if _is_forecast(record) else "invalid_clean_reading"
             return [self._shared.letters.of(record, reason, None, str(error)[:200])]
         self._shared.metrics.show(site)
-        if site.repeats != repeats:
-            self._shared.metrics.count_repeats(site, repeats)
+        if site.repeats.forecasts != forecasts or site.repeats.readings != readings:
+            self._shared.metrics.count_repeats(site, Repeats(forecasts, readings))
         for finding, due in found:
             if isinstance(finding, ScoredHour):
                 self._shared.scheduler.on_hour(finding, due, site.zones[finding.zone].recent)
@@ -168,7 +167,7 @@ class MonitorCore:
             topic = topics.DRIFT
         return Outgoing(topic.name, message.site.encode(), message.to_bytes())
 
-    def _read(self, record: Record) -> CleanReading | Forecast | ScorableForecast | None:
+    def _read(self, record: Record) -> CleanReading | ScorableReading | Forecast | ScorableForecast | None:
         """Return the message in a record, None where it names a site that the table does not have.
 
         That is not decoded. Raises ``ValueError``, which names field and value.
@@ -177,7 +176,7 @@ class MonitorCore:
         if name is not None and name not in self._shared.sites:
             self._scored.pass_over(name)
             return None
-        read = read_forecast if _is_forecast(record) else CleanReading.from_bytes
+        read = read_forecast if _is_forecast(record) else read_reading
         message = read(record.value or b"")
         if message.site != name:
             raise ValueError(f"site: {message.site!r} and {name!r}: the message names two sites")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from services.monitor.decoding import ScorableReading
 from services.monitor.reports.request import ReportSchedule
 from services.monitor.verification import ScoredHour, SiteScores, weather_of
 from shared.contracts.messages import CleanReading
@@ -33,6 +34,7 @@ __all__ = ["SitesScores", "named"]
 State = dict[str, "NDArray[Any]"]
 
 _SITE = re.compile(rb'"site"\s*:\s*"([^"\\]*)"')
+_READINGS = (ScorableReading, CleanReading)
 _TABLE = "table"
 """The array of a site's state that says of which table of the site it is."""
 
@@ -73,14 +75,16 @@ class SitesScores:
         """Take note of a site that is not in the table: where it comes to be in it, its past is missing here."""
         self._unserved.add(name)
 
-    def take(self, message: CleanReading | Forecast | ScorableForecast) -> list[tuple[Finding, list[int]]]:
+    def take(
+        self, message: CleanReading | ScorableReading | Forecast | ScorableForecast
+    ) -> list[tuple[Finding, list[int]]]:
         """Take a message of a site of the table; return what it completes, each with the reports that are due then.
 
         Raises ``ValueError``, which names field and value, where the message does not fit its site.
         """
         site = self.site(message.site)
         self._changes[message.site] += 1
-        found = site.on_reading(message) if isinstance(message, CleanReading) else site.on_forecast(message)
+        found = site.on_reading(message) if isinstance(message, _READINGS) else site.on_forecast(message)
         return [(finding, self._due(site, finding)) for finding in found]
 
     def _due(self, site: SiteScores, finding: Finding) -> list[int]:

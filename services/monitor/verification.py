@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from services.monitor.decoding import ScorableForecast
+    from services.monitor.decoding import ScorableForecast, ScorableReading
     from shared.contracts.messages import CleanReading, Forecast
     from shared.drift.detectors import Detector
     from shared.forecasting.figures import ScoreRow, Standing
@@ -165,7 +165,7 @@ class SiteScores:
         """Readings, counted once a zone, whose forecasts have not been seen yet."""
         return sum(len(zone.waiting) for zone in self.zones.values())
 
-    def on_reading(self, reading: CleanReading) -> list[Finding]:
+    def on_reading(self, reading: CleanReading | ScorableReading) -> list[Finding]:
         """Take a reading and return what it completes.
 
         Raises ``ValueError`` where it lacks one of the zones or has another step than the site.
@@ -208,7 +208,7 @@ def weather_of(site: Site) -> tuple[str, ...]:
     return tuple(field for field in site.fields if not field.startswith("zone_"))
 
 
-def _value(reading: CleanReading, field: str) -> float:
+def _value(reading: CleanReading | ScorableReading, field: str) -> float:
     """Return a value, NaN where it is null or carries any flag."""
     value = None if field in reading.flags else reading.values.get(field)
     return nan if value is None else value

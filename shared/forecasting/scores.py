@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from shared.contracts.messages import CleanReading
     from shared.sites.calendar import Calendar
 
 __all__ = ["WINDOWS_DAYS", "Issue", "RollingScores", "issued_kw", "load_kw"]
@@ -32,7 +31,23 @@ __all__ = ["WINDOWS_DAYS", "Issue", "RollingScores", "issued_kw", "load_kw"]
 WINDOWS_DAYS = (1, 7, 28)
 
 
-def load_kw(reading: CleanReading, zone: int) -> float:
+class Reading(Protocol):
+    """A ``CleanReading``, as much of it as is scored."""
+
+    @property
+    def site(self) -> str:
+        """As there."""
+
+    @property
+    def values(self) -> Mapping[str, float | None]:
+        """As there."""
+
+    @property
+    def flags(self) -> Mapping[str, object]:
+        """As there."""
+
+
+def load_kw(reading: Reading, zone: int) -> float:
     """Return the load of ``zone`` in kW, NaN where it is null, carries any flag, or is so large that no zone has it.
 
     Raises ``ValueError`` where the site does not publish that zone.

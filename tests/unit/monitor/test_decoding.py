@@ -1,16 +1,17 @@
-"""What the monitor reads of a forecast: what the message says, and refused in the words of its model."""
+"""What the monitor reads of forecasts and readings: what the message says, and refused in the words of its model."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from services.monitor.decoding import ScorableForecast, read_forecast
-from shared.contracts.messages import Forecast
-from shared.forecasting.scores import issued_kw
+from services.monitor.decoding import ScorableForecast, ScorableReading, read_forecast, read_reading
+from shared.contracts.messages import CleanReading, Flagged, Forecast
+from shared.forecasting.scores import issued_kw, load_kw
 from tests.unit.monitor.test_verification import forecast
 
 RAW = forecast(7, error_kw=3.25).to_bytes()
@@ -73,3 +74,72 @@ def test_a_message_of_version_1_is_read() -> None:
     read = read_forecast(json.dumps(old).encode())
     assert isinstance(read, Forecast)
     assert issued_kw(read).tolist() == issued_kw(Forecast.from_bytes(RAW)).tolist()
+
+
+READING = CleanReading(
+    site="tetouan",
+    time=datetime(2017, 10, 19, 4, 40, tzinfo=UTC),
+    step_minutes=10,
+    values={"zone_1_kw": 31000.5, "zone_2_kw": None, "temperature_c": 18},
+    flags={"zone_2_kw": Flagged(flag="missing"), "temperature_c": Flagged(flag="stuck", original="18")},
+)
+READ: dict[str, Any] = json.loads(READING.to_bytes())
+
+
+@pytest.mark.parametrize("changed", [{}, {"time": "2017-10-19T06:40:00+02:00"}, {"later": [1]}, {"revision": 2}])
+def test_what_is_scored_of_a_reading_is_what_the_message_says(changed: dict[str, Any]) -> None:
+    """Site, time, step, values and which of them have a flag, without its model having been asked."""
+    raw = json.dumps({**READ, **changed}).encode()
+    read, whole = read_reading(raw), CleanReading.from_bytes(raw)
+    assert isinstance(read, ScorableReading)
+    for name in ("site", "time", "step_minutes", "values", "revision"):
+        assert getattr(read, name) == getattr(whole, name)
+    assert read.flags.keys() == whole.flags.keys()
+    assert [load_kw(read, zone) for zone in (1, 2)] == [
+        load_kw(whole, 1),
+        pytest.approx(load_kw(whole, 2), nan_ok=True),
+    ]
+
+
+def test_a_reading_without_flags_needs_none() -> None:
+    """Readers take a message that leaves a default out."""
+    read = read_reading(json.dumps({"schema_version": 1, **_less(READ, "flags"), "values": {"zone_1_kw": 1}}).encode())
+    assert isinstance(read, ScorableReading)
+    assert read.flags == {}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"site": None}, "site"),
+        ({"time": "2017-10-19T04:40:00"}, "time"),
+        ({"step_minutes": 0}, "step_minutes"),
+        ({"step_minutes": 10.5}, "step_minutes"),
+        ({"revision": -1}, "revision"),
+        ({"schema_version": 2}, "schema_version"),
+        ({"values": {"zone_1_kw": "31000.5"}, "flags": {}}, "zone_1_kw"),
+        ({"values": {"zone_1_kw": float("inf")}, "flags": {}}, "zone_1_kw"),
+        ({"values": {"zone_1_kw": None}, "flags": {}}, "null without a flag"),
+        ({"values": {"zone_1_kw": 1.0}, "flags": {"zone_2_kw": {"flag": "stuck"}}}, "belongs to no value"),
+        ({"flags": {**READ["flags"], "zone_2_kw": {"flag": "odd"}}}, "flags.zone_2_kw.flag"),
+        ({"flags": {**READ["flags"], "zone_2_kw": {"flag": "stuck", "original": 3}}}, "flags.zone_2_kw.original"),
+    ],
+)
+def test_a_reading_that_cannot_be_scored_is_refused_in_the_words_of_the_model(
+    changed: dict[str, Any], said: str
+) -> None:
+    """They name field and value."""
+    with pytest.raises(ValidationError, match=said) as refused:
+        read_reading(json.dumps({**READ, **changed}).encode())
+    assert refused.value.title == "CleanReading"
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b'{"site":"\xff"}', b"[]"])
+def test_what_is_no_reading_is_refused_in_the_words_of_the_model(raw: bytes) -> None:
+    """Bytes that are no JSON, no UTF-8, or no object."""
+    with pytest.raises(ValidationError):
+        read_reading(raw)
+
+
+def _less(message: dict[str, Any], field: str) -> dict[str, Any]:
+    return {name: value for name, value in message.items() if name != field}
