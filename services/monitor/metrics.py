@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import isnan
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from shared.forecasting.leads import MEAN
+from shared.runtime.metrics import GaugeOfParts, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +64,7 @@ class MonitorMetrics(Collector):
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._sites: dict[str, SiteScores] = {}
-        self._scores: dict[tuple[str, int], DrawnScores] = {}
+        self._scores: dict[tuple[str, int], tuple[DrawnScores, Part]] = {}
         self._repeated_forecasts = Counter(
             "tetouan_repeated_forecasts",
             "Forecasts whose site, zone and origin had come before.",
@@ -89,7 +91,7 @@ class MonitorMetrics(Collector):
 
     def show_scores(self, scores: DrawnScores) -> None:
         """Show these in place of the last ones of their zone."""
-        self._scores[scores.site, scores.zone] = scores
+        self._scores[scores.site, scores.zone] = scores, Part(partial(_figures_of, scores))
 
     def count_repeats(self, site: SiteScores, before: Repeats) -> None:
         """Count what came again of a site since so much had."""
@@ -127,15 +129,23 @@ class MonitorMetrics(Collector):
 
     def _figures(self) -> Iterator[Metric]:
         shown = list(self._scores.values())
-        yield _family(SCORED_S, [((one.site, str(one.zone)), one.time.timestamp()) for one in shown])
-        labelled = [
-            ((one.site, str(one.zone), *(str(score[label] or MEAN) for label in LABELS[len(ZONE) :])), score)
-            for one in shown
-            for score in one.scores
-        ]
-        for figure, (name, text) in FIGURES.items():
-            values = ((labels, score[figure]) for labels, score in labelled)
-            yield _family((name, text, LABELS), [(labels, value) for labels, value in values if value is not None])
+        yield _family(SCORED_S, [((one.site, str(one.zone)), one.time.timestamp()) for one, _ in shown])
+        for name, text in FIGURES.values():
+            yield GaugeOfParts(name, text, LABELS, [part for _, part in shown])
+
+
+def _figures_of(scores: DrawnScores) -> dict[str, Metric]:
+    """Return the families of all figures, each with the samples of one zone."""
+    zone = (scores.site, str(scores.zone))
+    labelled = [
+        ((*zone, *(str(score[label] or MEAN) for label in LABELS[len(ZONE) :])), score) for score in scores.scores
+    ]
+    families: dict[str, Metric] = {}
+    for figure, (name, text) in FIGURES.items():
+        values = ((labels, score[figure]) for labels, score in labelled)
+        known = [(labels, value) for labels, value in values if value is not None]
+        families[name] = _family((name, text, LABELS), known)
+    return families
 
 
 def _watched(watches: list[ErrorWatch]) -> Iterator[Metric]:

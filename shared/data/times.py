@@ -411,8 +411,9 @@ def _parts(layout: str) -> re.Pattern[str]:
     )
 
 
+@lru_cache(REMEMBERED)
 def _stamp(text: str, order: Order) -> Written | None:
-    """Read a date and a clock, in numbers."""
+    """Read a date and a clock, in numbers; all sites send the same in the same minute."""
     if not (stamp := STAMP.fullmatch(text)):
         return None
     day, clock = _day(stamp[1], order), _clock(stamp[2])

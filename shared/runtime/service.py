@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from threadpoolctl import threadpool_limits
 
 from shared.runtime import lifeline, logs
-from shared.runtime.metrics import PipelineMetrics
+from shared.runtime.metrics import PipelineMetrics, exposition
 from shared.runtime.pipeline import Pipeline
 from shared.runtime.publishing import PACE_S, Fenced
 from shared.runtime.settings import Refused, Settings, load, unknown_variables
@@ -162,7 +162,7 @@ def _application(service: Service, pipeline: Pipeline) -> Starlette:
 
     async def metrics(_: Request) -> Response:
         # of thousands of sites it takes a second, for which no reading may wait
-        rendered = await run_in_thread(RENDER_S, generate_latest, service.registry)
+        rendered = await run_in_thread(RENDER_S, exposition, service.registry)
         return Response(rendered, media_type=CONTENT_TYPE_LATEST)
 
     @asynccontextmanager
