@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from shared.data.year import Year
     from shared.sites.site import Site
 
-__all__ = ["Backtest"]
+__all__ = ["TABLES", "Backtest"]
+
+TABLES = ("leads", "days", "hours", "weekdays", "seasons", "holidays", "worst_weeks")
 
 _FLOAT_FORMAT = "%.6g"  # a tenth of a kW of 10 MW, a milliwatt of 1 kW
 
@@ -43,8 +45,7 @@ class Backtest:
     table
         The figures of every lead.
     frames
-        ``leads``, ``days``, ``hours``, ``weekdays``, ``seasons``, ``holidays`` and ``worst_weeks``: tidy, the names of
-        their columns end in units.
+        By the names of ``TABLES``: tidy, the names of their columns end in units.
     days_ahead
         The worst and the best day ahead, as far as there are any.
     weather_alone

@@ -89,11 +89,16 @@ Zone = Annotated[
 ]
 From = Annotated[
     datetime | None,
-    typer.Option("--from", parser=moment, metavar="DATE", help="First reading, UTC (default: of the last 20 %)."),
+    typer.Option(
+        "--from",
+        parser=moment,
+        metavar="DATE",
+        help="Time of the first reading, UTC (default: the start of the last 20 %).",
+    ),
 ]
 Until = Annotated[
     datetime | None,
-    typer.Option("--until", parser=moment, metavar="DATE", help="Where to end, itself not included."),
+    typer.Option("--until", parser=moment, metavar="DATE", help="Time to end before, UTC."),
 ]
 Days = Annotated[
     int | None,
@@ -127,7 +132,7 @@ def demo(
         ),
     ] = None,
 ) -> None:
-    """Everything on this machine with Python alone: broker, services, replay; ends by itself with --days."""
+    """Run broker, services and replay on this machine, with Python alone; ends by itself with --days."""
     from shared.runtime.clock import monotonic_s
 
     started_s = monotonic_s()  # the imports are part of the wait
@@ -135,7 +140,7 @@ def demo(
     from shared.runtime.settings import Settings, load
 
     console, settings = Console(stderr=True), load(Settings)
-    require_different({"--json": json_file, "--picture": picture} | _read(data, settings))
+    require_different({"--json": json_file, "--picture": picture}, _data_files(data, settings))
     with starting(settings, console) as processes:
         from cli.demo import DemoOptions, run_demo  # while the processes import what they need
 
@@ -182,7 +187,7 @@ def replay(
     from shared.runtime import logs
 
     settings, console = _settings_of_current_demo(), Console(stderr=True)
-    require_different({"--json": json_file} | _read(data, settings))
+    require_different({"--json": json_file}, _data_files(data, settings))
     logs.configure("replay", settings.log_format, settings.log_level)
     settings, year = settled(data or settings.data, settings, console, hints)
     window = ReplayWindow(start, until, days, hints.dialect)
@@ -203,20 +208,21 @@ def watch(
     """Subscribe to a topic and print one line a message."""
     from itertools import islice
 
+    from cli.printing import until_nobody_reads
     from cli.watching import WATCHED
     from cli.watching import watch as lines
 
     sys.stderr.write(f"listening to {topic}; Ctrl-C ends\n")
-    for line in islice(
-        lines(_settings_of_current_demo(), WATCHED[topic], as_json=json_lines, from_start=from_start), count
-    ):
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+    messages = lines(_settings_of_current_demo(), WATCHED[topic], as_json=json_lines, from_start=from_start)
+    with until_nobody_reads():
+        for line in islice(messages, count):
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
 
 
 @app.command()
 def topics() -> None:
-    """Create the topics that are missing, kept as long as the design says, and say what is wrong with the others."""
+    """Make the topics that are missing, and say what is wrong with the others."""
     from confluent_kafka import KafkaException
 
     from shared.runtime.administration import find_topics
@@ -229,7 +235,7 @@ def topics() -> None:
     except (KafkaException, NoAccessError) as error:
         raise Refused(explain(settings.kafka, error)) from None
     sys.stdout.write("".join(f"made {name}\n" for name in found.made) or "all topics are there\n")
-    sys.stdout.write("".join(f"{complaint}\n" for complaint in found.complaints))
+    sys.stderr.write("".join(f"{complaint}\n" for complaint in found.complaints))
 
 
 @app.command()
@@ -272,20 +278,20 @@ def train(
         Path | None,
         typer.Option(
             parser=output_file,
-            help="Register nothing: write what all of TETOUAN_ZONES (default: those of the site's table, without one "
-            "all columns of load) teach together to this file, for a new site.",
+            help="Write a prior for new sites to this file, and register nothing. It is trained on TETOUAN_ZONES "
+            "(default: the zones of the site's table, or all columns of load).",
             metavar="FILE",
         ),
     ] = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Fit the batch models on the readings before --until (default: the last 20 %), score, register, promote."""
+    """Fit the batch models on the readings before --until (default: the first 80 %), score, register, promote."""
     from cli.provision import settled
     from cli.training import TrainOptions, run_train, run_train_prior
     from shared.runtime.settings import Settings, load
 
     console, settings = Console(stderr=True), load(Settings)
-    require_different({"--prior": prior, "--json": json_file} | _read(data, settings))
+    require_different({"--prior": prior, "--json": json_file}, _data_files(data, settings))
     if prior:
         options = TrainOptions(data, until, hints, if_missing=if_missing, accept_refused=accept_refused)
         result = run_train_prior(options, prior, settings, console)
@@ -313,16 +319,19 @@ def backtest(
     accept_refused: AcceptRefused = False,
     prior: PriorFile = None,
 ) -> None:
-    """History through the very fold that serves the stream, scored per lead; needs no registry.
+    """Run the forecaster over history as it runs on the stream, and score each lead; needs no registry.
 
-    There is no MAPE (-) where a load is zero, no more than 1 % of the median, or on the other side of zero.
+    MAPE is - where a load is zero, at most 1 % of the median, or on the other side of zero.
     """
+    from backtest.result import TABLES
     from cli.backtesting import BacktestReports, run_backtest
     from cli.window import ReplayWindow
     from shared.runtime.settings import Settings, load
 
     settings, console = load(Settings), Console(stderr=True)
-    require_different({"--json": json_file, "--html": html_file} | _read(data, settings, prior))
+    tables = {f"--csv ({name}.csv)": csv_folder / f"{name}.csv" for name in TABLES} if csv_folder else {}
+    written = {"--json": json_file, "--html": html_file, **tables}
+    require_different(written, _data_files(data, settings), _prior_files(prior, settings))
     window, reports = ReplayWindow(start, until, None, hints), BacktestReports(csv_folder, html_file)
     result = run_backtest(data, zone, window, reports, settings, console, accept_refused=accept_refused, prior=prior)
     _write(json_file, result)
@@ -348,7 +357,7 @@ def forecast(
 
     settings = load(Settings)
     written = {"--csv": csv_file, "--json": json_file, "--html": html_file}
-    require_different(written | _read(data, settings, prior))
+    require_different(written, _data_files(data, settings), _prior_files(prior, settings))
     options = ForecastOptions(data, zone, hints, csv_file, html_file, accept_refused, prior)
     _write(json_file, run_forecast(options, settings, Console(stderr=True)))
 
@@ -370,11 +379,15 @@ def _settings_of_current_demo() -> Settings:
     )
 
 
-def _read(data: str | None, settings: Settings, prior: Path | None = None) -> dict[str, Path | None]:
-    """Return the files that a command reads, by what names them: no output may be one of them."""
+def _data_files(data: str | None, settings: Settings) -> dict[str, Path | None]:
+    """Return the file of readings that a command reads, by what names it: no output may be the same file."""
     named = {"--data": data, "TETOUAN_DATA": settings.data if data is None else None}
-    inputs = {"--prior": prior, "TETOUAN_PRIOR": settings.prior if prior is None else None}
-    return inputs | {name: None if file in (None, "synthetic") else Path(file) for name, file in named.items()}
+    return {name: None if file in (None, "synthetic") else Path(file) for name, file in named.items()}
+
+
+def _prior_files(prior: Path | None, settings: Settings) -> dict[str, Path | None]:
+    """Return the prior that a command reads, by what names it."""
+    return {"--prior": prior, "TETOUAN_PRIOR": settings.prior if prior is None else None}
 
 
 def _write(file: Path | None, result: dict[str, object]) -> None:
@@ -396,8 +409,6 @@ def main() -> None:
     except Refused as refusal:
         sys.stderr.write(f"tetouan: {refusal}\n")
         sys.exit(2)
-    except BrokenPipeError:  # the reader of our output has seen enough
-        sys.exit(0)
 
 
 if __name__ == "__main__":

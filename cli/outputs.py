@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -58,10 +59,10 @@ def output_folder(text: str) -> Path:
     return folder
 
 
-def require_different(files: Mapping[str, Path | None]) -> None:
+def require_different(*files: Mapping[str, Path | None]) -> None:
     """Raise ``typer.BadParameter`` where two options, or an option and a setting, name the same file."""
     named: dict[Path, str] = {}
-    for option, file in files.items():
+    for option, file in chain.from_iterable(each.items() for each in files):
         if file is None or _is_device(file):
             continue
         if other := named.get(file.expanduser().resolve()):

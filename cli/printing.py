@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import TYPE_CHECKING
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
-__all__ = ["PLAIN_S", "print_whole", "waiting"]
+__all__ = ["PLAIN_S", "print_whole", "until_nobody_reads", "waiting"]
 
 WIDEST = 1000
 PLAIN_S = 5.0
@@ -24,6 +26,15 @@ def print_whole(console: Console, table: RenderableType) -> None:
     console.width = max(width, console.measure(table, options=console.options.update(width=WIDEST)).minimum)
     console.print(table)
     console.width = width
+
+
+@contextmanager
+def until_nobody_reads() -> Iterator[None]:
+    """End the block in peace when the reader of standard output has seen enough, as `head` has."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at exit
 
 
 @contextmanager

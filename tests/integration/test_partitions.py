@@ -123,9 +123,10 @@ def test_missing_topics_get_as_many_partitions_as_those_that_are_there(bare_brok
     make(bare_broker, {topics.CLEAN: 3}, cleanup_policy="compact", retention_ms="1000")
     made = command(bare_broker, "cli", "topics")
     assert made.returncode == 0
-    lines = made.stdout.splitlines()
-    assert sum(line.startswith("made ") for line in lines) == len(topics.ALL) - 1
-    complaints = [line for line in lines if line.startswith(f"topic {bare_broker.prefix}{topics.CLEAN.name}: ")]
+    assert sum(line.startswith("made ") for line in made.stdout.splitlines()) == len(topics.ALL) - 1
+    complaints = [
+        line for line in made.stderr.splitlines() if line.startswith(f"topic {bare_broker.prefix}{topics.CLEAN.name}: ")
+    ]
     assert len(complaints) == 2
     assert "set retention.ms=-1" in complaints[0]
     assert "set cleanup.policy=delete" in complaints[1]

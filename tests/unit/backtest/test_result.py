@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from backtest.page import page_of
-from backtest.result import Backtest
+from backtest.result import TABLES, Backtest
 from backtest.run import uncorrected_estimate
 from shared.contracts.messages import CleanReading, Flagged
 from shared.forecasting.forest import Forest
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-NAMES = {"leads", "days", "hours", "weekdays", "seasons", "holidays", "worst_weeks"}
 
 
 class WarmDemand(WeatherDemand):
@@ -98,8 +96,9 @@ class TestCsv:
     def test_each_frame_is_a_file(self, tmp_path: Path, days: float) -> None:
         """Seven files whose columns and rows are those of the frames, whatever the window."""
         result = result_of(flat_record(days))
+        assert tuple(result.frames) == TABLES
         result.write_csv(tmp_path)
-        assert {file.name for file in tmp_path.iterdir()} == {f"{name}.csv" for name in NAMES}
+        assert {file.name for file in tmp_path.iterdir()} == {f"{name}.csv" for name in TABLES}
         for name, frame in result.frames.items():
             written = pd.read_csv(tmp_path / f"{name}.csv")
             assert written.columns.tolist() == frame.columns.tolist()

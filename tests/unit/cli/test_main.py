@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -90,3 +91,47 @@ def test_ctrl_c_at_the_start_leaves_no_traceback(
     with pytest.raises(SystemExit) as ended:
         entry.main()
     assert (ended.value.code, capsys.readouterr().err) == (130, "stopped\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["train", "--data", "load.csv", "--prior", "load.csv"], "--prior and --data both name 'load.csv'"),
+        (
+            ["train", "--data", "load.csv", "--prior", "p.npz", "--json", "p.npz"],
+            "both name 'p.npz'",
+        ),
+        (["backtest", "--data", "tables/leads.csv", "--csv", "tables"], "--csv (leads.csv) and --data both name"),
+    ],
+)
+def test_no_output_takes_the_place_of_an_input_or_of_another_output(
+    arguments: list[str], line: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is refused before any work, and the file is as it was."""
+    (tmp_path / "tables").mkdir()
+    for name in ("load.csv", "tables/leads.csv"):
+        (tmp_path / name).write_text("time,load\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["tetouan", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert line in " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert (tmp_path / arguments[2]).read_text(encoding="utf-8") == "time,load\n"
+
+
+def test_a_reader_that_has_seen_enough_ends_the_output_in_peace() -> None:
+    """Exit code 0 and nothing on standard error, as for `tetouan watch forecasts | head`."""
+    program = (
+        "from cli.printing import until_nobody_reads\n"
+        "with until_nobody_reads():\n"
+        "    while True:\n"
+        "        print('line', flush=True)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        assert running.stdout.readline() == b"line\n"
+        running.stdout.close()
+        assert running.stderr.read() == b""
+    assert running.returncode == 0

@@ -158,7 +158,7 @@ class TestPlaces:
         require_different({"--csv": file, "--json": tmp_path / "load.json", "--html": None})
         require_different({"--csv": Path("/dev/null"), "--json": Path("/dev/null")})
         with pytest.raises(typer.BadParameter, match=r"^--csv and --data both name .*load\.csv': give each a file"):
-            require_different({"--csv": tmp_path / "tables" / ".." / "load.csv", "--data": file})
+            require_different({"--csv": tmp_path / "tables" / ".." / "load.csv"}, {"--data": file})
 
 
 @pytest.mark.parametrize(
