@@ -1,3 +1,3 @@
 """The `tetouan` command: thin, it starts the other rooms."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
