@@ -239,6 +239,22 @@ def topics() -> None:
 
 
 @app.command()
+def doctor(
+    json_object: Annotated[bool, typer.Option("--json", help="The findings as one JSON object.")] = False,
+) -> None:
+    """Look at packages, disk, ports, data, Kafka, registry, clock and Docker; exit 1 where something is wrong."""
+    from cli.doctor import examined, report, show
+
+    found = examined(_settings_of_current_demo, os.environ, Console(stderr=True))
+    told = report(found)
+    if json_object:
+        sys.stdout.write(json.dumps(told, indent=1) + "\n")
+    else:
+        show(found, Console())
+    raise typer.Exit(0 if told["well"] else 1)
+
+
+@app.command()
 def schemas(
     out: Annotated[Path, typer.Option(help="The folder to write to.", metavar="FOLDER")] = Path("docs/schemas"),
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where a file differs.")] = False,

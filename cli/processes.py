@@ -112,10 +112,17 @@ def starting(settings: Settings, console: Console) -> Iterator[Processes]:
         processes = Processes(run_dir, broker, children, listeners)
         for name, listener in listeners.items():
             if (port := listener.getsockname()[1]) != SERVICES[name]:
-                console.print(f"port {SERVICES[name]} is taken: the {name} listens on {port}", highlight=False)
+                console.print(_elsewhere(name, port), soft_wrap=True, highlight=False, markup=False)
         for name in ("forecaster", REPLAY, "ingestor"):
             processes.start(name)
         yield processes
+
+
+def _elsewhere(name: str, port: int) -> str:
+    from cli.ports import holder_of  # noqa: PLC0415 - it is seldom needed
+
+    holder = holder_of(SERVICES[name])
+    return f"port {SERVICES[name]} is taken{f' ({holder})' if holder else ''}: the {name} listens on {port}"
 
 
 def _listener(host: str, wanted: int) -> socket.socket:

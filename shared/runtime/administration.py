@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Found",
     "Kept",
+    "check_topics",
     "complaints",
     "ensure_topics",
     "find_topics",
@@ -92,6 +93,12 @@ def find_topics(
     before = admin.list_topics(timeout=ADMIN_S)
     made = _ensure(admin, access, prefix, wanted, partitions)
     return Found(tuple(made), tuple(_check(admin, access, before, prefix, wanted)))
+
+
+def check_topics(access: Access, prefix: str = "", wanted: Collection[Topic] = topics.ALL) -> list[str]:
+    """Return what is wrong with those topics that are there; raises ``KafkaException`` where no broker answers."""
+    admin = _admin(access)
+    return _check(admin, access, admin.list_topics(timeout=ADMIN_S), prefix, wanted)
 
 
 def partitions_of(client: Consumer, name: str, offset: int = OFFSET_INVALID) -> list[TopicPartition]:
