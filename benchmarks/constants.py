@@ -130,6 +130,7 @@ GROUPS: dict[str, tuple[Constant, ...]] = {
         _of("demand.shift.steadiness", 0.25, 0.35, 0.5),
         _of("demand.shift.smallest_share", 0.08, 0.12, 0.18),
         _of("demand.shift.new_share", 0.3, 0.5, 0.7),
+        _of("demand.shift.same_share", 0.0, 0.3, 0.5),
     ),
     "guard": (
         _of("demand.guard.ratio", 1.25, 1.4, 1.6),

@@ -231,7 +231,9 @@ class ShiftConstants(Constants):
     return_minutes: int = field(default=30, metadata=_COUNT)
     """So long where the load is back on the level of before a shift."""
     same_level: float = field(default=0.06, metadata=_PART)
-    """Levels that differ by no more than this share are the same."""
+    """Levels that differ by no more than this share, for each day between them, are the same."""
+    same_share: float = field(default=0.3, metadata=_SHARE)
+    """Though after more than a day by no more than this share of the shift."""
     known_days: float = field(default=7, metadata=_NOT_NEGATIVE)
     """For so long the level of before a shift may come back."""
     distrust_days: float = field(default=14, metadata=_NOT_NEGATIVE)

@@ -173,7 +173,18 @@ class LevelShift:
 
     def _returns(self, ratio: float) -> bool:
         """Tell whether the load is back on the level of before the last shift."""
-        same = self.constants.same_level
+        if bool(self.scale_kw) != bool(self.last_offset_kw):
+            return False
         if self.scale_kw:
-            return abs(ratio - 1.0 + self.last_offset_kw / self.scale_kw) <= same and self.last_offset_kw != 0.0
-        return abs(ratio * self.last_ratio - 1.0) <= same and self.last_offset_kw == 0.0
+            shift = self.last_offset_kw / self.scale_kw
+            return self._is_same(ratio - 1.0 + shift, shift)
+        return self._is_same(ratio * self.last_ratio - 1.0, self.last_ratio - 1.0)
+
+    def _is_same(self, away: float, shift: float) -> bool:
+        """Tell whether levels that far from each other are the same, as shares of the load, beside the last shift.
+
+        The level of before has moved on since that was first read.
+        """
+        days, constants = (self.onset_step - self.last_since) / self.grid.day, self.constants
+        moved = min(days * constants.same_level, constants.same_share * abs(shift))
+        return abs(away) <= max(constants.same_level, moved)

@@ -127,6 +127,26 @@ def test_the_way_back_is_likely_however_far_it_is(shift: LevelShift) -> None:
     assert not shift.is_likely(Shift(9, 5.1, 0.0))
 
 
+@pytest.mark.parametrize(
+    ("left", "ratio", "back"), [(0.2, 4.0, True), (0.2, 3.5, False), (0.8, 1.19, True), (0.8, 1.15, False)]
+)
+def test_what_is_the_way_back_goes_by_the_size_of_the_shift(
+    shift: LevelShift, left: float, ratio: float, *, back: bool
+) -> None:
+    """The level of before may have moved since: by 6 % a day, and no more than three tenths of the shift."""
+    shift.accept(Shift(1, left, 0.0), 1, 1)
+    said = watched(shift, [ratio] * 3, first=500)
+    assert said == [None, None, (500, 1.0 / left, 0.0) if back else None]
+
+
+def test_on_the_same_day_the_level_of_before_is_the_same(shift: LevelShift) -> None:
+    """What comes back within a day is not another level that happens to be near it."""
+    shift.accept(Shift(1, 0.2, 0.0), 1, 1)
+    assert watched(shift, [4.0] * 3, first=100) == [None] * 3
+    shift.forget()
+    assert watched(shift, [4.8] * 3, first=110)[-1] == (110, 5.0, 0.0)
+
+
 def test_a_few_readings_prove_nothing() -> None:
     """At an hour a step three are needed for the way back; a horizon of up to sixteen hours never sees a shift."""
     hourly = LevelShift(Grid(60), 24, METHOD.shift)
