@@ -60,7 +60,6 @@ class DemandFold:
         day, outlook, history = zone.grid.day, zone.outlook, zone.history
         if step // day > history.today:
             zone.next_day()
-            self.levels.plan_anew()
         slot, at = step % day, history.index(step)
         loads_kw = loads_kw[: self._until_block(slot)]
         loads_kw = np.where(np.abs(loads_kw) <= LARGEST_KW, loads_kw, np.nan)
@@ -81,7 +80,6 @@ class DemandFold:
     def freeze(self) -> None:
         """Keep the weights as they are as those of the level ``frozen``."""
         self.zone.regression.freeze()
-        self.levels.plan_anew()
 
     def _until_block(self, slot: int) -> int:
         """Return how many steps there are before the next that ends a block, of which this one may be, or the day."""

@@ -50,10 +50,7 @@ class Levels:
         self._places = self._leads - 1  # where they stand among all leads
         self._horizon = np.arange(1, zone.horizon_steps + 1)
         self._plan: DayPlan | None = None
-
-    def plan_anew(self) -> None:
-        """Take another day, or other weights, into account."""
-        self._plan = None
+        self._planned = (-1, -1)  # the day that the plan is for, and how often the weights had changed
 
     def fits(self, step: int, at: int) -> bool:
         """Tell whether the regression can answer: it has learned, and does not look at its own forecasts."""
@@ -155,8 +152,9 @@ class Levels:
         if not self.fits(step, at):
             return np.full((count, 2, len(self._leads)), np.nan)
         features, regression = self._zone.features, self._zone.regression
-        if self._plan is None:
-            self._plan = features.plan(regression.beta, regression.gamma, regression.limit)
+        planned = self._zone.history.today, regression.changes
+        if self._plan is None or planned != self._planned:
+            self._plan, self._planned = features.plan(regression.beta, regression.gamma, regression.limit), planned
         return features.answer(self._plan, self._zone.history, at, count)
 
     def _mixed_kw(self, at: int, fitted_kw: Floats) -> Floats:

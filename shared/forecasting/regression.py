@@ -194,6 +194,23 @@ class LeadRegression:
         self.changes += 1
         self.daily_error_kw *= ratio
 
+    def resize(self, ratio: float) -> None:
+        """Take all loads that were learned for so many times as large.
+
+        The weights of what is made of loads stay, those of the calendar go with the loads.
+        """
+        self.changes += 1
+        self.limit *= ratio
+        self.squares *= ratio * ratio
+        origin, lead = (np.ones(width) for width in (self.origin_width, self.lead_width + 1))
+        for columns, weights, loads in zip((origin, lead), (self.beta, self.gamma), self.load_columns, strict=True):
+            columns[:loads] = ratio
+            weights[..., loads:] *= ratio
+        lead[-1] = ratio  # the label
+        self.shared *= np.outer(origin, origin).reshape(-1)[self._upper]
+        self.cross *= np.outer(origin, np.tile(lead, self.leads))
+        self.own *= np.outer(lead, lead).reshape(-1)[self._own_upper]
+
     def fold(
         self,
         origin_rows: Floats,

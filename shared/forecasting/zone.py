@@ -169,11 +169,17 @@ class Zone:
         self._see_range(self.outlook.last_step)
 
     def move(self, shift: Shift, step: int, since_step: int) -> None:
-        """Carry the state over to a load that has shifted for good; the step is that of the last reading."""
+        """Carry the state over to a load that has shifted for good; the step is that of the last reading.
+
+        What comes or goes in an ordinary shift is another load, whose weekends nobody knows. One by more than the
+        guard's ratio leaves a part of the load, or brings it back: that has the weekends of the whole, so much smaller.
+        """
         self.shift.accept(shift, step, since_step)
         self.history.move(shift.onset_step, shift.ratio, shift.offset_kw, step)
         self.intervals.rescale(shift.ratio)
         self.regression.rescale(shift.ratio)
+        if not within(shift.ratio, 1.0, self.guard.constants.ratio, 0.0):
+            self.regression.resize(shift.ratio)
         self.climatology.move(shift.ratio, shift.offset_kw)
         self.combination.rescale(shift.ratio)
         self._see_range(step)
@@ -216,7 +222,7 @@ class Zone:
         nothing = int(np.argmax(np.abs(read_kw) > NEAR_ZERO * np.abs(self._stands_kw(step, len(read_kw)))))
         self.outlook.rescale(ratio)
         self.move(Shift(step, ratio, 0.0), step - 1, outage.onset_step)
-        self._learn_as_read(outage.kept_step + nothing, read_kw[nothing:], step - 1)
+        self.learn_as_read(outage.kept_step + nothing, read_kw[nothing:], step - 1)
         outage.end(step, Fate.FOR_GOOD)
 
     def _ratio(self, read_kw: NDArray[np.float64], step: int) -> float:
@@ -276,12 +282,12 @@ class Zone:
         """Take an outage up to the step for the load itself, and the one before it, too."""
         outage = self.outage
         if before := outage.give_back():
-            self._learn_as_read(*before, step - 1)
-        self._learn_as_read(outage.kept_step, outage.read_kw(step), step - 1)
+            self.learn_as_read(*before, step - 1)
+        self.learn_as_read(outage.kept_step, outage.read_kw(step), step - 1)
         self.end_outage(step, Fate.HABIT)
 
-    def _learn_as_read(self, first_step: int, loads_kw: NDArray[np.float64], until: int) -> None:
-        """Let what was read of an outage stand in the history; ``until`` is the last step."""
+    def learn_as_read(self, first_step: int, loads_kw: NDArray[np.float64], until: int) -> None:
+        """Let what was read from a step on stand in the history; ``until`` is the last step."""
         self.history.rewrite(first_step, loads_kw, until)
         self._see_range(until)
 

@@ -138,6 +138,26 @@ def test_the_usual_error_is_that_of_the_last_four_weeks(regression: LeadRegressi
     assert regression.daily_error_kw.tolist() == [6.0 + 2.0 * day for day in range(28)]
 
 
+def test_a_resized_past_is_that_of_larger_loads() -> None:
+    """Sums, weights and limits are those of loads so many times as large, and so is what is learned afterwards."""
+    moved, larger = (LeadRegression(ORIGIN_WIDTH, LEAD_WIDTH, LEADS, 2, (2, 1), ROWS, memories(5.0)) for _ in "ab")
+    for day in range(8):
+        origins, leads, labels = block(day)
+        if day == 6:
+            moved.resize(4.0)
+        of_more, ahead_of_more = origins.copy(), leads.copy()
+        of_more[:, :2] *= 4.0
+        ahead_of_more[..., :1] *= 4.0
+        larger.fold(of_more, ahead_of_more, 4.0 * labels, ALL_GOOD, NOTHING_SAID)
+        if day < 6:
+            moved.fold(origins, leads, labels, ALL_GOOD, NOTHING_SAID)
+        else:
+            moved.fold(of_more, ahead_of_more, 4.0 * labels, ALL_GOOD, NOTHING_SAID)
+    for name in ("shared", "cross", "own", "squares", "limit", "beta", "gamma"):
+        ours, theirs = getattr(moved, name), getattr(larger, name)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
 def test_two_memories_forecast_their_mean() -> None:
     """The weights are the mean of those that each memory alone would have."""
     alone = [LeadRegression(ORIGIN_WIDTH, LEAD_WIDTH, LEADS, 2, (2, 0), ROWS, memories(days)) for days in (2.0, 50.0)]
