@@ -101,6 +101,10 @@ class Guard:
         near |= np.abs(load_kw - expected_kw) <= self.constants.errors * usual_error_kw
         return near
 
+    def agree(self, load_kw: float, other_kw: float, swing_kw: float) -> bool:
+        """Tell whether one reading is near enough to another to confirm it; NaN to none."""
+        return bool(within(load_kw, other_kw, self.constants.ratio, swing_kw))
+
     def judge(
         self,
         load_kw: float,
@@ -139,7 +143,7 @@ class Guard:
         less = swing_kw == 0.0 and abs(load_kw) < abs(expected_kw)
         dropped = less and not wild
         lost = less and not self.unforeseen_kw.steps  # else what was believed all the same may just be over
-        agrees = within(load_kw, self.doubted_kw, constants.ratio, swing_kw)
+        agrees = self.agree(load_kw, self.doubted_kw, swing_kw)
         usual = within(load_kw, usual_kw, constants.ratio, swing_kw)
         if dropped and agrees:
             return self._believe(load_kw, lost=lost)

@@ -27,7 +27,7 @@ def take(zone: Zone, step: int, at: int, load_kw: NDArray[np.float64]) -> None:
     expected_kw = outlook.expected_kw(step)
     without_kw = nan if expected_kw is None else expected_kw
     filler_kw = history.load_kw(at - 1) if expected_kw is None else expected_kw
-    outlook.last_step = step
+    outlook.last_step, doubted_kw = step, zone.guard.doubted_kw
     outlook.reason, verdict = _judge(zone, step, load_kw.item(), expected_kw)
     if outlook.reason:
         history.append(step, np.array((filler_kw,)), filled=True)
@@ -41,12 +41,23 @@ def take(zone: Zone, step: int, at: int, load_kw: NDArray[np.float64]) -> None:
             stands_kw, filled = outage.stand_in_kw(load_kw.item(), filler_kw)
             history.append(step, np.array((stands_kw,)), filled=filled)
         else:
+            _confirm(zone, step, load_kw.item(), doubted_kw)
             history.append(step, load_kw, filled=False)
         zone.first_day.take(step, load_kw.item())
         outlook.below_zero |= load_kw.item() < 0.0
         _learn(zone, step, at, load_kw.item(), was_out=was_out)
     taken_kw = history.load_kw(at)
     outlook.lowest_kw, outlook.highest_kw = min(outlook.lowest_kw, taken_kw), max(outlook.highest_kw, taken_kw)
+
+
+def _confirm(zone: Zone, step: int, load_kw: float, doubted_kw: float) -> None:
+    """Let the reading before stand in the history where it was refused alone, and one that is believed agrees with it.
+
+    Else the first hour of what happens every day would be refused on each of them, and never be forecast.
+    """
+    alone = zone.outlook.good_step == step - 2 and zone.outage.last_end != step
+    if alone and zone.guard.agree(load_kw, doubted_kw, zone.outlook.swing_kw):
+        zone.learn_as_read(step - 1, np.array((doubted_kw,)), step - 1)
 
 
 def _judge(zone: Zone, step: int, load_kw: float, without_kw: float | None) -> tuple[str, Verdict]:
