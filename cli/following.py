@@ -137,7 +137,7 @@ class Following:
             synthetic=self._begun.year.synthetic,
             start=self._begun.start,
             until=self._begun.until,
-            zone=self._begun.settings.zones[0],
+            zones=self._begun.settings.zones,
             bootstrap=self._processes.bootstrap,
             addresses=self._processes.addresses,
         )

@@ -23,6 +23,7 @@ from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 from cli.chart import Curves
+from cli.keys import Keys
 from cli.printing import PLAIN_S
 from cli.screen import Snapshot, plain_line, screen
 from replay.backlog import Backlog
@@ -77,13 +78,13 @@ SVG = """\
 
 @dataclass(frozen=True, kw_only=True)
 class Stream:
-    """What a demo streams, [start, until) of which data, for which zone, through which broker and services."""
+    """What a demo streams, [start, until) of which data, for which zones, through which broker and services."""
 
     label: str
     synthetic: bool
     start: datetime
     until: datetime
-    zone: int
+    zones: tuple[int, ...]
     bootstrap: str
     addresses: Mapping[str, str]
 
@@ -101,6 +102,11 @@ class LiveView:
         What has been seen.
     headless
         Print lines on a terminal too.
+
+    Attributes
+    ----------
+    zone
+        The one on show.
     """
 
     def __init__(self, console: Console, stream: Stream, audit: Audit, *, headless: bool) -> None:
@@ -115,10 +121,13 @@ class LiveView:
         self._pace = _Pace()
         self._shown_s = 0.0
         self._said: list[str] = []
+        self._keys = Keys()
+        self.zone = stream.zones[0]
 
     def __enter__(self) -> LiveView:
         if self._live is not None:
             self._asking.start()
+            self._keys.open()
             self._live.start()
         return self
 
@@ -126,6 +135,7 @@ class LiveView:
         if self._live is None:
             return
         self._asking.stop()
+        self._keys.close()
         self._live.stop()
         if self._begun:  # the last screen stays above what is printed next
             self._console.print(self._frame(*self._console.size))
@@ -143,6 +153,8 @@ class LiveView:
     def show(self) -> None:
         """Show the newest state, no more often than it can be read."""
         now_s = monotonic_s()
+        if self._switched(self._keys.pressed()):
+            self._shown_s = 0.0
         self._pace.note(now_s, self._audit.accepted + self._audit.rejected, self._audit.issued)
         every_s = PLAIN_S if self._live is None else LIVE_S
         if now_s - self._shown_s < every_s:
@@ -150,8 +162,20 @@ class LiveView:
         if self._live is not None:
             self._live.update(self._frame(*self._console.size), refresh=True)
         else:
-            self.say(plain_line(self._snapshot()) if self._begun else self._first)
+            for zone in self._stream.zones:
+                begun = zone in self._audit.forecasts
+                self.say(plain_line(self._snapshot(zone)) if begun else _waiting_for(zone))
         self._shown_s = now_s
+
+    def _switched(self, keys: str) -> bool:
+        """Show the zone that a key asks for, `z` the next one; returns whether it did."""
+        zones, before = self._stream.zones, self.zone
+        for key in keys:
+            if key in ("z", "Z", "\t"):
+                self.zone = zones[(zones.index(self.zone) + 1) % len(zones)]
+            elif key.isdecimal() and int(key) in zones:
+                self.zone = int(key)
+        return self.zone != before
 
     def save_picture(self, file: Path) -> None:
         """Write the newest screen as an SVG of 110 columns and 36 lines."""
@@ -177,20 +201,16 @@ class LiveView:
 
     @property
     def _begun(self) -> bool:
-        return self._stream.zone in self._audit.forecasts
-
-    @property
-    def _first(self) -> str:
-        return f"waiting for the first forecast of zone {self._stream.zone}; Ctrl-C ends"
+        return self.zone in self._audit.forecasts
 
     def _frame(self, width: int, height: int) -> RenderableType:
         if not self._begun:
-            return Text(self._first)
-        return screen(self._snapshot(), width, height)
+            return Text(_waiting_for(self.zone))
+        return screen(self._snapshot(self.zone), width, height)
 
-    def _snapshot(self) -> Snapshot:
+    def _snapshot(self, zone: int) -> Snapshot:
         audit, stream = self._audit, self._stream
-        forecast = audit.forecasts[stream.zone]
+        forecast = audit.forecasts[zone]
         readings_per_s, forecasts_per_s = self._pace.per_s()
         reading = audit.readings.get(forecast.origin)
         return Snapshot(
@@ -199,9 +219,9 @@ class LiveView:
             start=stream.start,
             until=stream.until,
             forecast=forecast,
-            load_kw=reading.values.get(load_field(stream.zone)) if reading else None,
-            curves=curves_of(audit.records[stream.zone], forecast),
-            scores=audit.scores.get(stream.zone),
+            load_kw=reading.values.get(load_field(zone)) if reading else None,
+            curves=curves_of(audit.records[zone], forecast),
+            scores=audit.scores.get(zone),
             drift=tuple(audit.drift_events.values()),
             sent=max(self._asking.sent, audit.accepted + audit.rejected),  # it was asked a moment ago
             accepted=audit.accepted,
@@ -214,7 +234,12 @@ class LiveView:
             bootstrap=stream.bootstrap,
             addresses=stream.addresses,
             command=_command(),
+            other_zones=tuple(each for each in stream.zones if each != zone),
         )
+
+
+def _waiting_for(zone: int) -> str:
+    return f"waiting for the first forecast of zone {zone}; Ctrl-C ends"
 
 
 def curves_of(record: Record, forecast: Forecast) -> Curves:

@@ -68,6 +68,8 @@ class Snapshot:
         Where Kafka and each service listen.
     command
         How to call this program in another terminal.
+    other_zones
+        Which can be shown in place of this one.
     """
 
     label: str
@@ -90,6 +92,7 @@ class Snapshot:
     bootstrap: str
     addresses: Mapping[str, str]
     command: str
+    other_zones: tuple[int, ...] = ()
 
     @property
     def unit(self) -> LoadUnit:
@@ -338,8 +341,14 @@ def _footer(snapshot: Snapshot) -> Part:
     for name, address in others:
         at.append(f"  :{address.rpartition(':')[2]} {name}")
     reports = f" drift reports {snapshot.addresses['monitor']}/reports/   Kafka {snapshot.bootstrap}"
-    keys = Text.assemble(" in another terminal ", (f"{snapshot.command} watch forecasts", "bold"), "   Ctrl-C ends")
+    keys = Text.assemble(" in another terminal ", (f"{snapshot.command} watch forecasts", "bold"), _keys(snapshot))
     return Group(*map(_line, (at, Text(reports), keys))), 3
+
+
+def _keys(snapshot: Snapshot) -> str:
+    others = snapshot.other_zones
+    switch = f"   z shows zone {', '.join(map(str, others))}" if others else ""
+    return f"{switch}   Ctrl-C ends"
 
 
 def _line(text: Text) -> Text:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backtest.tables import ScoreTable
+from backtest.tables import FIGURES, ScoreTable
 from cli.printing import print_whole
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from backtest.record import Record
     from cli.audit import Audit
 
-__all__ = ["balanced", "show_summary", "summary"]
+__all__ = ["balanced", "show_summary", "summary", "unknown_yet"]
 
 
 def summary(audit: Audit, *, sent: int, others_sent: int, merged: int) -> dict[str, Any]:
@@ -37,7 +37,8 @@ def summary(audit: Audit, *, sent: int, others_sent: int, merged: int) -> dict[s
         "unmatured": sum(unmatured(record) for record in audit.records.values()),
         "levels": dict(audit.levels),
         "drift_events": len(audit.drift_events),
-        "leads": ScoreTable.of(first).leads(("rmse_kw",)),
+        "leads": ScoreTable.of(first).leads(FIGURES),
+        "zones": {str(zone): ScoreTable.of(record).leads(FIGURES) for zone, record in audit.records.items()},
         "forecasts_sha256": audit.digest.hexdigest(),
     }
 
@@ -67,5 +68,24 @@ def show_summary(result: dict[str, Any], audit: Audit, console: Console) -> None
         "of which the replay waited {waited_s} s for consumers"
     )
     console.print(answers.format(**result), soft_wrap=True, highlight=False)
+    levels = ", ".join(f"{level} {count:,}" for level, count in result["levels"].items())
+    found = [event.text for event in audit.drift_events.values() if event.ended is None]
+    drift = f"{result['drift_events']} drift events, {len(found)} open" + (f": {found[-1]}" if found else "")
+    console.print(f"answered by: {levels or 'nobody'}; {drift}", soft_wrap=True, highlight=False, markup=False)
     for record in audit.records.values():
         print_whole(console, ScoreTable.of(record))
+    for line in unknown_yet(min(record.rows / record.steps_per_day for record in audit.records.values())):
+        console.print(line, soft_wrap=True, highlight=False)
+
+
+def unknown_yet(days: float) -> list[str]:
+    """Return why a table of so many days has places without a figure."""
+    return [
+        f"- {what}"
+        for least, what in (
+            (1, "24 h and mean: no forecast of a day ahead has come due, which takes more than a day"),
+            (7, "worst week: there is none in less than seven days"),
+            (8, "best naive and skill: one of the rules repeats the last week, so they need more than eight days"),
+        )
+        if days <= least
+    ]

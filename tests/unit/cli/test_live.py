@@ -13,6 +13,7 @@ from rich.console import Console
 
 from backtest.record import Record
 from cli import live
+from cli.keys import Keys
 from cli.live import LiveView, Stream, curves_of
 from tests.unit.cli.test_summary import forecast, reading
 
@@ -56,7 +57,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return time_s
 
 
-def view(audit: StandIn, terminal: Console) -> LiveView:
+def view(audit: StandIn, terminal: Console, zones: tuple[int, ...] = (2,)) -> LiveView:
     """Return the view of a synthetic stream whose services do not answer."""
     nobody = "http://127.0.0.1:1"
     stream = Stream(
@@ -64,7 +65,7 @@ def view(audit: StandIn, terminal: Console) -> LiveView:
         synthetic=True,
         start=START,
         until=START + timedelta(days=3),
-        zone=2,
+        zones=zones,
         bootstrap="127.0.0.1:1",
         addresses={"ingestor": nobody, "monitor": nobody},
     )
@@ -170,3 +171,18 @@ class Unreachable:
     def lags(self) -> list[object]:
         """Return none."""
         return []
+
+
+def test_a_key_shows_another_zone(monkeypatch: pytest.MonkeyPatch, clock: list[float]) -> None:
+    """A number that zone, `z` the next one, and after the last the first; other keys nothing."""
+    pressed: list[str] = []
+    monkeypatch.setattr(Keys, "pressed", lambda _: pressed.pop() if pressed else "")
+    terminal = Console(file=io.StringIO(), width=200)
+    shown = []
+    with view(StandIn(0), terminal, zones=(1, 2, 3)) as screen:
+        for key in ("", "z", "3", "z", "x", "7"):
+            pressed.append(key)
+            clock[0] += 0.1
+            screen.show()
+            shown.append(screen.zone)
+    assert shown == [1, 2, 3, 1, 1, 1]

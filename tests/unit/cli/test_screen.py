@@ -225,3 +225,9 @@ def test_forecasts_that_ceased_cannot_be_overlooked(size: tuple[int, int]) -> No
     assert "NO FORECAST FOR 12 s" in drawn(stuck, size)
     assert "NO FORECAST" not in drawn(snapshot(overdue_s=12.0, waiting={"ingestor": 0, "forecaster": None}), size)
     assert "259 records wait for the forecaster" in drawn(stuck, (110, 36))
+
+
+def test_other_zones_are_named_with_the_key_that_shows_them() -> None:
+    """A stream of one zone has no such key."""
+    assert "z shows zone 1, 3" in drawn(snapshot(other_zones=(1, 3)))
+    assert "z shows" not in drawn(snapshot())

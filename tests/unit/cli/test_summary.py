@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from backtest.record import Record
-from cli.summary import balanced, unmatured
+from cli.summary import balanced, unknown_yet, unmatured
 from shared.contracts.messages import CleanReading, Flagged, Forecast, Interval, LevelSpan, ModelNames
 
 START = datetime(2018, 2, 1, tzinfo=UTC)
@@ -81,3 +81,9 @@ def test_a_last_reading_without_its_load_still_ends_the_stream() -> None:
     record.add_reading(reading(0))
     record.add_reading(reading(1, None))
     assert unmatured(record) == 143
+
+
+@pytest.mark.parametrize(("days", "lines"), [(0.5, 3), (2, 2), (7.5, 1), (14, 0)])
+def test_what_cannot_be_known_yet_is_said_in_words(days: float, lines: int) -> None:
+    """A day ahead takes more than a day, the worst week seven, and the rules that repeat last week eight."""
+    assert len(unknown_yet(days)) == lines
