@@ -14,6 +14,7 @@ from services.monitor.reports.scheduler import ReportScheduler
 from services.monitor.sites import SitesScores, named
 from services.monitor.verification import DrawnScores, Repeats, ScoredHour, messages_of
 from shared.contracts import topics
+from shared.runtime.extras import lacking_workbench
 from shared.runtime.health import Health
 from shared.runtime.letters import DeadLetters
 from shared.runtime.metrics import new_registry
@@ -74,6 +75,9 @@ class Shared:
 def build(settings: MonitorSettings) -> Service:
     """Return the monitor of all sites of the table: each begins with its first message."""
     registry, health = new_registry(), Health()
+    if settings.report_every_hours and (why := lacking_workbench("a report", "evidently")):
+        health.notes["reports"] = why
+        settings = settings.model_copy(update={"report_every_hours": 0})
     shared = Shared.of(settings, served_sites(settings, health), registry, health)
     return Service(
         "monitor",
@@ -85,7 +89,9 @@ def build(settings: MonitorSettings) -> Service:
         publishes=(topics.SCORES, topics.DRIFT, topics.REJECTED),
         pace_s=PACE_S,
         companions=(shared.scheduler.run,),
-        routes=report_routes(settings.reports_dir, settings.report_every_hours, shared.scheduler.under_way),
+        routes=report_routes(
+            settings.reports_dir, settings.report_every_hours, shared.scheduler.under_way, health.notes.get("reports")
+        ),
     )
 
 

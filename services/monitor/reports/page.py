@@ -36,12 +36,18 @@ HEADERS = {
 }
 
 
+SWITCHED_OFF = "they are switched off. Set TETOUAN_REPORT_EVERY_HOURS to 24 for one a day."
+
+
 def report_routes(
-    reports_dir: Path, every_hours: int, under_way: Callable[[], Sequence[ReportRequest]] = tuple
+    reports_dir: Path,
+    every_hours: int,
+    under_way: Callable[[], Sequence[ReportRequest]] = tuple,
+    why_none: str | None = None,
 ) -> tuple[BaseRoute, ...]:
     """Return the routes of the list and of the files in ``reports_dir``, which need not exist yet.
 
-    ``under_way`` tells which reports are being made.
+    ``under_way`` tells which reports are being made, ``why_none`` why there can be none.
     """
     pages = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     pages.filters["lead"] = lead_name
@@ -50,7 +56,11 @@ def report_routes(
     def index(_: Request) -> HTMLResponse:  # no coroutine, so that its reading of files does not hold up the stream
         reports = listed(reports_dir)
         page = pages.get_template("page.html").render(
-            reports=reports, under_way=under_way(), every_hours=every_hours, first_days=min(WINDOWS_DAYS)
+            reports=reports,
+            under_way=under_way(),
+            every_hours=every_hours,
+            first_days=min(WINDOWS_DAYS),
+            why_none=why_none or SWITCHED_OFF,
         )
         return HTMLResponse(page, headers=HEADERS)
 

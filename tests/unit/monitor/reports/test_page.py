@@ -112,3 +112,16 @@ def test_a_report_that_is_being_made_is_named(tmp_path: Path) -> None:
     assert "tetouan zone 2, 7 days until\n2017-10-26 00:00 UTC: being made" in text
     assert "28 days until\n2017-10-26 00:00 UTC: waits for the one before" in text
     assert "No report yet" not in text
+
+
+def test_why_there_can_be_no_report_is_said(tmp_path: Path) -> None:
+    """Where the extra is not installed the setting would not help."""
+
+    async def ask() -> httpx.Response:
+        application = Starlette(routes=report_routes(tmp_path, 0, why_none="a report needs evidently"))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://monitor") as client:
+            return await client.get("/reports/")
+
+    text = asyncio.run(ask()).text
+    assert "No report: a report needs evidently" in text
+    assert "TETOUAN_REPORT_EVERY_HOURS" not in text
