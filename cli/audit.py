@@ -92,20 +92,20 @@ class Audit:
         messages = [message for message in self._consumer.consume(BATCH, wait_s) if message.error() is None]
         for message in messages:
             with suppress(ValidationError):  # the services turn it into a dead letter
-                self._book(message)
+                self._count(message)
         if messages:
             self._commit(messages)
         return len(messages)
 
-    def _book(self, message: Message) -> None:
+    def _count(self, message: Message) -> None:
         value = message.value() or b""
         match message.topic():
             case topics.CLEAN.name:
-                self._book_reading(CleanReading.from_bytes(value))
+                self._count_reading(CleanReading.from_bytes(value))
             case topics.REJECTED.name:
                 self.rejected += letter_of(message).topic == topics.RAW.name
             case topics.FORECASTS.name:
-                self._book_forecast(Forecast.from_bytes(value), value)
+                self._count_forecast(Forecast.from_bytes(value), value)
             case topics.SCORES.name:
                 scores = Scores.from_bytes(value)
                 if scores.site == self._site:
@@ -114,7 +114,7 @@ class Audit:
                 event = DriftEvent.from_bytes(value)
                 self.drift_events[event.id] = event
 
-    def _book_forecast(self, forecast: Forecast, value: bytes) -> None:
+    def _count_forecast(self, forecast: Forecast, value: bytes) -> None:
         if forecast.site != self._site:
             return
         self.digest.update(value)
@@ -122,7 +122,7 @@ class Audit:
         self.forecasts[forecast.zone] = forecast
         self.records[forecast.zone].add_forecast(forecast)
 
-    def _book_reading(self, reading: CleanReading) -> None:
+    def _count_reading(self, reading: CleanReading) -> None:
         self.accepted += reading.revision == 0
         self.amended += reading.revision > 0
         if reading.site != self._site:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cli.known_models import WantedModels
+from cli.known_models import are_known
 from cli.printing import waiting
 from cli.processes import AUDIT, REPLAY, SERVICES
 from cli.provision import settled, year_for
 from cli.window import ReplayWindow
+from shared.data.errors import DataError
 from shared.data.toml import as_toml
 from shared.data.year import SYNTHETIC
-from shared.runtime.settings import PREFIX, Settings
+from shared.runtime.settings import PREFIX, Refused, Settings
 from shared.sites.table import known_sites
+from shared.training.data import TrainingData
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -59,7 +61,6 @@ class Begun:
     data: str | None
     settings: Settings
     env: dict[str, str]
-    models: WantedModels
     processes: Processes
 
 
@@ -90,7 +91,6 @@ def environment(settings: Settings, bootstrap: str, run_dir: Path) -> dict[str, 
         PREFIX + "LOG_FORMAT": "console",
         PREFIX + "MAX_LAG": str(MAX_LAG),
         PREFIX + "LAG_GROUPS": ",".join([*SERVICES, AUDIT]),
-        "OPENBLAS_NUM_THREADS": "1",
     }
 
 
@@ -100,23 +100,35 @@ def _begin(options: DemoOptions, settings: Settings, processes: Processes, conso
     if asked in (None, SYNTHETIC):
         settings.require_zones(settings.chosen_site, settings.site)  # a file may lack columns
     settings, read = settled(asked, settings, console, options.hints)
-    year = read or year_for(settings.data or asked, settings, console, options.hints.dialect)
+    year = read or year_for(asked, settings, console, options.hints.dialect)
     settings.require_zones(year.site, year.label)
-    data = SYNTHETIC if year.synthetic else settings.data or asked
+    data = SYNTHETIC if year.synthetic else asked
     start, until = ReplayWindow(options.start, None, options.days).of(year)
     env = {**environment(settings, processes.bootstrap, processes.run_dir), **_table(year, settings, processes.run_dir)}
-    models = WantedModels.of(year, start, settings)
-    begun = Begun(year, start, until, data, settings, env, models, processes)
-    tags = ",".join(f"{name}={value}" for name, value in models.tags.items())
-    processes.begin("forecaster", {**env, PREFIX + "MODEL_TAGS": tags})
+    wanted = tags(year, start)
+    begun = Begun(year, start, until, data, settings, env, processes)
+    processes.begin(
+        "forecaster", {**env, PREFIX + "MODEL_TAGS": ",".join(f"{name}={value}" for name, value in wanted.items())}
+    )
     processes.begin(REPLAY, env, _replay_args(begun, options))
     processes.begin("ingestor", env)
-    if not models.are_known:
+    if not are_known(wanted, settings):
         with waiting(console, "loading what fits the models"):
             from cli.training import ensure_models  # noqa: PLC0415 - it takes seconds, and is seldom needed
 
-        models.note(ensure_models(year, start, settings, console))
+        ensure_models(year, start, settings, console)
     return begun
+
+
+def tags(year: Year, start: datetime) -> dict[str, str]:
+    """Return the tags of the models that have seen just the readings before the start.
+
+    Raises ``Refused`` where there are none.
+    """
+    try:
+        return TrainingData.of(year, year.site.load_zones[0], start).identity(year)
+    except DataError as error:
+        raise Refused(str(error)) from None
 
 
 def _table(year: Year, settings: Settings, run_dir: Path) -> dict[str, str]:

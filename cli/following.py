@@ -73,13 +73,12 @@ class Following:
             while starting and not self._stop.is_set():
                 self._check_children()
                 if monotonic_s() > deadline_s:
-                    self._begun.models.forget()
                     raise Refused(
                         f"{', '.join(starting)} not ready after {READY_S:.0f} s: see the logs in {self._run_dir}"
                     )
-                starting = [name for name in starting if not _ready(client, self._processes.addresses[name])]
-                say(f"waiting for {', '.join(starting)} to be ready")
-                time.sleep(READY_EVERY_S)
+                if starting := [name for name in starting if not _ready(client, self._processes.addresses[name])]:
+                    say(f"waiting for {', '.join(starting)} to be ready")
+                    time.sleep(READY_EVERY_S)
 
     def _check_children(self) -> None:
         """Raise ``Refused`` with the last log lines of a process that has died."""
@@ -123,7 +122,7 @@ class Following:
                 self._until_done(audit, view)
             if self._stop.is_set():
                 self._console.print("stopping")
-                self._book_the_rest(audit)
+                self._count_the_rest(audit)
             if self._options.picture is not None:
                 self._draw(self._options.picture, audit, view)
             code = self._summarise(audit)
@@ -168,7 +167,7 @@ class Following:
 
     def _until_done(self, audit: Audit, view: LiveView) -> None:
         """Count and show until everything sent is accounted for, or nothing has moved for a minute."""
-        moved_s = monotonic_s()
+        moved_s, monitored = monotonic_s(), False
         while not self._stop.is_set() and not (self._settled(audit) and self._is_watched()):
             self._check_children()
             if audit.poll(POLL_S):
@@ -176,6 +175,8 @@ class Following:
             if self._first_forecast_s is None and audit.issued:
                 self._first_forecast_s = monotonic_s() - self._options.started_s
                 view.say(f"first forecast {self._first_forecast_s:.1f} s after the start")
+            if not monitored and (audit.issued or not self._processes.is_replaying):
+                monitored = True
                 self._processes.start("monitor")  # it has nothing to do before, and the others need the processors
                 self._processes.begin("monitor", self._begun.env)
             view.show()
@@ -213,7 +214,7 @@ class Following:
         """Return how many readings were merged; where the ingestor has died, the next look at the children says so."""
         return merged_readings(self._processes.addresses["ingestor"]) or 0
 
-    def _book_the_rest(self, audit: Audit) -> None:
+    def _count_the_rest(self, audit: Audit) -> None:
         """After Ctrl-C: end the replay, and give what is on its way a few seconds to arrive."""
         self._processes.end_replay()
         deadline_s = monotonic_s() + REST_S

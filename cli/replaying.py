@@ -87,7 +87,11 @@ def run_replay(
         except (BrokerLostError, ConsumersStalledError) as error:
             raise Refused(str(error)) from None
         console.print(f"{year.label}: sent {done.sent:,}, refused {done.refused:,}, waited {done.waited_s:.1f} s")
-        if done.sent and not pauses.stop.is_set() and (remark := remark_on(before[0], settings)):
+        if (
+            done.sent
+            and not pauses.stop.is_set()
+            and (remark := remark_on(before[0], lambda: counted(settings), pauses))
+        ):
             console.print(remark, soft_wrap=True, highlight=False, markup=False)
         if resume and not pauses.stop.is_set():
             console.print("the year is over: to stream it again begin with empty topics")

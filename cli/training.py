@@ -37,8 +37,8 @@ UNTOLD = "running forecasters are not told of it ({}): run this again with --if-
 FIRST_START = "no models of these data yet: fitting them, once, takes about half a minute"
 
 
-def ensure_models(year: Year, start: datetime, settings: Settings, console: Console) -> list[Path]:
-    """Have the models registered that end before ``start``, fitted where they are missing; returns their folders."""
+def ensure_models(year: Year, start: datetime, settings: Settings, console: Console) -> None:
+    """Have the models registered that end before ``start``, fitted where they are missing."""
     try:
         with waiting(console, "opening the model registry"):
             from shared.training.training import ensure  # noqa: PLC0415 - it takes seconds, and services start meanwhile
@@ -48,7 +48,6 @@ def ensure_models(year: Year, start: datetime, settings: Settings, console: Cons
             report = ensure(year, start, settings.zones, registry, progress)
         for line in report.absent:
             console.print(line, soft_wrap=True, highlight=False)
-        return [registry.fetch(model.version) for model in report.models]
     except TooFewReadingsError as error:
         raise Refused(f"{error}; {NO_MODEL_NEEDED}") from None
     except DataError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,9 +9,11 @@ from confluent_kafka import Consumer, KafkaException
 
 from shared.contracts import topics
 from shared.runtime.administration import partitions_of
-from shared.runtime.clock import monotonic_s
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from replay.pacing import Pauses
     from shared.contracts.topics import Topic
     from shared.runtime.settings import Settings
 
@@ -53,9 +54,9 @@ def remark(before: Counts, after: Counts) -> str | None:
         return None
     if after.clean > before.clean:
         return (
-            "the readings were accepted, and no forecast has come: the models have seen them already, or no forecaster "
-            "runs. Its /readyz and its log say which; send later readings (--from), or train on earlier ones "
-            "(`tetouan train --until`)"
+            "the readings were accepted, and no forecast has come yet: the forecaster waits for its models, these have "
+            "seen the readings already, or none runs. Its /readyz and its log say which; send later readings (--from), "
+            "or train on earlier ones (`tetouan train --until`)"
         )
     return (
         "no reading was accepted: an earlier replay has sent them, or no ingestor runs. See its log, and "
@@ -63,13 +64,15 @@ def remark(before: Counts, after: Counts) -> str | None:
     )
 
 
-def remark_on(before: Counts | None, settings: Settings) -> str | None:
-    """Return what to say of the readings that were sent since a count, once there was time for an answer."""
-    deadline_s = monotonic_s() + PATIENCE_S
-    said: str | None = None
-    while before is not None and (after := counted(settings)) is not None:
+def remark_on(before: Counts | None, count: Callable[[], Counts | None], pauses: Pauses) -> str | None:
+    """Return what to say of the readings that were sent since a count, once there was time for an answer.
+
+    Nothing where the broker does not say, or where the wait is ended.
+    """
+    deadline_s = pauses.now_s() + PATIENCE_S
+    while before is not None and (after := count()) is not None and not pauses.stop.is_set():
         said = remark(before, after)
-        if said is None or monotonic_s() > deadline_s:
+        if said is None or pauses.now_s() > deadline_s:
             return said
-        time.sleep(POLL_S)
-    return said
+        pauses.wait(POLL_S)
+    return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+import river.linear_model  # noqa: F401 - of the weather models: it takes seconds, which no stream may wait for
+
 from services.forecaster.app import build
 from services.forecaster.settings import ForecasterSettings
 from shared.runtime.service import main

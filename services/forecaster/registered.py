@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from services.forecaster.kept_answers import KeptAnswers
+from shared.runtime.kept_answers import KeptAnswers
 from shared.runtime.registry import RegistryError
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ def main() -> None:
         try:
             registry = registry or KeptAnswers(question.registry_uri, question.artifact_root)
             reply = answer(question, registry)
+            registry.save()
         except RegistryError as error:
             reply = Reply(error=str(error))
         answers.write(reply.model_dump_json() + "\n")

@@ -8,7 +8,7 @@ release may add some, and read every version ever written.
 from __future__ import annotations
 
 import json
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -42,7 +42,15 @@ __all__ = [
 LARGEST_KW = 1e9
 """The largest size of a load. Some meters send a larger number for a missing value; it would outweigh all sums."""
 
-UtcTime = Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC))]
+
+def _in_utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("it is beyond the calendar in UTC: give a time of the years 1 to 9999") from None
+
+
+UtcTime = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 SiteName = Annotated[str, Field(description="Name of the site.")]
 ZoneNumber = Annotated[int, Field(ge=1, description="Number of the zone at its site.")]
 StepMinutes = Annotated[int, Field(gt=0, description="Minutes from one reading of the site to the next: one lead.")]

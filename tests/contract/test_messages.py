@@ -194,6 +194,13 @@ def test_a_time_without_offset_is_refused_by_name(name: str, model: type[Message
         model.from_bytes(changed(GOLDEN / f"{name}.json", **{field: stamp}))
 
 
+@pytest.mark.parametrize("stamp", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:50:00-10:00"])
+def test_a_time_beyond_the_calendar_of_utc_is_refused(stamp: str) -> None:
+    """As any other that is wrong: the record is a dead letter, and the service goes on."""
+    with pytest.raises(ValidationError, match=r"time\n.*beyond the calendar in UTC"):
+        CleanReading.from_bytes(changed(GOLDEN / "readings.clean.json", time=stamp))
+
+
 def test_a_time_with_another_offset_becomes_utc() -> None:
     """The same instant told in another offset gives the same message."""
     told = changed(GOLDEN / "readings.clean.json", time="2020-02-29T05:40:00+01:00")

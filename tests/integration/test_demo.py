@@ -92,11 +92,14 @@ def test_two_days_are_answered_once_the_same_from_any_fresh_state_and_as_the_bac
 def test_a_file_of_loads_alone_is_streamed_and_nothing_looks_like_a_fault(
     tetouan: Command, tmp_path: Path, year: Year
 ) -> None:
-    """Columns that the file lacks are named, not flagged; there is no weather model, and the counts balance."""
+    """Columns that the file lacks are named, not flagged; there is no weather model, and the counts balance.
+
+    The file of the command counts, whatever the environment says.
+    """
     file, result = tmp_path / "loads.csv", tmp_path / "result.json"
     year.rows[["DateTime", "Zone 2  Power Consumption"]].to_csv(file, index=False)
     demo = ("demo", "--data", str(file), "--from", "2018-02-01", "--days", "1", "--speed", "0", "--headless")
-    process = tetouan(*demo, "--json", str(result), state_dir=tmp_path / "state")
+    process = tetouan(*demo, "--json", str(result), state_dir=tmp_path / "state", TETOUAN_DATA="synthetic")
     _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, said
     assert "without 'Temperature', " in said

@@ -60,7 +60,8 @@ class ReportScheduler:
 
     def under_way(self) -> list[ReportRequest]:
         """Return what is being made, and what waits for it."""
-        return [*([self._in_hand] if self._in_hand else []), *self._waiting.values()]
+        in_hand = self._in_hand  # the page asks from a thread of its own
+        return [*([in_hand] if in_hand else []), *list(self._waiting.values())]
 
     def on_hour(self, hour: ScoredHour, due: Sequence[int], recent: Recent) -> None:
         """Request the windows that are due at an hour: all that the consume loop waits for."""

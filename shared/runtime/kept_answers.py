@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from tempfile import mkstemp
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -18,12 +21,16 @@ from shared.runtime.registry import Registry, sqlite_file
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["KeptAnswers"]
+__all__ = ["KeptAnswers", "NotKeptError"]
 
 T = TypeVar("T")
 
-MOST = 100
-"""Answers that are kept: those to a table of many zones are long, and are asked by their prefix."""
+FORMAT = 1
+"""Of the file: what another release has kept in another form is not read."""
+
+
+class NotKeptError(LookupError):
+    """No answer is kept to what only kept answers may answer."""
 
 
 class KeptAnswers:
@@ -33,16 +40,19 @@ class KeptAnswers:
     ----------
     uri, artifact_root
         As of `Registry`; its methods raise ``RegistryError`` as those do.
+    only_kept
+        Never open the registry: raise ``NotKeptError`` where no answer is kept.
     """
 
-    def __init__(self, uri: str, artifact_root: Path | None) -> None:
+    def __init__(self, uri: str, artifact_root: Path | None, *, only_kept: bool = False) -> None:
         self._uri = uri
         self._artifact_root = artifact_root
+        self._only_kept = only_kept
         self._file = sqlite_file(uri)
-
-    @cached_property
-    def _registry(self) -> Registry:
-        return Registry(self._uri, self._artifact_root)
+        self._answers: dict[str, Any] = {}
+        self._answered_at: list[int] | None = None  # what the file was like then
+        self._has_new = False
+        self._opening = Lock()
 
     def champions(self, prefix: str) -> dict[str, str]:
         """Return what `Registry.champions` does."""
@@ -60,18 +70,44 @@ class KeptAnswers:
     def download(self, source: str) -> Path:
         """Return a local folder with the files that lie there; what lies on this machine is not copied."""
         at = urlsplit(source)
-        return Path(url2pathname(at.path)) if at.scheme in ("", "file") else self._registry.download(source)
+        if not at.scheme:
+            return Path(source)
+        if at.scheme == "file":
+            return Path(url2pathname(at.path))
+        with self._opening:  # several threads may ask
+            registry = self._registry
+        return registry.download(source)
+
+    def save(self) -> None:
+        """Keep what was answered; where there is no room for it the next start asks again."""
+        if not self._has_new or self._answered_at != self._stamp():
+            return
+        self._has_new = False
+        kept = {"format": FORMAT, "stamp": self._answered_at, "answers": self._answers}
+        with suppress(OSError):
+            file = self._beside(".answers")
+            descriptor, draft = mkstemp(dir=file.parent, prefix=f"{file.name}.")
+            with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+                json.dump(kept, opened)
+            Path(draft).replace(file)
+
+    @cached_property
+    def _registry(self) -> Registry:
+        return Registry(self._uri, self._artifact_root)
 
     def _kept(self, question: str, ask: Callable[[], T]) -> T:
         before = self._stamp()
-        answers = self._answers(before)
-        if question in answers:
-            kept_answer: T = answers[question]
+        if before is None or before != self._answered_at:
+            self._answers, self._answered_at = self._read(before), before
+        if question in self._answers:
+            kept_answer: T = self._answers[question]
             return kept_answer
+        if self._only_kept:
+            raise NotKeptError(question)
         answer = ask()
         if before is not None and before == self._stamp():
-            kept = dict(list(answers.items())[-MOST + 1 :])
-            self._write({"stamp": before, "answers": {**kept, question: answer}})
+            self._answers[question] = answer
+            self._has_new = True
         return answer
 
     def _stamp(self) -> list[int] | None:
@@ -84,23 +120,14 @@ class KeptAnswers:
             return None
         return [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns]
 
-    def _answers(self, stamp: list[int] | None) -> dict[str, Any]:
+    def _read(self, stamp: list[int] | None) -> dict[str, Any]:
         if stamp is None:
             return {}
         try:
             kept = json.loads(self._beside(".answers").read_text(encoding="utf-8"))
-            return dict(kept["answers"]) if kept["stamp"] == stamp else {}
+            return dict(kept["answers"]) if (kept["format"], kept["stamp"]) == (FORMAT, stamp) else {}
         except (OSError, ValueError, KeyError, TypeError):
             return {}
-
-    def _write(self, kept: Mapping[str, object]) -> None:
-        """Keep the answers; where there is no room for them the next start asks again."""
-        draft = self._beside(f".answers.{os.getpid()}")
-        try:
-            draft.write_text(json.dumps(kept), encoding="utf-8")
-            draft.replace(self._beside(".answers"))
-        except OSError:
-            draft.unlink(missing_ok=True)
 
     def _beside(self, end: str) -> Path:
         file = self._file or Path()
