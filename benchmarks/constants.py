@@ -142,6 +142,10 @@ GROUPS: dict[str, tuple[Constant, ...]] = {
         _of("demand.outage.back_share", 0.3, 0.5, 0.7),
         _of("demand.outage.same_hours_share", 0.3, 0.5, 0.8),
     ),
+    "duration": (
+        _of("demand.outage.chance_power", 0.5, 0.75, 1.0, 1.5, 2.0),
+        _of("demand.outage.least_minutes", 20, 60, 180),
+    ),
     "weather": (
         _of("weather.n_estimators", 50, 100, 200, 400),
         _of("weather.half_life_days", 45.0, 90.0, 180.0),

@@ -39,9 +39,11 @@ __all__ = [
     "cases",
     "disturbed",
     "estimated",
+    "lasting",
     "out",
     "outages",
     "pinball_kw",
+    "spells",
     "streamed",
 ]
 
@@ -57,7 +59,7 @@ RATIOS = (1.08, 0.9, 1.15, 0.85, 1.3, 0.6)  # of the load for good to that of be
 NIGHT_HOURS, NIGHTS = 10, 3
 OUT_HOURS = (2, 30, 4, 60, 8, 1)
 LEFT_SHARES = (0.4, 0.55, 0.7)  # of the load, where a part of it is lost
-FOLLOWED_OUT, OUT_NIGHTS = 4 * DAY, 5
+FOLLOWED_OUT, OUT_NIGHTS, DARK_DAYS = 4 * DAY, 5, 5
 BEGUN, BEGUN_EVERY, BEGUN_DAYS, FIRST_DAYS = 8, 30, 34, 8
 BORROWED, BORROWED_EVERY, BORROWED_DAYS, WITHOUT_DAYS = 8, 28, 14, 7
 
@@ -238,6 +240,15 @@ def outages(onset: int) -> dict[str, Disturbance]:
     }
 
 
+def spells(onset: int) -> dict[str, Disturbance]:
+    """Return those of the `outages` that come to an end, and one of days."""
+    dark = slice(DARK_DAYS * DAY)
+    return {
+        **{name: outages(onset)[name] for name in ("a blackout", "a part is out")},
+        "a blackout of days": Disturbance(dark.stop, during(dark, 0.0), lasting=True),
+    }
+
+
 def disturbed(validation: Validation, methods: Methods, tell: Tell) -> Figures:
     """Return the RMSE in the mean over all leads, in kW, undisturbed and in each of the `cases`.
 
@@ -252,8 +263,17 @@ def out(validation: Validation, methods: Methods, tell: Tell) -> Figures:
     return _disturbed(validation, methods, tell, outages, _from_end)
 
 
+def lasting(validation: Validation, methods: Methods, tell: Tell) -> Figures:
+    """Return the same of outages of hours and of days, over the origins while they last: some targets lie after it."""
+    return _disturbed(validation, methods, tell, spells, _while_it_lasts)
+
+
 def _from_onset(case: Disturbance) -> range:
     return range(FOLLOWED if case.steps <= DAY else FOLLOWED_SWITCHING)
+
+
+def _while_it_lasts(case: Disturbance) -> range:
+    return range(case.steps)
 
 
 def _from_end(case: Disturbance) -> range:
@@ -328,6 +348,10 @@ def _with_outages(validation: Validation) -> int:
     return _all_rows(validation) + sum(_from_end(case).stop for n in range(ONSETS) for case in outages(n).values())
 
 
+def _with_spells(validation: Validation) -> int:
+    return _all_rows(validation) + sum(case.steps for n in range(ONSETS) for case in spells(n).values())
+
+
 def _with_starts(validation: Validation) -> int:
     return _all_rows(validation) + BEGUN * BEGUN_DAYS * DAY
 
@@ -353,6 +377,9 @@ _DISTURBED = Criterion(
     disturbed, _with_cases, everyday_and_rare, "mean RMSE, undisturbed and disturbed, rows 20-80 %, kW"
 )
 _OUT = Criterion(out, _with_outages, everyday_and_rare, "mean RMSE, undisturbed and after outages, rows 20-80 %, kW")
+_LASTING = Criterion(
+    lasting, _with_spells, everyday_and_rare, "mean RMSE, undisturbed and during outages, rows 20-80 %, kW"
+)
 _WEATHER = Criterion(
     estimated, _all_rows, lambda figures: figures["rmse_kw"], "RMSE of the weather estimate, rows 60-80 %, kW"
 )
@@ -367,6 +394,7 @@ CRITERIA: dict[str, Criterion] = {
     "shift": _DISTURBED,
     "guard": _DISTURBED,
     "outage": _OUT,
+    "duration": _LASTING,
     "weather": _WEATHER,
 }
 """By the groups of constants."""

@@ -280,6 +280,10 @@ class OutageConstants(Constants):
     """What has been lost for longer is lost for good, where something is left of the load."""
     back_share: float = field(default=0.7, metadata=_SHARE)
     """An outage is over when so much of what was lost is back."""
+    chance_power: float = field(default=1.0, metadata=_NOT_NEGATIVE)
+    """What has been out for T lasts for h more with a chance of T / (T + h) to this power."""
+    least_minutes: int = field(default=60, metadata=_COUNT)
+    """For that, it has been out for so long at least."""
     same_hours_share: float = field(default=0.5, metadata=_SHARE)
     """What was out at the same hours of one of the last seven days, for more than this share of them, is a habit."""
 

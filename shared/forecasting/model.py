@@ -52,7 +52,7 @@ __all__ = ["VERSION", "Answer", "NotFittedError", "ZoneDemand", "ZoneForecast"]
 
 Floats = NDArray[np.float64]
 
-VERSION = 15
+VERSION = 16
 """Of the state: what an older or newer release wrote is not read."""
 
 _KIND = "zone-demand"

@@ -143,15 +143,15 @@ class Outage:
         """Return what is left of the load without the outage at so many leads after a step.
 
         What has been out for a time is taken to be out for as long again, an hour at least: after h more of it, with a
-        chance of T / (T + h).
+        chance of T / (T + h), or a power of it.
         """
         now, all_of_it = np.full(leads, self.share), np.ones(leads)
         if not self.belief:
             return Left(all_of_it, all_of_it, all_of_it)
         if self.steady:
             return Left(now, now, now)
-        so_far = max(step - self.onset_step + 1, self.grid.hour)
-        still_out = so_far / (so_far + np.arange(1.0, leads + 1.0))
+        so_far = max(step - self.onset_step + 1, self.grid.steps(self.constants.least_minutes)[0])
+        still_out = (so_far / (so_far + np.arange(1.0, leads + 1.0))) ** self.constants.chance_power
         return Left(now, 1.0 - self.belief * (1.0 - self.share) * still_out, all_of_it)
 
     def end(self, step: int, fate: Fate) -> None:

@@ -16,9 +16,11 @@ from benchmarks.criteria import (
     cases,
     disturbed,
     estimated,
+    lasting,
     out,
     outages,
     pinball_kw,
+    spells,
     streamed,
 )
 from shared.forecasting.intervals import COVERAGES
@@ -133,6 +135,15 @@ def test_what_comes_after_an_outage_is_judged() -> None:
     assert list(figures) == ["undisturbed", *outages(0)]
     assert figures["to a fifth for good"] > figures["a part is out"]
     assert figures["a part is out"] < 2.0 * figures["undisturbed"]
+
+
+def test_what_is_forecast_while_load_is_out_is_judged() -> None:
+    """By how long an outage is taken to last: one that never ends is worst for hours of it."""
+    validation = Validation.of(history_of(40, seen_days=40))
+    figures = lasting(validation, METHODS, lambda _: None)
+    assert list(figures) == ["undisturbed", *spells(0)]
+    endless = lasting(validation, METHODS.changed({"demand.outage.chance_power": 0.0}), lambda _: None)
+    assert endless["a part is out"] > figures["a part is out"]
 
 
 def test_a_disturbance_costs() -> None:
