@@ -12,7 +12,8 @@ else makes a load rise like that.
 What is believed although nothing foretold it is believed on for a day, in which the forecast may expect the load of
 before.
 
-Of a load that crosses zero a drop means nothing: there the guard knows no outage.
+Of a load that crosses zero a drop means nothing, and one that begins to feed in is not out: there the guard knows no
+outage.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ class Guard:
         if self.near(load_kw, self.unforeseen_kw.value, usual_error_kw, swing_kw):
             return self._believe_all_the_same(load_kw)
         wild = not within(load_kw, expected_kw, constants.wild_ratio, swing_kw)
-        less = swing_kw == 0.0 and abs(load_kw) < abs(expected_kw)
+        less = swing_kw == 0.0 and abs(load_kw) < abs(expected_kw) and load_kw * expected_kw >= 0.0
         dropped = less and not wild
         lost = less and not self.unforeseen_kw.steps  # else what was believed all the same may just be over
         agrees = self.agree(load_kw, self.doubted_kw, swing_kw)

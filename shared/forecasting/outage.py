@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.forecasting.size import NEAR_ZERO
+
 if TYPE_CHECKING:
     from shared.forecasting.method import OutageConstants
     from shared.sites.grid import Grid
@@ -135,9 +137,11 @@ class Outage:
         return (load_kw / self.share, False) if self.steady else (without_kw, True)
 
     def is_over(self, load_kw: float, without_kw: float) -> bool:
-        """Tell whether enough of what was lost is back with a load."""
+        """Tell whether enough of what was lost is back with a load, or whether it has come to feed in."""
+        if without_kw == 0.0:
+            return False
         enough = self.first_share + self.constants.back_share * (1.0 - self.first_share)
-        return load_kw * without_kw > 0.0 and load_kw / without_kw >= enough
+        return load_kw / without_kw >= enough or load_kw / without_kw < -NEAR_ZERO
 
     def left(self, step: int, leads: int) -> Left:
         """Return what is left of the load without the outage at so many leads after a step.

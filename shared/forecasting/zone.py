@@ -199,14 +199,15 @@ class Zone:
     def next_step(self, step: int) -> None:
         """Let a step begin: what is left of a load that has been out for too long is all of it from now on.
 
-        A day of an outage in which next to nothing is left says nothing of that: it is not counted.
+        A day of an outage in which next to nothing is left says nothing of that: it is not counted. A silent one is.
         """
         outage = self.outage
         outage.next_step()
         too_long = outage.too_long(step)
         if outage.lasts and (too_long or (step - outage.kept_step) % self.grid.day == 0):
-            ratio = self._ratio(outage.read_kw(step)[-self.grid.day :], step)
-            if ratio <= NEAR_ZERO:
+            read_kw = outage.read_kw(step)[-self.grid.day :]
+            ratio = self._ratio(read_kw, step)
+            if ratio <= NEAR_ZERO and (too_long or not np.isnan(read_kw).all()):
                 outage.keep_from(step)
             elif too_long:
                 self._lose_for_good(step, ratio)

@@ -109,13 +109,14 @@ def test_what_is_left_on_a_steady_level_is_forecast_to_stay_so(outage: Outage) -
         (0.6, 17.0, False),
         (0.6, 18.0, True),
         (0.0, 50.0, True),
-        (0.0, -20.0, False),
+        (0.0, -0.1, False),
+        (0.0, -20.0, True),
     ],
 )
 def test_it_is_over_when_most_of_what_was_lost_is_back(
     outage: Outage, left_share: float, load_kw: float, *, over: bool
 ) -> None:
-    """Seven tenths of it, beside what is expected now; a load of the other sign is not back."""
+    """Seven tenths of it, beside what is expected now; what feeds in is no load that is out."""
     for sign in (1.0, -1.0):
         outage.believe(100, sign * left_share * 10.0, sign * 10.0)
         outage.go_on(101, sign * 0.1, sign * 20.0, holds=False)
@@ -520,3 +521,24 @@ def test_an_outage_from_the_first_day_on_is_none(model: ZoneDemand, synthetic: S
     model.fit(first_step, load_kw)
     assert not zone_of(model).history.out.any()
     assert METHOD.outage.longest_minutes == 3 * 1440
+
+
+def test_a_load_that_begins_to_feed_in_is_not_out(model: ZoneDemand, synthetic: Series) -> None:
+    """It is believed after six hours like any other that is new, and forecast a day later."""
+    first_step, load_kw = synthetic(23)
+    load_kw[ONSET:] = -3_000.0 + 0.1 * (load_kw[ONSET:] - 20_000.0)
+    model.fit(first_step, load_kw[: ONSET + 2 * DAY])
+    forecast = model.predict()
+    assert forecast.outage is None
+    assert (forecast.median_kw[:6] < -1_000.0).all()
+
+
+def test_a_silent_day_does_not_make_a_part_of_the_load_last(model: ZoneDemand, synthetic: Series) -> None:
+    """It counts towards the three days: what was told to be lost for good by then is."""
+    first_step, load_kw = synthetic(25)
+    load_kw[ONSET:] *= 0.5
+    load_kw[ONSET + DAY : ONSET + 2 * DAY] = np.nan
+    model.fit(first_step, load_kw[: ONSET + 3 * DAY])
+    assert zone_of(model).outage.lost_step == first_step + ONSET + 3 * DAY
+    model.partial_fit(first_step + ONSET + 3 * DAY, float(load_kw[ONSET + 3 * DAY]))
+    assert zone_of(model).shift.last_ratio == pytest.approx(0.5, abs=0.02)
