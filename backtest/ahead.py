@@ -14,6 +14,7 @@ import pandas as pd
 from backtest.record import Record
 from backtest.run import account_for, answer, fitted, judged
 from backtest.tables import NO_MAPE, ScoreTable
+from backtest.unbelieved import Seen
 from services.forecaster.issuing import ZoneModels
 from shared.data.errors import DataError
 from shared.data.toml import as_toml
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from backtest.accounting import Accounting
     from backtest.run import Progress
+    from backtest.unbelieved import Unbelieved
     from backtest.units import LoadUnit
     from shared.contracts.messages import CleanReading, Forecast
     from shared.data.year import Year
@@ -65,6 +67,7 @@ class Ahead:
     trained: bool
     accounting: Accounting
     unjudged: str | None = None
+    unbelieved: Unbelieved | None = None
 
     @property
     def unit(self) -> LoadUnit:
@@ -133,10 +136,11 @@ class Ahead:
         if np.isnan(figures["rmse_kw"]).all():
             return "how good it is cannot be said yet: no forecast has come due"
         rmse_kw, shares = figures["rmse_kw"], {name: _mean(figures[name]) for name in ("mape", "coverage")}
-        hour_ahead, day_ahead = (f"{self.unit.shown(kw)} {self.unit.name}" for kw in (rmse_kw[hour], rmse_kw[-1]))
+        errors_kw = {"an hour ahead": rmse_kw[hour], "a day ahead": rmse_kw[-1]}
+        off = [f"{self.unit.shown(kw)} {self.unit.name} {ahead}" for ahead, kw in errors_kw.items() if not np.isnan(kw)]
         share = "" if np.isnan(shares["mape"]) else f", MAPE {shares['mape']:.1%}"
         held = f"{shares['coverage']:.0%} of the loads lay in the 90 % interval"
-        said = f"it was off by {hour_ahead} an hour ahead and {day_ahead} a day ahead (RMSE){share}; {held}"
+        said = f"it was off by {' and '.join(off)} (RMSE){share}; {held}"
         return f"since {self.record.test_from:%Y-%m-%d} {said}" + (f"; {NO_MAPE}" if self.lately.nears_zero else "")
 
     def to_json(self) -> dict[str, Any]:
@@ -162,6 +166,7 @@ class Ahead:
             "assumed": list(self.assumed),
             "site_table": as_toml(self.site),
             "rows": self.accounting.to_json(),
+            "unbelieved": self.unbelieved.to_json() if self.unbelieved else None,
         }
 
 
@@ -214,7 +219,9 @@ def look_ahead(
     record = Record(zone, start, until, year.site.step_minutes, calendar=year.site.calendar)
     for reading in readings:
         record.add_reading(reading)
-    last = answer(year, models or ZoneModels.begun_cold(year.site, zone, prior), readings, record, progress)
+    seen = Seen(year.site.grid)
+    begun = models or ZoneModels.begun_cold(year.site, zone, prior)
+    last = answer(year, begun, readings, record, progress, seen.add)
     if last is None:
         raise DataError(f"{year.label}: no row of zone {zone} is a reading ({accounting}): mend the file")
     return Ahead(
@@ -228,6 +235,7 @@ def look_ahead(
         trained=models is not None,
         accounting=accounting,
         unjudged=None if prior is None else _unjudged(year, zone, start, prior),
+        unbelieved=seen.unbelieved(record),
     )
 
 

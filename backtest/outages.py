@@ -52,6 +52,10 @@ class Outages:
         elif out.since_step in self._spells or forecast.origin_step == out.until_step:
             self._spells[out.since_step] = _Spell(out.until_step, out.fate)
 
+    def hold(self, step: int) -> bool:
+        """Tell whether a step lies in one of them."""
+        return any(since <= step < spell.end_step for since, spell in self._spells.items())
+
     def __bool__(self) -> bool:
         return bool(self._spells)
 

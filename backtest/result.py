@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from backtest.extremes import DayAhead
     from backtest.outages import Outages
     from backtest.record import Record
+    from backtest.unbelieved import Unbelieved
     from shared.data.year import Year
     from shared.sites.site import Site
 
@@ -76,6 +77,7 @@ class Backtest:
     accounting: Accounting
     no_weather: str | None = None
     outages: Outages | None = None
+    unbelieved: Unbelieved | None = None
     untrained: str | None = None
 
     @classmethod
@@ -133,6 +135,7 @@ class Backtest:
             "data": self.label,
             "rows": self.accounting.to_json(),
             "outages": self.outages.to_json() if self.outages else [],
+            "unbelieved": self.unbelieved.to_json() if self.unbelieved else None,
             "synthetic": self.synthetic,
             "trained": self.untrained is None,
             "seconds_per_forecast": self.seconds_per_forecast,

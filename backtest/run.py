@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backtest.accounting import Accounting
-from backtest.outages import Outages
 from backtest.record import Record
 from backtest.result import Backtest
+from backtest.unbelieved import Seen
 from services.forecaster.issuing import Issuer, ZoneModels, end_of_run
 from services.ingestor.ingestor import Ingestor
 from services.ingestor.judging import Accepted
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from services.ingestor.judging import Outcome
     from shared.contracts.messages import CleanReading, Forecast
     from shared.data.year import Year
-    from shared.forecasting.model import ZoneDemand
+    from shared.forecasting.model import ZoneDemand, ZoneForecast
     from shared.forecasting.prior import Prior
     from shared.forecasting.weather import WeatherDemand
 
@@ -101,13 +101,13 @@ def backtest(
     history = TrainingData.of(year, zone, start)
     models, untrained = _begun(history, progress, prior)
     cost_s = seconds_per_forecast(deepcopy(models.demand), zone, answered[:TIMED_READINGS])
-    outages = Outages(year.site.grid)
-    answer(year, models, answered, record, progress, outages)
+    seen = Seen(year.site.grid)
+    answer(year, models, answered, record, progress, seen.add)
     progress(f"zone {zone}: scoring", 0.0)
     estimate = uncorrected_estimate(models.weather, record, answered)
     no_weather = None if models.weather else WeatherCandidate.lacking(history) or untrained
     scored = Backtest.of(record, year, estimate, cost_s, accounting, no_weather)
-    return replace(scored, outages=outages, untrained=untrained)
+    return replace(scored, outages=seen.outages, unbelieved=seen.unbelieved(record), untrained=untrained)
 
 
 def _begun(history: TrainingData, progress: Progress, prior: Prior | None) -> tuple[ZoneModels, str | None]:
@@ -192,9 +192,9 @@ def answer(
     readings: Sequence[CleanReading],
     record: Record,
     progress: Progress,
-    outages: Outages | None = None,
+    note: Callable[[ZoneForecast], None] = lambda _forecast: None,
 ) -> Forecast | None:
-    """Put the forecasts that answer the readings on record, and their outages where that is asked.
+    """Put the forecasts that answer the readings on record; ``note`` is given each of them.
 
     Returns the last forecast, None where there is none.
     """
@@ -202,8 +202,7 @@ def answer(
     for n, issue in enumerate(_issues(year, models, readings)):
         last = issue.message()
         record.add_forecast(last)
-        if outages is not None:
-            outages.add(issue.forecast)
+        note(issue.forecast)
         if n % BATCH == 0:
             progress(f"zone {record.zone}: answering", n / len(readings))
     return last

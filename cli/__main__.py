@@ -212,8 +212,10 @@ def watch(
     from cli.watching import WATCHED
     from cli.watching import watch as lines
 
-    sys.stderr.write(f"listening to {topic}; Ctrl-C ends\n")
-    messages = lines(_settings_of_current_demo(), WATCHED[topic], as_json=json_lines, from_start=from_start)
+    settings = _settings_of_current_demo()
+    name = settings.topic_prefix + WATCHED[topic].name
+    sys.stderr.write(f"listening to {name} at {settings.kafka_bootstrap}; times are UTC; Ctrl-C ends\n")
+    messages = lines(settings, WATCHED[topic], as_json=json_lines, from_start=from_start)
     with until_nobody_reads():
         for line in islice(messages, count):
             sys.stdout.write(line + "\n")

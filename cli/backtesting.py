@@ -92,6 +92,8 @@ def run_backtest(  # noqa: PLR0913 - each is an option of the command
     shown.print(f"{year.label} up to {until:%Y-%m-%d %H:%M}: {result.accounting}", soft_wrap=True, highlight=False)
     if result.outages:
         shown.print(f"{year.label}: {result.outages}", soft_wrap=True, highlight=False)
+    if result.unbelieved:
+        shown.print(f"{year.label}: {result.unbelieved}", soft_wrap=True, highlight=False)
     if result.untrained:
         shown.print(f"{year.label}: {result.untrained}", soft_wrap=True, highlight=False)
     if result.no_weather:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from cli import findings, observing
 from cli.ports import ports_of
-from cli.printing import print_whole, waiting
+from cli.printing import waiting
 from cli.processes import SERVICES
 from shared.runtime.clock import now
 from shared.runtime.settings import PREFIX, Refused, unknown_variables
@@ -59,7 +59,7 @@ def _of_kafka(settings: Settings, *, is_chosen: bool) -> list[Finding]:
     ahead = observing.record_ahead(settings, broker, now())
     return [
         findings.of_broker(broker, is_chosen=is_chosen),
-        findings.of_topics(broker, settings.topic_prefix),
+        findings.of_topics(broker, settings.topic_prefix, is_chosen=is_chosen),
         findings.of_lag(observing.lags_of(settings, broker)),
         findings.of_clock(now(), observing.newest_file(), ahead),
     ]
@@ -78,4 +78,4 @@ def show(found: list[Finding], console: Console) -> None:
     for each in found:
         style = STYLE[each.state]
         table.add_row(each.check, f"[{style}]{each.state}[/]", each.found, each.advice)
-    print_whole(console, table)
+    console.print(table)

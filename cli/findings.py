@@ -126,7 +126,7 @@ def of_ports(ports: Sequence[Port]) -> Finding:
     """Judge the ports: who runs the services by hand needs them, a demo takes others."""
     taken = [f"{port.number} ({port.wanted_by}) is held by {port.holder}" for port in ports if port.holder]
     if taken:
-        advice = "a demo takes another port; for a service set TETOUAN_HTTP_PORT, or end that process"
+        advice = "nothing where it is a service of yours; else set TETOUAN_HTTP_PORT. A demo takes another port"
         return Finding("ports", "note", "; ".join(taken), advice)
     return Finding("ports", "ok", f"{', '.join(str(port.number) for port in ports)} are free")
 
@@ -151,13 +151,16 @@ def of_broker(broker: Broker, *, is_chosen: bool) -> Finding:
     return Finding("broker", "wrong" if is_chosen else "note", what or broker.fault, advice)
 
 
-def of_topics(broker: Broker, prefix: str) -> Finding:
-    """Judge the topics: all are there, with as many partitions each as they need, and keep their records."""
+def of_topics(broker: Broker, prefix: str, *, is_chosen: bool) -> Finding:
+    """Judge the topics: all are there, with as many partitions each as they need, and keep their records.
+
+    Where no broker was chosen it is no fault that there are none.
+    """
     if broker.fault is not None:
         return Finding("topics", "note", "not looked at: no broker answers")
     wanted = [prefix + topic.name for topic in topics.ALL]
     if missing := [name for name in wanted if name not in broker.partitions]:
-        state: State = "note" if len(missing) == len(wanted) else "wrong"
+        state: State = "wrong" if is_chosen or len(missing) < len(wanted) else "note"
         return Finding("topics", state, f"not there: {_some(missing)}", "tetouan topics")
     if doubt := _doubt_of_counts({name: broker.partitions[name] for name in wanted}, prefix):
         what, _, advice = doubt.rpartition(": ")

@@ -23,7 +23,7 @@ PLAIN_S = 5.0
 def print_whole(console: Console, table: RenderableType) -> None:
     """Print a table so wide that none of its numbers is cut off, on a narrow terminal and in a pipe, too."""
     width = console.width
-    console.width = max(width, console.measure(table, options=console.options.update(width=WIDEST)).minimum)
+    console.width = max(width, console.measure(table, options=console.options.update(width=WIDEST)).maximum)
     console.print(table)
     console.width = width
 

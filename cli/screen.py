@@ -166,7 +166,7 @@ def _header(snapshot: Snapshot, width: int) -> Part:
 def _behind(snapshot: Snapshot) -> str:
     """Say so where forecasts have ceased although there is something to answer, and who is furthest behind."""
     name, records = max(snapshot.waiting.items(), key=lambda each: each[1] or 0, default=("", 0))
-    if not records or snapshot.overdue_s < OVERDUE_S:
+    if not records or snapshot.overdue_s < OVERDUE_S or _share(snapshot) >= 1.0:
         return ""
     old = f"NO FORECAST FOR {snapshot.overdue_s:.0f} s, this one is old"
     return f"{old}: {records:,} records wait for the {name}, see its log"

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
 ANSWER_S = 10  # then nobody is there
 LEADS_MINUTES = (10, 60, 1440)  # or the next that the step of the site allows
@@ -48,6 +48,9 @@ def main() -> int:
     except KafkaException as error:
         consumer.poll(0)
         why = (said or [error.args[0].str()])[0]
+        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            print(f"{options.topic} is not on {options.bootstrap}: give --topic, with your prefix", file=sys.stderr)
+            return 2
         print(
             f"{options.bootstrap}: {why}: check TETOUAN_KAFKA_..., run `docker compose up`, or give --bootstrap",
             file=sys.stderr,
@@ -55,6 +58,8 @@ def main() -> int:
         return 2
     except KeyboardInterrupt:
         pass
+    except BrokenPipeError:  # whoever reads our lines has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     finally:
         consumer.close()
     return 0

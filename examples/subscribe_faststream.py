@@ -119,7 +119,13 @@ def subscription(options: argparse.Namespace) -> FastStream:
         if (zone in last and forecast.origin <= last[zone]) or printed == options.count:
             return
         last[zone] = forecast.origin
-        print(forecast.line(), flush=True)
+        try:
+            print(forecast.line(), flush=True)
+        except BrokenPipeError:  # whoever reads our lines has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            printed = options.count or 0
+            app.exit()
+            return
         printed += 1
         if printed == options.count:
             app.exit()

@@ -68,6 +68,7 @@ class TestResult:
             "test_from",
             "rows",
             "outages",
+            "unbelieved",
             "leads",
             "weather_estimate",
             "seed",

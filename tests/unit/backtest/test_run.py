@@ -74,6 +74,24 @@ def test_an_outage_in_the_window_is_named() -> None:
     assert backtest(year, 2, FROM, UNTIL, lambda *_: None).to_json()["outages"] == []
 
 
+def test_readings_that_were_not_believed_are_counted() -> None:
+    """Other than those of an outage: with the first of them and what to do, on the page and for machines."""
+    year, first = year_of("zone_2_kw"), (DAYS - TEST_DAYS) * 144 + 30
+    column = next(name for name, field in year.site.columns.items() if field == "zone_2_kw")
+    load_kw = year.rows[column].astype(float)
+    load_kw.iloc[[first, first + 40]] = 900_000.0
+    load_kw.iloc[first + 80 : first + 92] *= 0.5
+    odd = replace(year, rows=year.rows.assign(**{column: load_kw.map(lambda value: f"{value:.2f}")}))
+    result = backtest(odd, 2, FROM, UNTIL, lambda *_: None)
+    day = f"{START + timedelta(days=DAYS - TEST_DAYS):%Y-%m-%d}"
+    text = f"to be believed, yet scored as a load: the first is 900,000 kW at {day}"
+    assert str(result.unbelieved).startswith("2 readings are too far from the forecast")
+    assert text in str(result.unbelieved)
+    assert text in page_of(result)
+    assert result.to_json()["unbelieved"]["readings"] == 2
+    assert backtest(year, 2, FROM, UNTIL, lambda *_: None).to_json()["unbelieved"] is None
+
+
 @pytest.mark.parametrize("field", [WEATHER_FIELDS[0], WEATHER_FIELDS[2]])
 def test_one_field_of_the_weather_gives_an_estimate(field: str, whole: dict[str, object]) -> None:
     """Of its own, at each origin; the forecasts are the same."""

@@ -62,13 +62,20 @@ def with_partitions(topic: str, count: int) -> Broker:
         (findings.of_broker(WHOLE, is_chosen=True), "ok", "127.0.0.1:9092 (PLAINTEXT) answers"),
         (findings.of_broker(AWAY, is_chosen=False), "note", "does not answer"),
         (findings.of_broker(AWAY, is_chosen=True), "wrong", "does not answer"),
-        (findings.of_topics(WHOLE, ""), "ok", f"{len(topics.ALL)} with 4 partitions"),
-        (findings.of_topics(AWAY, ""), "note", "no broker answers"),
-        (findings.of_topics(replace(WHOLE, partitions={}), ""), "note", "not there"),
-        (findings.of_topics(without("scores.v1"), ""), "wrong", "not there: scores.v1"),
-        (findings.of_topics(with_partitions("readings.clean.v1", 8), ""), "wrong", "readings.clean.v1 has 8"),
+        (findings.of_topics(WHOLE, "", is_chosen=False), "ok", f"{len(topics.ALL)} with 4 partitions"),
+        (findings.of_topics(replace(WHOLE, partitions={}), "", is_chosen=True), "wrong", "not there"),
+        (findings.of_topics(AWAY, "", is_chosen=False), "note", "no broker answers"),
+        (findings.of_topics(replace(WHOLE, partitions={}), "", is_chosen=False), "note", "not there"),
+        (findings.of_topics(without("scores.v1"), "", is_chosen=False), "wrong", "not there: scores.v1"),
         (
-            findings.of_topics(replace(WHOLE, complaints=("topic a: it deletes: set b on it", "c")), ""),
+            findings.of_topics(with_partitions("readings.clean.v1", 8), "", is_chosen=False),
+            "wrong",
+            "readings.clean.v1 has 8",
+        ),
+        (
+            findings.of_topics(
+                replace(WHOLE, complaints=("topic a: it deletes: set b on it", "c")), "", is_chosen=False
+            ),
             "wrong",
             "topic a: it deletes, and 1 more",
         ),
