@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from services.monitor.app import build
-from services.monitor.settings import MonitorSettings
-from shared.runtime.service import main
+INTERRUPTED = 130
 
 if __name__ == "__main__":
-    sys.exit(main("monitor", MonitorSettings, build))
+    try:  # Ctrl-C may come while this is still importing
+        from services.monitor.app import build
+        from services.monitor.settings import MonitorSettings
+        from shared.runtime.service import main
+
+        code = main("monitor", MonitorSettings, build)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    sys.exit(code)

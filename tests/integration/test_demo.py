@@ -84,7 +84,8 @@ def test_two_days_are_answered_once_the_same_from_any_fresh_state_and_as_the_bac
 
     backtest = result_of(tetouan, "backtest", *WINDOW, "--until", "2018-02-03", state_dir=tmp_path / "second")
     told = {key: {name: figures[name] for name in first["leads"][key]} for key, figures in backtest["leads"].items()}
-    assert first["leads"] == told
+    of_history = ("mase", "skill_vs_best_naive")  # they need the loads before the demo
+    assert first["leads"] == {key: {**figures, **dict.fromkeys(of_history)} for key, figures in told.items()}
     assert list(told) == ["10", "60", "360", "1440", "mean"]
     assert all({"scored_minutes", "rmse_kw"} <= figures.keys() for figures in told.values())
 
