@@ -69,5 +69,5 @@ class Seen:
             self._steps.append(forecast.origin_step)
 
     def unbelieved(self, record: Record) -> Unbelieved | None:
-        """Return the readings of a record that were not believed, but for those of outages, which are told as such."""
+        """Return the readings that were not believed. Those of an outage are left out: `Outages` counts them."""
         return Unbelieved.of([step for step in self._steps if not self.outages.hold(step)], record)

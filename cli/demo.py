@@ -146,7 +146,7 @@ def _table(year: Year, settings: Settings, run_dir: Path) -> dict[str, str]:
 
 
 def _replay_args(begun: Begun, options: DemoOptions) -> list[str]:
-    """Return what the replay is told; it lets the consumers come up before it runs ahead of them."""
+    """Return the command line of the replay."""
     args = ["replay", "--from", begun.start.isoformat(), "--until", begun.until.isoformat()]
     args += ["--speed", str(options.rate_per_s), "--json", str(begun.processes.run_dir / "replay.json")]
     args += ["--data", begun.data] if begun.data else []

@@ -1,4 +1,4 @@
-"""Imports what a process needs before it is told what to do: ``python -m cli.early MODULE IMPORTED ...``.
+"""Imports the modules of a process before its settings are known: ``python -m cli.early MODULE IMPORTED ...``.
 
 The services of a demo take seconds to import, and their settings depend on data that take seconds to be read. So both
 are done at once. One line on standard input is the order to begin: a JSON object of ``environment`` and ``arguments``.
@@ -25,7 +25,7 @@ def order(environment: Mapping[str, str], arguments: Sequence[str] = ()) -> byte
 
 
 def main() -> None:
-    """Import, wait for the order, and run the module; end without a word where whoever gives it has ended."""
+    """Import, read the line with the settings, and run the module; exit 1 where standard input ends without a line."""
     module, *imported = sys.argv[1:]
     for name in imported:
         import_module(name)

@@ -7,7 +7,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from threading import Event
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pytest
 from aiokafka import TopicPartition
@@ -196,6 +196,19 @@ def test_a_transaction_that_fails_is_done_again_with_the_same_bytes() -> None:
     assert broker.started == ["group-3"] * 3
 
 
+class AwaitedEvent(asyncio.Event):
+    """An event that tells when somebody waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.awaited = asyncio.Event()
+
+    async def wait(self) -> Literal[True]:
+        """Tell, and wait."""
+        self.awaited.set()
+        return await super().wait()
+
+
 def test_batches_that_come_at_once_wait_for_each_other_and_the_first_does_not() -> None:
     """A reading that comes alone is answered at once; of a fast stream, what comes meanwhile is one transaction.
 
@@ -204,14 +217,14 @@ def test_batches_that_come_at_once_wait_for_each_other_and_the_first_does_not() 
     broker = Broker()
 
     async def run() -> None:
-        full = asyncio.Event()
+        full = AwaitedEvent()
         sender = Transactional(3, broker.shared(pace_s=3600.0, clock=lambda: 100.0))
         await sender.take_over()
         await sender.pace(full)
         await sender.send(BATCH, RECORDS)
         paced = asyncio.ensure_future(sender.pace(full))
-        for _ in range(10):
-            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            await full.awaited.wait()
         assert not paced.done()
         full.set()
         await paced
