@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from zipfile import is_zipfile
 
-from services.forecaster.registered import FILE, WEATHER_DEMAND, ZONE_DEMAND
 from shared.runtime.kept_answers import KeptAnswers, NotKeptError
+from shared.runtime.registered import FILE, WEATHER_DEMAND, ZONE_DEMAND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import structlog
 
-from services.forecaster.helper import Helper, HelperDiedError
 from services.forecaster.issuing import ZoneModels
-from services.forecaster.registered import FILE, REFUSAL, WEATHER_DEMAND, ZONE_DEMAND, Question, Reply
 from services.forecaster.state import digest_of
 from shared.contracts.messages import ModelNames
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.weather import WeatherDemand
-from shared.runtime.registry import RegistryError, file_of, nobody_has_made
+from shared.runtime.asked_registry import AskedRegistry
+from shared.runtime.registered import FILE, REFUSAL, WEATHER_DEMAND, ZONE_DEMAND
+from shared.runtime.registry import RegistryError
 from shared.runtime.threads import run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from services.forecaster.settings import ForecasterSettings
+    from shared.runtime.registered import Question
     from shared.sites.site import Site
 
 __all__ = ["Asked", "Asking", "Pair", "pairs_of"]
 
-ANSWER_S = 120.0  # MLflow itself gives up after some twenty seconds, for each thing that it asks
 QUEUE_S = 3600.0  # for an answer behind those to the questions of others
 AT_ONCE = 16  # pairs in a question: their files lie on a disk until they are read
 
@@ -82,29 +80,18 @@ class Asked(Protocol):
 
 
 class Asking:
-    """The registry of the settings.
-
-    One helper process answers all questions; the first question starts it. A registry that nobody has made is
-    not asked: it holds no models.
-    """
+    """The registry of the settings, asked in threads."""
 
     def __init__(self, settings: ForecasterSettings) -> None:
-        self._settings = settings
-        self._helper = Helper(["-m", "services.forecaster.registered"])
-        self._file: object = None
+        self._registry = AskedRegistry(settings)
 
     async def versions(self) -> Mapping[str, str]:
         """Return the version that is to run of each model by name; raises ``RegistryError``."""
-        if nobody_has_made(self._settings.registry_uri):
-            return {}
-        return await _in_thread(self._versions)
-
-    def _versions(self) -> Mapping[str, str]:
-        return self._ask(self._question(Path())).versions
+        return await _in_thread(self._registry.versions) if self._registry.is_made else {}
 
     async def models(self, pairs: Mapping[Pair, Site]) -> Mapping[Pair, ZoneModels | str | None]:
         """Return the models of each pair, why they cannot be used, or None; raises ``RegistryError``."""
-        if nobody_has_made(self._settings.registry_uri):
+        if not self._registry.is_made:
             return dict.fromkeys(pairs)
         found: dict[Pair, ZoneModels | str | None] = {}
         asked = list(pairs.items())
@@ -113,44 +100,12 @@ class Asking:
         return found
 
     def _models(self, pairs: Mapping[Pair, Site]) -> Mapping[Pair, ZoneModels | str | None]:
-        with TemporaryDirectory(prefix="tetouan-models-") as folder:
-            labels = sorted({label for pair in pairs for label in pair.labels})
-            question = self._question(Path(folder), tuple(labels))
-            self._ask(question)
+        with self._registry.files_of(label for pair in pairs for label in pair.labels) as question:
             return {pair: _read(question, pair, site) for pair, site in pairs.items()}
 
     def stop(self) -> None:
         """End the process that asks."""
-        self._helper.stop()
-
-    def _question(self, folder: Path, files_of: tuple[str, ...] = ()) -> Question:
-        settings = self._settings
-        return Question(
-            registry_uri=settings.registry_uri,
-            artifact_root=settings.artifact_root,
-            tags=dict(tag.split("=", 1) for tag in settings.model_tags),
-            folder=folder,
-            files_of=files_of,
-        )
-
-    def _ask(self, question: Question) -> Reply:
-        """Return the answer; raises ``RegistryError``."""
-        if (file := file_of(question.registry_uri)) != self._file:
-            self._helper.renew()  # a registry that was made anew: the process has the old file open
-            self._file = file
-        try:
-            line = self._helper.ask(question.model_dump_json().encode(), ANSWER_S)
-        except TimeoutError:
-            why = f"the registry did not answer within {ANSWER_S:.0f} s: see that its server runs"
-            raise RegistryError(why) from None
-        except HelperDiedError as error:  # only the kind: what it says may hold a password
-            kind = str(error).partition(":")[0]
-            why = f"asking the registry has failed ({kind}): see whether its server is one"
-            raise RegistryError(why) from None
-        reply = Reply.model_validate_json(line)
-        if reply.error is not None:
-            raise RegistryError(reply.error)
-        return reply
+        self._registry.stop()
 
 
 async def _in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -11,8 +11,8 @@ import structlog
 from services.forecaster.asking import pairs_of
 from services.forecaster.changes import Changes
 from services.forecaster.issuing import ZoneModels
-from services.forecaster.registered import ZONE_DEMAND
 from shared.runtime.clock import monotonic_s
+from shared.runtime.registered import ZONE_DEMAND
 from shared.runtime.registry import RegistryError
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.forecaster.registered import WEATHER_DEMAND, ZONE_DEMAND
 from shared.contracts.messages import ModelEvent, ModelNames
+from shared.runtime.registered import WEATHER_DEMAND, ZONE_DEMAND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -17,13 +17,13 @@ from services.forecaster.asking import Asking, Pair, pairs_of
 from services.forecaster.champions import Champions, names_of
 from services.forecaster.issuing import ZoneModels
 from services.forecaster.metrics import ForecasterMetrics
-from services.forecaster.registered import FILE
 from services.forecaster.settings import ForecasterSettings
 from services.forecaster.state import digest_of
 from shared.contracts.messages import ModelNames
 from shared.forecasting.weather import COLUMNS
 from shared.runtime.health import Health
 from shared.runtime.metrics import new_registry
+from shared.runtime.registered import FILE
 from shared.runtime.registry import Registry, RegistryError, Signature
 from shared.runtime.settings import load
 from shared.runtime.site_notes import SiteNotes

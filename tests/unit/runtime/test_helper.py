@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.forecaster.helper import Helper, HelperDiedError
+from shared.runtime.helper import Helper, HelperDiedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,9 +93,9 @@ def test_it_ends_with_a_process_that_is_killed() -> None:
     """Also where it is silent just then, as a registry may be: the real one reads its input in a thread of its own."""
     parent = """
         import os
-        from services.forecaster.helper import Helper
+        from shared.runtime.helper import Helper
         from threading import Thread
-        helper = Helper(["-m", "services.forecaster.registered"])
+        helper = Helper(["-m", "shared.runtime.registered"])
         Thread(target=helper.ask, args=(b"{}", 600), daemon=True).start()
         while helper._process is None:
             pass

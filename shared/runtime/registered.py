@@ -1,4 +1,4 @@
-"""Asks the registry in a process of its own: ``python -m services.forecaster.registered``.
+"""Asks the registry in a process of its own: ``python -m shared.runtime.registered``.
 
 Each line on standard input is a question, each line on standard output its answer; the files of models are put into the
 folder that the question names. MLflow takes four seconds of a processor and 180 MB to import, may be silent for a
