@@ -13,7 +13,8 @@ from sklearn.model_selection import TimeSeriesSplit
 from shared.forecasting.forest import Forest
 from shared.forecasting.method import WEATHER_METHOD, WeatherMethod
 from shared.forecasting.resolution import Resolution
-from shared.forecasting.weather import COLUMNS, WeatherDemand, features_of
+from shared.forecasting.weather import COLUMNS, WeatherDemand
+from shared.forecasting.weather_trees import WeatherTrees, features_of
 from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ class Boosting:
         estimate_kw = np.full(len(steps), np.nan)
         for grown, (_, following) in zip(forests, past, strict=True):
             estimate_kw[np.flatnonzero(whole)[following]] = grown.predict(rows[following])
-        model = self._model(forest, int(steps[0]) - 1, fields)
+        trees = WeatherTrees(forest, self.step_minutes, fields, np.stack((rows.min(axis=0), rows.max(axis=0))))
+        model = WeatherDemand(trees, int(steps[0]) - 1, method=self.method)
         _learn(model, steps, estimate_kw, demand_kw)
         _remember_last_days(model, steps, weather, demand_kw)
         return model
@@ -116,9 +118,6 @@ class Boosting:
             return False
 
         return Forest.of(booster.fit(rows, labels_kw, monitor=monitor))
-
-    def _model(self, forest: Forest, last_step: int, fields: tuple[str, ...]) -> WeatherDemand:
-        return WeatherDemand(forest, last_step, step_minutes=self.step_minutes, fields=fields, method=self.method)
 
 
 def known_rows(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from shared.forecasting import artefact
-from shared.forecasting.forest import Forest
 from shared.forecasting.method import WEATHER_METHOD, WeatherMethod
 from shared.forecasting.state import below, copied, joined, refuse_misfit
+from shared.forecasting.weather_trees import COLUMNS, KIND, VERSION, WeatherTrees
 from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
@@ -20,61 +20,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["COLUMNS", "VERSION", "Correction", "WeatherDemand", "features_of"]
+__all__ = ["COLUMNS", "VERSION", "Correction", "WeatherDemand"]
 
-COLUMNS = ("temperature_c", "humidity_pct", "wind_speed_ms", "general_diffuse_flows_wm2", "diffuse_flows_wm2")
-"""The fields of a clean reading that the columns of ``weather`` hold, in this order; NaN where there is none."""
-
-VERSION = 6
-"""Of the state: what an older or newer release wrote is not read."""
-
-_KIND = "weather-demand"
-_PARTS = ("header", "last_step", "forest", "correction")
-_DAY_MINUTES = 1440
-_CALENDAR_FEATURES = 7
+_PARTS = ("header", "last_step", "forest", "seen", "correction")
 _WEEK_DAYS = 7
-_LARGEST = 1e9
 _PRIOR_VARIANCE = 1e5  # next to nothing is known of the weights beforehand
 _LEARNED_A_DAY = 48  # neighbours say the same: all 144 score no better before the last 20 % and take thrice the time
 _CHANGES = ("residual_2_days", "residual_7_days", "estimate_1_day", "estimate_7_days")
 _TURNS = ((4, "friday"), (5, "saturday"), (6, "sunday"), (0, "monday"))
 """The weekdays, Monday is 0, that differ from the day before them."""
-
-
-def features_of(steps: NDArray[np.int64], weather: NDArray[np.float64], step_minutes: int) -> NDArray[np.float64]:
-    """Return calendar and weather as one matrix.
-
-    Parameters
-    ----------
-    steps
-        Step indices, ``epoch_seconds // (60 * step_minutes)``, shape (n,).
-    weather
-        Fields of the weather, shape (n, fields).
-    step_minutes
-        Length of a step.
-
-    Returns
-    -------
-    Shape (n, fields + 7): the weather as it came, then day of the month, month, hour, minute, weekday (Monday is 0),
-    quarter and day of the year, all in UTC.
-    """
-    days, minute_of_day = np.divmod(steps * step_minutes, _DAY_MINUTES)
-    months = days.astype("datetime64[D]").astype("datetime64[M]")
-    years = months.astype("datetime64[Y]")
-    month = months.astype(np.int64) % 12
-    first_of_month, first_of_year = (first.astype("datetime64[D]").astype(np.int64) for first in (months, years))
-    features = np.empty(
-        (len(steps), weather.shape[1] + _CALENDAR_FEATURES)
-    )  # filled by column: to stack them takes twice the time
-    features[:, :-7] = weather
-    features[:, -7] = days - first_of_month + 1
-    features[:, -6] = month + 1
-    features[:, -5] = minute_of_day // 60
-    features[:, -4] = minute_of_day % 60
-    features[:, -3] = (days + 3) % 7  # 1970-01-01 was a Thursday
-    features[:, -2] = month // 3 + 1
-    features[:, -1] = days - first_of_year + 1
-    return features
 
 
 class Correction:
@@ -220,14 +174,10 @@ class WeatherDemand:
 
     Parameters
     ----------
-    forest
-        The trees, which answer.
+    trees
+        They answer.
     last_step
         The last step whose label counts as seen; a step index is ``epoch_seconds // (60 * step_minutes)``.
-    step_minutes
-        Length of a step.
-    fields
-        Those of ``COLUMNS`` that the trees look at, in the same order.
     method
         The tunable constants: what the trees were grown with, and how the correction forgets.
 
@@ -239,43 +189,34 @@ class WeatherDemand:
 
     def __init__(
         self,
-        forest: Forest,
+        trees: WeatherTrees,
         last_step: int,
         *,
-        step_minutes: int = 10,
-        fields: tuple[str, ...] = COLUMNS,
         method: WeatherMethod = WEATHER_METHOD,
     ) -> None:
-        self.forest = forest
+        self.trees = trees
         self.last_step = last_step
-        self.step_minutes = step_minutes
-        self.fields = fields
-        self._columns = [COLUMNS.index(field) for field in fields]
         self.method = method
-        self.correction = Correction(step_minutes, method.half_life_days)
+        self.correction = Correction(trees.step_minutes, method.half_life_days)
+
+    @property
+    def step_minutes(self) -> int:
+        """Length of a step."""
+        return self.trees.step_minutes
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Those of ``COLUMNS`` that the trees look at, in the same order."""
+        return self.trees.fields
 
     @property
     def parameters(self) -> dict[str, Any]:
         """The parameters, by name."""
-        return {"step_minutes": self.step_minutes, "fields": list(self.fields), "method": self.method}
+        return {**self.trees.parameters, "method": self.method}
 
     def predict(self, steps: NDArray[np.int64], weather: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the uncorrected estimate of each row in kW, shape (n,), NaN where a field of it is NaN or absurd.
-
-        A row's number does not depend on the other rows, nor on fields that the trees do not look at.
-
-        Parameters
-        ----------
-        weather
-            The columns of ``COLUMNS``, shape (n, 5).
-        """
-        weather = weather[:, self._columns]
-        known = (np.abs(weather) < _LARGEST).all(axis=1)  # the trees read single precision: more would not fit
-        demand_kw = np.full(len(steps), np.nan)
-        if known.any():
-            features = features_of(steps[known], weather[known], self.step_minutes)
-            demand_kw[known] = self.forest.predict(features)
-        return demand_kw
+        """Return the uncorrected estimate of each row in kW, as :meth:`WeatherTrees.predict` does."""
+        return self.trees.predict(steps, weather)
 
     def correct(self, step: int, uncorrected_kw: float) -> float:
         """Return the estimate of a step in kW, corrected with labels that are at least a day older than the step.
@@ -308,9 +249,9 @@ class WeatherDemand:
         return copied({**self.large_state(), **self.moving_state()})
 
     def large_state(self) -> dict[str, NDArray[Any]]:
-        """Return the part of `state` that never changes: parameters and trees."""
-        header = artefact.headed(_KIND, VERSION, {**self.parameters, "method": self.method.named()})
-        return {**header, **joined({"forest": self.forest.state()})}
+        """Return the part of `state` that never changes: parameters, trees, and what these have grown on."""
+        header = artefact.headed(KIND, VERSION, {**self.parameters, "method": self.method.named()})
+        return {**header, **self.trees.state()}
 
     def moving_state(self) -> dict[str, NDArray[Any]]:
         """Return what changes with every label, all of `state` that `large_state` leaves: as it is, no copies."""
@@ -319,23 +260,16 @@ class WeatherDemand:
     @classmethod
     def of_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
         """Return the model that :meth:`state` was asked of; raises ``ValueError`` that names what does not fit."""
-        parameters = artefact.parameters_of(state, _KIND, VERSION)
+        parameters = artefact.parameters_of(state, KIND, VERSION)
         if odd := sorted(name for name in state if name.partition(".")[0] not in _PARTS):
             raise ValueError(f"adds {', '.join(odd)}")
         refuse_misfit({"last_step": state.get("last_step", np.empty(0))}, {"last_step": np.array(0)})
-        fields = _fields_in(parameters.pop("fields", None))
-        try:
-            forest = Forest.of_state(below(state, "forest"), len(fields) + _CALENDAR_FEATURES)
-        except ValueError as error:
-            raise ValueError(f"forest: {error}") from error
-        step_minutes = parameters.pop("step_minutes", None)
-        if not isinstance(step_minutes, int) or step_minutes < 1 or _DAY_MINUTES % step_minutes:
-            raise ValueError(f"header: step_minutes is {step_minutes!r}, which divides no day")
+        trees = WeatherTrees.of_state(state)
         last_step = int(state["last_step"])
         method = _method_in(parameters.pop("method", {}))
-        if parameters:
-            raise ValueError(f"header adds {', '.join(sorted(parameters))}")
-        model = cls(forest, last_step, step_minutes=step_minutes, fields=fields, method=method)
+        if odd := sorted(parameters.keys() - trees.parameters.keys()):
+            raise ValueError(f"header adds {', '.join(odd)}")
+        model = cls(trees, last_step, method=method)
         try:
             model.correction.resume(below(state, "correction"))
         except ValueError as error:
@@ -357,15 +291,7 @@ class WeatherDemand:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what :meth:`save` wrote; raises ``ValueError`` that names the file where it is anything else."""
-        return artefact.read(path, _KIND, cls.of_state)
-
-
-def _fields_in(written: object) -> tuple[str, ...]:
-    """Return the fields that a header names; raises ``ValueError`` where they are not some of ``COLUMNS`` in order."""
-    fields = tuple(field for field in COLUMNS if isinstance(written, list) and field in written)
-    if not fields or list(fields) != written:
-        raise ValueError(f"header: fields is {written!r}: not some of {', '.join(COLUMNS)}, in this order")
-    return fields
+        return artefact.read(path, KIND, cls.of_state)
 
 
 def _method_in(written: Any) -> WeatherMethod:

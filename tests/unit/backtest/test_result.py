@@ -16,6 +16,7 @@ from backtest.run import uncorrected_estimate
 from shared.contracts.messages import CleanReading, Flagged
 from shared.forecasting.forest import Forest
 from shared.forecasting.weather import COLUMNS, WeatherDemand
+from shared.forecasting.weather_trees import WeatherTrees
 from tests.unit.backtest.records import DAY, START, flat_record, result_of, shift_targets, year
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class WarmDemand(WeatherDemand):
 
 def warm() -> WarmDemand:
     """Return one without trees."""
-    return WarmDemand(Forest((), np.zeros(1), 0.0), 0)
+    return WarmDemand(WeatherTrees(Forest((), np.zeros(1), 0.0), 10, COLUMNS, np.zeros((2, 12))), 0)
 
 
 class TestResult:

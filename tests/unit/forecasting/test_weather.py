@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,8 @@ from shared.forecasting import artefact
 from shared.forecasting.boosting import Boosting, known_rows
 from shared.forecasting.forest import Forest
 from shared.forecasting.method import WeatherMethod
-from shared.forecasting.weather import COLUMNS, Correction, WeatherDemand, features_of
+from shared.forecasting.weather import COLUMNS, VERSION, Correction, WeatherDemand
+from shared.forecasting.weather_trees import WeatherTrees, features_of
 from tests.unit.states import assert_same
 
 if TYPE_CHECKING:
@@ -41,6 +42,10 @@ def _steps(rows: int) -> NDArray[np.int64]:
     return FIRST + np.arange(rows)
 
 
+def _header(parameters: dict[str, Any]) -> NDArray[np.uint8]:
+    return artefact.headed("weather-demand", VERSION, parameters)["header"]
+
+
 def _demand_kw(steps: NDArray[np.int64], weather: NDArray[np.float64]) -> NDArray[np.float64]:
     return 20_000 + 3_000 * np.sin(2 * np.pi * (steps % DAY) / DAY) + 50 * weather[:, 0]
 
@@ -55,7 +60,7 @@ def fitted() -> WeatherDemand:
 @pytest.fixture
 def unseen(fitted: WeatherDemand) -> WeatherDemand:
     """Return the same model without any residual and with nothing learned from them."""
-    return WeatherDemand(fitted.forest, fitted.last_step, step_minutes=STEP_MINUTES)
+    return WeatherDemand(fitted.trees, fitted.last_step)
 
 
 def _feed(model: WeatherDemand, residual_kw: NDArray[np.float64], uncorrected_kw: float = 20_000.0) -> list[float]:
@@ -313,6 +318,25 @@ def test_fit_teaches_how_far_to_trust_the_trees() -> None:
     assert rest_kw < -1 / 3
 
 
+def test_it_knows_what_it_has_grown_on(fitted: WeatherDemand) -> None:
+    """The lowest and the highest value of each feature, by name, of the rows with weather and load."""
+    weather = _weather(ROWS)
+    seen = dict(zip(fitted.trees.features, fitted.trees.seen.T.tolist(), strict=True))
+    assert seen["temperature_c"] == [weather[:, 0].min(), weather[:, 0].max()]
+    assert seen["hour"] == [0, 23]
+    assert seen["weekday"] == [0, 6]
+    assert list(seen)[:5] == list(COLUMNS)
+
+
+def test_its_trees_can_be_read_alone(fitted: WeatherDemand, saved: Path) -> None:
+    """They answer as the model does; what the model has learned is not read."""
+    steps, weather = _steps(100) + ROWS, _weather(100)
+    fitted.save(saved)
+    trees = WeatherTrees.load(saved)
+    assert trees.predict(steps, weather).tobytes() == fitted.predict(steps, weather).tobytes()
+    assert trees.seen.tobytes() == fitted.trees.seen.tobytes()
+
+
 def test_reloaded_model_is_the_same_to_the_bit(fitted: WeatherDemand, tmp_path: Path) -> None:
     """A model that went through its file estimates, corrects and goes on learning as if it had not."""
     original = deepcopy(fitted)
@@ -435,7 +459,8 @@ def test_an_absurd_weather_value_is_no_weather(fitted: WeatherDemand, absurd: fl
 def test_a_file_of_another_format_is_refused(saved: Path, fitted: WeatherDemand, other: int) -> None:
     """A format that we do not read, older or newer, is named, and what to do about it."""
     artefact.write(saved, {**fitted.state(), **artefact.headed("weather-demand", other, {})})
-    with pytest.raises(ValueError, match=rf"state\.npz .*format version {other}, .* reads 6.*: run `tetouan train`"):
+    names = rf"state\.npz .*format version {other}, .* reads {VERSION}.*: run `tetouan train`"
+    with pytest.raises(ValueError, match=names):
         WeatherDemand.load(saved)
 
 
@@ -451,14 +476,16 @@ def test_a_file_of_another_format_is_refused(saved: Path, fitted: WeatherDemand,
         ("last_step", None),
         ("forest.start_kw", np.array("soon")),
         ("forest.leaves_kw", None),
+        ("seen", np.zeros((2, 5))),
+        ("seen", None),
         ("colour", np.zeros(1)),
         ("header", None),
         ("header", np.zeros(3, np.uint8)),
-        ("header", artefact.headed("zone-demand", 6, {})["header"]),
-        ("header", artefact.headed("weather-demand", 6, {"step_minutes": 7, "fields": list(COLUMNS)})["header"]),
-        ("header", artefact.headed("weather-demand", 6, {"step_minutes": 30, "fields": []})["header"]),
-        ("header", artefact.headed("weather-demand", 6, {"step_minutes": 30, "fields": ["rain_mm"]})["header"]),
-        ("header", artefact.headed("weather-demand", 6, {"step_minutes": 30, "fields": list(COLUMNS[::-1])})["header"]),
+        ("header", artefact.headed("zone-demand", VERSION, {})["header"]),
+        ("header", _header({"step_minutes": 7, "fields": list(COLUMNS)})),
+        ("header", _header({"step_minutes": 30, "fields": []})),
+        ("header", _header({"step_minutes": 30, "fields": ["rain_mm"]})),
+        ("header", _header({"step_minutes": 30, "fields": list(COLUMNS[::-1])})),
     ],
 )
 def test_a_state_that_does_not_fit_is_refused(
@@ -486,15 +513,15 @@ def test_a_constant_that_cannot_be_used_is_named(
     """A state whose method lacks a constant, or has another one or a wrong value, is not guessed at."""
     method = {name: value for name, value in (fitted.method.named() | constants).items() if value is not None}
     parameters = {**fitted.parameters, "method": method}
-    artefact.write(saved, {**fitted.state(), **artefact.headed("weather-demand", 6, parameters)})
+    artefact.write(saved, {**fitted.state(), **artefact.headed("weather-demand", VERSION, parameters)})
     with pytest.raises(ValueError, match=rf"state\.npz .*{names}"):
         WeatherDemand.load(saved)
 
 
 def test_its_correction_forgets_as_it_was_made_to(fitted: WeatherDemand) -> None:
     """The half-life comes back with the state, and what forgets faster corrects otherwise after the same labels."""
-    quick = WeatherDemand(fitted.forest, FIRST - 1, step_minutes=STEP_MINUTES, method=WeatherMethod(half_life_days=2.0))
-    slow = WeatherDemand(fitted.forest, FIRST - 1, step_minutes=STEP_MINUTES)
+    quick = WeatherDemand(fitted.trees, FIRST - 1, method=WeatherMethod(half_life_days=2.0))
+    slow = WeatherDemand(fitted.trees, FIRST - 1)
     models = (quick, WeatherDemand.of_state(quick.state()), slow)
     steps, weather = _steps(ROWS), _weather(ROWS)
     estimate_kw, demand_kw = slow.predict(steps, weather).tolist(), _demand_kw(steps, weather).tolist()
