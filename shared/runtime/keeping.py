@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -69,7 +69,7 @@ class Keeper:
 
     def __init__(
         self,
-        tasks: Iterable[Task],
+        tasks: Iterable[Task[Any]],
         every_s: float,
         metrics: PipelineMetrics,
         process_cpu_s: Callable[[], float] = process_cpu_s,
@@ -113,10 +113,10 @@ class Keeper:
         except TimeoutError:
             log.warning("no time to keep all states, the next start folds what came since", partitions=left)
 
-    def _open(self) -> list[Task]:
+    def _open(self) -> list[Task[Any]]:
         return [task for task in self._tasks if task.open]
 
-    async def _kept(self, task: Task) -> float:
+    async def _kept(self, task: Task[Any]) -> float:
         """Keep the state of a task where there is something new; returns the CPU seconds that it took."""
         copy = await task.snapshot()
         if copy is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -25,6 +25,7 @@ from shared.runtime.patience import Patience
 from shared.runtime.placement import Placement
 from shared.runtime.places import KafkaPlace
 from shared.runtime.publishing import Plain, Transactional, Transactions
+from shared.runtime.records import Outgoing
 from shared.runtime.rejections import Rejections
 from shared.runtime.restoring import TopicReplay
 from shared.runtime.retries import Refusals, retrying
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
     from shared.runtime.metrics import PipelineMetrics
     from shared.runtime.publishing import Sender
-    from shared.runtime.records import Outgoing, Record
+    from shared.runtime.records import Record
     from shared.runtime.restoring import Offsets
     from shared.runtime.service import Service
     from shared.runtime.settings import Settings
@@ -68,7 +69,7 @@ class Pipeline:
     """
 
     def __init__(
-        self, service: Service, settings: Settings, *, metrics: PipelineMetrics, patience: Patience | None = None
+        self, service: Service[Any], settings: Settings, *, metrics: PipelineMetrics, patience: Patience | None = None
     ) -> None:
         self._service = service
         self._settings = settings
@@ -137,7 +138,7 @@ class Pipeline:
 
     # --- a task
 
-    def _new_task(self, number: int) -> Task:
+    def _new_task(self, number: int) -> Task[Any]:
         """Return the task of a partition number, which has seen nothing."""
         reads = [self._prefix + topic.name for topic in self._service.restores]
         replay = TopicReplay(
@@ -171,12 +172,13 @@ class Pipeline:
         self._restoring.note(number, line)
         self._health.progressed()
 
-    def _sender(self, number: int) -> Sender:
+    def _sender(self, number: int) -> Sender[Any]:
         if self._producer is None:
             raise RuntimeError("a task was made before there was a producer: report it")
-        if not self._settings.transactions:
-            return Plain(number, self._producer, self._prefix, self._commit, self._metrics)
-        return Transactional(number, self._transactions)
+        if self._service.make_sender is None and self._settings.transactions:
+            return Transactional(number, self._transactions)
+        plain = Plain(number, self._producer, self._prefix, self._commit, self._metrics)
+        return plain if self._service.make_sender is None else self._service.make_sender(plain)
 
     async def _commit(self, offsets: Offsets) -> None:
         consumer = self._group.consumer
@@ -188,7 +190,8 @@ class Pipeline:
         self._placement.note(records)
         self._tasks.give(records, poll)
 
-    def _account(self, records: Sequence[Record], outgoing: Sequence[Outgoing], duration_s: float) -> None:
+    def _account(self, records: Sequence[Record], answers: Sequence[object], duration_s: float) -> None:
+        outgoing = [answer for answer in answers if isinstance(answer, Outgoing)]
         self._health.progressed()
         self._metrics.batch_s.observe(duration_s)
         self._metrics.batch_records.observe(len(records))

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import structlog
 from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerFenced
+from typing_extensions import TypeVar as TypeVarWithDefault
 
 from shared.runtime.clock import monotonic_s
 from shared.runtime.failpoints import failpoint
-from shared.runtime.records import by_partition
+from shared.runtime.records import Outgoing, by_partition
 from shared.runtime.retries import retrying
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from shared.runtime.health import WaitsOfPartitions
     from shared.runtime.metrics import PipelineMetrics
     from shared.runtime.patience import Patience
-    from shared.runtime.records import Outgoing, Record
+    from shared.runtime.records import Record
     from shared.runtime.restoring import Offsets
     from shared.runtime.retries import Refusals
 
@@ -39,6 +40,7 @@ __all__ = [
     "Batch",
     "Builder",
     "Fenced",
+    "Pace",
     "Plain",
     "Producer",
     "Sender",
@@ -55,6 +57,7 @@ WAITS = (
 )
 
 T = TypeVar("T")
+Sent_contra = TypeVarWithDefault("Sent_contra", default=Outgoing, contravariant=True)
 
 log = structlog.get_logger()
 
@@ -114,8 +117,8 @@ class Batch:
         return cls(begin, end)
 
 
-class Sender(Protocol):
-    """Sends what answers a batch, and commits the batch."""
+class Sender(Protocol[Sent_contra]):
+    """Sends what answers a batch, to the broker or to a database, and commits the batch."""
 
     async def take_over(self) -> None:
         """Shut out whoever had the partition before; to be called before its committed offsets are read."""
@@ -123,7 +126,7 @@ class Sender(Protocol):
     async def pace(self, full: asyncio.Event) -> None:
         """Wait until it is time for the next batch, or it is full."""
 
-    async def send(self, batch: Batch, outgoing: Sequence[Outgoing]) -> bool:
+    async def send(self, batch: Batch, answers: Sequence[Sent_contra], /) -> bool:
         """Send the answers and commit the offsets of their batch; returns whether these are committed."""
 
     async def stop(self) -> None:
@@ -216,6 +219,35 @@ class Transactions:
     clock: Callable[[], float] = monotonic_s
 
 
+class Pace:
+    """Batches of a partition that begin no faster than one every ``pace_s``, unless they are full.
+
+    Parameters
+    ----------
+    pace_s
+        Seconds from the beginning of one to that of the next.
+    clock
+        Seconds that never go back.
+    """
+
+    def __init__(self, pace_s: float, clock: Callable[[], float] = monotonic_s) -> None:
+        self._pace_s = pace_s
+        self._clock = clock
+        self._begun_s = clock() - pace_s
+
+    async def wait(self, full: asyncio.Event) -> None:
+        """Wait where the last one was begun just now: what comes in the meantime goes together."""
+        early_s = self._begun_s + self._pace_s - self._clock()
+        if early_s > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(early_s):
+                    await full.wait()
+
+    def begin(self) -> None:
+        """Note that one begins."""
+        self._begun_s = self._clock()
+
+
 class Transactional:
     """Exactly once: the answers of a batch and its offsets are one transaction, of one producer for each partition.
 
@@ -234,7 +266,7 @@ class Transactional:
         self._number = number
         self._shared = shared
         self._producer: Producer | None = None
-        self._begun_s = shared.clock() - shared.pace_s
+        self._pace = Pace(shared.pace_s, shared.clock)
 
     @property
     def _name(self) -> str:
@@ -242,11 +274,7 @@ class Transactional:
 
     async def pace(self, full: asyncio.Event) -> None:
         """Wait where the last transaction was begun just now: what comes in the meantime is one transaction."""
-        early_s = self._begun_s + self._shared.pace_s - self._shared.clock()
-        if early_s > 0:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(early_s):
-                    await full.wait()
+        await self._pace.wait(full)
 
     async def take_over(self) -> None:
         """Start a producer; for as long as none can be, the service is not ready."""
@@ -268,7 +296,7 @@ class Transactional:
             late, more is committed than we have. One that has committed nothing yet by then, or just our batch, is shut
             out by us, and answers nothing twice either.
         """
-        self._begun_s = self._shared.clock()
+        self._pace.begin()
         for attempt in range(1, TRIES + 1):
             try:
                 transaction = self._transact(batch, outgoing)

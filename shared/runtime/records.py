@@ -8,11 +8,12 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 from aiokafka import TopicPartition
+from typing_extensions import TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["Outgoing", "Record", "by_partition"]
+__all__ = ["Answer", "Outgoing", "Record", "by_partition"]
 
 _place_of = attrgetter("topic", "partition")
 
@@ -38,6 +39,10 @@ class Outgoing:
     key: bytes | None
     value: bytes
     headers: tuple[tuple[str, bytes], ...] = ()
+
+
+Answer = TypeVar("Answer", default=Outgoing)
+"""What a core answers a batch with, and a sender takes: records to publish, where nothing else is said."""
 
 
 def by_partition(records: Iterable[Record]) -> Iterator[tuple[TopicPartition, list[Record]]]:

@@ -91,7 +91,7 @@ class TopicReplay:
     consumes
         The topics whose past ends where the group has committed, by their full names.
     reads
-        The topics from which a state is rebuilt that nobody has kept.
+        The topics from which a state is rebuilt that nobody has kept; without any there is no state.
     place
         Where they are.
     health
@@ -129,6 +129,8 @@ class TopicReplay:
         A broker that does not answer is waited for.
         """
         committed = await self.committed()  # before the ends: what is committed until then has its answers
+        if not self._reads:
+            return committed, 0
         async with self._place.reading({*self.consumed, *self._reads}) as reader:
             ends = await self._ends(reader) | committed
             spans = await _spans(reader, dict.fromkeys(self._reads, 0), ends, self._retrying())
@@ -146,6 +148,8 @@ class TopicReplay:
         That may be more than the answers to what is committed: without transactions somebody was killed in between.
         ``note`` is told the next offset of a partition as soon as what is before it has been folded.
         """
+        if not self._reads:
+            return 0
         if not self._published and all(start.get(partition, 0) >= offset for partition, offset in end.items()):
             return 0
         async with self._place.reading({*self.consumed, *self._reads}) as reader:

@@ -10,7 +10,7 @@ import socket
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import structlog
 import uvicorn
@@ -24,6 +24,7 @@ from shared.runtime import lifeline, logs
 from shared.runtime.metrics import PipelineMetrics, exposition
 from shared.runtime.pipeline import Pipeline
 from shared.runtime.publishing import PACE_S, Fenced
+from shared.runtime.records import Answer
 from shared.runtime.settings import Refused, Settings, load, unknown_variables
 from shared.runtime.threads import run_in_thread
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from shared.contracts.topics import Topic
     from shared.runtime.health import Health
+    from shared.runtime.publishing import Plain, Sender
     from shared.runtime.state import Core
 
 __all__ = ["Service", "main", "run"]
@@ -49,7 +51,7 @@ S = TypeVar("S", bound=Settings)
 
 
 @dataclass(frozen=True)
-class Service:
+class Service(Generic[Answer]):
     """What makes one service: its name (in its consumer group, too), its topics, how to make its core, and its metrics.
 
     A core is made for each partition number that the group assigns, and brought to where it has to go on, while the
@@ -60,12 +62,13 @@ class Service:
     ``pace_s`` is the least time from one transaction of a partition to the next: a service for whose answers nobody
     waits takes more of them together.
     ``companions`` run beside the consume loop until the service stops: one that fails ends it. ``routes`` stand beside
-    `/healthz`, `/readyz` and `/metrics`.
+    `/healthz`, `/readyz` and `/metrics`. ``make_sender`` makes what takes the answers of a partition where these are
+    more than records: it is handed a sender that publishes records and commits, without a transaction.
     """
 
     name: str
     consumes: tuple[Topic, ...]
-    make_core: Callable[[], Core]
+    make_core: Callable[[], Core[Answer]]
     registry: CollectorRegistry
     health: Health
     max_records: int = 500
@@ -74,9 +77,10 @@ class Service:
     publishes: tuple[Topic, ...] = ()
     companions: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
     routes: tuple[BaseRoute, ...] = ()
+    make_sender: Callable[[Plain], Sender[Answer]] | None = None
 
 
-def main(name: str, kind: type[S], build: Callable[[S], Service]) -> int:
+def main(name: str, kind: type[S], build: Callable[[S], Service[Any]]) -> int:
     """Load the settings, build the service and run it; 2 and one line where the start is refused."""
     try:
         settings = load(kind)
@@ -91,7 +95,7 @@ def main(name: str, kind: type[S], build: Callable[[S], Service]) -> int:
         return 2
 
 
-def run(service: Service, settings: Settings) -> int:
+def run(service: Service[Any], settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT: 0 after a clean stop, 1 after a failure; ``Refused`` where it cannot start."""
     metrics = PipelineMetrics(service.registry)
     metrics.unreadable.set_function(lambda: len(service.health.unreadable))
@@ -151,7 +155,7 @@ def _no_listener(settings: Settings, error: OSError) -> str:
     )
 
 
-def _application(service: Service, pipeline: Pipeline) -> Starlette:
+def _application(service: Service[Any], pipeline: Pipeline) -> Starlette:
     async def healthz(_: Request) -> JSONResponse:
         live, evidence = service.health.live()
         return JSONResponse({"live": live, **evidence}, status_code=200 if live else 503)
@@ -187,7 +191,7 @@ def _application(service: Service, pipeline: Pipeline) -> Starlette:
     )
 
 
-async def _accompany(companion: Callable[[], Coroutine[Any, Any, None]], service: Service) -> None:
+async def _accompany(companion: Callable[[], Coroutine[Any, Any, None]], service: Service[Any]) -> None:
     try:
         await companion()
     except Exception as error:
@@ -195,7 +199,7 @@ async def _accompany(companion: Callable[[], Coroutine[Any, Any, None]], service
         raise
 
 
-async def _start(pipeline: Pipeline, service: Service) -> None:
+async def _start(pipeline: Pipeline, service: Service[Any]) -> None:
     """Start in the background, so that the health answers come while broker or models do not."""
     try:
         await pipeline.start()

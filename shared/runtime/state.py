@@ -10,12 +10,13 @@ import asyncio
 import gc
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 import structlog
 from aiokafka import TopicPartition
 
 from shared.runtime.clock import cpu_s, monotonic_s, now
+from shared.runtime.records import Answer
 from shared.runtime.snapshots import Draft, Feed, PartsLostError, SnapshotRefused, packed
 from shared.runtime.threads import run_in_thread
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from shared.runtime.metrics import PipelineMetrics
     from shared.runtime.patience import Patience
     from shared.runtime.publishing import Batch
-    from shared.runtime.records import Outgoing, Record
+    from shared.runtime.records import Record
     from shared.runtime.restoring import Offsets, TopicReplay
     from shared.runtime.snapshots import Reason, Snapshot, Snapshots
 
@@ -60,10 +61,10 @@ class Foldable(Protocol):
         """Fold records that were answered before; counts nothing and sends nothing."""
 
 
-class Core(Foldable, Protocol):
-    """The pure heart of a task: a batch of records in, the records that answer it out, in order."""
+class Core(Foldable, Protocol[Answer]):
+    """The pure heart of a task: a batch of records in, what answers it out, in order: records or database rows."""
 
-    def handle(self, records: Sequence[Record]) -> list[Outgoing]:
+    def handle(self, records: Sequence[Record]) -> list[Answer]:
         """Fold the batch into the state and return the answers; any exception is a bug and ends the service."""
 
 
@@ -150,7 +151,7 @@ class Copy:
         CPU seconds that the copying took.
     """
 
-    core: Core
+    core: Core[Any]
     numbers: Mapping[str, int]
     parts: int
     written: asyncio.Future[tuple[Snapshot, int, float]]
@@ -176,7 +177,7 @@ class _Kept:
         return self.byte_cpu_s * (FILE_BYTES + size)
 
 
-class TaskState:
+class TaskState(Generic[Answer]):
     """The core of a task and how far it has folded.
 
     Parameters
@@ -197,7 +198,7 @@ class TaskState:
 
     def __init__(
         self,
-        make_core: Callable[[], Core],
+        make_core: Callable[[], Core[Answer]],
         replay: TopicReplay,
         store: Snapshots,
         *,
@@ -213,7 +214,7 @@ class TaskState:
         self._partitions = partitions
         self._metrics = metrics
         self._patience = patience
-        self._core: Core | None = None
+        self._core: Core[Answer] | None = None
         self._folded: Offsets = {}
         self._unsettled: set[TopicPartition] = set()  # folded, and not committed
         self._kept: _Kept | None = None
@@ -258,7 +259,7 @@ class TaskState:
         await _fold(self._known_core, records)
 
     @property
-    def _known_core(self) -> Core:
+    def _known_core(self) -> Core[Answer]:
         if self._core is None:
             raise RuntimeError("a batch came before the state was rebuilt: report it")
         return self._core
@@ -267,15 +268,15 @@ class TaskState:
         """Let the core fetch what a batch needs, which is handed in next."""
         await _prepare(self._known_core, records)
 
-    def handle(self, records: Sequence[Record], batch: Batch) -> list[Outgoing]:
+    def handle(self, records: Sequence[Record], batch: Batch) -> list[Answer]:
         """Answer a batch; where it returns, all of it is folded."""
         core = self._known_core
         self._unsettled.update(batch.end)  # before the core has them: half a batch must not be kept either
         started_cpu_s = cpu_s()
-        outgoing = core.handle(records)
+        answers = core.handle(records)
         self._metrics.core_cpu_s.inc(cpu_s() - started_cpu_s)
         self._folded |= batch.end
-        return outgoing
+        return answers
 
     def settle(self, offsets: Offsets) -> None:
         """Note that these are committed."""
@@ -283,7 +284,7 @@ class TaskState:
 
     def close(self) -> None:
         """Forget the core, and what it shows."""
-        core: Core | Closing | None = self._core
+        core: Core[Answer] | Closing | None = self._core
         if isinstance(core, Closing):
             core.close()
         self._core = None
@@ -296,7 +297,7 @@ class TaskState:
 
     def expected_cpu_s(self) -> float:
         """Return about how many CPU seconds the next snapshot takes; 0 where nothing is known of that, or is new."""
-        core: Core | Resumable | None = self._core
+        core: Core[Answer] | Resumable | None = self._core
         if self._kept is None or not isinstance(core, Resumable) or _offsets(self._kept.snapshot) == self._folded:
             return 0.0
         return self._kept.expected_cpu_s(core.parts())
@@ -308,7 +309,7 @@ class TaskState:
         state is not where its commits are, there is nothing to keep either.
         """
         owner, kept, folded = self._core, self._kept, dict(self._folded)
-        core: Core | Resumable | None = owner
+        core: Core[Answer] | Resumable | None = owner
         if owner is None or not isinstance(core, Resumable) or self._unsettled or not any(folded.values()):
             return None
         if kept is not None and _offsets(kept.snapshot) == folded:
@@ -369,7 +370,7 @@ class TaskState:
         snapshot, size = self._store.save(draft)
         return snapshot, size, cpu_s() - started_s
 
-    async def _resumed(self, core: Core, committed: Offsets) -> str | None:
+    async def _resumed(self, core: Core[Answer], committed: Offsets) -> str | None:
         """Give the core the newest snapshot that it can use; returns which, None where there is none."""
         if not isinstance(core, Resumable):
             return None
@@ -424,7 +425,7 @@ class TaskState:
         log.info("state restored", source=source, records=records, seconds=round(seconds, 2))
 
 
-async def _prepare(core: Core | Preparing, records: Sequence[Record]) -> None:
+async def _prepare(core: Core[Any] | Preparing, records: Sequence[Record]) -> None:
     if isinstance(core, Preparing):
         await core.prepare(records)
 
@@ -437,7 +438,7 @@ async def _resume(core: Resumable | Gradual, parts: Mapping[str, Mapping[str, ND
         await asyncio.sleep(0)  # heartbeats and health need a pause
 
 
-async def _fold(core: Core, records: Sequence[Record]) -> None:
+async def _fold(core: Core[Any], records: Sequence[Record]) -> None:
     await _prepare(core, records)
     core.restore(records)
 

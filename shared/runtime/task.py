@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
 from shared.runtime.clock import monotonic_s
 from shared.runtime.publishing import Batch
+from shared.runtime.records import Answer
 from shared.runtime.retries import retrying
 
 if TYPE_CHECKING:
@@ -20,17 +21,17 @@ if TYPE_CHECKING:
     from aiokafka import TopicPartition
 
     from shared.runtime.publishing import Sender
-    from shared.runtime.records import Outgoing, Record
+    from shared.runtime.records import Record
     from shared.runtime.restoring import Offsets
     from shared.runtime.retries import Refusals
     from shared.runtime.state import Copy, TaskState
 
-    Account = Callable[[Sequence[Record], Sequence[Outgoing], float], None]
+    Account = Callable[[Sequence[Record], Sequence[Answer], float], None]
 
 __all__ = ["Task"]
 
 
-class Task:
+class Task(Generic[Answer]):
     """One partition number: what it has been given, and how far it is.
 
     Parameters
@@ -48,7 +49,14 @@ class Task:
     """
 
     def __init__(
-        self, number: int, state: TaskState, sender: Sender, *, most_records: int, account: Account, refusals: Refusals
+        self,
+        number: int,
+        state: TaskState[Answer],
+        sender: Sender[Answer],
+        *,
+        most_records: int,
+        account: Account[Answer],
+        refusals: Refusals,
     ) -> None:
         self.number = number
         self.state = state
@@ -133,12 +141,12 @@ class Task:
     async def _answer(self, records: Sequence[Record]) -> None:
         started_s = monotonic_s()
         batch = Batch.of(records)
-        outgoing = self.state.handle(records, batch)
+        answers = self.state.handle(records, batch)
         async for attempt in retrying("answers cannot be published", self._refusals, only_refused=True):
             with attempt:
-                if await self._sender.send(batch, outgoing):
+                if await self._sender.send(batch, answers):
                     self.state.settle(batch.end)
-        self._account(records, outgoing, monotonic_s() - started_s)
+        self._account(records, answers, monotonic_s() - started_s)
 
     async def finish(self, patience_s: float) -> None:
         """Take nothing more, forget what has not begun, and wait for the batch in hand; not for longer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiokafka.errors import IllegalStateError
 
@@ -53,7 +53,7 @@ class Flow(Protocol):
 class _Held:
     """A task that runs, and what runs it."""
 
-    task: Task
+    task: Task[Any]
     since: int = 0
     """The number of the first poll whose records are for it."""
     restoring: asyncio.Task[None] | None = None
@@ -83,7 +83,7 @@ class Tasks:
 
     def __init__(
         self,
-        make: Callable[[int], Task],
+        make: Callable[[int], Task[Any]],
         health: Health,
         restoring: WaitsOfPartitions,
         patience: Patience,
@@ -97,14 +97,14 @@ class Tasks:
         self._restoring = restoring
         self._few = asyncio.Semaphore(AT_ONCE)
         self._held: dict[int, _Held] = {}
-        self._resting: dict[int, tuple[Task, float]] = {}
+        self._resting: dict[int, tuple[Task[Any], float]] = {}
         self._flow: Flow | None = None
         self.joined = False
         """Whether the group has said what is ours, be it nothing."""
         self.polls = 0
         """How often positions have changed: records that were fetched before the last time may be out of place."""
 
-    def __iter__(self) -> Iterator[Task]:
+    def __iter__(self) -> Iterator[Task[Any]]:
         """Return the tasks of what is assigned."""
         return iter([held.task for held in self._held.values()])
 
