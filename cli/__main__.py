@@ -159,7 +159,7 @@ def demo(
 
 
 @app.command()
-def run(service: Annotated[str, _named("ingestor", "forecaster", "monitor")]) -> None:
+def run(service: Annotated[str, _named("ingestor", "forecaster", "monitor", "gateway")]) -> None:
     """Run one service with the settings of the environment, until SIGTERM."""
     sys.stdout.flush()
     # the process becomes the service, so that signals reach it

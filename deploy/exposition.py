@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SERVICES", "declared_in", "exposition", "labels_by_name"]
 
-SERVICES = ("ingestor", "forecaster", "monitor")
+SERVICES = ("ingestor", "forecaster", "monitor", "gateway")
 
 
 class _Declared(CollectorRegistry):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from deploy.exposition import SERVICES, declared_in
 from services.forecaster.settings import ForecasterSettings
+from services.gateway.settings import GatewaySettings
 from services.ingestor.settings import IngestorSettings
 from services.monitor.settings import MonitorSettings
 from shared.runtime.settings import PREFIX, Settings
@@ -21,7 +22,12 @@ __all__ = ["FILE", "reference"]
 
 FILE = Path(__file__).parents[1] / "docs" / "reference.md"
 
-_OF_SERVICES = {"ingestor": IngestorSettings, "forecaster": ForecasterSettings, "monitor": MonitorSettings}
+_OF_SERVICES = {
+    "ingestor": IngestorSettings,
+    "forecaster": ForecasterSettings,
+    "monitor": MonitorSettings,
+    "gateway": GatewaySettings,
+}
 _DEFAULT = "; default: "  # in a description: what stands for a default that is no constant
 
 _HEAD = """# Reference: settings and metrics
@@ -39,6 +45,8 @@ _TESTS = {
     "TEST_KAFKA": "address of an Apache Kafka for the tests, where no Docker engine can run one",
     "TEST_KAFKA_SCRIPT": "a program that runs a Kafka with passwords and certificates for the tests: "
     "`start DIR --port 0 [--sasl] [--tls] [--client-auth]`, `stop DIR`",
+    "TEST_POSTGRES": "address of a PostgreSQL for the tests, `postgresql://user:password@host/database` of a user that "
+    "may make databases, where no Docker engine can run one",
 }
 _METRICS = """## Metrics
 

@@ -41,12 +41,12 @@ class Topic:
 
 
 RAW = Topic("readings.raw.v1", timedelta(days=7), ("ingestor",))
-CLEAN = Topic("readings.clean.v1", None, ("forecaster", "monitor", "audit"))
-REJECTED = Topic("readings.rejected.v1", timedelta(days=90), ("audit",))
-FORECASTS = Topic("forecasts.v1", timedelta(days=30), ("monitor", "audit"))
-SCORES = Topic("scores.v1", None)
-DRIFT = Topic("drift.events.v1", None)
-MODELS = Topic("models.events.v1", None)
+CLEAN = Topic("readings.clean.v1", None, ("forecaster", "monitor", "audit", "gateway"))
+REJECTED = Topic("readings.rejected.v1", timedelta(days=90), ("audit", "gateway"))
+FORECASTS = Topic("forecasts.v1", timedelta(days=30), ("monitor", "audit", "gateway"))
+SCORES = Topic("scores.v1", None, ("gateway",))
+DRIFT = Topic("drift.events.v1", None, ("gateway",))
+MODELS = Topic("models.events.v1", None, ("gateway",))
 
 ALL = (RAW, CLEAN, REJECTED, FORECASTS, SCORES, DRIFT, MODELS)
 

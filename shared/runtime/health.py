@@ -23,6 +23,7 @@ class Reason(StrEnum):
 
     ASSIGNMENT = "assignment"
     BROKER = "broker"
+    DATABASE = "database"
     MODELS = "models"
     PAST = "past"
     PUBLISHING = "publishing"
@@ -32,7 +33,14 @@ class Reason(StrEnum):
     TRANSACTIONS = "transactions"
 
 
-OUTSIDE = (Reason.TRANSACTIONS, Reason.MODELS, Reason.READING, Reason.PUBLISHING, Reason.PAST)
+OUTSIDE = (
+    Reason.TRANSACTIONS,
+    Reason.DATABASE,
+    Reason.MODELS,
+    Reason.READING,
+    Reason.PUBLISHING,
+    Reason.PAST,
+)
 """What is waited for and comes from outside: a restart would wait for it as well."""
 BROKER_AWAY = "the Kafka broker does not answer: check TETOUAN_KAFKA_BOOTSTRAP"
 

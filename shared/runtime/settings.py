@@ -182,6 +182,18 @@ class Settings(BaseSettings):
     reports_kept: int = Field(
         default=7, ge=1, le=1000, description="how many reports of each zone and window length are kept"
     )
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="where the gateway keeps the history: `sqlite:////absolute/file.db`, or "
+        "`postgresql://user:password@host/database`; default: SQLite in the state folder",
+    )
+    history_days: int = Field(
+        default=90,
+        ge=0,
+        le=36500,
+        description="days of event time for which the history keeps all leads of a forecast, then those of the lead "
+        "groups alone; 0: for ever",
+    )
     http_host: str = Field(default="127.0.0.1", description="address that health and metrics listen on")
     http_port: int = Field(default=8000, ge=0, le=65535, description="port of health and metrics; 0 takes a free one")
     http_fd: int | None = Field(
@@ -248,6 +260,13 @@ class Settings(BaseSettings):
         for group in groups:
             topics.reader_of(group)
         return groups
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("sqlite:////", "postgresql://", "postgres://")):
+            raise ValueError("give sqlite:////absolute/file.db, or postgresql://user:password@host/database")
+        return url
 
     @field_validator("mlflow_uri")
     @classmethod
@@ -392,7 +411,7 @@ def load(kind: type[S], **overrides: object) -> S:
         if first["type"] != "value_error":
             reason = f"give {wanted(kind.model_fields[name])}"
         given = overrides.get(name, os.environ.get(variable, first["input"]))  # of several numbers the input is one
-        shown = re.sub(r"//[^/@]*@", "//", repr(given))  # an address may hold user and password
+        shown = re.sub(r"((?:\w+://)?)[^\s'\"]*@", r"\1", repr(given))  # an address may hold user and password
         raise Refused(f"{variable}={shown}: {reason}") from None
 
 
@@ -405,7 +424,7 @@ def unknown_variables() -> list[str]:
 
 
 def _known() -> set[str]:
-    of_tests = {PREFIX + "TEST_KAFKA", PREFIX + "TEST_KAFKA_SCRIPT", failpoints.VARIABLE}
+    of_tests = {PREFIX + "TEST_KAFKA", PREFIX + "TEST_KAFKA_SCRIPT", PREFIX + "TEST_POSTGRES", failpoints.VARIABLE}
     return {PREFIX + name.upper() for name in Settings.model_fields} | of_tests
 
 

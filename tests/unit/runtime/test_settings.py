@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         (
             "LAG_GROUPS",
             "north",
-            "consumer group 'north' reads no topic: give one of audit, forecaster, ingestor, monitor",
+            "consumer group 'north' reads no topic: give one of audit, forecaster, gateway, ingestor, monitor",
         ),
         ("LOG_FORMAT", "xml", "TETOUAN_LOG_FORMAT='xml': give one of console, json"),
         ("KAFKA_BOOTSTRAP", "broker:x", "give host:port, with commas between several"),

@@ -1,0 +1,65 @@
+"""The wiring of the gateway: what stands on the topics in, rows of the history out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from services.gateway.database import Database, url_of
+from services.gateway.decoding import CONSUMES, UndecodableError, row_of, site_rows
+from services.gateway.metrics import HistoryMetrics
+from services.gateway.storing import Store, Stored
+from services.gateway.writing import Row
+from shared.contracts import topics
+from shared.runtime.health import Health
+from shared.runtime.letters import DeadLetters
+from shared.runtime.metrics import new_registry
+from shared.runtime.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from services.gateway.settings import GatewaySettings
+    from shared.runtime.records import Outgoing, Record
+
+__all__ = ["HistoryCore", "build"]
+
+MOST_RECORDS = 200  # forecasts are 6 kB, and those of a batch are packed at one go
+
+
+def build(settings: GatewaySettings) -> Service[Row | Outgoing]:
+    """Return the gateway: it fills the history from the topics, and goes on where the last one has committed."""
+    registry, health = new_registry(), Health()
+    store = Store(Database(url_of(settings)), HistoryMetrics(registry), health)
+    letters = DeadLetters(registry)
+    return Service(
+        "gateway",
+        CONSUMES,
+        lambda: HistoryCore(letters),
+        registry,
+        health,
+        max_records=MOST_RECORDS,
+        publishes=(topics.REJECTED,),
+        companions=(store.prepare,),
+        make_sender=lambda plain: Stored(plain, store),
+    )
+
+
+class HistoryCore:
+    """Makes rows of records; what is no message becomes a dead letter. It knows nothing of the past."""
+
+    def __init__(self, letters: DeadLetters) -> None:
+        self._letters = letters
+
+    def restore(self, records: Sequence[Record]) -> None:
+        """Do nothing: what was answered stands in the database."""
+
+    def handle(self, records: Sequence[Record]) -> list[Row | Outgoing]:
+        """Return a row or a dead letter for each record, and one row for each site that has readings among them."""
+        answers = [self._answer(record) for record in records]
+        return [*answers, *site_rows(answer for answer in answers if isinstance(answer, Row))]
+
+    def _answer(self, record: Record) -> Row | Outgoing:
+        try:
+            return row_of(record)
+        except UndecodableError as error:
+            return self._letters.of(record, error.reason, None, error.why)

@@ -1,0 +1,191 @@
+"""The database of the history: its connections, its version, and whether an error means that it is away.
+
+SQLite is one file beside a log of what was written last; whoever reads does not wait for whoever writes, and there is
+one writer at a time. PostgreSQL is asked over a pool of connections.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from filelock import FileLock
+from sqlalchemy import URL, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from shared.runtime.settings import Refused, unwritable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection, Engine
+
+    from shared.runtime.settings import Settings
+
+__all__ = ["Database", "alembic_config", "url_of", "why_away"]
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+LOCK = 7_838_216_842  # any number, of ours alone: who has it brings the tables to their version
+BUSY_S = 30.0  # that a writer of SQLite waits for another process
+CONNECT_S = 5
+LOST_MS = 30_000  # from which on a server that does not answer is taken for away
+AWAY_STATES = ("08", "25006", "40", "42501", "53", "55", "57", "58")
+"""How the codes of PostgreSQL begin that tell of the server: connections, resources, permissions, its operator."""
+
+
+def url_of(settings: Settings) -> URL:
+    """Return where the history is, with the driver to use; raises ``Refused`` where nobody can know."""
+    if settings.database_url is None:
+        return URL.create("sqlite", database=str((settings.state_dir / "history" / "history.db").absolute()))
+    try:
+        url = make_url(settings.database_url.get_secret_value())
+    except (ArgumentError, ValueError):
+        raise Refused(
+            "TETOUAN_DATABASE_URL is no address: write special characters of a password like %40, the port as a number"
+        ) from None
+    if not url.database:
+        raise Refused("TETOUAN_DATABASE_URL names no database: give postgresql://user:password@host/database")
+    return url if url.get_backend_name() == "sqlite" else url.set(drivername="postgresql+psycopg")
+
+
+class Database:
+    """The connections of a process to the history.
+
+    Parameters
+    ----------
+    url
+        Where it is: SQLite or PostgreSQL.
+
+    Attributes
+    ----------
+    reader
+        For those who read; on SQLite it can write nothing.
+    writer
+        For those who write; on SQLite each transaction has the file to itself from its beginning.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            self.writer = _sqlite(url, "BEGIN IMMEDIATE")
+            self.reader = _sqlite(url, "BEGIN", "PRAGMA query_only = ON")
+        else:
+            self.writer = self.reader = _postgresql(url)
+
+    @property
+    def place(self) -> str:
+        """Where it is, without a password."""
+        return self.url.render_as_string(hide_password=True)
+
+    def migrate(self) -> None:
+        """Bring the tables to the version of this code: none is there, or those of an earlier one.
+
+        Several processes may do so together: one does it, the others wait.
+
+        Raises
+        ------
+        Refused
+            If the folder cannot be made, or the tables are of a later release.
+        """
+        with self._alone() as connection:
+            try:
+                command.upgrade(alembic_config(connection), "head")
+            except CommandError as error:
+                raise Refused(
+                    f"the history in {self.place} is not of this release ({error}): run the release that wrote it, or "
+                    "set TETOUAN_DATABASE_URL to another database"
+                ) from None
+
+    @contextmanager
+    def _alone(self) -> Iterator[Connection]:
+        """Begin a transaction that nobody else has begun this way."""
+        if not self.is_sqlite:
+            with self.writer.begin() as connection:
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+                yield connection
+            return
+        file = Path(self.url.database or "").absolute()
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(f"{file}.lock")
+            lock.acquire()
+        except OSError as error:
+            raise unwritable(file.parent, error) from None
+        with lock:
+            with closing(sqlite3.connect(file)) as plain:
+                plain.execute("PRAGMA journal_mode = WAL")  # it stays so, and nobody waits for it who is not alone
+            with self.writer.begin() as connection:
+                yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.writer.dispose()
+        self.reader.dispose()
+
+
+def alembic_config(connection: Connection) -> Config:
+    """Return what Alembic has to know to change the tables behind a connection, in its transaction."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _sqlite(url: URL, begin: str, *pragmas: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_S})
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # transactions begin where we say so, also around changes of tables
+        for pragma in ("PRAGMA synchronous = FULL", *pragmas):
+            connection.execute(pragma)
+
+    @event.listens_for(engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    return create_engine(
+        url,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": CONNECT_S,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": LOST_MS,
+        },
+    )
+
+
+def why_away(error: BaseException) -> str | None:
+    """Return what the database says where the error is no fault of a statement but of its server or file, else None.
+
+    Such an error goes away when somebody mends the server or the disk: what was to be done is done again then.
+    """
+    if not isinstance(error, DBAPIError):
+        return None
+    cause: Any = error.orig
+    if isinstance(cause, sqlite3.OperationalError):
+        is_away = cause.sqlite_errorcode != sqlite3.SQLITE_ERROR
+    elif isinstance(cause, psycopg.Error):
+        is_away = _is_of_the_server(cause)
+    else:
+        is_away = False
+    return " ".join(str(cause).split()) if is_away else None
+
+
+def _is_of_the_server(error: psycopg.Error) -> bool:
+    if error.sqlstate is None:  # no answer came, or no connection
+        return isinstance(error, psycopg.OperationalError)
+    return error.sqlstate.startswith(AWAY_STATES)

@@ -1,0 +1,140 @@
+"""Writes what answers a batch to the history, and commits the batch when it stands there.
+
+A database that is away is waited for, and `/readyz` says so: nothing is committed meanwhile, so nothing is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+import structlog
+import tenacity
+
+from services.gateway.database import why_away
+from services.gateway.tables import READINGS
+from services.gateway.writing import Row, write
+from shared.runtime.clock import monotonic_s, now
+from shared.runtime.health import Reason
+from shared.runtime.publishing import Pace
+from shared.runtime.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from services.gateway.database import Database
+    from services.gateway.metrics import HistoryMetrics
+    from shared.runtime.health import Health
+    from shared.runtime.publishing import Batch, Plain
+    from shared.runtime.records import Outgoing
+
+__all__ = ["Store", "Stored"]
+
+PACE_S = 0.25  # a transaction waits for the disk, and nobody for the history of the last moment
+PREPARING = "the tables of the history are being prepared"
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+
+class Store:
+    """The history of a process: prepared once, written by all its tasks, waited for where it is away.
+
+    Parameters
+    ----------
+    database
+        Where it stands.
+    metrics, health
+        Of the service.
+    """
+
+    def __init__(self, database: Database, metrics: HistoryMetrics, health: Health) -> None:
+        self._database = database
+        self._metrics = metrics
+        self._health = health
+        self._prepared = asyncio.Event()
+        self._turn = asyncio.Semaphore(1 if database.is_sqlite else 4)
+        health.waiting_for[Reason.DATABASE] = PREPARING
+
+    async def prepare(self) -> None:
+        """Bring the tables to their version; raises ``Refused`` where they are of a later release."""
+        await self.patiently(self._database.migrate)
+        self._prepared.set()
+
+    async def write(self, rows: Sequence[Row]) -> None:
+        """Write rows in one transaction, as soon as the database lets us."""
+        await self._prepared.wait()
+        if not rows:
+            return
+        async with self._turn:
+            started_s = monotonic_s()
+            written = await self.patiently(self._write, rows)
+        self._metrics.write_s.observe(monotonic_s() - started_s)
+        self._metrics.written_s.set(now().timestamp())
+        for table, count in written.items():
+            self._metrics.rows.labels(table).inc(count)
+        newest_s = max((row.values["time_s"] for row in rows if row.table is READINGS), default=None)
+        if newest_s is not None:
+            self._metrics.newest_s.set(newest_s)
+
+    def _write(self, rows: Sequence[Row]) -> dict[str, int]:
+        with self._database.writer.begin() as connection:
+            return write(connection, rows)
+
+    async def patiently(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do it in a thread, again and again while the database is away, and say so in `/readyz`."""
+        async for attempt in tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(lambda error: why_away(error) is not None),
+            wait=tenacity.wait_exponential(multiplier=0.2, max=5),
+            before_sleep=self._note_away,
+            reraise=True,
+        ):
+            with attempt:
+                result = await run_in_thread(None, work, *args, **kwargs)
+        self._health.waiting_for.pop(Reason.DATABASE, None)
+        return result
+
+    def _note_away(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        why = error and why_away(error)
+        self._metrics.retries.inc()
+        self._health.waiting_for[Reason.DATABASE] = (
+            f"the database {self._database.place} is away ({why}): start it, or see TETOUAN_DATABASE_URL; nothing is "
+            "lost meanwhile"
+        )
+        log.warning("the database is away, trying again", error=why, attempt=state.attempt_number)
+
+
+class Stored:
+    """The sender of one partition: rows to the history, dead letters to their topic, then the commit.
+
+    Parameters
+    ----------
+    plain
+        Publishes records, and commits.
+    store
+        Takes rows.
+    """
+
+    def __init__(self, plain: Plain, store: Store) -> None:
+        self._plain = plain
+        self._store = store
+        self._pace = Pace(PACE_S)
+
+    async def take_over(self) -> None:
+        """Do nothing: who had the partition before can only write what we write, too."""
+
+    async def pace(self, full: asyncio.Event) -> None:
+        """Wait where the last transaction was begun just now."""
+        await self._pace.wait(full)
+
+    async def send(self, batch: Batch, answers: Sequence[Row | Outgoing]) -> bool:
+        """Write the rows, publish the dead letters, and commit; returns whether the offsets are committed."""
+        self._pace.begin()
+        await self._store.write([answer for answer in answers if isinstance(answer, Row)])
+        return await self._plain.send(batch, [answer for answer in answers if not isinstance(answer, Row)])
+
+    async def stop(self) -> None:
+        """Do nothing."""
