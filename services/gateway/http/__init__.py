@@ -1,0 +1,1 @@
+"""The HTTP application: who may come in, what an error looks like, what a browser is told."""

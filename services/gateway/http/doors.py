@@ -1,0 +1,129 @@
+"""Who may come in: the address that is asked, a key, and how often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers
+
+from services.gateway.http.keys import find
+from services.gateway.http.problems import Problem, answered
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from services.gateway.http.keys import ApiKey, KnownKeys
+    from services.gateway.http.limits import RateLimit
+    from services.gateway.http.metrics import HttpMetrics
+
+__all__ = ["Admission", "Doors", "is_loopback"]
+
+NETWORK_BITS = 64  # of an IPv6 address that one customer has
+
+
+@dataclass(frozen=True)
+class Doors:
+    """What is asked of a request before anything else runs.
+
+    Attributes
+    ----------
+    keys
+        One of them is needed where there is any, also a revoked one, and wherever ``needs_key``.
+    needs_key
+        Whether one is needed in any case: others than this machine reach the address.
+    checks_host
+        Whether, where no key is needed, the request has to name this machine: a page of another site that a browser
+        shows here may have had its name point to this address.
+    rate
+        Counts requests by key, else by address.
+    metrics
+        Where refusals are counted.
+    """
+
+    keys: KnownKeys
+    needs_key: bool
+    checks_host: bool
+    rate: RateLimit
+    metrics: HttpMetrics
+
+    async def admit(self, scope: Scope) -> None:
+        """Raise ``Problem`` where the request may not come in."""
+        headers = Headers(scope=scope)
+        known = await self.keys.all()
+        given = _given(headers)
+        key = find(known, given) if given else None
+        await self.rate.take(f"key {key.name}" if key else _address(scope))
+        if self.needs_key or known:
+            _check_key(given, key)
+        elif self.checks_host:
+            _check_host(headers.get("host", ""))
+
+
+class Admission:
+    """Middleware that lets nothing in that the doors refuse."""
+
+    def __init__(self, app: ASGIApp, doors: Doors) -> None:
+        self._app = app
+        self._doors = doors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] == "http":
+            try:
+                await self._doors.admit(scope)
+            except Problem as problem:
+                self._doors.metrics.refuse(problem.status)
+                await answered(problem)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address of a request or a setting is this machine, without asking anybody."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _given(headers: Headers) -> str | None:
+    """Return what a request gives as its key."""
+    if (written := headers.get("authorization")) is None:
+        return headers.get("x-api-key")
+    scheme, _, key = written.partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def _check_key(given: str | None, key: ApiKey | None) -> None:
+    if key is None:
+        why = "this key is unknown or revoked" if given else "a key is needed"
+        detail = f"{why}: send `Authorization: Bearer KEY`, with a key of `tetouan keys create`"
+        raise Problem(401, detail, headers={"WWW-Authenticate": 'Bearer realm="tetouan"'})
+
+
+def _check_host(host: str) -> None:
+    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+    if not is_loopback(name.strip("[]").lower()):
+        detail = (
+            "no key is needed from this machine alone: ask for 127.0.0.1 or localhost, or close the door with "
+            "`tetouan keys create`, or set TETOUAN_HTTP_OPEN=true"
+        )
+        raise Problem.of(403, "Host", host, detail)
+
+
+def _address(scope: Scope) -> str:
+    """Return whose a request without a key is."""
+    client = scope.get("client")
+    if client is None:
+        return "nobody"
+    try:
+        address = ip_address(client[0])
+    except ValueError:  # a proxy may name whom it asks for otherwise
+        return str(client[0])
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+        return str(int(address) >> (128 - NETWORK_BITS))
+    return str(address)

@@ -1,0 +1,100 @@
+"""API keys: 256 random bits, shown once; what is kept is their SHA-256."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from hashlib import sha256
+from hmac import compare_digest
+from secrets import token_urlsafe
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from services.gateway.http.problems import Problem
+from shared.runtime.clock import monotonic_s
+from shared.runtime.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["ApiKey", "KnownKeys", "find", "hash_of", "new_key"]
+
+BITS = 256
+FRESH_S = 2.0  # how long a key that was revoked may still be taken
+ANSWER_S = 5.0  # of the database
+PREFIX = "tetouan_"  # by which scanners for leaked secrets can tell ours
+
+log = structlog.get_logger()
+
+
+def new_key() -> str:
+    """Return a new key."""
+    return PREFIX + token_urlsafe(BITS // 8)
+
+
+def hash_of(key: str) -> str:
+    """Return what is kept of a key: with 256 random bits, a slow hash would make nothing safer."""
+    return sha256(key.encode(errors="surrogateescape")).hexdigest()
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """A key as it is kept."""
+
+    name: str
+    hash: str
+    is_revoked: bool
+
+
+class KnownKeys:
+    """The keys of the database, read again when a request comes and they are two seconds old.
+
+    Parameters
+    ----------
+    read
+        Reads them all; may block, and may raise SQLAlchemy's errors.
+    clock
+        Seconds that never go back.
+    """
+
+    def __init__(self, read: Callable[[], Sequence[ApiKey]], clock: Callable[[], float] = monotonic_s) -> None:
+        self._read = read
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._read_s = -FRESH_S
+        self._keys: Sequence[ApiKey] | None = None
+
+    async def all(self) -> Sequence[ApiKey]:
+        """Return all keys, also those that are revoked.
+
+        While the database is away they are those that were read last; raises ``Problem`` where none ever were.
+        """
+        async with self._lock:
+            if self._clock() - self._read_s >= FRESH_S:
+                await self._refresh()
+                self._read_s = self._clock()
+        if self._keys is None:
+            raise Problem(
+                503,
+                "the database that holds the API keys does not answer: try again, and see /readyz",
+                headers={"Retry-After": "5"},
+            )
+        return self._keys
+
+    async def _refresh(self) -> None:
+        try:
+            self._keys = await run_in_thread(ANSWER_S, self._read)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("the API keys cannot be read, the last ones hold", error=type(error).__name__)
+
+
+def find(keys: Sequence[ApiKey], given: str) -> ApiKey | None:
+    """Return the key that was given, None where there is none such, or it is revoked.
+
+    All are compared, each in constant time.
+    """
+    digest = hash_of(given)
+    found = [key for key in keys if compare_digest(key.hash, digest)]
+    return next((key for key in found if not key.is_revoked), None)
