@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from shared.contracts.messages import CleanReading, Flag, Forecast
+from shared.contracts.messages import CleanReading, Flag, Forecast, in_utc
 
 __all__ = ["ScorableForecast", "ScorableReading", "read_forecast", "read_reading"]
 
@@ -40,7 +40,8 @@ class ScorableForecast(msgspec.Struct):
     models: _Models
 
     def __post_init__(self) -> None:
-        """Refuse an interval that has not one number a lead."""
+        """Refuse an interval that has not one number a lead, and an origin that has no time in UTC."""
+        self.origin = in_utc(self.origin)
         leads = len(self.median_kw)
         if any(len(one.low_kw) != leads or len(one.high_kw) != leads for one in self.intervals):
             raise ValueError("intervals: not one number a lead")
@@ -63,7 +64,8 @@ class ScorableReading(msgspec.Struct):
     revision: Annotated[int, msgspec.Meta(ge=0)] = 0
 
     def __post_init__(self) -> None:
-        """Refuse a null without a flag, and a flag without a value."""
+        """Refuse a null without a flag, a flag without a value, and a time that is none in UTC."""
+        self.time = in_utc(self.time)
         if None in self.values.values() and any(
             value is None and field not in self.flags for field, value in self.values.items()
         ):

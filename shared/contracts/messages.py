@@ -37,20 +37,22 @@ __all__ = [
     "Score",
     "Scores",
     "Severity",
+    "in_utc",
 ]
 
 LARGEST_KW = 1e9
 """The largest size of a load. Some meters send a larger number for a missing value; it would outweigh all sums."""
 
 
-def _in_utc(time: datetime) -> datetime:
+def in_utc(time: datetime) -> datetime:
+    """Return an aware time in UTC; raises ``ValueError`` where the calendar ends before."""
     try:
         return time.astimezone(UTC)
     except OverflowError:
         raise ValueError("it is beyond the calendar in UTC: give a time of the years 1 to 9999") from None
 
 
-UtcTime = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+UtcTime = Annotated[AwareDatetime, AfterValidator(in_utc)]
 SiteName = Annotated[str, Field(description="Name of the site.")]
 ZoneNumber = Annotated[int, Field(ge=1, description="Number of the zone at its site.")]
 StepMinutes = Annotated[int, Field(gt=0, description="Minutes from one reading of the site to the next: one lead.")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -38,6 +38,7 @@ def test_what_is_scored_is_what_the_message_says() -> None:
         ({"step_minutes": 0}, "step_minutes"),
         ({"origin": "2017-10-19T04:40:00"}, "origin"),
         ({"origin": "yesterday"}, "origin"),
+        ({"origin": "0001-01-01T00:00:00+02:00"}, "beyond the calendar"),
         ({"median_kw": [*SAID["median_kw"][1:], None]}, "median_kw"),
         ({"median_kw": [*SAID["median_kw"][1:], "1.0"]}, "median_kw"),
         ({"median_kw": [*SAID["median_kw"][1:], True]}, "median_kw"),
@@ -94,6 +95,7 @@ def test_what_is_scored_of_a_reading_is_what_the_message_says(changed: dict[str,
     assert isinstance(read, ScorableReading)
     for name in ("site", "time", "step_minutes", "values", "revision"):
         assert getattr(read, name) == getattr(whole, name)
+    assert read.time.utcoffset() == timedelta()
     assert read.flags.keys() == whole.flags.keys()
     assert [load_kw(read, zone) for zone in (1, 2)] == [
         load_kw(whole, 1),
@@ -113,6 +115,7 @@ def test_a_reading_without_flags_needs_none() -> None:
     [
         ({"site": None}, "site"),
         ({"time": "2017-10-19T04:40:00"}, "time"),
+        ({"time": "9999-12-31T23:50:00-01:00"}, "beyond the calendar"),
         ({"step_minutes": 0}, "step_minutes"),
         ({"step_minutes": 10.5}, "step_minutes"),
         ({"revision": -1}, "revision"),
