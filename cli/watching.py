@@ -148,7 +148,7 @@ def _readable(message: Message) -> str:
         letter = letter_of(message)
         what = f"{letter.field}={letter.value}" if letter.field else letter.value or ""
         where = f"{letter.topic}/{letter.partition}@{letter.offset}"
-        return f"{letter.received:%Y-%m-%d %H:%M:%S}  {letter.reason}  {what}  ({where})"
+        return f"{letter.received:%Y-%m-%d %H:%M:%S}Z  {letter.reason}  {what}  ({where})"
     return drift_line(DriftEvent.from_bytes(value))
 
 
@@ -157,7 +157,7 @@ def forecast_line(forecast: Forecast) -> str:
     groups = [group for group in asked_groups(forecast.step_minutes) if group.steps <= len(forecast.median_kw)]
     ahead = "  ".join(f"+{group.shown} {_demand(forecast, group.steps - 1)}" for group in groups)
     level = forecast.levels[0].level if forecast.levels else "?"
-    return f"{forecast.origin:%Y-%m-%d %H:%M}  {forecast.site} zone {forecast.zone}  {ahead}  {level}"
+    return f"{forecast.origin:%Y-%m-%d %H:%M}Z  {forecast.site} zone {forecast.zone}  {ahead}  {level}"
 
 
 def _demand(forecast: Forecast, at: int) -> str:
@@ -169,12 +169,12 @@ def drift_line(event: DriftEvent) -> str:
     """Return a drift event for people: since when, how bad, where, how sure, and what to do as long as it is open."""
     where = event.site if event.zone is None else f"{event.site} zone {event.zone}"
     what = f"{event.kind}: {event.feature} ({event.detector} {event.score:g}, threshold {event.threshold:g})"
-    state = f"open: {event.text}".removesuffix(": ") if event.ended is None else f"ended {event.ended:%Y-%m-%d %H:%M}"
-    return f"{event.started:%Y-%m-%d %H:%M}  {event.severity}  {where}  {what}  {state}"
+    state = f"open: {event.text}".removesuffix(": ") if event.ended is None else f"ended {event.ended:%Y-%m-%d %H:%M}Z"
+    return f"{event.started:%Y-%m-%d %H:%M}Z  {event.severity}  {where}  {what}  {state}"
 
 
 def reading_line(reading: CleanReading) -> str:
     """Return a reading for people, its flags behind it."""
     values = "  ".join(f"{name}={'-' if value is None else f'{value:g}'}" for name, value in reading.values.items())
     flags = "".join(f"  {name}: {flagged.flag}" for name, flagged in reading.flags.items())
-    return f"{reading.time:%Y-%m-%d %H:%M}  {reading.site}  {values}{flags}"
+    return f"{reading.time:%Y-%m-%d %H:%M}Z  {reading.site}  {values}{flags}"

@@ -129,7 +129,7 @@ def print_forecasts(consumer: Consumer, count: int | None) -> None:
 def line(forecast: dict[str, Any], origin: datetime) -> str:
     """Return origin, zone, the demand ahead by the clock with its 90 % interval, and who answered."""
     interval = next((interval for interval in forecast["intervals"] if interval["coverage"] == 0.9), None)
-    words = [f"{origin:%Y-%m-%d %H:%M}", f"{forecast['site']} zone {forecast['zone']}"]
+    words = [f"{origin:%Y-%m-%d %H:%M}Z", f"{forecast['site']} zone {forecast['zone']}"]
     step = timedelta(minutes=forecast["step_minutes"])
     for lead in dict.fromkeys(-(-timedelta(minutes=minutes) // step) for minutes in LEADS_MINUTES):
         if lead <= len(forecast["median_kw"]):

@@ -59,7 +59,7 @@ class Forecast(BaseModel):
     def line(self) -> str:
         """Return origin, zone, the demand ahead by the clock with its 90 % interval, and who answered."""
         interval = next((interval for interval in self.intervals if interval.coverage == 0.9), None)
-        words = [f"{self.origin:%Y-%m-%d %H:%M}", f"{self.site} zone {self.zone}"]
+        words = [f"{self.origin:%Y-%m-%d %H:%M}Z", f"{self.site} zone {self.zone}"]
         step = timedelta(minutes=self.step_minutes)
         for lead in dict.fromkeys(-(-timedelta(minutes=minutes) // step) for minutes in LEADS_MINUTES):
             if lead <= len(self.median_kw):

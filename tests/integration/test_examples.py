@@ -69,15 +69,15 @@ def test_a_client_prints_each_forecast_once_and_ends_after_count(client: str, br
     )
     assert ended.returncode == 0, ended.stderr
     shown = (
-        "2020-02-29 {}  tetouan zone {}  29 {} 20,001 kW [19,501..20,501]  29 {} 20,006 kW [19,506..20,506]  "
+        "2020-02-29 {}Z  tetouan zone {}  29 {} 20,001 kW [19,501..20,501]  29 {} 20,006 kW [19,506..20,506]  "
         "01 {} 20,144 kW [19,644..20,644]  adapted"
     )
     assert ended.stdout.splitlines() == [
         shown.format("04:40", 2, "04:50", "05:40", "04:40"),
         shown.format("04:40", 3, "04:50", "05:40", "04:40"),
-        "2020-02-29 04:40  tetouan zone 4  29 05:40 20,001 kW  01 04:40 20,024 kW  adapted",
+        "2020-02-29 04:40Z  tetouan zone 4  29 05:40 20,001 kW  01 04:40 20,024 kW  adapted",
         shown.format("04:50", 2, "05:00", "05:50", "04:50"),
-        "2020-02-29 05:00  tetouan zone 2  29 05:10 21,010.5 kW  frozen/weather/climatology",
+        "2020-02-29 05:00Z  tetouan zone 2  29 05:10 21,010.5 kW  frozen/weather/climatology",
     ]
     assert ended.stderr.count("no forecast") == 3
 

@@ -14,15 +14,15 @@ from tests.unit.cli.test_summary import START, forecast, reading
 def test_a_forecast_is_one_line_with_three_leads_and_their_interval() -> None:
     """Origin, zone, the leads an operator asks for, and the fallback level."""
     assert forecast_line(forecast(1)) == (
-        "2018-02-01 00:10  tetouan zone 2  +10 min 20,000 kW [20,000..20,000]  +1 h 20,000 kW [20,000..20,000]  "
+        "2018-02-01 00:10Z  tetouan zone 2  +10 min 20,000 kW [20,000..20,000]  +1 h 20,000 kW [20,000..20,000]  "
         "+24 h 20,000 kW [20,000..20,000]  adapted"
     )
 
 
 def test_a_missing_value_is_a_dash_with_its_flag() -> None:
     """A reading shows every field; what is missing says so."""
-    assert reading_line(reading(0, None)) == "2018-02-01 00:00  tetouan  zone_2_kw=-  zone_2_kw: missing"
-    assert reading_line(reading(0)) == "2018-02-01 00:00  tetouan  zone_2_kw=20000"
+    assert reading_line(reading(0, None)) == "2018-02-01 00:00Z  tetouan  zone_2_kw=-  zone_2_kw: missing"
+    assert reading_line(reading(0)) == "2018-02-01 00:00Z  tetouan  zone_2_kw=20000"
 
 
 def drift_event() -> DriftEvent:
@@ -49,7 +49,7 @@ def drift_event() -> DriftEvent:
 def test_an_open_drift_event_says_what_to_do() -> None:
     """Since when, how bad, where, what, how sure; then the next step."""
     assert drift_line(drift_event()) == (
-        "2018-02-01 00:00  warning  tetouan zone 2  model: zone_2_kw (page_hinkley_1h 15.25, threshold 12)"
+        "2018-02-01 00:00Z  warning  tetouan zone 2  model: zone_2_kw (page_hinkley_1h 15.25, threshold 12)"
         "  open: check the meter"
     )
 
@@ -80,6 +80,6 @@ def test_an_ended_drift_event_says_when() -> None:
     """There is nothing left to do; an event of the whole site names no zone."""
     event = drift_event().model_copy(update={"zone": None, "ended": START + timedelta(hours=30)})
     assert drift_line(event) == (
-        "2018-02-01 00:00  warning  tetouan  model: zone_2_kw (page_hinkley_1h 15.25, threshold 12)"
-        "  ended 2018-02-02 06:00"
+        "2018-02-01 00:00Z  warning  tetouan  model: zone_2_kw (page_hinkley_1h 15.25, threshold 12)"
+        "  ended 2018-02-02 06:00Z"
     )
