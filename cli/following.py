@@ -63,7 +63,8 @@ class Following:
         # once records are being read a signal must not interrupt a call that has them in its hands
         self._stop = Event()
         self._first_forecast_s: float | None = None
-        self._view: LiveView | None = None
+        self._audit = Audit(self._processes.bootstrap, begun.year.site.name, _records(begun))
+        self._view = LiveView(console, self._stream(), self._audit, headless=options.headless)
 
     def _wait_until_ready(self) -> None:
         """Wait until those who answer a reading are ready; raises ``Refused`` where one dies or takes too long."""
@@ -86,7 +87,7 @@ class Following:
             return
         why, child = dead
         if child is not None:
-            self._say(f"the end of {child.log}:\n{child.last_lines()}")
+            self._view.say(f"the end of {child.log}:\n{child.last_lines()}")
         raise Refused(why)
 
     @contextmanager
@@ -99,39 +100,30 @@ class Following:
         }
         with announced(self._begun.settings.state_dir, addresses) as other:
             if other is not None:
-                self._say(
+                self._view.say(
                     f"another demo (pid {other['pid']}) runs too: `tetouan watch` listens to this one until it ends"
                 )
             yield
 
     def follow(self) -> int:
         """Show the stream until it is done or somebody has seen enough, then write the summary."""
-        begun, site = self._begun, self._begun.year.site
-        records = tuple(
-            Record(zone, begun.start, begun.until, site.step_minutes, calendar=site.calendar)
-            for zone in begun.settings.zones
-        )
-        with (
-            self._announced(),
-            Audit(self._processes.bootstrap, site.name, records) as audit,
-            set_by_signals(self._stop),
-        ):
+        with self._audit, self._announced(), set_by_signals(self._stop):
             self._wait_until_ready()
             self._introduce()
-            with self._viewing(audit) as view:
-                self._until_done(audit, view)
+            with self._view:
+                self._until_done()
             if self._stop.is_set():
                 self._console.print("stopping")
-                self._count_the_rest(audit)
+                self._count_the_rest()
             if self._options.picture is not None:
-                self._draw(self._options.picture, audit, view)
-            code = self._summarise(audit)
+                self._draw(self._options.picture)
+            code = self._summarise()
             if self._options.days is None and not self._stop.is_set():
-                self._stay_up(audit)
+                self._stay_up()
             return code
 
-    def _viewing(self, audit: Audit) -> LiveView:
-        stream = Stream(
+    def _stream(self) -> Stream:
+        return Stream(
             label=self._begun.year.label,
             synthetic=self._begun.year.synthetic,
             start=self._begun.start,
@@ -140,23 +132,14 @@ class Following:
             bootstrap=self._processes.bootstrap,
             addresses=self._processes.addresses,
         )
-        self._view = LiveView(self._console, stream, audit, headless=self._options.headless)
-        return self._view
 
-    def _draw(self, picture: Path, audit: Audit, view: LiveView) -> None:
+    def _draw(self, picture: Path) -> None:
         """Write the picture once the monitor's last scores have come, too."""
         deadline_s = monotonic_s() + REST_S
-        while audit.poll(QUIET_S) and monotonic_s() < deadline_s:
+        while self._audit.poll(QUIET_S) and monotonic_s() < deadline_s:
             pass
         with whole(picture) as draft:
-            view.save_picture(draft)
-
-    def _say(self, text: str) -> None:
-        """Print a remark, or keep it until the live view has left the terminal."""
-        if self._view is not None:
-            self._view.say(text)
-        else:
-            self._console.print(text, soft_wrap=True, highlight=False, markup=False)
+            self._view.save_picture(draft)
 
     def _introduce(self) -> None:
         """Say where to look."""
@@ -165,32 +148,32 @@ class Following:
         where = f"Kafka {self._processes.bootstrap} (embedded)  logs {self._run_dir}"
         self._console.print(where, soft_wrap=True, highlight=False)
 
-    def _until_done(self, audit: Audit, view: LiveView) -> None:
+    def _until_done(self) -> None:
         """Count and show until everything sent is accounted for, or nothing has moved for a minute."""
         moved_s, monitored = monotonic_s(), False
-        while not self._stop.is_set() and not (self._settled(audit) and self._is_watched()):
+        while not self._stop.is_set() and not (self._settled() and self._is_watched()):
             self._check_children()
-            if audit.poll(POLL_S):
+            if self._audit.poll(POLL_S):
                 moved_s = monotonic_s()
-            if self._first_forecast_s is None and audit.issued:
+            if self._first_forecast_s is None and self._audit.issued:
                 self._first_forecast_s = monotonic_s() - self._options.started_s
-                view.say(f"first forecast {self._first_forecast_s:.1f} s after the start")
-            if not monitored and (audit.issued or not self._processes.is_replaying):
+                self._view.say(f"first forecast {self._first_forecast_s:.1f} s after the start")
+            if not monitored and (self._audit.issued or not self._processes.is_replaying):
                 monitored = True
                 self._processes.start("monitor")  # it has nothing to do before, and the others need the processors
                 self._processes.begin("monitor", self._begun.env)
-            view.show()
+            self._view.show()
             if monotonic_s() - moved_s > STALLED_S and not self._processes.is_replaying:
-                view.say(f"nothing has moved for {STALLED_S:.0f} s: see the logs in {self._run_dir}")
+                self._view.say(f"nothing has moved for {STALLED_S:.0f} s: see the logs in {self._run_dir}")
                 return
 
-    def _settled(self, audit: Audit) -> bool:
+    def _settled(self) -> bool:
         """Tell whether the replay has ended and every reading that it sent has its outcome and its forecasts."""
-        due = (audit.accepted - audit.of_others) * len(self._begun.settings.zones)
-        if self._processes.is_replaying or due > audit.issued:
+        due = (self._audit.accepted - self._audit.of_others) * len(self._begun.settings.zones)
+        if self._processes.is_replaying or due > self._audit.issued:
             return False
-        outcomes = audit.accepted + audit.rejected + self._merged() + audit.amended
-        return outcomes == int(self._replayed()["sent"]) + self._others_sent(audit)
+        outcomes = self._audit.accepted + self._audit.rejected + self._merged() + self._audit.amended
+        return outcomes == int(self._replayed()["sent"]) + self._others_sent()
 
     def _is_watched(self) -> bool:
         """Tell whether the monitor, which is started last, has come up."""
@@ -203,10 +186,10 @@ class Following:
         written = file.read_text(encoding="utf-8") if file.exists() else "{}"
         return {"sent": 0, "waited_s": 0.0, **json.loads(written)}
 
-    def _others_sent(self, audit: Audit) -> int:
+    def _others_sent(self) -> int:
         """Return how many records came on the raw topic that are not of the replay; 0 while it runs."""
         try:
-            return max(0, audit.sent() - int(self._replayed()["sent"]))
+            return max(0, self._audit.sent() - int(self._replayed()["sent"]))
         except KafkaException:  # the broker has died: the next look at it says so
             return 0
 
@@ -214,36 +197,45 @@ class Following:
         """Return how many readings were merged; where the ingestor has died, the next look at the children says so."""
         return merged_readings(self._processes.addresses["ingestor"]) or 0
 
-    def _count_the_rest(self, audit: Audit) -> None:
+    def _count_the_rest(self) -> None:
         """After Ctrl-C: end the replay, and give what is on its way a few seconds to arrive."""
         self._processes.end_replay()
         deadline_s = monotonic_s() + REST_S
-        while not self._settled(audit) and monotonic_s() < deadline_s:
-            audit.poll(POLL_S)
+        while not self._settled() and monotonic_s() < deadline_s:
+            self._audit.poll(POLL_S)
 
-    def _summarise(self, audit: Audit) -> int:
+    def _summarise(self) -> int:
         """Print and write the summary; returns 0 where the counts balance and every reading was answered once."""
         replayed = self._replayed()
         result = {
-            **summary(audit, sent=replayed["sent"], others_sent=self._others_sent(audit), merged=self._merged()),
+            **summary(self._audit, sent=replayed["sent"], others_sent=self._others_sent(), merged=self._merged()),
             "waited_s": round(replayed["waited_s"], 1),
             "data": self._begun.year.label,
             "synthetic": self._begun.year.synthetic,
             "first_forecast_s": self._first_forecast_s,
             "wall_s": round(monotonic_s() - self._options.started_s, 1),
         }
-        show_summary(result, audit, Console())
+        show_summary(result, self._audit, Console())
         for path in (self._run_dir / "summary.json", self._options.json_file):
             if path is not None:
                 with whole(path) as draft:
                     draft.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         return 0 if balanced(result) else 1
 
-    def _stay_up(self, audit: Audit) -> None:
+    def _stay_up(self) -> None:
         self._console.print("the year is over; everything stays up for you to look at: Ctrl-C ends it")
         while not self._stop.is_set():
             self._check_children()
-            audit.poll(POLL_S)
+            self._audit.poll(POLL_S)
+
+
+def _records(begun: Begun) -> tuple[Record, ...]:
+    """Return an empty record of each zone that is forecast."""
+    site = begun.year.site
+    return tuple(
+        Record(zone, begun.start, begun.until, site.step_minutes, calendar=site.calendar)
+        for zone in begun.settings.zones
+    )
 
 
 def _ready(client: httpx.Client, address: str) -> bool:

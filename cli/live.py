@@ -113,10 +113,8 @@ class LiveView:
         self._console = console
         self._stream = stream
         self._audit = audit
-        self._live = None
-        if console.is_interactive and not headless:
-            # on a screen of its own, so that a window of another size is drawn anew and nothing is left behind
-            self._live = Live(console=console, auto_refresh=False, screen=True)
+        self._drawn = console.is_interactive and not headless
+        self._live: Live | None = None  # while the screen is taken
         self._asking = _Asking(stream, audit)
         self._pace = _Pace()
         self._shown_s = 0.0
@@ -125,7 +123,9 @@ class LiveView:
         self.zone = stream.zones[0]
 
     def __enter__(self) -> LiveView:
-        if self._live is not None:
+        if self._drawn:
+            # on a screen of its own, so that a window of another size is drawn anew and nothing is left behind
+            self._live = Live(console=self._console, auto_refresh=False, screen=True)
             self._asking.start()
             self._keys.open()
             self._live.start()
@@ -144,7 +144,7 @@ class LiveView:
             self.say(text)
 
     def say(self, text: str) -> None:
-        """Print a remark, once the screen is free."""
+        """Print a remark, as soon as the screen is free."""
         if self._live is not None:
             self._said.append(text)
         else:

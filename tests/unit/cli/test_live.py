@@ -57,7 +57,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return time_s
 
 
-def view(audit: StandIn, terminal: Console, zones: tuple[int, ...] = (2,)) -> LiveView:
+def view(audit: StandIn, terminal: Console, zones: tuple[int, ...] = (2,), *, headless: bool = True) -> LiveView:
     """Return the view of a synthetic stream whose services do not answer."""
     nobody = "http://127.0.0.1:1"
     stream = Stream(
@@ -69,7 +69,7 @@ def view(audit: StandIn, terminal: Console, zones: tuple[int, ...] = (2,)) -> Li
         bootstrap="127.0.0.1:1",
         addresses={"ingestor": nobody, "monitor": nobody},
     )
-    return LiveView(terminal, stream, cast("Audit", audit), headless=True)
+    return LiveView(terminal, stream, cast("Audit", audit), headless=headless)
 
 
 def test_the_curves_are_the_day_before_the_origin_and_the_day_after() -> None:
@@ -109,6 +109,14 @@ def test_without_a_terminal_a_line_comes_every_five_seconds(clock: list[float]) 
     shown = captured.get().splitlines()
     assert len(shown) == 2
     assert all("SYNTHETIC" in line for line in shown)
+
+
+def test_a_remark_before_the_screen_is_taken_is_printed_at_once() -> None:
+    """On a terminal too: the demo may end before there is anything to draw."""
+    said = Console(file=io.StringIO(), force_terminal=True)
+    with said.capture() as captured:
+        view(StandIn(0), said, headless=False).say("the end of forecaster.log")
+    assert captured.get() == "the end of forecaster.log\n"
 
 
 def test_before_the_first_forecast_a_log_says_that_it_is_waited_for() -> None:
