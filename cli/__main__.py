@@ -418,12 +418,14 @@ def main() -> None:
     """Run the command: exit code 2 and one line where something that was asked for cannot be done."""
     for library in ("OPENBLAS", "OMP", "MKL"):  # read when numpy is imported: small matrices gain nothing from threads
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    from cli.printing import written_out
     from shared.runtime.settings import Refused, unknown_variables
 
     if sys.argv[1:2] != ["run"]:  # a service logs them
         sys.stderr.write("".join(f"tetouan: {line}\n" for line in unknown_variables()))
     try:
-        app()
+        with written_out():
+            app()
     except Refused as refusal:
         sys.stderr.write(f"tetouan: {refusal}\n")
         sys.exit(2)

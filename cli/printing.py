@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
+from shared.runtime.settings import Refused
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rich.console import Console, RenderableType
 
-__all__ = ["PLAIN_S", "print_whole", "until_nobody_reads", "waiting"]
+__all__ = ["PLAIN_S", "print_whole", "until_nobody_reads", "waiting", "written_out"]
 
 WIDEST = 1000
 PLAIN_S = 5.0
 """Seconds between two lines where nothing can be drawn in place."""
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def print_whole(console: Console, table: RenderableType) -> None:
@@ -34,7 +38,31 @@ def until_nobody_reads() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at exit
+        _discard_output()
+
+
+@contextmanager
+def written_out() -> Iterator[None]:
+    """Write out what the block has printed; raises ``Refused`` where the disk takes no more."""
+    try:
+        try:
+            yield
+        finally:
+            with until_nobody_reads():
+                sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        _discard_output()
+        what = error.filename or "the output"
+        raise Refused(
+            f"{what} cannot be written ({os.strerror(error.errno)}): free some space, or write to another disk"
+        ) from None
+
+
+def _discard_output() -> None:
+    """Let nothing come of what is still to be flushed at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

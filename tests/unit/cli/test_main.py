@@ -12,6 +12,8 @@ import pytest
 from cli import __main__, __version__, entry
 from cli.__main__ import main
 
+FULL = Path("/dev/full")
+
 
 @pytest.mark.parametrize(
     ("variable", "line"),
@@ -77,6 +79,18 @@ def test_a_picture_is_an_svg(
     assert outcome(monkeypatch, "demo", "--picture", str(tmp_path / "x.png")) == 2
     assert "ends in .svg" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("words", [("--version",), ("--help",), ("schemas", "--check")])
+def test_a_full_disk_is_told_in_one_line(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the command prints, and however much of it: the last of it is written when the command ends."""
+    with FULL.open("w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert outcome(monkeypatch, *words) == 2
+    assert "tetouan: the output cannot be written (No space left on device): free some space" in capsys.readouterr().err
 
 
 def test_ctrl_c_at_the_start_leaves_no_traceback(
