@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
-from confluent_kafka import KafkaException, Producer
+import tenacity
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from replay.backlog import Backlog, Throttle
 from replay.pacing import Pace
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    from confluent_kafka import KafkaError, Message
+    from confluent_kafka import Message
 
     from replay.pacing import Pauses
     from shared.runtime.access import Access
@@ -27,6 +28,7 @@ __all__ = ["BrokerLostError", "Outlet", "ReplayOptions", "ReplaySummary", "repla
 CHUNK = 32  # readings between two looks at the consumers
 LINGER_MS = 5
 SLICE_S = 0.1
+TOPIC_EVERY_S = 0.2
 DELIVERY_S = 240.0  # a broker is restarted within minutes; librdkafka itself gives a record up after five
 STOP_S = 5.0
 
@@ -42,7 +44,7 @@ class ReplayOptions:
     """How to replay: ``max_lag`` records of the ``groups`` may be on their way (0: no limit).
 
     ``prefix`` stands before the names of topics and groups. Brokers that have not answered within ``answer_s`` at the
-    start are asked why, for as long again.
+    start are asked why, for as long again. So long a topic is waited for that services may be about to make.
     """
 
     access: Access
@@ -148,13 +150,14 @@ def replay(
     Raises
     ------
     BrokerLostError
-        Where the broker does not answer or confirm.
+        Where the broker does not answer or confirm, or has no topic for readings.
     ConsumersStalledError
         Where a watched group stops catching up.
     """
     groups = options.groups if options.max_lag else ()
+    topic = options.prefix + topics.RAW.name
     try:
-        outlet = Outlet(_connect(options.access, options.answer_s), options.site, pauses, options.prefix)
+        outlet = Outlet(_connect(options.access, topic, options.answer_s), options.site, pauses, options.prefix)
         with Backlog(options.access, groups, options.prefix) as backlog:
             throttle = Throttle(backlog.lags, options.max_lag, pauses)
             return stream(messages, outlet, throttle, options.rate_per_s, pauses, progress)
@@ -187,8 +190,8 @@ def stream(
     return ReplaySummary(outlet.sent, outlet.refused, outlet.handed_over - outlet.sent, waited_s)
 
 
-def _connect(access: Access, answer_s: float) -> Producer:
-    """Return a producer of a broker that answers within ``answer_s``; raises ``KafkaException``."""
+def _connect(access: Access, topic: str, answer_s: float) -> Producer:
+    """Return a producer of a broker that answers within ``answer_s`` and has the topic; raises ``BrokerLostError``."""
     config = {
         "acks": "all",
         "enable.idempotence": True,
@@ -198,5 +201,27 @@ def _connect(access: Access, answer_s: float) -> Producer:
         "error_cb": lambda error: log.warning("trouble with the Kafka broker", error=error.str()),
     }
     producer = Producer(access.confluent(config))
-    producer.list_topics(timeout=answer_s)
+    patient = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_may_come),
+        wait=tenacity.wait_fixed(TOPIC_EVERY_S),
+        stop=tenacity.stop_after_delay(answer_s),
+        reraise=True,
+    )
+    try:
+        patient(_require_topic, producer, topic, answer_s)
+    except KafkaException as error:
+        raise BrokerLostError(explain(access, error, topic, answer_s=answer_s)) from error
     return producer
+
+
+def _require_topic(producer: Producer, topic: str, answer_s: float) -> None:
+    """Raise ``KafkaException`` where the brokers have no such topic, or hide it from us."""
+    error = producer.list_topics(topic, timeout=answer_s).topics[topic].error
+    if error is not None:
+        raise KafkaException(error)
+
+
+def _may_come(error: BaseException) -> bool:
+    """Tell whether a topic is missing that may be being made."""
+    coming = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE)
+    return isinstance(error, KafkaException) and error.args[0].code() in coming

@@ -118,6 +118,18 @@ def test_answers_that_have_no_partition_to_stand_on_stop_the_start(bare_broker: 
     assert f"--alter --topic {clean} --partitions 3" in line
 
 
+def test_a_replay_without_its_topic_says_so_in_one_line(bare_broker: Broker) -> None:
+    """It sends nothing, so no reading is reported as lost."""
+    ended = command(bare_broker, "cli", "replay", "--data", "synthetic", "--days", "1")
+    assert ended.returncode == 2
+    *before, line = ended.stderr.splitlines()
+    assert before[-1] == "SYNTHETIC year 2018, 52,560 readings"
+    assert line == (
+        f"tetouan: the Kafka broker at {bare_broker.bootstrap} has no topic {bare_broker.prefix}{topics.RAW.name} "
+        "(Broker: Unknown topic or partition): start the services, or run `tetouan topics`"
+    )
+
+
 def test_missing_topics_get_as_many_partitions_as_those_that_are_there(bare_broker: Broker) -> None:
     """And what is wrong with these is told, a line for each, by the command that makes the others."""
     make(bare_broker, {topics.CLEAN: 3}, cleanup_policy="compact", retention_ms="1000")
