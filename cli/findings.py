@@ -192,7 +192,8 @@ def of_lag(lags: Iterable[Lag] | None) -> Finding:
     behind: dict[str, int] = defaultdict(int)
     for lag in lags:
         behind[lag.group] += lag.records
-    shown = ", ".join(f"{group} {records:,}" for group, records in behind.items())
+    # the ends of transactions among them count as records, which no broker tells apart
+    shown = ", ".join(f"{group} {'up to ' * (records > 0)}{records:,}" for group, records in behind.items())
     slowest = max(behind, key=lambda group: behind[group], default=None)
     if slowest is not None and behind[slowest] > MOST_BEHIND:
         advice = f"see the log and /readyz of the {slowest}, or start it: `tetouan run {topics.reader_of(slowest)}`"

@@ -119,12 +119,12 @@ def broker_of(settings: Settings) -> Broker:
 
 
 def lags_of(settings: Settings, broker: Broker) -> list[Lag] | None:
-    """Return how far the groups are behind, None where the brokers do not say."""
+    """Return what the groups have not read, None where the brokers do not say."""
     if broker.fault is not None:
         return None
     try:
         with Backlog(settings.kafka, settings.lag_groups, settings.topic_prefix) as backlog:
-            return backlog.lags()
+            return backlog.unread()
     except KafkaException:
         return None
 

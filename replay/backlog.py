@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import structlog
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from shared.contracts import topics
 from shared.runtime.administration import partitions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from confluent_kafka import TopicPartition
+    from collections.abc import Callable, Iterable, Iterator
 
     from replay.pacing import Pauses
     from shared.runtime.access import Access
@@ -30,6 +28,13 @@ POLL_S = 0.02
 FIRST_NOTICE_S = 1.0
 NOTICE_EVERY_S = 10.0
 PATIENCE_S = 300.0  # a forecaster may wait four minutes for its models
+
+_LOOK = {
+    "group.id": "backlog",  # it neither joins nor commits
+    "enable.auto.commit": False,
+    "enable.partition.eof": True,
+    "queued.min.messages": 1,
+}
 
 log = structlog.get_logger()
 
@@ -69,6 +74,7 @@ class Backlog:
     """
 
     def __init__(self, access: Access, groups: Iterable[str], prefix: str = "") -> None:
+        self._access = access
         self._prefix = prefix
         self._consumers: dict[str, Consumer] = {}
         self._partitions: dict[str, list[TopicPartition]] = {}
@@ -91,25 +97,62 @@ class Backlog:
         rather than not at all. Raises ``KafkaException`` where the broker does not answer.
         """
         return [
-            Lag(group, topic.name, self._lag(consumer, self._prefix + topic.name))
-            for topic in topics.ALL
-            for group, consumer in self._consumers.items()
-            if self._readers[group] in topic.read_by
+            Lag(group, topic, sum(records for _, records in self._behind(consumer, topic)))
+            for group, consumer, topic in self._reads()
         ]
 
-    def _lag(self, consumer: Consumer, topic: str) -> int:
-        committed = consumer.committed(self._partitions_of(consumer, topic), timeout=ANSWER_S)
-        return sum(self._behind(consumer, partition) for partition in committed)
+    def unread(self) -> list[Lag]:
+        """Return the lags without those of partitions where nothing but ends of transactions is left.
+
+        Each partition with a lag is read from, which takes longer. Raises as :meth:`lags`.
+        """
+        found = []
+        for group, consumer, topic in self._reads():
+            behind = [(position, records) for position, records in self._behind(consumer, topic) if records]
+            filled = self._with_records([position for position, _ in behind])
+            found.append(Lag(group, topic, sum(records for at, records in behind if at.partition in filled)))
+        return found
+
+    def _reads(self) -> Iterator[tuple[str, Consumer, str]]:
+        """Yield each group with its client and a topic that it reads, upstream first."""
+        for topic in topics.ALL:
+            for group, consumer in self._consumers.items():
+                if self._readers[group] in topic.read_by:
+                    yield group, consumer, topic.name
+
+    def _behind(self, consumer: Consumer, topic: str) -> list[tuple[TopicPartition, int]]:
+        """Return where the group goes on in each partition, and how many offsets follow."""
+        committed = consumer.committed(self._partitions_of(consumer, self._prefix + topic), timeout=ANSWER_S)
+        return [self._position(consumer, partition) for partition in committed]
+
+    def _position(self, consumer: Consumer, committed: TopicPartition) -> tuple[TopicPartition, int]:
+        low, high = consumer.get_watermark_offsets(committed, timeout=ANSWER_S)
+        offset = max(low, committed.offset)  # before the first commit the offset is negative
+        return TopicPartition(committed.topic, committed.partition, offset), max(0, high - offset)
+
+    def _with_records(self, positions: list[TopicPartition]) -> set[int]:
+        """Return the partitions that have a record from a position on, or do not tell in time."""
+        if not positions:
+            return set()
+        silent = {position.partition for position in positions}
+        filled: set[int] = set()
+        reader = Consumer(self._access.confluent(_LOOK))
+        try:
+            reader.assign(positions)
+            while silent and (message := reader.poll(ANSWER_S)) is not None:
+                partition, fault = message.partition(), message.error()
+                if partition is not None:
+                    silent.discard(partition)
+                    filled |= set() if fault and fault.code() == KafkaError._PARTITION_EOF else {partition}  # noqa: SLF001 - the client's public name
+        finally:
+            reader.close()
+        return filled | silent
 
     def _partitions_of(self, consumer: Consumer, topic: str) -> list[TopicPartition]:
         """Return the topic's partitions; none while nobody has published to it."""
         if not self._partitions.get(topic):
             self._partitions[topic] = partitions_of(consumer, topic)
         return self._partitions[topic]
-
-    def _behind(self, consumer: Consumer, committed: TopicPartition) -> int:
-        low, high = consumer.get_watermark_offsets(committed, timeout=ANSWER_S)
-        return max(0, high - max(low, committed.offset))  # before the first commit the offset is negative
 
 
 class Throttle:

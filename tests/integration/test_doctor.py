@@ -6,9 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
 from typer.testing import CliRunner
 
 from cli.__main__ import app
+from harness.brokers import PATIENCE_S
+from shared.contracts import topics
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +41,29 @@ def test_brokers_with_all_topics_are_well(broker: Broker, nothing: pytest.Monkey
     states = {check: found[check]["state"] for check in ("broker", "topics", "lag", "clock", "registry")}
     assert states == {"broker": "ok", "topics": "ok", "lag": "ok", "clock": "ok", "registry": "note"}, found
     assert code == 0
+
+
+@pytest.mark.real_kafka
+def test_a_group_that_has_read_all_is_behind_on_nothing(real_broker: Broker, nothing: pytest.MonkeyPatch) -> None:
+    """Neither the end of a transaction nor an aborted one is a record; the next record is."""
+    nothing.setenv("TETOUAN_KAFKA_BOOTSTRAP", real_broker.bootstrap)
+    nothing.setenv("TETOUAN_TOPIC_PREFIX", real_broker.prefix)
+    name = real_broker.prefix + topics.CLEAN.name
+    producer = Producer(real_broker.access.confluent({"transactional.id": real_broker.prefix + "ingestor-0"}))
+    producer.init_transactions(PATIENCE_S)
+    for ended in (producer.commit_transaction, producer.abort_transaction):
+        producer.begin_transaction()
+        for _ in range(3):
+            producer.produce(name, b"{}", partition=0)
+        producer.flush(PATIENCE_S)
+        ended(PATIENCE_S)
+    reader = Consumer(real_broker.access.confluent({"group.id": real_broker.prefix + "forecaster"}))
+    reader.commit(offsets=[TopicPartition(name, 0, 3)], asynchronous=False)
+    reader.close()
+    assert "forecaster 0," in doctor()[1]["lag"]["found"]
+    assert "monitor up to 8 records" in doctor()[1]["lag"]["found"]
+    real_broker.send(topics.CLEAN, [b"{}"])
+    assert "forecaster up to " in doctor()[1]["lag"]["found"]
 
 
 def test_where_nothing_works_each_fault_has_its_advice(tmp_path: Path, nothing: pytest.MonkeyPatch) -> None:
