@@ -88,5 +88,5 @@ def test_a_group_with_a_name_before_it_is_that_of_its_service() -> None:
 
 def test_a_group_that_reads_nothing_is_refused() -> None:
     """The error lists the groups there are."""
-    with pytest.raises(ValueError, match=r"'ingester' reads no topic: give one of .*forecaster, ingestor, monitor"):
+    with pytest.raises(ValueError, match=r"'ingester' reads no topic: give one of .*gateway, ingestor, monitor"):
         Backlog(Access("127.0.0.1:1"), ["ingester"])
