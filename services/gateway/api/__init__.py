@@ -1,0 +1,1 @@
+"""The REST interface below `/api/v1`, and `/predict`."""

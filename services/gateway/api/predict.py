@@ -1,0 +1,183 @@
+"""`/predict`: what the weather model says of weather that somebody gives."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Body, Response
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
+
+from services.gateway.api.parameters import SiteName, ZoneNumber, instant
+from services.gateway.http.problems import Problem, documented
+from services.gateway.predicting import INPUTS, Asked, predict
+from services.gateway.queries import History
+from services.gateway.recent import Recent
+from services.gateway.weather_models import Champion, NoModelError, WeatherModels
+from shared.sites.site import Site
+from shared.sites.table import BUILT_IN, Sites
+
+__all__ = ["SEED_ZONE", "Estimating", "Request", "predict_router"]
+
+SEED_ZONE = 2
+MOST = 1008  # requests at once: a week of steps of ten minutes
+RETRY = {"Retry-After": "5"}
+
+EXAMPLE: dict[str, JsonValue] = {
+    "Timestamp": "2024-03-20 14:30:00",
+    "Temperature": 22.5,
+    "Humidity": 75,
+    "WindSpeed": 3.2,
+    "GeneralDiffuseFlows": 450.0,
+    "DiffuseFlows": 120.5,
+}
+ANSWER: dict[str, JsonValue] = {
+    "predicted_power_consumption_zone2": 17214.3,
+    "uncorrected_kw": 16120.0,
+    "correction_kw": 1094.3,
+    "low_kw": 15804.1,
+    "high_kw": 18690.9,
+    "model": "weather-demand-tetouan-2/1",
+    "warnings": [],
+}
+
+
+def _time(text: object) -> datetime:
+    return instant(text, naive_is_utc=True)
+
+
+Timestamp = Annotated[datetime, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
+class Request(BaseModel):
+    """A time, and the weather then."""
+
+    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [EXAMPLE]})
+
+    Timestamp: Annotated[Timestamp, Field(description="ISO 8601, `T` or a blank in between; without an offset: UTC.")]
+    Temperature: Annotated[Number, Field(ge=-60, le=60, description="Degrees Celsius.")]
+    Humidity: Annotated[Number, Field(ge=0, le=100, description="Per cent.")]
+    WindSpeed: Annotated[Number, Field(ge=0, le=75, description="m/s.")]
+    GeneralDiffuseFlows: Annotated[Number, Field(ge=-10, le=1500, description="W/m2.")]
+    DiffuseFlows: Annotated[Number, Field(ge=-10, le=1500, description="W/m2.")]
+
+    def asked(self) -> Asked:
+        """Return it in the order of the fields of a reading."""
+        return Asked(self.Timestamp, tuple(getattr(self, name) for name in INPUTS.values()))
+
+
+class Answer(BaseModel):
+    """An estimate. The field of the load is named after the zone: `predicted_power_consumption_zone2`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [ANSWER]}, extra="allow")
+
+    uncorrected_kw: float = Field(description="What the model says of weather and calendar.")
+    correction_kw: float = Field(
+        description="What the newest forecast of the same time of day says it is to be corrected by; 0 where none is."
+    )
+    low_kw: float | None = Field(
+        description="5 % of loads are below, by the last 28 days; null where these are too few to tell."
+    )
+    high_kw: float | None = Field(description="5 % of loads are above.")
+    model: str = Field(description="The registered model and its version.")
+    warnings: list[str] = Field(description="What to know: inputs that are beyond what the model has seen, say.")
+
+
+class ZoneTwoAnswer(Answer):
+    """The same of zone 2."""
+
+    predicted_power_consumption_zone2: float = Field(description="The load in kW: the estimate, corrected.")
+
+
+class Estimating:
+    """Answers requests about the zones of a table of sites.
+
+    Parameters
+    ----------
+    history
+        What the models were off of late.
+    models
+        The champions.
+    sites
+        The table.
+    """
+
+    def __init__(self, history: History, models: WeatherModels, sites: Sites) -> None:
+        self._recent = Recent(history)
+        self._models = models
+        self._sites = sites
+
+    def answers(self, name: str, zone: int, requests: list[Request]) -> list[dict[str, Any]]:
+        """Answer each request; raises ``Problem`` where there is no such zone, or no model."""
+        site = self._sites.get(name)
+        if site is None or zone not in site.load_zones:
+            field, value = ("site", name) if site is None else ("zone", str(zone))
+            raise Problem.of(404, field, value, "it is not in the table of sites (TETOUAN_SITES)")
+        champion = self._champion(site, zone)
+        recent = self._recent.of(site.name, zone, site.step_minutes)
+        asked = [one.asked() for one in requests]
+        found = predict(champion.trees, asked, recent.corrections_kw, recent.errors, site.floor_kw(zone))
+        return [
+            {
+                f"predicted_power_consumption_zone{zone}": one.estimate_kw,
+                "uncorrected_kw": one.uncorrected_kw,
+                "correction_kw": one.correction_kw,
+                "low_kw": one.low_kw,
+                "high_kw": one.high_kw,
+                "model": champion.label,
+                "warnings": [*one.warnings, *([champion.doubt] if champion.doubt else [])],
+            }
+            for one in found
+        ]
+
+    def _champion(self, site: Site, zone: int) -> Champion:
+        if not site.weather:
+            raise Problem(503, f"{site.name} publishes no weather, so no weather model can be trained")
+        try:
+            return self._models.champion(site, zone)
+        except NoModelError as error:
+            raise Problem(503, f"no weather model answers: {error}", headers=RETRY) from None
+
+
+Many = Annotated[list[Request], Body(min_length=1, max_length=MOST)]
+
+
+def predict_router(estimating: Estimating) -> APIRouter:
+    """Return the routes; those without a site are of zone 2 of the site that is built in."""
+    router = APIRouter(tags=["predict"])
+    one = {**documented(404), 200: {"model": ZoneTwoAnswer}}
+    many = {**documented(404), 200: {"model": list[ZoneTwoAnswer]}}
+
+    @router.post("/predict", responses=one, summary="The load of zone 2 at a time and its weather")
+    def predict_seed(request: Request) -> Response:
+        """Answer as the first version of this system did, with more beside the load."""
+        return _rendered(estimating.answers(BUILT_IN, SEED_ZONE, [request])[0])
+
+    @router.post("/predict/batch", responses=many, summary="The same for up to 1008 times")
+    def predict_batch(requests: Many) -> Response:
+        """Answer each request of a list, in its order."""
+        return _rendered(estimating.answers(BUILT_IN, SEED_ZONE, requests))
+
+    @router.post(
+        "/api/v1/sites/{site:path}/zones/{zone}/predict",
+        responses={**documented(404), 200: {"model": Answer}},
+        summary="The load of any zone at a time and its weather",
+    )
+    def predict_zone(site: SiteName, zone: ZoneNumber, request: Request) -> Response:
+        """Answer for a zone; the load stands in `predicted_power_consumption_zoneN`, N being its number."""
+        return _rendered(estimating.answers(site, zone, [request])[0])
+
+    @router.post(
+        "/api/v1/sites/{site:path}/zones/{zone}/predict/batch",
+        responses={**documented(404), 200: {"model": list[Answer]}},
+        summary="The same for up to 1008 times",
+    )
+    def predict_zone_batch(site: SiteName, zone: ZoneNumber, requests: Many) -> Response:
+        """Answer each request of a list, in its order."""
+        return _rendered(estimating.answers(site, zone, requests))
+
+    return router
+
+
+def _rendered(answer: dict[str, Any] | list[dict[str, Any]]) -> Response:
+    return Response(orjson.dumps(answer), media_type="application/json")

@@ -1,0 +1,88 @@
+"""What the corrected estimates of zones were off of late, kept as long as no newer forecast comes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from services.gateway.predicting import errors_of
+from shared.sites.grid import Grid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from services.gateway.predicting import Errors
+    from services.gateway.queries import Estimates, History
+
+__all__ = ["OfLate", "Recent"]
+
+RECENT = timedelta(days=28)
+HOUR_S = 3600
+
+
+@dataclass(frozen=True)
+class OfLate:
+    """What the newest forecasts of a zone say, up to the origin ``last``.
+
+    Attributes
+    ----------
+    corrections_kw
+        The corrected estimate less the uncorrected one of the newest forecast, by the step of the day.
+    errors
+        How far the loads of 28 days were off the corrected estimates; None where they are too few.
+    """
+
+    last: datetime | None
+    corrections_kw: Mapping[int, float]
+    errors: Errors | None
+
+
+NOTHING = OfLate(None, {}, None)
+
+
+class Recent:
+    """Reads it; may be asked from any thread.
+
+    What 28 days say of the errors is read once an hour of event time, and the corrections with every forecast.
+    """
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._known: dict[tuple[str, int], OfLate] = {}
+        self._one_at_a_time = Lock()
+
+    def of(self, site: str, zone: int, step_minutes: int) -> OfLate:
+        """Return it as of the newest forecast of a zone."""
+        last = self._history.last_origin(site, zone)
+        if last is None:
+            return NOTHING
+        with self._one_at_a_time:
+            known = self._known.get((site, zone), NOTHING)
+            if known.last != last:
+                known = self._read(site, zone, Grid(step_minutes), known, last)
+                self._known[site, zone] = known
+        return known
+
+    def _read(self, site: str, zone: int, grid: Grid, known: OfLate, last: datetime) -> OfLate:
+        if known.last is not None and known.last < last and _hour(known.last) == _hour(last):
+            newer = self._history.estimates(site, zone, known.last)
+            return OfLate(last, {**known.corrections_kw, **_corrections_kw(newer, grid)}, known.errors)
+        recent = self._history.estimates(site, zone, last - RECENT)
+        errors = errors_of(recent.estimate_kw, recent.load_kw, fewest=grid.day)
+        return OfLate(last, _corrections_kw(recent, grid), errors)
+
+
+def _hour(time: datetime) -> float:
+    return time.timestamp() // HOUR_S
+
+
+def _corrections_kw(estimates: Estimates, grid: Grid) -> dict[int, float]:
+    corrections_kw = estimates.estimate_kw - estimates.model_kw
+    known = np.isfinite(corrections_kw)
+    steps = estimates.time_s[known] // (60 * grid.step_minutes) % grid.day
+    return dict(zip(steps.tolist(), corrections_kw[known].tolist(), strict=True))  # by rising time: the newest holds

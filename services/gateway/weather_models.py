@@ -1,0 +1,169 @@
+"""The champions among the weather models: which they are, and their trees, fetched when somebody asks for them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from shared.forecasting.weather_trees import WeatherTrees
+from shared.runtime.clock import monotonic_s
+from shared.runtime.registered import FILE, REFUSAL, WEATHER_DEMAND
+from shared.runtime.registry import RegistryError
+from shared.runtime.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from contextlib import AbstractContextManager
+
+    from shared.runtime.registered import Question
+    from shared.sites.site import Site
+
+__all__ = ["Champion", "NoModelError", "Registry", "WeatherModels"]
+
+KEPT = 64  # models in memory: each is about a megabyte
+PATIENCE_S = 3.0  # that a request waits while the registry is asked for another
+AGAIN_S = 10.0  # from a question that had no answer to the next
+
+log = structlog.get_logger()
+
+
+class NoModelError(Exception):
+    """There is no model that could answer; the text says what to do."""
+
+
+class Registry(Protocol):
+    """What is asked of the registry; it may take seconds."""
+
+    def versions(self) -> Mapping[str, str]:
+        """Return the version that is to run of each model by name; raises ``RegistryError``."""
+
+    def files_of(self, labels: Iterable[str]) -> AbstractContextManager[Question]:
+        """Fetch the files of versions; raises ``RegistryError``."""
+
+    def stop(self) -> None:
+        """Stop asking."""
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A model and its trees; ``doubt`` says why it is not the one that was promoted last, None where it is."""
+
+    label: str
+    trees: WeatherTrees
+    doubt: str | None = None
+
+
+class WeatherModels:
+    """The weather models of all zones; its methods may be called from any thread.
+
+    Parameters
+    ----------
+    registry
+        Asked for files, and for the champions of which no change was told.
+    told
+        Returns of a site which version of each of its models was promoted last, as far as that was told, by zone and
+        name.
+    """
+
+    def __init__(self, registry: Registry, told: Callable[[str], Mapping[tuple[int, str], str]]) -> None:
+        self._registry = registry
+        self._told = told
+        self._asking = Lock()
+        self._listed: Mapping[str, str] = {}
+        self._listed_s = -AGAIN_S
+        self._why: str | None = None
+        self._held: OrderedDict[str, Champion] = OrderedDict()
+        self._failed: dict[str, tuple[float, str]] = {}
+
+    async def run(self) -> None:
+        """Ask for the champions before anybody needs one: a first question takes seconds."""
+        try:
+            await run_in_thread(None, self._prepare)
+        finally:
+            self._registry.stop()
+
+    def _prepare(self) -> None:
+        with self._asking:
+            self._list()
+
+    def champion(self, site: Site, zone: int) -> Champion:
+        """Return the champion of a zone; raises ``NoModelError`` where there is none, or none just now."""
+        name = f"{WEATHER_DEMAND}-{site.name}-{zone}"
+        label = self._label(name, self._told(site.name).get((zone, name)))
+        held = self._held.get(name)
+        if held is not None and held.label == label:
+            return held
+        if not self._asking.acquire(timeout=PATIENCE_S):
+            if held is not None:
+                return Champion(held.label, held.trees, f"a newer champion, {label}, is being fetched")
+            raise NoModelError(f"{label or name} is being fetched: ask again in a few seconds")
+        try:
+            return self._fetched(site, name, label)
+        finally:
+            self._asking.release()
+
+    def _label(self, name: str, told: str | None) -> str | None:
+        version = told or self._listed.get(name)
+        return None if version is None else f"{name}/{version}"
+
+    def _fetched(self, site: Site, name: str, label: str | None) -> Champion:
+        """Return the champion after asking for what is not known of it."""
+        if label is None:
+            if monotonic_s() - self._listed_s >= AGAIN_S:
+                self._list()
+            label = self._label(name, None)
+        if label is None:
+            raise NoModelError(self._why or f"no champion of {name} is registered: run `tetouan train`")
+        held = self._held.get(name)
+        if held is not None and held.label == label:  # whoever had the turn before has fetched it
+            return held
+        why = self._fetch(site, name, label)
+        if why is None:
+            return self._held[name]
+        if held is not None:
+            return Champion(held.label, held.trees, f"a newer champion cannot be used: {why}")
+        raise NoModelError(why)
+
+    def _list(self) -> None:
+        try:
+            self._listed, self._why = self._registry.versions(), None
+        except RegistryError as error:
+            self._why = str(error)
+            log.warning("the registry does not say which models are champions", why=self._why)
+        self._listed_s = monotonic_s()
+
+    def _fetch(self, site: Site, name: str, label: str) -> str | None:
+        """Fetch a version and keep it; returns why that cannot be, for a while without asking again."""
+        failed_s, why = self._failed.get(label, (-AGAIN_S, ""))
+        if monotonic_s() - failed_s < AGAIN_S:
+            return why
+        try:
+            champion = Champion(label, self._read(site, label))
+        except (OSError, ValueError, RegistryError) as error:
+            self._failed[label] = monotonic_s(), str(error)
+            log.warning("a weather model cannot be used", model=label, why=str(error))
+            return str(error)
+        self._failed.pop(label, None)
+        self._held[name] = champion
+        self._held.move_to_end(name)
+        while len(self._held) > KEPT:
+            self._held.popitem(last=False)
+        log.info("answers with a weather model", model=label)
+        return None
+
+    def _read(self, site: Site, label: str) -> WeatherTrees:
+        with self._registry.files_of([label]) as question:
+            folder = question.folder_of(label)
+            if not folder.exists():
+                raise ValueError(f"{label} is not registered: run `tetouan train`")
+            if (refusal := folder / REFUSAL).exists():
+                raise ValueError(refusal.read_text(encoding="utf-8"))
+            trees = WeatherTrees.load(folder / FILE)
+        if trees.step_minutes != site.step_minutes:
+            steps = f"its step is {trees.step_minutes} minutes, that of the site {site.step_minutes}"
+            raise ValueError(f"{label} cannot be used: {steps}: run `tetouan train`")
+        return trees

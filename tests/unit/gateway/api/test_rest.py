@@ -1,0 +1,257 @@
+"""REST over the history: what is asked for comes as JSON and as CSV, page by page, and what is not there is named."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+
+from shared.contracts.messages import Forecast
+from tests.unit.gateway import told
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.unit.gateway.api.conftest import Asked
+
+ZONE = "/api/v1/sites/tetouan/zones/2"
+PATHS = (
+    "/api/v1/sites",
+    "/api/v1/sites/tetouan",
+    "/api/v1/sites/tetouan/readings",
+    "/api/v1/sites/tetouan/drift",
+    "/api/v1/sites/tetouan/models",
+    f"{ZONE}/forecasts",
+    f"{ZONE}/forecasts/latest",
+    f"{ZONE}/forecasts/2017-10-19T04:40:00Z",
+    f"{ZONE}/targets/2017-10-20T18:00:00Z",
+    f"{ZONE}/scores",
+    "/api/v1/dead-letters",
+)
+
+
+def rows_of(answer: httpx.Response) -> list[dict[str, str]]:
+    """Return the rows of a CSV answer."""
+    return list(csv.DictReader(io.StringIO(answer.text, newline="")))
+
+
+def test_a_forecast_says_where_it_comes_from(filled: Asked) -> None:
+    """Origin, age in event time, versions of the models, fallback levels and why; its numbers are the message's."""
+    answer = filled.gateway.get(f"{ZONE}/forecasts/latest").json()
+    message = told.forecast(294)
+    assert answer["origin"] == "2017-10-21T01:00:00Z"
+    assert answer["age_s"] == 3000
+    assert answer["models"] == {"demand": "zone-demand-tetouan-2/1", "weather": "weather-demand-tetouan-2/1"}
+    assert answer["levels"][1] == {"from_lead": 7, "to_lead": 144, "level": "frozen", "reason": "the last day was odd"}
+    known = {name: value for name, value in answer.items() if name in Forecast.model_fields}
+    assert Forecast(**{**known, "schema_version": 2}) == message
+
+
+def test_a_target_shows_how_its_forecast_changed(filled: Asked) -> None:
+    """One view for each origin of the day before, by rising origin, beside the load that came."""
+    answer = filled.gateway.get(f"{ZONE}/targets/2017-10-20T18:00:00Z").json()
+    leads = [view["lead_minutes"] for view in answer["forecasts"]]
+    assert leads == list(range(1440, 0, -10))
+    assert answer["demand_kw"] == 20_000.0 + (108 + 144) % 100
+    last = answer["forecasts"][-1]
+    assert last["median_kw"] == 20_000.0
+    assert (last["level"], answer["forecasts"][0]["level"]) == ("adapted", "frozen")
+    assert last["models"]["demand"] == "zone-demand-tetouan-2/1"
+
+
+def test_pages_follow_each_other_until_all_is_read(filled: Asked) -> None:
+    """By the cursor in the answer, and by the link in its head; each reading comes once."""
+    path: str | None = "/api/v1/sites/tetouan/readings?limit=70&from=2017-10-19T00:30:00Z"
+    times: list[str] = []
+    while path is not None:
+        answer = filled.gateway.get(path)
+        times += [reading["time"] for reading in answer.json()["items"]]
+        path = answer.links["next"]["url"] if "next" in answer.links else None
+        assert (answer.json()["next"] is None) == (path is None)
+    assert len(times) == len(set(times)) == 297
+    assert times == sorted(times)
+
+
+def test_the_end_of_a_range_is_left_out(filled: Asked) -> None:
+    """An offset is understood, also where its plus sign came as a blank."""
+    span = "from=2017-10-19T01:00:00%2B01:00&until=2017-10-19T02:00:00+01:00"
+    items = filled.gateway.get(f"/api/v1/sites/tetouan/readings?{span}").json()["items"]
+    assert [item["time"] for item in items] == [f"2017-10-19T00:{minute:02}:00Z" for minute in range(0, 60, 10)]
+
+
+def test_a_correction_replaces_a_reading(filled: Asked) -> None:
+    """What was refused is null, with its flag."""
+    items = filled.gateway.get("/api/v1/sites/tetouan/readings?limit=9").json()["items"]
+    assert items[7]["revision"] == 1
+    assert items[7]["values"]["zone_2_kw"] is None
+    assert items[7]["flags"]["zone_2_kw"]["flag"] == "outlier"
+
+
+def test_scores_are_told_by_day_and_lead(filled: Asked) -> None:
+    """Those of a lead group alone, where that is asked for."""
+    days = filled.gateway.get(f"{ZONE}/scores").json()["items"]
+    assert [day["time"] for day in days] == ["2017-10-20T00:00:00Z", "2017-10-20T05:00:00Z"]
+    mean = filled.gateway.get(f"{ZONE}/scores?lead_minutes=mean&window_days=7&every=hour&format=csv")
+    rows = rows_of(mean)
+    assert len(rows) == 29
+    assert {row["lead_minutes"] for row in rows} == {"mean"}
+    assert rows[0]["rmse_kw"] == "401.0"
+    assert rows[0]["skill_vs_same_time_yesterday"] == ""
+
+
+def test_models_come_with_their_metrics(filled: Asked) -> None:
+    """The champion is the one that was promoted last."""
+    told.tell(filled.database, [told.model_event("2", "registered")], first_offset=9)
+    first, second = filled.gateway.get("/api/v1/sites/tetouan/models").json()["items"]
+    assert (first["version"], first["is_champion"]) == ("1", True)
+    assert first["metrics"] == {"rmse_kw/corrected": 1001.0}
+    assert [change["change"] for change in first["changes"]] == ["registered", "promoted"]
+    assert (second["version"], second["is_champion"]) == ("2", False)
+
+
+def test_drift_and_dead_letters_are_told(filled: Asked) -> None:
+    """Each event as it was told last; dead letters by reason."""
+    page = filled.gateway.get("/api/v1/sites/tetouan/drift?limit=1").json()
+    assert [event["id"] for event in page["items"]] == ["a"]
+    rest = filled.gateway.get(f"/api/v1/sites/tetouan/drift?cursor={quote(page['next'])}").json()
+    assert [event["ended"] for event in rest["items"]] == ["2017-10-19T03:00:00Z"]
+    (count,) = filled.gateway.get("/api/v1/dead-letters?site=tetouan").json()["items"]
+    assert (count["reason"], count["count"]) == ("not_json", 3)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_csv_holds_the_same(filled: Asked, path: str) -> None:
+    """By header or by parameter; each row has all the names of the heading."""
+    by_header = filled.gateway.get(path, {"Accept": "text/csv"})
+    by_parameter = filled.gateway.get(f"{path}?format=csv")
+    assert by_header.status_code == 200
+    assert by_header.headers["content-type"] == "text/csv; charset=utf-8"
+    assert by_header.text == by_parameter.text
+    rows = rows_of(by_header)
+    assert rows
+    assert all(None not in row and None not in row.values() for row in rows)
+
+
+def test_csv_of_a_forecast_is_one_row_a_lead(filled: Asked) -> None:
+    """With the time that each number is for, and who answered."""
+    rows = rows_of(filled.gateway.get(f"{ZONE}/forecasts/latest?format=csv"))
+    assert len(rows) == 144
+    assert rows[6] | {"site": ""} == {
+        "site": "",
+        "zone": "2",
+        "origin": "2017-10-21T01:00:00Z",
+        "time": "2017-10-21T02:10:00Z",
+        "lead_minutes": "70",
+        "median_kw": "20006.0",
+        "low_90_kw": "19506.0",
+        "high_90_kw": "20506.0",
+        "level": "frozen",
+        "reason": "the last day was odd",
+        "demand_model": "zone-demand-tetouan-2/1",
+        "age_s": "3000",
+    }
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_what_has_not_changed_is_not_sent_again(filled: Asked, path: str) -> None:
+    """304 without a body for the tag of the answer before, until something new comes."""
+    before = filled.gateway.get(path)
+    again = filled.gateway.get(path, {"If-None-Match": before.headers["ETag"]})
+    assert (before.status_code, again.status_code, again.content) == (200, 304, b"")
+    assert again.headers["ETag"] == before.headers["ETag"]
+    other = filled.gateway.get(path, {"If-None-Match": '"other"'})
+    assert other.status_code == 200
+
+
+def test_a_new_forecast_has_another_tag(filled: Asked) -> None:
+    """Whoever asks with the old one gets the new forecast."""
+    path = f"{ZONE}/forecasts/latest"
+    tag = filled.gateway.get(path).headers["ETag"]
+    told.tell(filled.database, [told.forecast(296)])
+    assert filled.gateway.get(path, {"If-None-Match": tag}).status_code == 200
+
+
+def test_long_answers_are_compressed_where_the_client_takes_it(filled: Asked) -> None:
+    """And the same otherwise."""
+    plain = filled.gateway.get(f"{ZONE}/forecasts/latest", {"Accept-Encoding": "identity"})
+    packed = filled.gateway.get(f"{ZONE}/forecasts/latest", {"Accept-Encoding": "gzip, br"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in plain.headers
+    assert packed.content == plain.content
+    assert len(gzip.compress(plain.content)) * 2 > int(packed.headers["Content-Length"])
+    assert "Accept-Encoding" in packed.headers["Vary"]
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "says"),
+    [
+        ("/api/v1/sites/nowhere", "site", "lists those that have"),
+        ("/api/v1/sites/nowhere/readings", "site", "lists those that have"),
+        ("/api/v1/sites/nowhere/zones/2/forecasts/latest", "site", "lists those that have"),
+        ("/api/v1/sites/tetouan/zones/9/forecasts/latest", "zone", "no forecast of it"),
+        (f"{ZONE}/forecasts/2015-01-01T00:00:00Z", "origin", "no forecast of this origin"),
+    ],
+)
+def test_what_is_not_there_is_named(filled: Asked, path: str, field: str, says: str) -> None:
+    """404 as a problem."""
+    answer = filled.gateway.get(path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["field"] == field
+    assert says in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "says"),
+    [
+        ("from=2017-10-19T00:00:00", "from", "no offset from UTC"),
+        ("until=yesterday", "until", "it is no time"),
+        ("from=2017-13-19T00:00:00Z", "from", "it is no time"),
+        ("limit=0", "limit", "greater than or equal to 1"),
+        ("limit=many", "limit", "integer"),
+        ("cursor=x", "cursor", "pattern"),
+        ("format=xml", "format", "'json' or 'csv'"),
+    ],
+)
+def test_a_parameter_that_cannot_be_read_is_named(filled: Asked, query: str, field: str, says: str) -> None:
+    """422 that says what to write."""
+    answer = filled.gateway.get(f"/api/v1/sites/tetouan/readings?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["field"] == field
+    assert says in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["\"quoted\" 'site'", "a/b", "../../etc/passwd", "x" * 900, "é ü 日本", "%2F", "'; DROP TABLE sites; --"],
+)
+def test_a_site_may_have_any_name(asked: Asked, name: str) -> None:
+    """Percent-encoded in the path it is found, with its readings and its forecasts."""
+    told.tell(asked.database, [told.reading(0, site=name), told.forecast(0, site=name)])
+    path = f"/api/v1/sites/{quote(name, safe='')}"
+    assert asked.gateway.get(path).json()["site"] == name
+    assert len(asked.gateway.get(f"{path}/readings").json()["items"]) == 1
+    assert asked.gateway.get(f"{path}/zones/2/forecasts/latest").json()["site"] == name
+    assert asked.gateway.get("/api/v1/sites").json()["items"][0]["site"] == name
+
+
+@pytest.mark.parametrize("name", ["x" * 10_000, "a%00b", "%ED%A0%80", "%FF"])
+def test_a_name_that_nothing_can_have_is_not_found(asked: Asked, name: str) -> None:
+    """No database is asked for what it cannot hold."""
+    for path in ("", "/readings", "/drift", "/models", "/zones/1/scores", "/zones/1/forecasts/latest"):
+        assert asked.gateway.get(f"/api/v1/sites/{name}{path}").status_code == 404
+    assert asked.gateway.get(f"/api/v1/dead-letters?site={name[:900]}").json() == {"items": []}
+
+
+def test_a_history_that_is_away_says_when_to_come_again(asked: Asked) -> None:
+    """503 as a problem, without what the database itself said of its statements."""
+    with asked.database.writer.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE sites RENAME TO other")
+    answer = asked.gateway.get("/api/v1/sites")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+    assert "SELECT" not in answer.text
