@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from threadpoolctl import threadpool_limits
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared.runtime import lifeline, logs
 from shared.runtime.metrics import PipelineMetrics, exposition
@@ -63,7 +64,8 @@ class Service(Generic[Answer]):
     waits takes more of them together.
     ``companions`` run beside the consume loop until the service stops: one that fails ends it. ``routes`` stand beside
     `/healthz`, `/readyz` and `/metrics`. ``make_sender`` makes what takes the answers of a partition where these are
-    more than records: it is handed a sender that publishes records and commits, without a transaction.
+    more than records: it is handed a sender that publishes records and commits, without a transaction. ``before_stop``
+    is called as the service is told to stop, before open answers are waited for: one without an end has to end then.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Service(Generic[Answer]):
     companions: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
     routes: tuple[BaseRoute, ...] = ()
     make_sender: Callable[[Plain], Sender[Answer]] | None = None
+    before_stop: Callable[[], None] = lambda: None
 
 
 def main(name: str, kind: type[S], build: Callable[[S], Service[Any]]) -> int:
@@ -101,14 +104,16 @@ def run(service: Service[Any], settings: Settings) -> int:
     metrics.unreadable.set_function(lambda: len(service.health.unreadable))
     listener = _listener(settings)
     pipeline = Pipeline(service, settings, metrics=metrics)
-    server = uvicorn.Server(
+    server = _Server(
+        service.before_stop,
         uvicorn.Config(
             _application(service, pipeline),
+            http=_Connection,
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=1,
             lifespan="on",
-        )
+        ),
     )
 
     def stop() -> None:
@@ -131,6 +136,34 @@ def run(service: Service[Any], settings: Settings) -> int:
         return 1
     log.info("stopped")
     return 0
+
+
+class _Server(uvicorn.Server):
+    """A server that says that it stops before it waits for open answers."""
+
+    def __init__(self, before_stop: Callable[[], None], config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._before_stop = before_stop
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop, once all has been told."""
+        self._before_stop()
+        await super().shutdown(sockets)
+
+
+class _Connection(HttpToolsProtocol):
+    """A connection that an application can cut off: a client that takes nothing would hold up its end for ever."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base has it
+        """Take the connection; what may end it goes with every request."""
+        super().connection_made(transport)
+        application = self.app
+
+        async def with_abort(scope: Any, receive: Any, send: Any) -> None:
+            scope.setdefault("extensions", {})["tetouan.abort"] = transport.abort
+            await application(scope, receive, send)
+
+        self.app = with_abort
 
 
 def _listener(settings: Settings) -> socket.socket:

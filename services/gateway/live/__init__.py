@@ -1,0 +1,1 @@
+"""The live stream: what stands on the topics, as server-sent events."""

@@ -1,0 +1,99 @@
+"""A record of a topic as an event of the stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import msgspec
+import orjson
+from fastapi.sse import format_sse_event
+
+from shared.contracts import topics
+
+if TYPE_CHECKING:
+    from shared.runtime.records import Record
+
+__all__ = ["KINDS", "Event", "Place", "Wanted", "ending", "event_of", "gap"]
+
+KINDS = {
+    "readings": topics.CLEAN.name,
+    "forecasts": topics.FORECASTS.name,
+    "scores": topics.SCORES.name,
+    "drift": topics.DRIFT.name,
+}
+"""The names of events, each with its topic."""
+_KIND_OF = {topic: kind for kind, topic in KINDS.items()}
+
+
+class _Named(msgspec.Struct):
+    site: str
+
+
+_DECODER = msgspec.json.Decoder(_Named)
+
+
+class Place(NamedTuple):
+    """Where a record stands: the name of the topic without our prefix, partition and offset."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the place that an event id names; raises ``ValueError`` where it is none of ours."""
+        topic, partition, offset = text.rsplit(":", 2)
+        if topic not in _KIND_OF or not (partition.isdecimal() and offset.isdecimal()):
+            raise ValueError(f"{text!r} is no event id")
+        return cls(topic, int(partition), int(offset))
+
+    def __str__(self) -> str:
+        return f"{self.topic}:{self.partition}:{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One message as it is on its topic, framed once for all who subscribe."""
+
+    place: Place
+    kind: str
+    site: str
+    frame: bytes
+    arrived_s: float
+    """Of the clock of the process."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What somebody subscribes to; ``sites`` is None for all of them."""
+
+    kinds: frozenset[str]
+    sites: frozenset[str] | None = None
+
+    def takes(self, event: Event) -> bool:
+        """Tell whether the event is one of these."""
+        return event.kind in self.kinds and (self.sites is None or event.site in self.sites)
+
+
+def event_of(record: Record, prefix: str, arrived_s: float) -> Event | None:
+    """Return the event of a record, None where it holds no message of ours; ``prefix`` begins the topic's name."""
+    place = Place(record.topic.removeprefix(prefix), record.partition, record.offset)
+    kind = _KIND_OF[place.topic]
+    try:
+        value = record.value or b""
+        site = _DECODER.decode(value).site
+        frame = format_sse_event(data_str=value.decode(), event=kind, id=str(place))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return Event(place, kind, site, frame, arrived_s)
+
+
+def ending(reason: str, detail: str) -> bytes:
+    """Return the last event of a stream that the gateway ends; without an id, so that the last one holds."""
+    return format_sse_event(event="end", data_str=orjson.dumps({"reason": reason, "detail": detail}).decode())
+
+
+def gap(place: Place, detail: str) -> bytes:
+    """Return an event that says that something behind this place cannot be had any more."""
+    return format_sse_event(event="gap", data_str=orjson.dumps({"after": str(place), "detail": detail}).decode())

@@ -1,0 +1,247 @@
+"""`GET /api/v1/stream`: the events as server-sent events.
+
+FastAPI's own way frames each event for each subscriber, and moves it through two queues of that one. Here an event is
+framed once for all of them, by FastAPI's function, and a subscriber is sent all that has come since its last turn in
+one piece; the response is FastAPI's, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Header, Query
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse
+
+from services.gateway.http.problems import Problem
+from services.gateway.live.events import KINDS, Place, Wanted, ending, gap
+from services.gateway.live.hub import CHUNK_BYTES, SlowError
+from services.gateway.live.past import UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+
+    from aiokafka import TopicPartition
+    from starlette.types import Message, Receive, Scope, Send
+
+    from services.gateway.live.events import Event
+    from services.gateway.live.hub import Hub
+    from services.gateway.live.metrics import LiveMetrics
+    from services.gateway.live.past import Past
+
+__all__ = ["Streams", "stream_router"]
+
+PATH = "/api/v1/stream"
+HEARTBEAT_S = 15.0
+STALLED_S = 10.0  # for which a client may take nothing
+MOST_SUBSCRIBERS = 1000
+BEGUN = b": connected\n\n"
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # no proxy is to collect events
+
+SLOW = "more came than was taken: connect again with the last id, and ask for less"
+STOPPING = "this gateway stops: connect again with the last id"
+
+
+class Streams:
+    """The open streams of a replica.
+
+    Parameters
+    ----------
+    hub, past
+        Where events come from: memory, or the topics.
+    metrics
+        What is counted.
+    prefix
+        Begins the names of the topics.
+    """
+
+    def __init__(self, hub: Hub, past: Past, metrics: LiveMetrics, prefix: str = "") -> None:
+        self._hub = hub
+        self._past = past
+        self._metrics = metrics
+        self._prefix = prefix
+        self._open = 0
+
+    def open(self, wanted: Wanted, last: Place | None) -> EventSourceResponse:
+        """Return a stream, behind an event or from now on; raises ``Problem`` where there are too many."""
+        if self._open >= MOST_SUBSCRIBERS:
+            detail = f"{MOST_SUBSCRIBERS} streams are open: close some, or ask another replica"
+            raise Problem(503, detail, headers={"Retry-After": "30"})
+        return _EventStream(self._pieces(wanted, last), self._metrics)
+
+    async def _pieces(self, wanted: Wanted, last: Place | None) -> AsyncGenerator[bytes]:
+        """Yield what is sent to one subscriber, piece by piece."""
+        self._open += 1
+        self._metrics.subscribers.inc()
+        try:
+            yield BEGUN
+            cursor = self._hub.end
+            if last is not None:
+                async with aclosing(self._missed(wanted, last)) as missed:
+                    async for piece, goes_on in missed:
+                        cursor = goes_on
+                        yield piece
+            async with aclosing(self._live(wanted, cursor)) as live:
+                async for piece in live:
+                    yield piece
+        finally:
+            self._open -= 1
+            self._metrics.subscribers.dec()
+
+    async def _live(self, wanted: Wanted, cursor: int) -> AsyncGenerator[bytes]:
+        while not self._hub.closed:
+            try:
+                piece, count, cursor = self._hub.chunk(cursor, wanted)
+            except SlowError:
+                yield self._end("slow", SLOW)
+                return
+            if piece:
+                self._metrics.sent.inc(count)
+                yield piece
+            else:
+                await self._hub.moved(cursor)
+        yield self._end("stopping", STOPPING)
+
+    async def _missed(self, wanted: Wanted, last: Place) -> AsyncGenerator[tuple[bytes, int]]:
+        """Yield what somebody has missed, each time with where it goes on in memory behind all of it."""
+        found = self._hub.behind(last)
+        if found is not None:
+            self._metrics.resumed.labels("memory").inc()
+            events, cursor = found
+            for piece in self._framed(events, wanted):
+                yield piece, cursor
+            yield BEGUN, cursor
+            return
+        self._metrics.resumed.labels("topics").inc()
+        await self._hub.following.wait()
+        if not any(self._is_of(partition, last) for partition in self._hub.positions):
+            yield gap(last, UNKNOWN), self._hub.end
+            return
+        async with aclosing(self._from_topics(wanted, last)) as missed:
+            async for each in missed:
+                yield each
+
+    async def _from_topics(self, wanted: Wanted, last: Place) -> AsyncGenerator[tuple[bytes, int]]:
+        """Read up to what the follower has handed to memory, until memory reaches back to there."""
+        names = {self._prefix + KINDS[kind] for kind in wanted.kinds}
+        partitions = [partition for partition in self._hub.positions if partition.topic in names]
+        positions, said = await self._past.behind(last, partitions)
+        cursor = self._hub.end
+        if said is not None:
+            yield said, cursor
+        is_whole = False
+        while not is_whole:
+            cursor, until = self._hub.end, {partition: self._hub.positions[partition] for partition in partitions}
+            while any(positions[partition] < until[partition] for partition in partitions):
+                events, positions = await self._past.read(positions, until)
+                for piece in self._framed(events, wanted):
+                    yield piece, cursor
+            is_whole = self._hub.holds(cursor)
+        yield BEGUN, cursor
+
+    def _is_of(self, partition: TopicPartition, place: Place) -> bool:
+        return (partition.topic, partition.partition) == (self._prefix + place.topic, place.partition)
+
+    def _framed(self, events: Iterable[Event], wanted: Wanted) -> Iterator[bytes]:
+        """Yield events in pieces that a connection can hold."""
+        piece = bytearray()
+        for event in events:
+            if not wanted.takes(event):
+                continue
+            if piece and len(piece) + len(event.frame) > CHUNK_BYTES:
+                yield bytes(piece)
+                piece.clear()
+            piece += event.frame
+            self._metrics.sent.inc()
+        if piece:
+            yield bytes(piece)
+
+    def _end(self, reason: str, detail: str) -> bytes:
+        self._metrics.ended.labels(reason).inc()
+        return ending(reason, detail)
+
+
+class _EventStream(EventSourceResponse):
+    """Sends pieces as they come and a comment where none does; cuts the connection off where it takes nothing."""
+
+    def __init__(self, pieces: AsyncGenerator[bytes], metrics: LiveMetrics) -> None:
+        super().__init__(pieces, headers=HEADERS)
+        self._pieces = pieces
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        abort = scope.get("extensions", {}).get("tetouan.abort", lambda: None)
+        await super().__call__(scope, receive, self._bounded(send, abort))
+
+    async def stream_response(self, send: Send) -> None:
+        """Send until the pieces end."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async with aclosing(self._pieces):
+            while (piece := await self._next(send)) is not None:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _next(self, send: Send) -> bytes | None:
+        """Return the next piece, None behind the last; send comments meanwhile."""
+        coming = asyncio.ensure_future(anext(self._pieces, None))
+        try:
+            while not (await asyncio.wait({coming}, timeout=HEARTBEAT_S))[0]:
+                await send({"type": "http.response.body", "body": KEEPALIVE_COMMENT, "more_body": True})
+        finally:
+            if not coming.done():
+                coming.cancel()
+                await asyncio.wait({coming})
+        return coming.result()
+
+    def _bounded(self, send: Send, abort: Callable[[], None]) -> Send:
+        """Return how to send to a client that has to take something within some seconds.
+
+        What waits to be sent returns once the connection is gone.
+        """
+
+        def cut_off() -> None:
+            self._metrics.ended.labels("stalled").inc()
+            abort()
+
+        async def send_in_time(message: Message) -> None:
+            timer = asyncio.get_running_loop().call_later(STALLED_S, cut_off)
+            try:
+                await send(message)
+            finally:
+                timer.cancel()
+
+        return send_in_time
+
+
+def stream_router(streams: Streams) -> APIRouter:
+    """Return the route of the live stream.
+
+    It is in no OpenAPI document, since its answer has no end: `docs/subscribe.md` describes it.
+    """
+    router = APIRouter()
+
+    @router.get(PATH, include_in_schema=False)
+    async def stream(
+        topics: Annotated[list[str] | None, Query()] = None,
+        site: Annotated[list[str] | None, Query()] = None,
+        last_event_id: Annotated[str | None, Header()] = None,
+    ) -> EventSourceResponse:
+        kinds = frozenset(name.strip() for given in topics or KINDS for name in given.split(",") if name.strip())
+        if unknown := sorted(kinds - KINDS.keys()):
+            raise Problem.of(422, "topics", unknown[0], f"give some of {', '.join(KINDS)}, with commas between them")
+        wanted = Wanted(kinds or frozenset(KINDS), frozenset(site) if site else None)
+        return streams.open(wanted, _place(last_event_id))
+
+    return router
+
+
+def _place(event_id: str | None) -> Place | None:
+    """Return the place that a request names; raises ``Problem`` where it is none."""
+    if not event_id:
+        return None
+    try:
+        return Place.parse(event_id)
+    except ValueError:
+        detail = "give the id of an event of this stream, or leave it out to begin now"
+        raise Problem.of(422, "Last-Event-ID", event_id, detail) from None
