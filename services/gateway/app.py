@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from starlette.routing import Mount
+
 from services.gateway.database import Database, url_of
 from services.gateway.decoding import CONSUMES, UndecodableError, row_of, site_rows
+from services.gateway.http.application import application
+from services.gateway.http.doors import doors_of
+from services.gateway.http.key_store import KeyStore
+from services.gateway.http.metrics import HttpMetrics
+from services.gateway.live.follower import Follower
+from services.gateway.live.hub import Hub
+from services.gateway.live.metrics import LiveMetrics
+from services.gateway.live.past import Past
+from services.gateway.live.stream import Streams, stream_router
 from services.gateway.metrics import HistoryMetrics
 from services.gateway.storing import Store, Stored
 from services.gateway.writing import Row
@@ -29,8 +40,14 @@ MOST_RECORDS = 200  # forecasts are 6 kB, and those of a batch are packed at one
 def build(settings: GatewaySettings) -> Service[Row | Outgoing]:
     """Return the gateway: it fills the history from the topics, and goes on where the last one has committed."""
     registry, health = new_registry(), Health()
-    store = Store(Database(url_of(settings)), HistoryMetrics(registry), health)
+    database = Database(url_of(settings))
+    store = Store(database, HistoryMetrics(registry), health)
     letters = DeadLetters(registry)
+    live, http = LiveMetrics(registry), HttpMetrics(registry)
+    hub = Hub()
+    follower = Follower(settings.kafka, settings.topic_prefix, hub, live, health)
+    streams = Streams(hub, Past(settings.kafka, settings.topic_prefix), live, settings.topic_prefix)
+    routers = (stream_router(streams),)
     return Service(
         "gateway",
         CONSUMES,
@@ -39,7 +56,9 @@ def build(settings: GatewaySettings) -> Service[Row | Outgoing]:
         health,
         max_records=MOST_RECORDS,
         publishes=(topics.REJECTED,),
-        companions=(store.prepare,),
+        companions=(store.prepare, follower.run),
+        routes=(Mount("/", application(routers, doors_of(settings, KeyStore(database), http), http)),),
+        before_stop=hub.close,
         make_sender=lambda plain: Stored(plain, store),
     )
 

@@ -111,6 +111,7 @@ def run(service: Service[Any], settings: Settings) -> int:
             http=_Connection,
             log_config=None,
             access_log=False,
+            server_header=False,
             timeout_graceful_shutdown=1,
             lifespan="on",
         ),

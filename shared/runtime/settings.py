@@ -199,6 +199,17 @@ class Settings(BaseSettings):
     http_fd: int | None = Field(
         default=None, ge=3, description="an inherited socket that listens already, in place of host and port"
     )
+    http_open: bool = Field(
+        default=False,
+        description="whether the gateway listens where others reach it without asking them for a key: something else "
+        "decides who comes in",
+    )
+    http_requests_per_minute: int = Field(
+        default=12_000,
+        ge=0,
+        le=10_000_000,
+        description="requests that the gateway takes of one key, or of one address without a key; 0: any number",
+    )
     lifeline_fd: int | None = Field(
         default=None,
         ge=3,

@@ -1,24 +1,29 @@
-"""Who may come in: the address that is asked, a key, and how often."""
+"""Who may come in: by which address, with which key, and how often."""
 
 from __future__ import annotations
 
+import os
+import socket
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
-from services.gateway.http.keys import find
+from services.gateway.http.keys import KnownKeys, find
+from services.gateway.http.limits import RateLimit
 from services.gateway.http.problems import Problem, answered
+from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from services.gateway.http.keys import ApiKey, KnownKeys
-    from services.gateway.http.limits import RateLimit
+    from services.gateway.http.key_store import KeyStore
+    from services.gateway.http.keys import ApiKey
     from services.gateway.http.metrics import HttpMetrics
+    from shared.runtime.settings import Settings
 
-__all__ = ["Admission", "Doors", "is_loopback"]
+__all__ = ["Admission", "Doors", "doors_of", "is_loopback"]
 
 NETWORK_BITS = 64  # of an IPv6 address that one customer has
 
@@ -78,6 +83,41 @@ class Admission:
                 await answered(problem)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+def doors_of(settings: Settings, store: KeyStore, metrics: HttpMetrics) -> Doors:
+    """Return the doors of a gateway.
+
+    Raises
+    ------
+    Refused
+        If others reach the address, nobody says that the door is closed elsewhere, and there is no key: also while the
+        database is away nobody comes in without one.
+    """
+    others = not is_loopback(_listens_on(settings))
+    if others and not settings.http_open and store.holds_any() is False:
+        raise Refused(
+            f"TETOUAN_HTTP_HOST={settings.http_host} lets others in, and there is no key: make one with `tetouan keys "
+            "create NAME`, or set TETOUAN_HTTP_OPEN=true where something else decides who comes in"
+        )
+    return Doors(
+        KnownKeys(store.read),
+        needs_key=others and not settings.http_open,
+        checks_host=not others and not settings.http_open,
+        rate=RateLimit(settings.http_requests_per_minute),
+        metrics=metrics,
+    )
+
+
+def _listens_on(settings: Settings) -> str:
+    """Return the host that the settings name, or the address of the socket that they give."""
+    if settings.http_fd is None:
+        return settings.http_host
+    try:
+        with socket.socket(fileno=os.dup(settings.http_fd)) as given:
+            return str(given.getsockname()[0])
+    except OSError:  # it is refused by name where it is to be listened on
+        return settings.http_host
 
 
 def is_loopback(host: str) -> bool:
