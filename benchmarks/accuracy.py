@@ -27,6 +27,7 @@ from rich.table import Column, Table
 
 from benchmarks.streaming import answer, empty_model, in_parallel, issued_kw, scored, take
 from cli.provision import steps_shown, year_for
+from cli.settings import HistorySettings
 from shared.forecasting.boosting import Boosting
 from shared.forecasting.digits import digits
 from shared.forecasting.figures import grouped
@@ -34,7 +35,7 @@ from shared.forecasting.ladder import ADAPTED, FROZEN, NAMES
 from shared.forecasting.leads import lead_groups, lead_name
 from shared.forecasting.method import WEATHER_METHOD
 from shared.forecasting.prior import Prior, Source
-from shared.runtime.settings import Settings, load
+from shared.runtime.settings import load
 from shared.sites.grid import Grid
 from shared.training.data import TrainingData
 
@@ -585,7 +586,7 @@ def main() -> None:
     parser.add_argument("--only", type=_parts, default=PARTS, help=f"some of {','.join(PARTS)}")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     arguments = parser.parse_args()
-    console, settings = Console(), load(Settings)
+    console, settings = Console(), load(HistorySettings)
     year = year_for(settings.data, settings, console)
     if odd := set(arguments.zones) - set(year.site.load_zones):
         parser.error(

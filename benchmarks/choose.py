@@ -27,7 +27,8 @@ from threadpoolctl import threadpool_limits
 from benchmarks.constants import GROUPS, methods_with
 from benchmarks.criteria import CRITERIA, Validation
 from cli.provision import steps_shown, year_for
-from shared.runtime.settings import Settings, load
+from cli.settings import HistorySettings
+from shared.runtime.settings import load
 from shared.training.data import TrainingData
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ def main() -> None:
     parser.add_argument("--zones", type=int, nargs="+", help="the zones whose load decides, all if none is named")
     parser.add_argument("--json", type=Path, help="write the figures to this file, and go on where it stopped")
     arguments = parser.parse_args()
-    console, settings = Console(), load(Settings)
+    console, settings = Console(), load(HistorySettings)
     year = year_for(settings.data, settings, console)
     chosen_zones = dict.fromkeys(arguments.zones or year.site.load_zones)
     if odd := set(chosen_zones) - set(year.site.load_zones):

@@ -25,10 +25,11 @@ from threadpoolctl import threadpool_limits
 
 from backtest.run import fitted, issued, judged
 from cli.provision import steps_shown, year_for
+from cli.settings import HistorySettings
 from services.monitor.verification import SiteScores
 from shared.contracts.messages import DriftEvent
 from shared.drift.detectors import AdaptiveWindow, MeanShift, forecast_error_detectors
-from shared.runtime.settings import Settings, load
+from shared.runtime.settings import load
 from shared.sites.table import BUILT_IN, site
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     arguments = parser.parse_args()
-    console, settings = Console(), load(Settings)
+    console, settings = Console(), load(HistorySettings)
     year = year_for(settings.data, settings, console)
     with threadpool_limits(1), steps_shown(console) as progress:
         outcome = measure(year, progress)

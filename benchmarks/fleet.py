@@ -25,7 +25,8 @@ from shared.contracts.messages import CleanReading
 from shared.data.year import find_year
 from shared.runtime.administration import ensure_topics, partitions_of
 from shared.runtime.clock import monotonic_s
-from shared.runtime.settings import Settings, load
+from shared.runtime.concerns import ServiceSettings
+from shared.runtime.settings import load
 from shared.training.priors import train_prior
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ class Fleet:
 
 def bootstrap_of_kafka() -> str:
     """Return the address of the Kafka to use: in TETOUAN_TEST_KAFKA, else in TETOUAN_KAFKA_BOOTSTRAP."""
-    return os.environ.get("TETOUAN_TEST_KAFKA") or load(Settings).kafka_bootstrap
+    return os.environ.get("TETOUAN_TEST_KAFKA") or load(ServiceSettings).kafka_bootstrap
 
 
 def prepared_sites(count: int, folder: Path) -> tuple[list[SyntheticSite], Path]:
@@ -221,7 +222,7 @@ def fleet_of(bootstrap: str, folder: Path, sites: Sequence[SyntheticSite], prior
         "TETOUAN_SITES": str(table),
         "TETOUAN_PRIOR": str(prior),
         "TETOUAN_MODELS_WAIT_S": "0",
-        "TETOUAN_SNAPSHOT_EVERY_S": str(Settings.model_fields["snapshot_every_s"].default),
+        "TETOUAN_SNAPSHOT_EVERY_S": str(ServiceSettings.model_fields["snapshot_every_s"].default),
     }
     stream = Stream(broker, folder, folder / "registry", free_port, settings)
     try:

@@ -52,8 +52,9 @@ from shared.runtime import embedded
 from shared.runtime.access import Access
 from shared.runtime.administration import ensure_topics, partitions_of
 from shared.runtime.clock import monotonic_s
+from shared.runtime.concerns import ServiceSettings
 from shared.runtime.registry import Registry
-from shared.runtime.settings import Settings, load
+from shared.runtime.settings import load
 from shared.training.training import ensure
 
 if TYPE_CHECKING:
@@ -355,7 +356,7 @@ def _broker() -> Iterator[tuple[Access, str, dict[bool, str]]]:
     """Yield the way to the broker, its kind, and topic prefixes: by whether to use transactions, as asked for first."""
     bootstrap = os.environ.get("TETOUAN_TEST_KAFKA")
     if bootstrap:
-        asked = load(Settings, kafka_bootstrap=bootstrap)
+        asked = load(ServiceSettings, kafka_bootstrap=bootstrap)
         prefixes = {mode: f"bench-{uuid4().hex[:8]}." for mode in (asked.transactions, not asked.transactions)}
         for prefix in prefixes.values():
             ensure_topics(asked.kafka, prefix)

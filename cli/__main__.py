@@ -19,7 +19,7 @@ from cli.words import MOST_DAYS, at_least, moment, one_of, whole_number
 from shared.data.hints import Hints  # noqa: TC001 - the options are made from what stands in the signatures
 
 if TYPE_CHECKING:
-    from shared.runtime.settings import Settings
+    from cli.settings import CommandSettings, HistorySettings
 
 app = typer.Typer(
     name="tetouan",
@@ -137,9 +137,11 @@ def demo(
 
     started_s = monotonic_s()  # the imports are part of the wait
     from cli.processes import starting
-    from shared.runtime.settings import Settings, load
+    from cli.settings import CommandSettings
+    from shared.runtime.settings import check_all, load
 
-    console, settings = Console(stderr=True), load(Settings)
+    check_all()
+    console, settings = Console(stderr=True), load(CommandSettings)
     require_different({"--json": json_file, "--picture": picture}, _data_files(data, settings))
     with starting(settings, console) as processes:
         from cli.demo import DemoOptions, run_demo  # while the processes import what they need
@@ -247,7 +249,7 @@ def doctor(
     """Look at packages, disk, ports, data, Kafka, registry, clock and Docker; exit 1 where something is wrong."""
     from cli.doctor import examined, report, show
 
-    found = examined(_settings_of_current_demo, os.environ, Console(stderr=True))
+    found = examined(_settings_of_all, os.environ, Console(stderr=True))
     told = report(found)
     if json_object:
         sys.stdout.write(json.dumps(told, indent=1) + "\n")
@@ -305,10 +307,11 @@ def train(
 ) -> None:
     """Fit the batch models on the readings before --until (default: the first 80 %), score, register, promote."""
     from cli.provision import settled
+    from cli.settings import CommandSettings
     from cli.training import TrainOptions, run_train, run_train_prior
-    from shared.runtime.settings import Settings, load
+    from shared.runtime.settings import load
 
-    console, settings = Console(stderr=True), load(Settings)
+    console, settings = Console(stderr=True), load(CommandSettings)
     require_different({"--prior": prior, "--json": json_file}, _data_files(data, settings))
     if prior:
         options = TrainOptions(data, until, hints, if_missing=if_missing, accept_refused=accept_refused)
@@ -343,10 +346,11 @@ def backtest(
     """
     from backtest.result import TABLES
     from cli.backtesting import BacktestReports, run_backtest
+    from cli.settings import HistorySettings
     from cli.window import ReplayWindow
-    from shared.runtime.settings import Settings, load
+    from shared.runtime.settings import load
 
-    settings, console = load(Settings), Console(stderr=True)
+    settings, console = load(HistorySettings), Console(stderr=True)
     tables = {f"--csv ({name}.csv)": csv_folder / f"{name}.csv" for name in TABLES} if csv_folder else {}
     written = {"--json": json_file, "--html": html_file, **tables}
     require_different(written, _data_files(data, settings), _prior_files(prior, settings))
@@ -371,39 +375,49 @@ def forecast(
 ) -> None:
     """Forecast the 24 hours after the end of a file; needs no Kafka and no registry."""
     from cli.forecasting import ForecastOptions, run_forecast
-    from shared.runtime.settings import Settings, load
+    from cli.settings import HistorySettings
+    from shared.runtime.settings import load
 
-    settings = load(Settings)
+    settings = load(HistorySettings)
     written = {"--csv": csv_file, "--json": json_file, "--html": html_file}
     require_different(written, _data_files(data, settings), _prior_files(prior, settings))
     options = ForecastOptions(data, zone, hints, csv_file, html_file, accept_refused, prior)
     _write(json_file, run_forecast(options, settings, Console(stderr=True)))
 
 
-def _settings_of_current_demo() -> Settings:
+def _settings_of_current_demo() -> CommandSettings:
     """Return the settings, with the broker of a running demo where the environment says nothing of Kafka."""
     from cli.runs import current
-    from shared.runtime.settings import PREFIX, Settings, load
+    from cli.settings import CommandSettings
+    from shared.runtime.settings import PREFIX, load
 
-    settings = load(Settings)
+    settings = load(CommandSettings)
     running = current(settings.state_dir)
     if running is None or any(name.startswith(PREFIX + "KAFKA_") for name in os.environ):
         return settings
     return load(
-        Settings,
+        CommandSettings,
         kafka_bootstrap=running["kafka_bootstrap"],
         topic_prefix="",
         data=settings.data or running["data"],
     )
 
 
-def _data_files(data: str | None, settings: Settings) -> dict[str, Path | None]:
+def _settings_of_all() -> CommandSettings:
+    """Return the same, where nobody's settings are refused."""
+    from shared.runtime.settings import check_all
+
+    check_all()
+    return _settings_of_current_demo()
+
+
+def _data_files(data: str | None, settings: HistorySettings) -> dict[str, Path | None]:
     """Return the file of readings that a command reads, by what names it: no output may be the same file."""
     named = {"--data": data, "TETOUAN_DATA": settings.data if data is None else None}
     return {name: None if file in (None, "synthetic") else Path(file) for name, file in named.items()}
 
 
-def _prior_files(prior: Path | None, settings: Settings) -> dict[str, Path | None]:
+def _prior_files(prior: Path | None, settings: HistorySettings) -> dict[str, Path | None]:
     """Return the prior that a command reads, by what names it."""
     return {"--prior": prior, "TETOUAN_PRIOR": settings.prior if prior is None else None}
 

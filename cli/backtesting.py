@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from backtest.result import Backtest
+    from cli.settings import HistorySettings
     from cli.window import ReplayWindow
-    from shared.runtime.settings import Settings
 
 __all__ = ["BacktestReports", "run_backtest"]
 
@@ -53,7 +53,7 @@ def run_backtest(  # noqa: PLR0913 - each is an option of the command
     zone: int | None,
     window: ReplayWindow,
     reports: BacktestReports,
-    settings: Settings,
+    settings: HistorySettings,
     console: Console,
     *,
     accept_refused: bool = False,

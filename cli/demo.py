@@ -13,7 +13,7 @@ from cli.window import ReplayWindow
 from shared.data.errors import DataError
 from shared.data.toml import as_toml
 from shared.data.year import SYNTHETIC
-from shared.runtime.settings import PREFIX, Refused, Settings
+from shared.runtime.settings import PREFIX, Refused, names
 from shared.sites.table import known_sites
 from shared.training.data import TrainingData
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cli.processes import Processes
+    from cli.settings import CommandSettings
     from shared.data.hints import Hints
     from shared.data.year import Year
 
@@ -59,12 +60,12 @@ class Begun:
     start: datetime
     until: datetime
     data: str | None
-    settings: Settings
+    settings: CommandSettings
     env: dict[str, str]
     processes: Processes
 
 
-def run_demo(options: DemoOptions, settings: Settings, processes: Processes, console: Console) -> int:
+def run_demo(options: DemoOptions, settings: CommandSettings, processes: Processes, console: Console) -> int:
     """Stream the year: 0 where every reading was answered once, else 1; ``Refused`` where it cannot be done."""
     try:
         begun = _begin(options, settings, processes, console)
@@ -75,10 +76,10 @@ def run_demo(options: DemoOptions, settings: Settings, processes: Processes, con
     return Following(begun, options, console).follow()
 
 
-def environment(settings: Settings, bootstrap: str, run_dir: Path) -> dict[str, str]:
+def environment(settings: CommandSettings, bootstrap: str, run_dir: Path) -> dict[str, str]:
     """Return what the processes of a demo find in their environment, over what is there: the demo shares no broker."""
     return {
-        **{PREFIX + name.upper(): "" for name in Settings.model_fields if name.startswith(("kafka_", "group"))},
+        **{PREFIX + name.upper(): "" for name in names() if name.startswith(("kafka_", "group"))},
         PREFIX + "KAFKA_BOOTSTRAP": bootstrap,  # the demo's own broker has no password
         PREFIX + "TOPIC_PREFIX": "",
         PREFIX + "TRANSACTIONS": "false",  # the embedded broker takes them and honours none
@@ -94,7 +95,7 @@ def environment(settings: Settings, bootstrap: str, run_dir: Path) -> dict[str, 
     }
 
 
-def _begin(options: DemoOptions, settings: Settings, processes: Processes, console: Console) -> Begun:
+def _begin(options: DemoOptions, settings: CommandSettings, processes: Processes, console: Console) -> Begun:
     """Let all processes begin, and have the models that they wait for fitted where there are none."""
     asked = options.data or settings.data
     if asked in (None, SYNTHETIC):
@@ -131,7 +132,7 @@ def tags(year: Year, start: datetime) -> dict[str, str]:
         raise Refused(str(error)) from None
 
 
-def _table(year: Year, settings: Settings, run_dir: Path) -> dict[str, str]:
+def _table(year: Year, settings: CommandSettings, run_dir: Path) -> dict[str, str]:
     """Let the services forecast the zones that are asked for, and know the columns that the data have.
 
     What the data lack must not look like a fault. The other sites of the table stay as they are.

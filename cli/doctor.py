@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cli.findings import Finding
-    from shared.runtime.settings import Settings
+    from cli.settings import CommandSettings
 
 __all__ = ["examined", "report", "show"]
 
 STYLE = {"ok": "green", "note": "yellow", "wrong": "bold red"}
 
 
-def examined(load: Callable[[], Settings], environment: Mapping[str, str], console: Console) -> list[Finding]:
+def examined(load: Callable[[], CommandSettings], environment: Mapping[str, str], console: Console) -> list[Finding]:
     """Return what all checks find; what needs the settings is left out where these are refused."""
     with waiting(console, "looking at this machine") as say:
         found = [
@@ -54,7 +54,7 @@ def examined(load: Callable[[], Settings], environment: Mapping[str, str], conso
         return [*found, findings.of_docker(*observing.docker_of())]
 
 
-def _of_kafka(settings: Settings, *, is_chosen: bool) -> list[Finding]:
+def _of_kafka(settings: CommandSettings, *, is_chosen: bool) -> list[Finding]:
     broker = observing.broker_of(settings)
     ahead = observing.record_ahead(settings, broker, now())
     return [

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from backtest.ahead import Ahead
+    from cli.settings import HistorySettings
     from shared.data.hints import Hints
-    from shared.runtime.settings import Settings
 
 __all__ = ["ForecastOptions", "run_forecast"]
 
@@ -48,7 +48,7 @@ class ForecastOptions:
     prior: Path | None = None
 
 
-def run_forecast(options: ForecastOptions, settings: Settings, console: Console) -> dict[str, Any]:
+def run_forecast(options: ForecastOptions, settings: HistorySettings, console: Console) -> dict[str, Any]:
     """Forecast one zone, show table and chart, write the files and return the result."""
     year = year_for(options.data or settings.data, settings, console, options.hints)
     zone = zone_for(options.zone, year, settings)

@@ -11,12 +11,12 @@ from shared.runtime.registered import FILE, WEATHER_DEMAND, ZONE_DEMAND
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from shared.runtime.settings import Settings
+    from cli.settings import CommandSettings
 
 __all__ = ["are_known"]
 
 
-def are_known(tags: Mapping[str, str], settings: Settings) -> bool:
+def are_known(tags: Mapping[str, str], settings: CommandSettings) -> bool:
     """Tell whether versions with the tags are known for all zones to forecast, and have files that are whole.
 
     A training registers the demand model last: where that is there and no weather model is, there will be none.

@@ -35,7 +35,8 @@ from shared.runtime.diagnosis import explain
 from shared.runtime.registry import Registry, RegistryError, nobody_has_made
 
 if TYPE_CHECKING:
-    from shared.runtime.settings import Settings
+    from cli.settings import CommandSettings, HistorySettings
+    from shared.runtime.concerns import KafkaSettings
 
 __all__ = [
     "broker_of",
@@ -87,7 +88,7 @@ def write_fault(folder: Path) -> tuple[Path, int, str | None]:
     return there, shutil.disk_usage(there).free, None
 
 
-def data_of(settings: Settings) -> tuple[str, str | None, str | None, bool]:
+def data_of(settings: HistorySettings) -> tuple[str, str | None, str | None, bool]:
     """Return where the year lies, its checksum if it is there, what is wrong with it, and whether it is published."""
     if settings.data == "synthetic":
         return "a synthetic year, computed", "none", None, False
@@ -104,7 +105,7 @@ def data_of(settings: Settings) -> tuple[str, str | None, str | None, bool]:
     return str(file), sha256, None, is_published(sha256)
 
 
-def broker_of(settings: Settings) -> Broker:
+def broker_of(settings: KafkaSettings) -> Broker:
     """Return what the brokers say of the topics, or why they say nothing."""
     access = settings.kafka
     address, security = access.bootstrap, access.security
@@ -118,7 +119,7 @@ def broker_of(settings: Settings) -> Broker:
     return Broker(address, security, partitions, None, complaints, is_embedded=of_ours)
 
 
-def lags_of(settings: Settings, broker: Broker) -> list[Lag] | None:
+def lags_of(settings: CommandSettings, broker: Broker) -> list[Lag] | None:
     """Return what the groups have not read, None where the brokers do not say."""
     if broker.fault is not None:
         return None
@@ -129,7 +130,7 @@ def lags_of(settings: Settings, broker: Broker) -> list[Lag] | None:
         return None
 
 
-def record_ahead(settings: Settings, broker: Broker, now: datetime) -> timedelta | None:
+def record_ahead(settings: KafkaSettings, broker: Broker, now: datetime) -> timedelta | None:
     """Return how far the newest raw record was sent after now, None where there is no record."""
     name = settings.topic_prefix + topics.RAW.name
     if broker.fault is not None or broker.is_embedded or not broker.partitions.get(name):

@@ -12,7 +12,7 @@ from cli.children import Children
 from cli.runs import new_run
 from replay.interruption import handled_by
 from shared.runtime import embedded
-from shared.runtime.settings import Refused, Settings
+from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cli.children import Child
+    from cli.settings import CommandSettings
     from shared.runtime.embedded import EmbeddedBroker
 
 __all__ = ["AUDIT", "REPLAY", "SERVICES", "Processes", "starting"]
@@ -101,7 +102,7 @@ class Processes:
 
 
 @contextmanager
-def starting(settings: Settings, console: Console) -> Iterator[Processes]:
+def starting(settings: CommandSettings, console: Console) -> Iterator[Processes]:
     """Start all but the monitor, and end all on leaving; raises ``Refused`` where they cannot listen or write logs."""
     run_dir = new_run(settings.state_dir)
     with ExitStack() as stack:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
@@ -26,16 +26,18 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
 
+    from cli.settings import HistorySettings
     from shared.data.year import Year
     from shared.forecasting.prior import Prior
-    from shared.runtime.settings import Settings
 
 __all__ = ["Borrowed", "prior_for", "require_loads", "settled", "steps_shown", "year_for", "zone_for", "zones_for"]
 
 PATIENCE_S = 1.0
 
+H = TypeVar("H", bound="HistorySettings")
 
-def year_for(data: str | None, settings: Settings, console: Console, hints: Hints | None = None) -> Year:
+
+def year_for(data: str | None, settings: HistorySettings, console: Console, hints: Hints | None = None) -> Year:
     """Find the year of readings and say which it is, and what was guessed of its site.
 
     ``hints`` is what the user says about the file; None where its site must be that of the settings. Raises ``Refused``
@@ -65,7 +67,7 @@ def year_for(data: str | None, settings: Settings, console: Console, hints: Hint
     return year
 
 
-def _allowed(hints: Hints | None, data: str | None, settings: Settings) -> Hints:
+def _allowed(hints: Hints | None, data: str | None, settings: HistorySettings) -> Hints:
     """Return the hints, with leave to guess where no site was chosen; raises ``Refused`` where they say too much."""
     chosen = sorted({"site", "sites"} & settings.model_fields_set)
     if hints is None:
@@ -80,7 +82,7 @@ def _allowed(hints: Hints | None, data: str | None, settings: Settings) -> Hints
     return replace(hints, guess=not chosen)
 
 
-def _say(year: Year, doubts: Iterable[str], settings: Settings, console: Console) -> None:
+def _say(year: Year, doubts: Iterable[str], settings: HistorySettings, console: Console) -> None:
     lines = [f"{year.label}, {year.counts}" + (f": {year.reason}" if year.reason else "")]
     if year.assumed:
         lines += ["no table describes the file, so this is assumed (the options say otherwise):"]
@@ -94,7 +96,7 @@ def _say(year: Year, doubts: Iterable[str], settings: Settings, console: Console
     console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
 
 
-def zones_for(year: Year, settings: Settings) -> tuple[int, ...]:
+def zones_for(year: Year, settings: HistorySettings) -> tuple[int, ...]:
     """Return the zones to forecast: those of the settings, of a guessed site its own.
 
     Raises ``Refused`` where the data lack the load of one.
@@ -105,7 +107,7 @@ def zones_for(year: Year, settings: Settings) -> tuple[int, ...]:
     return settings.zones
 
 
-def zone_for(asked: int | None, year: Year, settings: Settings) -> int:
+def zone_for(asked: int | None, year: Year, settings: HistorySettings) -> int:
     """Return the one zone to work on: what was asked for, else the first of :func:`zones_for`; raises as it does."""
     if asked is None:
         return zones_for(year, settings)[0]
@@ -122,7 +124,7 @@ def require_loads(year: Year, zones: Iterable[int], *, accept_refused: bool) -> 
         raise Refused(f"{year.label}: the limits refuse most values of {found.field}: {advice}")
 
 
-def settled(data: str | None, settings: Settings, console: Console, hints: Hints) -> tuple[Settings, Year | None]:
+def settled(data: str | None, settings: H, console: Console, hints: Hints) -> tuple[H, Year | None]:
     """Return the settings with which a file can be streamed, and the file where it was read and needs no other ones.
 
     A site that had to be guessed gets its table in a file, by which the file is to be read. Raises ``Refused`` as
@@ -163,7 +165,7 @@ class Borrowed:
             )
 
 
-def prior_for(given: Path | None, settings: Settings, year: Year) -> Borrowed | None:
+def prior_for(given: Path | None, settings: HistorySettings, year: Year) -> Borrowed | None:
     """Return the prior of the file that was given, else of ``TETOUAN_PRIOR``; None where neither names one.
 
     Raises ``Refused`` where it cannot be read or does not fit the year.

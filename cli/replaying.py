@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from cli.settings import CommandSettings
     from cli.unanswered import Counts
     from cli.window import ReplayWindow
     from shared.data.year import Year
-    from shared.runtime.settings import Settings
 
 __all__ = ["run_replay"]
 
@@ -38,7 +38,7 @@ def run_replay(
     data: str | None,
     window: ReplayWindow,
     rate_per_s: float,
-    settings: Settings,
+    settings: CommandSettings,
     console: Console,
     *,
     resume: bool = False,

@@ -23,7 +23,7 @@ from shared.contracts.messages import (
     Scores,
 )
 from shared.data.times import forms_of
-from shared.runtime.settings import Settings
+from shared.runtime.concerns import KafkaSettings
 from shared.sites.site import EPOCHS, POWER_KW
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def _asyncapi(schemas: Mapping[Topic, Json]) -> Json:
         "defaultContentType": "application/json",
         "servers": {
             "local": {
-                "host": Settings.model_fields["kafka_bootstrap"].default,
+                "host": KafkaSettings.model_fields["kafka_bootstrap"].default,
                 "protocol": "kafka",
                 "description": "What `docker compose up` opens here; a demo shows its own on its screen.",
             }

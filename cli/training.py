@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from cli.settings import CommandSettings, HistorySettings
     from shared.data.hints import Hints
     from shared.data.year import Year
-    from shared.runtime.settings import Settings
+    from shared.runtime.concerns import StateSettings
 
 __all__ = ["TrainOptions", "ensure_models", "run_train", "run_train_prior"]
 
@@ -37,7 +38,7 @@ UNTOLD = "running forecasters are not told of it ({}): run this again with --if-
 FIRST_START = "no models of these data yet: fitting them, once, takes about half a minute"
 
 
-def ensure_models(year: Year, start: datetime, settings: Settings, console: Console) -> None:
+def ensure_models(year: Year, start: datetime, settings: CommandSettings, console: Console) -> None:
     """Have the models registered that end before ``start``, fitted where they are missing."""
     try:
         with waiting(console, "opening the model registry"):
@@ -55,7 +56,7 @@ def ensure_models(year: Year, start: datetime, settings: Settings, console: Cons
 
 
 @contextmanager
-def _alone(settings: Settings, console: Console) -> Iterator[None]:
+def _alone(settings: StateSettings, console: Console) -> Iterator[None]:
     """Let one training run at a time beneath a state folder: who comes second finds the models of the first."""
     lock = FileLock(settings.state_dir / "training.lock")
     try:
@@ -91,7 +92,7 @@ class TrainOptions:
     accept_refused: bool = False
 
 
-def run_train_prior(options: TrainOptions, file: Path, settings: Settings, console: Console) -> dict[str, Any]:
+def run_train_prior(options: TrainOptions, file: Path, settings: HistorySettings, console: Console) -> dict[str, Any]:
     """Fit a prior and write it to the file; returns what it was trained on. No model is registered.
 
     Its zones are those of the settings; of a site that is guessed, all loads where the settings name none.
@@ -125,7 +126,9 @@ def run_train_prior(options: TrainOptions, file: Path, settings: Settings, conso
     }
 
 
-def run_train(options: TrainOptions, settings: Settings, console: Console, year: Year | None = None) -> dict[str, Any]:
+def run_train(
+    options: TrainOptions, settings: CommandSettings, console: Console, year: Year | None = None
+) -> dict[str, Any]:
     """Fit, score, register and promote the models of the configured zones; returns the report as a dictionary.
 
     ``year`` are the readings where they were read already.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from replay.pacing import Pauses
     from shared.contracts.topics import Topic
-    from shared.runtime.settings import Settings
+    from shared.runtime.concerns import KafkaSettings
 
 __all__ = ["Counts", "counted", "remark", "remark_on"]
 
@@ -32,7 +32,7 @@ class Counts:
     forecasts: int
 
 
-def counted(settings: Settings) -> Counts | None:
+def counted(settings: KafkaSettings) -> Counts | None:
     """Return what stands on the topics now, None where the broker does not say."""
     consumer = Consumer(settings.kafka.confluent({"group.id": "replay"}))
     try:
@@ -43,7 +43,7 @@ def counted(settings: Settings) -> Counts | None:
         consumer.close()
 
 
-def _end(consumer: Consumer, settings: Settings, topic: Topic) -> int:
+def _end(consumer: Consumer, settings: KafkaSettings, topic: Topic) -> int:
     found = partitions_of(consumer, settings.topic_prefix + topic.name)
     return sum(consumer.get_watermark_offsets(partition, timeout=ANSWER_S)[1] for partition in found)
 

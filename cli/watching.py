@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
+    from cli.settings import CommandSettings
     from shared.contracts.topics import Topic
-    from shared.runtime.settings import Settings
+    from shared.runtime.concerns import KafkaSettings
 
 __all__ = ["WATCHED", "drift_line", "forecast_line", "last_reading", "letter_of", "reading_line", "watch"]
 
@@ -40,7 +41,7 @@ ANSWER_S = 5.0
 TAIL = 100  # records among which the last reading is looked for
 
 
-def watch(settings: Settings, topic: Topic, *, as_json: bool, from_start: bool) -> Iterator[str]:
+def watch(settings: KafkaSettings, topic: Topic, *, as_json: bool, from_start: bool) -> Iterator[str]:
     """Yield one line a message, from now on or from the oldest kept; raises ``Refused`` where no broker answers."""
     consumer = Consumer(settings.kafka.confluent({"group.id": "watch"}))
     name = settings.topic_prefix + topic.name
@@ -64,7 +65,7 @@ def watch(settings: Settings, topic: Topic, *, as_json: bool, from_start: bool) 
         consumer.close()
 
 
-def _say_once(settings: Settings, error: KafkaError, said: set[str]) -> None:
+def _say_once(settings: KafkaSettings, error: KafkaError, said: set[str]) -> None:
     """Tell the terminal, once, what keeps some records from being read; raises ``Refused`` where we may not read."""
     if (line := why_refused(settings.kafka, KafkaException(error))) is not None:
         raise Refused(line)
@@ -74,7 +75,7 @@ def _say_once(settings: Settings, error: KafkaError, said: set[str]) -> None:
         sys.stderr.write(f"{text}\n")
 
 
-def last_reading(settings: Settings) -> datetime | None:
+def last_reading(settings: CommandSettings) -> datetime | None:
     """Return the time of the site's newest clean reading, None where there is none; raises ``Refused`` as `watch`."""
     consumer = Consumer(settings.kafka.confluent({"group.id": "watch"}))
     name = settings.topic_prefix + topics.CLEAN.name

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.exposition import SERVICES, declared_in
-from services.forecaster.settings import ForecasterSettings
-from services.gateway.settings import GatewaySettings
-from services.ingestor.settings import IngestorSettings
-from services.monitor.settings import MonitorSettings
-from shared.runtime.settings import PREFIX, Settings
+from shared.runtime import concerns
+from shared.runtime.settings import PREFIX, READERS, Settings, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from prometheus_client.metrics_core import Metric
-    from pydantic.fields import FieldInfo
 
 __all__ = ["FILE", "reference"]
 
 FILE = Path(__file__).parents[1] / "docs" / "reference.md"
 
-_OF_SERVICES = {
-    "ingestor": IngestorSettings,
-    "forecaster": ForecasterSettings,
-    "monitor": MonitorSettings,
-    "gateway": GatewaySettings,
-}
+_COLUMNS = ("variable", "default", "meaning")
 _DEFAULT = "; default: "  # in a description: what stands for a default that is no constant
 
 _HEAD = """# Reference: settings and metrics
@@ -57,17 +49,38 @@ has the series `_bucket`, `_sum` and `_count`.
 
 def reference() -> str:
     """Return the page as Markdown."""
-    settings = [_setting(name, field) for name, field in Settings.model_fields.items()]
-    settings += [_row(f"`{PREFIX}{name}`", "", meaning) for name, meaning in _TESTS.items()]
-    return "\n".join((_HEAD, *_table("variable", "default", "meaning"), *settings, "", _METRICS, *_metrics(), ""))
+    return "\n".join((_HEAD, *_settings(), _METRICS, *_metrics(), ""))
 
 
-def _setting(name: str, field: FieldInfo) -> str:
-    meaning, _, default = (field.description or "").partition(_DEFAULT)
-    own = {service: kind.model_fields[name].default for service, kind in _OF_SERVICES.items()}
-    if set(own.values()) != {field.default}:
-        default = ", ".join(f"{service} {value}" for service, value in own.items())
-    return _row(f"`{PREFIX}{name.upper()}`", default or _shown(field.default), meaning)
+def _settings() -> Iterator[str]:
+    readers = {reader: settings_of(reader) for reader in READERS}
+    kinds = [*vars(concerns).values(), *(kind for reader in readers.values() for kind in reversed(reader.mro()))]
+    for kind in dict.fromkeys(kind for kind in kinds if inspect.isclass(kind) and issubclass(kind, Settings)):
+        read_by = {reader: each for reader, each in readers.items() if issubclass(each, kind)}
+        if own := _own(kind):
+            who = "all services and commands" if read_by == readers else ", ".join(read_by)
+            yield from (f"### {kind.__name__.removesuffix('Settings')}", "")
+            yield from (f"{inspect.getdoc(kind)} Read by {who}.", "", *_table(*_COLUMNS))
+            yield from (_setting(name, read_by) for name in own)
+            yield ""
+    yield from ("### Tests", "", *_table(*_COLUMNS))
+    yield from (_row(f"`{PREFIX}{name}`", "", meaning) for name, meaning in _TESTS.items())
+    yield ""
+
+
+def _own(kind: type[Settings]) -> list[str]:
+    """Return the settings that a class adds to those that it inherits."""
+    inherited = {name for base in kind.__bases__ if issubclass(base, Settings) for name in base.model_fields}
+    return [name for name in kind.model_fields if name not in inherited]
+
+
+def _setting(name: str, readers: Mapping[str, type[Settings]]) -> str:
+    fields = {reader: kind.model_fields[name] for reader, kind in readers.items()}
+    first, *others = fields.values()
+    meaning, _, default = (first.description or "").partition(_DEFAULT)
+    if any(other.default != first.default for other in others):
+        default = ", ".join(f"{reader} {field.default}" for reader, field in fields.items())
+    return _row(f"`{PREFIX}{name.upper()}`", default or _shown(first.default), meaning)
 
 
 def _shown(default: object) -> str:

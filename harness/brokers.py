@@ -26,7 +26,8 @@ from shared.contracts import topics
 from shared.contracts.messages import DeadLetter
 from shared.runtime.administration import partitions_of
 from shared.runtime.clock import monotonic_s
-from shared.runtime.settings import PREFIX, Settings, load
+from shared.runtime.concerns import KafkaSettings
+from shared.runtime.settings import PREFIX, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -89,13 +90,13 @@ class Broker:
     bootstrap: str
     prefix: str
     security: Mapping[str, str] = field(default_factory=dict)
-    """Settings that the brokers ask for, such as those of a password."""
+    """KafkaSettings that the brokers ask for, such as those of a password."""
 
     @property
     def access(self) -> Access:
         """What a client connects with."""
         settings = {name.removeprefix(PREFIX).lower(): value for name, value in self.security.items()}
-        return load(Settings, kafka_bootstrap=self.bootstrap, **settings).kafka
+        return load(KafkaSettings, kafka_bootstrap=self.bootstrap, **settings).kafka
 
     @property
     def env(self) -> dict[str, str]:

@@ -10,8 +10,9 @@ from backtest.run import issued, judged
 from services.forecaster.asking import Asking, pairs_of
 from services.forecaster.issuing import ZoneModels
 from services.forecaster.settings import ForecasterSettings
+from shared.runtime.concerns import RegistrySettings
 from shared.runtime.registry import Registry, Signature
-from shared.runtime.settings import Settings, load
+from shared.runtime.settings import load
 from shared.sites.table import site
 from shared.training.training import Trained, ensure
 
@@ -45,7 +46,7 @@ def raw_rows(year: Year) -> list[bytes]:
 
 def fit_models(year: Year, folder: Path) -> None:
     """Register the models fitted on January in a state folder, as champions."""
-    settings = load(Settings, state_dir=folder)
+    settings = load(RegistrySettings, state_dir=folder)
     registry = Registry(settings.registry_uri, settings.artifact_root)
     for trained in ensure(year, START, (2,), registry, lambda *_: None).models:
         registry.promote(trained.version)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from harness.brokers import LeakError, service, until
 from shared.contracts import topics
 from shared.contracts.messages import Forecast, Scores
-from shared.runtime.settings import Settings, load
+from shared.runtime.concerns import RegistrySettings
+from shared.runtime.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -63,7 +64,7 @@ class Stream:
         self._stacks = {name: ExitStack() for names in self.replicas.values() for name in names}
         self.settings = {
             "TETOUAN_SNAPSHOT_EVERY_S": "0.2",
-            "TETOUAN_MLFLOW_URI": load(Settings, state_dir=models_dir).registry_uri,
+            "TETOUAN_MLFLOW_URI": load(RegistrySettings, state_dir=models_dir).registry_uri,
             "TETOUAN_REPORT_EVERY_HOURS": "0",
             **settings,
         }

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from shared.runtime.settings import Settings
+    from services.gateway.settings import DatabaseSettings
+
 
 __all__ = ["Database", "alembic_config", "url_of", "why_away"]
 
@@ -39,7 +40,7 @@ AWAY_STATES = ("08", "25006", "40", "42501", "53", "55", "57", "58")
 """How the codes of PostgreSQL begin that tell of the server: connections, resources, permissions, its operator."""
 
 
-def url_of(settings: Settings) -> URL:
+def url_of(settings: DatabaseSettings) -> URL:
     """Return where the history is, with the driver to use; raises ``Refused`` where nobody can know."""
     if settings.database_url is None:
         return URL.create("sqlite", database=str((settings.state_dir / "history" / "history.db").absolute()))

@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 
-from shared.runtime.settings import Settings
+from shared.runtime.concerns import HttpPort, ServiceSettings, StateSettings
 
-__all__ = ["GatewaySettings"]
+__all__ = ["DatabaseSettings", "GatewaySettings"]
 
 
-class GatewaySettings(Settings):
-    """What differs from the common defaults."""
+class DatabaseSettings(StateSettings):
+    """Where the history is kept."""
 
-    http_port: int = Field(default=8000, ge=0, le=65535)
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="where the gateway keeps the history: `sqlite:////absolute/file.db`, or "
+        "`postgresql://user:password@host/database`; default: SQLite in the state folder",
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("sqlite:////", "postgresql://", "postgres://")):
+            raise ValueError("give sqlite:////absolute/file.db, or postgresql://user:password@host/database")
+        return url
+
+
+class GatewaySettings(ServiceSettings, DatabaseSettings):
+    """How long the history is kept, and who may ask."""
+
+    http_port: HttpPort = 8000
+    history_days: int = Field(
+        default=90,
+        ge=0,
+        le=36500,
+        description="days of event time for which the history keeps all leads of a forecast, then those of the lead "
+        "groups alone; 0: for ever",
+    )
+    http_open: bool = Field(
+        default=False,
+        description="whether the gateway listens where others reach it without asking them for a key: something else "
+        "decides who comes in",
+    )
+    http_requests_per_minute: int = Field(
+        default=12_000,
+        ge=0,
+        le=10_000_000,
+        description="requests that the gateway takes of one key, or of one address without a key; 0: any number",
+    )

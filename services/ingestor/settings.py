@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
-from shared.runtime.settings import Settings
+from shared.runtime.concerns import GapSettings, HttpPort, ServiceSettings
 
 __all__ = ["IngestorSettings"]
 
 
-class IngestorSettings(Settings):
-    """What differs from the common defaults."""
+class IngestorSettings(ServiceSettings, GapSettings):
+    """What the ingestor alone reads."""
 
-    http_port: int = Field(default=8001, ge=0, le=65535)
+    http_port: HttpPort = 8001

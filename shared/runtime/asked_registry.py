@@ -14,7 +14,7 @@ from shared.runtime.registry import RegistryError, file_of, nobody_has_made
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from shared.runtime.settings import Settings
+    from shared.runtime.concerns import ModelSettings
 
 __all__ = ["AskedRegistry"]
 
@@ -28,7 +28,7 @@ class AskedRegistry:
     not asked: it holds no models.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ModelSettings) -> None:
         self._settings = settings
         self._helper = Helper(["-m", "shared.runtime.registered"])
         self._file: object = None

@@ -41,12 +41,12 @@ from shared.runtime.watching import JOINING, Watch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shared.runtime.concerns import ServiceSettings
     from shared.runtime.metrics import PipelineMetrics
     from shared.runtime.publishing import Sender
     from shared.runtime.records import Record
     from shared.runtime.restoring import Offsets
     from shared.runtime.service import Service
-    from shared.runtime.settings import Settings
 
 __all__ = ["Pipeline"]
 
@@ -69,7 +69,12 @@ class Pipeline:
     """
 
     def __init__(
-        self, service: Service[Any], settings: Settings, *, metrics: PipelineMetrics, patience: Patience | None = None
+        self,
+        service: Service[Any],
+        settings: ServiceSettings,
+        *,
+        metrics: PipelineMetrics,
+        patience: Patience | None = None,
     ) -> None:
         self._service = service
         self._settings = settings

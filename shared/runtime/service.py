@@ -22,11 +22,12 @@ from threadpoolctl import threadpool_limits
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared.runtime import lifeline, logs
+from shared.runtime.concerns import ServiceSettings
 from shared.runtime.metrics import PipelineMetrics, exposition
 from shared.runtime.pipeline import Pipeline
 from shared.runtime.publishing import PACE_S, Fenced
 from shared.runtime.records import Answer
-from shared.runtime.settings import Refused, Settings, load, unknown_variables
+from shared.runtime.settings import Refused, load, unknown_variables
 from shared.runtime.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from shared.contracts.topics import Topic
+    from shared.runtime.concerns import HttpSettings
     from shared.runtime.health import Health
     from shared.runtime.publishing import Plain, Sender
     from shared.runtime.state import Core
@@ -48,7 +50,7 @@ STOP_S = 9.0  # the pipeline gives up before
 
 log = structlog.get_logger()
 
-S = TypeVar("S", bound=Settings)
+S = TypeVar("S", bound=ServiceSettings)
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def main(name: str, kind: type[S], build: Callable[[S], Service[Any]]) -> int:
         return 2
 
 
-def run(service: Service[Any], settings: Settings) -> int:
+def run(service: Service[Any], settings: ServiceSettings) -> int:
     """Serve until SIGTERM or SIGINT: 0 after a clean stop, 1 after a failure; ``Refused`` where it cannot start."""
     metrics = PipelineMetrics(service.registry)
     metrics.unreadable.set_function(lambda: len(service.health.unreadable))
@@ -167,7 +169,7 @@ class _Connection(HttpToolsProtocol):
         self.app = with_abort
 
 
-def _listener(settings: Settings) -> socket.socket:
+def _listener(settings: HttpSettings) -> socket.socket:
     try:
         if settings.http_fd is not None:
             return socket.socket(fileno=settings.http_fd)
@@ -176,7 +178,7 @@ def _listener(settings: Settings) -> socket.socket:
         raise Refused(_no_listener(settings, error)) from None
 
 
-def _no_listener(settings: Settings, error: OSError) -> str:
+def _no_listener(settings: HttpSettings, error: OSError) -> str:
     """Return why nothing can listen there, and which setting to change."""
     if settings.http_fd is not None:
         why = f"TETOUAN_HTTP_FD={settings.http_fd}: cannot listen on it ({error.strerror})"

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from shared.runtime.concerns import SiteSettings
     from shared.runtime.health import Health
-    from shared.runtime.settings import Settings
     from shared.sites.table import Sites
 
 __all__ = ["UnknownSites", "served_sites"]
@@ -59,7 +59,7 @@ class UnknownSites:
         )
 
 
-def served_sites(settings: Settings, health: Health) -> Sites:
+def served_sites(settings: SiteSettings, health: Health) -> Sites:
     """Return the sites that a service serves: all of the table.
 
     Log and ``/readyz`` name the entries that are no sites, and those that are probably not as they were meant, each

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Literal
 
-    from shared.runtime.settings import Settings
+    from shared.runtime.concerns import KafkaSettings
     from shared.sites.site import Site
     from shared.training.training import Trained, TrainingReport
 
@@ -60,7 +60,7 @@ def _event(trained: Trained, change: Change, site: str, origin: datetime) -> Mod
     )
 
 
-def announce(events: Sequence[ModelEvent], settings: Settings) -> str | None:
+def announce(events: Sequence[ModelEvent], settings: KafkaSettings) -> str | None:
     """Write those that the topic does not have yet; returns why that cannot be, None where it is done.
 
     The topic is not made here: who makes it says how many partitions it has, and how it keeps its records.
@@ -80,7 +80,7 @@ def _key(event: ModelEvent) -> tuple[str, str | None, str]:
     return event.model, event.version, event.change
 
 
-def _said(settings: Settings, name: str) -> set[tuple[str, str | None, str]] | None:
+def _said(settings: KafkaSettings, name: str) -> set[tuple[str, str | None, str]] | None:
     """Return what stands on the topic, None where there is none; raises ``KafkaException``."""
     consumer = Consumer(
         settings.kafka.confluent({"group.id": "train", "enable.partition.eof": True, "enable.auto.commit": False})
@@ -114,7 +114,7 @@ def _read(raw: bytes | None) -> Iterable[tuple[str, str | None, str]]:
         return []
 
 
-def _publish(events: Sequence[ModelEvent], settings: Settings, name: str) -> None:
+def _publish(events: Sequence[ModelEvent], settings: KafkaSettings, name: str) -> None:
     """Write the events, in their order; raises ``KafkaException`` where they are not confirmed."""
     failures: list[KafkaError] = []
     config = {"enable.idempotence": True, "delivery.timeout.ms": int(1000 * ANSWER_S), "linger.ms": 0}

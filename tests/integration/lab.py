@@ -27,8 +27,9 @@ from shared.contracts import topics
 from shared.contracts.messages import ModelEvent
 from shared.data.year import find_year
 from shared.runtime.administration import ensure_topics
+from shared.runtime.concerns import KafkaSettings, RegistrySettings
 from shared.runtime.registry import Registry
-from shared.runtime.settings import Settings, load
+from shared.runtime.settings import load
 from shared.sites.table import site as tetouan
 from shared.training.announcing import announce, events_of
 from shared.training.training import TrainingReport
@@ -98,11 +99,11 @@ class Lab:
 
     def promote(self, broker: Broker) -> None:
         """Register the champions once more, and tell the forecasters that these are to run."""
-        settings = load(Settings, state_dir=self.models_dir)
+        settings = load(RegistrySettings, state_dir=self.models_dir)
         registry = Registry(settings.registry_uri, settings.artifact_root)
         again = registered_again(registry)
         report = TrainingReport("again", START - timedelta(minutes=10), START, again, ())
-        told = load(Settings, kafka_bootstrap=broker.bootstrap, topic_prefix=broker.prefix)
+        told = load(KafkaSettings, kafka_bootstrap=broker.bootstrap, topic_prefix=broker.prefix)
         assert announce(events_of(report, tetouan("tetouan")), told) is None
 
     def run(self, scenario: Scenario) -> Result:

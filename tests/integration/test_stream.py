@@ -12,13 +12,15 @@ import pytest
 from backtest.record import Record
 from backtest.run import judged
 from backtest.tables import ScoreTable
+from cli.settings import CommandSettings
 from cli.watching import last_reading
 from harness.brokers import Broker, ServiceProcess, letter_of, service, until
 from harness.february import READINGS, START, UNTIL, fit_models, raw_rows, registered_again
 from shared.contracts import topics
 from shared.contracts.messages import Forecast, ModelEvent, ModelNames, Scores
+from shared.runtime.concerns import KafkaSettings, RegistrySettings
 from shared.runtime.registry import Registry
-from shared.runtime.settings import Settings, load
+from shared.runtime.settings import load
 from shared.training.announcing import announce, events_of
 from shared.training.training import TrainingReport
 
@@ -165,9 +167,9 @@ def test_a_promotion_is_heard_of_and_holds_from_the_next_reading_on(
     *readings, last = judged(year, START, START + timedelta(minutes=30))
     folder = tmp_path / "state"
     shutil.copytree(state_dir, folder)
-    own = load(Settings, state_dir=folder)
+    own = load(RegistrySettings, state_dir=folder)
     again = registered_again(Registry(own.registry_uri, own.artifact_root))
-    settings = load(Settings, kafka_bootstrap=embedded_broker.bootstrap, topic_prefix=embedded_broker.prefix)
+    settings = load(KafkaSettings, kafka_bootstrap=embedded_broker.bootstrap, topic_prefix=embedded_broker.prefix)
     embedded_broker.send(topics.CLEAN, [reading.to_bytes() for reading in readings])
     with service("forecaster", embedded_broker, tmp_path, free_port(), TETOUAN_STATE_DIR=str(folder)) as forecaster:
         embedded_broker.read(topics.FORECASTS, 2)
@@ -232,7 +234,7 @@ def table_until(hour: datetime, year: Year, forecasts: list[Forecast]) -> ScoreT
 
 def test_the_newest_reading_is_found_among_others(broker: Broker, year: Year) -> None:
     """Where to resume is after the site's newest clean reading, whatever stands behind it; none on an empty topic."""
-    settings = load(Settings, kafka_bootstrap=broker.bootstrap, topic_prefix=broker.prefix)
+    settings = load(CommandSettings, kafka_bootstrap=broker.bootstrap, topic_prefix=broker.prefix)
     assert last_reading(settings) is None
     first, second = judged(year, START, START + timedelta(minutes=20))
     broker.send(topics.CLEAN, [first.to_bytes(), second.to_bytes(), b"garbage"])

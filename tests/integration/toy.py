@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from aiokafka import codec
 
 from shared.contracts import topics
+from shared.runtime.concerns import ServiceSettings
 from shared.runtime.health import Health
 from shared.runtime.metrics import new_registry
 from shared.runtime.records import Outgoing
 from shared.runtime.service import Service, main
-from shared.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Core:
         return [Outgoing(topics.CLEAN.name, record.key, record.value or b"") for record in records]
 
 
-def build(_: Settings) -> Service:
+def build(_: ServiceSettings) -> Service:
     """Return the service."""
     return Service("ingestor", (topics.RAW,), Core, new_registry(), Health(), publishes=(topics.CLEAN,))
 
@@ -42,4 +42,4 @@ def build(_: Settings) -> Service:
 if __name__ == "__main__":
     if "TOY_LACKS" in os.environ:
         setattr(codec, f"has_{os.environ['TOY_LACKS']}", lambda: False)
-    sys.exit(main("toy", Settings, build))
+    sys.exit(main("toy", ServiceSettings, build))

@@ -21,7 +21,8 @@ from services.monitor.app import build as monitor
 from services.monitor.settings import MonitorSettings
 from shared.contracts import topics
 from shared.contracts.messages import ModelEvent
-from shared.runtime.settings import PREFIX, Settings, load
+from shared.runtime.concerns import RegistrySettings
+from shared.runtime.settings import PREFIX, load
 from shared.runtime.state import Preparing, Resumable
 from tests.integration.outcome import OUTPUTS, Share, fact, flat, joined
 
@@ -79,7 +80,7 @@ class Undisturbed:
         in_force: Sequence[bytes] = (),
     ) -> None:
         given = {name.removeprefix(PREFIX).lower(): value for name, value in (settings or {}).items()}
-        registry_uri = load(Settings, state_dir=models_dir).registry_uri
+        registry_uri = load(RegistrySettings, state_dir=models_dir).registry_uri
         own = {"mlflow_uri": registry_uri, "state_dir": models_dir, "report_every_hours": 0, **given}
         self._services: dict[str, Service] = {
             "ingestor": ingestor(load(IngestorSettings, **own)),

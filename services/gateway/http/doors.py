@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from services.gateway.http.key_store import KeyStore
     from services.gateway.http.keys import ApiKey
     from services.gateway.http.metrics import HttpMetrics
-    from shared.runtime.settings import Settings
+    from services.gateway.settings import GatewaySettings
 
 __all__ = ["Admission", "Doors", "doors_of", "is_loopback"]
 
@@ -85,7 +85,7 @@ class Admission:
         await self._app(scope, receive, send)
 
 
-def doors_of(settings: Settings, store: KeyStore, metrics: HttpMetrics) -> Doors:
+def doors_of(settings: GatewaySettings, store: KeyStore, metrics: HttpMetrics) -> Doors:
     """Return the doors of a gateway.
 
     Raises
@@ -109,7 +109,7 @@ def doors_of(settings: Settings, store: KeyStore, metrics: HttpMetrics) -> Doors
     )
 
 
-def _listens_on(settings: Settings) -> str:
+def _listens_on(settings: GatewaySettings) -> str:
     """Return the host that the settings name, or the address of the socket that they give."""
     if settings.http_fd is None:
         return settings.http_host

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from cli.demo import environment
 from cli.processes import SERVICES
-from shared.runtime.settings import PREFIX, Settings, load
+from cli.settings import CommandSettings
+from shared.runtime.concerns import ServiceSettings
+from shared.runtime.settings import PREFIX, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,9 +20,9 @@ def test_the_user_s_consumer_group_is_not_that_of_a_demo(monkeypatch: pytest.Mon
     """With TETOUAN_GROUP exported the replay of a demo still watches the very groups that its services join."""
     monkeypatch.setenv(PREFIX + "GROUP", "north")
     monkeypatch.setenv(PREFIX + "GROUP_INSTANCE_ID", "north-1")
-    for name, value in environment(load(Settings), "127.0.0.1:1", tmp_path).items():
+    for name, value in environment(load(CommandSettings), "127.0.0.1:1", tmp_path).items():
         monkeypatch.setenv(name, value)
-    settings = load(Settings)
-    assert {settings.group_of(service) for service in SERVICES} == set(SERVICES)
+    settings, of_service = load(CommandSettings), load(ServiceSettings)
+    assert {of_service.group_of(service) for service in SERVICES} == set(SERVICES)
     assert settings.lag_groups == (*SERVICES, "audit")
-    assert settings.group_instance_id is None
+    assert of_service.group_instance_id is None

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cli.known_models import are_known
+from cli.settings import CommandSettings
 from shared.runtime.kept_answers import KeptAnswers
-from shared.runtime.settings import Settings, load
+from shared.runtime.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,9 +54,9 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def settings(folder: Path, zones: str = "1,2") -> Settings:
+def settings(folder: Path, zones: str = "1,2") -> CommandSettings:
     """Return the settings of a demo beside the registry."""
-    return load(Settings, state_dir=folder, zones=zones, mlflow_uri=f"sqlite:///{folder}/mlflow.db")
+    return load(CommandSettings, state_dir=folder, zones=zones, mlflow_uri=f"sqlite:///{folder}/mlflow.db")
 
 
 def test_what_a_forecaster_was_told_is_known(registry: Path) -> None:
@@ -86,4 +87,4 @@ def test_a_registry_that_has_changed_is_not_known(registry: Path) -> None:
 
 def test_of_a_server_nothing_is_known(tmp_path: Path) -> None:
     """It is asked."""
-    assert not are_known(TAGS, load(Settings, state_dir=tmp_path, mlflow_uri="http://127.0.0.1:1"))
+    assert not are_known(TAGS, load(CommandSettings, state_dir=tmp_path, mlflow_uri="http://127.0.0.1:1"))

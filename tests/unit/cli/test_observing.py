@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from cli import observing
 from cli.ports import ports_of
-from shared.runtime.settings import Settings, load
+from cli.settings import CommandSettings
+from shared.runtime.settings import load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,19 +56,19 @@ def test_a_folder_that_is_not_there_yet_is_looked_at_above(tmp_path: Path) -> No
 def test_the_year_is_told_by_its_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that is not there, or broken, is no year; a folder is none."""
     monkeypatch.delenv("TETOUAN_DATA", raising=False)
-    assert observing.data_of(load(Settings, state_dir=tmp_path))[1:] == (None, None, False)
+    assert observing.data_of(load(CommandSettings, state_dir=tmp_path))[1:] == (None, None, False)
     file = tmp_path / "load.csv"
-    assert observing.data_of(load(Settings, data=str(file)))[2] == "No such file or directory"
+    assert observing.data_of(load(CommandSettings, data=str(file)))[2] == "No such file or directory"
     file.write_text("time,load\n", encoding="utf-8")
-    _, sha256, fault, published = observing.data_of(load(Settings, data=str(file)))
+    _, sha256, fault, published = observing.data_of(load(CommandSettings, data=str(file)))
     assert (len(sha256 or ""), fault, published) == (64, None, False)
     file.write_bytes(b"PK\x03\x04 no archive")
-    assert "the zip is broken" in (observing.data_of(load(Settings, data=str(file)))[2] or "")
+    assert "the zip is broken" in (observing.data_of(load(CommandSettings, data=str(file)))[2] or "")
 
 
 def test_no_broker_is_a_fault_and_not_an_error() -> None:
     """Nothing that needs one is asked then."""
-    settings = load(Settings, kafka_bootstrap="127.0.0.1:1")
+    settings = load(CommandSettings, kafka_bootstrap="127.0.0.1:1")
     broker = observing.broker_of(settings)
     assert "does not answer" in (broker.fault or "")
     assert observing.lags_of(settings, broker) is None

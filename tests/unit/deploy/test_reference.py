@@ -6,7 +6,7 @@ import re
 
 from deploy.exposition import SERVICES, declared_in
 from deploy.reference import FILE, reference
-from shared.runtime.settings import PREFIX, Settings
+from shared.runtime.settings import PREFIX, names
 
 PAGE = reference()
 
@@ -20,7 +20,7 @@ def test_every_setting_has_one_row_that_says_what_it_means() -> None:
     """Beside them stand those of the tests alone."""
     rows = dict(re.findall(r"^\| `(TETOUAN_[A-Z_]+)` \|[^|]*\| ([^|]+) \|$", PAGE, re.MULTILINE))
     of_tests = {PREFIX + "TEST_KAFKA", PREFIX + "TEST_KAFKA_SCRIPT", PREFIX + "TEST_POSTGRES"}
-    assert rows.keys() == {PREFIX + name.upper() for name in Settings.model_fields} | of_tests
+    assert rows.keys() == {PREFIX + name.upper() for name in names()} | of_tests
     assert not [name for name, meaning in rows.items() if len(meaning) < len("a word or two")]
 
 

@@ -15,7 +15,8 @@ from sqlalchemy.exc import OperationalError
 
 from services.gateway import tables
 from services.gateway.database import Database, alembic_config, url_of, why_away
-from shared.runtime.settings import Refused, Settings, load
+from services.gateway.settings import DatabaseSettings
+from shared.runtime.settings import Refused, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,13 +92,13 @@ def test_a_wrong_statement_is_no_server_that_is_away(database: Database) -> None
 
 def test_the_history_lies_in_the_state_folder_by_default(tmp_path: Path) -> None:
     """Without a setting it is one file."""
-    url = url_of(load(Settings, state_dir=tmp_path))
+    url = url_of(load(DatabaseSettings, state_dir=tmp_path))
     assert url == URL.create("sqlite", database=str(tmp_path / "history" / "history.db"))
 
 
 def test_an_address_of_postgresql_is_taken_with_our_driver() -> None:
     """The form that PostgreSQL's own tools take will do."""
-    url = url_of(load(Settings, database_url="postgresql://me:a%40b@db:5433/history"))
+    url = url_of(load(DatabaseSettings, database_url="postgresql://me:a%40b@db:5433/history"))
     assert url == URL.create("postgresql+psycopg", "me", "a@b", "db", 5433, "history")
 
 
@@ -105,7 +106,7 @@ def test_an_address_of_postgresql_is_taken_with_our_driver() -> None:
 def test_other_databases_are_refused_without_the_password(given: str) -> None:
     """The line names the setting and what to give, and no secret."""
     with pytest.raises(Refused, match=r"TETOUAN_DATABASE_URL=.*give sqlite") as raised:
-        load(Settings, database_url=given)
+        load(DatabaseSettings, database_url=given)
     assert "secret" not in str(raised.value)
 
 
@@ -113,5 +114,5 @@ def test_other_databases_are_refused_without_the_password(given: str) -> None:
 def test_half_an_address_is_refused_without_the_password(given: str) -> None:
     """What no driver can use is told at the start."""
     with pytest.raises(Refused, match="TETOUAN_DATABASE_URL") as raised:
-        url_of(load(Settings, database_url=given))
+        url_of(load(DatabaseSettings, database_url=given))
     assert "secret" not in str(raised.value)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.runtime.settings import PREFIX, Refused, Settings, load
+from shared.runtime.concerns import KafkaSettings
+from shared.runtime.settings import PREFIX, Refused, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,7 @@ def told(monkeypatch: pytest.MonkeyPatch, files: Path, settings: dict[str, str])
     """Return the access that the environment comes to; a name that begins with @ is a file."""
     for name, value in settings.items():
         monkeypatch.setenv(f"{PREFIX}KAFKA_{name}", str(files / value[1:]) if value.startswith("@") else value)
-    return load(Settings).kafka
+    return load(KafkaSettings).kafka
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_a_password_reaches_the_clients_and_nobody_else(
     access = told(monkeypatch, files, USER | given)
     assert access.confluent()["sasl.password"] == SECRET
     assert access.aiokafka()["sasl_plain_password"] == SECRET
-    assert SECRET not in f"{access!r} {load(Settings)!r}"
+    assert SECRET not in f"{access!r} {load(KafkaSettings)!r}"
 
 
 def test_both_libraries_are_told_the_same(monkeypatch: pytest.MonkeyPatch, files: Path) -> None:
@@ -136,7 +137,7 @@ def test_both_libraries_are_told_the_same(monkeypatch: pytest.MonkeyPatch, files
 
 def test_without_settings_nothing_is_encrypted_and_nobody_is_named() -> None:
     """The Kafka of compose.yaml and of the demo asks for nothing."""
-    access = load(Settings).kafka
+    access = load(KafkaSettings).kafka
     assert access.confluent().keys() == {"bootstrap.servers", "security.protocol", "logger", "log_level"}
     assert access.confluent()["security.protocol"] == "PLAINTEXT"
     assert access.aiokafka()["ssl_context"] is None

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared.runtime.concerns import SiteSettings
 from shared.runtime.health import Health
-from shared.runtime.settings import PREFIX, Settings, load
+from shared.runtime.settings import PREFIX, load
 from shared.runtime.site_notes import SiteNotes
 from shared.runtime.site_table import served_sites
 
@@ -23,7 +24,7 @@ def test_a_wrong_entry_is_named_and_the_other_sites_are_served(tmp_path: Path, m
     file.write_text(GOOD.format("north") + GOOD.format("south").replace("15", "7"), encoding="utf-8")
     monkeypatch.setenv(PREFIX + "SITES", str(file))
     monkeypatch.setenv(PREFIX + "SITE", "south")
-    assert list(served_sites(load(Settings), health)) == ["tetouan", "north"]
+    assert list(served_sites(load(SiteSettings), health)) == ["tetouan", "north"]
     assert health.notes["refused sites"].startswith("south.step_minutes = 7: ")
     assert health.notes["refused sites"].endswith(f"mend them in {file}, and start anew")
     assert "sites in doubt" not in health.notes
@@ -34,7 +35,7 @@ def test_a_site_in_doubt_is_named_and_served(tmp_path: Path, monkeypatch: pytest
     file, health = tmp_path / "sites.toml", Health()
     file.write_text(GOOD.format("north") + "holidays = {remove = [2019-01-01]}", encoding="utf-8")
     monkeypatch.setenv(PREFIX + "SITES", str(file))
-    assert "north" in served_sites(load(Settings), health)
+    assert "north" in served_sites(load(SiteSettings), health)
     assert health.notes["sites in doubt"].startswith("north.holidays.remove has 2019-01-01, which is no public holiday")
     assert str(file) in health.notes["sites in doubt"]
 
@@ -47,7 +48,7 @@ def test_a_choice_of_zones_that_no_service_looks_at_is_named(
     if zones is not None:
         monkeypatch.setenv(PREFIX + "ZONES", zones)
     health = Health()
-    served_sites(load(Settings), health)
+    served_sites(load(SiteSettings), health)
     assert ("set zones in its table" in health.notes.get("zones", "")) == said
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 from datetime import UTC, datetime, timedelta
 
+from shared.runtime.concerns import KafkaSettings
 from shared.runtime.registry import ModelVersion
-from shared.runtime.settings import Settings, load
+from shared.runtime.settings import load
 from shared.sites.table import site
 from shared.training.announcing import announce, events_of
 from shared.training.training import Trained, TrainingReport
@@ -42,7 +43,7 @@ def test_where_no_broker_answers_one_line_says_so() -> None:
     """It is no failure of the training."""
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        settings = load(Settings, kafka_bootstrap=f"127.0.0.1:{nobody.getsockname()[1]}")
+        settings = load(KafkaSettings, kafka_bootstrap=f"127.0.0.1:{nobody.getsockname()[1]}")
         why = announce([], settings)
     assert why is not None
     assert "does not answer" in why
