@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 from alembic import command
@@ -115,11 +115,10 @@ class Database:
         file = Path(self.url.database or "").absolute()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(f"{file}.lock")
-            lock.acquire()
+            held = FileLock(f"{file}.lock").acquire()
         except OSError as error:
             raise unwritable(file.parent, error) from None
-        with lock:
+        with held:
             with closing(sqlite3.connect(file)) as plain:
                 plain.execute("PRAGMA journal_mode = WAL")  # it stays so, and nobody waits for it who is not alone
             with self.writer.begin() as connection:
@@ -174,9 +173,7 @@ def why_away(error: BaseException) -> str | None:
 
     Such an error goes away when somebody mends the server or the disk: what was to be done is done again then.
     """
-    if not isinstance(error, DBAPIError):
-        return None
-    cause: Any = error.orig
+    cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, sqlite3.OperationalError):
         is_away = cause.sqlite_errorcode != sqlite3.SQLITE_ERROR
     elif isinstance(cause, psycopg.Error):
