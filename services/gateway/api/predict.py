@@ -110,9 +110,13 @@ class Estimating:
     def answers(self, name: str, zone: int, requests: list[Request]) -> list[dict[str, Any]]:
         """Answer each request; raises ``Problem`` where there is no such zone, or no model."""
         site = self._sites.get(name)
-        if site is None or zone not in site.load_zones:
-            field, value = ("site", name) if site is None else ("zone", str(zone))
-            raise Problem.of(404, field, value, "it is not in the table of sites (TETOUAN_SITES)")
+        if site is None:
+            raise Problem.of(404, "site", name, "it is not in the table of sites (TETOUAN_SITES)")
+        if zone not in site.zones:
+            forecast = ", ".join(map(str, site.zones))
+            raise Problem.of(404, "zone", str(zone), f"the zones of {name} that are forecast are {forecast}")
+        if not site.weather:
+            raise Problem.of(404, "site", name, "it publishes no weather, so it has no weather model")
         champion = self._champion(site, zone)
         recent = self._recent.of(site.name, zone, site.step_minutes)
         asked = [one.asked() for one in requests]
@@ -131,8 +135,6 @@ class Estimating:
         ]
 
     def _champion(self, site: Site, zone: int) -> Champion:
-        if not site.weather:
-            raise Problem(503, f"{site.name} publishes no weather, so no weather model can be trained")
         try:
             return self._models.champion(site, zone)
         except NoModelError as error:
@@ -145,22 +147,29 @@ Many = Annotated[list[Request], Body(min_length=1, max_length=MOST)]
 def predict_router(estimating: Estimating) -> APIRouter:
     """Return the routes; those without a site are of zone 2 of the site that is built in."""
     router = APIRouter(tags=["predict"])
-    one = {**documented(404), 200: {"model": ZoneTwoAnswer}}
-    many = {**documented(404), 200: {"model": list[ZoneTwoAnswer]}}
+    problems = documented(400, 404)
 
-    @router.post("/predict", responses=one, summary="The load of zone 2 at a time and its weather")
+    @router.post(
+        "/predict",
+        responses={**problems, 200: {"model": ZoneTwoAnswer}},
+        summary="The load of zone 2 at a time and its weather",
+    )
     def predict_seed(request: Request) -> Response:
         """Answer as the first version of this system did, with more beside the load."""
         return _rendered(estimating.answers(BUILT_IN, SEED_ZONE, [request])[0])
 
-    @router.post("/predict/batch", responses=many, summary="The same for up to 1008 times")
+    @router.post(
+        "/predict/batch",
+        responses={**problems, 200: {"model": list[ZoneTwoAnswer]}},
+        summary="The same for up to 1008 times",
+    )
     def predict_batch(requests: Many) -> Response:
         """Answer each request of a list, in its order."""
         return _rendered(estimating.answers(BUILT_IN, SEED_ZONE, requests))
 
     @router.post(
         "/api/v1/sites/{site:path}/zones/{zone}/predict",
-        responses={**documented(404), 200: {"model": Answer}},
+        responses={**problems, 200: {"model": Answer}},
         summary="The load of any zone at a time and its weather",
     )
     def predict_zone(site: SiteName, zone: ZoneNumber, request: Request) -> Response:
@@ -169,7 +178,7 @@ def predict_router(estimating: Estimating) -> APIRouter:
 
     @router.post(
         "/api/v1/sites/{site:path}/zones/{zone}/predict/batch",
-        responses={**documented(404), 200: {"model": list[Answer]}},
+        responses={**problems, 200: {"model": list[Answer]}},
         summary="The same for up to 1008 times",
     )
     def predict_zone_batch(site: SiteName, zone: ZoneNumber, requests: Many) -> Response:

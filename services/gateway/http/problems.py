@@ -22,6 +22,7 @@ MEDIA_TYPE = "application/problem+json"
 LONGEST = 200  # characters of a value that is quoted
 
 ADVICE = {
+    400: "the body cannot be read: send JSON in UTF-8",
     404: "there is nothing at this path: /openapi.json lists the paths",
     405: "this path does not take {method}: use {allowed}",
     500: "this is a fault of the gateway: its log has the details, report it",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import httpx
 
     from shared.forecasting.weather import WeatherDemand
-    from tests.unit.gateway.api.conftest import Asked
+    from tests.unit.gateway.api.filled import Asked
 
 SEED = {
     "Timestamp": "2024-04-20 14:30:00",
@@ -187,6 +187,13 @@ def test_a_body_that_cannot_be_read_is_refused(filled: Asked, content: str, kind
     assert says in answer.json()["detail"]
 
 
+def test_bytes_that_are_no_text_are_refused(filled: Asked) -> None:
+    """400 that says what to send."""
+    answer = filled.gateway.post("/predict", b"\xff\xfe{")
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == "the body cannot be read: send JSON in UTF-8"
+
+
 def test_get_says_what_the_path_takes(filled: Asked) -> None:
     """405, and the method that it takes."""
     answer = filled.gateway.get("/predict")
@@ -224,7 +231,7 @@ def test_a_champion_that_was_promoted_answers_the_next_request(filled: Asked, we
 
 @pytest.mark.parametrize(
     ("path", "field"),
-    [("/api/v1/sites/nowhere/zones/2/predict", "site"), ("/api/v1/sites/tetouan/zones/9/predict", "zone")],
+    [("/api/v1/sites/nowhere/zones/2/predict", "site"), ("/api/v1/sites/tetouan/zones/1/predict", "zone")],
 )
 def test_an_unknown_zone_is_named(filled: Asked, path: str, field: str) -> None:
     """404."""

@@ -16,7 +16,7 @@ from tests.unit.gateway import told
 if TYPE_CHECKING:
     import httpx
 
-    from tests.unit.gateway.api.conftest import Asked
+    from tests.unit.gateway.api.filled import Asked
 
 ZONE = "/api/v1/sites/tetouan/zones/2"
 PATHS = (
