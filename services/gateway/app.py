@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Mount
 
+from services.gateway.api.predict import Estimating
+from services.gateway.api.routers import FAILURES, rest_routers
 from services.gateway.database import Database, url_of
 from services.gateway.decoding import CONSUMES, UndecodableError, row_of, site_rows
 from services.gateway.http.application import application
@@ -18,13 +20,17 @@ from services.gateway.live.metrics import LiveMetrics
 from services.gateway.live.past import Past
 from services.gateway.live.stream import Streams, stream_router
 from services.gateway.metrics import HistoryMetrics
+from services.gateway.queries import History
 from services.gateway.storing import Store, Stored
+from services.gateway.weather_models import WeatherModels
 from services.gateway.writing import Row
 from shared.contracts import topics
+from shared.runtime.asked_registry import AskedRegistry
 from shared.runtime.health import Health
 from shared.runtime.letters import DeadLetters
 from shared.runtime.metrics import new_registry
 from shared.runtime.service import Service
+from shared.runtime.site_table import served_sites
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +53,11 @@ def build(settings: GatewaySettings) -> Service[Row | Outgoing]:
     hub = Hub()
     follower = Follower(settings.kafka, settings.topic_prefix, hub, live, health)
     streams = Streams(hub, Past(settings.kafka, settings.topic_prefix), live, settings.topic_prefix)
-    routers = (stream_router(streams),)
+    history = History(database.reader)
+    models = WeatherModels(AskedRegistry(settings), history.champions)
+    estimating = Estimating(history, models, served_sites(settings, health))
+    routers = (stream_router(streams), *rest_routers(history, estimating))
+    answering = application(routers, doors_of(settings, KeyStore(database), http), http, FAILURES)
     return Service(
         "gateway",
         CONSUMES,
@@ -56,8 +66,8 @@ def build(settings: GatewaySettings) -> Service[Row | Outgoing]:
         health,
         max_records=MOST_RECORDS,
         publishes=(topics.REJECTED,),
-        companions=(store.prepare, follower.run),
-        routes=(Mount("/", application(routers, doors_of(settings, KeyStore(database), http), http)),),
+        companions=(store.prepare, follower.run, models.run),
+        routes=(Mount("/", answering),),
         before_stop=hub.close,
         make_sender=lambda plain: Stored(plain, store),
     )

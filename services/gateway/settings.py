@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr, field_validator
 
-from shared.runtime.concerns import HttpPort, ServiceSettings, StateSettings
+from shared.runtime.concerns import HttpPort, ModelSettings, ServiceSettings, StateSettings
 
 __all__ = ["DatabaseSettings", "GatewaySettings"]
 
@@ -26,8 +26,8 @@ class DatabaseSettings(StateSettings):
         return url
 
 
-class GatewaySettings(ServiceSettings, DatabaseSettings):
-    """How long the history is kept, and who may ask."""
+class GatewaySettings(ServiceSettings, ModelSettings, DatabaseSettings):
+    """How long the history is kept, which models answer, and who may ask."""
 
     http_port: HttpPort = 8000
     history_days: int = Field(

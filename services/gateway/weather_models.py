@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
@@ -80,9 +81,10 @@ class WeatherModels:
         self._failed: dict[str, tuple[float, str]] = {}
 
     async def run(self) -> None:
-        """Ask for the champions before anybody needs one: a first question takes seconds."""
+        """Ask for the champions before anybody needs one, since that takes seconds; ends with the service."""
         try:
             await run_in_thread(None, self._prepare)
+            await asyncio.Event().wait()
         finally:
             self._registry.stop()
 

@@ -10,11 +10,14 @@ from sqlalchemy import URL
 from harness.kafka import missing
 from harness.postgresql import PostgreSQL, PostgreSQLMissingError, postgresql
 from services.gateway.database import Database
+from tests.unit.gateway.api.filled import small_model
 from tests.used import note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from shared.forecasting.weather import WeatherDemand
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +51,9 @@ def database(url: URL) -> Iterator[Database]:
     found.migrate()
     yield found
     found.close()
+
+
+@pytest.fixture(scope="session")
+def weather_model() -> WeatherDemand:
+    """A small one."""
+    return small_model()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.gateway.api.filled import begun, fill, small_model
+from tests.unit.gateway.api.filled import begun, fill
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,12 +14,6 @@ if TYPE_CHECKING:
 
     from shared.forecasting.weather import WeatherDemand
     from tests.unit.gateway.api.filled import Asked
-
-
-@pytest.fixture(scope="session")
-def weather_model() -> WeatherDemand:
-    """A small one."""
-    return small_model()
 
 
 @pytest.fixture

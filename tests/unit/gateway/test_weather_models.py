@@ -1,0 +1,95 @@
+"""The champions among the weather models: known before anybody asks, until the service stops."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from threading import Event
+from typing import TYPE_CHECKING
+
+import pytest
+
+from services.gateway.weather_models import NoModelError, WeatherModels
+from shared.runtime.asked_registry import AskedRegistry
+from shared.runtime.concerns import ModelSettings
+from shared.runtime.settings import load
+from shared.sites.table import site
+from tests.unit.gateway.api.filled import Shelf
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from shared.forecasting.weather import WeatherDemand
+
+PATIENCE_S = 30.0
+
+
+@dataclass
+class Watched(Shelf):
+    """A registry that tells whether it was asked, and whether it is asked no more."""
+
+    asked: Event = field(default_factory=Event)
+    stopped: bool = False
+
+    def versions(self) -> dict[str, str]:
+        """Return the champions."""
+        self.asked.set()
+        return dict(super().versions())
+
+    def stop(self) -> None:
+        """Note it."""
+        self.stopped = True
+
+
+def test_the_registry_is_asked_until_the_service_stops(tmp_path: Path, weather_model: WeatherDemand) -> None:
+    """Once at the start, and for files when somebody needs them; then no more."""
+    shelf = Watched(tmp_path)
+    shelf.put("4", weather_model)
+    models = WeatherModels(shelf, lambda _: {})
+
+    async def serve() -> None:
+        running = asyncio.create_task(models.run())
+        assert await asyncio.to_thread(shelf.asked.wait, PATIENCE_S)
+        champion = await asyncio.to_thread(models.champion, site("tetouan"), 2)
+        assert champion.label == "weather-demand-tetouan-2/4"
+        assert not shelf.stopped
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(serve())
+    assert shelf.stopped
+
+
+def test_a_registry_that_nobody_has_made_has_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process is begun to ask it, and none is made."""
+    monkeypatch.setenv("TETOUAN_STATE_DIR", str(tmp_path))
+    registry = AskedRegistry(load(ModelSettings))
+    models = WeatherModels(registry, lambda _: {})
+    with pytest.raises(
+        NoModelError, match="no champion of weather-demand-tetouan-2 is registered: run `tetouan train`"
+    ):
+        models.champion(site("tetouan"), 2)
+    assert list(tmp_path.iterdir()) == []
+    registry.stop()
+
+
+def test_a_file_that_is_no_model_is_named(tmp_path: Path, weather_model: WeatherDemand) -> None:
+    """With what to do, and it is not read again at once."""
+    shelf = Watched(tmp_path)
+    shelf.put("4", weather_model)
+    shelf.files["weather-demand-tetouan-2/4"].write_bytes(b"nothing")
+    models = WeatherModels(shelf, lambda _: {})
+    for _ in range(2):
+        with pytest.raises(NoModelError, match=r"state\.npz is no whole weather-demand state: run `tetouan train`"):
+            models.champion(site("tetouan"), 2)
+    assert shelf.fetched == 1
+
+
+def test_a_model_of_another_step_is_refused(tmp_path: Path, weather_model: WeatherDemand) -> None:
+    """It would answer for other times."""
+    shelf = Watched(tmp_path)
+    shelf.put("4", weather_model)
+    models = WeatherModels(shelf, lambda _: {})
+    hourly = site("tetouan").model_copy(update={"step_minutes": 60})
+    with pytest.raises(NoModelError, match="its step is 10 minutes, that of the site 60"):
+        models.champion(hourly, 2)
