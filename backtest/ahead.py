@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from backtest.record import Record
 from backtest.run import account_for, answer, fitted, judged
 from backtest.tables import NO_MAPE, ScoreTable
+from backtest.transcript import Transcript
 from backtest.unbelieved import Seen
 from services.forecaster.issuing import ZoneModels
 from shared.data.errors import DataError
@@ -45,7 +45,7 @@ class Ahead:
 
     Attributes
     ----------
-    record
+    transcript
         The loads and forecasts of the last quarter of the file, and of no more than 28 days.
     lately
         What those forecasts were worth.
@@ -62,7 +62,7 @@ class Ahead:
     synthetic: bool
     assumed: tuple[str, ...]
     forecast: Forecast
-    record: Record
+    transcript: Transcript
     lately: ScoreTable
     trained: bool
     accounting: Accounting
@@ -97,8 +97,8 @@ class Ahead:
     @property
     def curves(self) -> pd.DataFrame:
         """The load of the 24 hours up to the origin, and the forecast of the 24 hours after it, by local time."""
-        leads, zone, step = len(self.forecast.median_kw), ZoneInfo(self.site.time_zone), self.record.step_minutes
-        loads_kw = self.record.demand_kw[-leads:]
+        leads, zone, step = len(self.forecast.median_kw), ZoneInfo(self.site.time_zone), self.transcript.step_minutes
+        loads_kw = self.transcript.demand_kw[-leads:]
         ago = range(1 - len(loads_kw), 1)
         times = [self.forecast.origin.astimezone(zone) + timedelta(minutes=n * step) for n in ago]
         past = pd.DataFrame({"local_time": [f"{time:%Y-%m-%d %H:%M}" for time in times], "actual_kw": loads_kw})
@@ -141,7 +141,7 @@ class Ahead:
         share = "" if np.isnan(shares["mape"]) else f", MAPE {shares['mape']:.1%}"
         held = f"{shares['coverage']:.0%} of the loads lay in the 90 % interval"
         said = f"it was off by {' and '.join(off)} (RMSE){share}; {held}"
-        return f"since {self.record.test_from:%Y-%m-%d} {said}" + (f"; {NO_MAPE}" if self.lately.nears_zero else "")
+        return f"since {self.transcript.test_from:%Y-%m-%d} {said}" + (f"; {NO_MAPE}" if self.lately.nears_zero else "")
 
     def to_json(self) -> dict[str, Any]:
         """Return the result for machines; what cannot be computed is None."""
@@ -159,7 +159,7 @@ class Ahead:
             "forecast": self.frame.to_dict("records"),
             "reasons": list(self.reasons),
             "notes": [note.model_dump(mode="json") for note in self.forecast.notes],
-            "lately": {"from": self.record.test_from.isoformat(), "leads": leads, "unjudged": self.unjudged},
+            "lately": {"from": self.transcript.test_from.isoformat(), "leads": leads, "unjudged": self.unjudged},
             "trained": self.trained,
             "data": self.label,
             "synthetic": self.synthetic,
@@ -216,12 +216,12 @@ def look_ahead(
     models = _models(year, zone, start, progress, prior)
     if models is None:
         readings = judged(year, first, until)
-    record = Record(zone, start, until, year.site.step_minutes, calendar=year.site.calendar)
+    transcript = Transcript(zone, start, until, year.site.step_minutes, calendar=year.site.calendar)
     for reading in readings:
-        record.add_reading(reading)
+        transcript.add_reading(reading)
     seen = Seen(year.site.grid)
     begun = models or ZoneModels.begun_cold(year.site, zone, prior)
-    last = answer(year, begun, readings, record, progress, seen.add)
+    last = answer(year, begun, readings, transcript, progress, seen.add)
     if last is None:
         raise DataError(f"{year.label}: no row of zone {zone} is a reading ({accounting}): mend the file")
     return Ahead(
@@ -230,12 +230,12 @@ def look_ahead(
         synthetic=year.synthetic,
         assumed=year.assumed,
         forecast=last,
-        record=record,
-        lately=ScoreTable.of(record),
+        transcript=transcript,
+        lately=ScoreTable.of(transcript),
         trained=models is not None,
         accounting=accounting,
         unjudged=None if prior is None else _unjudged(year, zone, start, prior),
-        unbelieved=seen.unbelieved(record),
+        unbelieved=seen.unbelieved(transcript),
     )
 
 

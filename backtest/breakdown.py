@@ -19,8 +19,8 @@ from shared.sites.grid import Grid
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from backtest.record import Record
     from backtest.tables import ScoreTable
+    from backtest.transcript import Transcript
     from shared.forecasting.resolution import Resolution
     from shared.sites.calendar import Calendar
 
@@ -52,14 +52,14 @@ def by_lead(table: ScoreTable, step_minutes: int) -> pd.DataFrame:
     )
 
 
-def by_group(record: Record, calendar: Calendar) -> dict[str, pd.DataFrame]:
+def by_group(transcript: Transcript, calendar: Calendar) -> dict[str, pd.DataFrame]:
     """Return ``days``, ``hours``, ``weekdays``, ``seasons`` and ``holidays``: pairs and figures by group and lead.
 
     A group in which no target lies has no row; one whose targets were not read has 0 pairs.
     """
-    steps = record.start_step + np.arange(record.rows)
-    local = local_times(steps, record.step_minutes, calendar)
-    holiday = calendar.holiday(calendar.clock(steps, record.step_minutes).date)
+    steps = transcript.start_step + np.arange(transcript.rows)
+    local = local_times(steps, transcript.step_minutes, calendar)
+    holiday = calendar.holiday(calendar.clock(steps, transcript.step_minutes).date)
     labels = {
         "days": pd.Index(local.strftime("%Y-%m-%d"), name="local_date"),
         "hours": pd.Index(local.hour, name="local_hour"),
@@ -67,12 +67,12 @@ def by_group(record: Record, calendar: Calendar) -> dict[str, pd.DataFrame]:
         "seasons": _ordered(local.month.to_numpy() % 12 // 3, _SEASONS, "season_months"),
         "holidays": _ordered(holiday.astype(np.int64), _DAY_TYPES, "day_type"),
     }
-    leads = [group.steps for group in lead_groups(record.step_minutes)]
-    targets = [np.arange(min(lead, record.rows), record.rows) for lead in leads]
+    leads = [group.steps for group in lead_groups(transcript.step_minutes)]
+    targets = [np.arange(min(lead, transcript.rows), transcript.rows) for lead in leads]
     row = np.concatenate(targets)
-    minutes = record.step_minutes * np.repeat(leads, [len(rows) for rows in targets])
-    resolution = record.resolution()
-    terms = np.concatenate([pair_terms(*record.pairs(lead, resolution)) for lead in leads], axis=1)
+    minutes = transcript.step_minutes * np.repeat(leads, [len(rows) for rows in targets])
+    resolution = transcript.resolution()
+    terms = np.concatenate([pair_terms(*transcript.pairs(lead, resolution)) for lead in leads], axis=1)
     by_lead = pd.Index(minutes, name="lead_minutes")
     return {name: _grouped(terms, by_lead, of[row], resolution) for name, of in labels.items()}
 

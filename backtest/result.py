@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from backtest.accounting import Accounting
     from backtest.extremes import DayAhead
     from backtest.outages import Outages
-    from backtest.record import Record
+    from backtest.transcript import Transcript
     from backtest.unbelieved import Unbelieved
     from shared.data.year import Year
     from shared.sites.site import Site
@@ -83,39 +83,39 @@ class Backtest:
     @classmethod
     def of(
         cls,
-        record: Record,
+        transcript: Transcript,
         year: Year,
         uncorrected_kw: NDArray[np.float64],
         seconds_per_forecast: float,
         accounting: Accounting,
         no_weather: str | None = None,
     ) -> Backtest:
-        """Score a record of the readings of a year.
+        """Score a transcript of the readings of a year.
 
         Parameters
         ----------
         uncorrected_kw
             What the weather model alone says at each origin, NaN where nothing, shape (rows,).
         """
-        site, history = year.site, record.history
+        site, history = year.site, transcript.history
         calendar = site.calendar
         table = ScoreTable.of(
-            record, naive_mae_kw(record.demand_kw[:history], record.steps_per_day, record.same_time(0))
+            transcript, naive_mae_kw(transcript.demand_kw[:history], transcript.steps_per_day, transcript.same_time(0))
         )
         return cls(
             site=site,
             label=year.label,
             synthetic=year.synthetic,
-            start=record.test_from,
-            until=record.test_from + record.rows * Grid(record.step_minutes).length,
+            start=transcript.test_from,
+            until=transcript.test_from + transcript.rows * Grid(transcript.step_minutes).length,
             table=table,
             frames={
-                "leads": by_lead(table, record.step_minutes),
-                **by_group(record, calendar),
-                "worst_weeks": worst_weeks(record, calendar),
+                "leads": by_lead(table, transcript.step_minutes),
+                **by_group(transcript, calendar),
+                "worst_weeks": worst_weeks(transcript, calendar),
             },
-            days_ahead=days_ahead(record, calendar),
-            weather_alone=estimate_figures(record.demand_kw[history:], uncorrected_kw, record.resolution()),
+            days_ahead=days_ahead(transcript, calendar),
+            weather_alone=estimate_figures(transcript.demand_kw[history:], uncorrected_kw, transcript.resolution()),
             seconds_per_forecast=seconds_per_forecast,
             accounting=accounting,
             no_weather=no_weather,

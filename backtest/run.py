@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backtest.accounting import Accounting
-from backtest.record import Record
 from backtest.result import Backtest
+from backtest.transcript import Transcript
 from backtest.unbelieved import Seen
 from services.forecaster.issuing import Issuer, ZoneModels, end_of_run
 from services.ingestor.ingestor import Ingestor
@@ -93,21 +93,21 @@ def backtest(
     year = year.only(zone).before(until)
     first, _ = year.span
     calendar = year.site.calendar
-    record = Record(zone, start, until, year.site.step_minutes, history_from=first, calendar=calendar)
+    transcript = Transcript(zone, start, until, year.site.step_minutes, history_from=first, calendar=calendar)
     answered: list[CleanReading] = []
-    accounting = account_for(year, zone, until, progress, lambda reading: _keep(reading, record, answered))
+    accounting = account_for(year, zone, until, progress, lambda reading: _keep(reading, transcript, answered))
     if not accept_refused:
         accounting.require_few_refused(year.label)
     history = TrainingData.of(year, zone, start)
     models, untrained = _begun(history, progress, prior)
     cost_s = seconds_per_forecast(deepcopy(models.demand), zone, answered[:TIMED_READINGS])
     seen = Seen(year.site.grid)
-    answer(year, models, answered, record, progress, seen.add)
+    answer(year, models, answered, transcript, progress, seen.add)
     progress(f"zone {zone}: scoring", 0.0)
-    estimate = uncorrected_estimate(models.weather, record, answered)
+    estimate = uncorrected_estimate(models.weather, transcript, answered)
     no_weather = None if models.weather else WeatherCandidate.lacking(history) or untrained
-    scored = Backtest.of(record, year, estimate, cost_s, accounting, no_weather)
-    return replace(scored, outages=seen.outages, unbelieved=seen.unbelieved(record), untrained=untrained)
+    scored = Backtest.of(transcript, year, estimate, cost_s, accounting, no_weather)
+    return replace(scored, outages=seen.outages, unbelieved=seen.unbelieved(transcript), untrained=untrained)
 
 
 def _begun(history: TrainingData, progress: Progress, prior: Prior | None) -> tuple[ZoneModels, str | None]:
@@ -122,9 +122,9 @@ def _begun(history: TrainingData, progress: Progress, prior: Prior | None) -> tu
     return cold, UNTRAINED.format(history.as_of, prior.source)
 
 
-def _keep(reading: CleanReading, record: Record, answered: list[CleanReading]) -> None:
-    record.add_reading(reading)
-    if reading.time >= record.test_from:
+def _keep(reading: CleanReading, transcript: Transcript, answered: list[CleanReading]) -> None:
+    transcript.add_reading(reading)
+    if reading.time >= transcript.test_from:
         answered.append(reading)
 
 
@@ -190,26 +190,26 @@ def answer(
     year: Year,
     models: ZoneModels,
     readings: Sequence[CleanReading],
-    record: Record,
+    transcript: Transcript,
     progress: Progress,
     note: Callable[[ZoneForecast], None] = lambda _forecast: None,
 ) -> Forecast | None:
-    """Put the forecasts that answer the readings on record; ``note`` is given each of them.
+    """Add the forecasts that answer the readings to the transcript; ``note`` is given each of them.
 
     Returns the last forecast, None where there is none.
     """
     last = None
     for n, issue in enumerate(_issues(year, models, readings)):
         last = issue.message()
-        record.add_forecast(last)
+        transcript.add_forecast(last)
         note(issue.forecast)
         if n % BATCH == 0:
-            progress(f"zone {record.zone}: answering", n / len(readings))
+            progress(f"zone {transcript.zone}: answering", n / len(readings))
     return last
 
 
 def uncorrected_estimate(
-    weather: WeatherDemand | None, record: Record, readings: Sequence[CleanReading]
+    weather: WeatherDemand | None, transcript: Transcript, readings: Sequence[CleanReading]
 ) -> NDArray[np.float64]:
     """Return what the weather model alone says at each origin in kW, shape (rows,).
 
@@ -217,10 +217,10 @@ def uncorrected_estimate(
     """
     steps = np.array([Grid(reading.step_minutes).step_of(reading.time) for reading in readings], np.int64)
     values = np.array([[reading.values.get(field) for field in COLUMNS] for reading in readings], np.float64)
-    estimate_kw = np.full(record.rows, np.nan)
+    estimate_kw = np.full(transcript.rows, np.nan)
     if weather is None:
         return estimate_kw
-    estimate_kw[steps - record.start_step] = weather.predict(steps, values.reshape(-1, len(COLUMNS)))
+    estimate_kw[steps - transcript.start_step] = weather.predict(steps, values.reshape(-1, len(COLUMNS)))
     return estimate_kw
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from backtest.record import Record
+    from backtest.transcript import Transcript
 
 __all__ = ["FIGURES", "NO_MAPE", "ScoreTable", "estimate_figures", "estimate_or_none"]
 
@@ -94,8 +94,8 @@ class ScoreTable:
     nears_zero: bool
 
     @classmethod
-    def of(cls, record: Record, training_mae_kw: float = math.nan) -> ScoreTable:
-        """Score a record.
+    def of(cls, transcript: Transcript, training_mae_kw: float = math.nan) -> ScoreTable:
+        """Score a transcript.
 
         Parameters
         ----------
@@ -103,31 +103,31 @@ class ScoreTable:
             Mean absolute error of "same time yesterday" on the rows before ``test_from``, the denominator of MASE;
             NaN or 0 leaves MASE open.
         """
-        history, week, resolution = record.history, _WEEK_DAYS * record.steps_per_day, record.resolution()
-        past = min(history, week + record.steps_per_day)  # the level a week ago is as far as a rule looks back
-        same_time = record.same_time(history - past)
-        naive = NaiveForecasts(record.demand_kw[history - past :], record.steps_per_day, same_time)
+        history, week, resolution = transcript.history, _WEEK_DAYS * transcript.steps_per_day, transcript.resolution()
+        past = min(history, week + transcript.steps_per_day)  # the level a week ago is as far as a rule looks back
+        same_time = transcript.same_time(history - past)
+        naive = NaiveForecasts(transcript.demand_kw[history - past :], transcript.steps_per_day, same_time)
         leads, best_naive = [], []
-        for lead in range(1, record.steps_per_day + 1):
-            actual, issued = record.pairs(lead, resolution)
+        for lead in range(1, transcript.steps_per_day + 1):
+            actual, issued = transcript.pairs(lead, resolution)
             rules = resolution.multiples(naive.at(lead)[:, past : past + actual.size])
             best, compared = _naive_figures(actual, issued[0], rules, resolution)
             leads.append(_pair_figures(actual, issued, resolution, week) | compared)
             best_naive.append(best)
         per_lead = {name: np.array([lead[name] for lead in leads]) for name in leads[0]}
         per_lead["mase"] = per_lead["mae_kw"] / (training_mae_kw or math.nan)
-        loads_kw = record.demand_kw[history:]
+        loads_kw = transcript.demand_kw[history:]
         if nears_zero(loads_kw):
             per_lead["mape"] = np.full_like(per_lead["mape"], math.nan)
         return cls(
-            record.zone,
-            record.test_from,
-            record.rows,
-            record.answered,
+            transcript.zone,
+            transcript.test_from,
+            transcript.rows,
+            transcript.answered,
             per_lead,
             tuple(best_naive),
-            record.step_minutes,
-            estimate_figures(loads_kw, record.weather_estimate_kw, resolution),
+            transcript.step_minutes,
+            estimate_figures(loads_kw, transcript.weather_estimate_kw, resolution),
             LoadUnit.of(loads_kw),
             nears_zero(loads_kw),
         )

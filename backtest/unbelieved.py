@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from backtest.record import Record
+    from backtest.transcript import Transcript
     from shared.forecasting.model import ZoneForecast
 
 __all__ = ["Seen", "Unbelieved"]
@@ -30,16 +30,16 @@ class Unbelieved:
     first_kw: float
 
     @classmethod
-    def of(cls, steps: Sequence[int], record: Record) -> Unbelieved | None:
-        """Return those of the steps of which the record has a load; None where there are none."""
-        first_step, load_kw = record.start_step - record.history, record.demand_kw
+    def of(cls, steps: Sequence[int], transcript: Transcript) -> Unbelieved | None:
+        """Return those of the steps of which the transcript has a load; None where there are none."""
+        first_step, load_kw = transcript.start_step - transcript.history, transcript.demand_kw
         places = np.array(steps, np.int64) - first_step
         places = places[(places >= 0) & (places < load_kw.size)]
         read = places[~np.isnan(load_kw[places])]
         if not read.size:
             return None
         first = int(read[0])
-        return cls(int(read.size), Grid(record.step_minutes).time_of(first_step + first), float(load_kw[first]))
+        return cls(int(read.size), Grid(transcript.step_minutes).time_of(first_step + first), float(load_kw[first]))
 
     def __str__(self) -> str:
         """Say it in one line, with what to do."""
@@ -68,6 +68,6 @@ class Seen:
         if forecast.reason is not None:
             self._steps.append(forecast.origin_step)
 
-    def unbelieved(self, record: Record) -> Unbelieved | None:
+    def unbelieved(self, transcript: Transcript) -> Unbelieved | None:
         """Return the readings that were not believed. Those of an outage are left out: `Outages` counts them."""
-        return Unbelieved.of([step for step in self._steps if not self.outages.hold(step)], record)
+        return Unbelieved.of([step for step in self._steps if not self.outages.hold(step)], transcript)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from backtest.record import Record
 from backtest.tables import ScoreTable
+from backtest.transcript import Transcript
 from services.forecaster.issuing import ZoneModels
 from shared.forecasting.method import METHOD
 
@@ -93,10 +93,10 @@ def scored(history: TrainingData, rows: range, issued_kw: NDArray[np.float64], k
     """
     begin, end, known = (history.time_of(history.first_step + row) for row in (rows.start, rows.stop, known_from))
     site = history.site
-    record = Record(history.zone, begin, end, site.step_minutes, known, site.calendar)
-    record.demand_kw[:] = history.demand_kw[known_from : rows.stop]
-    record.issued_kw[:] = issued_kw
-    return ScoreTable.of(record)
+    transcript = Transcript(history.zone, begin, end, site.step_minutes, known, site.calendar)
+    transcript.demand_kw[:] = history.demand_kw[known_from : rows.stop]
+    transcript.issued_kw[:] = issued_kw
+    return ScoreTable.of(transcript)
 
 
 def in_parallel(jobs: Mapping[K, Callable[[Tell], T]], readings: int, show: Callable[[float], None]) -> dict[K, T]:

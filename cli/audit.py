@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
-    from backtest.record import Record
+    from backtest.transcript import Transcript
 
 __all__ = ["Audit"]
 
@@ -41,11 +41,11 @@ class Audit:
         The broker of the demo.
     site
         The one that is replayed; the readings of others are counted, and what is said of them is not kept.
-    records
+    transcripts
         Of the zones that are forecast.
     """
 
-    def __init__(self, bootstrap: str, site: str, records: tuple[Record, ...]) -> None:
+    def __init__(self, bootstrap: str, site: str, transcripts: tuple[Transcript, ...]) -> None:
         self._site = site
         self._consumer = Consumer(Access(bootstrap).confluent({"group.id": AUDIT, "enable.auto.commit": False}))
         self._consumer.assign([part for topic in READS for part in partitions_of(self._consumer, topic.name, 0)])
@@ -55,7 +55,7 @@ class Audit:
         self.amended = 0
         self.levels: Counter[str] = Counter()
         self.digest = hashlib.sha256()
-        self.records = {record.zone: record for record in records}
+        self.transcripts = {transcript.zone: transcript for transcript in transcripts}
         self.readings: dict[datetime, CleanReading] = {}
         self.forecasts: dict[int, Forecast] = {}
         self.scores: dict[int, Scores] = {}
@@ -70,12 +70,12 @@ class Audit:
     @property
     def missing(self) -> int:
         """Accepted readings without a forecast, counted once a zone."""
-        return sum(len(record.missing()) for record in self.records.values())
+        return sum(len(transcript.missing()) for transcript in self.transcripts.values())
 
     @property
     def duplicates(self) -> int:
         """Forecasts that repeat an origin."""
-        return sum(record.duplicates for record in self.records.values())
+        return sum(transcript.duplicates for transcript in self.transcripts.values())
 
     @property
     def issued(self) -> int:
@@ -120,7 +120,7 @@ class Audit:
         self.digest.update(value)
         self.levels.update(span.level for span in forecast.levels[:1])
         self.forecasts[forecast.zone] = forecast
-        self.records[forecast.zone].add_forecast(forecast)
+        self.transcripts[forecast.zone].add_forecast(forecast)
 
     def _count_reading(self, reading: CleanReading) -> None:
         self.accepted += reading.revision == 0
@@ -131,8 +131,8 @@ class Audit:
         self.readings[reading.time] = reading
         if len(self.readings) > RECENT:
             self.readings.pop(next(iter(self.readings)))
-        for record in self.records.values():
-            record.add_reading(reading)
+        for transcript in self.transcripts.values():
+            transcript.add_reading(reading)
 
     def _commit(self, messages: list[Message]) -> None:
         ends = {(m.topic(), m.partition()): m.offset() for m in messages}

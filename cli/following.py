@@ -12,7 +12,7 @@ import httpx
 from confluent_kafka import KafkaException
 from rich.console import Console
 
-from backtest.record import Record
+from backtest.transcript import Transcript
 from cli.audit import Audit
 from cli.live import LiveView, Stream, merged_readings
 from cli.outputs import whole
@@ -63,7 +63,7 @@ class Following:
         # once records are being read a signal must not interrupt a call that has them in its hands
         self._stop = Event()
         self._first_forecast_s: float | None = None
-        self._audit = Audit(self._processes.bootstrap, begun.year.site.name, _records(begun))
+        self._audit = Audit(self._processes.bootstrap, begun.year.site.name, _transcripts(begun))
         self._view = LiveView(console, self._stream(), self._audit, headless=options.headless)
 
     def _wait_until_ready(self) -> None:
@@ -229,11 +229,11 @@ class Following:
             self._audit.poll(POLL_S)
 
 
-def _records(begun: Begun) -> tuple[Record, ...]:
-    """Return an empty record of each zone that is forecast."""
+def _transcripts(begun: Begun) -> tuple[Transcript, ...]:
+    """Return an empty transcript of each zone that is forecast."""
     site = begun.year.site
     return tuple(
-        Record(zone, begun.start, begun.until, site.step_minutes, calendar=site.calendar)
+        Transcript(zone, begun.start, begun.until, site.step_minutes, calendar=site.calendar)
         for zone in begun.settings.zones
     )
 

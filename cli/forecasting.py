@@ -76,7 +76,7 @@ def run_forecast(options: ForecastOptions, settings: HistorySettings, console: C
 
 
 def _show(ahead: Ahead, console: Console, *, with_prior: bool) -> None:
-    curves = curves_of(ahead.record, ahead.forecast)
+    curves = curves_of(ahead.transcript, ahead.forecast)
     width = min(console.width, 100)
     console.print(legend(ahead.unit))
     console.print(chart(curves, ahead.unit, ahead.local_origin, width, HIGHEST_CHART))

@@ -25,7 +25,7 @@ from rich.text import Text
 from cli.chart import Curves
 from cli.keys import Keys
 from cli.printing import PLAIN_S
-from cli.screen import Snapshot, plain_line, screen
+from cli.screen import ScreenContent, plain_line, screen
 from replay.backlog import Backlog
 from shared.contracts import topics
 from shared.runtime.access import Access
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.console import RenderableType
 
-    from backtest.record import Record
+    from backtest.transcript import Transcript
     from cli.audit import Audit
     from shared.contracts.messages import Forecast
 
@@ -164,7 +164,7 @@ class LiveView:
         else:
             for zone in self._stream.zones:
                 begun = zone in self._audit.forecasts
-                self.say(plain_line(self._snapshot(zone)) if begun else _waiting_for(zone))
+                self.say(plain_line(self._content(zone)) if begun else _waiting_for(zone))
         self._shown_s = now_s
 
     def _switched(self, keys: str) -> bool:
@@ -206,21 +206,21 @@ class LiveView:
     def _frame(self, width: int, height: int) -> RenderableType:
         if not self._begun:
             return Text(_waiting_for(self.zone))
-        return screen(self._snapshot(self.zone), width, height)
+        return screen(self._content(self.zone), width, height)
 
-    def _snapshot(self, zone: int) -> Snapshot:
+    def _content(self, zone: int) -> ScreenContent:
         audit, stream = self._audit, self._stream
         forecast = audit.forecasts[zone]
         readings_per_s, forecasts_per_s = self._pace.per_s()
         reading = audit.readings.get(forecast.origin)
-        return Snapshot(
+        return ScreenContent(
             label=stream.label,
             synthetic=stream.synthetic,
             start=stream.start,
             until=stream.until,
             forecast=forecast,
             load_kw=reading.values.get(load_field(zone)) if reading else None,
-            curves=curves_of(audit.records[zone], forecast),
+            curves=curves_of(audit.transcripts[zone], forecast),
             scores=audit.scores.get(zone),
             drift=tuple(audit.drift_events.values()),
             sent=max(self._asking.sent, audit.accepted + audit.rejected),  # it was asked a moment ago
@@ -242,16 +242,16 @@ def _waiting_for(zone: int) -> str:
     return f"waiting for the first forecast of zone {zone}; Ctrl-C ends"
 
 
-def curves_of(record: Record, forecast: Forecast) -> Curves:
-    """Return what the record knows of the 24 hours before the origin, and the forecast of the 24 hours after it."""
+def curves_of(transcript: Transcript, forecast: Forecast) -> Curves:
+    """Return what the transcript knows of the 24 hours before the origin, and the forecast of the 24 hours after it."""
     leads = len(forecast.median_kw)
-    row = Grid(forecast.step_minutes).step_of(forecast.origin) - record.start_step
-    first = record.history  # the demand may begin before the forecasts
+    row = Grid(forecast.step_minutes).step_of(forecast.origin) - transcript.start_step
+    first = transcript.history  # the demand may begin before the forecasts
     interval = next((interval for interval in forecast.intervals if interval.coverage == 0.9), None)
     unknown = (np.nan,) * leads
     return Curves(
-        load_kw=_padded(record.demand_kw[max(0, first + row + 1 - leads) : first + row + 1], leads),
-        former_kw=record.issued_kw[row - leads, 0] if row >= leads else np.array(unknown),
+        load_kw=_padded(transcript.demand_kw[max(0, first + row + 1 - leads) : first + row + 1], leads),
+        former_kw=transcript.issued_kw[row - leads, 0] if row >= leads else np.array(unknown),
         median_kw=np.array(forecast.median_kw),
         low_kw=np.array(interval.low_kw if interval else unknown),
         high_kw=np.array(interval.high_kw if interval else unknown),

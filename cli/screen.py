@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from shared.contracts.messages import DriftEvent, Forecast, LevelSpan, Score, Scores
     from shared.forecasting.leads import LeadGroup
 
-__all__ = ["Snapshot", "plain_line", "screen"]
+__all__ = ["ScreenContent", "plain_line", "screen"]
 
 ROOMY = (100, 28)  # from so many columns and lines on there is space for frames and tiles
 LEAST_CHART = 6
@@ -41,7 +41,7 @@ NONE = "-"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Snapshot:
+class ScreenContent:
     """What is known at one moment of a stream of [start, until).
 
     Attributes
@@ -100,33 +100,33 @@ class Snapshot:
         return self.curves.unit
 
 
-def screen(snapshot: Snapshot, width: int, height: int) -> RenderableType:
-    """Lay the snapshot out on ``width`` columns and ``height`` lines; the chart takes what the rest leaves."""
+def screen(content: ScreenContent, width: int, height: int) -> RenderableType:
+    """Lay the content out on ``width`` columns and ``height`` lines; the chart takes what the rest leaves."""
     roomy = width >= ROOMY[0] and height >= ROOMY[1]
     parts = [
-        _header(snapshot, width),
-        _leads(snapshot, width, roomy=roomy),
-        _tiles(snapshot, roomy=roomy),
-        _footer(snapshot),
+        _header(content, width),
+        _leads(content, width, roomy=roomy),
+        _tiles(content, roomy=roomy),
+        _footer(content),
     ]
     used = sum(lines for _, lines in parts)
-    parts.insert(1, _outlook(snapshot, width, height - used, roomy=roomy))
+    parts.insert(1, _outlook(content, width, height - used, roomy=roomy))
     return Group(*(part for part, _ in parts))
 
 
-def plain_line(snapshot: Snapshot) -> str:
+def plain_line(content: ScreenContent) -> str:
     """Return the state of the stream as one line."""
-    forecast = snapshot.forecast
+    forecast = content.forecast
     groups = asked_groups(forecast.step_minutes)
-    ahead = "  ".join(f"+{group.shown} {_ahead(snapshot, group)[0]}" for group in groups)
-    rmse = "  ".join(f"+{group.shown} {_worth(snapshot, group)[0]}" for group in groups)
+    ahead = "  ".join(f"+{group.shown} {_ahead(content, group)[0]}" for group in groups)
+    rmse = "  ".join(f"+{group.shown} {_worth(content, group)[0]}" for group in groups)
     parts = [
-        f"{snapshot.label}  {forecast.origin:%Y-%m-%d %H:%M}Z  zone {forecast.zone} {_load(snapshot)}",
-        f"{_share(snapshot):.0%} {snapshot.forecasts_per_s:,.0f} forecasts/s",
-        f"forecast ({forecast.levels[0].level}):  {ahead} {snapshot.unit.name}",
-        f"RMSE, {SCORED_DAYS} days:  {rmse} {snapshot.unit.name}",
-        f"{snapshot.rejected:,} readings refused" if snapshot.rejected else "",
-        f"drift: {_drift(snapshot.drift)[0]}" if snapshot.drift else "",
+        f"{content.label}  {forecast.origin:%Y-%m-%d %H:%M}Z  zone {forecast.zone} {_load(content)}",
+        f"{_share(content):.0%} {content.forecasts_per_s:,.0f} forecasts/s",
+        f"forecast ({forecast.levels[0].level}):  {ahead} {content.unit.name}",
+        f"RMSE, {SCORED_DAYS} days:  {rmse} {content.unit.name}",
+        f"{content.rejected:,} readings refused" if content.rejected else "",
+        f"drift: {_drift(content.drift)[0]}" if content.drift else "",
     ]
     return " | ".join(part for part in parts if part)
 
@@ -134,91 +134,91 @@ def plain_line(snapshot: Snapshot) -> str:
 Part = tuple["RenderableType", int]  # with the lines it takes
 
 
-def _header(snapshot: Snapshot, width: int) -> Part:
+def _header(content: ScreenContent, width: int) -> Part:
     """Say what is shown, of which data, when, and how far it has come."""
-    origin, zone = snapshot.forecast.origin, snapshot.forecast.zone
-    badge = f" {snapshot.label}: nobody measured this " if snapshot.synthetic else f" {snapshot.label}, measured "
+    origin, zone = content.forecast.origin, content.forecast.zone
+    badge = f" {content.label}: nobody measured this " if content.synthetic else f" {content.label}, measured "
     title = Table.grid(expand=True)
     title.add_column(no_wrap=True, overflow="ellipsis")
     title.add_column(no_wrap=True, justify="right")
-    style = "bold reverse bright_red" if snapshot.synthetic else "reverse"
-    site = snapshot.forecast.site.title()
+    style = "bold reverse bright_red" if content.synthetic else "reverse"
+    site = content.forecast.site.title()
     title.add_row(Text(f" Electricity demand of {site}, zone {zone}", "bold"), Text.assemble((badge, style)))
     now = Text.assemble(
         (f" {origin:%a %Y-%m-%d %H:%M} UTC", "bold"),
         "   load ",
-        (_load(snapshot), "bold bright_cyan"),
-        f"   {snapshot.readings_per_s:,.0f} readings/s   {snapshot.forecasts_per_s:,.0f} forecasts/s",
+        (_load(content), "bold bright_cyan"),
+        f"   {content.readings_per_s:,.0f} readings/s   {content.forecasts_per_s:,.0f} forecasts/s",
     )
-    if behind := _behind(snapshot):
+    if behind := _behind(content):
         now = Text(f" {origin:%a %Y-%m-%d %H:%M} UTC   {behind} ", "bold reverse bright_red")
-    share = _share(snapshot)
+    share = _share(content)
     progress = Table.grid(expand=True, padding=(0, 1))
     progress.add_column(width=max(10, width // 3))
     progress.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     progress.add_row(
         ProgressBar(total=1.0, completed=share, complete_style="green", finished_style="green"),
-        f"{share:.0%}   {_days(snapshot)}   {_left(snapshot)}",
+        f"{share:.0%}   {_days(content)}   {_left(content)}",
     )
     return Group(title, _line(now), progress), 3
 
 
-def _behind(snapshot: Snapshot) -> str:
+def _behind(content: ScreenContent) -> str:
     """Say so where forecasts have ceased although there is something to answer, and who is furthest behind."""
-    name, records = max(snapshot.waiting.items(), key=lambda each: each[1] or 0, default=("", 0))
-    if not records or snapshot.overdue_s < OVERDUE_S or _share(snapshot) >= 1.0:
+    name, records = max(content.waiting.items(), key=lambda each: each[1] or 0, default=("", 0))
+    if not records or content.overdue_s < OVERDUE_S or _share(content) >= 1.0:
         return ""
-    old = f"NO FORECAST FOR {snapshot.overdue_s:.0f} s, this one is old"
+    old = f"NO FORECAST FOR {content.overdue_s:.0f} s, this one is old"
     return f"{old}: {records:,} records wait for the {name}, see its log"
 
 
-def _load(snapshot: Snapshot) -> str:
-    return "missing" if snapshot.load_kw is None else f"{snapshot.unit.shown(snapshot.load_kw)} {snapshot.unit.name}"
+def _load(content: ScreenContent) -> str:
+    return "missing" if content.load_kw is None else f"{content.unit.shown(content.load_kw)} {content.unit.name}"
 
 
-def _share(snapshot: Snapshot) -> float:
-    done = snapshot.forecast.origin + _step(snapshot) - snapshot.start
-    return min(1.0, max(0.0, done / (snapshot.until - snapshot.start)))
+def _share(content: ScreenContent) -> float:
+    done = content.forecast.origin + _step(content) - content.start
+    return min(1.0, max(0.0, done / (content.until - content.start)))
 
 
-def _days(snapshot: Snapshot) -> str:
-    days = -(-(snapshot.until - snapshot.start) // timedelta(days=1))
-    day = (snapshot.forecast.origin - snapshot.start) // timedelta(days=1) + 1
+def _days(content: ScreenContent) -> str:
+    days = -(-(content.until - content.start) // timedelta(days=1))
+    day = (content.forecast.origin - content.start) // timedelta(days=1) + 1
     return f"day {day} of {days}"
 
 
-def _left(snapshot: Snapshot) -> str:
+def _left(content: ScreenContent) -> str:
     """Return how long the rest of the stream takes at the pace of the last seconds."""
-    readings = (snapshot.until - snapshot.forecast.origin) // _step(snapshot) - 1
+    readings = (content.until - content.forecast.origin) // _step(content) - 1
     if readings <= 0:
         return "the stream is over"
-    if snapshot.readings_per_s < 0.1:
+    if content.readings_per_s < 0.1:
         return "standing still"
-    left = timedelta(seconds=round(readings / snapshot.readings_per_s))
+    left = timedelta(seconds=round(readings / content.readings_per_s))
     return f"{left} left"
 
 
-def _step(snapshot: Snapshot) -> timedelta:
-    return timedelta(minutes=snapshot.forecast.step_minutes)
+def _step(content: ScreenContent) -> timedelta:
+    return timedelta(minutes=content.forecast.step_minutes)
 
 
-def _outlook(snapshot: Snapshot, width: int, height: int, *, roomy: bool) -> Part:
+def _outlook(content: ScreenContent, width: int, height: int, *, roomy: bool) -> Part:
     """Return the chart under its legend, or nothing where there is no space for it."""
     inner_width, inner_height = (width - 4, height - 3) if roomy else (width, height - 1)
     if inner_height < LEAST_CHART:
         return Group(), 0
-    drawn = chart(snapshot.curves, snapshot.unit, snapshot.forecast.origin, inner_width, inner_height)
-    return _framed(Group(legend(snapshot.unit), drawn), "the last and the next 24 hours", roomy=roomy), height
+    drawn = chart(content.curves, content.unit, content.forecast.origin, inner_width, inner_height)
+    return _framed(Group(legend(content.unit), drawn), "the last and the next 24 hours", roomy=roomy), height
 
 
-def _leads(snapshot: Snapshot, width: int, *, roomy: bool) -> Part:
+def _leads(content: ScreenContent, width: int, *, roomy: bool) -> Part:
     """Return a line for each lead: the forecast, and what such forecasts were worth lately."""
     table = Table(box=None, expand=True, padding=(0, 1), pad_edge=False)
     heads = (
         "ahead",
-        f"forecast\n{snapshot.unit.name}",
-        f"90 % range\n{snapshot.unit.name}",
-        f"RMSE {snapshot.unit.name}\n{SCORED_DAYS} days",
+        f"forecast\n{content.unit.name}",
+        f"90 % range\n{content.unit.name}",
+        f"RMSE {content.unit.name}\n{SCORED_DAYS} days",
         "repeating\nyesterday",
         "skill\n",
         "in range\nof 90 %",
@@ -226,9 +226,9 @@ def _leads(snapshot: Snapshot, width: int, *, roomy: bool) -> Part:
     there = [at for at in range(len(heads)) if width >= NEEDED[at]]
     for at in there:
         table.add_column(heads[at], justify="right" if at else "left", no_wrap=True)
-    groups = asked_groups(snapshot.forecast.step_minutes)
+    groups = asked_groups(content.forecast.step_minutes)
     for group in groups:
-        row = (f"+{group.shown}", *_ahead(snapshot, group), *_worth(snapshot, group))
+        row = (f"+{group.shown}", *_ahead(content, group), *_worth(content, group))
         table.add_row(*(row[at] for at in there))
     note = "repeating yesterday: what that would have cost in RMSE; skill: by how much ours is smaller"
     return _framed(table, "forecasts, and what such were worth", roomy=roomy, note=note), len(groups) + (
@@ -236,8 +236,8 @@ def _leads(snapshot: Snapshot, width: int, *, roomy: bool) -> Part:
     )
 
 
-def _ahead(snapshot: Snapshot, group: LeadGroup) -> tuple[Text, Text]:
-    forecast, unit = snapshot.forecast, snapshot.unit
+def _ahead(content: ScreenContent, group: LeadGroup) -> tuple[Text, Text]:
+    forecast, unit = content.forecast, content.unit
     if group.steps > len(forecast.median_kw):
         return Text(NONE), Text(NONE)
     at = group.steps - 1
@@ -246,14 +246,14 @@ def _ahead(snapshot: Snapshot, group: LeadGroup) -> tuple[Text, Text]:
     return Text(unit.shown(forecast.median_kw[at]), "bold bright_yellow"), Text(ends)
 
 
-def _worth(snapshot: Snapshot, group: LeadGroup) -> tuple[str, str, str, str]:
+def _worth(content: ScreenContent, group: LeadGroup) -> tuple[str, str, str, str]:
     """Return RMSE of the last days, that of "same time yesterday", the skill, and the coverage."""
-    found = snapshot.scores.scores if snapshot.scores else ()
+    found = content.scores.scores if content.scores else ()
     asked = (group.lead_minutes, SCORED_DAYS)
     score = next((score for score in found if (score.lead_minutes, score.window_days) == asked), None)
     return (
-        _load_or_none(score.rmse_kw if score else None, snapshot.unit),
-        _load_or_none(_yesterday_kw(score), snapshot.unit),
+        _load_or_none(score.rmse_kw if score else None, content.unit),
+        _load_or_none(_yesterday_kw(score), content.unit),
         _percent(score.skill_vs_same_time_yesterday if score else None),
         _percent(score.coverage if score else None, 1),
     )
@@ -279,13 +279,13 @@ def _percent(share: float | None, decimals: int = 0) -> str:
     return NONE if share is None else f"{100 * share:.{decimals}f} %"
 
 
-def _tiles(snapshot: Snapshot, *, roomy: bool) -> Part:
+def _tiles(content: ScreenContent, *, roomy: bool) -> Part:
     """Show how the machinery is: side by side with frames, else a line each."""
     tiles = {
-        "model": _model(snapshot.forecast),
-        "drift": _drift(snapshot.drift),
-        "readings": _readings(snapshot),
-        "records waiting": [Text(f"{name} {_number(count)}") for name, count in snapshot.waiting.items()],
+        "model": _model(content.forecast),
+        "drift": _drift(content.drift),
+        "readings": _readings(content),
+        "records waiting": [Text(f"{name} {_number(count)}") for name, count in content.waiting.items()],
     }
     if not roomy:
         lines = Table.grid(padding=(0, 1), expand=True)
@@ -328,25 +328,25 @@ def _drift(events: Sequence[DriftEvent]) -> list[Text]:
     ]
 
 
-def _readings(snapshot: Snapshot) -> list[Text]:
-    refused = (f"rejected {snapshot.rejected:,}", "bright_yellow" if snapshot.rejected else "")
-    counts = Text(f"sent {snapshot.sent:,}"), Text(f"accepted {snapshot.accepted:,}")
-    return [*counts, Text.assemble(refused, f"  merged {_number(snapshot.merged)}")]
+def _readings(content: ScreenContent) -> list[Text]:
+    refused = (f"rejected {content.rejected:,}", "bright_yellow" if content.rejected else "")
+    counts = Text(f"sent {content.sent:,}"), Text(f"accepted {content.accepted:,}")
+    return [*counts, Text.assemble(refused, f"  merged {_number(content.merged)}")]
 
 
-def _footer(snapshot: Snapshot) -> Part:
+def _footer(content: ScreenContent) -> Part:
     """Say where to look, what to type, how to end."""
-    first, *others = snapshot.addresses.items()
+    first, *others = content.addresses.items()
     at = Text(f" open {first[1]}/metrics {first[0]}")
     for name, address in others:
         at.append(f"  :{address.rpartition(':')[2]} {name}")
-    reports = f" drift reports {snapshot.addresses['monitor']}/reports/   Kafka {snapshot.bootstrap}"
-    keys = Text.assemble(" in another terminal ", (f"{snapshot.command} watch forecasts", "bold"), _keys(snapshot))
+    reports = f" drift reports {content.addresses['monitor']}/reports/   Kafka {content.bootstrap}"
+    keys = Text.assemble(" in another terminal ", (f"{content.command} watch forecasts", "bold"), _keys(content))
     return Group(*map(_line, (at, Text(reports), keys))), 3
 
 
-def _keys(snapshot: Snapshot) -> str:
-    others = snapshot.other_zones
+def _keys(content: ScreenContent) -> str:
+    others = content.other_zones
     switch = f"   z shows zone {', '.join(map(str, others))}" if others else ""
     return f"{switch}   Ctrl-C ends"
 

@@ -12,7 +12,7 @@ from cli.printing import print_whole
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from backtest.record import Record
+    from backtest.transcript import Transcript
     from cli.audit import Audit
 
 __all__ = ["balanced", "show_summary", "summary", "unknown_yet"]
@@ -23,7 +23,7 @@ def summary(audit: Audit, *, sent: int, others_sent: int, merged: int) -> dict[s
 
     ``sent`` are the readings of the replay, ``others_sent`` what else came on the raw topic.
     """
-    first = next(iter(audit.records.values()))
+    first = next(iter(audit.transcripts.values()))
     return {
         "readings_sent": sent,
         "others_sent": others_sent,
@@ -34,20 +34,22 @@ def summary(audit: Audit, *, sent: int, others_sent: int, merged: int) -> dict[s
         "forecasts": audit.issued,
         "missing_forecasts": audit.missing,
         "duplicate_forecasts": audit.duplicates,
-        "unmatured": sum(unmatured(record) for record in audit.records.values()),
+        "unmatured": sum(unmatured(transcript) for transcript in audit.transcripts.values()),
         "levels": dict(audit.levels),
         "drift_events": len(audit.drift_events),
         "leads": ScoreTable.of(first).leads(FIGURES),
-        "zones": {str(zone): ScoreTable.of(record).leads(FIGURES) for zone, record in audit.records.items()},
+        "zones": {
+            str(zone): ScoreTable.of(transcript).leads(FIGURES) for zone, transcript in audit.transcripts.items()
+        },
         "forecasts_sha256": audit.digest.hexdigest(),
     }
 
 
-def unmatured(record: Record) -> int:
+def unmatured(transcript: Transcript) -> int:
     """Return how many pairs of origin and lead have a target after the last reading."""
-    origins = np.flatnonzero(record.has_forecast)
-    leads = record.issued_kw.shape[2]
-    return int(np.clip(origins + leads - record.last_read, 0, leads).sum())
+    origins = np.flatnonzero(transcript.has_forecast)
+    leads = transcript.issued_kw.shape[2]
+    return int(np.clip(origins + leads - transcript.last_read, 0, leads).sum())
 
 
 def balanced(result: dict[str, Any]) -> bool:
@@ -72,9 +74,11 @@ def show_summary(result: dict[str, Any], audit: Audit, console: Console) -> None
     found = [event.text for event in audit.drift_events.values() if event.ended is None]
     drift = f"{result['drift_events']} drift events, {len(found)} open" + (f": {found[-1]}" if found else "")
     console.print(f"answered by: {levels or 'nobody'}; {drift}", soft_wrap=True, highlight=False, markup=False)
-    for record in audit.records.values():
-        print_whole(console, ScoreTable.of(record))
-    for line in unknown_yet(min(record.rows / record.steps_per_day for record in audit.records.values())):
+    for transcript in audit.transcripts.values():
+        print_whole(console, ScoreTable.of(transcript))
+    for line in unknown_yet(
+        min(transcript.rows / transcript.steps_per_day for transcript in audit.transcripts.values())
+    ):
         console.print(line, soft_wrap=True, highlight=False)
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backtest.record import Record
 from backtest.run import judged
 from backtest.tables import ScoreTable
+from backtest.transcript import Transcript
 from cli.settings import CommandSettings
 from cli.watching import last_reading
 from harness.brokers import Broker, ServiceProcess, letter_of, service, until
@@ -224,12 +224,12 @@ def noted(running: ServiceProcess, what: str) -> str:
 
 def table_until(hour: datetime, year: Year, forecasts: list[Forecast]) -> ScoreTable:
     """Return the scores over the pairs that have come due at the hour."""
-    record = Record(2, START, hour + timedelta(minutes=10), year.site.step_minutes)
+    transcript = Transcript(2, START, hour + timedelta(minutes=10), year.site.step_minutes)
     for reading in judged(year, START, UNTIL):
-        record.add_reading(reading)
+        transcript.add_reading(reading)
     for forecast in forecasts:
-        record.add_forecast(forecast)
-    return ScoreTable.of(record)
+        transcript.add_forecast(forecast)
+    return ScoreTable.of(transcript)
 
 
 def test_the_newest_reading_is_found_among_others(broker: Broker, year: Year) -> None:

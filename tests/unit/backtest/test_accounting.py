@@ -10,7 +10,7 @@ from backtest.accounting import Accounting, RefusedRow
 from services.ingestor.judging import Accepted, Merged, Outcome, Rejected
 from shared.contracts.messages import CleanReading, Flag, Flagged
 from shared.data.errors import DataError
-from tests.unit.backtest.records import START
+from tests.unit.backtest.transcripts import START
 
 STEP = timedelta(minutes=10)
 

@@ -1,4 +1,4 @@
-"""The figures of a record by lead, day, hour, weekday, season and holiday."""
+"""The figures of a transcript by lead, day, hour, weekday, season and holiday."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from backtest.breakdown import by_group, by_lead
 from backtest.naive import RULES
 from backtest.tables import ScoreTable
 from shared.sites.calendar import Calendar
-from tests.unit.backtest.records import DAY, UTC_CALENDAR, flat_record, shift_targets
+from tests.unit.backtest.transcripts import DAY, UTC_CALENDAR, flat_transcript, shift_targets
 
 
 class TestByLead:
@@ -19,7 +19,7 @@ class TestByLead:
 
     def test_a_row_a_lead_with_what_the_table_says(self) -> None:
         """144 rows from 10 minutes to 24 hours; the figures are those of the score table."""
-        table = ScoreTable.of(flat_record(3))
+        table = ScoreTable.of(flat_transcript(3))
         leads = by_lead(table, 10)
         assert leads["lead_minutes"].tolist() == list(range(10, 1441, 10))
         for column, figure in {"rmse_kw": "rmse_kw", "coverage_ratio": "coverage", "mape_ratio": "mape"}.items():
@@ -28,18 +28,18 @@ class TestByLead:
 
     def test_no_rule_is_named_where_there_is_no_pair(self) -> None:
         """Of twelve hours the leads below twelve hours have pairs, a rule and its error, the others none of them."""
-        leads = by_lead(ScoreTable.of(flat_record(0.5)), 10)
+        leads = by_lead(ScoreTable.of(flat_transcript(0.5)), 10)
         assert leads["best_naive_rule"].notna().tolist() == [True] * 71 + [False] * 73
         assert leads["best_naive_rmse_kw"].notna().tolist() == [True] * 71 + [False] * 73
         assert set(leads["best_naive_rule"].dropna()) <= set(RULES)
 
     def test_yesterday_is_named_where_only_it_is_right(self) -> None:
         """Each day repeats the one before, but for a jump a week ago: "same time yesterday" makes no error."""
-        record = flat_record(2)
+        transcript = flat_transcript(2)
         shape = np.random.default_rng(3).uniform(0, 900, DAY)
-        record.demand_kw[:] = 15_000 + np.tile(shape, record.demand_kw.size // DAY)
-        record.demand_kw[: 3 * DAY] += np.random.default_rng(4).uniform(0, 900, 3 * DAY)
-        leads = by_lead(ScoreTable.of(record), 10)
+        transcript.demand_kw[:] = 15_000 + np.tile(shape, transcript.demand_kw.size // DAY)
+        transcript.demand_kw[: 3 * DAY] += np.random.default_rng(4).uniform(0, 900, 3 * DAY)
+        leads = by_lead(ScoreTable.of(transcript), 10)
         assert leads["best_naive_rule"].iloc[59] == "same time yesterday"
         assert leads["best_naive_rmse_kw"].iloc[59] == 0
 
@@ -49,10 +49,10 @@ class TestByGroup:
 
     def test_only_the_shifted_hour_is_off(self) -> None:
         """Readings 90 kW up from 7 to 8 o'clock: at every lead the error of that hour is -80, of others +10."""
-        record = flat_record(5)
+        transcript = flat_transcript(5)
         for day in range(5):
-            shift_targets(record, day * DAY + 42, day * DAY + 48, 90.0)
-        hours = by_group(record, UTC_CALENDAR)["hours"]
+            shift_targets(transcript, day * DAY + 42, day * DAY + 48, 90.0)
+        hours = by_group(transcript, UTC_CALENDAR)["hours"]
         assert hours.columns.tolist() == [
             "lead_minutes",
             "local_hour",
@@ -72,17 +72,17 @@ class TestByGroup:
     @pytest.mark.parametrize("name", ["days", "hours", "weekdays", "seasons", "holidays"])
     def test_the_groups_of_a_lead_share_its_pairs(self, name: str) -> None:
         """Whatever the groups, their pairs add up to rows - h, less those without a reading or a forecast."""
-        record = flat_record(9)
-        record.demand_kw[-5] = np.nan
-        record.issued_kw[700] = np.nan
-        pairs = by_group(record, UTC_CALENDAR)[name].groupby("lead_minutes")["pairs"].sum()
+        transcript = flat_transcript(9)
+        transcript.demand_kw[-5] = np.nan
+        transcript.issued_kw[700] = np.nan
+        pairs = by_group(transcript, UTC_CALENDAR)[name].groupby("lead_minutes")["pairs"].sum()
         assert pairs.to_dict() == {10 * lead: 9 * DAY - lead - 2 for lead in (1, 6, 36, 144)}
 
     def test_days_begin_at_the_local_midnight(self) -> None:
         """With a clock one hour ahead of UTC, the last hour of a UTC day belongs to the next date."""
-        record = flat_record(2)
-        shift_targets(record, DAY - 6, DAY, 90.0)
-        days = by_group(record, Calendar("MA", "Etc/GMT-1"))["days"]
+        transcript = flat_transcript(2)
+        shift_targets(transcript, DAY - 6, DAY, 90.0)
+        days = by_group(transcript, Calendar("MA", "Etc/GMT-1"))["days"]
         at_10_min = days[days["lead_minutes"] == 10]
         assert at_10_min["local_date"].tolist() == ["2017-11-29", "2017-11-30", "2017-12-01"]
         assert at_10_min["pairs"].tolist() == [DAY - 7, DAY, 6]
@@ -90,7 +90,7 @@ class TestByGroup:
 
     def test_weekdays_and_seasons_stand_in_their_order(self) -> None:
         """Monday to Sunday whatever day comes first; December is of one season with January, not with November."""
-        groups = by_group(flat_record(8), UTC_CALENDAR)
+        groups = by_group(flat_transcript(8), UTC_CALENDAR)
         weekdays = groups["weekdays"]
         assert weekdays.loc[weekdays["lead_minutes"] == 10, "local_weekday"].tolist() == [
             "Monday",
@@ -109,28 +109,28 @@ class TestByGroup:
 
     def test_holidays_are_those_of_the_calendar(self) -> None:
         """A date that the site adds is a holiday, its readings are counted there."""
-        record = flat_record(3)
-        shift_targets(record, DAY, 2 * DAY, 90.0)
-        holidays = by_group(record, Calendar("FR", "UTC", add=(date(2017, 11, 30),)))["holidays"]
+        transcript = flat_transcript(3)
+        shift_targets(transcript, DAY, 2 * DAY, 90.0)
+        holidays = by_group(transcript, Calendar("FR", "UTC", add=(date(2017, 11, 30),)))["holidays"]
         holiday = holidays[holidays["day_type"] == "holiday"].set_index("lead_minutes")
         assert holiday.loc[10, "pairs"] == DAY
         assert holiday.loc[1440, "bias_kw"] == -80.0
 
     def test_a_day_without_readings_stays_visible(self) -> None:
         """It has 0 pairs and open figures."""
-        record = flat_record(3)
-        record.demand_kw[-2 * DAY : -DAY] = np.nan
-        gap = by_group(record, UTC_CALENDAR)["days"].query("lead_minutes == 10").iloc[1]
+        transcript = flat_transcript(3)
+        transcript.demand_kw[-2 * DAY : -DAY] = np.nan
+        gap = by_group(transcript, UTC_CALENDAR)["days"].query("lead_minutes == 10").iloc[1]
         assert gap["pairs"] == 0
         assert np.isnan(gap["rmse_kw"])
 
     def test_a_window_shorter_than_a_lead_leaves_it_out(self) -> None:
         """Of three hours the leads up to one hour are scored; of a single step none, without an error."""
-        assert set(by_group(flat_record(1 / 8), UTC_CALENDAR)["hours"]["lead_minutes"]) == {10, 60}
-        assert all(frame.empty for frame in by_group(flat_record(1 / DAY), UTC_CALENDAR).values())
+        assert set(by_group(flat_transcript(1 / 8), UTC_CALENDAR)["hours"]["lead_minutes"]) == {10, 60}
+        assert all(frame.empty for frame in by_group(flat_transcript(1 / DAY), UTC_CALENDAR).values())
 
     def test_a_leap_in_the_clock_keeps_every_pair(self) -> None:
         """On the day on which the clocks go forward the local day has 23 hours."""
-        record = flat_record(3, start=datetime(2017, 3, 24, 23, tzinfo=UTC))
-        days = by_group(record, Calendar("FR", "Europe/Paris"))["days"].query("lead_minutes == 10")
+        transcript = flat_transcript(3, start=datetime(2017, 3, 24, 23, tzinfo=UTC))
+        days = by_group(transcript, Calendar("FR", "Europe/Paris"))["days"].query("lead_minutes == 10")
         assert days["pairs"].tolist() == [DAY - 1, DAY - 6, DAY, 6]

@@ -20,7 +20,7 @@ from shared.forecasting.outage import Fate
 from shared.forecasting.reasons import Out
 from shared.runtime.settings import Refused
 from shared.sites.grid import Grid
-from tests.unit.backtest.records import START, flat_record, result_of, year
+from tests.unit.backtest.transcripts import START, flat_transcript, result_of, year
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def backtest(_: object, zone: int, *window: object, **__: object) -> object:
         asked.append(f"zone {zone} from {window[0]}")
-        return result_of(flat_record(3))
+        return result_of(flat_transcript(3))
 
     monkeypatch.setattr(backtesting, "year_for", lambda *_: readings)
     monkeypatch.setattr(backtesting, "require_loads", lambda *_, **__: None)  # there are times alone
@@ -119,7 +119,7 @@ class TestWindow:
     @pytest.mark.usefixtures("computed")
     def test_nothing_to_score_is_no_success(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """One origin has no target in the window: no table of dashes, but what to do."""
-        monkeypatch.setattr(backtesting, "backtest", lambda *_, **__: result_of(flat_record(1 / 144)))
+        monkeypatch.setattr(backtesting, "backtest", lambda *_, **__: result_of(flat_transcript(1 / 144)))
         refused = CliRunner().invoke(app, ["backtest", "--from", "2017-11-29"])
         assert isinstance(refused.exception, Refused)
         assert "nothing to score from 2017-11-29 00:00" in str(refused.exception)
@@ -127,10 +127,10 @@ class TestWindow:
     @pytest.mark.usefixtures("computed")
     def test_a_lead_that_cannot_be_scored_leaves_the_others(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A meter that reports every second step has no target one step ahead, and the other leads are shown."""
-        record = flat_record(3)
-        record.demand_kw[1::2] = np.nan
-        record.issued_kw[1::2] = np.nan
-        monkeypatch.setattr(backtesting, "backtest", lambda *_, **__: result_of(record))
+        transcript = flat_transcript(3)
+        transcript.demand_kw[1::2] = np.nan
+        transcript.issued_kw[1::2] = np.nan
+        monkeypatch.setattr(backtesting, "backtest", lambda *_, **__: result_of(transcript))
         done = CliRunner().invoke(app, ["backtest", "--from", "2017-11-29"], catch_exceptions=False)
         assert done.exit_code == 0
         assert "Zone 2: 216 origins" in done.stdout
@@ -140,7 +140,9 @@ def test_an_outage_is_said(monkeypatch: pytest.MonkeyPatch, computed: list[str])
     """In a line of its own below the scores, which it has made worse."""
     outages = Outages(Grid(10))
     outages.add(cast("ZoneForecast", SimpleNamespace(origin_step=5, outage=Out(4, None, Fate.LASTS))))
-    monkeypatch.setattr(backtesting, "backtest", lambda *_, **__: replace(result_of(flat_record(3)), outages=outages))
+    monkeypatch.setattr(
+        backtesting, "backtest", lambda *_, **__: replace(result_of(flat_transcript(3)), outages=outages)
+    )
     done = CliRunner().invoke(app, ["backtest", "--from", "2017-11-29"], catch_exceptions=False)
     assert not computed
     assert f"file year.csv: {outages}\n" in done.stdout

@@ -13,10 +13,10 @@ from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # Plotl
 
 from backtest.page import cell, page_of
 from backtest.units import LoadUnit
-from tests.unit.backtest.records import DAY, flat_record, result_of, shift_targets, year
+from tests.unit.backtest.transcripts import DAY, flat_transcript, result_of, shift_targets, year
 
 if TYPE_CHECKING:
-    from backtest.record import Record
+    from backtest.transcript import Transcript
     from shared.data.year import Year
 
 HEADINGS = (
@@ -58,9 +58,9 @@ class Elements(HTMLParser):
         return sum(1 for name, _ in self.starts if name == tag)
 
 
-def page(record: Record, of: Year | None = None) -> str:
-    """Return the page of a record without the script of Plotly, which it must hold once."""
-    html = page_of(result_of(record, of))
+def page(transcript: Transcript, of: Year | None = None) -> str:
+    """Return the page of a transcript without the script of Plotly, which it must hold once."""
+    html = page_of(result_of(transcript, of))
     assert html.count(get_plotlyjs()) == 1
     return html.replace(get_plotlyjs(), "")
 
@@ -68,9 +68,9 @@ def page(record: Record, of: Year | None = None) -> str:
 @pytest.fixture(scope="module")
 def month() -> str:
     """The page of thirty days with a bad week."""
-    record = flat_record(30)
-    shift_targets(record, 10 * DAY, 17 * DAY, 300.0)
-    return page(record)
+    transcript = flat_transcript(30)
+    shift_targets(transcript, 10 * DAY, 17 * DAY, 300.0)
+    return page(transcript)
 
 
 class TestPage:
@@ -118,12 +118,12 @@ class TestPage:
 
     def test_synthetic_data_are_called_so_in_big_letters(self) -> None:
         """A line of its own says it above everything else."""
-        html = page(flat_record(2), year(label="SYNTHETIC year 2018", synthetic=True))
+        html = page(flat_transcript(2), year(label="SYNTHETIC year 2018", synthetic=True))
         assert '<p class="synthetic">SYNTHETIC DATA: nobody measured this load</p>' in html
 
     def test_the_label_cannot_write_the_page(self) -> None:
         """The name of a file is shown as it is."""
-        html = page(flat_record(2), year(label="file <script>alert(1)</script>.csv"))
+        html = page(flat_transcript(2), year(label="file <script>alert(1)</script>.csv"))
         assert "<script>alert(1)" not in html
         assert "file &lt;script&gt;alert(1)" in html
 
@@ -141,7 +141,7 @@ class TestPage:
     @pytest.mark.parametrize("days", [1 / DAY, 0.5, 2])
     def test_a_short_window_says_what_it_lacks(self, days: float) -> None:
         """Without a whole week there are no worst weeks, and the page says so."""
-        html = page(flat_record(days))
+        html = page(flat_transcript(days))
         assert "None: the window holds no seven whole days of scored targets." in html
         assert ("None: the window holds no whole day of readings" in html) == (days < 2)
         assert ("Nothing was scored" in html) == (days < 0.1)
@@ -149,17 +149,17 @@ class TestPage:
 
     def test_nothing_to_score_is_said(self) -> None:
         """Without any reading there is a page, and no chart of nothing."""
-        record = flat_record(2)
-        record.demand_kw[:] = np.nan
-        html = page(record)
+        transcript = flat_transcript(2)
+        transcript.demand_kw[:] = np.nan
+        html = page(transcript)
         assert html.count("Nothing was scored") == 6
         assert "newPlot" not in html
 
     def test_a_gap_is_drawn_as_one(self) -> None:
         """A day without readings is null in the data of its chart, which is valid JSON."""
-        record = flat_record(4)
-        record.demand_kw[-2 * DAY : -DAY] = np.nan
-        html = page(record)
+        transcript = flat_transcript(4)
+        transcript.demand_kw[-2 * DAY : -DAY] = np.nan
+        html = page(transcript)
         days = next(
             script for script in re.findall(r"Plotly\.newPlot\((.*?)\n?</script>", html) if "2017-12-01" in script
         )

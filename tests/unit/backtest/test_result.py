@@ -17,7 +17,7 @@ from shared.contracts.messages import CleanReading, Flagged
 from shared.forecasting.forest import Forest
 from shared.forecasting.weather import COLUMNS, WeatherDemand
 from shared.forecasting.weather_trees import WeatherTrees
-from tests.unit.backtest.records import DAY, START, flat_record, result_of, shift_targets, year
+from tests.unit.backtest.transcripts import DAY, START, flat_transcript, result_of, shift_targets, year
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,17 +44,17 @@ class TestResult:
 
     def test_the_weather_model_stands_beside_its_correction(self) -> None:
         """100 kW too much on 20 MW uncorrected, 30 kW corrected; the level load leaves R2 open."""
-        result = result_of(flat_record(2)).to_json()
+        result = result_of(flat_transcript(2)).to_json()
         assert result["seed"] == {"rmse_kw": 100.0, "mae_kw": 100.0, "mape": 0.005, "r2": None}
         assert result["weather_estimate"]["rmse_kw"] == 30.0
 
     def test_without_weather_there_is_no_estimate(self) -> None:
         """Not figures that are null one by one: there is nothing."""
-        record = flat_record(2)
-        record.weather_estimate_kw[:] = np.nan
-        uncorrected = np.full(record.rows, np.nan)
+        transcript = flat_transcript(2)
+        transcript.weather_estimate_kw[:] = np.nan
+        uncorrected = np.full(transcript.rows, np.nan)
         result = Backtest.of(
-            record, year(), uncorrected, 0.0005, result_of(record).accounting, "no weather at this site"
+            transcript, year(), uncorrected, 0.0005, result_of(transcript).accounting, "no weather at this site"
         )
         assert (result.to_json()["weather_estimate"], result.to_json()["seed"]) == (None, None)
         assert "there is no weather model: no weather at this site." in page_of(result)
@@ -62,7 +62,7 @@ class TestResult:
     @pytest.mark.parametrize("days", [1 / DAY, 0.5, 2, 16])
     def test_any_window_gives_valid_json(self, days: float) -> None:
         """The promised keys are there, and what cannot be computed is null."""
-        result = result_of(flat_record(days), year(label="SYNTHETIC year 2018", synthetic=True)).to_json()
+        result = result_of(flat_transcript(days), year(label="SYNTHETIC year 2018", synthetic=True)).to_json()
         assert json.loads(json.dumps(result, allow_nan=False)) == result
         assert set(result) == {
             "zone",
@@ -84,7 +84,7 @@ class TestResult:
 
     def test_the_holidays_are_those_of_the_site(self) -> None:
         """The second day of Mawlid 2017, which the site adds, is a holiday; the day before it too; Sunday is none."""
-        holidays = result_of(flat_record(5)).frames["holidays"].query("lead_minutes == 10")
+        holidays = result_of(flat_transcript(5)).frames["holidays"].query("lead_minutes == 10")
         assert dict(zip(holidays["day_type"], holidays["pairs"], strict=True)) == {
             "ordinary day": 3 * DAY - 1,
             "holiday": 2 * DAY,
@@ -97,7 +97,7 @@ class TestCsv:
     @pytest.mark.parametrize("days", [1 / DAY, 2, 16])
     def test_each_frame_is_a_file(self, tmp_path: Path, days: float) -> None:
         """Seven files whose columns and rows are those of the frames, whatever the window."""
-        result = result_of(flat_record(days))
+        result = result_of(flat_transcript(days))
         assert tuple(result.frames) == TABLES
         result.write_csv(tmp_path)
         assert {file.name for file in tmp_path.iterdir()} == {f"{name}.csv" for name in TABLES}
@@ -108,9 +108,9 @@ class TestCsv:
 
     def test_the_figures_survive_the_file(self, tmp_path: Path) -> None:
         """Six digits are kept: a tenth of a kW of what the readings can be."""
-        record = flat_record(16)
-        shift_targets(record, 7 * DAY, 8 * DAY, 1234.5)
-        result = result_of(record)
+        transcript = flat_transcript(16)
+        shift_targets(transcript, 7 * DAY, 8 * DAY, 1234.5)
+        result = result_of(transcript)
         result.write_csv(tmp_path)
         days = pd.read_csv(tmp_path / "days.csv")
         assert days["rmse_kw"].to_numpy() == pytest.approx(result.frames["days"]["rmse_kw"].to_numpy(), rel=1e-5)
@@ -122,7 +122,7 @@ class TestUncorrectedEstimate:
 
     def test_each_origin_has_what_its_weather_says(self) -> None:
         """Readings fall to their rows; without a reading or its weather the origin stays absent."""
-        record = flat_record(4 / DAY)
+        transcript = flat_transcript(4 / DAY)
         missing = {field: Flagged(flag="missing") for field in COLUMNS}
         readings = [
             CleanReading(
@@ -134,9 +134,9 @@ class TestUncorrectedEstimate:
             )
             for row, degrees in ((0, 15.0), (2, None), (3, 17.25))
         ]
-        estimate_kw = uncorrected_estimate(warm(), record, readings)
+        estimate_kw = uncorrected_estimate(warm(), transcript, readings)
         np.testing.assert_array_equal(estimate_kw, [15_000, np.nan, np.nan, 17_250])
 
     def test_no_reading_gives_no_estimate(self) -> None:
         """All origins are absent."""
-        assert np.isnan(uncorrected_estimate(warm(), flat_record(4 / DAY), [])).all()
+        assert np.isnan(uncorrected_estimate(warm(), flat_transcript(4 / DAY), [])).all()

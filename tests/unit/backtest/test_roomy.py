@@ -12,7 +12,7 @@ from backtest import roomy
 from backtest.roomy import RoomyArray
 from backtest.tables import ScoreTable
 from shared.data.errors import DataError
-from tests.unit.backtest.test_tables import random_record
+from tests.unit.backtest.test_tables import random_transcript
 
 
 @pytest.fixture
@@ -35,9 +35,9 @@ def test_what_was_written_stays() -> None:
 
 def test_scores_do_not_depend_on_where_the_forecasts_lie(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each figure is the same to the last bit."""
-    in_memory = ScoreTable.of(random_record())
+    in_memory = ScoreTable.of(random_transcript())
     monkeypatch.setattr(roomy, "IN_MEMORY_BYTES", 0)
-    on_disk = ScoreTable.of(random_record())
+    on_disk = ScoreTable.of(random_transcript())
     for name, figures in in_memory.per_lead.items():
         np.testing.assert_array_equal(on_disk.per_lead[name], figures)
 

@@ -14,7 +14,7 @@ from backtest.run import backtest
 from shared.data.year import Year
 from shared.sites.site import WEATHER_FIELDS
 from shared.sites.table import site
-from tests.unit.backtest.records import START
+from tests.unit.backtest.transcripts import START
 
 DAYS, TEST_DAYS = 17, 1
 FROM, UNTIL = START + timedelta(days=DAYS - TEST_DAYS), START + timedelta(days=DAYS)

@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from backtest.naive import NaiveForecasts, naive_mae_kw
-from backtest.record import Record
 from backtest.tables import FIGURES, ScoreTable
+from backtest.transcript import Transcript
 from shared.forecasting.figures import figures_of, grouped
 from shared.forecasting.scores import RollingScores
 from shared.forecasting.terms import Term, versus_terms
@@ -26,21 +26,21 @@ START = datetime(2017, 10, 19, tzinfo=UTC)
 HISTORY, ROWS, LEADS = 240, 400, 24
 
 
-def random_record(rows: int = ROWS, scale: float = 1.0, time_zone: str = "UTC") -> Record:
+def random_transcript(rows: int = ROWS, scale: float = 1.0, time_zone: str = "UTC") -> Transcript:
     """Return hourly readings of about 2 MW and forecasts with unremarkable errors, both times a scale."""
     rng = np.random.default_rng(11)
     hours = timedelta(hours=1)
     calendar = Calendar(None, time_zone)
-    record = Record(2, START, START + rows * hours, 60, history_from=START - HISTORY * hours, calendar=calendar)
+    transcript = Transcript(2, START, START + rows * hours, 60, history_from=START - HISTORY * hours, calendar=calendar)
     steps = np.arange(HISTORY + rows + LEADS)
     demand_kw = np.round(2_000 + 500 * np.sin(steps * 2 * np.pi / 24) + rng.normal(0, 90, steps.size), 1)
-    record.demand_kw[:] = scale * demand_kw[: HISTORY + rows]
+    transcript.demand_kw[:] = scale * demand_kw[: HISTORY + rows]
     targets = HISTORY + np.arange(rows)[:, None] + np.arange(1, LEADS + 1)
     median_kw = demand_kw[targets] + rng.integers(-900, 1_000, targets.shape) / 10
     ends_kw = [median_kw - rng.integers(100, 1_200) / 10, median_kw + 80]
-    record.issued_kw[:] = scale * np.stack([median_kw, *ends_kw], axis=1)
-    record.weather_estimate_kw[:] = scale * (demand_kw[HISTORY : HISTORY + rows] + 3)
-    return record
+    transcript.issued_kw[:] = scale * np.stack([median_kw, *ends_kw], axis=1)
+    transcript.weather_estimate_kw[:] = scale * (demand_kw[HISTORY : HISTORY + rows] + 3)
+    return transcript
 
 
 class TestScoreTable:
@@ -48,16 +48,16 @@ class TestScoreTable:
 
     def test_each_figure_is_its_definition(self) -> None:
         """With scikit-like formulas in kW over the rows - h pairs of a lead, the table says the same."""
-        record = random_record()
-        table = ScoreTable.of(record, training_mae_kw=123.0)
+        transcript = random_transcript()
+        table = ScoreTable.of(transcript, training_mae_kw=123.0)
         lead = 6
-        actual_kw = record.demand_kw[HISTORY + lead :]
-        median_kw, low_kw, high_kw = record.issued_kw[:-lead, :, lead - 1].T
+        actual_kw = transcript.demand_kw[HISTORY + lead :]
+        median_kw, low_kw, high_kw = transcript.issued_kw[:-lead, :, lead - 1].T
         error_kw = median_kw - actual_kw
         assert error_kw.size == ROWS - lead
         below, above = actual_kw - low_kw, actual_kw - high_kw
         covered = (below >= 0) & (above <= 0)
-        naive = record.resolution().rounded(NaiveForecasts(record.demand_kw, 24).at(lead)[:, HISTORY:-lead])
+        naive = transcript.resolution().rounded(NaiveForecasts(transcript.demand_kw, 24).at(lead)[:, HISTORY:-lead])
         best_kw = np.sqrt(np.mean((naive - actual_kw) ** 2, axis=1)).min()
         rmse_kw = np.sqrt(np.mean(error_kw**2))
         expected = {
@@ -78,63 +78,63 @@ class TestScoreTable:
     @pytest.mark.parametrize("scale", [1e-5, 1.0, 1 / 3, -1.0, 5e5])
     def test_the_stream_says_the_same_to_the_last_bit(self, scale: float) -> None:
         """A rolling window that covers the whole time has the figures of the table, with nulls and gaps in it."""
-        record = random_record(scale=scale)
-        record.demand_kw[HISTORY + np.array([5, 6, 90])] = np.nan
-        record.issued_kw[[7, 100, 101]] = np.nan
+        transcript = random_transcript(scale=scale)
+        transcript.demand_kw[HISTORY + np.array([5, 6, 90])] = np.nan
+        transcript.issued_kw[[7, 100, 101]] = np.nan
         rolling = RollingScores(LEADS, 24, (28,))
         for row in range(ROWS):
-            if record.has_forecast[row]:
-                rolling.on_forecast(row, record.issued_kw[row])
-            rolling.on_reading(row, float(record.demand_kw[HISTORY + row]))
-        streamed, table = figures_of(rolling.sums[:, 0], rolling.resolution), ScoreTable.of(record)
+            if transcript.has_forecast[row]:
+                rolling.on_forecast(row, transcript.issued_kw[row])
+            rolling.on_reading(row, float(transcript.demand_kw[HISTORY + row]))
+        streamed, table = figures_of(rolling.sums[:, 0], rolling.resolution), ScoreTable.of(transcript)
         for name, figure in streamed.items():
             assert np.array_equal(figure, table.per_lead[name]), name
 
     @pytest.mark.parametrize("time_zone", ["UTC", "Europe/Madrid"])
     def test_the_stream_and_the_table_mean_the_same_by_yesterday(self, time_zone: str) -> None:
         """The errors of "same time yesterday" are the same, also across the change of the clocks on 29 October."""
-        record = random_record(time_zone=time_zone)
-        record.demand_kw[HISTORY + np.array([5, 6, 240])] = np.nan
+        transcript = random_transcript(time_zone=time_zone)
+        transcript.demand_kw[HISTORY + np.array([5, 6, 240])] = np.nan
         first_step = int(START.timestamp()) // 3600
         rolling = RollingScores(LEADS, 24, (28,), Calendar(None, time_zone))
         for row in range(-48, ROWS):
             if row >= 0:
-                rolling.on_forecast(first_step + row, record.issued_kw[row])
-            rolling.on_reading(first_step + row, float(record.demand_kw[HISTORY + row]))
+                rolling.on_forecast(first_step + row, transcript.issued_kw[row])
+            rolling.on_reading(first_step + row, float(transcript.demand_kw[HISTORY + row]))
             if row == 245:  # the day after the change
                 state, rolling = rolling.state(), RollingScores(LEADS, 24, (28,), Calendar(None, time_zone))
                 rolling.resume(state)
-        naive = NaiveForecasts(record.demand_kw, 24, record.same_time(0))
+        naive = NaiveForecasts(transcript.demand_kw, 24, transcript.same_time(0))
         for lead in (1, 6, 23, 24):
-            actual, issued = record.pairs(lead, rolling.resolution)
+            actual, issued = transcript.pairs(lead, rolling.resolution)
             said = rolling.resolution.multiples(naive.at(lead)[1, HISTORY : HISTORY + actual.size])
             expected = versus_terms(actual, issued[0], said).sum(axis=1)
             assert np.array_equal(rolling.sums[Term.NAIVE_SQUARED :, 0, lead - 1], expected)
 
     def test_a_constant_error_is_known_at_every_lead(self) -> None:
         """Forecasts 3 kW too high: RMSE = MAE = bias = 3, and the mean of all leads too."""
-        record = random_record()
+        transcript = random_transcript()
         targets = np.minimum(HISTORY + np.arange(ROWS)[:, None] + np.arange(1, LEADS + 1), HISTORY + ROWS - 1)
-        record.issued_kw[:] = record.demand_kw[targets][:, None, :] + np.array([3, 0, 4])[:, None]
-        leads = ScoreTable.of(record).to_json()["leads"]
+        transcript.issued_kw[:] = transcript.demand_kw[targets][:, None, :] + np.array([3, 0, 4])[:, None]
+        leads = ScoreTable.of(transcript).to_json()["leads"]
         assert {figures["rmse_kw"] for figures in leads.values()} == {3.0}
         assert {figures["coverage"] for figures in leads.values()} == {1.0}
 
     def test_unscored_targets_do_not_shorten_a_week(self) -> None:
         """The worst week is over that many scored targets; with fewer there is none."""
-        record = random_record(rows=200)
-        record.issued_kw[:, 1] = -1_000_000
-        record.issued_kw[:, 2] = 1_000_000
-        record.issued_kw[50:80, 2] = -1_000_000
-        record.demand_kw[HISTORY + 100 : HISTORY + 110] = np.nan
-        worst = ScoreTable.of(record).per_lead["worst_week_coverage"]
+        transcript = random_transcript(rows=200)
+        transcript.issued_kw[:, 1] = -1_000_000
+        transcript.issued_kw[:, 2] = 1_000_000
+        transcript.issued_kw[50:80, 2] = -1_000_000
+        transcript.demand_kw[HISTORY + 100 : HISTORY + 110] = np.nan
+        worst = ScoreTable.of(transcript).per_lead["worst_week_coverage"]
         assert worst[0] == (168 - 30) / 168
-        record.demand_kw[HISTORY + 110 : HISTORY + 140] = np.nan
-        assert np.isnan(ScoreTable.of(record).per_lead["worst_week_coverage"]).all()
+        transcript.demand_kw[HISTORY + 110 : HISTORY + 140] = np.nan
+        assert np.isnan(ScoreTable.of(transcript).per_lead["worst_week_coverage"]).all()
 
     def test_the_json_has_the_promised_shape(self) -> None:
         """Every group and figure is there, open ones as null, and it is valid JSON."""
-        result = ScoreTable.of(random_record(rows=20), training_mae_kw=0.0).to_json()
+        result = ScoreTable.of(random_transcript(rows=20), training_mae_kw=0.0).to_json()
         assert json.loads(json.dumps(result, allow_nan=False)) == result
         assert (result["zone"], result["test_from"], result["rows"]) == (2, "2017-10-19T00:00:00Z", 20)
         assert list(result["leads"]) == ["60", "360", "1440", "mean"]
@@ -145,7 +145,7 @@ class TestScoreTable:
 
     def test_a_lead_is_named_by_its_time_at_every_step(self) -> None:
         """At a quarter of an hour the group 10 is scored at 15 minutes: key, figure and printed row say so."""
-        table = ScoreTable.of(Record(2, START, START + timedelta(hours=2), 15))
+        table = ScoreTable.of(Transcript(2, START, START + timedelta(hours=2), 15))
         assert {key: figures["scored_minutes"] for key, figures in table.leads().items()} == {
             "10": 15,
             "60": 60,
@@ -161,7 +161,7 @@ class TestScoreTable:
 
     def test_an_empty_record_gives_nulls(self) -> None:
         """No message at all: every figure is null, no warning, no error."""
-        result = ScoreTable.of(Record(2, START, START + timedelta(hours=2), 60)).to_json()
+        result = ScoreTable.of(Transcript(2, START, START + timedelta(hours=2), 60)).to_json()
         figures = [group[name] for group in result["leads"].values() for name in FIGURES]
         assert {*figures, result["weather_estimate"]} == {None}
 
@@ -169,7 +169,7 @@ class TestScoreTable:
         """The printed table has a row a group."""
         console = Console(width=160)
         with console.capture() as captured:
-            console.print(ScoreTable.of(random_record()))
+            console.print(ScoreTable.of(random_transcript()))
         lines = captured.get().splitlines()
         assert any("Zone 2: 400 origins from 2017-10-19 00:00 UTC" in line for line in lines)
         rows = [line.strip().split("  ")[0] for line in lines if line.strip()[-1:].isdigit()]
@@ -186,11 +186,13 @@ class TestScoreTable:
         rows = 10_484
         test_from = datetime(2017, 10, 19, 4, 40, tzinfo=UTC)
         step = timedelta(minutes=10)
-        record = Record(2, test_from, test_from + rows * step, 10, history_from=datetime(2017, 1, 1, tzinfo=UTC))
-        record.demand_kw[:] = demand_kw
+        transcript = Transcript(
+            2, test_from, test_from + rows * step, 10, history_from=datetime(2017, 1, 1, tzinfo=UTC)
+        )
+        transcript.demand_kw[:] = demand_kw
         yesterday = demand_kw.size - rows + np.arange(rows)[:, None] + np.arange(1, 145) - 144
-        record.issued_kw[:] = demand_kw[yesterday][:, None, :]
-        table = ScoreTable.of(record, naive_mae_kw(demand_kw[:-rows], 144))
+        transcript.issued_kw[:] = demand_kw[yesterday][:, None, :]
+        table = ScoreTable.of(transcript, naive_mae_kw(demand_kw[:-rows], 144))
         best_kw = grouped(table.per_lead["best_naive_rmse_kw"], 10)
         assert best_kw == pytest.approx({"10": 243, "60": 610, "360": 1274, "1440": 1526, "mean": 1326}, abs=3)
         leads = table.to_json()["leads"]

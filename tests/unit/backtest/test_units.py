@@ -13,8 +13,8 @@ from backtest.page import page_of
 from backtest.tables import NO_MAPE, ScoreTable
 from backtest.units import LoadUnit
 from cli.printing import print_whole
-from tests.unit.backtest.records import flat_record, result_of
-from tests.unit.backtest.test_tables import random_record
+from tests.unit.backtest.test_tables import random_transcript
+from tests.unit.backtest.transcripts import flat_transcript, result_of
 
 SCALES = {"standby": 1e-6, "home": 2e-4, "house": 1e-3, "plant": 1.0, "city": 50.0, "country": 2e4, "largest": 3e5}
 UNITS = {"standby": "W", "home": "W", "house": "kW", "plant": "kW", "city": "kW", "country": "MW", "largest": "MW"}
@@ -61,7 +61,7 @@ def test_a_frame_is_scaled_by_its_names() -> None:
 @pytest.mark.parametrize("size", SCALES)
 def test_the_table_is_in_one_unit_and_whole(size: str, width: int) -> None:
     """Whatever the width, each row has all its figures, and their sizes are those of the unit."""
-    table = ScoreTable.of(random_record(scale=SCALES[size]), training_mae_kw=1.0)
+    table = ScoreTable.of(random_transcript(scale=SCALES[size]), training_mae_kw=1.0)
     said = printed(table, width)
     assert "…" not in said
     assert set(re.findall(r"\b[kMG]?W\b", said)) == {UNITS[size]}
@@ -76,10 +76,10 @@ def test_the_table_is_in_one_unit_and_whole(size: str, width: int) -> None:
 @pytest.mark.parametrize("size", SCALES)
 def test_the_page_is_in_one_unit(size: str) -> None:
     """Headings, charts and sentences name the unit of the table, and the charts hold numbers in it."""
-    record = flat_record(9)
-    for kw in (record.demand_kw, record.issued_kw, record.weather_estimate_kw):
+    transcript = flat_transcript(9)
+    for kw in (transcript.demand_kw, transcript.issued_kw, transcript.weather_estimate_kw):
         np.multiply(kw, SCALES[size] / 10, out=kw)
-    text = page_of(result_of(record))
+    text = page_of(result_of(transcript))
     body = text[text.index("<body>") :]
     assert set(re.findall(r"\b[kMG]?W\b", body)) == {UNITS[size]}
     assert f'<th scope="col">RMSE {UNITS[size]}</th>' in body
@@ -87,9 +87,9 @@ def test_the_page_is_in_one_unit(size: str) -> None:
 
 def crossing(days: float = 9.0) -> ScoreTable:
     """Return the scores of a load that lies below zero half of the time."""
-    record = flat_record(days)
-    record.demand_kw[::2] *= -1
-    return ScoreTable.of(record)
+    transcript = flat_transcript(days)
+    transcript.demand_kw[::2] *= -1
+    return ScoreTable.of(transcript)
 
 
 def test_a_load_that_crosses_zero_has_no_mape() -> None:
@@ -110,10 +110,10 @@ def test_a_load_that_crosses_zero_has_no_mape() -> None:
 )
 def test_one_load_next_to_zero_leaves_no_mape(sign: float, lowest: float, *, has: bool) -> None:
     """On either side of zero: a load of more than 1 % of the median is large enough, and nothing is said of it."""
-    record = flat_record(9)
-    record.demand_kw *= sign
-    record.demand_kw[-5] *= lowest
-    table = ScoreTable.of(record)
+    transcript = flat_transcript(9)
+    transcript.demand_kw *= sign
+    transcript.demand_kw[-5] *= lowest
+    table = ScoreTable.of(transcript)
     shares = {group["mape"] for group in table.to_json()["leads"].values()}
     assert (None not in shares) == has
     assert (shares == {None}) == (not has)
@@ -123,17 +123,17 @@ def test_one_load_next_to_zero_leaves_no_mape(sign: float, lowest: float, *, has
 
 def test_a_load_of_nothing_has_no_mape() -> None:
     """A meter that is switched off, and a plant that is dark for most of the time."""
-    record = flat_record(9)
-    record.demand_kw[:] = 0.0
-    assert ScoreTable.of(record).nears_zero
-    record.demand_kw[::7] = 20_000.0
-    assert ScoreTable.of(record).nears_zero
+    transcript = flat_transcript(9)
+    transcript.demand_kw[:] = 0.0
+    assert ScoreTable.of(transcript).nears_zero
+    transcript.demand_kw[::7] = 20_000.0
+    assert ScoreTable.of(transcript).nears_zero
 
 
 def test_the_page_of_a_load_that_crosses_zero_says_why_there_is_no_mape() -> None:
     """The column has dashes, and the sentence stands beneath the table."""
-    record = flat_record(9)
-    record.demand_kw[::2] *= -1
-    text = page_of(result_of(record))
+    transcript = flat_transcript(9)
+    transcript.demand_kw[::2] *= -1
+    text = page_of(result_of(transcript))
     assert f"There is {NO_MAPE}." in " ".join(text.split())
-    assert page_of(result_of(flat_record(9))).count(NO_MAPE) == 0
+    assert page_of(result_of(flat_transcript(9))).count(NO_MAPE) == 0

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from backtest.record import Record
+from backtest.transcript import Transcript
 from cli import live
 from cli.keys import Keys
 from cli.live import LiveView, Stream, curves_of
@@ -31,7 +31,7 @@ class StandIn:
     """What an audit has seen, without a broker."""
 
     def __init__(self, steps: int) -> None:
-        self.records = {2: Record(2, START, START + timedelta(days=3), 10)}
+        self.transcripts = {2: Transcript(2, START, START + timedelta(days=3), 10)}
         self.readings: dict[datetime, CleanReading] = {}
         self.forecasts: dict[int, Forecast] = {}
         self.scores: dict[int, object] = {}
@@ -39,8 +39,8 @@ class StandIn:
         self.accepted = self.issued = steps
         self.rejected = 0
         for step in range(steps):
-            self.records[2].add_reading(reading(step, 20_000.0 + step))
-            self.records[2].add_forecast(forecast(step))
+            self.transcripts[2].add_reading(reading(step, 20_000.0 + step))
+            self.transcripts[2].add_forecast(forecast(step))
             self.forecasts[2] = forecast(step)
             self.readings[self.forecasts[2].origin] = reading(step, 20_000.0 + step)
 
@@ -74,12 +74,12 @@ def view(audit: StandIn, terminal: Console, zones: tuple[int, ...] = (2,), *, he
 
 def test_the_curves_are_the_day_before_the_origin_and_the_day_after() -> None:
     """The load up to the origin, and what the forecast of exactly 24 hours ago said for the same steps."""
-    record = Record(2, START, START + timedelta(days=3), 10)
+    transcript = Transcript(2, START, START + timedelta(days=3), 10)
     for step in range(DAY + 10):
-        record.add_reading(reading(step, 20_000.0 + step))
+        transcript.add_reading(reading(step, 20_000.0 + step))
         median = tuple(float(1000 * step + lead) for lead in range(1, DAY + 1))
-        record.add_forecast(forecast(step).model_copy(update={"median_kw": median}))
-    curves = curves_of(record, forecast(DAY + 9))
+        transcript.add_forecast(forecast(step).model_copy(update={"median_kw": median}))
+    curves = curves_of(transcript, forecast(DAY + 9))
     assert curves.load_kw.tolist() == [20_000.0 + step for step in range(10, DAY + 10)]
     assert curves.former_kw.tolist() == [9000.0 + lead for lead in range(1, DAY + 1)]
     assert set(curves.median_kw) == {20_000.0}
@@ -87,10 +87,10 @@ def test_the_curves_are_the_day_before_the_origin_and_the_day_after() -> None:
 
 def test_what_was_before_the_first_reading_is_unknown() -> None:
     """After three readings 141 steps of the day have no load, and no forecast is a day old."""
-    record = Record(2, START, START + timedelta(days=3), 10)
+    transcript = Transcript(2, START, START + timedelta(days=3), 10)
     for step in range(3):
-        record.add_reading(reading(step))
-    curves = curves_of(record, forecast(2))
+        transcript.add_reading(reading(step))
+    curves = curves_of(transcript, forecast(2))
     assert np.isnan(curves.load_kw[:-3]).all()
     assert curves.load_kw[-3:].tolist() == [20_000.0] * 3
     assert np.isnan(curves.former_kw).all()

@@ -17,7 +17,7 @@ from shared.data.hints import Hints
 from shared.forecasting.prior import Prior, Source
 from shared.forecasting.regression import Weights
 from shared.runtime.settings import Refused, load
-from tests.unit.backtest.records import START, year
+from tests.unit.backtest.transcripts import START, year
 
 if TYPE_CHECKING:
     from pathlib import Path

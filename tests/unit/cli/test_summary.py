@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backtest.record import Record
+from backtest.transcript import Transcript
 from cli.summary import balanced, unknown_yet, unmatured
 from shared.contracts.messages import CleanReading, Flagged, Forecast, Interval, LevelSpan, ModelNames
 
@@ -67,20 +67,20 @@ def test_counts_do_not_balance_when_anything_is_lost_or_doubled(wrong: str) -> N
 
 def test_unmatured_pairs_are_those_whose_target_is_after_the_last_reading() -> None:
     """Three readings and three forecasts: 143 + 144 + 142 leads still wait for theirs."""
-    record = Record(2, START, START + timedelta(days=1), 10)
+    transcript = Transcript(2, START, START + timedelta(days=1), 10)
     for step in range(3):
-        record.add_reading(reading(step))
-        record.add_forecast(forecast(step))
-    assert unmatured(record) == 142 + 143 + 144
+        transcript.add_reading(reading(step))
+        transcript.add_forecast(forecast(step))
+    assert unmatured(transcript) == 142 + 143 + 144
 
 
 def test_a_last_reading_without_its_load_still_ends_the_stream() -> None:
     """A missing load does not turn the leads before it into pairs that may still come due."""
-    record = Record(2, START, START + timedelta(days=1), 10)
-    record.add_forecast(forecast(0))
-    record.add_reading(reading(0))
-    record.add_reading(reading(1, None))
-    assert unmatured(record) == 143
+    transcript = Transcript(2, START, START + timedelta(days=1), 10)
+    transcript.add_forecast(forecast(0))
+    transcript.add_reading(reading(0))
+    transcript.add_reading(reading(1, None))
+    assert unmatured(transcript) == 143
 
 
 @pytest.mark.parametrize(("days", "lines"), [(0.5, 3), (2, 2), (7.5, 1), (14, 0)])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cli.chart import Curves
-from cli.screen import Snapshot
+from cli.screen import ScreenContent
 from shared.contracts.messages import (
     DriftEvent,
     Forecast,
@@ -90,9 +90,9 @@ def drift_event(**changes: Any) -> DriftEvent:
     return DriftEvent(**{**known, **changes})
 
 
-def snapshot(**changes: Any) -> Snapshot:
+def content(**changes: Any) -> ScreenContent:
     """Return day 4 of 14 of a measured year at 20 readings a second."""
-    usual = Snapshot(
+    usual = ScreenContent(
         label="UCI Tetouan 2017",
         synthetic=False,
         start=ORIGIN - timedelta(days=3),

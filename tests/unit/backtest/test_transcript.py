@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from backtest.record import Record
+from backtest.transcript import Transcript
 from shared.contracts.messages import CleanReading, Flagged, Forecast, Interval, ModelNames
 
 START = datetime(2017, 10, 19, tzinfo=UTC)
@@ -38,17 +38,17 @@ def forecast(hour: int, *, kw: float = 50.0, zone: int = 2, estimate_kw: float |
     )
 
 
-def record(hours: int = 4) -> Record:
-    """Return an empty record with two hours of history."""
-    return Record(2, START, START + hours * HOUR, 60, history_from=START - 2 * HOUR)
+def transcript(hours: int = 4) -> Transcript:
+    """Return an empty transcript with two hours of history."""
+    return Transcript(2, START, START + hours * HOUR, 60, history_from=START - 2 * HOUR)
 
 
-class TestRecord:
+class TestTranscript:
     """Messages in, arrays out."""
 
     def test_messages_fall_into_place_in_any_order(self) -> None:
         """Readings reach back into the history, forecasts stand by origin, other times are passed over."""
-        kept = record()
+        kept = transcript()
         for hour in (3, -2, 4, 0, -3, 1):
             kept.add_reading(reading(hour))
             kept.add_forecast(forecast(hour, kw=50.0 + hour, estimate_kw=60.0 + hour))
@@ -60,7 +60,7 @@ class TestRecord:
 
     def test_the_first_forecast_of_an_origin_counts(self) -> None:
         """A repeated origin changes nothing and is counted."""
-        kept = record()
+        kept = transcript()
         for kw in (50.0, 60.0, 70.0):
             kept.add_forecast(forecast(1, kw=kw))
         assert kept.duplicates == 2
@@ -68,7 +68,7 @@ class TestRecord:
 
     def test_missing_are_readings_without_a_forecast(self) -> None:
         """A flagged reading is to be answered too; where no reading is, no forecast is missing."""
-        kept = record()
+        kept = transcript()
         for hour in (-1, 0, 1, 3):
             kept.add_reading(reading(hour, flagged=hour == 3))
         kept.add_forecast(forecast(0))
@@ -77,15 +77,15 @@ class TestRecord:
 
     def test_strangers_are_refused(self) -> None:
         """Another zone, another step or an empty time is an error that names the field."""
-        with pytest.raises(ValueError, match="zone: a forecast of zone 1 in the record of zone 2"):
-            record().add_forecast(forecast(0, zone=1))
-        with pytest.raises(ValueError, match="step_minutes: 30 in a record of 60"):
-            record().add_reading(reading(0).model_copy(update={"step_minutes": 30}))
+        with pytest.raises(ValueError, match="zone: a forecast of zone 1 in the transcript of zone 2"):
+            transcript().add_forecast(forecast(0, zone=1))
+        with pytest.raises(ValueError, match="step_minutes: 30 in a transcript of 60"):
+            transcript().add_reading(reading(0).model_copy(update={"step_minutes": 30}))
         with pytest.raises(ValueError, match="is not after 2017-10-19"):
-            record(hours=0)
+            transcript(hours=0)
 
     def test_a_record_without_history_starts_with_the_test(self) -> None:
         """Then demand and forecasts have the same rows."""
-        bare = Record(2, START, START + 4 * HOUR, 60)
+        bare = Transcript(2, START, START + 4 * HOUR, 60)
         bare.add_reading(reading(0))
         np.testing.assert_array_equal(bare.demand_kw, [100, np.nan, np.nan, np.nan])

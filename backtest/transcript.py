@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from shared.contracts.messages import CleanReading, Forecast
     from shared.sites.calendar import Calendar
 
-__all__ = ["Record"]
+__all__ = ["Transcript"]
 
 LET_GO_ROWS = 4096
 
 
-class Record:
+class Transcript:
     """The readings of one zone in [history_from, until) and its forecasts with an origin in [test_from, until).
 
     Messages come one by one in any order; those of other times are passed over. The first forecast of an origin counts.
@@ -88,7 +88,7 @@ class Record:
         Raises ``ValueError`` where it is of another zone or ``step_minutes``, or lacks a lead or the 90 % interval.
         """
         if forecast.zone != self.zone:
-            raise ValueError(f"zone: a forecast of zone {forecast.zone} in the record of zone {self.zone}")
+            raise ValueError(f"zone: a forecast of zone {forecast.zone} in the transcript of zone {self.zone}")
         row = self._step(forecast.origin, forecast.step_minutes) - self.start_step
         if not 0 <= row < self.rows:
             return
@@ -156,5 +156,5 @@ class Record:
 
     def _step(self, time: datetime, step_minutes: int) -> int:
         if step_minutes != self.step_minutes:
-            raise ValueError(f"step_minutes: {step_minutes} in a record of {self.step_minutes}; record it on its own")
+            raise ValueError(f"step_minutes: {step_minutes} in a transcript of {self.step_minutes}; keep it on its own")
         return self._grid.step_of(time)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from backtest.accounting import Accounting
-from backtest.record import Record
 from backtest.result import Backtest
+from backtest.transcript import Transcript
 from shared.data.year import Year
 from shared.sites.calendar import Calendar
 from shared.sites.table import site
@@ -23,20 +23,20 @@ START = datetime(2017, 11, 29, tzinfo=UTC)  # a Wednesday
 UTC_CALENDAR = Calendar("MA", "UTC")
 
 
-def flat_record(days: float, *, start: datetime = START, error_kw: float = 10.0) -> Record:
+def flat_transcript(days: float, *, start: datetime = START, error_kw: float = 10.0) -> Transcript:
     """Return readings of 20 MW and forecasts that are ``error_kw`` too high, with an interval of 50 kW to each side."""
     step = timedelta(minutes=10)
-    record = Record(2, start, start + round(days * DAY) * step, 10, history_from=start - timedelta(days=8))
-    record.demand_kw[:] = 20_000.0
+    transcript = Transcript(2, start, start + round(days * DAY) * step, 10, history_from=start - timedelta(days=8))
+    transcript.demand_kw[:] = 20_000.0
     median_kw = 20_000.0 + error_kw
-    record.issued_kw[:] = np.array([median_kw, median_kw - 50, median_kw + 50])[:, None]
-    record.weather_estimate_kw[:] = 20_030.0
-    return record
+    transcript.issued_kw[:] = np.array([median_kw, median_kw - 50, median_kw + 50])[:, None]
+    transcript.weather_estimate_kw[:] = 20_030.0
+    return transcript
 
 
-def shift_targets(record: Record, first: int, until: int, kw: float) -> None:
+def shift_targets(transcript: Transcript, first: int, until: int, kw: float) -> None:
     """Let the readings of the test rows [first, until) be so much higher than the forecasts foresaw."""
-    record.demand_kw[record.history + first : record.history + until] += kw
+    transcript.demand_kw[transcript.history + first : transcript.history + until] += kw
 
 
 def year(*, label: str = "file year.csv", synthetic: bool = False) -> Year:
@@ -45,10 +45,10 @@ def year(*, label: str = "file year.csv", synthetic: bool = False) -> Year:
     return Year(site("tetouan"), pd.DataFrame(), pd.DatetimeIndex([], tz=UTC), "0" * 64, source, label)
 
 
-def result_of(record: Record, of: Year | None = None) -> Backtest:
-    """Return the result of a record for which the weather model alone says 100 kW too much."""
+def result_of(transcript: Transcript, of: Year | None = None) -> Backtest:
+    """Return the result of a transcript for which the weather model alone says 100 kW too much."""
     uncorrected, accounting = (
-        np.full(record.rows, 20_100.0),
-        Accounting(record.demand_kw.size, 0, {"no_time": 2}, 0, 0, 0),
+        np.full(transcript.rows, 20_100.0),
+        Accounting(transcript.demand_kw.size, 0, {"no_time": 2}, 0, 0, 0),
     )
-    return Backtest.of(record, of or year(), uncorrected, seconds_per_forecast=0.0005, accounting=accounting)
+    return Backtest.of(transcript, of or year(), uncorrected, seconds_per_forecast=0.0005, accounting=accounting)
