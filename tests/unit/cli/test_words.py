@@ -28,7 +28,7 @@ from cli.words import at_least, moment, one_of, whole_number
         ("watch drift --count 0", "Invalid value for '--count': '0': give a whole number from 1 to "),
         ("watch forcast", "'forcast': did you mean forecasts? Choose one of forecasts, readings, rejected, drift"),
         ("run trainer", "'trainer': choose one of ingestor, forecaster, monitor"),
-        ("run", "Missing argument 'ingestor|forecaster|monitor'"),
+        ("run", "Missing argument 'ingestor|forecaster|monitor|gateway'"),
         ("backtest --from 2017-13-01", "'2017-13-01' is no date: give one such as 2017-10-19 or 2017-10-19T04:40"),
         ("backtest --until 0001-01-01T00:00+05:00", "is no date: give one such as 2017-10-19"),
         ("train --until yesterday", "'yesterday' is no date: give one such as 2017-10-19"),
