@@ -258,6 +258,45 @@ def doctor(
     raise typer.Exit(0 if told["well"] else 1)
 
 
+keys = typer.Typer(help="The API keys of the gateway: kept in its database, as hashes.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+
+@keys.command()
+def create(name: Annotated[str, typer.Argument(help="Whose key it is, such as `dashboard`.")]) -> None:
+    """Make a key and print it, this once: from then on the gateway asks everybody for one."""
+    from cli.api_keys import key_store
+
+    with key_store() as store:
+        sys.stdout.write(store.create(name) + "\n")
+    sys.stderr.write("it is shown this once: keep it, and send it as `Authorization: Bearer KEY`\n")
+
+
+@keys.command("list")
+def list_keys(
+    json_object: Annotated[bool, typer.Option("--json", help="The keys as one JSON object.")] = False,
+) -> None:
+    """List the names of the keys, when each was made, and when it was revoked; the keys themselves are not kept."""
+    from cli.api_keys import key_store, key_table, told
+
+    with key_store() as store:
+        known = store.all()
+    if json_object:
+        sys.stdout.write(json.dumps(told(known), indent=1) + "\n")
+    else:
+        Console().print(key_table(known) if known else "there are no keys: `tetouan keys create NAME` makes one")
+
+
+@keys.command()
+def revoke(name: Annotated[str, typer.Argument(help="The name of the key.")]) -> None:
+    """Revoke a key for good: within two seconds it opens nothing any more."""
+    from cli.api_keys import key_store
+
+    with key_store() as store:
+        store.revoke(name)
+    sys.stdout.write(f"{name} is revoked\n")
+
+
 @app.command()
 def schemas(
     out: Annotated[Path, typer.Option(help="The folder to write to.", metavar="FOLDER")] = Path("docs/schemas"),
