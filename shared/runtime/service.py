@@ -155,18 +155,18 @@ class _Server(uvicorn.Server):
 
 
 class _Connection(HttpToolsProtocol):
-    """A connection that an application can cut off: a client that takes nothing would hold up its end for ever."""
+    """A connection that an application can bound and cut off: a client that takes nothing holds it up for ever."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base has it
-        """Take the connection; what may end it goes with every request."""
+        """Take the connection; each of its requests tells the application which it is."""
         super().connection_made(transport)
         application = self.app
 
-        async def with_abort(scope: Any, receive: Any, send: Any) -> None:
-            scope.setdefault("extensions", {})["tetouan.abort"] = transport.abort
+        async def with_transport(scope: Any, receive: Any, send: Any) -> None:
+            scope.setdefault("extensions", {})["tetouan.transport"] = transport
             await application(scope, receive, send)
 
-        self.app = with_abort
+        self.app = with_transport
 
 
 def _listener(settings: HttpSettings) -> socket.socket:

@@ -8,7 +8,9 @@ one piece; the response is FastAPI's, too.
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Header, Query
@@ -30,17 +32,24 @@ if TYPE_CHECKING:
     from services.gateway.live.metrics import LiveMetrics
     from services.gateway.live.past import Past
 
-__all__ = ["Streams", "stream_router"]
+__all__ = ["Bounds", "Streams", "stream_router"]
 
 PATH = "/api/v1/stream"
-HEARTBEAT_S = 15.0
-STALLED_S = 10.0  # for which a client may take nothing
-MOST_SUBSCRIBERS = 1000
+SENDING_BYTES = 128 * 1024  # that the system holds for a client beside us
 BEGUN = b": connected\n\n"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # no proxy is to collect events
 
 SLOW = "more came than was taken: connect again with the last id, and ask for less"
 STOPPING = "this gateway stops: connect again with the last id"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How long a stream is silent, how long a client may take nothing, and how many streams a replica has."""
+
+    heartbeat_s: float = 15.0
+    stalled_s: float = 10.0
+    subscribers: int = 1000
 
 
 class Streams:
@@ -54,29 +63,34 @@ class Streams:
         What is counted.
     prefix
         Begins the names of the topics.
+    bounds
+        Of time and number.
     """
 
-    def __init__(self, hub: Hub, past: Past, metrics: LiveMetrics, prefix: str = "") -> None:
+    def __init__(
+        self, hub: Hub, past: Past, metrics: LiveMetrics, prefix: str = "", bounds: Bounds | None = None
+    ) -> None:
         self._hub = hub
         self._past = past
         self._metrics = metrics
         self._prefix = prefix
+        self._bounds = bounds or Bounds()
         self._open = 0
 
     def open(self, wanted: Wanted, last: Place | None) -> EventSourceResponse:
         """Return a stream, behind an event or from now on; raises ``Problem`` where there are too many."""
-        if self._open >= MOST_SUBSCRIBERS:
-            detail = f"{MOST_SUBSCRIBERS} streams are open: close some, or ask another replica"
+        if self._open >= self._bounds.subscribers:
+            detail = f"{self._open} streams are open: close some, or ask another replica"
             raise Problem(503, detail, headers={"Retry-After": "30"})
-        return _EventStream(self._pieces(wanted, last), self._metrics)
+        return _EventStream(self._pieces(wanted, last), self._metrics, self._bounds)
 
     async def _pieces(self, wanted: Wanted, last: Place | None) -> AsyncGenerator[bytes]:
         """Yield what is sent to one subscriber, piece by piece."""
         self._open += 1
         self._metrics.subscribers.inc()
         try:
+            cursor = self._hub.end  # of what comes once somebody knows to be connected nothing is missed
             yield BEGUN
-            cursor = self._hub.end
             if last is not None:
                 async with aclosing(self._missed(wanted, last)) as missed:
                     async for piece, goes_on in missed:
@@ -165,14 +179,17 @@ class Streams:
 class _EventStream(EventSourceResponse):
     """Sends pieces as they come and a comment where none does; cuts the connection off where it takes nothing."""
 
-    def __init__(self, pieces: AsyncGenerator[bytes], metrics: LiveMetrics) -> None:
+    def __init__(self, pieces: AsyncGenerator[bytes], metrics: LiveMetrics, bounds: Bounds) -> None:
         super().__init__(pieces, headers=HEADERS)
         self._pieces = pieces
+        self._bounds = bounds
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        abort = scope.get("extensions", {}).get("tetouan.abort", lambda: None)
-        await super().__call__(scope, receive, self._bounded(send, abort))
+        transport = scope["extensions"]["tetouan.transport"]
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SENDING_BYTES)  # else it grows to megabytes
+        await super().__call__(scope, receive, self._bounded(send, transport.abort))
 
     async def stream_response(self, send: Send) -> None:
         """Send until the pieces end."""
@@ -186,7 +203,7 @@ class _EventStream(EventSourceResponse):
         """Return the next piece, None behind the last; send comments meanwhile."""
         coming = asyncio.ensure_future(anext(self._pieces, None))
         try:
-            while not (await asyncio.wait({coming}, timeout=HEARTBEAT_S))[0]:
+            while not (await asyncio.wait({coming}, timeout=self._bounds.heartbeat_s))[0]:
                 await send({"type": "http.response.body", "body": KEEPALIVE_COMMENT, "more_body": True})
         finally:
             if not coming.done():
@@ -205,7 +222,7 @@ class _EventStream(EventSourceResponse):
             abort()
 
         async def send_in_time(message: Message) -> None:
-            timer = asyncio.get_running_loop().call_later(STALLED_S, cut_off)
+            timer = asyncio.get_running_loop().call_later(self._bounds.stalled_s, cut_off)
             try:
                 await send(message)
             finally:
