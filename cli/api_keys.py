@@ -10,7 +10,8 @@ from sqlalchemy.exc import DBAPIError
 
 from services.gateway.database import Database, url_of, why_away
 from services.gateway.http.key_store import KeyStore
-from shared.runtime.settings import Refused, Settings, load
+from services.gateway.settings import DatabaseSettings
+from shared.runtime.settings import Refused, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +31,7 @@ def key_store() -> Iterator[KeyStore]:
     Refused
         If the database does not answer, or is of a later release.
     """
-    database = Database(url_of(load(Settings)))
+    database = Database(url_of(load(DatabaseSettings)))
     try:
         database.migrate()
         yield KeyStore(database)
