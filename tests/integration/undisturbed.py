@@ -10,7 +10,7 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.streaming import NAMES
 from services.forecaster.app import build as forecaster
@@ -22,7 +22,7 @@ from services.monitor.settings import MonitorSettings
 from shared.contracts import topics
 from shared.contracts.messages import ModelEvent
 from shared.runtime.concerns import RegistrySettings
-from shared.runtime.settings import PREFIX, load
+from shared.runtime.settings import PREFIX, Settings, load
 from shared.runtime.state import Preparing, Resumable
 from tests.integration.outcome import OUTPUTS, Share, fact, flat, joined
 
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     Arrays = dict[str, dict[str, NDArray[Any]]]  # of each service, by name
 
 __all__ = ["Undisturbed"]
+
+S = TypeVar("S", bound=Settings)
 
 
 @dataclass
@@ -83,9 +85,9 @@ class Undisturbed:
         registry_uri = load(RegistrySettings, state_dir=models_dir).registry_uri
         own = {"mlflow_uri": registry_uri, "state_dir": models_dir, "report_every_hours": 0, **given}
         self._services: dict[str, Service] = {
-            "ingestor": ingestor(load(IngestorSettings, **own)),
-            "forecaster": forecaster(load(ForecasterSettings, **own)),
-            "monitor": monitor(load(MonitorSettings, **own)),
+            "ingestor": ingestor(_settings(IngestorSettings, own)),
+            "forecaster": forecaster(_settings(ForecasterSettings, own)),
+            "monitor": monitor(_settings(MonitorSettings, own)),
         }
         self._in_force = [ModelEvent.from_bytes(value) for value in in_force]
         ends: Counter[int] = Counter()
@@ -157,6 +159,11 @@ def _resumable(core: Core) -> Resumable:
 
 def _arrays_of(core: Resumable) -> dict[str, NDArray[Any]]:
     return flat({part: core.state(part) for part in core.parts()})
+
+
+def _settings(kind: type[S], given: Mapping[str, object]) -> S:
+    """Return the settings of a service: those of all that are given which it reads."""
+    return load(kind, **{name: value for name, value in given.items() if name in kind.model_fields})
 
 
 def _sent(rows: Sequence[Row], ends: Counter[int]) -> list[_Record]:
