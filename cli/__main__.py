@@ -19,7 +19,7 @@ from cli.words import MOST_DAYS, at_least, moment, one_of, whole_number
 from shared.data.hints import Hints  # noqa: TC001 - the options are made from what stands in the signatures
 
 if TYPE_CHECKING:
-    from cli.settings import CommandSettings, HistorySettings
+    from cli.settings import DemoSettings, HistorySettings
 
 app = typer.Typer(
     name="tetouan",
@@ -137,11 +137,11 @@ def demo(
 
     started_s = monotonic_s()  # the imports are part of the wait
     from cli.processes import starting
-    from cli.settings import CommandSettings
+    from cli.settings import DemoSettings
     from shared.runtime.settings import check_all, load
 
     check_all()
-    console, settings = Console(stderr=True), load(CommandSettings)
+    console, settings = Console(stderr=True), load(DemoSettings)
     require_different({"--json": json_file, "--picture": picture}, _data_files(data, settings))
     with starting(settings, console) as processes:
         from cli.demo import DemoOptions, run_demo  # while the processes import what they need
@@ -424,25 +424,25 @@ def forecast(
     _write(json_file, run_forecast(options, settings, Console(stderr=True)))
 
 
-def _settings_of_current_demo() -> CommandSettings:
+def _settings_of_current_demo() -> DemoSettings:
     """Return the settings, with the broker of a running demo where the environment says nothing of Kafka."""
     from cli.runs import current
-    from cli.settings import CommandSettings
+    from cli.settings import DemoSettings
     from shared.runtime.settings import PREFIX, load
 
-    settings = load(CommandSettings)
+    settings = load(DemoSettings)
     running = current(settings.state_dir)
     if running is None or any(name.startswith(PREFIX + "KAFKA_") for name in os.environ):
         return settings
     return load(
-        CommandSettings,
+        DemoSettings,
         kafka_bootstrap=running["kafka_bootstrap"],
         topic_prefix="",
         data=settings.data or running["data"],
     )
 
 
-def _settings_of_all() -> CommandSettings:
+def _settings_of_all() -> DemoSettings:
     """Return the same, where nobody's settings are refused."""
     from shared.runtime.settings import check_all
 

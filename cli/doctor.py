@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cli.findings import Finding
-    from cli.settings import CommandSettings
+    from cli.settings import CommandSettings, DemoSettings
 
 __all__ = ["examined", "report", "show"]
 
 STYLE = {"ok": "green", "note": "yellow", "wrong": "bold red"}
 
 
-def examined(load: Callable[[], CommandSettings], environment: Mapping[str, str], console: Console) -> list[Finding]:
+def examined(load: Callable[[], DemoSettings], environment: Mapping[str, str], console: Console) -> list[Finding]:
     """Return what all checks find; what needs the settings is left out where these are refused."""
     with waiting(console, "looking at this machine") as say:
         found = [
@@ -42,7 +42,7 @@ def examined(load: Callable[[], CommandSettings], environment: Mapping[str, str]
         found += [
             findings.of_settings(unknown_variables(), None),
             findings.of_disk(*observing.write_fault(settings.state_dir)),
-            findings.of_ports(ports_of(settings.http_host, SERVICES)),
+            findings.of_ports(ports_of(settings.http_host, {**SERVICES, "gateway": settings.http_port})),
         ]
         source, sha256, fault, published = observing.data_of(settings)
         found.append(findings.of_data(source, sha256, fault, is_published=published))

@@ -14,13 +14,16 @@ from rich.console import Console
 
 from backtest.transcript import Transcript
 from cli.audit import Audit
+from cli.demo import history_of
 from cli.live import LiveView, Stream, merged_readings
 from cli.outputs import whole
 from cli.printing import waiting
-from cli.processes import SERVICES
+from cli.processes import LATE, SERVICES
 from cli.runs import announced
 from cli.summary import balanced, show_summary, summary
+from replay.backlog import Backlog
 from replay.interruption import set_by_signals
+from shared.runtime.access import Access
 from shared.runtime.clock import monotonic_s
 from shared.runtime.settings import Refused
 
@@ -69,7 +72,7 @@ class Following:
     def _wait_until_ready(self) -> None:
         """Wait until those who answer a reading are ready; raises ``Refused`` where one dies or takes too long."""
         deadline_s = monotonic_s() + READY_S
-        starting = [name for name in SERVICES if name != "monitor"]
+        starting = [name for name in SERVICES if name not in LATE]
         with waiting(self._console, "starting the services") as say, httpx.Client(timeout=ANSWER_S) as client:
             while starting and not self._stop.is_set():
                 self._check_children()
@@ -97,6 +100,7 @@ class Following:
             "kafka_bootstrap": self._processes.bootstrap,
             "http": self._processes.addresses,
             "data": self._begun.data,
+            "database_url": f"sqlite:///{history_of(self._run_dir)}",
         }
         with announced(self._begun.settings.state_dir, addresses) as other:
             if other is not None:
@@ -150,18 +154,19 @@ class Following:
 
     def _until_done(self) -> None:
         """Count and show until everything sent is accounted for, or nothing has moved for a minute."""
-        moved_s, monitored = monotonic_s(), False
-        while not self._stop.is_set() and not (self._settled() and self._is_watched()):
+        moved_s, is_late_begun = monotonic_s(), False
+        while not self._stop.is_set() and not (self._settled() and self._are_late_ready() and self._is_kept()):
             self._check_children()
             if self._audit.poll(POLL_S):
                 moved_s = monotonic_s()
             if self._first_forecast_s is None and self._audit.issued:
                 self._first_forecast_s = monotonic_s() - self._options.started_s
                 self._view.say(f"first forecast {self._first_forecast_s:.1f} s after the start")
-            if not monitored and (self._audit.issued or not self._processes.is_replaying):
-                monitored = True
-                self._processes.start("monitor")  # it has nothing to do before, and the others need the processors
-                self._processes.begin("monitor", self._begun.env)
+            if not is_late_begun and (self._audit.issued or not self._processes.is_replaying):
+                is_late_begun = True
+                for name in LATE:  # the others need the processors before
+                    self._processes.start(name)
+                    self._processes.begin(name, self._begun.env)
             self._view.show()
             if monotonic_s() - moved_s > STALLED_S and not self._processes.is_replaying:
                 self._view.say(f"nothing has moved for {STALLED_S:.0f} s: see the logs in {self._run_dir}")
@@ -175,10 +180,20 @@ class Following:
         outcomes = self._audit.accepted + self._audit.rejected + self._merged() + self._audit.amended
         return outcomes == int(self._replayed()["sent"]) + self._others_sent()
 
-    def _is_watched(self) -> bool:
-        """Tell whether the monitor, which is started last, has come up."""
+    def _are_late_ready(self) -> bool:
+        """Tell whether the services that are started last have come up."""
         with httpx.Client(timeout=ANSWER_S) as client:
-            return self._first_forecast_s is None or _ready(client, self._processes.addresses["monitor"])
+            return self._first_forecast_s is None or all(
+                _ready(client, self._processes.addresses[name]) for name in LATE
+            )
+
+    def _is_kept(self) -> bool:
+        """Tell whether all that was sent stands in the history."""
+        try:
+            with Backlog(Access(self._processes.bootstrap), ["gateway"]) as backlog:
+                return not any(lag.records for lag in backlog.lags())
+        except KafkaException:  # the broker has died: the next look at it says so
+            return False
 
     def _replayed(self) -> dict[str, Any]:
         """Return the summary of the replay; there is none until it has ended."""

@@ -21,22 +21,26 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cli.children import Child
-    from cli.settings import CommandSettings
+    from cli.settings import DemoSettings
     from shared.runtime.embedded import EmbeddedBroker
 
 __all__ = ["AUDIT", "REPLAY", "SERVICES", "Processes", "starting"]
 
-SERVICES = {"ingestor": 8001, "forecaster": 8002, "monitor": 8003}
+SERVICES = {"gateway": 8000, "ingestor": 8001, "forecaster": 8002, "monitor": 8003}
+"""The ports of the services; that of the gateway is TETOUAN_HTTP_PORT where it is set."""
+LATE = ("monitor", "gateway")
+"""Services that have nothing to do before the first forecast."""
 REPLAY = "replay"
 AUDIT = "audit"
 """The consumer group of the process that watches a demo."""
 
 MODULES = {
-    # in the order in which they are needed; the monitor has nothing to do before there are forecasts
+    # in the order in which they are needed
     "forecaster": ("services.forecaster", "services.forecaster.app", "river.linear_model"),
     REPLAY: ("cli", "cli.replaying", "shared.data.year"),
     "ingestor": ("services.ingestor", "services.ingestor.app"),
     "monitor": ("services.monitor", "services.monitor.app"),
+    "gateway": ("services.gateway", "services.gateway.app"),
 }
 """The module of each process, and what it imports before it is told what to do."""
 
@@ -102,28 +106,29 @@ class Processes:
 
 
 @contextmanager
-def starting(settings: CommandSettings, console: Console) -> Iterator[Processes]:
-    """Start all but the monitor, and end all on leaving; raises ``Refused`` where they cannot listen or write logs."""
+def starting(settings: DemoSettings, console: Console) -> Iterator[Processes]:
+    """Start all but those of ``LATE``, and end all on leaving; raises ``Refused`` where one cannot listen or log."""
     run_dir = new_run(settings.state_dir)
     with ExitStack() as stack:
         stack.enter_context(handled_by(signal.default_int_handler))  # no child outlives the demo
         broker = stack.enter_context(embedded.start())
         children = stack.enter_context(Children(run_dir))
-        listeners = {name: stack.enter_context(_listener(settings.http_host, port)) for name, port in SERVICES.items()}
+        ports = {**SERVICES, "gateway": settings.http_port}
+        listeners = {name: stack.enter_context(_listener(settings.http_host, port)) for name, port in ports.items()}
         processes = Processes(run_dir, broker, children, listeners)
         for name, listener in listeners.items():
-            if (port := listener.getsockname()[1]) != SERVICES[name]:
-                console.print(_elsewhere(name, port), soft_wrap=True, highlight=False, markup=False)
+            if ports[name] not in (0, port := listener.getsockname()[1]):
+                console.print(_elsewhere(name, ports[name], port), soft_wrap=True, highlight=False, markup=False)
         for name in ("forecaster", REPLAY, "ingestor"):
             processes.start(name)
         yield processes
 
 
-def _elsewhere(name: str, port: int) -> str:
+def _elsewhere(name: str, wanted: int, port: int) -> str:
     from cli.ports import holder_of  # noqa: PLC0415 - it is seldom needed
 
-    holder = holder_of(SERVICES[name])
-    return f"port {SERVICES[name]} is taken{f' ({holder})' if holder else ''}: the {name} listens on {port}"
+    holder = holder_of(wanted)
+    return f"port {wanted} is taken{f' ({holder})' if holder else ''}: the {name} listens on {port}"
 
 
 def _listener(host: str, wanted: int) -> socket.socket:

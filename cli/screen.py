@@ -336,10 +336,9 @@ def _readings(content: ScreenContent) -> list[Text]:
 
 def _footer(content: ScreenContent) -> Part:
     """Say where to look, what to type, how to end."""
-    first, *others = content.addresses.items()
-    at = Text(f" open {first[1]}/metrics {first[0]}")
-    for name, address in others:
-        at.append(f"  :{address.rpartition(':')[2]} {name}")
+    at = Text(f" open {content.addresses['gateway']}/openapi.json gateway")
+    for name in ("ingestor", "forecaster"):
+        at.append(f" :{content.addresses[name].rpartition(':')[2]} {name}")
     reports = f" drift reports {content.addresses['monitor']}/reports/   Kafka {content.bootstrap}"
     keys = Text.assemble(" in another terminal ", (f"{content.command} watch forecasts", "bold"), _keys(content))
     return Group(*map(_line, (at, Text(reports), keys))), 3

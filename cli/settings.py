@@ -11,6 +11,7 @@ from shared.runtime.concerns import (
     Commas,
     GroupSettings,
     HostSettings,
+    HttpPort,
     KafkaSettings,
     PriorSettings,
     ProcessSettings,
@@ -23,7 +24,7 @@ from shared.runtime.concerns import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["CommandSettings", "HistorySettings"]
+__all__ = ["CommandSettings", "DemoSettings", "HistorySettings"]
 
 _WATCHED = ("ingestor", "forecaster", "monitor")
 
@@ -69,3 +70,9 @@ class CommandSettings(HistorySettings, KafkaSettings, GroupSettings, RegistrySet
         for group in groups:
             topics.reader_of(group)
         return groups
+
+
+class DemoSettings(CommandSettings):
+    """Where the gateway of a demo listens; its other services have ports of their own."""
+
+    http_port: HttpPort = 8000

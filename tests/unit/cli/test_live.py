@@ -67,7 +67,7 @@ def view(audit: StandIn, terminal: Console, zones: tuple[int, ...] = (2,), *, he
         until=START + timedelta(days=3),
         zones=zones,
         bootstrap="127.0.0.1:1",
-        addresses={"ingestor": nobody, "monitor": nobody},
+        addresses={"gateway": nobody, "ingestor": nobody, "forecaster": nobody, "monitor": nobody},
     )
     return LiveView(terminal, stream, cast("Audit", audit), headless=headless)
 

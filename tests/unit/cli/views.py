@@ -112,6 +112,7 @@ def content(**changes: Any) -> ScreenContent:
         overdue_s=0.2,
         bootstrap="127.0.0.1:45983",
         addresses={
+            "gateway": "http://127.0.0.1:8000",
             "ingestor": "http://127.0.0.1:8001",
             "forecaster": "http://127.0.0.1:8002",
             "monitor": "http://127.0.0.1:8003",
