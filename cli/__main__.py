@@ -424,6 +424,30 @@ def forecast(
     _write(json_file, run_forecast(options, settings, Console(stderr=True)))
 
 
+history = typer.Typer(
+    help="What the gateway keeps: readings, forecasts, scores, events.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(history, name="history")
+
+
+@history.command()
+def export(
+    parquet: Annotated[
+        Path, typer.Option(parser=output_folder, help="The folder to write the files to.", metavar="FOLDER")
+    ],
+    site: Annotated[str | None, typer.Option(help="Of this site alone.", metavar="NAME")] = None,
+    start: Annotated[
+        datetime | None,
+        typer.Option("--from", parser=moment, metavar="DATE", help="Time of the first row, UTC (default: the first)."),
+    ] = None,
+    until: Until = None,
+) -> None:
+    """Write the history to Parquet files, one a table, for pandas and DuckDB."""
+    from cli.exporting import run_export
+
+    sys.stdout.write("".join(f"{line}\n" for line in run_export(parquet, site, start, until)))
+
+
 def _settings_of_current_demo() -> DemoSettings:
     """Return the settings, with the broker of a running demo where the environment says nothing of Kafka."""
     from cli.runs import current

@@ -21,6 +21,7 @@ from services.gateway.live.past import Past
 from services.gateway.live.stream import Streams, stream_router
 from services.gateway.metrics import HistoryMetrics
 from services.gateway.queries import History
+from services.gateway.retention import Retention
 from services.gateway.storing import Store, Stored
 from services.gateway.weather_models import WeatherModels
 from services.gateway.writing import Row
@@ -47,7 +48,9 @@ def build(settings: GatewaySettings) -> Service[Row | Outgoing]:
     """Return the gateway: it fills the history from the topics, and goes on where the last one has committed."""
     registry, health = new_registry(), Health()
     database = Database(url_of(settings))
-    store = Store(database, HistoryMetrics(registry), health)
+    metrics = HistoryMetrics(registry)
+    store = Store(database, metrics, health)
+    retention = Retention(store, database, settings.history_days, metrics)
     letters = DeadLetters(registry)
     live, http = LiveMetrics(registry), HttpMetrics(registry)
     hub = Hub()
@@ -66,7 +69,7 @@ def build(settings: GatewaySettings) -> Service[Row | Outgoing]:
         health,
         max_records=MOST_RECORDS,
         publishes=(topics.REJECTED,),
-        companions=(store.prepare, follower.run, models.run),
+        companions=(store.run, retention.run, follower.run, models.run),
         routes=(Mount("/", answering),),
         before_stop=hub.close,
         make_sender=lambda plain: Stored(plain, store),

@@ -85,6 +85,11 @@ class Database:
         """Where it is, without a password."""
         return self.url.render_as_string(hide_password=True)
 
+    @property
+    def is_empty_place(self) -> bool:
+        """Whether there is no file yet where one would be; nobody knows of a server before it is asked."""
+        return self.is_sqlite and not Path(self.url.database or "").exists()
+
     def migrate(self) -> None:
         """Bring the tables to the version of this code: none is there, or those of an earlier one.
 

@@ -30,6 +30,7 @@ from shared.contracts.messages import (
     Scores,
     printable,
 )
+from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -187,7 +188,7 @@ def _reading(record: Record) -> Row:
         {
             "site": _key("site", reading.site),
             "time_s": _whole_s("time", reading.time),
-            "step_minutes": reading.step_minutes,
+            "step_minutes": _step_minutes(reading.step_minutes),
             "revision": reading.revision,
             "values_json": _json(reading.values),
             "flags_json": _json(reading.flags) if reading.flags else None,
@@ -205,7 +206,7 @@ def _forecast(record: Record) -> Row:
             "zone": forecast.zone,
             "origin_s": _whole_s("origin", forecast.origin),
             "product": tables.ROLLING,
-            "step_minutes": forecast.step_minutes,
+            "step_minutes": _step_minutes(forecast.step_minutes),
             "leads_json": None,
             "arrays": packed(np.array([forecast.median_kw, *bounds], dtype=np.float64)),
             "coverages_json": _json([one.coverage for one in forecast.intervals]),
@@ -305,6 +306,11 @@ def _whole(field: str, number: int, *, least: int = 1, most: int = LARGEST_INTEG
     if not least <= number <= most:
         raise ValueError(f"{field}: {number}: the history takes {least} to {most}")
     return number
+
+
+def _step_minutes(number: int) -> int:
+    """Return the step of a site; raises ``ValueError`` where it is none, as nobody can tell what its leads are."""
+    return Grid(number).step_minutes
 
 
 def _whole_s(field: str, time: datetime) -> int:

@@ -58,14 +58,26 @@ class Store:
         self._turn = asyncio.Semaphore(1 if database.is_sqlite else 4)
         health.waiting_for[Reason.DATABASE] = PREPARING
 
+    async def run(self) -> None:
+        """Prepare the tables; close the connections when it is cancelled."""
+        try:
+            await self.prepare()
+            await asyncio.Event().wait()
+        finally:
+            self._database.close()
+
     async def prepare(self) -> None:
         """Bring the tables to their version; raises ``Refused`` where they are of a later release."""
         await self.patiently(self._database.migrate)
         self._prepared.set()
 
+    async def prepared(self) -> None:
+        """Wait until the tables are there."""
+        await self._prepared.wait()
+
     async def write(self, rows: Sequence[Row]) -> None:
         """Write rows in one transaction, as soon as the database lets us."""
-        await self._prepared.wait()
+        await self.prepared()
         if not rows:
             return
         async with self._turn:

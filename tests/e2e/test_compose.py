@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-PORTS = ("KAFKA", "INGESTOR", "FORECASTER", "MONITOR", "PROMETHEUS", "GRAFANA")
-OURS = ("ingestor", "forecaster", "monitor")
+PORTS = ("KAFKA", "GATEWAY", "INGESTOR", "FORECASTER", "MONITOR", "PROMETHEUS", "GRAFANA")
+OURS = ("ingestor", "forecaster", "monitor", "gateway")
 EXAMPLES = ("subscribe_confluent.py", "subscribe_faststream.py")
 
 

@@ -148,6 +148,8 @@ def test_what_is_no_message_is_refused(topic: Topic, value: bytes | None) -> Non
         (topics.CLEAN, "readings.clean", {"time": "2017-01-01T00:00:00.5Z"}, "time: .*whole seconds"),
         (topics.CLEAN, "readings.clean", {"time": "2017-01-01T00:00:00"}, "time"),
         (topics.CLEAN, "readings.clean", {"values": {"zone_1_kw": None}, "flags": {}}, "zone_1_kw"),
+        (topics.CLEAN, "readings.clean", {"step_minutes": 7}, "step_minutes"),
+        (topics.FORECASTS, "forecasts", {"step_minutes": 7}, "step_minutes"),
         (topics.FORECASTS, "forecasts", {"zone": 0}, "zone"),
         (topics.FORECASTS, "forecasts", {"zone": 2**31}, "zone"),
         (topics.FORECASTS, "forecasts", {"median_kw": [1.0]}, "intervals"),
