@@ -65,15 +65,12 @@ class GaugeOfParts(GaugeMetricFamily):
     def __init__(self, name: str, documentation: str, labels: Sequence[str], parts: Sequence[Part]) -> None:
         self._parts = parts
         super().__init__(name, documentation, labels=labels)
+        del self.samples  # the library begins without any: those of the parts are looked up where somebody asks
 
-    @property
-    def samples(self) -> list[Sample]:
-        """The samples of all parts, made anew each time."""
-        return [sample for part in self._parts for sample in part.samples(self.name)] or self._added
-
-    @samples.setter
-    def samples(self, added: list[Sample]) -> None:
-        self._added = added
+    @cached_property
+    def samples(self) -> list[Sample]:  # type: ignore[override]  # an attribute in the library, which only adds to it
+        """The samples of all parts."""
+        return [sample for part in self._parts for sample in part.samples(self.name)]
 
     @property
     def lines(self) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from copy import deepcopy
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -356,18 +358,18 @@ def test_what_a_model_has_to_fold_holds_nobody_up(setting: Setting, reading: Rea
     run(core, of("tetouan", readings[:-1]), 144)
     setting.promote("tetouan", 2, "2")
     (models,) = setting.shared.champions.wanted("tetouan").values()
-    pauses = 0
+    seen = list[datetime]()
 
     async def prepared() -> None:
-        nonlocal pauses
         preparing = asyncio.create_task(core.prepare(of("tetouan", readings[-1:])))
         while not preparing.done():
+            assert models.as_of is not None
+            seen.append(models.as_of)
             await asyncio.sleep(0)
-            pauses += 1
 
     asyncio.run(prepared())
-    assert pauses > 3
-    assert models.as_of == readings[-2].time
+    assert max(later - earlier for earlier, later in pairwise(seen)) <= timedelta(days=1)
+    assert models.as_of == readings[-2].time > seen[0] + timedelta(days=2)
     core.handle(of("tetouan", readings[-1:]))
     assert models.as_of == readings[-1].time
     assert setting.shared.champions.wanted("tetouan") == {}
