@@ -102,19 +102,6 @@ def test_what_loads_do_is_no_doubt(kind: str, step_minutes: int) -> None:
     assert not any(watched(values_kw, step_minutes))
 
 
-def test_a_watch_goes_on_from_its_state() -> None:
-    """It says the same as one that was never interrupted."""
-    values_kw = load_kw()
-    values_kw[200:] *= 1000
-    for stop in (0, 1, 201, 300, 370, 400):
-        watch = LoadWatch()
-        for step, value in enumerate(values_kw[:stop].tolist()):
-            watch.add(step, value, 60)
-        watch = LoadWatch.of(watch.state())
-        told = [watch.add(stop + n, value, 60) for n, value in enumerate(values_kw[stop:].tolist())]
-        assert told == watched(values_kw)[stop:]
-
-
 def test_a_file_is_told_with_its_line(tmp_path: Path) -> None:
     """The column, the line from which it holds, and the key to set; a register that is known is none."""
     columns = {"load": "zone_1_kw", "other": "zone_2_kw"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from shared.data.limit_watch import LimitWatch
@@ -41,15 +40,3 @@ def test_a_limit_that_fits_again_is_forgotten() -> None:
     told = watched([True] * 10 + [False] * 30 + [True] * 10)
     assert {doubt.since_step for doubt in told if doubt} == {0, 40}
     assert not any(told[20:40])
-
-
-def test_a_watch_goes_on_from_its_state() -> None:
-    """It says the same as one that was never interrupted."""
-    refused = (np.random.default_rng(1).random(200) < 0.55).tolist()
-    for stop in (0, 1, 57, 120, 199):
-        watch = LimitWatch()
-        for step in range(stop):
-            watch.add(step, 60, is_refused=refused[step])
-        watch = LimitWatch.of(watch.state())
-        told = [watch.add(step, 60, is_refused=refused[step]) for step in range(stop, len(refused))]
-        assert told == watched(refused)[stop:]

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from river.drift import PageHinkley
 
 from shared.drift.detectors import AdaptiveWindow, MeanShift, forecast_error_detectors
-from tests.unit.states import assert_same
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,18 +95,6 @@ class TestEveryDetector:
         used, follow = detector(name), noise(24 * 7, seed=5) + [5.0] * 24
         assert any(used.update(value) for value in noise(24 * 7) + [5.0] * 24)
         assert detections(used, follow) == detections(detector(name), follow)
-
-    @given(LEVELS, st.integers(0, 99), st.integers(0, 320))
-    @settings(max_examples=60, deadline=None)
-    def test_it_goes_on_from_its_arrays(self, name: str, levels: Levels, seed: int, cut: int) -> None:
-        """Stopped anywhere, also at a detection, it finds the same at the same score, and knows the same in the end."""
-        values = stepped(levels, seed)
-        old, new = detector(name), detector(name)
-        detections(old, values[:cut])
-        new.resume(old.state())
-        for value in values[cut:]:
-            assert (new.update(value), new.score) == (old.update(value), old.score)
-        assert_same(new.state(), old.state())
 
     def test_no_single_hour_is_a_change(self, name: str) -> None:
         """One hour at the limit of +/-10 is an outlier; the mean has not changed."""
