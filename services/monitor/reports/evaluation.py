@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STATIC", "STATIC_FILES", "Evaluation"]
 
+TIME_AXIS = "UTC"
 METHOD, THRESHOLD = "wasserstein", 0.1  # Evidently's own choice and threshold for numbers in large samples
 METHOD_NAME = "Wasserstein distance in standard deviations of the reference"
 RMSE_RISE, MAE_RISE, R2_FALL = 0.1, 0.1, 0.05
@@ -62,7 +64,7 @@ class Evaluation:
     def __init__(self, request: ReportRequest, hours: pd.DataFrame) -> None:
         self._request = request
         self._steps_a_day = 24 * 60 // request.step_minutes
-        self._current = pd.DataFrame(request.table, columns=list(request.columns))
+        self._current = pd.DataFrame(request.table, columns=list(request.columns), index=_times(request))
         self._hours = hours
         self._runs: dict[str, Any] = {}
         self.report = self._evaluate()
@@ -162,6 +164,13 @@ def _figures(actual_kw: pd.Series[float], forecast_kw: pd.Series[float]) -> Figu
         mae=mean_absolute_error(actual_kw, forecast_kw),
         r2=r2_score(actual_kw, forecast_kw),
     )
+
+
+def _times(request: ReportRequest) -> pd.DatetimeIndex:
+    """Return the time of each row, by which Evidently draws its charts; without a zone, as it knows none."""
+    until = request.until.astimezone(UTC).replace(tzinfo=None)
+    step = pd.Timedelta(minutes=request.step_minutes)
+    return pd.date_range(end=until, periods=len(request.table), freq=step, name=TIME_AXIS)
 
 
 def _section(title: str, run: Any) -> Iterator[Any]:

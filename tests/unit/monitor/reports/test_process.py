@@ -186,6 +186,15 @@ def test_the_files_hold_the_figures_and_the_page(made: Made) -> None:
         assert shown in page
 
 
+def test_the_charts_are_drawn_by_time(made: Made) -> None:
+    """The mean of each hour, from the first to the last reading of the window."""
+    page = (made.folder / "tetouan-2" / "2017-10-26T0000Z-7d.html").read_text()
+    assert page.count('"UTC (hour)"') == len(NAMES[:6])
+    assert "Index binned" not in page
+    for hour in ("2017-10-19T00:00:00", "2017-10-26T00:00:00"):
+        assert hour in page
+
+
 def test_a_page_is_small_because_its_script_stands_beside_it(made: Made) -> None:
     """It takes a tenth of what it would with script and font in it, and both are where it looks for them."""
     page = made.folder / "tetouan-2" / "latest-7d.html"
