@@ -100,7 +100,7 @@ def guessed(table: Table, hints: Hints, name: str) -> Guess:
         },
     )
     written = sample.texts(time_column)
-    site = site.model_copy(update={"step_minutes": hints.step_minutes or _step(sample, site)})
+    site = site.model_copy(update={"step_minutes": _step(sample, site)})
     aware = "time_format" in form or sum(1 for text in written if OFFSET.fullmatch(text)) > len(written) / 2
     lines = tuple(_said(site, hints, ignored, _how(written[0], form, site, aware=aware)))
     return Guess(site, lines, naive=not aware and hints.time_zone is None)
@@ -307,7 +307,7 @@ def _counts_rows(texts: Sequence[str]) -> bool:
 
 
 def _step(sample: _Sample, site: Site) -> int:
-    """Return the minutes from one reading to the next: the most frequent ones."""
+    """Return the minutes from one reading to the next: what the user says and the file has, else the most frequent."""
     head = sample.all[site.time_column].iloc[: 2 * SAMPLE_ROWS]
     times = read_times(head, site).times.dropna()
     if len(times) - times.nunique() > MUCH * len(times):
@@ -316,12 +316,18 @@ def _step(sample: _Sample, site: Site) -> int:
         raise sample.refuse(f"{again}, as where several meters stand one below the other: {advice}")
     if times.nunique() < 2:
         raise sample.refuse("less than two times: give a longer file")
-    minutes = Counter((np.diff(times.unique().sort_values().asi8) / _per_minute(times)).tolist()).most_common(1)[0][0]
-    if minutes not in STEPS_MINUTES:
-        known = ", ".join(map(str, STEPS_MINUTES[:-1]))
-        found = f"a reading every {minutes:g} minutes"
-        raise sample.refuse(f"{found}: resample it to {known} or {STEPS_MINUTES[-1]} minutes, or give --step")
-    return int(minutes)
+    gaps = Counter((np.diff(times.unique().sort_values().asi8) / _per_minute(times)).tolist())
+    usual, asked = gaps.most_common(1)[0][0], sample.hints.step_minutes
+    if asked is not None and gaps[asked] > (1 - ENOUGH) * gaps.total():
+        return asked
+    known = ", ".join(map(str, STEPS_MINUTES[:-1]))
+    resample = f"resample it to {known} or {STEPS_MINUTES[-1]} minutes"
+    if asked is not None:
+        advice = f"leave out --step, or {resample}"
+        raise sample.refuse(f"--step {asked}, and a reading comes every {usual:g} minutes: {advice}")
+    if usual not in STEPS_MINUTES:
+        raise sample.refuse(f"a reading every {usual:g} minutes: {resample}")
+    return int(usual)
 
 
 def _per_minute(times: pd.DatetimeIndex) -> int:

@@ -279,10 +279,30 @@ def test_a_column_that_only_rises_is_a_register(tmp_path: Path) -> None:
     assert any("the register of a meter in kWh, as they only rise" in line for line in year.assumed)
 
 
+@pytest.mark.parametrize(("step_minutes", "asked"), [(60, 30), (10, 30), (10, 5), (1, 10)])
+def test_a_step_that_the_file_does_not_have_is_refused(step_minutes: int, asked: int, tmp_path: Path) -> None:
+    """The line names both: half of the steps would be without a reading, or most readings between two steps."""
+    said = (
+        f"--step {asked}, and a reading comes every {step_minutes} minutes: leave out --step, or resample it to 5, 10"
+    )
+    with pytest.raises(DataError, match=said):
+        guess(table(step_minutes), tmp_path, step_minutes=asked)
+
+
+def test_a_step_that_some_readings_have_is_believed(tmp_path: Path) -> None:
+    """A meter that leaves out two of three readings has them on this step all the same."""
+    data = table(30)
+    kept = data[(data.index % 6 == 0) | (data.index % 6 == 1)]
+    assert guess(kept, tmp_path).site.step_minutes == 30
+    sparse = data[(data.index % 2 == 0) | (data.index % 20 == 1)]
+    assert guess(sparse, tmp_path).site.step_minutes == 60
+    assert guess(sparse, tmp_path, step_minutes=30).site.step_minutes == 30
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (table(1, days=2), "a reading every 1 minutes: resample it to 5, 10, 15, 30 or 60 minutes, or give --step"),
+        (table(1, days=2), "a reading every 1 minutes: resample it to 5, 10, 15, 30 or 60 minutes"),
         (pd.concat([table(days=5)] * 3), "240 of 360 times come again, as where several meters stand one below"),
         (table().assign(load="x"), "no column of loads beside 'time' ('load': no numbers): name it with --column"),
         (table().assign(time="noon"), "no column holds times of day, of 'time' ('noon')"),
