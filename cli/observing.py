@@ -25,8 +25,8 @@ from cli.findings import Broker
 from replay.backlog import Backlog, Lag
 from shared.contracts import topics
 from shared.data.dialect import Survey
-from shared.data.download import is_published
 from shared.data.errors import DataError
+from shared.data.published import is_published
 from shared.data.unpacking import unpacked
 from shared.data.year import CACHED_NAME
 from shared.runtime import embedded

@@ -14,13 +14,11 @@ import httpx
 
 from shared.data.dialect import Survey
 from shared.data.errors import DataError
+from shared.data.published import is_published
 from shared.data.unpacking import unpacked
 
-__all__ = ["PUBLISHED_URL", "Progress", "UnreachableError", "download", "is_published"]
+__all__ = ["Progress", "UnreachableError", "download"]
 
-# of the published year with LF line ends; the same year with CRLF line ends has the same identity
-PUBLISHED_SHA256 = "d5f8e1062bbc30c0f4855d61d33103f5185ad4e70ed0e5a42393975d536dcb55"
-PUBLISHED_URL = "https://archive.ics.uci.edu/static/public/849/power+consumption+of+tetouan+city.zip"
 CONNECT_S = 3.5  # name lookup and handshakes included; leaves time to have another year within 5 s
 STALL_S = 10.0
 WHOLE_S = 300.0
@@ -33,11 +31,6 @@ Progress = Callable[[int, int | None], None]
 
 class UnreachableError(Exception):
     """The address gave no file; the message says why."""
-
-
-def is_published(sha256: str) -> bool:
-    """Return whether this is the identity of the year that the UCI repository publishes (dataset 849)."""
-    return sha256 == PUBLISHED_SHA256
 
 
 def download(url: str, cached: Path, progress: Progress) -> bytes:

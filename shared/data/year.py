@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from shared.data.cells import power_of, register_of, value_of
-from shared.data.download import PUBLISHED_URL, UnreachableError, download, is_published
 from shared.data.errors import DataError
 from shared.data.guessing import guessed, measured
 from shared.data.hints import Hints
+from shared.data.published import PUBLISHED_URL, is_published
 from shared.data.reading import read_table
 from shared.data.summer_time import require_no_summer_time
 from shared.data.synthetic import YEAR, synthetic_csv
@@ -261,6 +261,8 @@ def find_year(
     cached = cache_dir / CACHED_NAME
     if cached.exists():
         return _of_cache(site, cached, told or _untold)
+    from shared.data.download import UnreachableError, download  # noqa: PLC0415 - only a first start needs a client
+
     try:
         table = download(url, cached, progress or _untold)
     except UnreachableError as error:

@@ -36,6 +36,7 @@ from shared.forecasting.method import METHOD, Method
 from shared.forecasting.prior import Lesson, Prior
 from shared.forecasting.size import median_size_kw
 from shared.forecasting.state import below, copied, fields_of, give, joined, refuse_misfit
+from shared.forecasting.versions import ZONE_DEMAND as VERSION
 from shared.forecasting.zone import Zone
 from shared.sites.calendar import Calendar  # noqa: TC001 - pydantic reads the annotation at run time
 from shared.sites.grid import Grid
@@ -51,9 +52,6 @@ if TYPE_CHECKING:
 __all__ = ["VERSION", "Answer", "NotFittedError", "ZoneDemand", "ZoneForecast"]
 
 Floats = NDArray[np.float64]
-
-VERSION = 16
-"""Of the state: what an older or newer release wrote is not read."""
 
 _KIND = "zone-demand"
 _PRIOR = "prior"  # what the names of its arrays begin with

@@ -10,6 +10,7 @@ import numpy as np
 from shared.forecasting import artefact
 from shared.forecasting.forest import Forest
 from shared.forecasting.state import below, joined, refuse_misfit
+from shared.forecasting.versions import WEATHER_DEMAND as VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,9 +25,6 @@ KIND = "weather-demand"
 
 COLUMNS = ("temperature_c", "humidity_pct", "wind_speed_ms", "general_diffuse_flows_wm2", "diffuse_flows_wm2")
 """The fields of a clean reading that the columns of ``weather`` hold, in this order; NaN where there is none."""
-
-VERSION = 7
-"""Of the state: what an older or newer release wrote is not read."""
 
 CALENDAR = ("day", "month", "hour", "minute", "weekday", "quarter", "day_of_year")
 """What `features_of` reads from the time, in its order."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from shared.data.year import NO_STEP, DataError
-from shared.forecasting import model, weather
-from shared.forecasting.weather import COLUMNS
+from shared.forecasting.versions import WEATHER_DEMAND, ZONE_DEMAND
+from shared.forecasting.weather_trees import COLUMNS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -83,7 +83,7 @@ class TrainingData:
             "data_source": year.source,
             "site_digest": _digest_of(year),
             "weather": "+".join(self.site.weather) or "none",
-            "format": f"{model.VERSION}/{weather.VERSION}",
+            "format": f"{ZONE_DEMAND}/{WEATHER_DEMAND}",
         }
 
     @property

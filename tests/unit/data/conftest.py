@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.data import download
+from shared.data import published as published_year
 from shared.sites.table import site
 from tests.unit.data.tables import identity
 
@@ -31,5 +31,5 @@ def table(tetouan: Site) -> bytes:
 @pytest.fixture
 def published(table: bytes, monkeypatch: pytest.MonkeyPatch) -> bytes:
     """Return the same table, taken for the published year."""
-    monkeypatch.setattr(download, "PUBLISHED_SHA256", identity(table))
+    monkeypatch.setattr(published_year, "PUBLISHED_SHA256", identity(table))
     return table
