@@ -180,10 +180,13 @@ def replay(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on after the newest clean reading, and stay up at the end.")
     ] = False,
+    doubts: Annotated[
+        bool, typer.Option("--doubts/--no-doubts", help="Say first what is doubtful in the data; takes a second.")
+    ] = True,
     json_file: JsonFile = None,
 ) -> None:
     """Stream readings onto the raw topic, by default the last 20 % of the year."""
-    from cli.provision import settled
+    from cli.provision import say_doubts, settled, year_for
     from cli.replaying import run_replay
     from cli.window import ReplayWindow
     from shared.runtime import logs
@@ -192,8 +195,11 @@ def replay(
     require_different({"--json": json_file}, _data_files(data, settings))
     logs.configure("replay", settings.log_format, settings.log_level)
     settings, year = settled(data or settings.data, settings, console, hints)
+    year = year or year_for(data or settings.data, settings, console, hints.dialect)
+    if doubts:
+        say_doubts(year, console)
     window = ReplayWindow(start, until, days, hints.dialect)
-    result = run_replay(data, window, speed, settings, console, resume=resume, year=year)
+    result = run_replay(year, window, speed, settings, console, resume=resume)
     _write(json_file, result)
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from backtest.run import backtest
 from cli.outputs import whole, whole_files
 from cli.printing import print_whole
-from cli.provision import prior_for, require_loads, steps_shown, year_for, zone_for
+from cli.provision import prior_for, require_loads, say_doubts, steps_shown, year_for, zone_for
 from shared.data.year import DataError
 from shared.runtime.settings import Refused
 from shared.training.candidates import TooFewReadingsError
@@ -61,6 +61,7 @@ def run_backtest(  # noqa: PLR0913 - each is an option of the command
 ) -> dict[str, Any]:
     """Backtest one zone, show the table, write the reports and return the result."""
     year = year_for(data or settings.data, settings, console, window.hints)
+    say_doubts(year, console)
     chosen = zone_for(zone, year, settings)
     require_loads(year, [chosen], accept_refused=accept_refused)
     start, until = window.of(year)

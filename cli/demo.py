@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cli.known_models import are_known
 from cli.printing import waiting
 from cli.processes import AUDIT, REPLAY, SERVICES
-from cli.provision import settled, year_for
+from cli.provision import say_doubts, settled, year_for
 from cli.window import ReplayWindow
 from shared.data.errors import DataError
 from shared.data.toml import as_toml
@@ -125,6 +125,7 @@ def _begin(options: DemoOptions, settings: CommandSettings, processes: Processes
             from cli.training import ensure_models  # noqa: PLC0415 - it takes seconds, and is seldom needed
 
         ensure_models(year, start, settings, console)
+    say_doubts(year, console)
     return begun
 
 
@@ -156,7 +157,7 @@ def _table(year: Year, settings: CommandSettings, run_dir: Path) -> dict[str, st
 def _replay_args(begun: Begun, options: DemoOptions) -> list[str]:
     """Return the command line of the replay."""
     args = ["replay", "--from", begun.start.isoformat(), "--until", begun.until.isoformat()]
-    args += ["--speed", str(options.rate_per_s), "--json", str(begun.processes.run_dir / "replay.json")]
+    args += ["--no-doubts", "--speed", str(options.rate_per_s), "--json", str(begun.processes.run_dir / "replay.json")]
     args += ["--data", begun.data] if begun.data else []
     hints = options.hints
     args += ["--separator", hints.separator] if hints.separator else []

@@ -14,7 +14,7 @@ from cli.chart import chart, legend
 from cli.live import curves_of
 from cli.outputs import whole
 from cli.printing import print_whole
-from cli.provision import prior_for, require_loads, steps_shown, year_for, zone_for
+from cli.provision import prior_for, require_loads, say_doubts, steps_shown, year_for, zone_for
 from shared.data.year import DataError
 from shared.runtime.settings import Refused
 
@@ -51,6 +51,7 @@ class ForecastOptions:
 def run_forecast(options: ForecastOptions, settings: HistorySettings, console: Console) -> dict[str, Any]:
     """Forecast one zone, show table and chart, write the files and return the result."""
     year = year_for(options.data or settings.data, settings, console, options.hints)
+    say_doubts(year, console)
     zone = zone_for(options.zone, year, settings)
     require_loads(year, [zone], accept_refused=options.accept_refused)
     borrowed = prior_for(options.prior, settings, year)

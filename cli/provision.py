@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from shared.data.doubts import doubts_of
-from shared.data.download import PUBLISHED_URL
 from shared.data.hints import Hints
 from shared.data.limits import beyond_limits, loads_refused
+from shared.data.published import PUBLISHED_URL
 from shared.data.toml import as_toml
 from shared.data.year import SYNTHETIC, DataError, find_year
 from shared.runtime.clock import monotonic_s
@@ -30,7 +30,17 @@ if TYPE_CHECKING:
     from shared.data.year import Year
     from shared.forecasting.prior import Prior
 
-__all__ = ["Borrowed", "prior_for", "require_loads", "settled", "steps_shown", "year_for", "zone_for", "zones_for"]
+__all__ = [
+    "Borrowed",
+    "prior_for",
+    "require_loads",
+    "say_doubts",
+    "settled",
+    "steps_shown",
+    "year_for",
+    "zone_for",
+    "zones_for",
+]
 
 PATIENCE_S = 1.0
 
@@ -62,9 +72,16 @@ def year_for(data: str | None, settings: HistorySettings, console: Console, hint
             raise Refused(str(error)) from None
         except OSError as error:
             raise unwritable(settings.cache_dir, error) from None
-        doubts = [*map(str, beyond_limits(year)), *doubts_of(year, lambda share: progress("watching the loads", share))]
-    _say(year, doubts, settings, console)
+    _say(year, settings, console)
     return year
+
+
+def say_doubts(year: Year, console: Console) -> None:
+    """Say which values the limits refuse, and which loads do not look like what their table says."""
+    with steps_shown(console, patient=True) as progress:
+        doubts = [*map(str, beyond_limits(year)), *doubts_of(year, lambda share: progress("watching the loads", share))]
+    for line in doubts:
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def _allowed(hints: Hints | None, data: str | None, settings: HistorySettings) -> Hints:
@@ -82,7 +99,7 @@ def _allowed(hints: Hints | None, data: str | None, settings: HistorySettings) -
     return replace(hints, guess=not chosen)
 
 
-def _say(year: Year, doubts: Iterable[str], settings: HistorySettings, console: Console) -> None:
+def _say(year: Year, settings: HistorySettings, console: Console) -> None:
     lines = [f"{year.label}, {year.counts}" + (f": {year.reason}" if year.reason else "")]
     if year.assumed:
         lines += ["no table describes the file, so this is assumed (the options say otherwise):"]
@@ -92,7 +109,6 @@ def _say(year: Year, doubts: Iterable[str], settings: HistorySettings, console: 
         lines += [f"without {', '.join(absent)}: the data have no such column"]
     if doubt := known_sites(settings.sites).doubts.get(year.site.name):
         lines += [f"{PREFIX}SITES={str(settings.sites)!r}: {doubt}"]
-    lines += doubts
     console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
 
 

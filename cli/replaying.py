@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cli.provision import year_for
 from cli.unanswered import counted, remark_on
 from cli.watching import last_reading
 from replay.backlog import ConsumersStalledError
@@ -35,22 +34,19 @@ SHOWN_EVERY = 20  # readings: to draw costs more than to publish
 
 
 def run_replay(
-    data: str | None,
+    year: Year,
     window: ReplayWindow,
     rate_per_s: float,
     settings: CommandSettings,
     console: Console,
     *,
     resume: bool = False,
-    year: Year | None = None,
 ) -> dict[str, Any]:
     """Publish the readings of the window until they end or a signal comes; returns the summary as a dictionary.
 
-    To ``resume`` is to leave out what stands on the clean topic already, and not to end before a signal comes. ``year``
-    are the readings where they were read already.
+    To ``resume`` is to leave out what stands on the clean topic already, and not to end before a signal comes.
     """
     lifeline.hold(settings.lifeline_fd)
-    year = year or year_for(data or settings.data, settings, console, window.hints)
     start, until = window.of(year)
     streamed = last_reading(settings) if resume else None
     if streamed is not None:

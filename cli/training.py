@@ -12,7 +12,7 @@ from rich.console import Console
 from backtest.run import account_for
 from cli.outputs import whole
 from cli.printing import waiting
-from cli.provision import require_loads, steps_shown, year_for, zones_for
+from cli.provision import require_loads, say_doubts, steps_shown, year_for, zones_for
 from shared.data.year import DataError
 from shared.runtime.registry import Registry
 from shared.runtime.settings import Refused, unwritable
@@ -98,6 +98,7 @@ def run_train_prior(options: TrainOptions, file: Path, settings: HistorySettings
     Its zones are those of the settings; of a site that is guessed, all loads where the settings name none.
     """
     year = year_for(options.data or settings.data, settings, console, options.hints)
+    say_doubts(year, console)
     every = year.assumed and "zones" not in settings.model_fields_set
     zones = year.site.load_zones if every else zones_for(year, settings)
     require_loads(year, zones, accept_refused=options.accept_refused)
@@ -134,6 +135,7 @@ def run_train(
     ``year`` are the readings where they were read already.
     """
     year = year or year_for(options.data or settings.data, settings, console, options.hints)
+    say_doubts(year, console)
     settings.require_zones(year.site, year.label)
     require_loads(year, settings.zones, accept_refused=options.accept_refused)
     from shared.training.announcing import announce, events_of  # noqa: PLC0415 - as below

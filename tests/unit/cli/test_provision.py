@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from backtest.run import account_for
-from cli.provision import prior_for, settled, year_for, zone_for, zones_for
+from cli.provision import prior_for, say_doubts, settled, year_for, zone_for, zones_for
 from cli.settings import CommandSettings
 from shared.data.hints import Hints
 from shared.forecasting.prior import Prior, Source
@@ -79,7 +79,7 @@ def test_watching_the_loads_is_shown(
 ) -> None:
     """A file of many loads takes long to watch: that is a step of the work like the others."""
     monkeypatch.setattr("cli.provision.PATIENCE_S", 0.0)
-    year_for(load_file, load(CommandSettings, state_dir=tmp_path), Console(), Hints())
+    say_doubts(year_for(load_file, load(CommandSettings, state_dir=tmp_path), Console(), Hints()), Console())
     assert "watching the loads\n" in capsys.readouterr().out
 
 
