@@ -62,6 +62,14 @@ class LoadWatch:
 
     The past are the highest sizes of the last days on which the load was as usual. A unit that is in doubt on as many
     days as the past has is the usual one from then on.
+
+    Examples
+    --------
+    >>> watch = LoadWatch()
+    >>> for step in range(49):
+    ...     doubt = watch.add(step, 1000.0 * step, step_minutes=60)
+    >>> doubt
+    Doubt(kind='register', since_step=0)
     """
 
     last_kw: float = np.nan

@@ -76,6 +76,12 @@ class MeanShift:
     References
     ----------
     E. S. Page, Continuous Inspection Schemes, Biometrika 41, 1954.
+
+    Examples
+    --------
+    >>> detector = MeanShift()
+    >>> [hour for hour in range(60) if detector.update(3.0 if hour >= 48 else 0.0)]
+    [53]
     """
 
     def __init__(
@@ -137,6 +143,12 @@ class AdaptiveWindow:
     References
     ----------
     A. Bifet, R. Gavalda, Learning from Time-Changing Data with Adaptive Windowing, SDM 2007.
+
+    Examples
+    --------
+    >>> detector = AdaptiveWindow()
+    >>> [hour for hour in range(90) if detector.update(float(hour >= 48))]
+    [62]
     """
 
     threshold = 1.0

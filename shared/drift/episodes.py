@@ -43,6 +43,17 @@ class Episodes:
     ----------
     open
         The episode that has not ended, as it was sent last.
+
+    Examples
+    --------
+    >>> episodes = Episodes(Subject("tetouan", 2, "model", "zone_2_kw", "adwin_1h", "warning", "check the meter"))
+    >>> found = datetime(2017, 10, 19, tzinfo=UTC)
+    >>> (event,) = episodes.found(found, score=1.2, threshold=1.0)
+    >>> event.id, event.ended
+    ('tetouan-2-adwin_1h-2017-10-19T00:00:00Z', None)
+    >>> (event,) = episodes.pass_to(found + timedelta(hours=30))
+    >>> f"{event.ended:%Y-%m-%d %H:%M}"
+    '2017-10-20 00:00'
     """
 
     def __init__(self, subject: Subject) -> None:

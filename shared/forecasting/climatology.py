@@ -27,7 +27,18 @@ _MEMORY_DAYS = 6  # of its kind: about six weeks
 
 @dataclass
 class Climatology:
-    """A running mean for each kind of day and step of the day."""
+    """A running mean for each kind of day and step of the day.
+
+    Examples
+    --------
+    >>> from shared.sites.grid import Grid
+    >>> usual = Climatology(Grid(60))
+    >>> monday, tuesday, wednesday = 9, 24 + 9, 48 + 9  # at nine
+    >>> usual.learn(np.array([monday, tuesday]), np.array([100.0, 200.0]))
+    >>> usual.refresh()
+    >>> usual.said_kw(np.array([monday, wednesday]))
+    array([100., 150.])
+    """
 
     grid: Grid
     mean_kw: Floats = field(init=False)  # (kinds, day), NaN where never seen

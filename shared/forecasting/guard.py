@@ -75,7 +75,19 @@ class Passing:
 
 @dataclass
 class Guard:
-    """What was refused last, and what was believed although nothing foretold it."""
+    """What was refused last, and what was believed although nothing foretold it.
+
+    Examples
+    --------
+    >>> from shared.forecasting.method import METHOD
+    >>> from shared.sites.grid import Grid
+    >>> guard = Guard(Grid(60), METHOD.guard)
+    >>> expected = {"expected_kw": 100.0, "usual_kw": 100.0, "usual_error_kw": 5.0, "swing_kw": 0.0}
+    >>> guard.judge(108.0, **expected).believed
+    True
+    >>> guard.judge(1000.0, **expected).believed
+    False
+    """
 
     grid: Grid
     constants: GuardConstants

@@ -52,6 +52,19 @@ class Intervals:
 
     A block is two hours of the day (UTC). ``issued_kw`` holds the forecasts of yesterday and today, NaN where there is
     none.
+
+    Examples
+    --------
+    >>> from shared.forecasting.features import interpolation
+    >>> from shared.forecasting.method import METHOD
+    >>> from shared.sites.grid import Grid
+    >>> leads = np.array([1, 24])
+    >>> intervals = Intervals(Grid(60), 1, leads, interpolation(leads, 24), METHOD.intervals)
+    >>> intervals.issue(5, 0, np.array([[100.0, 120.0]]))  # from five o'clock, an hour and a day ahead
+    >>> intervals.issued_for(np.array([6]))[0, 0]
+    array([100.,  nan])
+    >>> intervals.calibrated(0)
+    False
     """
 
     grid: Grid

@@ -46,7 +46,17 @@ class Span(NamedTuple):
 
 @dataclass
 class Ladder:
-    """The squared errors of each level lately, beside those of the best one, and the level chosen for each group."""
+    """The squared errors of each level lately, beside those of the best one, and the level chosen for each group.
+
+    Examples
+    --------
+    >>> from shared.forecasting.method import METHOD
+    >>> from shared.sites.grid import Grid
+    >>> ladder = Ladder(Grid(60), np.array([1, 6, 24]), METHOD.ladder)
+    >>> ladder.choose([False, False, False, True, True])  # the first days: nothing that was fitted can answer
+    >>> [(span.first, span.last, NAMES[span.level]) for span in ladder.spans()]
+    [(1, 24, 'analogue')]
+    """
 
     grid: Grid
     leads: NDArray[np.int64]

@@ -46,6 +46,11 @@ def lead_groups(step_minutes: int) -> tuple[LeadGroup, ...]:
     ----------
     step_minutes
         Minutes from one reading to the next, above 0.
+
+    Examples
+    --------
+    >>> [(group.lead_minutes, group.shown) for group in lead_groups(60)]
+    [(60, '1 h'), (360, '6 h'), (1440, '24 h')]
     """
     grid = Grid(step_minutes)
     names = {grid.covering(minutes): minutes for minutes in NOMINAL_MINUTES}  # of equal leads the longest name stays

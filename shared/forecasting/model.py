@@ -142,6 +142,21 @@ class ZoneDemand:
     ------
     ValueError
         If the prior does not fit the other parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from shared.sites.calendar import Calendar
+    >>> hours = np.arange(21 * 24)
+    >>> noise = np.random.default_rng(0).normal(size=hours.size).cumsum()
+    >>> load_kw = 20_000 + 4_000 * np.sin(2 * np.pi * hours / 24) + 20 * noise
+    >>> model = ZoneDemand(calendar=Calendar("MA"), step_minutes=60, horizon_steps=24).fit(412_008, load_kw)
+    >>> forecast = model.predict()
+    >>> forecast.answers
+    (Answer(from_lead=1, to_lead=24, level='adapted', reason=None),)
+    >>> low_kw, high_kw = forecast.bounds_kw(0.9)
+    >>> bool((low_kw < forecast.median_kw).all() and (forecast.median_kw < high_kw).all())
+    True
     """
 
     def __init__(

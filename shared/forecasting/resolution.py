@@ -38,6 +38,16 @@ class Resolution:
     ----------
     exponent
         Of ten: -1 stands for 0.1 kW.
+
+    Examples
+    --------
+    >>> resolution = Resolution.of(34_000.0)
+    >>> resolution.kw
+    0.1
+    >>> resolution.multiples([20_123.44])
+    array([201234], dtype=int32)
+    >>> resolution.rounded([20_123.44])
+    array([20123.4])
     """
 
     exponent: int = _WITHOUT_LOAD

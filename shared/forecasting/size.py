@@ -50,7 +50,13 @@ def median_size_kw(loads_kw: NDArray[np.float64]) -> float:
 
 
 def within(load_kw: Kw, expected_kw: Kw, ratio: float, swing_kw: Kw) -> NDArray[np.bool_]:
-    """Tell whether a load is at most so many times what was expected, and at least the same part of it."""
+    """Tell whether a load is at most so many times what was expected, and at least the same part of it.
+
+    Examples
+    --------
+    >>> bool(within(140.0, 100.0, ratio=1.5, swing_kw=0.0)), bool(within(160.0, 100.0, ratio=1.5, swing_kw=0.0))
+    (True, False)
+    """
     size = size_kw(expected_kw, swing_kw)
     away_kw = np.copysign(1.0, expected_kw) * (load_kw - expected_kw)  # from zero
     return np.asarray((away_kw >= (1.0 / ratio - 1.0) * size) & (away_kw <= (ratio - 1.0) * size))

@@ -55,6 +55,17 @@ class Calendar:
     ------
     ValueError
         If the country or the zone is unknown, a date is both added and removed, or a Ramadan ends before it begins.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> calendar = Calendar("MA", "Africa/Casablanca")
+    >>> noon = np.array([416484])  # 2017-07-06 12:00 UTC, in hours since 1970
+    >>> clock = calendar.clock(noon, step_minutes=60)
+    >>> clock.minute // 60, clock.weekday
+    (array([13]), array([3]))
+    >>> calendar.holiday(clock.date)
+    array([False])
     """
 
     country: str | None

@@ -22,7 +22,19 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Grid:
-    """The distance between two readings, a divisor of 60 minutes."""
+    """The distance between two readings, a divisor of 60 minutes.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> grid = Grid(10)
+    >>> grid.day, grid.steps(60, 1440)
+    (144, (6, 144))
+    >>> grid.step_of(datetime(2017, 10, 19, 4, 47, tzinfo=UTC))
+    2513980
+    >>> f"{grid.time_of(2513980):%Y-%m-%d %H:%M}"
+    '2017-10-19 04:40'
+    """
 
     step_minutes: int
 

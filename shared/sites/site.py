@@ -168,6 +168,23 @@ class Site(BaseModel):
     blank between. ``day_first`` and ``time_format`` tell how times are written, see :mod:`shared.data.times`. Without
     a ``country`` no public holidays are known; ``holidays`` holds what sets the site apart from its country, that of
     the ``subdivision`` included. The descriptions of the fields say what to write in a file.
+
+    Examples
+    --------
+    >>> site = Site.model_validate(
+    ...     {
+    ...         "name": "alcala",
+    ...         "step_minutes": 15,
+    ...         "country": "ES",
+    ...         "time_zone": "Europe/Madrid",
+    ...         "time_column": "time",
+    ...         "columns": {"Load": "zone_1_kw", "Temp": "temperature_c"},
+    ...     }
+    ... )
+    >>> site.zones, site.weather, site.grid
+    ((1,), ('temperature_c',), Grid(step_minutes=15))
+    >>> site.measure("zone_1_kw").unit
+    'kW'
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
