@@ -23,9 +23,7 @@ from tests.unit.gateway.api.filled import begun, fill
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fastapi import FastAPI
-
-__all__ = ["Outcome", "examine"]
+__all__ = ["Outcome", "examine", "serving"]
 
 PATIENCE_S = 3600.0
 
@@ -40,31 +38,31 @@ class Outcome(NamedTuple):
 
 def examine(examples: int, *options: str) -> Outcome:
     """Let Schemathesis ask; ``examples`` are those of each operation in its longest phase."""
-    with TemporaryDirectory() as folder:
-        asked = begun(Path(folder))
-        fill(asked)
-        with _served(asked.gateway.application()) as address:
-            command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{address}/openapi.json"]
-            checks = ["--checks", "all", "--max-examples", str(examples), "--continue-on-failure", "--no-color"]
-            done = subprocess.run(
-                [*command, *checks, *options],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                cwd=folder,  # it keeps its examples where it runs
-                timeout=PATIENCE_S,
-                check=False,
-            )
-        asked.database.close()
+    with serving() as address, TemporaryDirectory() as folder:
+        command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{address}/openapi.json"]
+        checks = ["--checks", "all", "--max-examples", str(examples), "--continue-on-failure", "--no-color"]
+        done = subprocess.run(
+            [*command, *checks, *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=folder,  # it keeps its examples where it runs
+            timeout=PATIENCE_S,
+            check=False,
+        )
     found = re.search(r"([\d,]+) generated", done.stdout)
     return Outcome(done.returncode, int(found[1].replace(",", "")) if found else 0, done.stdout)
 
 
 @contextmanager
-def _served(application: FastAPI) -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(application, log_config=None, access_log=False, lifespan="off"))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def serving() -> Iterator[str]:
+    """Serve a gateway with two days of history and a weather model; yields its address."""
+    with TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as listener:
+        asked = begun(Path(folder))
+        fill(asked)
+        config = uvicorn.Config(asked.gateway.application(), log_config=None, access_log=False, lifespan="off")
+        server = uvicorn.Server(config)
         thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         try:
@@ -72,6 +70,7 @@ def _served(application: FastAPI) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join()
+            asked.database.close()
 
 
 def main() -> int:
