@@ -7,30 +7,22 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import URL
 
-from harness.kafka import missing
-from harness.postgresql import PostgreSQL, PostgreSQLMissingError, postgresql
 from services.gateway.database import Database
+from tests.servers import served
 from tests.unit.gateway.api.filled import small_model
-from tests.used import note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from harness.postgresql import PostgreSQL
     from shared.forecasting.weather import WeatherDemand
 
 
 @pytest.fixture(scope="session")
 def postgresql_server(request: pytest.FixtureRequest) -> Iterator[PostgreSQL]:
     """PostgreSQL for the session, or a skip that says how to provide it."""
-    server = postgresql()
-    try:
-        found = server.__enter__()
-    except PostgreSQLMissingError as error:
-        missing(str(error))
-    note(request.config, "PostgreSQL", found.why)
-    yield found
-    server.__exit__(None, None, None)
+    yield from served(request.config)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.real_postgresql)])
