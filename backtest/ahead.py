@@ -37,6 +37,8 @@ __all__ = ["Ahead", "look_ahead"]
 
 LATELY, PARTS = timedelta(days=28), 4  # the last of so many parts of the file at the most: the rest is to fit on
 SHOWN = 0.9
+SETTLED_DAYS = 60
+"""How long an interval needs to learn how far off its forecast may be: docs/accuracy.md has what it covers before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,8 @@ class Ahead:
         Why nothing is said of what the forecasts were worth; None where it is said.
     accounting
         What became of the rows.
+    days
+        From the first load to the last.
     """
 
     site: Site
@@ -66,6 +70,7 @@ class Ahead:
     lately: ScoreTable
     trained: bool
     accounting: Accounting
+    days: int
     unjudged: str | None = None
     unbelieved: Unbelieved | None = None
 
@@ -143,6 +148,16 @@ class Ahead:
         said = f"it was off by {' and '.join(off)} (RMSE){share}; {held}"
         return f"since {self.transcript.test_from:%Y-%m-%d} {said}" + (f"; {NO_MAPE}" if self.lately.nears_zero else "")
 
+    @property
+    def unsettled(self) -> str | None:
+        """What to know of the interval of a short file; None where it has had the time to settle."""
+        if self.days >= SETTLED_DAYS:
+            return None
+        return (
+            f"the file holds {self.days} days of load: an interval needs {SETTLED_DAYS} to settle, and may cover much "
+            "less than it says before"
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the result for machines; what cannot be computed is None."""
         leads = self.lately.leads()
@@ -161,6 +176,8 @@ class Ahead:
             "notes": [note.model_dump(mode="json") for note in self.forecast.notes],
             "lately": {"from": self.transcript.test_from.isoformat(), "leads": leads, "unjudged": self.unjudged},
             "trained": self.trained,
+            "days": self.days,
+            "unsettled": self.unsettled,
             "data": self.label,
             "synthetic": self.synthetic,
             "assumed": list(self.assumed),
@@ -234,6 +251,7 @@ def look_ahead(
         lately=ScoreTable.of(transcript),
         trained=models is not None,
         accounting=accounting,
+        days=(until - first) // timedelta(days=1),
         unjudged=None if prior is None else _unjudged(year, zone, start, prior),
         unbelieved=seen.unbelieved(transcript),
     )

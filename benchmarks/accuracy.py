@@ -264,13 +264,15 @@ def _state_bytes(model: ZoneDemand) -> int:
 class ColdWindow(NamedTuple):
     """The ten days after so many, in the mean over all leads: ours, and the rule that is best in hindsight at each.
 
-    ``prior_rmse_kw`` is ours where it began with what the other zones had taught; None where there are none.
+    ``coverage_ratio`` is the share of the loads in our 90 % interval of a day ahead. ``prior_rmse_kw`` is ours where it
+    began with what the other zones had taught; None where there are none.
     """
 
     start: str
     days_seen: int
     rmse_kw: float
     best_naive_kw: float
+    coverage_ratio: float
     prior_rmse_kw: float | None = None
 
 
@@ -293,7 +295,12 @@ class ColdStarts:
         starts = dict.fromkeys(window.start for window in self.windows)
         for shown, chosen in {**{start: (start,) for start in starts}, "mean": tuple(starts)}.items():
             table.add_row(shown, *(self._cell(chosen, days) for days in seen))
-        return {"cold": (table,)}
+        title = f"Zone {self.zone}: 90 % intervals a day ahead in these days, mean and lowest coverage of the starts"
+        coverage = _table("", *(f"{days} days" for days in seen), title=title)
+        covered = [[w.coverage_ratio for w in self.windows if w.days_seen == days] for days in seen]
+        coverage.add_row("mean", *(f"{np.mean(ratios):.1%}" for ratios in covered))
+        coverage.add_row("lowest", *(f"{min(ratios):.1%}" for ratios in covered))
+        return {"cold": (table, coverage)}
 
     def _cell(self, starts: tuple[str, ...], days_seen: int) -> str:
         chosen = [w for w in self.windows if w.days_seen == days_seen and w.start in starts]
@@ -338,7 +345,8 @@ def _cold_start(
         ours_kw, naive_kw = (float(table.per_lead[name].mean()) for name in ("rmse_kw", "best_naive_rmse_kw"))
         with_prior = None if borrowed is None else scored(history, rows, borrowed[chosen], known_from=row)
         prior_kw = None if with_prior is None else float(with_prior.per_lead["rmse_kw"].mean())
-        yield ColdWindow(history.time_of(first_step).date().isoformat(), days, ours_kw, naive_kw, prior_kw)
+        covered = float(table.per_lead["coverage"][-1])
+        yield ColdWindow(history.time_of(first_step).date().isoformat(), days, ours_kw, naive_kw, covered, prior_kw)
 
 
 def prior_rows(rows: int, start: int) -> range:

@@ -110,5 +110,6 @@ def _lines(ahead: Ahead, *, with_prior: bool) -> list[str]:
         *(f"level {reason}" for reason in ahead.reasons),
         *([] if ahead.trained else [UNTRAINED if with_prior else f"{UNTRAINED}; {BEGIN_WITH_A_PRIOR}"]),
         ahead.goodness,
+        *([ahead.unsettled] if ahead.unsettled else []),
         *([str(ahead.unbelieved)] if ahead.unbelieved else []),
     ]

@@ -107,6 +107,7 @@ def test_the_next_day_is_forecast(stranger: Stranger, tmp_path: Path, monkeypatc
     page = Elements((tmp_path / "ahead.html").read_text(encoding="utf-8"))
     assert [tag for tag, _ in page.starts].count("tr") == len(ahead) + 1
     assert "since 2023" in output
+    assert f"the file holds {stranger.days} days of load: an interval needs 60 to settle" in output
     assert ahead["local_time"][60 // stranger.step_minutes - 1] in output
     unit, kw = stranger.unit
     assert set(re.findall(r"\b[kMG]?W\b", output.partition("forecast of 24 h ago")[2])) == {unit}
@@ -131,6 +132,17 @@ def test_the_last_days_are_backtested(stranger: Stranger, tmp_path: Path, monkey
     assert result["rows"]["steps_without_reading"] == 0
     assert 0 < result["leads"]["mean"]["rmse_kw"] < 0.06 * (stranger.level_kw + stranger.sun_kw)
     assert result["leads"]["mean"]["coverage"] > 0.75
+
+
+def test_of_a_file_of_two_months_nothing_is_said_of_short_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The intervals have had the time to settle."""
+    monkeypatch.setenv("TETOUAN_STATE_DIR", str(tmp_path))
+    output = run("forecast", "--data", Stranger(1_000, days=60).write(tmp_path), "--json", str(tmp_path / "ahead.json"))
+    assert "to settle" not in output
+    result = json.loads((tmp_path / "ahead.json").read_text())
+    assert (result["days"], result["unsettled"]) == (60, None)
 
 
 def test_local_times_without_their_zone_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

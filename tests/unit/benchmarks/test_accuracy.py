@@ -131,10 +131,12 @@ class TestColdStarts:
 
     def test_the_mean_is_over_the_starts(self) -> None:
         """The last row shows the mean of the starts that have such a window."""
-        windows = (ColdWindow("2017-01-01", 8, 900.0, 1000.0), ColdWindow("2017-03-01", 8, 1100.0, 1400.0))
-        (table,) = ColdStarts(2, windows).shown()["cold"]
+        windows = (ColdWindow("2017-01-01", 8, 900.0, 1000.0, 0.86), ColdWindow("2017-03-01", 8, 1100.0, 1400.0, 0.92))
+        table, coverage = ColdStarts(2, windows).shown()["cold"]
         assert isinstance(table, Table)
         assert list(table.columns[1].cells) == ["900/-/1,000", "1,100/-/1,400", "1,000/-/1,200"]
+        assert isinstance(coverage, Table)
+        assert list(coverage.columns[1].cells) == ["89.0%", "86.0%"]
 
     def test_a_start_learns_from_other_zones_outside_its_hundred_days(self) -> None:
         """Before it where sixty days lie there, else after them; loads within the hundred days teach nothing."""
