@@ -117,7 +117,12 @@ def _read(raw: bytes | None) -> Iterable[tuple[str, str | None, str]]:
 def _publish(events: Sequence[ModelEvent], settings: KafkaSettings, name: str) -> None:
     """Write the events, in their order; raises ``KafkaException`` where they are not confirmed."""
     failures: list[KafkaError] = []
-    config = {"enable.idempotence": True, "delivery.timeout.ms": int(1000 * ANSWER_S), "linger.ms": 0}
+    config = {
+        "enable.idempotence": True,
+        "delivery.timeout.ms": int(1000 * ANSWER_S),
+        "linger.ms": 0,
+        "partitioner": "murmur2_random",  # that of all other senders: a site stands on one number everywhere
+    }
     producer = Producer(settings.kafka.confluent(config))
     for event in events:
         producer.produce(

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -16,7 +17,10 @@ from harness.brokers import PATIENCE_S, Broker, until
 from harness.february import READINGS, raw_rows
 from harness.streaming import NAMES, streaming
 from shared.contracts import topics
-from shared.contracts.messages import CleanReading
+from shared.contracts.messages import CleanReading, ModelEvent
+from shared.runtime.concerns import KafkaSettings
+from shared.runtime.settings import load
+from shared.training.announcing import announce
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -116,6 +120,29 @@ def test_answers_that_have_no_partition_to_stand_on_stop_the_start(bare_broker: 
     clean, raw = (bare_broker.prefix + topic.name for topic in (topics.CLEAN, topics.RAW))
     assert f"topic {clean} has 2 partitions, and {raw} has 3" in line
     assert f"--alter --topic {clean} --partitions 3" in line
+
+
+@pytest.mark.parametrize("site", ["load", "tetouan", "north"])
+def test_what_a_training_tells_stands_where_the_readings_of_its_site_do(bare_broker: Broker, site: str) -> None:
+    """Whoever reads both topics finds a site on one partition number."""
+    make(bare_broker, {topics.RAW: 4, topics.MODELS: 4})
+    bare_broker.send(topics.RAW, [b"{}"], key=site.encode())
+    time = datetime(2017, 10, 19, tzinfo=UTC)
+    event = ModelEvent(
+        site=site,
+        zone=1,
+        model=f"zone-demand-{site}-1",
+        version="1",
+        role="champion",
+        change="promoted",
+        reason="it is the first version",
+        evidence={},
+        origin=time,
+    )
+    settings = load(KafkaSettings, kafka_bootstrap=bare_broker.bootstrap, topic_prefix=bare_broker.prefix)
+    assert announce([event], settings) is None
+    (raw,), (told,) = bare_broker.read(topics.RAW, 1), bare_broker.read(topics.MODELS, 1)
+    assert told.partition() == raw.partition()
 
 
 def test_a_replay_without_its_topic_says_so_in_one_line(bare_broker: Broker) -> None:
