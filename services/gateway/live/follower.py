@@ -132,15 +132,17 @@ class Follower:
     async def _overcome(self, consumer: Consumer, error: Exception) -> bool:
         """Wait where the broker is the reason, pass over a record that cannot be fetched; False for a bug of ours."""
         self._note(error)
-        if not concerns_a_record(error):
-            await asyncio.sleep(AGAIN_S)
-            return True
-        try:
-            return await self._pass_over(consumer) or is_of_a_record(error)
-        except KafkaError as other:
-            self._note(other)
-            await asyncio.sleep(AGAIN_S)
-            return True
+        if concerns_a_record(error):
+            try:
+                if await self._pass_over(consumer):
+                    return True
+            except KafkaError as other:
+                self._note(other)
+            else:
+                if not is_of_a_record(error):
+                    return False
+        await asyncio.sleep(AGAIN_S)
+        return True
 
     async def _pass_over(self, consumer: Consumer) -> bool:
         """Take what is there record by record, but for those that cannot be fetched; returns whether there are any.
