@@ -6,12 +6,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.table import Table
-from sqlalchemy.exc import DBAPIError
 
-from services.gateway.database import Database, url_of, why_away
+from cli.history_database import history, migrated
 from services.gateway.http.key_store import KeyStore
-from services.gateway.settings import DatabaseSettings
-from shared.runtime.settings import Refused, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,25 +21,9 @@ __all__ = ["key_store", "key_table", "told"]
 
 @contextmanager
 def key_store() -> Iterator[KeyStore]:
-    """Open the keys of the gateway's database, which is made where there is none.
-
-    Raises
-    ------
-    Refused
-        If the database does not answer, or is of a later release.
-    """
-    database = Database(url_of(load(DatabaseSettings)))
-    try:
-        database.migrate()
+    """Open the keys of the gateway's database, which is made where there is none; raises ``Refused`` as it does."""
+    with migrated(history()) as database:
         yield KeyStore(database)
-    except DBAPIError as error:
-        if (why := why_away(error)) is None:
-            raise
-        raise Refused(
-            f"the database {database.place} does not answer ({why}): start it, or set TETOUAN_DATABASE_URL"
-        ) from None
-    finally:
-        database.close()
 
 
 def told(keys: Sequence[KeptKey]) -> dict[str, list[dict[str, str | None]]]:

@@ -58,6 +58,6 @@ def test_what_cannot_be_done_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setenv("TETOUAN_DATABASE_URL", "postgresql://user:secret@127.0.0.1:1/history")
     assert keys(monkeypatch, "list") == 2
     said = capsys.readouterr().err
-    assert "does not answer" in said
+    assert "is away" in said
     assert "secret" not in said
     assert said.count("\n") == 1

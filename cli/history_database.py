@@ -1,0 +1,54 @@
+"""The database of the gateway, for commands: that of the settings, or of the demo that runs."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+from sqlalchemy.exc import DBAPIError
+
+from cli.runs import current
+from services.gateway.database import Database, url_of, why_away
+from services.gateway.settings import DatabaseSettings
+from shared.runtime.settings import PREFIX, Refused, load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["history", "migrated"]
+
+
+@contextmanager
+def migrated(database: Database) -> Iterator[Database]:
+    """Bring its tables to the version of this code; it is closed at the end of the block.
+
+    Raises
+    ------
+    Refused
+        If the database does not answer, also in the block, or is of a later release.
+    """
+    try:
+        database.migrate()
+        yield database
+    except DBAPIError as error:
+        if (why := why_away(error)) is None:
+            raise
+        raise Refused(f"the database {database.place} is away ({why}): start it, or see TETOUAN_DATABASE_URL") from None
+    finally:
+        database.close()
+
+
+def history() -> Database:
+    """Return the database, which nobody has asked for anything yet."""
+    return Database(url_of(_settings()))
+
+
+def _settings() -> DatabaseSettings:
+    """Return the settings, with the history of a running demo where the environment names none."""
+    settings = load(DatabaseSettings)
+    running = current(settings.state_dir)
+    if running is None or "database_url" not in running or os.environ.get(PREFIX + "DATABASE_URL"):
+        return settings
+    return settings.model_copy(update={"database_url": SecretStr(running["database_url"])})
