@@ -73,12 +73,13 @@ def places(broker: Broker) -> set[str]:
     return {f"{t.name}:{one.partition()}:{one.offset()}" for t in STREAMED for one in broker.everything(t)}
 
 
+@pytest.mark.slow
 def test_who_resumes_misses_nothing(broker: Broker, tmp_path: Path, free_port: Callable[[], int]) -> None:
     """Gateways are killed, clients change replicas: every record comes, and those of a partition in their order."""
     lengths, stop, sent = cycle((20, 90, 45, 120)), Event(), [0]
 
     def send() -> None:
-        while not stop.wait(0.02):
+        while not stop.wait(0.05):
             number = sent[0]
             key = f"site-{number % 5}".encode()
             value = json.dumps({"site": key.decode(), "n": number}).encode()
