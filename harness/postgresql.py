@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sqlalchemy import URL, create_engine, make_url
+from sqlalchemy import URL, NullPool, create_engine, make_url
 from testcontainers.community.postgres import PostgresContainer
 
 from harness.kafka import KafkaMissingError, engine
@@ -40,7 +40,7 @@ class PostgreSQL:
     def database(self) -> Iterator[URL]:
         """Make an empty database of a name of its own, and drop it at the end."""
         name = f"test_{uuid4().hex[:12]}"
-        server = create_engine(self.url, isolation_level="AUTOCOMMIT")
+        server = create_engine(self.url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
         with server.connect() as connection:
             connection.exec_driver_sql(f"CREATE DATABASE {name}")
         try:

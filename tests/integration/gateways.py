@@ -50,7 +50,8 @@ if TYPE_CHECKING:
 __all__ = ["Days", "Gateways", "Rows", "differences", "rows_of", "undisturbed"]
 
 ZONE = 2
-SITES = ("tetouan", "north")
+SITES = {"tetouan": 0, "north": 3}
+"""The partition of each site: two gateways have one each."""
 START = datetime(2018, 1, 1, tzinfo=UTC)
 OWN = {"topic_offset", "sent_ms", "received_s"}
 """Columns that say when and where a message was sent, which is another time and place in every run."""
@@ -70,7 +71,7 @@ def days_of(days: int, folder: Path) -> Days:
 def _with_others(records: Sequence[Said], day: int) -> list[Said]:
     """Return the records of a day of all sites, with an amendment and a dead letter of each."""
     told = [*records, *_amended(records), _letter(day)]
-    return [_of_site(record, number, site) for number, site in enumerate(SITES) for record in told]
+    return [_of_site(record, site) for site in SITES for record in told]
 
 
 def _amended(records: Sequence[Said]) -> list[Said]:
@@ -85,19 +86,19 @@ def _letter(day: int) -> Said:
     letter = DeadLetter(
         reason="not_json", topic="readings.raw.v1", partition=0, offset=day, received=START + timedelta(days=day)
     )
-    return Said(topics.REJECTED.name, b"odd", SITES[0].encode(), day, headers=letter.to_headers())
+    return Said(topics.REJECTED.name, b"odd", None, day, headers=letter.to_headers())
 
 
-def _of_site(record: Said, number: int, site: str) -> Said:
+def _of_site(record: Said, site: str) -> Said:
     """Return the record as one of another site, on a partition of its own."""
-    name, other = SITES[0].encode(), site.encode()
-    headers = [(key, str(number).encode() if key == "partition" else value) for key, value in record.headers]
+    partition, other = SITES[site], site.encode()
+    headers = [(key, str(partition).encode() if key == "partition" else value) for key, value in record.headers]
     return Said(
         record.topic,
-        (record.value or b"").replace(name, other),
+        (record.value or b"").replace(b"tetouan", other),
         other,
         record.offset,
-        partition=number,
+        partition=partition,
         headers=headers,
     )
 

@@ -6,9 +6,10 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,15 @@ def announced_by_now(state_dir: Path) -> dict[str, Any]:
     return running
 
 
+def kept_by(state_dir: Path) -> tuple[int, int, int]:
+    """Return how many readings, forecasts and scores the history of the one demo of a state folder has."""
+    (file,) = (state_dir / "runs").rglob("history.db")
+    counts = "SELECT (SELECT count(*) FROM readings), (SELECT count(*) FROM forecasts), (SELECT count(*) FROM scores)"
+    with closing(sqlite3.connect(file)) as connection:
+        readings, forecasts, scores = connection.execute(counts).fetchone()
+    return readings, forecasts, scores
+
+
 def test_two_days_are_answered_once_the_same_from_any_fresh_state_and_as_the_backtest_says(
     tetouan: Command, tmp_path: Path
 ) -> None:
@@ -78,6 +88,7 @@ def test_two_days_are_answered_once_the_same_from_any_fresh_state_and_as_the_bac
     assert first["synthetic"] is True
     assert first["levels"] == {"adapted": 288}
     assert first["unmatured"] == 144 * 145 // 2
+    assert kept_by(tmp_path / "first") == (288, 288, 48)
 
     second = result_of(tetouan, *DEMO, "--days", "2", state_dir=tmp_path / "second")
     assert second["forecasts_sha256"] == first["forecasts_sha256"]
