@@ -38,7 +38,7 @@ class HistoryMetrics:
             registry=registry,
         )
         self.newest_s = Gauge(
-            "tetouan_history_newest_reading_time_seconds",
+            "tetouan_history_newest_reading_timestamp_seconds",
             "Time of the newest reading that was written since the start, event time in seconds since 1970.",
             registry=registry,
         )

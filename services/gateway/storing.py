@@ -55,6 +55,7 @@ class Store:
         self._metrics = metrics
         self._health = health
         self._prepared = asyncio.Event()
+        self._newest_s = 0
         self._turn = asyncio.Semaphore(1 if database.is_sqlite else 4)
         health.waiting_for[Reason.DATABASE] = PREPARING
 
@@ -87,9 +88,8 @@ class Store:
         self._metrics.written_s.set(now().timestamp())
         for table, count in written.items():
             self._metrics.rows.labels(table).inc(count)
-        newest_s = max((row.values["time_s"] for row in rows if row.table is READINGS), default=None)
-        if newest_s is not None:
-            self._metrics.newest_s.set(newest_s)
+        self._newest_s = max([self._newest_s, *(row.values["time_s"] for row in rows if row.table is READINGS)])
+        self._metrics.newest_s.set(self._newest_s)
 
     def _write(self, rows: Sequence[Row]) -> dict[str, int]:
         with self._database.writer.begin() as connection:

@@ -98,7 +98,7 @@ def test_rows_are_written_and_then_committed(database: Database) -> None:
     assert gateway.waits_for is None
     assert gateway.metric("tetouan_history_rows_total", table="readings") == 3
     assert gateway.metric("tetouan_history_rows_total", table="sites") == 1
-    assert gateway.metric("tetouan_history_newest_reading_time_seconds") == 1483236000
+    assert gateway.metric("tetouan_history_newest_reading_timestamp_seconds") == 1483236000
 
 
 def test_what_is_no_message_becomes_a_dead_letter_and_holds_up_nothing(database: Database) -> None:

@@ -127,6 +127,16 @@ def test_what_was_published_and_not_committed_is_told() -> None:
     assert (folded, told.told) == (1, [("clean", 3)])
 
 
+def test_a_service_without_a_state_reads_nothing_of_its_past() -> None:
+    """It goes on where it has committed, also where others have gone on meanwhile."""
+    broker = LocalBroker(commits={RAW: 4})
+    broker.append("raw", 0, *[b"raw"] * 5)
+    replay, told = replay_of(broker, "raw"), Listing()
+    assert asyncio.run(replay.rebuild(told.fold)) == ({RAW: 4}, 0)
+    assert asyncio.run(replay.catch_up(told.fold, {RAW: 1}, {RAW: 4}, lambda *_: None)) == 0
+    assert (told.told, broker.looks) == ([], 0)
+
+
 def test_other_partitions_are_nobody_s_business() -> None:
     """A task reads those of its own number."""
     broker = LocalBroker(commits={RAW: 1, TopicPartition("raw", 1): 1})
