@@ -112,12 +112,14 @@ def _begin(options: DemoOptions, settings: CommandSettings, processes: Processes
     settings.require_zones(year.site, year.label)
     data = SYNTHETIC if year.synthetic else asked
     start, until = ReplayWindow(options.start, None, options.days).of(year)
-    env = {**environment(settings, processes.bootstrap, processes.run_dir), **_table(year, settings, processes.run_dir)}
     wanted = tags(year, start)
+    env = {
+        **environment(settings, processes.bootstrap, processes.run_dir),
+        **_table(year, settings, processes.run_dir),
+        PREFIX + "MODEL_TAGS": ",".join(f"{name}={value}" for name, value in wanted.items()),
+    }
     begun = Begun(year, start, until, data, settings, env, processes)
-    processes.begin(
-        "forecaster", {**env, PREFIX + "MODEL_TAGS": ",".join(f"{name}={value}" for name, value in wanted.items())}
-    )
+    processes.begin("forecaster", env)
     processes.begin(REPLAY, env, _replay_args(begun, options))
     processes.begin("ingestor", env)
     if not are_known(wanted, settings):

@@ -17,6 +17,7 @@ import orjson
 from psycopg.errors import UndefinedTable
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from services.gateway.database import why_away
 from services.gateway.packing import unpacked
@@ -203,6 +204,8 @@ class History:
         try:
             with self._engine.connect() as connection:
                 yield connection
+        except PoolTimeoutError as error:
+            raise AwayError("all its connections are busy") from error
         except DBAPIError as error:
             if _is_unprepared(error):
                 raise AwayError("its tables are being prepared") from error

@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from cli.processes import SERVICES
@@ -194,6 +195,24 @@ def test_ctrl_c_ends_everything_and_still_says_what_was_seen(tetouan: Command, s
     assert "forecasts" in shown
     assert process.returncode == 0, said
     assert current(state_dir) is None
+
+
+def test_the_gateway_of_a_demo_answers_with_its_models(tetouan: Command, state_dir: Path) -> None:
+    """`/predict` is answered by the weather model that the forecaster runs, though none was promoted."""
+    process = tetouan(*DEMO[:-3], "--speed", "20", "--headless", state_dir=state_dir)
+    predict = announced_by_now(state_dir)["http"]["gateway"] + "/predict"
+    weather = {"Temperature": 15, "Humidity": 70, "WindSpeed": 1, "GeneralDiffuseFlows": 200, "DiffuseFlows": 50}
+    request = {"Timestamp": "2018-02-03 12:00:00", **weather}
+
+    def model() -> str | None:
+        with suppress(httpx.TransportError):
+            answered = httpx.post(predict, json=request, timeout=PATIENCE_S)
+            return str(answered.json()["model"]) if answered.is_success else None
+        return None
+
+    until(lambda: model() == "weather-demand-tetouan-2/1", "the gateway to answer with the model")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=PATIENCE_S)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what runs is looked up in /proc: run it on Linux")

@@ -187,6 +187,8 @@ class ModelDocument(Document):
     """Null where the zone ran without a registered model."""
     is_champion: bool
     """Whether it was promoted last, or rolled back to."""
+    in_force_since: UtcTime | None
+    """The first origin that it answered, where it is what the forecaster runs; null where it is not."""
     metrics: dict[str, float | int | str | None]
     """Its figures when it was registered."""
     changes: list[Change]

@@ -176,6 +176,7 @@ def sites_router(history: History) -> APIRouter:
 def models_of(events: Sequence[Mapping[str, Any]], champions: Mapping[tuple[int, str], str]) -> list[dict[str, Any]]:
     """Return each version of which events tell, with what became of it; its metrics are those that came first."""
     found: dict[tuple[int, str, str | None], dict[str, Any]] = {}
+    in_force: dict[tuple[int, str], tuple[dict[str, Any], str]] = {}
     for event in events:
         zone, model, version = event["zone"], event["model"], event["version"]
         item = found.setdefault(
@@ -185,12 +186,18 @@ def models_of(events: Sequence[Mapping[str, Any]], champions: Mapping[tuple[int,
                 "model": model,
                 "version": version,
                 "is_champion": champions.get((zone, model)) == version is not None,
+                "in_force_since": None,
                 "metrics": {},
                 "changes": [],
             },
         )
-        item["metrics"] = item["metrics"] or event["evidence"]
+        if event["change"] == "in_force":
+            in_force[zone, model] = item, event["origin"]
+        else:
+            item["metrics"] = item["metrics"] or event["evidence"]
         item["changes"].append({name: event[name] for name in ("role", "change", "origin", "reason")})
+    for item, origin in in_force.values():
+        item["in_force_since"] = origin
     return [found[key] for key in sorted(found, key=lambda key: (key[0], key[1], _number(key[2])))]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, create_engine
 
 from services.gateway.database import Database
 from services.gateway.queries import AwayError, History, Span
@@ -157,3 +157,11 @@ def test_a_database_that_cannot_be_opened_is_away(tmp_path: Path) -> None:
     with pytest.raises(AwayError, match="unable to open"):
         History(database.reader).latest(SITE, ZONE)
     database.close()
+
+
+def test_connections_that_are_all_busy_are_told(tmp_path: Path) -> None:
+    """Whoever finds none in time is to come again."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'history.db'}", pool_size=1, max_overflow=0, pool_timeout=0)
+    with engine.connect(), pytest.raises(AwayError, match="connections are busy"):
+        History(engine).site(SITE)
+    engine.dispose()

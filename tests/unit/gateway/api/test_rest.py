@@ -105,11 +105,13 @@ def test_scores_are_told_by_day_and_lead(filled: Asked) -> None:
 
 def test_models_come_with_their_metrics(filled: Asked) -> None:
     """The champion is the one that was promoted last."""
-    told.tell(filled.database, [told.model_event("2", "registered")], first_offset=9)
+    events = [told.model_event("1", "in_force", step=4), told.model_event("2", "registered", step=9)]
+    told.tell(filled.database, events, first_offset=9)
     first, second = filled.gateway.get("/api/v1/sites/tetouan/models").json()["items"]
     assert (first["version"], first["is_champion"]) == ("1", True)
     assert first["metrics"] == {"rmse_kw/corrected": 1001.0}
-    assert [change["change"] for change in first["changes"]] == ["registered", "promoted"]
+    assert [change["change"] for change in first["changes"]] == ["registered", "promoted", "in_force"]
+    assert (first["in_force_since"], second["in_force_since"]) == ("2017-10-19T00:40:00Z", None)
     assert (second["version"], second["is_champion"]) == ("2", False)
 
 
