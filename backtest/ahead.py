@@ -154,8 +154,8 @@ class Ahead:
         if self.days >= SETTLED_DAYS:
             return None
         return (
-            f"the file holds {self.days} days of load: an interval needs {SETTLED_DAYS} to settle, and may cover much "
-            "less than it says before"
+            f"the file holds {self.days} of the {SETTLED_DAYS} days of load that an interval needs to settle: it may "
+            "cover much less than it says"
         )
 
     def to_json(self) -> dict[str, Any]:

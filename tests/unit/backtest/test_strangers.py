@@ -107,7 +107,7 @@ def test_the_next_day_is_forecast(stranger: Stranger, tmp_path: Path, monkeypatc
     page = Elements((tmp_path / "ahead.html").read_text(encoding="utf-8"))
     assert [tag for tag, _ in page.starts].count("tr") == len(ahead) + 1
     assert "since 2023" in output
-    assert f"the file holds {stranger.days} days of load: an interval needs 60 to settle" in output
+    assert f"the file holds {stranger.days} of the 60 days of load that an interval needs to settle" in output
     assert ahead["local_time"][60 // stranger.step_minutes - 1] in output
     unit, kw = stranger.unit
     assert set(re.findall(r"\b[kMG]?W\b", output.partition("forecast of 24 h ago")[2])) == {unit}
