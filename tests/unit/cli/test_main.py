@@ -93,6 +93,16 @@ def test_a_full_disk_is_told_in_one_line(
     assert "tetouan: the output cannot be written (No space left on device): free some space" in capsys.readouterr().err
 
 
+def test_a_closed_output_is_no_failure() -> None:
+    """As a service manager may start a command; what it says is lost."""
+    said = subprocess.run(
+        ["/bin/sh", "-c", f"exec '{sys.executable}' -c 'from cli.entry import main; main()' --version >&-"],
+        capture_output=True,
+        check=False,
+    )
+    assert (said.returncode, said.stderr) == (0, b"")
+
+
 def test_ctrl_c_at_the_start_leaves_no_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
