@@ -38,7 +38,7 @@ from shared.runtime.letters import DeadLetters
 from shared.runtime.metrics import new_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from harness.said import Said
 
@@ -95,7 +95,9 @@ class Taken:
         }
 
 
-def _measured(records: Any, days: int, databases: dict[str, Taken], console: Console) -> dict[str, Any]:
+def _measured(
+    records: Iterable[list[Said]], days: int, databases: dict[str, Taken], console: Console
+) -> dict[str, Any]:
     """Let the databases take the records; returns all figures."""
     core, decoded_s, count = HistoryCore(DeadLetters(new_registry())), 0.0, 0
     for told in track(records, "writing", total=days, console=console):
@@ -131,7 +133,7 @@ def _thinned(taken: Taken) -> dict[str, float]:
     return {
         "forecasts": count,
         "size_mb": round(taken.size_mb, 1),
-        "us_per_forecast": round(1e6 * spent_s / max(count, 1), 1),
+        "us_per_forecast": round(1e6 * spent_s / count, 1) if count else 0.0,
     }
 
 
