@@ -98,7 +98,7 @@ class Database:
         Raises
         ------
         Refused
-            If the folder cannot be made, or the tables are of a later release.
+            If the folder cannot be made, the file is no database, or the tables are of a later release.
         """
         with self._alone() as connection:
             try:
@@ -124,8 +124,7 @@ class Database:
         except OSError as error:
             raise unwritable(file.parent, error) from None
         with held:
-            with closing(sqlite3.connect(file)) as plain:
-                plain.execute("PRAGMA journal_mode = WAL")  # it stays so, and nobody waits for it who is not alone
+            _log_ahead(file)
             with self.writer.begin() as connection:
                 yield connection
 
@@ -133,6 +132,19 @@ class Database:
         """Close all connections."""
         self.writer.dispose()
         self.reader.dispose()
+
+
+def _log_ahead(file: Path) -> None:
+    """Let readers of a file not wait for writers, for good; raises ``Refused`` where it is no database."""
+    with closing(sqlite3.connect(file)) as plain:
+        try:
+            plain.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
+                raise
+            raise Refused(
+                f"{file} is no SQLite database: move it away, or set TETOUAN_DATABASE_URL to another file"
+            ) from None
 
 
 def alembic_config(connection: Connection) -> Config:

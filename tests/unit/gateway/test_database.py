@@ -63,6 +63,16 @@ def test_a_history_of_a_later_release_is_refused(database: Database) -> None:
         database.migrate()
 
 
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    """It is left as it is."""
+    file = tmp_path / "notes.txt"
+    file.write_text("nothing that SQLite has written\n" * 100)
+    database = Database(URL.create("sqlite", database=str(file)))
+    with pytest.raises(Refused, match="is no SQLite database"):
+        database.migrate()
+    assert file.read_text().startswith("nothing")
+
+
 def test_readers_of_sqlite_cannot_write(tmp_path: Path) -> None:
     """Whoever answers requests has no way to change the history."""
     database = Database(URL.create("sqlite", database=str(tmp_path / "history.db")))
