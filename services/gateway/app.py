@@ -23,7 +23,7 @@ from services.gateway.metrics import HistoryMetrics
 from services.gateway.queries import History
 from services.gateway.retention import Retention
 from services.gateway.storing import Store, Stored
-from services.gateway.weather_models import WeatherModels
+from services.gateway.weather_models import WeatherModels, heeded
 from services.gateway.writing import Row
 from shared.contracts import topics
 from shared.runtime.asked_registry import AskedRegistry
@@ -57,7 +57,7 @@ def build(settings: GatewaySettings) -> Service[Row | Outgoing]:
     follower = Follower(settings.kafka, settings.topic_prefix, hub, live, health)
     streams = Streams(hub, Past(settings.kafka, settings.topic_prefix), live, settings.topic_prefix)
     history = History(database.reader)
-    models = WeatherModels(AskedRegistry(settings), history.champions)
+    models = WeatherModels(AskedRegistry(settings), heeded(settings, history.champions))
     estimating = Estimating(history, models, served_sites(settings, health))
     routers = (stream_router(streams), *rest_routers(history, estimating))
     answering = application(routers, doors_of(settings, KeyStore(database), http), http, FAILURES)

@@ -20,14 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
 
+    from shared.runtime.concerns import ModelSettings
     from shared.runtime.registered import Question
     from shared.sites.site import Site
 
-__all__ = ["Champion", "NoModelError", "Registry", "WeatherModels"]
+    Told = Callable[[str], Mapping[tuple[int, str], str]]
+
+__all__ = ["Champion", "NoModelError", "Registry", "WeatherModels", "heeded"]
 
 KEPT = 64  # models in memory: each is about a megabyte
 PATIENCE_S = 3.0  # that a request waits while the registry is asked for another
 AGAIN_S = 10.0  # from a question that had no answer to the next
+LIST_EVERY_S = 60.0
 
 log = structlog.get_logger()
 
@@ -58,37 +62,47 @@ class Champion:
     doubt: str | None = None
 
 
+def heeded(settings: ModelSettings, told: Told) -> Told:
+    """Return what of promotions that are told is heeded: nothing where versions with certain tags are to run."""
+    return (lambda _: {}) if settings.model_tags else told
+
+
 class WeatherModels:
     """The weather models of all zones; its methods may be called from any thread.
 
     Parameters
     ----------
     registry
-        Asked for files, and for the champions of which no change was told.
+        Asked for files, and again and again for the champions of which no change was told.
     told
         Returns of a site which version of each of its models was promoted last, as far as that was told, by zone and
         name.
+    list_every_s
+        Between two questions for the champions.
     """
 
-    def __init__(self, registry: Registry, told: Callable[[str], Mapping[tuple[int, str], str]]) -> None:
+    def __init__(self, registry: Registry, told: Told, list_every_s: float = LIST_EVERY_S) -> None:
         self._registry = registry
         self._told = told
+        self._list_every_s = list_every_s
         self._asking = Lock()
         self._listed: Mapping[str, str] = {}
         self._listed_s = -AGAIN_S
         self._why: str | None = None
-        self._held: OrderedDict[str, Champion] = OrderedDict()
+        self._held: OrderedDict[str, Champion] = OrderedDict()  # by rising time of use
+        self._holding = Lock()
         self._failed: dict[str, tuple[float, str]] = {}
 
     async def run(self) -> None:
-        """Ask for the champions before anybody needs one, since that takes seconds; ends with the service."""
+        """Ask for the champions, before anybody needs one, since that takes seconds; ends with the service."""
         try:
-            await run_in_thread(None, self._prepare)
-            await asyncio.Event().wait()
+            while True:
+                await run_in_thread(None, self._list_in_turn)
+                await asyncio.sleep(self._list_every_s)
         finally:
             self._registry.stop()
 
-    def _prepare(self) -> None:
+    def _list_in_turn(self) -> None:
         with self._asking:
             self._list()
 
@@ -96,7 +110,7 @@ class WeatherModels:
         """Return the champion of a zone; raises ``NoModelError`` where there is none, or none just now."""
         name = f"{WEATHER_DEMAND}-{site.name}-{zone}"
         label = self._label(name, self._told(site.name).get((zone, name)))
-        held = self._held.get(name)
+        held = self._used(name)
         if held is not None and held.label == label:
             return held
         if not self._asking.acquire(timeout=PATIENCE_S):
@@ -120,26 +134,41 @@ class WeatherModels:
             label = self._label(name, None)
         if label is None:
             raise NoModelError(self._why or f"no champion of {name} is registered: run `tetouan train`")
-        held = self._held.get(name)
+        held = self._used(name)
         if held is not None and held.label == label:  # whoever had the turn before has fetched it
             return held
-        why = self._fetch(site, name, label)
-        if why is None:
-            return self._held[name]
+        found = self._fetch(site, name, label)
+        if isinstance(found, Champion):
+            return found
         if held is not None:
-            return Champion(held.label, held.trees, f"a newer champion cannot be used: {why}")
-        raise NoModelError(why)
+            return Champion(held.label, held.trees, f"a newer champion cannot be used: {found}")
+        raise NoModelError(found)
 
     def _list(self) -> None:
         try:
             self._listed, self._why = self._registry.versions(), None
         except RegistryError as error:
+            if self._why != str(error):
+                log.warning("the registry does not say which models are champions", why=str(error))
             self._why = str(error)
-            log.warning("the registry does not say which models are champions", why=self._why)
         self._listed_s = monotonic_s()
 
-    def _fetch(self, site: Site, name: str, label: str) -> str | None:
-        """Fetch a version and keep it; returns why that cannot be, for a while without asking again."""
+    def _used(self, name: str) -> Champion | None:
+        """Return the model that is held, which is then the one used last."""
+        with self._holding:
+            if (held := self._held.get(name)) is not None:
+                self._held.move_to_end(name)
+        return held
+
+    def _hold(self, name: str, champion: Champion) -> None:
+        with self._holding:
+            self._held[name] = champion
+            self._held.move_to_end(name)
+            while len(self._held) > KEPT:
+                self._held.popitem(last=False)
+
+    def _fetch(self, site: Site, name: str, label: str) -> Champion | str:
+        """Fetch a version and hold it, or return why that cannot be, for a while without asking again."""
         failed_s, why = self._failed.get(label, (-AGAIN_S, ""))
         if monotonic_s() - failed_s < AGAIN_S:
             return why
@@ -150,12 +179,9 @@ class WeatherModels:
             log.warning("a weather model cannot be used", model=label, why=str(error))
             return str(error)
         self._failed.pop(label, None)
-        self._held[name] = champion
-        self._held.move_to_end(name)
-        while len(self._held) > KEPT:
-            self._held.popitem(last=False)
+        self._hold(name, champion)
         log.info("answers with a weather model", model=label)
-        return None
+        return champion
 
     def _read(self, site: Site, label: str) -> WeatherTrees:
         with self._registry.files_of([label]) as question:

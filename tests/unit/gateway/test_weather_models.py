@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from threading import Event
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import pytest
 
-from services.gateway.weather_models import NoModelError, WeatherModels
+from services.gateway.weather_models import KEPT, NoModelError, WeatherModels, heeded
 from shared.runtime.asked_registry import AskedRegistry
 from shared.runtime.concerns import ModelSettings
 from shared.runtime.settings import load
@@ -42,7 +43,7 @@ class Watched(Shelf):
 
 
 def test_the_registry_is_asked_until_the_service_stops(tmp_path: Path, weather_model: WeatherDemand) -> None:
-    """Once at the start, and for files when somebody needs them; then no more."""
+    """At the start, and for files when somebody needs them; then no more."""
     shelf = Watched(tmp_path)
     shelf.put("4", weather_model)
     models = WeatherModels(shelf, lambda _: {})
@@ -93,3 +94,60 @@ def test_a_model_of_another_step_is_refused(tmp_path: Path, weather_model: Weath
     hourly = site("tetouan").model_copy(update={"step_minutes": 60})
     with pytest.raises(NoModelError, match="its step is 10 minutes, that of the site 60"):
         models.champion(hourly, 2)
+
+
+def test_a_champion_that_nobody_tells_of_is_found(tmp_path: Path, weather_model: WeatherDemand) -> None:
+    """The registry is listed again and again, so that a promotion by hand is seen; meanwhile it may be away."""
+    shelf = Watched(tmp_path)
+    shelf.put("4", weather_model)
+    models = WeatherModels(shelf, lambda _: {}, list_every_s=0.01)
+
+    async def becomes(label: str) -> None:
+        end_s = monotonic() + PATIENCE_S
+        while (await asyncio.to_thread(models.champion, site("tetouan"), 2)).label != label:
+            assert monotonic() < end_s
+            await asyncio.sleep(0.01)
+
+    async def serve() -> None:
+        running = asyncio.create_task(models.run())
+        await becomes("weather-demand-tetouan-2/4")
+        shelf.away = True
+        shelf.asked.clear()
+        assert await asyncio.to_thread(shelf.asked.wait, PATIENCE_S)
+        await becomes("weather-demand-tetouan-2/4")
+        shelf.put("5", weather_model)
+        shelf.away = False
+        await becomes("weather-demand-tetouan-2/5")
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(serve())
+
+
+@pytest.mark.parametrize(("tags", "version"), [("as_of=2017-10-19T04:30:00+00:00", "4"), ("", "7")])
+def test_versions_with_tags_stay_whatever_is_promoted(
+    tmp_path: Path, weather_model: WeatherDemand, monkeypatch: pytest.MonkeyPatch, tags: str, version: str
+) -> None:
+    """The registry lists them; without tags the version that was promoted last answers."""
+    monkeypatch.setenv("TETOUAN_MODEL_TAGS", tags)
+    shelf = Watched(tmp_path)
+    shelf.put("4", weather_model)
+    shelf.put("7", weather_model, champion=False)
+    models = WeatherModels(shelf, heeded(load(ModelSettings), lambda _: {(2, "weather-demand-tetouan-2"): "7"}))
+    for _ in range(2):
+        assert models.champion(site("tetouan"), 2).label == f"weather-demand-tetouan-2/{version}"
+
+
+def test_the_model_that_is_asked_for_most_is_kept(tmp_path: Path, weather_model: WeatherDemand) -> None:
+    """Among more than are kept it is fetched once, although it was the first."""
+    shelf = Watched(tmp_path)
+    shelf.put("1", weather_model)
+    path = shelf.files["weather-demand-tetouan-2/1"]
+    for zone in range(1, KEPT + 3):
+        name = f"weather-demand-tetouan-{zone}"
+        shelf.champions[name], shelf.files[f"{name}/1"] = "1", path
+    models = WeatherModels(shelf, lambda _: {})
+    for zone in range(1, KEPT + 3):
+        models.champion(site("tetouan"), 1)
+        models.champion(site("tetouan"), zone)
+    assert shelf.fetched == KEPT + 2
