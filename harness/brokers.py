@@ -90,7 +90,7 @@ class Broker:
     bootstrap: str
     prefix: str
     security: Mapping[str, str] = field(default_factory=dict)
-    """KafkaSettings that the brokers ask for, such as those of a password."""
+    """Settings without which the broker lets nobody in, such as a password."""
 
     @property
     def access(self) -> Access:

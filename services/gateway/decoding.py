@@ -294,7 +294,7 @@ def _decoded(record: Record, decoder: msgspec.json.Decoder[T], model: type[Messa
     raw = record.value or b""
     try:
         return decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the last of JSON nested too deep
         return decoder.decode(model.from_bytes(raw).to_bytes())
 
 

@@ -74,6 +74,9 @@ class ScorableReading(msgspec.Struct):
             raise ValueError("flags: one belongs to no value")
 
 
+_UNREAD = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What the decoders raise; the last one where JSON is nested too deep."""
+
 _FORECASTS = msgspec.json.Decoder(ScorableForecast)
 _READINGS = msgspec.json.Decoder(ScorableReading)
 
@@ -82,7 +85,7 @@ def read_reading(raw: bytes) -> ScorableReading | CleanReading:
     """Return the reading in a message of any version; raises ``ValidationError`` that names field and value."""
     try:
         return _READINGS.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREAD:
         return CleanReading.from_bytes(raw)
 
 
@@ -90,5 +93,5 @@ def read_forecast(raw: bytes) -> ScorableForecast | Forecast:
     """Return the forecast in a message of any version; raises ``ValidationError`` that names field and value."""
     try:
         return _FORECASTS.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREAD:
         return Forecast.from_bytes(raw)

@@ -84,7 +84,7 @@ def event_of(record: Record, prefix: str, arrived_s: float) -> Event | None:
         value = record.value or b""
         site = _DECODER.decode(value).site
         frame = format_sse_event(data_str=value.decode(), event=kind, id=str(place))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the last of JSON nested too deep
         return None
     return Event(place, kind, site, frame, arrived_s)
 

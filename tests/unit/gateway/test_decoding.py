@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 GOLDEN = Path(__file__).parents[2] / "contract" / "golden"
 LONG = "x" * 10_000
+NESTED = b'{"x":%s%s}' % (b"[" * 10_000, b"]" * 10_000)
 
 
 def golden(name: str, version: str = "v2") -> dict[str, Any]:
@@ -129,7 +130,19 @@ def test_a_dead_letter_becomes_a_row() -> None:
 
 
 @pytest.mark.parametrize("topic", CONSUMES, ids=lambda topic: topic.name)
-@pytest.mark.parametrize("value", [None, b"", b"\xff\x00", b"[]", b"{}", b'{"site": "\xed\xa0\x80"}', b"9" * 5000])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b"\xff\x00",
+        b"[]",
+        b"{}",
+        b'{"site": "\xed\xa0\x80"}',
+        b"9" * 5000,
+        pytest.param(NESTED, id="nested"),
+    ],
+)
 def test_what_is_no_message_is_refused(topic: Topic, value: bytes | None) -> None:
     """Whatever stands on a topic, it is a row or is refused, and nothing else is raised."""
     with pytest.raises(UndecodableError) as raised:

@@ -58,9 +58,12 @@ def test_what_cannot_be_scored_is_refused_in_the_words_of_the_model(changed: dic
     assert refused.value.title == "Forecast"
 
 
-@pytest.mark.parametrize("raw", [b"", b"{", RAW.replace(b'"site":"', b'"site":"\xff'), b"[]"])
+NESTED = pytest.param(b'{"later":%s%s}' % (b"[" * 10_000, b"]" * 10_000), id="nested")
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", RAW.replace(b'"site":"', b'"site":"\xff'), b"[]", NESTED])
 def test_what_is_no_message_is_refused_in_the_words_of_the_model(raw: bytes) -> None:
-    """Bytes that are no JSON, no UTF-8, or no object."""
+    """Bytes that are no JSON, no UTF-8, or no object, and JSON that is nested too deep."""
     with pytest.raises(ValidationError):
         read_forecast(raw)
 
@@ -137,9 +140,9 @@ def test_a_reading_that_cannot_be_scored_is_refused_in_the_words_of_the_model(
     assert refused.value.title == "CleanReading"
 
 
-@pytest.mark.parametrize("raw", [b"", b"{", b'{"site":"\xff"}', b"[]"])
+@pytest.mark.parametrize("raw", [b"", b"{", b'{"site":"\xff"}', b"[]", NESTED])
 def test_what_is_no_reading_is_refused_in_the_words_of_the_model(raw: bytes) -> None:
-    """Bytes that are no JSON, no UTF-8, or no object."""
+    """Bytes that are no JSON, no UTF-8, or no object, and JSON that is nested too deep."""
     with pytest.raises(ValidationError):
         read_reading(raw)
 

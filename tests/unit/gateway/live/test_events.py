@@ -33,7 +33,18 @@ def test_line_breaks_cannot_end_an_event() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, b"", b"x", b"[]", b"{}", b'{"site": 1}', b'{"site": "a"', b'{"site":"\xff"}', b'{"site":"a","x":"\xff"}'],
+    [
+        None,
+        b"",
+        b"x",
+        b"[]",
+        b"{}",
+        b'{"site": 1}',
+        b'{"site": "a"',
+        b'{"site":"\xff"}',
+        b'{"site":"a","x":"\xff"}',
+        pytest.param(b'{"site":"a","x":%s%s}' % (b"[" * 10_000, b"]" * 10_000), id="nested"),
+    ],
 )
 def test_what_is_no_message_is_no_event(value: bytes | None) -> None:
     """Also what is no UTF-8 behind the name."""
