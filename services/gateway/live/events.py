@@ -14,7 +14,7 @@ from shared.contracts import topics
 if TYPE_CHECKING:
     from shared.runtime.records import Record
 
-__all__ = ["KINDS", "Event", "Place", "Wanted", "ending", "event_of", "gap"]
+__all__ = ["KINDS", "Event", "Place", "Wanted", "ending", "event_of", "gap", "left_out"]
 
 KINDS = {
     "readings": topics.CLEAN.name,
@@ -58,10 +58,13 @@ class Event:
 
     place: Place
     kind: str
-    site: str
+    site: str | None
+    """None of one that all sites are told."""
     frame: bytes
     arrived_s: float
     """Of the clock of the process."""
+    sent_s: float
+    """Of the same clock: when its record was sent, as the timestamp says, which is no later."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,14 @@ class Wanted:
 
     def takes(self, event: Event) -> bool:
         """Tell whether the event is one of these."""
-        return event.kind in self.kinds and (self.sites is None or event.site in self.sites)
+        return event.kind in self.kinds and (self.sites is None or event.site is None or event.site in self.sites)
 
 
-def event_of(record: Record, prefix: str, arrived_s: float) -> Event | None:
-    """Return the event of a record, None where it holds no message of ours; ``prefix`` begins the topic's name."""
+def event_of(record: Record, prefix: str, arrived_s: float, sent_s: float | None = None) -> Event | None:
+    """Return the event of a record, None where it holds no message of ours.
+
+    ``prefix`` begins the topic's name; without ``sent_s`` it was sent as it arrived.
+    """
     place = Place(record.topic.removeprefix(prefix), record.partition, record.offset)
     kind = _KIND_OF[place.topic]
     try:
@@ -86,7 +92,13 @@ def event_of(record: Record, prefix: str, arrived_s: float) -> Event | None:
         frame = format_sse_event(data_str=value.decode(), event=kind, id=str(place))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the last of JSON nested too deep
         return None
-    return Event(place, kind, site, frame, arrived_s)
+    return Event(place, kind, site, frame, arrived_s, arrived_s if sent_s is None else sent_s)
+
+
+def left_out(topic: str, partition: int, offset: int, arrived_s: float) -> Event:
+    """Return the event that says that a record cannot be fetched; ``topic`` is without our prefix."""
+    frame = gap(Place(topic, partition, offset - 1), "the next record of this partition cannot be read: it is left out")
+    return Event(Place(topic, partition, offset), _KIND_OF[topic], None, frame, arrived_s, arrived_s)
 
 
 def ending(reason: str, detail: str) -> bytes:

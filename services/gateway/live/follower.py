@@ -6,34 +6,36 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
-from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError, KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 
-from services.gateway.live.events import KINDS, event_of
+from services.gateway.live.events import KINDS, event_of, left_out
+from services.gateway.live.reading import reader, seek, take_one
 from shared.runtime import embedded
 from shared.runtime.administration import identity
-from shared.runtime.clock import monotonic_s
-from shared.runtime.fetching import Consumer, concerns_a_record, is_of_a_record
+from shared.runtime.clock import monotonic_s, now
+from shared.runtime.fetching import Unreadable, concerns_a_record, is_of_a_record
 from shared.runtime.retries import Refusals, retrying
 from shared.runtime.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from aiokafka import ConsumerRecord, TopicPartition
 
     from services.gateway.live.hub import Hub
     from services.gateway.live.metrics import LiveMetrics
     from shared.runtime.access import Access
+    from shared.runtime.fetching import Consumer
     from shared.runtime.health import Health
 
-__all__ = ["Follower", "reader", "seek"]
+__all__ = ["Follower"]
 
 BROKER_S = 0.2  # between two looks at whether the topics are made
 FETCH_WAIT_MS = 5000  # of a broker that has nothing new; it answers at once where it has
 EMBEDDED_FETCH_WAIT_MS = 10  # that broker answers an empty fetch only when this is over
-REST_MS = 30_000  # also between two looks for new partitions
+LOOK_S = 30.0  # from one look for new partitions to the next
+REST_MS = int(LOOK_S * 1000)
 AGAIN_S = 5.0  # after a poll that has failed
-LOOK_MS = 200
 NOTE = "live"
 
 log = structlog.get_logger()
@@ -50,15 +52,27 @@ class Follower:
         Who takes the events, and what counts them.
     health
         Says when the topics are there, and shows what is wrong.
+    clock
+        Seconds that never go back.
     """
 
-    def __init__(self, access: Access, prefix: str, hub: Hub, metrics: LiveMetrics, health: Health) -> None:
+    def __init__(
+        self,
+        access: Access,
+        prefix: str,
+        hub: Hub,
+        metrics: LiveMetrics,
+        health: Health,
+        clock: Callable[[], float] = monotonic_s,
+    ) -> None:
         self._access = access
         self._prefix = prefix
         self._topics = [prefix + name for name in KINDS.values()]
         self._hub = hub
         self._metrics = metrics
         self._health = health
+        self._clock = clock
+        self._looked_s = clock()
 
     async def run(self) -> None:
         """Follow for ever; a broker that does not answer is waited for."""
@@ -70,10 +84,17 @@ class Follower:
             with attempt:
                 consumer = await self._started()
         try:
-            while True:
-                await self._take(consumer)
+            await self.follow(consumer)
         finally:
             await consumer.stop()
+
+    async def follow(self, consumer: Consumer) -> None:
+        """Hand over what a reader finds, for ever, and look for partitions that were added now and then."""
+        while True:
+            await self._take(consumer)
+            if self._clock() - self._looked_s >= LOOK_S:
+                await self._look_for_partitions(consumer)
+                self._looked_s = self._clock()
 
     async def _started(self) -> Consumer:
         """Return a reader at the end of all partitions; raises ``KafkaError``."""
@@ -103,14 +124,12 @@ class Follower:
         self._health.notes.pop(NOTE, None)
         if found:
             self._hand_over(found)
-        else:
-            await self._look_for_partitions(consumer)
 
     def _hand_over(self, found: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> None:
-        now_s = monotonic_s()
+        now_s, wall_s = self._clock(), now().timestamp()
         events = []
         for record in (record for records in found.values() for record in records):
-            event = event_of(record, self._prefix, now_s)
+            event = event_of(record, self._prefix, now_s, now_s - max(0.0, wall_s - record.timestamp / 1000))
             if event is None:
                 self._metrics.passed_over.inc()
             else:
@@ -153,50 +172,24 @@ class Follower:
         ends = await consumer.end_offsets(list(self._hub.positions))
         for partition, end in ends.items():
             seek(consumer, {partition: self._hub.positions[partition]})
-            while (offset := await consumer.position(partition)) < end:
-                try:
-                    self._hand_over(await consumer.getmany(partition, timeout_ms=LOOK_MS, max_records=1))
-                except Exception as error:
-                    if not concerns_a_record(error):
-                        raise
+            while await consumer.position(partition) < end:
+                found = await take_one(consumer, partition)
+                if isinstance(found, Unreadable):
                     is_found = True
-                    self._metrics.passed_over.inc()
-                    log.warning("a record is not shown live", partition=partition, offset=offset, error=str(error))
-                    self._hub.add([], {partition: offset + 1})
-                    consumer.seek(partition, offset + 1)
+                    self._leave_out(found)
+                elif found is not None:
+                    self._hand_over({partition: [found]})
         seek(consumer, self._hub.positions)
         return is_found
+
+    def _leave_out(self, lost: Unreadable) -> None:
+        topic, number = lost.partition
+        self._metrics.passed_over.inc()
+        event = left_out(topic.removeprefix(self._prefix), number, lost.offset, self._clock())
+        self._hub.add([event], {lost.partition: lost.offset + 1})
 
     def _note(self, error: Exception) -> None:
         line = f"the live topics cannot be read, trying again: {error}"
         if self._health.notes.get(NOTE) != line:
             self._health.notes[NOTE] = line
             log.warning("the live topics cannot be read, trying again", error=str(error))
-
-
-async def reader(access: Access, fetch_wait_ms: int = 500) -> Consumer:
-    """Return a reader without a group, which has no partition yet; raises ``KafkaError``."""
-    consumer = Consumer(
-        fetch_wait_ms=fetch_wait_ms,
-        **access.aiokafka(),
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",  # if retention has deleted where it stands
-        isolation_level="read_committed",
-    )
-    try:
-        await consumer.start()
-    except AssertionError as error:  # aiokafka's word for a broker that has just come back and names none
-        await consumer.stop()
-        raise KafkaConnectionError(f"the broker is not ready ({error})") from error
-    except BaseException:
-        await consumer.stop()
-        raise
-    return consumer
-
-
-def seek(consumer: Consumer, positions: Mapping[TopicPartition, int]) -> None:
-    """Let it read these partitions alone, from these offsets on."""
-    consumer.assign(list(positions))
-    for partition, offset in positions.items():
-        consumer.seek(partition, offset)

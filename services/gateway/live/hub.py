@@ -22,6 +22,7 @@ __all__ = ["Hub", "SlowError"]
 
 MOST_BYTES = 32_000_000  # of the events in memory
 CHUNK_BYTES = 128_000  # for one subscriber at a time: what a connection holds that takes nothing
+MOST_CHUNKS = 32  # that are kept for others who are as far
 PACE_S = 0.05  # between two times that subscribers are woken: of many events a second each gets many at once
 MARGIN_S = 10.0  # by which two replicas may hear of two records in another order
 
@@ -44,8 +45,6 @@ class Hub:
     ----------
     positions
         By partition, the offset behind the last record that came, be it an event or not.
-    following
-        Is set once the topics are followed: what comes from then on is seen.
     closed
         Whether all streams are to end.
     """
@@ -63,7 +62,7 @@ class Hub:
         self._waking: asyncio.TimerHandle | None = None
         self._chunks: dict[tuple[int, Wanted], tuple[bytes, int, int]] = {}
         self.positions: dict[TopicPartition, int] = {}
-        self.following = asyncio.Event()
+        self._begun = asyncio.Event()
         self.closed = False
 
     @property
@@ -75,7 +74,7 @@ class Hub:
         """Note from where on the topics are followed."""
         self.positions |= positions
         self._begun_s = self._clock()
-        self.following.set()
+        self._begun.set()
 
     def add(self, events: Sequence[Event], positions: Mapping[TopicPartition, int]) -> None:
         """Take what has come, and wake who waits: at once, or as soon as it is time again."""
@@ -95,7 +94,12 @@ class Hub:
     def close(self) -> None:
         """End all streams."""
         self.closed = True
+        self._begun.set()
         self._wake()
+
+    async def begun(self) -> None:
+        """Wait until the topics are followed, from when on all that comes is seen, or all streams end."""
+        await self._begun.wait()
 
     async def moved(self, cursor: int) -> None:
         """Wait until subscribers are woken for an event of this number, or all streams end."""
@@ -115,19 +119,22 @@ class Hub:
             raise SlowError
         key = cursor, wanted
         if key not in self._chunks:  # those who are as far as most are given the same bytes
+            if len(self._chunks) >= MOST_CHUNKS:
+                del self._chunks[next(iter(self._chunks))]  # the oldest
             self._chunks[key] = self._joined(cursor, wanted)
         return self._chunks[key]
 
     def behind(self, place: Place) -> tuple[list[Event], int] | None:
         """Return what somebody may have missed who has seen all up to a place, and where it goes on from there.
 
-        Another replica may have sent other partitions in another order: of these, all that came here shortly before
-        the place is returned, too. None where it, or what came before it, is not in memory.
+        Another replica may have sent other partitions in another order, and what is read from the topics comes in the
+        order in which it was sent: of these, all that came here since shortly before the place was sent is returned,
+        too. None where it, or what came before it, is not in memory.
         """
         found = next((n for n in reversed(range(len(self._events))) if self._events[n].place == place), None)
         if found is None:
             return None
-        since_s = self._events[found].arrived_s - MARGIN_S
+        since_s = self._events[found].sent_s - MARGIN_S
         covered_s = self._events[0].arrived_s if self._first else self._begun_s
         if covered_s > since_s:
             return None

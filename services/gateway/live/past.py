@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeVar
 
 from aiokafka import TopicPartition
 
-from services.gateway.live.events import event_of, gap
-from services.gateway.live.follower import reader, seek
+from services.gateway.live.events import event_of, gap, left_out
+from services.gateway.live.reading import in_time, reader, seek, take_one
+from shared.runtime.fetching import Unreadable
 from shared.runtime.pipeline import TRANSACTION_S
 from shared.runtime.retries import retrying
 
@@ -25,8 +27,6 @@ T = TypeVar("T")
 
 READERS = 4  # at once: many clients come again together once a gateway does
 MOST_BYTES = 2_000_000  # of the records in memory for one client
-MOST_RECORDS = 500
-POLL_MS = 200
 VISIBLE_S = TRANSACTION_S + 10.0  # from the time of a record until it can be read, and by which clocks may differ
 UNKNOWN = "there is no such event: what comes from now on is sent"
 FAILED = "what a client has missed cannot be read"
@@ -39,11 +39,14 @@ class Past:
     ----------
     access, prefix
         Where the topics are, and what begins their names.
+    connect
+        Returns a reader that has no partition yet.
     """
 
-    def __init__(self, access: Access, prefix: str) -> None:
+    def __init__(self, access: Access, prefix: str, connect: Callable[[Access], Awaitable[Consumer]] = reader) -> None:
         self._access = access
         self._prefix = prefix
+        self._connect = connect
         self._free = asyncio.Semaphore(READERS)
 
     async def behind(
@@ -64,7 +67,11 @@ class Past:
     async def read(
         self, positions: Mapping[TopicPartition, int], until: Mapping[TopicPartition, int]
     ) -> tuple[list[Event], dict[TopicPartition, int]]:
-        """Return the next events between some offsets and others, a few megabytes of them, and the offsets behind."""
+        """Return the next events between some offsets and others, a few megabytes of them, and the offsets behind.
+
+        They are in the order in which they were sent: whoever is cut off behind one of them has all that ``behind``
+        takes him to have. A record that cannot be fetched is an event that says so.
+        """
         return await self._asked(lambda consumer: self._read(consumer, dict(positions), until))
 
     async def _asked(self, ask: Callable[[Consumer], Awaitable[T]]) -> T:
@@ -72,7 +79,7 @@ class Past:
         async for attempt in retrying(FAILED):
             with attempt:
                 async with self._free:
-                    consumer = await reader(self._access)
+                    consumer = await self._connect(self._access)
                     try:
                         return await ask(consumer)
                     finally:
@@ -103,26 +110,31 @@ class Past:
     async def _read(
         self, consumer: Consumer, positions: dict[TopicPartition, int], until: Mapping[TopicPartition, int]
     ) -> tuple[list[Event], dict[TopicPartition, int]]:
-        left = {partition: offset for partition, offset in positions.items() if offset < until[partition]}
-        seek(consumer, left)
         events: list[Event] = []
         size = 0
-        while size < MOST_BYTES and any(positions[partition] < until[partition] for partition in left):
-            found = await consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)
-            for partition, records in found.items():
-                size += sum(len(record.value or b"") for record in records)
-                made = [event_of(record, self._prefix, 0.0) for record in records if record.offset < until[partition]]
-                events += [event for event in made if event is not None]
-            for partition in left:
-                positions[partition] = min(await consumer.position(partition), until[partition])
-        return events, positions
+        async with aclosing(in_time(consumer, positions, until)) as found:
+            async for partition, offset, _, record in found:
+                positions[partition] = offset + 1
+                if record is None:
+                    events.append(
+                        left_out(partition.topic.removeprefix(self._prefix), partition.partition, offset, 0.0)
+                    )
+                    continue
+                if (event := event_of(record, self._prefix, 0.0)) is not None:
+                    events.append(event)
+                size += len(record.value or b"")
+                if size >= MOST_BYTES:
+                    return events, positions
+        return events, {partition: max(at, until[partition]) for partition, at in positions.items()}
 
 
 async def _time_of(consumer: Consumer, partition: TopicPartition, offset: int, end: int) -> int:
-    """Return the time of the first record from an offset on, in ms since 1970; 0 where there is none."""
+    """Return the time of the first record from an offset on, in ms since 1970; 0 where it cannot be told."""
     seek(consumer, {partition: offset})
     while await consumer.position(partition) < end:
-        found = await consumer.getmany(partition, timeout_ms=POLL_MS, max_records=1)
-        if found:
-            return int(found[partition][0].timestamp)
+        found = await take_one(consumer, partition)
+        if isinstance(found, Unreadable):
+            break
+        if found is not None:
+            return int(found.timestamp)
     return 0

@@ -89,9 +89,10 @@ class Streams:
         self._open += 1
         self._metrics.subscribers.inc()
         try:
+            await self._hub.begun()
             cursor = self._hub.end  # of what comes once somebody knows to be connected nothing is missed
             yield BEGUN
-            if last is not None:
+            if last is not None and not self._hub.closed:
                 async with aclosing(self._missed(wanted, last)) as missed:
                     async for piece, goes_on in missed:
                         cursor = goes_on
@@ -128,7 +129,6 @@ class Streams:
             yield BEGUN, cursor
             return
         self._metrics.resumed.labels("topics").inc()
-        await self._hub.following.wait()
         if not any(self._is_of(partition, last) for partition in self._hub.positions):
             yield gap(last, UNKNOWN), self._hub.end
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 
 import pytest
 from aiokafka import TopicPartition
@@ -21,11 +22,12 @@ def event(
     site: str = "tetouan",
     partition: int = 0,
     at_s: float = 0.0,
+    late_s: float = 0.0,
     size: int = 100,
 ) -> Event:
-    """Return an event whose frame says where it stands."""
+    """Return an event whose frame says where it stands; it came so many seconds after it was sent."""
     place = Place(KINDS[kind], partition, offset)
-    return Event(place, kind, site, f"{place}\n".encode().ljust(size, b"."), at_s)
+    return Event(place, kind, site, f"{place}\n".encode().ljust(size, b"."), at_s, at_s - late_s)
 
 
 class Clock:
@@ -111,6 +113,32 @@ def test_behind_an_event_its_own_partition_goes_on_exactly() -> None:
     assert [str(each.place) for each in events] == [f"{READINGS}:0:{n}" for n in (2, 3)]
     assert cursor == 8
     assert places(hub.chunk(cursor, ALL)[0]) == [f"{READINGS}:0:4", f"{FORECASTS}:0:4"]
+
+
+def test_behind_an_event_that_came_late_all_comes_that_came_since_it_was_sent() -> None:
+    """From the topics it was told in its turn, before what was sent later and could be read earlier."""
+    clock = Clock()
+    hub = hub_with(clock=clock)
+    clock.now_s += 300.0
+    hub.add([event(1, kind="forecasts", at_s=clock.now_s)], {})
+    clock.now_s += 100.0
+    hub.add([event(1, at_s=clock.now_s, late_s=120.0)], {})
+    found = hub.behind(Place(READINGS, 0, 1))
+    assert found is not None
+    assert [str(each.place) for each in found[0]] == [f"{FORECASTS}:0:1"]
+
+
+def test_few_pieces_are_kept_for_others() -> None:
+    """However many subscribers ask for different things in a quiet time after a burst."""
+    hub = hub_with(*(event(n, size=CHUNK_BYTES // 2) for n in range(51)), most_bytes=10**9)
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            wanted = Wanted(frozenset({"readings", str(number)}))
+            assert len(hub.chunk(number % 50, wanted)[0]) == CHUNK_BYTES
+        assert tracemalloc.get_traced_memory()[0] < 50 * CHUNK_BYTES
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("place", [Place(READINGS, 0, 9), Place(READINGS, 1, 2), Place(FORECASTS, 0, 2)])

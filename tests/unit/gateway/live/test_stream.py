@@ -71,13 +71,14 @@ class Topics(Past):
 class Live:
     """A replica that follows one partition of readings and one of forecasts."""
 
-    def __init__(self, *past: Event, most_bytes: int = 1_000_000, **bounds: float) -> None:
+    def __init__(self, *past: Event, most_bytes: int = 1_000_000, begun: bool = True, **bounds: float) -> None:
         self.registry = CollectorRegistry()
         self.hub = Hub(most_bytes)
         self.topics = Topics(*past)
         begins = {TopicPartition(topic, 0): 0 for topic in (READINGS, FORECASTS)}
         ends = {TopicPartition(one.place.topic, 0): one.place.offset + 1 for one in past}
-        self.hub.begin(begins | ends)
+        if begun:
+            self.hub.begin(begins | ends)
         self.streams = Streams(self.hub, self.topics, LiveMetrics(self.registry), bounds=Bounds(**bounds))  # type: ignore[arg-type]  # a number of subscribers is one, too
 
     def come(self, *events: Event) -> None:
@@ -250,6 +251,27 @@ def test_what_can_no_longer_be_had_is_said() -> None:
             live.come(event(2))
             await connection.until(f"id: {READINGS}:0:2\n")
             assert connection.ids == [f"{READINGS}:0:2"]
+
+    run(test)
+
+
+def test_nobody_is_connected_before_the_topics_are_followed() -> None:
+    """Until then there is a heartbeat alone, and from then on nothing is missed; a stop ends the wait."""
+
+    async def test() -> None:
+        live = Live(heartbeat_s=0.02, begun=False)
+        async with Connection(live.streams) as connection:
+            await connection.until(": ping\n\n: ping\n\n")
+            assert ": connected" not in connection.text
+            live.hub.begin({TopicPartition(READINGS, 0): 0})
+            await connection.until(": connected")
+            live.come(event(0))
+            await connection.until(f"id: {READINGS}:0:0\n")
+        stopped = Live(begun=False)
+        async with Connection(stopped.streams, last=f"{READINGS}:0:2") as connection:
+            stopped.hub.close()
+            await connection.until('"reason":"stopping"')
+            await connection.until_ended()
 
     run(test)
 
