@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.routing import Mount
-
 from services.gateway.api.predict import Estimating
 from services.gateway.api.routers import FAILURES, rest_routers
+from services.gateway.api.routes import Everything
 from services.gateway.database import Database, url_of
 from services.gateway.decoding import CONSUMES, UndecodableError, row_of, site_rows
 from services.gateway.http.application import application
@@ -70,7 +69,7 @@ def build(settings: GatewaySettings) -> Service[Row | Outgoing]:
         max_records=MOST_RECORDS,
         publishes=(topics.REJECTED,),
         companions=(store.run, retention.run, follower.run, models.run),
-        routes=(Mount("/", answering),),
+        routes=(Everything("/", answering),),
         before_stop=hub.close,
         make_sender=lambda plain: Stored(plain, store),
     )

@@ -12,6 +12,7 @@ from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
 from services.gateway.api.parameters import Format
+from services.gateway.api.routes import encoded_path
 from services.gateway.http import problems
 
 __all__ = ["Answering", "Answers", "documented"]
@@ -54,7 +55,7 @@ class Answering:
 
     def _link(self, cursor: str) -> str:
         following = self._request.url.include_query_params(cursor=cursor)
-        return f'<{following.path}?{following.query}>; rel="next"'.encode("ascii", "ignore").decode()
+        return f'<{encoded_path(self._request.scope)}?{following.query}>; rel="next"'
 
     def _answered(self, raw: bytes, headers: Mapping[str, str]) -> Response:
         tag = f'W/"{hashlib.blake2b(raw, digest_size=16).hexdigest()}"'

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from services.gateway.api import documents
 from services.gateway.api.answers import Answers, documented
 from services.gateway.api.parameters import Origin, Range, SiteName, Target, ZoneNumber, is_name
+from services.gateway.api.routes import EncodedRoute
 from services.gateway.api.sites import ZONE, known_site
 from services.gateway.http.problems import Problem
 from services.gateway.queries import History, StoredForecast, Viewed
@@ -19,7 +20,7 @@ __all__ = ["forecasts_router"]
 
 def forecasts_router(history: History) -> APIRouter:
     """Return the routes."""
-    router = APIRouter(tags=["forecasts"])
+    router = APIRouter(tags=["forecasts"], route_class=EncodedRoute)
 
     @router.get(
         ZONE + "/forecasts/latest",

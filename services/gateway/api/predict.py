@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 
 from services.gateway.api.parameters import SiteName, ZoneNumber, instant
+from services.gateway.api.routes import EncodedRoute
 from services.gateway.http.problems import Problem, documented
 from services.gateway.predicting import INPUTS, Asked, predict
 from services.gateway.queries import History
@@ -146,7 +147,7 @@ Many = Annotated[list[Request], Body(min_length=1, max_length=MOST)]
 
 def predict_router(estimating: Estimating) -> APIRouter:
     """Return the routes; those without a site are of zone 2 of the site that is built in."""
-    router = APIRouter(tags=["predict"])
+    router = APIRouter(tags=["predict"], route_class=EncodedRoute)
     problems = documented(400, 404)
 
     @router.post(
@@ -168,7 +169,7 @@ def predict_router(estimating: Estimating) -> APIRouter:
         return _rendered(estimating.answers(BUILT_IN, SEED_ZONE, requests))
 
     @router.post(
-        "/api/v1/sites/{site:path}/zones/{zone}/predict",
+        "/api/v1/sites/{site}/zones/{zone}/predict",
         responses={**problems, 200: {"model": Answer}},
         summary="The load of any zone at a time and its weather",
     )
@@ -177,7 +178,7 @@ def predict_router(estimating: Estimating) -> APIRouter:
         return _rendered(estimating.answers(site, zone, [request])[0])
 
     @router.post(
-        "/api/v1/sites/{site:path}/zones/{zone}/predict/batch",
+        "/api/v1/sites/{site}/zones/{zone}/predict/batch",
         responses={**problems, 200: {"model": list[Answer]}},
         summary="The same for up to 1008 times",
     )

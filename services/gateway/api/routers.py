@@ -30,5 +30,5 @@ FAILURES: dict[type[Exception], Callable[[Exception], Problem]] = {AwayError: _a
 
 
 def rest_routers(history: History, estimating: Estimating) -> tuple[APIRouter, ...]:
-    """Return the routes; those that take any path below `/api/v1/sites/` stand last."""
+    """Return the routes."""
     return predict_router(estimating), forecasts_router(history), history_router(history), sites_router(history)

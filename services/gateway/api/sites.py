@@ -19,12 +19,13 @@ from services.gateway.api.parameters import (
     begin_of,
     is_name,
 )
+from services.gateway.api.routes import EncodedRoute
 from services.gateway.http.problems import Problem
 from services.gateway.queries import History, StoredReading, StoredScores
 
 __all__ = ["history_router", "known_site", "sites_router", "unknown_site"]
 
-SITE = "/api/v1/sites/{site:path}"
+SITE = "/api/v1/sites/{site}"
 ZONE = SITE + "/zones/{zone}"
 
 
@@ -69,7 +70,7 @@ def known_site(history: History, site: str) -> None:
 
 def history_router(history: History) -> APIRouter:
     """Return the routes of readings, scores, drift, models and dead letters."""
-    router = APIRouter(tags=["history"])
+    router = APIRouter(tags=["history"], route_class=EncodedRoute)
 
     @router.get(SITE + "/readings", responses=documented(documents.ReadingPage, 404), summary="Readings of a site")
     def readings(
@@ -145,8 +146,8 @@ def history_router(history: History) -> APIRouter:
 
 
 def sites_router(history: History) -> APIRouter:
-    """Return the routes of the sites themselves; the last one takes every path below `/api/v1/sites/`."""
-    router = APIRouter(tags=["sites"])
+    """Return the routes of the sites themselves."""
+    router = APIRouter(tags=["sites"], route_class=EncodedRoute)
 
     @router.get("/api/v1/sites", responses=documented(documents.SitePage), summary="Sites")
     def sites(

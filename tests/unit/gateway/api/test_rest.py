@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import gzip
 import io
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import httpx
 import pytest
+from starlette.applications import Starlette
 
+from services.gateway.api.routes import Everything
 from shared.contracts.messages import Forecast
 from tests.unit.gateway import told
 
 if TYPE_CHECKING:
-    import httpx
-
     from tests.unit.gateway.api.filled import Asked
 
 ZONE = "/api/v1/sites/tetouan/zones/2"
@@ -227,18 +229,58 @@ def test_a_parameter_that_cannot_be_read_is_named(filled: Asked, query: str, fie
     assert says in answer.json()["detail"]
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["\"quoted\" 'site'", "a/b", "../../etc/passwd", "x" * 900, "é ü 日本", "%2F", "'; DROP TABLE sites; --"],
+ODD_NAMES = (
+    "\"quoted\" 'site'",
+    "a/b",
+    "a/readings",
+    "a/zones/2/forecasts/latest",
+    "../../etc/passwd",
+    "x" * 900,
+    "é ü 日本",
+    "%2F",
+    "'; DROP TABLE sites; --",
+    "a\rX-Other: yes",
+    "two\nlines\n",
+    "a?b#c>d",
+    "/",
 )
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
 def test_a_site_may_have_any_name(asked: Asked, name: str) -> None:
-    """Percent-encoded in the path it is found, with its readings and its forecasts."""
-    told.tell(asked.database, [told.reading(0, site=name), told.forecast(0, site=name)])
+    """Percent-encoded in the path it is found, with its readings, the next page of them, and its forecasts."""
+    told.tell(asked.database, [told.reading(step, site=name) for step in range(2)])
+    told.tell(asked.database, [told.forecast(0, site=name)])
     path = f"/api/v1/sites/{quote(name, safe='')}"
     assert asked.gateway.get(path).json()["site"] == name
-    assert len(asked.gateway.get(f"{path}/readings").json()["items"]) == 1
+    page = asked.gateway.get(f"{path}/readings?limit=1")
+    following = asked.gateway.get(page.links["next"]["url"])
+    times = [item["time"] for answer in (page, following) for item in answer.json()["items"]]
+    assert times == ["2017-10-19T00:00:00Z", "2017-10-19T00:10:00Z"]
     assert asked.gateway.get(f"{path}/zones/2/forecasts/latest").json()["site"] == name
     assert asked.gateway.get("/api/v1/sites").json()["items"][0]["site"] == name
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_site_of_any_name_is_reached_through_the_service(asked: Asked, name: str) -> None:
+    """Behind the paths of health, which hold up none of its bytes."""
+    told.tell(asked.database, [told.reading(0, site=name)])
+    service = Starlette(routes=[Everything("/", asked.gateway.application())])
+    url = f"http://localhost/api/v1/sites/{quote(name, safe='')}"
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(service)) as client:
+            return await client.get(url)
+
+    assert asyncio.run(ask()).json()["site"] == name
+
+
+def test_a_name_of_several_parts_is_not_taken_for_a_path(asked: Asked) -> None:
+    """What is to be read of `a` is not read of `a/zones/2`, nor the other way round."""
+    told.tell(asked.database, [told.reading(0, site="a")])
+    assert asked.gateway.get("/api/v1/sites/a%2Freadings").json()["field"] == "site"
+    assert asked.gateway.get("/api/v1/sites/a/readings/").status_code == 404
+    assert asked.gateway.get("/api/v1/sites/a%2Fb/readings").json()["value"] == "a/b"
 
 
 @pytest.mark.parametrize("name", ["x" * 10_000, "a%00b", "%ED%A0%80", "%FF"])
