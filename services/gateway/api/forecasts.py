@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from services.gateway.api import documents
-from services.gateway.api.answers import Answers, documented
+from services.gateway.api.answers import Answers, Passing, documented
 from services.gateway.api.parameters import Origin, Range, SiteName, Target, ZoneNumber, is_name
 from services.gateway.api.routes import EncodedRoute
 from services.gateway.api.sites import ZONE, known_site
@@ -97,7 +97,7 @@ def _document(forecast: StoredForecast) -> dict[str, Any]:
         "site": forecast.site,
         "zone": forecast.zone,
         "origin": forecast.origin,
-        "age_s": forecast.age_s,
+        "age_s": Passing(forecast.age_s),
         "models": {"demand": forecast.demand_model, "weather": forecast.weather_model},
         "product": forecast.product,
         "step_minutes": forecast.step_minutes,
@@ -121,7 +121,7 @@ def _view(view: Viewed) -> dict[str, Any]:
     span = forecast.level_of(view.lead)
     return {
         "origin": forecast.origin,
-        "age_s": forecast.age_s,
+        "age_s": Passing(forecast.age_s),
         "lead_minutes": view.lead * forecast.step_minutes,
         "median_kw": median_kw,
         "intervals": [
@@ -154,5 +154,5 @@ def _row(forecast: StoredForecast, lead: int, column: int) -> dict[str, Any]:
         "level": span and span["level"],
         "reason": span and span["reason"],
         "demand_model": forecast.demand_model,
-        "age_s": forecast.age_s,
+        "age_s": Passing(forecast.age_s),
     }

@@ -179,6 +179,25 @@ def test_a_new_forecast_has_another_tag(filled: Asked) -> None:
     assert filled.gateway.get(path, {"If-None-Match": tag}).status_code == 200
 
 
+@pytest.mark.parametrize("end", ["forecasts/2017-10-19T04:40:00Z", "forecasts?limit=2", "targets/2017-10-20T18:00:00Z"])
+@pytest.mark.parametrize("kind", ["application/json", "text/csv"])
+def test_a_reading_that_comes_changes_no_tag_of_a_forecast(filled: Asked, end: str, kind: str) -> None:
+    """Its age is told anew with a whole answer; who has the forecast is not sent it again."""
+    before = filled.gateway.get(f"{ZONE}/{end}", {"Accept": kind})
+    told.tell(filled.database, [told.reading(306, 20_000.0)])
+    after = filled.gateway.get(f"{ZONE}/{end}", {"Accept": kind})
+    assert after.text != before.text
+    assert after.headers["ETag"] == before.headers["ETag"]
+    again = filled.gateway.get(f"{ZONE}/{end}", {"Accept": kind, "If-None-Match": before.headers["ETag"]})
+    assert again.status_code == 304
+
+
+def test_each_form_of_an_answer_has_a_tag_of_its_own(filled: Asked) -> None:
+    """Whoever has the one is sent the other."""
+    tags = [filled.gateway.get(f"{ZONE}/forecasts/latest?format={form}").headers["ETag"] for form in ("json", "csv")]
+    assert tags[0] != tags[1]
+
+
 def test_long_answers_are_compressed_where_the_client_takes_it(filled: Asked) -> None:
     """And the same otherwise."""
     plain = filled.gateway.get(f"{ZONE}/forecasts/latest", {"Accept-Encoding": "identity"})
