@@ -54,14 +54,14 @@ class Recent:
     def __init__(self, history: History) -> None:
         self._history = history
         self._known: dict[tuple[str, int], OfLate] = {}
-        self._one_at_a_time = Lock()
+        self._turns: dict[tuple[str, int], Lock] = {}
 
     def of(self, site: str, zone: int, step_minutes: int) -> OfLate:
         """Return it as of the newest forecast of a zone."""
         last = self._history.last_origin(site, zone)
         if last is None:
             return NOTHING
-        with self._one_at_a_time:
+        with self._turns.setdefault((site, zone), Lock()):  # the zones do not wait for each other
             known = self._known.get((site, zone), NOTHING)
             if known.last != last:
                 known = self._read(site, zone, Grid(step_minutes), known, last)
