@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import resource
 import signal
 import socket
 import sys
@@ -47,6 +48,7 @@ __all__ = ["Service", "main", "run"]
 
 RENDER_S = 30.0
 STOP_S = 9.0  # the pipeline gives up before
+MOST_FILES = 65_536  # a connection is one, and often a process has 1,024 unless it asks for more
 
 log = structlog.get_logger()
 
@@ -102,6 +104,7 @@ def main(name: str, kind: type[S], build: Callable[[S], Service[Any]]) -> int:
 
 def run(service: Service[Any], settings: ServiceSettings) -> int:
     """Serve until SIGTERM or SIGINT: 0 after a clean stop, 1 after a failure; ``Refused`` where it cannot start."""
+    _allow_files()
     metrics = PipelineMetrics(service.registry)
     metrics.unreadable.set_function(lambda: len(service.health.unreadable))
     listener = _listener(settings)
@@ -114,6 +117,7 @@ def run(service: Service[Any], settings: ServiceSettings) -> int:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # anybody on this machine can say that he is somebody else
             timeout_graceful_shutdown=1,
             lifespan="on",
         ),
@@ -139,6 +143,14 @@ def run(service: Service[Any], settings: ServiceSettings) -> int:
         return 1
     log.info("stopped")
     return 0
+
+
+def _allow_files() -> None:
+    """Let the process have as many files open as it may ask for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class _Server(uvicorn.Server):

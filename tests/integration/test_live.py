@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import socket
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -165,6 +166,33 @@ def test_who_takes_nothing_loses_its_connection(gateway: ServiceProcess, embedde
         until(gone, "the connection to be gone", PATIENCE_S)
     assert gateway.metric('tetouan_live_streams_ended_total{reason="stalled"}') == 1
     assert gateway.total("tetouan_live_subscribers") == 0
+
+
+def test_nobody_is_somebody_else_by_a_header(
+    embedded_broker: Broker, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """Who names another address in each request is limited all the same."""
+    settings = {"TETOUAN_STATE_DIR": str(tmp_path), "TETOUAN_HTTP_REQUESTS_PER_MINUTE": "3"}
+    with service("gateway", embedded_broker, tmp_path, free_port(), ready=True, **settings) as running:
+        statuses = [
+            httpx.get(f"{running.address}/openapi.json", headers={"X-Forwarded-For": f"192.0.2.{n}"}).status_code
+            for n in range(5)
+        ]
+    assert statuses == [200, 200, 200, 429, 429]
+
+
+def test_streams_have_as_many_files_as_the_system_allows(
+    embedded_broker: Broker, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """The soft limit that a shell gives does not bound the connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1024), hard))
+    try:
+        with service("gateway", embedded_broker, tmp_path, free_port(), TETOUAN_STATE_DIR=str(tmp_path)) as running:
+            found, _ = psutil.Process(running.process.pid).rlimit(psutil.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert found == (65_536 if hard == resource.RLIM_INFINITY else min(65_536, hard))
 
 
 def asked(gateway: ServiceProcess, head: str, body: bytes, times: int) -> bytes:
