@@ -17,7 +17,7 @@ from services.gateway.live.follower import Follower
 from services.gateway.live.hub import Hub
 from services.gateway.live.metrics import LiveMetrics
 from services.gateway.live.past import Past
-from services.gateway.live.stream import Streams, stream_router
+from services.gateway.live.stream import Bounds, Streams, stream_router
 from services.gateway.metrics import HistoryMetrics
 from services.gateway.queries import History
 from services.gateway.retention import Retention
@@ -54,7 +54,8 @@ def build(settings: GatewaySettings) -> Service[Row | Outgoing]:
     live, http = LiveMetrics(registry), HttpMetrics(registry)
     hub = Hub()
     follower = Follower(settings.kafka, settings.topic_prefix, hub, live, health)
-    streams = Streams(hub, Past(settings.kafka, settings.topic_prefix), live, settings.topic_prefix)
+    bounds = Bounds(per_client=settings.http_streams_per_client)
+    streams = Streams(hub, Past(settings.kafka, settings.topic_prefix), live, settings.topic_prefix, bounds)
     history = History(database.reader)
     models = WeatherModels(AskedRegistry(settings), heeded(settings, history.champions))
     estimating = Estimating(history, models, served_sites(settings, health))

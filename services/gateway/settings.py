@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr, field_validator
 
-from shared.runtime.concerns import HttpPort, ModelSettings, ServiceSettings, StateSettings
+from shared.runtime.concerns import Commas, HttpPort, ModelSettings, ServiceSettings, StateSettings
 
 __all__ = ["DatabaseSettings", "GatewaySettings"]
 
@@ -41,6 +41,17 @@ class GatewaySettings(ServiceSettings, ModelSettings, DatabaseSettings):
         default=False,
         description="whether the gateway listens where others reach it without asking them for a key: something else "
         "decides who comes in",
+    )
+    http_hosts: Commas[str] = Field(
+        default=(),
+        description="names that requests may call the gateway by where it is open and no key is needed, besides "
+        "addresses and names without a dot: no page of another site can have its own name point here",
+    )
+    http_streams_per_client: int = Field(
+        default=250,
+        ge=0,
+        le=10_000,
+        description="live streams that one key, or one address without a key, has open at a replica; 0: any number",
     )
     http_requests_per_minute: int = Field(
         default=12_000,

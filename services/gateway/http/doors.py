@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from services.gateway.http.problems import Problem, answered
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Sequence
+
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from services.gateway.http.key_store import KeyStore
@@ -23,9 +26,32 @@ if TYPE_CHECKING:
     from services.gateway.http.metrics import HttpMetrics
     from services.gateway.settings import GatewaySettings
 
-__all__ = ["Admission", "Doors", "doors_of", "is_loopback"]
+__all__ = ["Admission", "Doors", "Visitor", "doors_of", "is_loopback"]
 
 NETWORK_BITS = 64  # of an IPv6 address that one customer has
+VISITOR = "tetouan.visitor"
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who has come in.
+
+    Attributes
+    ----------
+    name
+        Of the key, or the address where there is none: what one name may have is limited.
+    may_stay
+        Returns whether it could come in now: its key may have been revoked.
+    """
+
+    name: str
+    may_stay: Callable[[], Awaitable[bool]]
+
+    @classmethod
+    def of(cls, scope: Scope) -> Visitor:
+        """Return whose a request is that the doors have let in."""
+        visitor: Visitor = scope["extensions"][VISITOR]
+        return visitor
 
 
 @dataclass(frozen=True)
@@ -38,9 +64,9 @@ class Doors:
         One of them is needed where there is any, also a revoked one, and wherever ``needs_key``.
     needs_key
         Whether one is needed in any case: others than this machine reach the address.
-    checks_host
-        Whether, where no key is needed, the request has to name this machine: a page of another site that a browser
-        shows here may have had its name point to this address.
+    takes_host
+        Whether a request that needs no key may name this host: a page of another site that a browser shows here may
+        have had its name point to this address.
     rate
         Counts requests by key, else by address.
     metrics
@@ -49,21 +75,43 @@ class Doors:
 
     keys: KnownKeys
     needs_key: bool
-    checks_host: bool
+    takes_host: Callable[[str], bool]
     rate: RateLimit
     metrics: HttpMetrics
 
-    async def admit(self, scope: Scope) -> None:
-        """Raise ``Problem`` where the request may not come in."""
+    async def admit(self, scope: Scope) -> Visitor:
+        """Return whose the request is; raises ``Problem`` where it may not come in."""
         headers = Headers(scope=scope)
         known = await self.keys.all()
         given = _given(headers)
         key = find(known, given) if given else None
-        await self.rate.take(f"key {key.name}" if key else _address(scope))
+        name = f"key {key.name}" if key else _address(scope)
+        await self.rate.take(name)
+        self._check(headers, known)
+        return Visitor(name, partial(self._may_stay, headers))
+
+    async def _may_stay(self, headers: Headers) -> bool:
+        try:
+            self._check(headers, await self.keys.all())
+        except Problem:
+            return False
+        return True
+
+    def _check(self, headers: Headers, known: Sequence[ApiKey]) -> None:
         if self.needs_key or known:
-            _check_key(given, key)
-        elif self.checks_host:
-            _check_host(headers.get("host", ""))
+            given = _given(headers)
+            _check_key(given, find(known, given) if given else None)
+        else:
+            self._check_host(headers.get("host", ""))
+
+    def _check_host(self, host: str) -> None:
+        name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+        if not self.takes_host(name.strip("[]").lower()):
+            detail = (
+                "no key is needed here, so ask for 127.0.0.1 or localhost; or close the door with `tetouan keys "
+                "create`; or set TETOUAN_HTTP_OPEN=true, and name this host in TETOUAN_HTTP_HOSTS"
+            )
+            raise Problem.of(403, "Host", host, detail)
 
 
 class Admission:
@@ -77,7 +125,7 @@ class Admission:
         """Handle one request."""
         if scope["type"] == "http":
             try:
-                await self._doors.admit(scope)
+                scope.setdefault("extensions", {})[VISITOR] = await self._doors.admit(scope)
             except Problem as problem:
                 self._doors.metrics.refuse(problem.status)
                 await answered(problem)(scope, receive, send)
@@ -103,7 +151,9 @@ def doors_of(settings: GatewaySettings, store: KeyStore, metrics: HttpMetrics) -
     return Doors(
         KnownKeys(store.read),
         needs_key=others and not settings.http_open,
-        checks_host=not others and not settings.http_open,
+        takes_host=partial(_is_near, names=[*map(str.lower, settings.http_hosts)])
+        if settings.http_open
+        else is_loopback,
         rate=RateLimit(settings.http_requests_per_minute),
         metrics=metrics,
     )
@@ -130,6 +180,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _is_near(host: str, names: Collection[str]) -> bool:
+    """Tell whether a host is an address, one of these names, or one without a dot, which no page of others has."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return "." not in host or host in names
+    return True
+
+
 def _given(headers: Headers) -> str | None:
     """Return what a request gives as its key."""
     if (written := headers.get("authorization")) is None:
@@ -145,25 +204,12 @@ def _check_key(given: str | None, key: ApiKey | None) -> None:
         raise Problem(401, detail, headers={"WWW-Authenticate": 'Bearer realm="tetouan"'})
 
 
-def _check_host(host: str) -> None:
-    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-    if not is_loopback(name.strip("[]").lower()):
-        detail = (
-            "no key is needed from this machine alone: ask for 127.0.0.1 or localhost, or close the door with "
-            "`tetouan keys create`, or set TETOUAN_HTTP_OPEN=true"
-        )
-        raise Problem.of(403, "Host", host, detail)
-
-
 def _address(scope: Scope) -> str:
     """Return whose a request without a key is."""
     client = scope.get("client")
     if client is None:
         return "nobody"
-    try:
-        address = ip_address(client[0])
-    except ValueError:  # a proxy may name whom it asks for otherwise
-        return str(client[0])
+    address = ip_address(client[0])
     if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
         return str(int(address) >> (128 - NETWORK_BITS))
     return str(address)

@@ -24,7 +24,7 @@ class LiveMetrics:
         self.ended = Counter(
             "tetouan_live_streams_ended",
             "Live streams that were ended by the gateway: slow (behind what is kept in memory), stalled (took nothing "
-            "for ten seconds) or stopping.",
+            "for ten seconds), revoked (its key) or stopping.",
             ["reason"],
             registry=registry,
         )

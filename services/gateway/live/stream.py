@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import Counter
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse
 
+from services.gateway.http.doors import Visitor
 from services.gateway.http.problems import Problem
 from services.gateway.live.events import KINDS, Place, Wanted, ending, gap
 from services.gateway.live.hub import CHUNK_BYTES, SlowError
 from services.gateway.live.past import UNKNOWN
+from shared.runtime.clock import monotonic_s
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
@@ -40,16 +43,22 @@ BEGUN = b": connected\n\n"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # no proxy is to collect events
 
 SLOW = "more came than was taken: connect again with the last id, and ask for less"
+REVOKED = ending("revoked", "its key was revoked, or one is needed now: connect with a key that holds")
 STOPPING = "this gateway stops: connect again with the last id"
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """How long a stream is silent, how long a client may take nothing, and how many streams a replica has."""
+    """How long a stream is silent, how long a client may take nothing, and how many streams there are.
+
+    After ``heartbeat_s`` it is looked again whether a client may stay, too. ``subscribers`` are all of a replica,
+    ``per_client`` those of one key or address (0: any number).
+    """
 
     heartbeat_s: float = 15.0
     stalled_s: float = 10.0
     subscribers: int = 1000
+    per_client: int = 0
 
 
 class Streams:
@@ -75,18 +84,24 @@ class Streams:
         self._metrics = metrics
         self._prefix = prefix
         self._bounds = bounds or Bounds()
-        self._open = 0
+        self._open: Counter[str] = Counter()
 
-    def open(self, wanted: Wanted, last: Place | None) -> EventSourceResponse:
+    def open(self, wanted: Wanted, last: Place | None, visitor: Visitor) -> EventSourceResponse:
         """Return a stream, behind an event or from now on; raises ``Problem`` where there are too many."""
-        if self._open >= self._bounds.subscribers:
-            detail = f"{self._open} streams are open: close some, or ask another replica"
+        if self._open.total() >= self._bounds.subscribers:
+            detail = f"{self._open.total()} streams are open: close some, or ask another replica"
             raise Problem(503, detail, headers={"Retry-After": "30"})
-        return _EventStream(self._pieces(wanted, last), self._metrics, self._bounds)
+        if 0 < self._bounds.per_client <= self._open[visitor.name]:
+            detail = (
+                f"{self._open[visitor.name]} streams of this key or address are open: close some, or raise "
+                "TETOUAN_HTTP_STREAMS_PER_CLIENT"
+            )
+            raise Problem(429, detail, headers={"Retry-After": "30"})
+        return _EventStream(self._pieces(wanted, last, visitor.name), visitor, self._metrics, self._bounds)
 
-    async def _pieces(self, wanted: Wanted, last: Place | None) -> AsyncGenerator[bytes]:
+    async def _pieces(self, wanted: Wanted, last: Place | None, name: str) -> AsyncGenerator[bytes]:
         """Yield what is sent to one subscriber, piece by piece."""
-        self._open += 1
+        self._open[name] += 1
         self._metrics.subscribers.inc()
         try:
             await self._hub.begun()
@@ -101,7 +116,7 @@ class Streams:
                 async for piece in live:
                     yield piece
         finally:
-            self._open -= 1
+            self._open -= Counter([name])
             self._metrics.subscribers.dec()
 
     async def _live(self, wanted: Wanted, cursor: int) -> AsyncGenerator[bytes]:
@@ -177,11 +192,16 @@ class Streams:
 
 
 class _EventStream(EventSourceResponse):
-    """Sends pieces as they come and a comment where none does; cuts the connection off where it takes nothing."""
+    """Sends pieces as they come and a comment where none does, as long as the client may stay.
 
-    def __init__(self, pieces: AsyncGenerator[bytes], metrics: LiveMetrics, bounds: Bounds) -> None:
+    The connection is cut off where it takes nothing.
+    """
+
+    def __init__(self, pieces: AsyncGenerator[bytes], visitor: Visitor, metrics: LiveMetrics, bounds: Bounds) -> None:
         super().__init__(pieces, headers=HEADERS)
         self._pieces = pieces
+        self._visitor = visitor
+        self._checked_s = monotonic_s()
         self._bounds = bounds
         self._metrics = metrics
 
@@ -194,22 +214,39 @@ class _EventStream(EventSourceResponse):
     async def stream_response(self, send: Send) -> None:
         """Send until the pieces end."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        async with aclosing(self._pieces):
-            while (piece := await self._next(send)) is not None:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        async with aclosing(self._pieces), aclosing(self._with_comments()) as pieces:
+            async for piece in pieces:
+                may_stay = await self._may_stay()
+                await send({"type": "http.response.body", "body": piece if may_stay else REVOKED, "more_body": True})
+                if not may_stay:
+                    self._metrics.ended.labels("revoked").inc()
+                    break
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _next(self, send: Send) -> bytes | None:
-        """Return the next piece, None behind the last; send comments meanwhile."""
-        coming = asyncio.ensure_future(anext(self._pieces, None))
-        try:
-            while not (await asyncio.wait({coming}, timeout=self._bounds.heartbeat_s))[0]:
-                await send({"type": "http.response.body", "body": KEEPALIVE_COMMENT, "more_body": True})
-        finally:
-            if not coming.done():
-                coming.cancel()
-                await asyncio.wait({coming})
-        return coming.result()
+    async def _with_comments(self) -> AsyncGenerator[bytes]:
+        """Yield the pieces, and comments meanwhile."""
+        is_last = False
+        while not is_last:
+            coming = asyncio.ensure_future(anext(self._pieces, None))
+            try:
+                while not (await asyncio.wait({coming}, timeout=self._bounds.heartbeat_s))[0]:
+                    yield KEEPALIVE_COMMENT
+            finally:
+                if not coming.done():
+                    coming.cancel()
+                    await asyncio.wait({coming})
+            piece = coming.result()
+            is_last = piece is None
+            if piece is not None:
+                yield piece
+
+    async def _may_stay(self) -> bool:
+        """Ask the doors again, where that was some time ago."""
+        now_s = monotonic_s()
+        if now_s - self._checked_s < self._bounds.heartbeat_s:
+            return True
+        self._checked_s = now_s
+        return await self._visitor.may_stay()
 
     def _bounded(self, send: Send, abort: Callable[[], None]) -> Send:
         """Return how to send to a client that has to take something within some seconds.
@@ -240,6 +277,7 @@ def stream_router(streams: Streams) -> APIRouter:
 
     @router.get(PATH, include_in_schema=False)
     async def stream(
+        request: Request,
         topics: Annotated[list[str] | None, Query()] = None,
         site: Annotated[list[str] | None, Query()] = None,
         last_event_id: Annotated[str | None, Header()] = None,
@@ -248,7 +286,7 @@ def stream_router(streams: Streams) -> APIRouter:
         if unknown := sorted(kinds - KINDS.keys()):
             raise Problem.of(422, "topics", unknown[0], f"give some of {', '.join(KINDS)}, with commas between them")
         wanted = Wanted(kinds or frozenset(KINDS), frozenset(site) if site else None)
-        return streams.open(wanted, _place(last_event_id))
+        return streams.open(wanted, _place(last_event_id), Visitor.of(request.scope))
 
     return router
 

@@ -9,10 +9,11 @@ import httpx
 from prometheus_client import CollectorRegistry
 
 from services.gateway.http.application import application
-from services.gateway.http.doors import Doors
+from services.gateway.http.doors import Doors, is_loopback
 from services.gateway.http.keys import ApiKey, KnownKeys, hash_of
 from services.gateway.http.limits import RateLimit
 from services.gateway.http.metrics import HttpMetrics
+from shared.runtime.clock import monotonic_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -46,16 +47,19 @@ class Gateway:
         self._failures = failures
         self._metrics = HttpMetrics(self.registry)
 
-    def application(self) -> FastAPI:
-        """Return the application; it belongs to the event loop that it is asked in."""
-        doors = Doors(
-            KnownKeys(lambda: self.keys),
+    def doors(self, clock: Callable[[], float] = monotonic_s) -> Doors:
+        """Return its doors; they belong to the event loop that they are asked in."""
+        return Doors(
+            KnownKeys(lambda: self.keys, clock),
             self._needs_key,
-            self._checks_host,
+            is_loopback if self._checks_host else lambda _: True,
             RateLimit(self._per_minute),
             self._metrics,
         )
-        return application(self._routers, doors, self._metrics, self._failures)
+
+    def application(self) -> FastAPI:
+        """Return the application; it belongs to the event loop that it is asked in."""
+        return application(self._routers, self.doors(), self._metrics, self._failures)
 
     def ask(self, *requests: httpx.Request) -> list[httpx.Response]:
         """Return the answers to some requests, in turn."""

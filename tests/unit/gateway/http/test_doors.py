@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from itertools import count
 from typing import TYPE_CHECKING
 
 import httpx
@@ -106,6 +107,23 @@ def test_a_revoked_key_opens_nothing_and_closes() -> None:
     asked = gateway({"dashboard": KEY}, revoked=["dashboard"])
     assert asked.get("/here", {"X-API-Key": KEY}).status_code == 401
     assert asked.get("/here").status_code == 401
+
+
+def test_who_came_in_may_stay_as_long_as_the_key_holds() -> None:
+    """Whoever came in without one goes, too, once there is one."""
+    asked = gateway()
+
+    async def ask(headers: Sequence[tuple[bytes, bytes]]) -> list[bool]:
+        doors = asked.doors(clock=lambda: next(times))
+        visitor = await doors.admit({"type": "http", "headers": [(b"host", b"localhost"), *headers]})
+        stays = [await visitor.may_stay()]
+        asked.keys = [ApiKey("dashboard", hash_of(KEY), is_revoked=True)]
+        return [*stays, await visitor.may_stay()]
+
+    times = count(0, 10)
+    assert asyncio.run(ask([])) == [True, False]
+    asked.keys = [ApiKey("dashboard", hash_of(KEY), is_revoked=False)]
+    assert asyncio.run(ask([(b"x-api-key", KEY.encode())])) == [True, False]
 
 
 def test_too_many_requests_are_refused() -> None:

@@ -101,7 +101,26 @@ def test_this_machine_is_let_in(here: KeyStore) -> None:
     """By default the gateway listens on loopback."""
     doors = doors_of(load(GatewaySettings), here, HttpMetrics(CollectorRegistry()))
     assert not doors.needs_key
-    assert doors.checks_host
+    assert doors.takes_host("127.0.0.1")
+    assert not doors.takes_host("gateway")
+
+
+@pytest.mark.parametrize(
+    ("host", "is_taken"),
+    [
+        ("localhost", True),
+        ("gateway", True),
+        ("192.0.2.7", True),
+        ("2001:db8::7", True),
+        ("grid.example", True),
+        ("rebound.example", False),
+        ("localhost.rebound.example", False),
+    ],
+)
+def test_an_open_gateway_takes_no_name_that_a_page_can_have(here: KeyStore, host: str, *, is_taken: bool) -> None:
+    """A page of another site may have its own name point to a port that Compose publishes on this machine."""
+    settings = load(GatewaySettings, http_host="0.0.0.0", http_open=True, http_hosts=("Grid.example",))  # noqa: S104 - nothing listens
+    assert doors_of(settings, here, HttpMetrics(CollectorRegistry())).takes_host(host) is is_taken
 
 
 def test_a_database_that_is_away_opens_nothing() -> None:

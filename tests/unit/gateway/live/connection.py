@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from fastapi import FastAPI
 
+from services.gateway.http.doors import VISITOR, Visitor
 from services.gateway.live.stream import stream_router
 
 if TYPE_CHECKING:
@@ -22,12 +23,13 @@ PATIENCE_S = 5.0
 
 
 class Connection:
-    """A request for the stream, and all that came of it; ``query`` are the parameters.
+    """A request for the stream, and all that came of it; ``name`` says whose it is, ``query`` are the parameters.
 
     It is its own transport: what the server cuts off, returns from every send.
     """
 
-    def __init__(self, streams: Streams, *, last: str | None = None, **query: str) -> None:
+    def __init__(self, streams: Streams, *, last: str | None = None, name: str = "a", **query: str) -> None:
+        self.may_stay = True
         self._application = FastAPI()
         self._application.include_router(stream_router(streams))
         headers = [(b"host", b"localhost")] + ([(b"last-event-id", last.encode())] if last else [])
@@ -43,7 +45,7 @@ class Connection:
             "headers": headers,
             "client": ("127.0.0.1", 1),
             "server": ("127.0.0.1", 80),
-            "extensions": {"tetouan.transport": self},
+            "extensions": {"tetouan.transport": self, VISITOR: Visitor(name, self._stays)},
         }
         self._changed = asyncio.Event()
         self._gone = asyncio.Event()
@@ -106,6 +108,9 @@ class Connection:
     async def wait_gone(self) -> None:
         """Wait until the connection is lost."""
         await asyncio.wait_for(self._gone.wait(), PATIENCE_S)
+
+    async def _stays(self) -> bool:
+        return self.may_stay
 
     async def _receive(self) -> Message:
         await self._gone.wait()

@@ -10,6 +10,7 @@ import pytest
 from aiokafka import TopicPartition
 from prometheus_client import CollectorRegistry
 
+from services.gateway.http.doors import Visitor
 from services.gateway.http.problems import Problem
 from services.gateway.live.events import KINDS, Event, Place, Wanted, event_of, gap
 from services.gateway.live.hub import Hub
@@ -93,6 +94,15 @@ class Live:
     def subscribers(self) -> float:
         """Return how many streams are open."""
         return self.registry.get_sample_value("tetouan_live_subscribers") or 0.0
+
+
+def visitor(name: str) -> Visitor:
+    """Return somebody who may stay."""
+
+    async def stays() -> bool:
+        return True
+
+    return Visitor(name, stays)
 
 
 def run(test: Callable[[], Coroutine[None, None, None]]) -> None:
@@ -284,8 +294,49 @@ def test_too_many_streams_are_refused() -> None:
         async with Connection(live.streams) as connection:
             await connection.until(": connected")
             with pytest.raises(Problem, match="1 streams are open"):
-                live.streams.open(Wanted(frozenset(KINDS)), None)
-        assert live.streams.open(Wanted(frozenset(KINDS)), None) is not None
+                live.streams.open(Wanted(frozenset(KINDS)), None, visitor("b"))
+        assert live.streams.open(Wanted(frozenset(KINDS)), None, visitor("b")) is not None
+
+    run(test)
+
+
+def test_one_client_does_not_take_all_streams() -> None:
+    """It is told which setting bounds it; others come in, and it does again once it has closed one."""
+
+    async def test() -> None:
+        live = Live(per_client=1)
+        async with Connection(live.streams, name="a") as connection, Connection(live.streams, name="b") as other:
+            await connection.until(": connected")
+            await other.until(": connected")
+            with pytest.raises(Problem, match="TETOUAN_HTTP_STREAMS_PER_CLIENT") as refused:
+                live.streams.open(Wanted(frozenset(KINDS)), None, visitor("a"))
+            assert refused.value.status == 429
+        assert live.streams.open(Wanted(frozenset(KINDS)), None, visitor("a")) is not None
+
+    run(test)
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_a_stream_ends_once_its_key_is_revoked(*, is_busy: bool) -> None:
+    """It is told why, be it quiet or busy; others go on."""
+
+    async def test() -> None:
+        live = Live(heartbeat_s=0.02)
+        async with Connection(live.streams) as revoked, Connection(live.streams, name="b") as other:
+            await revoked.until(": connected")
+            await other.until(": connected")
+            revoked.may_stay = False
+            for number in range(1000):
+                if revoked.ended:
+                    break
+                if is_busy:
+                    live.come(event(number))
+                await asyncio.sleep(0.01)
+            assert 'event: end\ndata: {"reason":"revoked"' in revoked.text
+            await revoked.until_ended()
+            live.come(event(1000))
+            await other.until(f"id: {READINGS}:0:1000\n")
+        assert live.ended("revoked") == 1
 
     run(test)
 
