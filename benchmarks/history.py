@@ -33,7 +33,7 @@ from services.gateway.database import Database
 from services.gateway.retention import thin
 from services.gateway.writing import Row, write
 from shared.data.year import find_year
-from shared.runtime.clock import process_cpu_s
+from shared.runtime.clock import now, process_cpu_s
 from shared.runtime.letters import DeadLetters
 from shared.runtime.metrics import new_registry
 
@@ -125,7 +125,7 @@ def _thinned(taken: Taken) -> dict[str, float]:
     begun_s, count, done = process_cpu_s(), 0, 1
     while done:
         with taken.database.writer.begin() as connection:
-            done = thin(connection, KEPT_DAYS, BATCH)
+            done = thin(connection, KEPT_DAYS, BATCH, now())
         count += done
     spent_s = process_cpu_s() - begun_s
     with taken.database.writer.connect() as connection:

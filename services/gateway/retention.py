@@ -11,8 +11,11 @@ from sqlalchemy import bindparam, select, update
 from services.gateway.packing import packed, unpacked
 from services.gateway.tables import FORECASTS, SITES
 from shared.forecasting.leads import lead_groups
+from shared.runtime.clock import now
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import Connection
 
     from services.gateway.database import Database
@@ -55,10 +58,10 @@ class Retention:
 
     def _thin(self) -> int:
         with self._database.writer.begin() as connection:
-            return thin(connection, self._days, AT_ONCE)
+            return thin(connection, self._days, AT_ONCE, now())
 
 
-def thin(connection: Connection, days: int, most: int) -> int:
+def thin(connection: Connection, days: int, most: int, until: datetime) -> int:
     """Thin forecasts whose origin lies so many days before the newest reading of their site; returns how many.
 
     Parameters
@@ -69,13 +72,18 @@ def thin(connection: Connection, days: int, most: int) -> int:
         For how long all leads are kept, above 0.
     most
         How many forecasts at most.
+    until
+        The time by the clock: a reading of later is wrong, and makes no forecast old.
     """
     old = FORECASTS.c
+    days_s = days * DAY_S
     found = connection.execute(
         select(old.site, old.zone, old.origin_s, old.product, old.step_minutes, old.arrays)
         .join(SITES, SITES.c.site == old.site)
-        .where(old.leads_json.is_(None), old.origin_s < SITES.c.last_s - days * DAY_S)
+        .where(old.leads_json.is_(None), old.origin_s < SITES.c.last_s - days_s)
+        .where(old.origin_s < int(until.timestamp()) - days_s)
         .limit(most)
+        .with_for_update(of=FORECASTS)  # nobody writes one anew before it is thinned
     ).all()
     if not found:
         return 0

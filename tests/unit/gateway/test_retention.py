@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from services.gateway import tables
+from services.gateway.database import Database
 from services.gateway.packing import packed, unpacked
 from services.gateway.retention import thin, thinned
-from services.gateway.writing import Row
+from services.gateway.writing import Row, write
 from tests.unit.gateway.test_writing import FORECAST, read, written
 
 if TYPE_CHECKING:
-    from services.gateway.database import Database
+    from harness.postgresql import PostgreSQL
 
 DAY_S = 86_400
+LATER = datetime(2017, 1, 1, tzinfo=UTC)
 NUMBERS = np.arange(5 * 144, dtype=np.float64).reshape(5, 144)
 
 
@@ -31,12 +37,12 @@ def site(name: str, last_s: int) -> Row:
     return Row(tables.SITES, {"site": name, "step_minutes": 10, "first_s": 0, "last_s": last_s})
 
 
-def thin_all(database: Database, days: int, most: int = 2) -> int:
+def thin_all(database: Database, days: int, most: int = 2, until: datetime = LATER) -> int:
     """Thin in pieces until there is nothing to thin; returns how many were."""
     count = 0
     while True:
         with database.writer.begin() as connection:
-            done = thin(connection, days, most)
+            done = thin(connection, days, most, until)
         count += done
         if not done:
             return count
@@ -82,3 +88,40 @@ def test_a_thinned_forecast_says_the_same_of_its_leads(database: Database) -> No
         name: value for name, value in before.items() if name not in changed
     }
     assert unpacked(after["arrays"])[:, 3].tolist() == NUMBERS[:, 143].tolist()
+
+
+def test_a_reading_of_the_future_thins_nothing(database: Database) -> None:
+    """One wrong time would take from a site what it has for good."""
+    written(database, forecast("a", 0), forecast("a", 10 * DAY_S), site("a", 10**10))
+    assert thin_all(database, 90, until=datetime.fromtimestamp(95 * DAY_S, UTC)) == 1
+    assert {row["origin_s"]: row["leads_json"] is None for row in read(database, tables.FORECASTS)} == {
+        0: False,
+        10 * DAY_S: True,
+    }
+
+
+@pytest.mark.real_postgresql
+def test_a_forecast_that_comes_again_meanwhile_is_not_overwritten(postgresql_server: PostgreSQL) -> None:
+    """It waits for who thins the one before it, and stands whole then."""
+    newer = Row(tables.FORECASTS, {**FORECAST, "origin_s": 0, "arrays": packed(NUMBERS + 1.0)})
+    with postgresql_server.database() as url:
+        database, other = Database(url), Database(url)
+        database.migrate()
+        written(database, forecast("a", 0), site("a", 100 * DAY_S))
+
+        @event.listens_for(database.writer, "before_cursor_execute")
+        def come_between(*said: Any) -> None:
+            if said[2].startswith("UPDATE"):
+                with suppress(OperationalError), other.writer.begin() as connection:
+                    connection.exec_driver_sql("SET LOCAL lock_timeout = '100ms'")
+                    write(connection, [newer])
+                    came.append(newer)
+
+        came: list[Row] = []
+        with database.writer.begin() as connection:
+            assert thin(connection, 90, 10, LATER) == 1
+        if not came:
+            written(other, newer)
+        assert read(database, tables.FORECASTS) == [newer.values]
+        database.close()
+        other.close()
