@@ -24,6 +24,7 @@ __all__ = ["ApiKey", "KnownKeys", "find", "hash_of", "new_key"]
 BITS = 256
 FRESH_S = 2.0  # how long a key that was revoked may still be taken
 ANSWER_S = 5.0  # of the database
+AWAY_S = 60.0  # how long an error is a reason not to wait for the next answer
 PREFIX = "tetouan_"  # by which scanners for leaked secrets can tell ours
 
 log = structlog.get_logger()
@@ -62,19 +63,21 @@ class KnownKeys:
     def __init__(self, read: Callable[[], Sequence[ApiKey]], clock: Callable[[], float] = monotonic_s) -> None:
         self._read = read
         self._clock = clock
-        self._lock = asyncio.Lock()
         self._read_s = -FRESH_S
+        self._refreshing: asyncio.Task[None] | None = None
+        self._is_away = False
         self._keys: Sequence[ApiKey] | None = None
 
     async def all(self) -> Sequence[ApiKey]:
         """Return all keys, also those that are revoked.
 
-        While the database is away they are those that were read last; raises ``Problem`` where none ever were.
+        While the database is away they are those that were read last, at once; raises ``Problem`` where none ever were.
         """
-        async with self._lock:
-            if self._clock() - self._read_s >= FRESH_S:
-                await self._refresh()
-                self._read_s = self._clock()
+        if self._refreshing is None and self._clock() - self._read_s >= FRESH_S:
+            self._refreshing = asyncio.create_task(self._refresh())
+        was_away = self._is_away and self._clock() - self._read_s < AWAY_S
+        if self._refreshing is not None and (self._keys is None or not was_away):
+            await asyncio.shield(self._refreshing)  # others wait for it as well
         if self._keys is None:
             raise Problem(
                 503,
@@ -86,8 +89,13 @@ class KnownKeys:
     async def _refresh(self) -> None:
         try:
             self._keys = await run_in_thread(ANSWER_S, self._read)
+            self._is_away = False
         except (SQLAlchemyError, OSError) as error:
+            self._is_away = True
             log.warning("the API keys cannot be read, the last ones hold", error=type(error).__name__)
+        finally:
+            self._read_s = self._clock()
+            self._refreshing = None
 
 
 def find(keys: Sequence[ApiKey], given: str) -> ApiKey | None:

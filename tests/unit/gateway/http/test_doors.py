@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from itertools import count
+from threading import Event
 from typing import TYPE_CHECKING
 
 import httpx
@@ -224,6 +225,33 @@ def test_a_database_that_is_away_leaves_the_last_keys() -> None:
         database.is_away = True
         now_s[0] = 20.0
         assert len(await known.all()) == 1
+
+    asyncio.run(ask())
+
+
+def test_a_database_that_hangs_holds_up_no_request() -> None:
+    """Once it was away the last keys are given at once, while it is asked beside that."""
+    database, now_s, answers = Database(), [0.0], Event()
+
+    def read() -> Sequence[ApiKey]:
+        keys = database.read()
+        if database.asked > 2:
+            answers.wait(60)
+        return keys
+
+    async def ask() -> None:
+        known = KnownKeys(read, clock=lambda: now_s[0])
+        assert len(await known.all()) == 1
+        database.is_away, now_s[0] = True, 4.0
+        assert len(await known.all()) == 1
+        database.is_away, now_s[0], database.keys = False, 8.0, []
+        async with asyncio.timeout(2):
+            assert len(await known.all()) == 1
+            assert len(await known.all()) == 1
+            answers.set()
+            while await known.all():  # noqa: ASYNC110 - no event tells that the keys were read
+                await asyncio.sleep(0.001)
+        assert database.asked == 3
 
     asyncio.run(ask())
 
