@@ -72,7 +72,7 @@ def build(settings: GatewaySettings) -> Service[Row | Outgoing]:
         companions=(store.run, retention.run, follower.run, models.run),
         routes=(Everything("/", answering),),
         before_stop=hub.close,
-        make_sender=lambda plain: Stored(plain, store),
+        make_sender=lambda plain: Stored(plain, store, letters),
     )
 
 

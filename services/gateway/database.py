@@ -17,7 +17,8 @@ from alembic.config import Config
 from alembic.util import CommandError
 from filelock import FileLock
 from sqlalchemy import URL, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from shared.runtime.settings import Refused, unwritable
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from services.gateway.settings import DatabaseSettings
 
 
-__all__ = ["Database", "alembic_config", "url_of", "why_away"]
+__all__ = ["Database", "alembic_config", "url_of", "why_away", "why_refused"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 7_838_216_842  # any number, of ours alone: who has it brings the tables to their version
@@ -38,6 +39,8 @@ CONNECT_S = 5
 LOST_MS = 30_000  # from which on a server that does not answer is taken for away
 AWAY_STATES = ("08", "25006", "40", "42501", "53", "55", "57", "58")
 """How the codes of PostgreSQL begin that tell of the server: connections, resources, permissions, its operator."""
+
+TOO_LARGE_STATE = "54"  # such as a row that an index cannot take
 
 
 def url_of(settings: DatabaseSettings) -> URL:
@@ -78,12 +81,16 @@ class Database:
             self.writer = _sqlite(url, "BEGIN IMMEDIATE")
             self.reader = _sqlite(url, "BEGIN", "PRAGMA query_only = ON")
         else:
-            self.writer = self.reader = _postgresql(url)
+            # a pool each: those who read cannot take the last connection from those who write
+            self.writer, self.reader = _postgresql(url), _postgresql(url)
 
     @property
     def place(self) -> str:
-        """Where it is, without a password."""
-        return self.url.render_as_string(hide_password=True)
+        """Where it is, without what may hold a secret: user, password and options."""
+        place = URL.create(
+            self.url.get_backend_name(), host=self.url.host, port=self.url.port, database=self.url.database
+        )
+        return place.render_as_string()
 
     @property
     def is_empty_place(self) -> bool:
@@ -190,6 +197,8 @@ def why_away(error: BaseException) -> str | None:
 
     Such an error goes away when somebody mends the server or the disk: what was to be done is done again then.
     """
+    if isinstance(error, PoolTimeoutError):
+        return "all its connections are busy"
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, sqlite3.OperationalError):
         is_away = cause.sqlite_errorcode != sqlite3.SQLITE_ERROR
@@ -198,6 +207,18 @@ def why_away(error: BaseException) -> str | None:
     else:
         is_away = False
     return " ".join(str(cause).split()) if is_away else None
+
+
+def why_refused(error: BaseException) -> str | None:
+    """Return what the database says where it does not take the values of a row, else None.
+
+    Such an error comes again however often the row is written.
+    """
+    if not isinstance(error, DBAPIError):
+        return None
+    is_too_large = isinstance(error.orig, psycopg.Error) and (error.orig.sqlstate or "").startswith(TOO_LARGE_STATE)
+    is_refused = is_too_large or isinstance(error, DataError | IntegrityError)
+    return " ".join(str(error.orig).split()) if is_refused else None
 
 
 def _is_of_the_server(error: psycopg.Error) -> bool:

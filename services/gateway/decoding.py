@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
 import numpy as np
+import orjson
 
 from services.gateway import tables
 from services.gateway.packing import packed
@@ -25,9 +27,11 @@ from shared.contracts.messages import (
     DriftEvent,
     Flag,
     Forecast,
+    LeadMinutes,
     Level,
     ModelEvent,
     Scores,
+    in_utc,
     printable,
 )
 from shared.sites.grid import Grid
@@ -42,8 +46,6 @@ __all__ = ["CONSUMES", "UndecodableError", "row_of", "site_rows"]
 
 CONSUMES = (topics.CLEAN, topics.FORECASTS, topics.SCORES, topics.DRIFT, topics.MODELS, topics.REJECTED)
 
-MOST_KEY_BYTES = 1000
-"""Of a text that is part of a key: what an index of PostgreSQL takes, thrice."""
 LARGEST_INTEGER = 2**31 - 1
 SHOWN = 200  # characters of what was refused
 
@@ -110,6 +112,25 @@ class _Note(msgspec.Struct):
     text: str
     since: Aware
 
+    def __post_init__(self) -> None:
+        """Refuse a time that is none in UTC."""
+        self.since = in_utc(self.since)
+
+
+class _MovedGroup(msgspec.Struct):
+    lead_minutes: LeadMinutes | None
+    change_kw: float
+    parts_kw: dict[str, float]
+
+
+class _Moved(msgspec.Struct):
+    against: Aware
+    groups: list[_MovedGroup]
+
+    def __post_init__(self) -> None:
+        """Refuse a time that is none in UTC."""
+        self.against = in_utc(self.against)
+
 
 class _ModelNames(msgspec.Struct):
     demand: str | None
@@ -129,7 +150,7 @@ class _Forecast(msgspec.Struct):
     weather_model_kw: float | None
     models: _ModelNames
     notes: list[_Note] = []
-    moved: dict[str, Any] | None = None
+    moved: _Moved | None = None
 
     def __post_init__(self) -> None:
         """Refuse an interval that has not one number a lead."""
@@ -146,7 +167,7 @@ def row_of(record: Record) -> Row:
     """Return the row that a record of one of ``CONSUMES`` is; raises ``UndecodableError``."""
     reason, read = _reader_of(record.topic)
     try:
-        return read(record)
+        return replace(read(record), record=record)
     except (ValueError, msgspec.DecodeError) as error:  # pydantic's are of the first kind
         raise UndecodableError(reason, str(error)[:SHOWN]) from None
 
@@ -186,7 +207,7 @@ def _reading(record: Record) -> Row:
     return Row(
         tables.READINGS,
         {
-            "site": _key("site", reading.site),
+            "site": _site(reading.site),
             "time_s": _whole_s("time", reading.time),
             "step_minutes": _step_minutes(reading.step_minutes),
             "revision": reading.revision,
@@ -202,7 +223,7 @@ def _forecast(record: Record) -> Row:
     return Row(
         tables.FORECASTS,
         {
-            "site": _key("site", forecast.site),
+            "site": _site(forecast.site),
             "zone": forecast.zone,
             "origin_s": _whole_s("origin", forecast.origin),
             "product": tables.ROLLING,
@@ -223,11 +244,11 @@ def _forecast(record: Record) -> Row:
 
 def _scores(record: Record) -> Row:
     scores = Scores.from_bytes(record.value or b"")
-    payload = json.dumps(scores.model_dump(mode="json")["scores"], separators=(",", ":"))
+    payload = _readable(json.dumps(scores.model_dump(mode="json")["scores"], separators=(",", ":")))
     return Row(
         tables.SCORES,
         {
-            "site": _key("site", scores.site),
+            "site": _site(scores.site),
             "zone": _whole("zone", scores.zone),
             "time_s": _whole_s("time", scores.time),
             "payload": zlib.compress(payload.encode()),
@@ -241,13 +262,14 @@ def _drift_event(record: Record) -> Row:
         tables.DRIFT_EVENTS,
         {
             "id": _key("id", event.id),
-            "site": _key("site", event.site),
+            "site": _site(event.site),
             "zone": None if event.zone is None else _whole("zone", event.zone),
             "kind": event.kind,
             "severity": event.severity,
             "started_s": int(event.started.timestamp()),
             "ended_s": None if event.ended is None else int(event.ended.timestamp()),
-            "payload_json": event.to_bytes().decode(),
+            "payload_json": _readable(event.to_bytes().decode()),
+            "sent_ms": record.timestamp,
             "topic_offset": record.offset,
         },
     )
@@ -258,14 +280,14 @@ def _model_event(record: Record) -> Row:
     return Row(
         tables.MODEL_EVENTS,
         {
-            "site": _key("site", event.site),
+            "site": _site(event.site),
             "zone": _whole("zone", event.zone),
             "model": _key("model", event.model),
             "version": _key("version", event.version or ""),
             "role": event.role,
             "change": event.change,
             "origin_s": _whole_s("origin", event.origin),
-            "payload_json": event.to_bytes().decode(),
+            "payload_json": _readable(event.to_bytes().decode()),
             "sent_ms": record.timestamp,
             "topic_offset": record.offset,
         },
@@ -302,6 +324,16 @@ def _json(part: object) -> str:
     return msgspec.json.encode(part).decode()
 
 
+def _readable(payload: str) -> str:
+    """Return JSON that those who answer requests can read; raises ``ValueError`` where they cannot."""
+    try:
+        orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        shown = payload[max(0, error.pos - 40) : error.pos + 40]
+        raise ValueError(f"no JSON that can be answered with ({error.msg}), near {shown!r}") from None
+    return payload
+
+
 def _whole(field: str, number: int, *, least: int = 1, most: int = LARGEST_INTEGER) -> int:
     if not least <= number <= most:
         raise ValueError(f"{field}: {number}: the history takes {least} to {most}")
@@ -316,11 +348,18 @@ def _step_minutes(number: int) -> int:
 def _whole_s(field: str, time: datetime) -> int:
     if time.microsecond:
         raise ValueError(f"{field}: {time.isoformat()}: the history takes whole seconds")
-    return int(time.timestamp())
+    try:
+        return int(in_utc(time).timestamp())
+    except ValueError as error:
+        raise ValueError(f"{field}: {time.isoformat()}: {error}") from None
 
 
-def _key(field: str, text: str) -> str:
-    if len(text.encode()) > MOST_KEY_BYTES:
+def _site(name: str) -> str:
+    return _key("site", name, tables.LONGEST_SITE_BYTES)
+
+
+def _key(field: str, text: str, most_bytes: int = tables.LONGEST_KEY_BYTES) -> str:
+    if len(text.encode()) > most_bytes:
         raise ValueError(f"{field}: {text[:40]!r}…: {len(text)} characters are more than the history takes")
     return _known_text(field, text)
 

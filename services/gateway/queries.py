@@ -16,7 +16,7 @@ import numpy as np
 import orjson
 from psycopg.errors import UndefinedTable
 from sqlalchemy import func, select, tuple_
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from services.gateway.database import why_away
@@ -204,9 +204,7 @@ class History:
         try:
             with self._engine.connect() as connection:
                 yield connection
-        except PoolTimeoutError as error:
-            raise AwayError("all its connections are busy") from error
-        except DBAPIError as error:
+        except (DBAPIError, PoolTimeoutError) as error:
             if _is_unprepared(error):
                 raise AwayError("its tables are being prepared") from error
             if (why := why_away(error)) is None:
@@ -444,9 +442,9 @@ def _forecast_of(row: Row[Any], last_s: int | None) -> StoredForecast:
     )
 
 
-def _is_unprepared(error: DBAPIError) -> bool:
+def _is_unprepared(error: SQLAlchemyError) -> bool:
     """Tell whether a table is not there yet: whoever writes the history is about to make it."""
-    cause = error.orig
+    cause = error.orig if isinstance(error, DBAPIError) else None
     return isinstance(cause, UndefinedTable) or (
         isinstance(cause, sqlite3.OperationalError) and str(cause).startswith("no such table")
     )

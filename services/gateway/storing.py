@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import structlog
 import tenacity
+from sqlalchemy.exc import DBAPIError
 
-from services.gateway.database import why_away
+from services.gateway.database import why_away, why_refused
+from services.gateway.decoding import site_rows
 from services.gateway.tables import READINGS
 from services.gateway.writing import Row, write
 from shared.runtime.clock import monotonic_s, now
@@ -25,12 +27,16 @@ if TYPE_CHECKING:
     from services.gateway.database import Database
     from services.gateway.metrics import HistoryMetrics
     from shared.runtime.health import Health
+    from shared.runtime.letters import DeadLetters
     from shared.runtime.publishing import Batch, Plain
     from shared.runtime.records import Outgoing
 
 __all__ = ["Store", "Stored"]
 
 PACE_S = 0.25  # a transaction waits for the disk, and nobody for the history of the last moment
+SLOW_S = 5.0
+REFUSED = "refused_by_database"
+SHOWN = 200  # characters of what a database says
 PREPARING = "the tables of the history are being prepared"
 
 P = ParamSpec("P")
@@ -48,9 +54,12 @@ class Store:
         Where it stands.
     metrics, health
         Of the service.
+    slow_s
+        From when on `/readyz` tells of an attempt that has no answer.
     """
 
-    def __init__(self, database: Database, metrics: HistoryMetrics, health: Health) -> None:
+    def __init__(self, database: Database, metrics: HistoryMetrics, health: Health, *, slow_s: float = SLOW_S) -> None:
+        self._slow_s = slow_s
         self._database = database
         self._metrics = metrics
         self._health = health
@@ -104,9 +113,20 @@ class Store:
             reraise=True,
         ):
             with attempt:
-                result = await run_in_thread(None, work, *args, **kwargs)
+                slow = asyncio.get_running_loop().call_later(self._slow_s, self._note_slow)
+                try:
+                    result = await run_in_thread(None, work, *args, **kwargs)
+                finally:
+                    slow.cancel()
         self._health.waiting_for.pop(Reason.DATABASE, None)
         return result
+
+    def _note_slow(self) -> None:
+        self._health.waiting_for[Reason.DATABASE] = (
+            f"the database {self._database.place} has not answered for {self._slow_s:g} s: see whether it is "
+            "overloaded, locked or cut off; nothing is lost meanwhile"
+        )
+        log.warning("the database does not answer", waited_s=self._slow_s)
 
     def _note_away(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -128,11 +148,14 @@ class Stored:
         Publishes records, and commits.
     store
         Takes rows.
+    letters
+        Makes dead letters of the records whose rows the database does not take.
     """
 
-    def __init__(self, plain: Plain, store: Store) -> None:
+    def __init__(self, plain: Plain, store: Store, letters: DeadLetters) -> None:
         self._plain = plain
         self._store = store
+        self._letters = letters
         self._pace = Pace(PACE_S)
 
     async def take_over(self) -> None:
@@ -145,8 +168,33 @@ class Stored:
     async def send(self, batch: Batch, answers: Sequence[Row | Outgoing]) -> bool:
         """Write the rows, publish the dead letters, and commit; returns whether the offsets are committed."""
         self._pace.begin()
-        await self._store.write([answer for answer in answers if isinstance(answer, Row)])
-        return await self._plain.send(batch, [answer for answer in answers if not isinstance(answer, Row)])
+        refused = await self._write([answer for answer in answers if isinstance(answer, Row)])
+        return await self._plain.send(batch, [*(one for one in answers if not isinstance(one, Row)), *refused])
+
+    async def _write(self, rows: Sequence[Row]) -> list[Outgoing]:
+        """Write rows; return the dead letters of those that the database does not take."""
+        try:
+            await self._store.write(rows)
+        except DBAPIError as error:
+            if (why := why_refused(error)) is None:
+                raise
+            if len(rows) > 1:
+                return await self._write_each(rows)
+            (row,) = rows
+            if row.record is None:
+                raise
+            return [self._letters.of(row.record, REFUSED, None, f"{row.table.name}: {why}"[:SHOWN])]
+        return []
+
+    async def _write_each(self, rows: Sequence[Row]) -> list[Outgoing]:
+        """Write the rows of records one by one, and then what the readings that were taken tell of their sites."""
+        letters, taken = [], []
+        for row in (row for row in rows if row.record is not None):
+            refused = await self._write([row])
+            letters += refused
+            taken += [] if refused else [row]
+        await self._store.write(site_rows(taken))
+        return letters
 
     async def stop(self) -> None:
         """Do nothing."""

@@ -13,6 +13,8 @@ __all__ = [
     "DEAD_LETTERS",
     "DRIFT_EVENTS",
     "FORECASTS",
+    "LONGEST_KEY_BYTES",
+    "LONGEST_SITE_BYTES",
     "METADATA",
     "MODEL_EVENTS",
     "READINGS",
@@ -23,6 +25,11 @@ __all__ = [
 
 ROLLING = "rolling"
 """The product of the forecasts that come with every reading."""
+
+LONGEST_SITE_BYTES = 500
+LONGEST_KEY_BYTES = 800
+"""Of any other text in a key, such as a name that begins with that of the site. A row of an index of PostgreSQL takes
+2,704 bytes; no row has more than a site and two other texts."""
 
 METADATA = MetaData()
 
@@ -98,10 +105,14 @@ DRIFT_EVENTS = Table(
     Column("started_s", BigInteger, nullable=False),
     Column("ended_s", BigInteger),
     Column("payload_json", Text, nullable=False),
+    Column("sent_ms", BigInteger, nullable=False),
     Column("topic_offset", BigInteger, nullable=False),
     Index("drift_events_of_a_site", "site", "started_s"),
 )
-"""Drift events, each as its last message tells it; ``payload_json`` is the whole message."""
+"""Drift events, each as its last message tells it; ``payload_json`` is the whole message.
+
+The last one is that of the highest ``sent_ms``, and then of ``topic_offset``: offsets begin anew with a topic.
+"""
 
 MODEL_EVENTS = Table(
     "model_events",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,22 +18,25 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
     from sqlalchemy.sql.dml import Insert
 
+    from shared.runtime.records import Record
+
 __all__ = ["Row", "write"]
 
 ORDERED_BY = {
     tables.READINGS.name: ("revision",),
-    tables.DRIFT_EVENTS.name: ("topic_offset",),
-    tables.MODEL_EVENTS.name: ("topic_offset",),
+    tables.DRIFT_EVENTS.name: ("sent_ms", "topic_offset"),
+    tables.MODEL_EVENTS.name: ("sent_ms", "topic_offset"),
 }
 """Of tables whose rows are replaced only by newer ones: what rises from one to the next of a key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row to write."""
+    """A row to write, and the record that it was made of, if it is one of a single record."""
 
     table: Table
     values: Mapping[str, Any]
+    record: Record | None = field(default=None, compare=False)
 
 
 def write(connection: Connection, rows: Iterable[Row]) -> dict[str, int]:

@@ -10,6 +10,7 @@ from fastapi import Depends, Path, Query
 from pydantic import BeforeValidator, WithJsonSchema
 
 from services.gateway.queries import EARLIEST_S, LATEST_S, Span
+from services.gateway.tables import LONGEST_SITE_BYTES
 
 __all__ = [
     "Cursor",
@@ -31,7 +32,6 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(microsecond=0, tzinfo=UTC)
 EXAMPLE = "2017-10-19T04:40:00Z"
 LARGEST_ZONE = 2**31 - 1
-LONGEST_NAME = 1000  # bytes that the history keeps of one
 
 # a plus sign of a query that is not percent-encoded comes as a blank
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(?:(Z)|([-+ ]\d\d:\d\d))?", re.IGNORECASE)
@@ -122,4 +122,4 @@ def begin_of(cursor: str | None) -> tuple[int, str]:
 
 def is_name(site: str) -> bool:
     """Tell whether a text can be the name of a site; no database is asked for another."""
-    return "\0" not in site and len(site.encode(errors="replace")) <= LONGEST_NAME
+    return "\0" not in site and len(site.encode(errors="replace")) <= LONGEST_SITE_BYTES

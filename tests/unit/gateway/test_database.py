@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,10 +12,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, insert, inspect, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import QueuePool
 
 from services.gateway import tables
-from services.gateway.database import Database, alembic_config, url_of, why_away
+from services.gateway.database import Database, alembic_config, url_of, why_away, why_refused
 from services.gateway.settings import DatabaseSettings
 from shared.runtime.settings import Refused, load
 
@@ -91,6 +94,46 @@ def test_a_server_that_does_not_answer_is_away() -> None:
     assert why is not None
     assert "refused" in why
     assert "secret" not in why + database.place
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("postgresql://secret@db:5433/history?password=secret&sslpassword=secret", "postgresql://db:5433/history"),
+        ("postgresql://secret:secret@db/history", "postgresql://db/history"),
+        ("sqlite:////var/history.db", "sqlite:////var/history.db"),
+    ],
+)
+def test_a_place_shows_no_secret(address: str, place: str) -> None:
+    """Wherever a password stands in the address."""
+    database = Database(url_of(load(DatabaseSettings, database_url=address)))
+    assert database.place == place
+    database.close()
+
+
+def test_those_who_read_leave_a_connection_to_those_who_write(database: Database) -> None:
+    """Readers that hold all their connections are told so, as of a database that is away."""
+    with ExitStack() as held:
+        pool = database.reader.pool
+        assert isinstance(pool, QueuePool)
+        for _ in range(pool.size() + pool._max_overflow):  # noqa: SLF001 - it has no other name
+            held.enter_context(database.reader.connect())
+        with database.writer.begin() as connection:
+            connection.execute(insert(tables.SITES).values(site="a", step_minutes=10, first_s=0, last_s=0))
+    assert why_away(PoolTimeoutError("QueuePool limit of size 5 overflow 10 reached")) == (
+        "all its connections are busy"
+    )
+
+
+def test_a_row_that_is_refused_is_told_from_a_database_that_is_away(database: Database) -> None:
+    """Its values are the reason, and come back every time."""
+    with pytest.raises(IntegrityError) as raised, database.writer.begin() as connection:
+        connection.execute(insert(tables.SITES).values(site="a", step_minutes=None, first_s=0, last_s=0))
+    assert why_away(raised.value) is None
+    assert "step_minutes" in (why_refused(raised.value) or "")
+    with pytest.raises(Exception, match="nowhere") as wrong, database.reader.begin() as connection:
+        connection.exec_driver_sql("SELECT * FROM nowhere")
+    assert why_refused(wrong.value) is None
 
 
 def test_a_wrong_statement_is_no_server_that_is_away(database: Database) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 GOLDEN = Path(__file__).parents[2] / "contract" / "golden"
 LONG = "x" * 10_000
 NESTED = b'{"x":%s%s}' % (b"[" * 10_000, b"]" * 10_000)
+FAR = "0001-01-01T00:00:00+14:00"
+NOTE = {"kind": "outage", "text": "a", "since": "2017-01-01T00:00:00Z"}
 
 
 def golden(name: str, version: str = "v2") -> dict[str, Any]:
@@ -77,6 +79,14 @@ def test_a_forecast_becomes_a_row(name: str) -> None:
     assert values["leads_json"] is None
 
 
+def test_why_a_forecast_has_moved_is_kept() -> None:
+    """As its model reads it; what a later release adds to it is passed over."""
+    group = {"lead_minutes": None, "change_kw": 1.5, "parts_kw": {"weather": 1.0, "load": 0.5}}
+    moved = {"against": "2017-01-01T00:00:00Z", "groups": [group]}
+    message = {**golden("forecasts"), "moved": {**moved, "later": 10**400}}
+    assert json.loads(row_of(consumed(topics.FORECASTS, message)).values["moved_json"]) == moved
+
+
 @pytest.mark.parametrize("name", ["forecasts", "forecasts-ladder"])
 def test_a_forecast_of_the_first_version_is_read(name: str) -> None:
     """Topics hold what earlier releases have written; levels have their present names."""
@@ -101,7 +111,7 @@ def test_a_drift_event_becomes_a_row() -> None:
     assert json.loads(values["payload_json"]) == message
     assert (values["id"], values["kind"], values["severity"]) == (message["id"], message["kind"], message["severity"])
     assert datetime.fromisoformat(message["ended"]).timestamp() == values["ended_s"]
-    assert values["topic_offset"] == 9
+    assert (values["sent_ms"], values["topic_offset"]) == (1234, 9)
 
 
 def test_a_model_event_becomes_a_row() -> None:
@@ -155,7 +165,20 @@ def test_what_is_no_message_is_refused(topic: Topic, value: bytes | None) -> Non
     ("topic", "name", "changed", "why"),
     [
         (topics.CLEAN, "readings.clean", {"site": LONG}, "site"),
+        (topics.CLEAN, "readings.clean", {"site": "x" * (tables.LONGEST_SITE_BYTES + 1)}, "site"),
         (topics.CLEAN, "readings.clean", {"site": "a\x00b"}, "character 0"),
+        (topics.CLEAN, "readings.clean", {"time": "0001-01-01T00:00:00+14:00"}, "time: 0001.*beyond the calendar"),
+        (topics.FORECASTS, "forecasts", {"origin": "9999-12-31T23:59:59-14:00"}, "origin: 9999.*beyond the calendar"),
+        (topics.FORECASTS, "forecasts", {"notes": [{**NOTE, "since": FAR}]}, "beyond the calendar"),
+        (topics.FORECASTS, "forecasts", {"moved": {"x": 10**400}}, "moved"),
+        (topics.FORECASTS, "forecasts", {"moved": {"against": FAR, "groups": []}}, "beyond the calendar"),
+        (topics.MODELS, "models.events", {"evidence": {"n": 10**400}}, "n.:1000"),
+        (
+            topics.SCORES,
+            "scores",
+            {"scores": [{**golden("scores")["scores"][0], "window_days": 10**400}]},
+            "days.:1000",
+        ),
         (topics.CLEAN, "readings.clean", {"revision": 2**40}, "revision"),
         (topics.CLEAN, "readings.clean", {"revision": 2**70}, "revision"),
         (topics.CLEAN, "readings.clean", {"time": "2017-01-01T00:00:00.5Z"}, "time: .*whole seconds"),

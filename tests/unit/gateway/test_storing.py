@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ from services.gateway.app import HistoryCore
 from services.gateway.database import Database
 from services.gateway.metrics import HistoryMetrics
 from services.gateway.storing import Store, Stored
+from services.gateway.writing import Row
 from shared.contracts import topics
 from shared.runtime.health import Health, Reason
 from shared.runtime.letters import DeadLetters
@@ -43,12 +45,13 @@ READINGS: Sequence[Record] = [
 class Gateway:
     """The core, the store and the sender of one partition, on a broker in memory."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, slow_s: float = 60.0) -> None:
         self.database = database
         self.health = Health(broker_up=True)
         self.registry = CollectorRegistry()
-        self.store = Store(database, HistoryMetrics(self.registry), self.health)
-        self.core = HistoryCore(DeadLetters(self.registry))
+        self.store = Store(database, HistoryMetrics(self.registry), self.health, slow_s=slow_s)
+        self.letters = DeadLetters(self.registry)
+        self.core = HistoryCore(self.letters)
         self.committed: list[Offsets] = []
         self.broker = LocalBroker()
 
@@ -61,13 +64,16 @@ class Gateway:
 
         producer = await self.broker.start("gateway")
         await producer.begin_transaction()
-        yield Stored(Plain(0, producer, "", commit, PipelineMetrics(new_registry())), self.store)
+        yield Stored(Plain(0, producer, "", commit, PipelineMetrics(new_registry())), self.store, self.letters)
         await producer.commit_transaction()
 
-    async def answer(self, records: Sequence[Record]) -> None:
-        """Answer a batch."""
+    async def answer(self, records: Sequence[Record], spoiled: int | None = None) -> None:
+        """Answer a batch; the row of one record may be spoiled, so that no database takes it."""
+        answers = self.core.handle(records)
+        if spoiled is not None and isinstance(answer := answers[spoiled], Row):
+            answers[spoiled] = replace(answer, values={**answer.values, "values_json": None})
         async with self.sender() as sender:
-            assert await sender.send(Batch.of(records), self.core.handle(records))
+            assert await sender.send(Batch.of(records), answers)
 
     def count(self) -> int:
         """Return how many readings there are."""
@@ -118,6 +124,27 @@ def test_what_is_no_message_becomes_a_dead_letter_and_holds_up_nothing(database:
     assert gateway.metric("tetouan_dead_letters_total", reason="invalid_clean_reading") == 1
 
 
+@pytest.mark.parametrize("records", [READINGS, READINGS[2:]], ids=["beside others", "alone"])
+def test_a_row_that_the_database_refuses_becomes_a_dead_letter(database: Database, records: Sequence[Record]) -> None:
+    """The rows beside it are written, their site ends with the last that was taken, and all of them are committed."""
+    gateway = Gateway(database)
+
+    async def run() -> None:
+        await gateway.store.prepare()
+        await gateway.answer(records, spoiled=len(records) - 1)
+
+    asyncio.run(run())
+    assert gateway.count() == len(records) - 1
+    assert gateway.committed == [{PARTITION: 3}]
+    with database.reader.connect() as connection:
+        last_s = connection.scalars(select(tables.SITES.c.last_s)).all()
+    assert last_s == [1483232400][: len(records) - 1]
+    (letter,) = gateway.broker.log[TopicPartition(topics.REJECTED.name, 0)]
+    headers = dict(letter.headers)
+    assert (letter.value, headers["reason"], headers["offset"]) == (records[-1].value, b"refused_by_database", b"2")
+    assert b"values_json" in headers["value"]
+
+
 def test_a_dead_letter_of_ours_is_read_by_ourselves(database: Database) -> None:
     """What the gateway refuses comes back to it as a row, and is not refused again."""
     gateway = Gateway(database)
@@ -159,6 +186,26 @@ def test_a_database_that_is_away_is_waited_for(tmp_path: Path) -> None:
     assert gateway.committed == [{PARTITION: 3}]
     assert gateway.waits_for is None
     assert (gateway.metric("tetouan_history_retries_total") or 0) > 0
+    gateway.database.close()
+
+
+def test_a_database_that_hangs_is_told(tmp_path: Path) -> None:
+    """A write without an answer makes the gateway not ready, and is no reason to restart it; then it goes on."""
+    gateway = Gateway(Database(URL.create("sqlite", database=str(tmp_path / "history.db"))), slow_s=0.01)
+
+    async def run() -> None:
+        await gateway.store.prepare()
+        with gateway.database.writer.begin():
+            answering = asyncio.create_task(gateway.answer(READINGS))
+            await settled(lambda: "has not answered" in (gateway.waits_for or ""))
+            assert gateway.health.ready()[0] is False
+            assert gateway.health.live()[0] is True
+            assert gateway.committed == []
+        await answering
+
+    asyncio.run(run())
+    assert gateway.count() == 3
+    assert gateway.waits_for is None
     gateway.database.close()
 
 

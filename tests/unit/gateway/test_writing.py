@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -50,6 +51,7 @@ DRIFT = {
     "started_s": 0,
     "ended_s": None,
     "payload_json": "{}",
+    "sent_ms": -1,
     "topic_offset": 5,
 }
 MODEL = {
@@ -120,6 +122,31 @@ def test_what_is_older_replaces_nothing(database: Database, table: Table, row: d
     for number, text in ((8, "first"), (9, "newer"), (8, "older"), (9, "again")):
         written(database, Row(table, {**row, rising: number, told: text}))
     assert read(database, table) == [{**row, rising: 9, told: "again"}]
+
+
+@pytest.mark.parametrize(("table", "row"), [(tables.DRIFT_EVENTS, DRIFT), (tables.MODEL_EVENTS, MODEL)])
+def test_topics_that_were_made_anew_go_on_with_what_they_tell(
+    database: Database, table: Table, row: dict[str, Any]
+) -> None:
+    """Offsets begin at 0 again: what was sent later is newer."""
+    told = [{**row, "sent_ms": 1, "topic_offset": 900}, {**row, "sent_ms": 2, "topic_offset": 0}]
+    written(database, *(Row(table, each) for each in told))
+    assert read(database, table) == [told[-1]]
+
+
+def test_the_widest_row_of_each_table_is_taken(database: Database) -> None:
+    """Names of the lengths that the history takes fit into each index, though they cannot be compressed."""
+    for row in ROWS:
+        longest = {
+            column.name: token_hex(tables.LONGEST_KEY_BYTES // 2)
+            for column in row.table.primary_key
+            if isinstance(row.values[column.name], str) and column.name not in {"role", "change", "product"}
+        }
+        wide = {**row.values, **longest}
+        if "site" in wide:
+            wide["site"] = token_hex(tables.LONGEST_SITE_BYTES // 2)
+        written(database, Row(row.table, wide))
+        assert read(database, row.table) == [wide]
 
 
 def test_a_forecast_that_comes_again_is_whole_again(database: Database) -> None:

@@ -61,6 +61,7 @@ def upgrade() -> None:
         sa.Column("started_s", sa.BigInteger, nullable=False),
         sa.Column("ended_s", sa.BigInteger),
         sa.Column("payload_json", sa.Text, nullable=False),
+        sa.Column("sent_ms", sa.BigInteger, nullable=False),
         sa.Column("topic_offset", sa.BigInteger, nullable=False),
     )
     op.create_index("drift_events_of_a_site", "drift_events", ["site", "started_s"])
