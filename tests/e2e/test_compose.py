@@ -156,7 +156,8 @@ def test_services_run_as_a_normal_user_on_loopback(compose: Compose) -> None:
     for name in OURS:
         assert compose.run("exec", "-T", name, "id", "-u").strip() == "10001"
     published = [json.loads(line) for line in compose.run("ps", "--format", "json").splitlines()]
-    urls = {port["URL"] for container in published for port in container["Publishers"] if port["PublishedPort"]}
+    ports = [port for container in published for port in container["Publishers"] or ()]  # null where there are none
+    urls = {port["URL"] for port in ports if port["PublishedPort"]}
     assert urls == {"127.0.0.1"}
 
 
