@@ -262,6 +262,17 @@ class History:
         page = self.readings(site, Span(time_s, time_s + 1), 1)
         return next((reading for reading in page.items if reading.time == time), None)
 
+    def fields(self, site: str) -> list[str]:
+        """Return the names of the values of a site: those of its first and of its newest reading."""
+        wanted = (
+            select(READINGS.c.values_json)
+            .join(SITES, (SITES.c.site == READINGS.c.site) & READINGS.c.time_s.in_((SITES.c.first_s, SITES.c.last_s)))
+            .where(READINGS.c.site == site)
+            .order_by(READINGS.c.time_s)
+        )
+        with self._connected() as connection:
+            return list(dict.fromkeys(name for text in connection.scalars(wanted) for name in orjson.loads(text)))
+
     # --- forecasts
 
     def latest(self, site: str, zone: int) -> StoredForecast | None:
@@ -282,6 +293,19 @@ class History:
         """Return the forecasts of a zone by rising origin."""
         wanted = _forecasts_of(site, zone).where(span.of(FORECASTS.c.origin_s)).order_by(FORECASTS.c.origin_s)
         return _page(self._forecasts(site, wanted.limit(limit + 1)), limit)
+
+    def coverages(self, site: str, zone: int) -> list[float]:
+        """Return the coverages of the intervals of the newest forecast of a zone; none where there is none."""
+        of = FORECASTS.c
+        wanted = (
+            select(of.coverages_json)
+            .where(of.site == site, of.zone == zone, of.product == ROLLING)
+            .order_by(of.origin_s.desc())
+            .limit(1)
+        )
+        with self._connected() as connection:
+            text = connection.scalar(wanted)
+        return [] if text is None else list(orjson.loads(text))
 
     def views(self, site: str, zone: int, target: datetime) -> list[Viewed]:
         """Return what each forecast of a zone said of a time, by rising origin."""

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
 import orjson
@@ -15,7 +16,7 @@ from services.gateway.api.parameters import Format
 from services.gateway.api.routes import encoded_path
 from services.gateway.http import problems
 
-__all__ = ["Answering", "Answers", "Passing", "documented"]
+__all__ = ["Answering", "Answers", "Passing", "Table", "documented"]
 
 JSON, CSV = "application/json", "text/csv"
 COMPRESSED_FROM = 1_000  # bytes: fewer take one packet as they are
@@ -28,6 +29,16 @@ class Passing(NamedTuple):
     value: int | None
 
 
+class Table(NamedTuple):
+    """An answer as CSV: the heading, which stands without rows too, and the rows.
+
+    What a row lacks is empty; what it has beside the heading follows that.
+    """
+
+    heading: Sequence[str]
+    rows: Iterable[Mapping[str, Any]]
+
+
 class Answering:
     """Answers one request in the form that it wants."""
 
@@ -35,39 +46,36 @@ class Answering:
         self._request = request
         self._is_csv = is_csv
 
-    def document(self, body: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> Response:
+    def document(self, body: Mapping[str, Any], table: Callable[[], Table]) -> Response:
         """Return the answer.
 
         Parameters
         ----------
         body
             As JSON.
-        rows
-            The same as CSV: the names of the first row are the heading.
+        table
+            Returns the same for CSV; it is called where that is wanted.
         """
-        return self._answered(body, rows, {})
+        return self._answered(body, table, {})
 
-    def page(
-        self, items: Sequence[Mapping[str, Any]], rows: Iterable[Mapping[str, Any]], cursor: str | None
-    ) -> Response:
+    def page(self, items: Sequence[Mapping[str, Any]], table: Callable[[], Table], cursor: str | None) -> Response:
         """Return a page of a list; the cursor of the next one also stands in the header ``Link``."""
         headers = {} if cursor is None else {"Link": self._link(cursor)}
-        return self._answered({"items": items, "next": cursor}, rows, headers)
+        return self._answered({"items": items, "next": cursor}, table, headers)
 
     def _link(self, cursor: str) -> str:
         following = self._request.url.include_query_params(cursor=cursor)
         return f'<{encoded_path(self._request.scope)}?{following.query}>; rel="next"'
 
-    def _answered(
-        self, body: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], headers: Mapping[str, str]
-    ) -> Response:
-        kind = CSV if self._is_csv else JSON
-        tag = f'W/"{hashlib.blake2b(_json(body, _nothing), digest_size=16, key=kind.encode()).hexdigest()}"'
+    def _answered(self, body: Mapping[str, Any], table: Callable[[], Table], headers: Mapping[str, str]) -> Response:
+        kind, csv_table = (CSV, table()) if self._is_csv else (JSON, None)
+        known = body if csv_table is None else [csv_table.heading, body]
+        tag = f'W/"{hashlib.blake2b(_json(known, _nothing), digest_size=16, key=kind.encode()).hexdigest()}"'
         common = {"ETag": tag, "Vary": "Accept, Accept-Encoding, Authorization, X-API-Key", **headers}
         asked = self._request.headers
         if tag.removeprefix("W/") in asked.get("if-none-match", ""):
             return Response(status_code=304, headers=common)
-        raw = _csv(list(rows)) if self._is_csv else _json(body, _passing)
+        raw = _json(body, _passing) if csv_table is None else _csv(csv_table)
         if len(raw) >= COMPRESSED_FROM and "gzip" in asked.get("accept-encoding", ""):
             raw = gzip.compress(raw, GZIP_LEVEL, mtime=0)
             common["Content-Encoding"] = "gzip"
@@ -98,7 +106,7 @@ def documented(model: type[BaseModel], *others: int) -> dict[int | str, dict[str
     }
 
 
-def _json(body: Mapping[str, Any], default: Callable[[Any], Any]) -> bytes:
+def _json(body: Any, default: Callable[[Any], Any]) -> bytes:
     return orjson.dumps(body, default, orjson.OPT_UTC_Z)
 
 
@@ -112,16 +120,23 @@ def _nothing(value: Any) -> None:
     _passing(value)
 
 
-def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
+def _csv(table: Table) -> bytes:
     text = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\r\n")
-        writer.writeheader()
-        writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    rows = list(table.rows)
+    names = dict.fromkeys([*table.heading, *(name for row in rows for name in row)])
+    writer = csv.DictWriter(text, list(names), lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue().encode()
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, Passing):
-        return value.value
-    return value.strftime("%Y-%m-%dT%H:%M:%SZ") if hasattr(value, "strftime") else value
+    match value:
+        case Passing():
+            return value.value
+        case bool():
+            return "true" if value else "false"
+        case datetime():
+            return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+        case _:
+            return value

@@ -19,17 +19,20 @@ from shared.contracts.messages import (
 )
 
 __all__ = [
-    "DeadLetterCounts",
+    "DeadLetterCount",
+    "DeadLetterPage",
     "DriftEventPage",
     "ForecastPage",
-    "ModelList",
+    "ModelPage",
     "Page",
     "Reading",
     "ReadingPage",
     "ScoresPage",
+    "SiteDocument",
     "SitePage",
     "StoredForecastDocument",
     "TargetDocument",
+    "ZoneDocument",
     "ZonesOfSite",
 ]
 
@@ -194,12 +197,6 @@ class ModelDocument(Document):
     changes: list[Change]
 
 
-class ModelList(Document):
-    """The models of a site."""
-
-    items: list[ModelDocument]
-
-
 class DeadLetterCount(Document):
     """How many records were refused for one reason."""
 
@@ -213,15 +210,11 @@ class DeadLetterCount(Document):
     """When the last one was refused, by the wall clock."""
 
 
-class DeadLetterCounts(Document):
-    """Records that were refused, counted."""
-
-    items: list[DeadLetterCount]
-
-
 SitePage = Page[SiteDocument]
 ReadingPage = Page[Reading]
 ForecastPage = Page[StoredForecastDocument]
 ScoresPage = Page[HourScores]
 DriftEventPage = Page[DriftEvent]
+ModelPage = Page[ModelDocument]
+DeadLetterPage = Page[DeadLetterCount]
 View.model_rebuild()

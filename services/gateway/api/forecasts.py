@@ -1,13 +1,13 @@
 """Routes of forecasts: the newest, that of an origin, and all that were made for one time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
 from services.gateway.api import documents
-from services.gateway.api.answers import Answers, Passing, documented
+from services.gateway.api.answers import Answers, Passing, Table, documented
 from services.gateway.api.parameters import Origin, Range, SiteName, Target, ZoneNumber, is_name
 from services.gateway.api.routes import EncodedRoute
 from services.gateway.api.sites import ZONE, known_site
@@ -33,7 +33,7 @@ def forecasts_router(history: History) -> APIRouter:
         if found is None:
             known_site(history, site)
             raise Problem.of(404, "zone", zone, "there is no forecast of it yet: /api/v1/sites/{site} lists the zones")
-        return answers.document(_document(found), _rows(found))
+        return answers.document(_document(found), lambda: Table(_heading(found.coverages), _rows(found)))
 
     @router.get(
         ZONE + "/forecasts/{origin}",
@@ -46,7 +46,7 @@ def forecasts_router(history: History) -> APIRouter:
         if found is None:
             known_site(history, site)
             raise Problem.of(404, "origin", origin.isoformat(), "no forecast of this origin is kept: ask for a range")
-        return answers.document(_document(found), _rows(found))
+        return answers.document(_document(found), lambda: Table(_heading(found.coverages), _rows(found)))
 
     @router.get(
         ZONE + "/forecasts", responses=documented(documents.ForecastPage, 404), summary="The forecasts of a range"
@@ -62,8 +62,13 @@ def forecasts_router(history: History) -> APIRouter:
         known_site(history, site)
         page = history.forecasts(site, zone, span, limit)
         following = None if page.following is None else str(int(page.following.origin.timestamp()))
-        rows = (row for forecast in page.items for row in _rows(forecast))
-        return answers.page([_document(forecast) for forecast in page.items], rows, following)
+        return answers.page(
+            [_document(forecast) for forecast in page.items],
+            lambda: Table(
+                _heading(history.coverages(site, zone)), (row for forecast in page.items for row in _rows(forecast))
+            ),
+            following,
+        )
 
     @router.get(
         ZONE + "/targets/{target}",
@@ -81,9 +86,27 @@ def forecasts_router(history: History) -> APIRouter:
             "demand_kw": _demand_kw(history, site, zone, target),
             "forecasts": [_view(view) for view in views],
         }
-        return answers.document(body, (_row(view.forecast, view.lead, view.column) for view in views))
+        came = {"demand_kw": body["demand_kw"]}
+        return answers.document(
+            body,
+            lambda: Table(
+                (*_heading(history.coverages(site, zone)), *came),
+                (_row(view.forecast, view.lead, view.column) | came for view in views),
+            ),
+        )
 
     return router
+
+
+def _heading(coverages: Sequence[float]) -> tuple[str, ...]:
+    """Return the names of :func:`_row`."""
+    sides = _sides(coverages)
+    told = ("level", "reason", "demand_model", "age_s")
+    return ("site", "zone", "origin", "time", "lead_minutes", "median_kw", *sides, *told)
+
+
+def _sides(coverages: Sequence[float]) -> list[str]:
+    return [f"{side}_{100 * coverage:g}_kw" for coverage in coverages for side in ("low", "high")]
 
 
 def _demand_kw(history: History, site: str, zone: int, time: datetime) -> float | None:
@@ -141,7 +164,6 @@ def _rows(forecast: StoredForecast) -> Iterator[dict[str, Any]]:
 
 def _row(forecast: StoredForecast, lead: int, column: int) -> dict[str, Any]:
     median_kw, *bounds_kw = forecast.kw[:, column].tolist()
-    sides = [f"{side}_{100 * coverage:g}_kw" for coverage in forecast.coverages for side in ("low", "high")]
     span = forecast.level_of(lead)
     return {
         "site": forecast.site,
@@ -150,7 +172,7 @@ def _row(forecast: StoredForecast, lead: int, column: int) -> dict[str, Any]:
         "time": forecast.origin + lead * timedelta(minutes=forecast.step_minutes),
         "lead_minutes": lead * forecast.step_minutes,
         "median_kw": median_kw,
-        **dict(zip(sides, bounds_kw, strict=True)),
+        **dict(zip(_sides(forecast.coverages), bounds_kw, strict=True)),
         "level": span and span["level"],
         "reason": span and span["reason"],
         "demand_model": forecast.demand_model,

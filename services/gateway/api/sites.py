@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Response
 
 from services.gateway.api import documents
-from services.gateway.api.answers import Answers, documented
+from services.gateway.api.answers import Answers, Table, documented
 from services.gateway.api.parameters import (
     EventCursor,
     NameCursor,
@@ -21,12 +21,15 @@ from services.gateway.api.parameters import (
 )
 from services.gateway.api.routes import EncodedRoute
 from services.gateway.http.problems import Problem
-from services.gateway.queries import History, StoredReading, StoredScores
+from services.gateway.queries import History, Page, StoredReading, StoredScores, StoredSite
+from shared.contracts.messages import DriftEvent, Score
 
 __all__ = ["history_router", "known_site", "sites_router", "unknown_site"]
 
 SITE = "/api/v1/sites/{site}"
 ZONE = SITE + "/zones/{zone}"
+SCORE_HEADING = ("site", "zone", "time", *Score.model_fields)
+MODEL_HEADING = ("site", "zone", "model", "version", "is_champion", "in_force_since", "last_change", "origin")
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,11 @@ def history_router(history: History) -> APIRouter:
         known_site(history, site)
         page = history.readings(site, span, limit)
         following = None if page.following is None else _s(page.following)
-        return answers.page([vars(reading) for reading in page.items], _reading_rows(site, page.items), following)
+        return answers.page(
+            [vars(reading) for reading in page.items],
+            lambda: Table(_reading_heading(history.fields(site)), _reading_rows(site, page.items)),
+            following,
+        )
 
     @router.get(
         ZONE + "/scores", responses=documented(documents.ScoresPage, 404), summary="How good the forecasts were"
@@ -103,7 +110,7 @@ def history_router(history: History) -> APIRouter:
             {"time": hour.time, "scores": [score for score in hour.scores if wanted.has(score)]} for hour in page.items
         ]
         following = None if page.following is None else _s(page.following)
-        return answers.page(items, _score_rows(site, zone, items), following)
+        return answers.page(items, lambda: Table(SCORE_HEADING, _score_rows(site, zone, items)), following)
 
     @router.get(SITE + "/drift", responses=documented(documents.DriftEventPage, 404), summary="Drift events of a site")
     def drift(
@@ -120,17 +127,17 @@ def history_router(history: History) -> APIRouter:
         known_site(history, site)
         page = history.drift_events(site, span, begin_of(cursor), limit)
         following = None if page.following is None else _event_cursor(page.following)
-        return answers.page(page.items, page.items, following)
+        return answers.page(page.items, lambda: Table(tuple(DriftEvent.model_fields), page.items), following)
 
-    @router.get(SITE + "/models", responses=documented(documents.ModelList, 404), summary="Models of a site")
+    @router.get(SITE + "/models", responses=documented(documents.ModelPage, 404), summary="Models of a site")
     def models(answers: Answers, site: SiteName) -> Response:
         """Return the versions of the models with their metrics, and what became of each."""
         known_site(history, site)
         items = models_of(history.model_events(site), history.champions(site))
-        return answers.document({"items": items}, _model_rows(site, items))
+        return answers.page(items, lambda: Table(MODEL_HEADING, _model_rows(site, items)), None)
 
     @router.get(
-        "/api/v1/dead-letters", responses=documented(documents.DeadLetterCounts), summary="Records that were refused"
+        "/api/v1/dead-letters", responses=documented(documents.DeadLetterPage), summary="Records that were refused"
     )
     def dead_letters(
         answers: Answers,
@@ -140,7 +147,7 @@ def history_router(history: History) -> APIRouter:
         """Count the records that were refused, by topic, reason and field; the range is one of the wall clock."""
         counts = [] if site is not None and not is_name(site) else history.dead_letters(site, span)
         items = [vars(count) for count in counts]
-        return answers.document({"items": items}, items)
+        return answers.page(items, lambda: Table(tuple(documents.DeadLetterCount.model_fields), items), None)
 
     return router
 
@@ -156,11 +163,10 @@ def sites_router(history: History) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=10_000, description="Sites on a page.")] = 1000,
     ) -> Response:
         """Return the sites of which readings have come, by name."""
-        if cursor is not None and not is_name(cursor):
-            return answers.page([], [], None)
-        page = history.sites(cursor or "", limit)
+        page = history.sites(cursor or "", limit) if is_name(cursor or "") else Page[StoredSite]((), None)
         items = [vars(site) for site in page.items]
-        return answers.page(items, items, None if page.following is None else page.following.site)
+        table = Table(tuple(documents.SiteDocument.model_fields), items)
+        return answers.page(items, lambda: table, None if page.following is None else page.following.site)
 
     @router.get(SITE, responses=documented(documents.ZonesOfSite, 404), summary="A site and its zones")
     def site(answers: Answers, site: SiteName) -> Response:
@@ -169,7 +175,8 @@ def sites_router(history: History) -> APIRouter:
         if found is None:
             raise unknown_site(site)
         zones = [vars(zone) for zone in history.zones(site)]
-        return answers.document({**vars(found), "zones": zones}, ({"site": site, **zone} for zone in zones))
+        table = Table(("site", *documents.ZoneDocument.model_fields), [{"site": site, **zone} for zone in zones])
+        return answers.document({**vars(found), "zones": zones}, lambda: table)
 
     return router
 
@@ -216,9 +223,14 @@ def _event_cursor(event: Mapping[str, Any]) -> str:
     return f"{int(started.timestamp())}~{event['id']}"
 
 
+def _reading_heading(fields: Sequence[str]) -> tuple[str, ...]:
+    flags = (f"{field}_{what}" for field in fields for what in ("flag", "original"))
+    return ("site", "time", "revision", *fields, *flags)
+
+
 def _reading_rows(site: str, readings: Sequence[StoredReading]) -> Iterator[dict[str, Any]]:
     for reading in readings:
-        flags = {f"{field}_flag": flag["flag"] for field, flag in reading.flags.items()}
+        flags = {f"{field}_{what}": text for field, flag in reading.flags.items() for what, text in flag.items()}
         yield {"site": site, "time": reading.time, "revision": reading.revision, **reading.values, **flags}
 
 

@@ -140,6 +140,80 @@ def test_csv_holds_the_same(filled: Asked, path: str) -> None:
     assert all(None not in row and None not in row.values() for row in rows)
 
 
+READINGS_HEADING = (
+    "site,time,revision,temperature_c,zone_2_kw,"
+    "temperature_c_flag,temperature_c_original,zone_2_kw_flag,zone_2_kw_original"
+)
+
+
+def test_csv_of_readings_has_one_heading_for_a_site(filled: Asked) -> None:
+    """With or without flags on the page; why a value was refused, and the text that came."""
+    texts = [
+        filled.gateway.get(f"/api/v1/sites/tetouan/readings?format=csv&limit=4&from=2017-10-19T{time}:00Z").text
+        for time in ("00:00", "01:00", "09:00")
+    ]
+    assert {text.splitlines()[0] for text in texts} == {READINGS_HEADING}
+    assert texts[1].splitlines()[2] == "tetouan,2017-10-19T01:10:00Z,1,20.0,,,,outlier,1e9"
+
+
+def test_csv_of_readings_keeps_fields_that_a_site_has_no_more(asked: Asked) -> None:
+    """Those of its first reading stand in each heading; others follow where a page has them."""
+    fields = ("old_c", "rare_c", "new_c", "new_c")
+    readings = [told.reading(step).model_copy(update={"values": {field: 1.0}}) for step, field in enumerate(fields)]
+    told.tell(asked.database, readings)
+    path = "/api/v1/sites/tetouan/readings?format=csv&limit=1"
+    headings = [list(rows_of(asked.gateway.get(f"{path}&from=2017-10-19T00:{at}:00Z"))[0]) for at in ("10", "20")]
+    assert headings[1][3:5] == ["old_c", "new_c"]
+    assert headings[0] == [*headings[1], "rare_c"]
+
+
+@pytest.mark.parametrize(
+    ("path", "heading"),
+    [
+        ("/api/v1/sites/tetouan/readings", READINGS_HEADING),
+        ("/api/v1/sites/tetouan/drift", "schema_version,id,site,zone,kind,feature,detector,score,threshold"),
+        ("/api/v1/dead-letters", "topic,reason,field,count,last_received"),
+        (f"{ZONE}/scores", "site,zone,time,lead_minutes,scored_minutes,window_days,rmse_kw,mae_kw,mape,bias_kw"),
+        (f"{ZONE}/forecasts", "site,zone,origin,time,lead_minutes,median_kw,low_90_kw,high_90_kw,level,reason"),
+        (f"{ZONE}/targets/2030-01-01T00:00:00Z", "site,zone,origin,time,lead_minutes,median_kw,low_90_kw,high_90_kw"),
+    ],
+)
+def test_csv_without_rows_has_the_heading_of_one_with_rows(filled: Asked, path: str, heading: str) -> None:
+    """Whoever reads it finds all names."""
+    nothing = filled.gateway.get(f"{path}?format=csv&from=2030-01-01T00:00:00Z").text.splitlines()
+    assert len(nothing) == 1
+    assert nothing[0].startswith(heading)
+    some = filled.gateway.get(f"{path.replace('2030-01-01', '2017-10-20')}?format=csv").text.splitlines()
+    assert len(some) > 1
+    assert some[0] == nothing[0]
+
+
+def test_csv_of_nothing_at_all_has_a_heading(asked: Asked) -> None:
+    """Sites and dead letters are asked of a gateway that has seen none."""
+    assert asked.gateway.get("/api/v1/sites?format=csv").text == "site,step_minutes,first,last\r\n"
+    assert asked.gateway.get("/api/v1/dead-letters?format=csv").text == "topic,reason,field,count,last_received\r\n"
+
+
+def test_csv_of_a_target_has_the_load_that_came(filled: Asked) -> None:
+    """In each row; empty where none has come."""
+    rows = rows_of(filled.gateway.get(f"{ZONE}/targets/2017-10-20T18:00:00Z?format=csv"))
+    assert {row["demand_kw"] for row in rows} == {"20052.0"}
+    rows = rows_of(filled.gateway.get(f"{ZONE}/targets/2017-10-21T12:00:00Z?format=csv"))
+    assert {row["demand_kw"] for row in rows} == {""}
+
+
+def test_csv_writes_booleans_as_json_does(filled: Asked) -> None:
+    """In small letters."""
+    (row,) = rows_of(filled.gateway.get("/api/v1/sites/tetouan/models?format=csv"))
+    assert row["is_champion"] == "true"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/sites/tetouan/models", "/api/v1/dead-letters"])
+def test_a_list_that_comes_whole_says_that_nothing_follows(filled: Asked, path: str) -> None:
+    """As the end of every other list."""
+    assert filled.gateway.get(path).json()["next"] is None
+
+
 def test_csv_of_a_forecast_is_one_row_a_lead(filled: Asked) -> None:
     """With the time that each number is for, and who answered."""
     rows = rows_of(filled.gateway.get(f"{ZONE}/forecasts/latest?format=csv"))
@@ -307,7 +381,7 @@ def test_a_name_that_nothing_can_have_is_not_found(asked: Asked, name: str) -> N
     """No database is asked for what it cannot hold."""
     for path in ("", "/readings", "/drift", "/models", "/zones/1/scores", "/zones/1/forecasts/latest"):
         assert asked.gateway.get(f"/api/v1/sites/{name}{path}").status_code == 404
-    assert asked.gateway.get(f"/api/v1/dead-letters?site={name[:900]}").json() == {"items": []}
+    assert asked.gateway.get(f"/api/v1/dead-letters?site={name[:900]}").json() == {"items": [], "next": None}
 
 
 def test_a_history_that_is_away_says_when_to_come_again(asked: Asked) -> None:
