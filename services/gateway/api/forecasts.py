@@ -10,7 +10,7 @@ from services.gateway.api import documents
 from services.gateway.api.answers import Answers, Passing, Table, documented
 from services.gateway.api.parameters import Origin, Range, SiteName, Target, ZoneNumber, is_name
 from services.gateway.api.routes import EncodedRoute
-from services.gateway.api.sites import ZONE, known_site
+from services.gateway.api.sites import ZONE, known_site, known_zone, unknown_zone
 from services.gateway.http.problems import Problem
 from services.gateway.queries import History, StoredForecast, Viewed
 from shared.sites.site import load_field
@@ -32,7 +32,7 @@ def forecasts_router(history: History) -> APIRouter:
         found = history.latest(site, zone) if is_name(site) else None
         if found is None:
             known_site(history, site)
-            raise Problem.of(404, "zone", zone, "there is no forecast of it yet: /api/v1/sites/{site} lists the zones")
+            raise unknown_zone(site, zone)
         return answers.document(_document(found), lambda: Table(_heading(found.coverages), _rows(found)))
 
     @router.get(
@@ -44,7 +44,7 @@ def forecasts_router(history: History) -> APIRouter:
         """Return the forecast that was made when the reading of this time was the last one."""
         found = history.forecast(site, zone, origin) if is_name(site) else None
         if found is None:
-            known_site(history, site)
+            known_zone(history, site, zone)
             raise Problem.of(404, "origin", origin.isoformat(), "no forecast of this origin is kept: ask for a range")
         return answers.document(_document(found), lambda: Table(_heading(found.coverages), _rows(found)))
 
@@ -59,7 +59,7 @@ def forecasts_router(history: History) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=200, description="Forecasts on a page.")] = 24,
     ) -> Response:
         """Return the forecasts whose origins lie in the range, by rising origin."""
-        known_site(history, site)
+        known_zone(history, site, zone)
         page = history.forecasts(site, zone, span, limit)
         following = None if page.following is None else str(int(page.following.origin.timestamp()))
         return answers.page(
@@ -77,7 +77,7 @@ def forecasts_router(history: History) -> APIRouter:
     )
     def of_target(answers: Answers, site: SiteName, zone: ZoneNumber, target: Target) -> Response:
         """Return how the forecast of a time changed as it came nearer, and the load that came."""
-        known_site(history, site)
+        known_zone(history, site, zone)
         views = history.views(site, zone, target)
         body = {
             "site": site,

@@ -112,7 +112,8 @@ class Estimating:
         """Answer each request; raises ``Problem`` where there is no such zone, or no model."""
         site = self._sites.get(name)
         if site is None:
-            raise Problem.of(404, "site", name, "it is not in the table of sites (TETOUAN_SITES)")
+            detail = "no such site is forecast here: /api/v1/sites lists those of which readings have come"
+            raise Problem.of(404, "site", name, detail)
         if zone not in site.zones:
             forecast = ", ".join(map(str, site.zones))
             raise Problem.of(404, "zone", str(zone), f"the zones of {name} that are forecast are {forecast}")

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Response
 
@@ -24,7 +25,7 @@ from services.gateway.http.problems import Problem
 from services.gateway.queries import History, Page, StoredReading, StoredScores, StoredSite
 from shared.contracts.messages import DriftEvent, Score
 
-__all__ = ["history_router", "known_site", "sites_router", "unknown_site"]
+__all__ = ["history_router", "known_site", "known_zone", "sites_router", "unknown_zone"]
 
 SITE = "/api/v1/sites/{site}"
 ZONE = SITE + "/zones/{zone}"
@@ -60,15 +61,27 @@ async def _scores_wanted(
 ScoresWanted = Annotated[_ScoresWanted, Depends(_scores_wanted)]
 
 
-def unknown_site(site: str) -> Problem:
-    """Return what is said of a site of which nothing is kept."""
+def _unknown_site(site: str) -> Problem:
     return Problem.of(404, "site", site, "no reading of such a site has come: /api/v1/sites lists those that have")
 
 
 def known_site(history: History, site: str) -> None:
     """Raise ``Problem`` where nothing is kept of a site."""
     if not is_name(site) or history.site(site) is None:
-        raise unknown_site(site)
+        raise _unknown_site(site)
+
+
+def unknown_zone(site: str, zone: int) -> Problem:
+    """Return what is said of a zone, of a known site, of which there is no forecast."""
+    detail = f"there is no forecast of it yet: /api/v1/sites/{quote(site, safe='')} lists the zones"
+    return Problem.of(404, "zone", str(zone), detail)
+
+
+def known_zone(history: History, site: str, zone: int) -> None:
+    """Raise ``Problem`` where nothing is kept of a site, or there is no forecast of its zone."""
+    known_site(history, site)
+    if history.last_origin(site, zone) is None:
+        raise unknown_zone(site, zone)
 
 
 def history_router(history: History) -> APIRouter:
@@ -104,7 +117,7 @@ def history_router(history: History) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=1000, description="Days or hours on a page.")] = 366,
     ) -> Response:
         """Return the rolling scores of each lead group and window, by rising time."""
-        known_site(history, site)
+        known_zone(history, site, zone)
         page = history.scores(site, zone, span, limit, daily=wanted.daily)
         items = [
             {"time": hour.time, "scores": [score for score in hour.scores if wanted.has(score)]} for hour in page.items
@@ -132,8 +145,10 @@ def history_router(history: History) -> APIRouter:
     @router.get(SITE + "/models", responses=documented(documents.ModelPage, 404), summary="Models of a site")
     def models(answers: Answers, site: SiteName) -> Response:
         """Return the versions of the models with their metrics, and what became of each."""
-        known_site(history, site)
-        items = models_of(history.model_events(site), history.champions(site))
+        events = history.model_events(site) if is_name(site) else []
+        if not events:  # models may be registered before the first reading comes
+            known_site(history, site)
+        items = models_of(events, history.champions(site))
         return answers.page(items, lambda: Table(MODEL_HEADING, _model_rows(site, items)), None)
 
     @router.get(
@@ -173,7 +188,7 @@ def sites_router(history: History) -> APIRouter:
         """Return a site, and its zones of which there are forecasts."""
         found = history.site(site) if is_name(site) else None
         if found is None:
-            raise unknown_site(site)
+            raise _unknown_site(site)
         zones = [vars(zone) for zone in history.zones(site)]
         table = Table(("site", *documents.ZoneDocument.model_fields), [{"site": site, **zone} for zone in zones])
         return answers.document({**vars(found), "zones": zones}, lambda: table)

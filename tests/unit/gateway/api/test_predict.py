@@ -238,6 +238,7 @@ def test_an_unknown_zone_is_named(filled: Asked, path: str, field: str) -> None:
     answer = post(filled, SEED, path)
     assert answer.status_code == 404
     assert answer.json()["field"] == field
+    assert "TETOUAN_" not in answer.json()["detail"]
 
 
 def test_a_model_is_fetched_once(filled: Asked) -> None:

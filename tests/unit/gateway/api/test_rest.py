@@ -117,6 +117,13 @@ def test_models_come_with_their_metrics(filled: Asked) -> None:
     assert (second["version"], second["is_champion"]) == ("2", False)
 
 
+def test_models_are_told_before_the_first_reading(asked: Asked) -> None:
+    """They may be registered before a stream begins."""
+    told.tell(asked.database, [told.model_event("1", "registered")])
+    (model,) = asked.gateway.get("/api/v1/sites/tetouan/models").json()["items"]
+    assert (model["version"], model["is_champion"]) == ("1", False)
+
+
 def test_drift_and_dead_letters_are_told(filled: Asked) -> None:
     """Each event as it was told last; dead letters by reason."""
     page = filled.gateway.get("/api/v1/sites/tetouan/drift?limit=1").json()
@@ -289,7 +296,12 @@ def test_long_answers_are_compressed_where_the_client_takes_it(filled: Asked) ->
         ("/api/v1/sites/nowhere", "site", "lists those that have"),
         ("/api/v1/sites/nowhere/readings", "site", "lists those that have"),
         ("/api/v1/sites/nowhere/zones/2/forecasts/latest", "site", "lists those that have"),
-        ("/api/v1/sites/tetouan/zones/9/forecasts/latest", "zone", "no forecast of it"),
+        ("/api/v1/sites/tetouan/zones/9/forecasts/latest", "zone", "/api/v1/sites/tetouan lists the zones"),
+        ("/api/v1/sites/tetouan/zones/9/forecasts", "zone", "no forecast of it"),
+        ("/api/v1/sites/tetouan/zones/9/forecasts/2017-10-19T04:40:00Z", "zone", "no forecast of it"),
+        ("/api/v1/sites/tetouan/zones/9/targets/2017-10-20T18:00:00Z", "zone", "no forecast of it"),
+        ("/api/v1/sites/tetouan/zones/9/scores", "zone", "no forecast of it"),
+        ("/api/v1/sites/nowhere/models", "site", "lists those that have"),
         (f"{ZONE}/forecasts/2015-01-01T00:00:00Z", "origin", "no forecast of this origin"),
     ],
 )
