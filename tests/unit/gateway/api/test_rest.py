@@ -252,6 +252,26 @@ def test_what_has_not_changed_is_not_sent_again(filled: Asked, path: str) -> Non
     assert other.status_code == 200
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_head_is_answered_as_get_without_the_body(filled: Asked, path: str) -> None:
+    """With the same status and headers, also where nothing has changed."""
+    url = f"http://localhost{path}"
+    whole, head = filled.gateway.ask(httpx.Request("GET", url), httpx.Request("HEAD", url))
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers == whole.headers
+    (again,) = filled.gateway.ask(httpx.Request("HEAD", url, headers={"If-None-Match": head.headers["ETag"]}))
+    assert again.status_code == 304
+
+
+def test_another_method_says_what_the_path_takes(filled: Asked) -> None:
+    """GET and HEAD of what is read, POST alone of `/predict`; HEAD of what is not there is 404."""
+    asked = [("DELETE", "/api/v1/sites"), ("HEAD", "/predict"), ("HEAD", "/api/v1/sites/nowhere")]
+    answers = filled.gateway.ask(*(httpx.Request(method, f"http://localhost{path}") for method, path in asked))
+    assert [answer.status_code for answer in answers] == [405, 405, 404]
+    assert [answer.headers.get("allow") for answer in answers] == ["GET, HEAD", "POST", None]
+    assert "use GET, HEAD" in answers[0].json()["detail"]
+
+
 def test_a_new_forecast_has_another_tag(filled: Asked) -> None:
     """Whoever asks with the old one gets the new forecast."""
     path = f"{ZONE}/forecasts/latest"
