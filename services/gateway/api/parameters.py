@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import Depends, Path, Query
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from services.gateway.queries import EARLIEST_S, LATEST_S, Span
 from services.gateway.tables import LONGEST_SITE_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "Cursor",
@@ -84,15 +87,30 @@ Format = Annotated[
     Literal["json", "csv"] | None, Query(alias="format", description="`csv` as with `Accept: text/csv`; default: JSON.")
 ]
 
-Cursor = Annotated[
-    str | None,
-    Query(pattern=r"^-?[0-9]{1,12}$", description="Where to go on: `next` of the page before."),
+GO_ON = "Where to go on: `next` of the page before."
+TIME_CURSOR, EVENT_CURSOR = r"^-?[0-9]{1,12}$", r"^-?[0-9]{1,12}~[^\x00]{1,1000}$"
+
+
+def _cursor(form: str) -> Callable[[str], str]:
+    """Return a check of cursors; pydantic's own shows the regular expression to whoever asks."""
+
+    def checked(text: str) -> str:
+        if re.fullmatch(form, text) is None:
+            raise ValueError("it is no cursor of this list: give what `next` of the page before says")
+        return text
+
+    return checked
+
+
+_TimeCursor = Annotated[
+    str, AfterValidator(_cursor(TIME_CURSOR)), WithJsonSchema({"type": "string", "pattern": TIME_CURSOR})
 ]
-NameCursor = Annotated[str | None, Query(max_length=1000, description="Where to go on: `next` of the page before.")]
-EventCursor = Annotated[
-    str | None,
-    Query(pattern=r"^-?[0-9]{1,12}~[^\x00]{1,1000}$", description="Where to go on: `next` of the page before."),
+_EventCursor = Annotated[
+    str, AfterValidator(_cursor(EVENT_CURSOR)), WithJsonSchema({"type": "string", "pattern": EVENT_CURSOR})
 ]
+Cursor = Annotated[_TimeCursor | None, Query(description=GO_ON)]
+NameCursor = Annotated[str | None, Query(max_length=1000, description=GO_ON)]
+EventCursor = Annotated[_EventCursor | None, Query(description=GO_ON)]
 
 
 async def _range(first: From = None, until: Until = None, cursor: Cursor = None) -> Span:

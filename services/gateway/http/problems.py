@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -22,11 +23,20 @@ MEDIA_TYPE = "application/problem+json"
 LONGEST = 200  # characters of a value that is quoted
 
 ADVICE = {
-    400: "the body cannot be read: send JSON in UTF-8",
     404: "there is nothing at this path: /openapi.json lists the paths",
     405: "this path does not take {method}: use {allowed}",
     500: "this is a fault of the gateway: its log has the details, report it",
 }
+
+UNREADABLE: Mapping[type[BaseException], str] = {
+    RecursionError: "it is nested too deep: send JSON as /openapi.json describes it",
+    UnicodeDecodeError: "it is not encoded as JSON has to be: send it in UTF-8",
+    ValueError: "it holds a number of too many digits: send JSON as /openapi.json describes it",
+}
+"""What is said of a body by the error that reading it has raised, where that does not say where it is no JSON."""
+
+WORDS = {"missing": "it is missing: give it", "model_attributes_type": "it should be a JSON object"}
+"""What is said of some kinds of pydantic's findings instead of its words."""
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -63,9 +73,9 @@ class Fault:
     Attributes
     ----------
     field
-        Its name; of a list, the number of the entry before it: ``2.Temperature``.
+        Its name; of a list, the number of the entry before it, from 0 on: ``[2].Temperature``.
     value
-        What was given, as text.
+        What was given, as text: as JSON where it was none.
     detail
         What is wanted.
     """
@@ -99,8 +109,7 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
     @classmethod
     def of(cls, status: int, name: str, value: object, detail: str) -> Problem:
         """Return what is wrong with one field."""
-        fault = Fault(name, quoted(value), detail)
-        return cls(status, _told(fault), (fault,))
+        return cls(status, _told(name, value, detail), (Fault(name, _text(value), detail),))
 
     def to_bytes(self) -> bytes:
         """Return the body."""
@@ -116,13 +125,6 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         return orjson.dumps(said)
 
 
-def quoted(value: object) -> str:
-    """Return a value as text, cut where it is long, that any encoding can carry."""
-    text = value if isinstance(value, str) else repr(value)
-    short = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-    return short.encode(errors="backslashreplace").decode()
-
-
 def answered(problem: Problem) -> Response:
     """Return the answer for a problem."""
     return Response(problem.to_bytes(), problem.status, dict(problem.headers), MEDIA_TYPE)
@@ -134,8 +136,9 @@ def problem_of(request: Request, error: Exception) -> Problem:
         case Problem():
             return error
         case RequestValidationError():
-            faults = [_fault(found) for found in error.errors()]
-            return Problem(422, "; ".join(map(_told, faults[:3])), faults)
+            return _invalid(error.errors())
+        case HTTPException(status_code=400) if error.__cause__ is not None:
+            return Problem.of(400, "body", "", _unreadable(error.__cause__))
         case HTTPException():
             headers = dict(error.headers or {})
             advice = ADVICE.get(error.status_code, str(error.detail))
@@ -151,17 +154,48 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
-def _fault(found: Mapping[str, Any]) -> Fault:
-    """Return one of pydantic's findings, whose place begins with where the field stands: query, path, body."""
-    where, *names = found["loc"]
-    if found["type"] == "json_invalid":
-        return Fault("body", "", f"it is no JSON ({found['ctx']['error']} at character {names[0]})")
-    detail = found["msg"].removeprefix("Value error, ")
-    if found["type"] == "missing":
-        detail = "it is missing: give it" if names else "it is missing: send JSON"
-    name = ".".join(map(str, names)) or str(where)
-    return Fault(name, "" if found["type"] == "missing" else quoted(found.get("input")), detail)
+def _unreadable(error: BaseException) -> str:
+    said = (why for kind, why in UNREADABLE.items() if isinstance(error, kind))
+    return next(said, "it cannot be read: send JSON in UTF-8")
 
 
-def _told(fault: Fault) -> str:
-    return f"{fault.field}={fault.value!r}: {fault.detail}" if fault.value else f"{fault.field}: {fault.detail}"
+def _invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
+    """Return what to say of pydantic's findings."""
+    first = errors[0]
+    if first["type"] == "json_invalid":
+        why = f"{first['ctx']['error']} at character {first['loc'][1] + 1}"
+        return Problem.of(400, "body", "", f"it is no JSON ({why}): send JSON in UTF-8")
+    found = [_found(error) for error in errors]
+    detail = "; ".join(_told(*one) for one in found[:3])
+    return Problem(422, detail, [Fault(name, _text(value), wanted) for name, value, wanted in found])
+
+
+def _found(error: Mapping[str, Any]) -> tuple[str, object, str]:
+    """Return field, value, and what is wanted; the place of an error begins with query, path or body."""
+    where, *names = error["loc"]
+    path = "".join(f"[{name}]" if isinstance(name, int) else f".{name}" for name in names).removeprefix(".")
+    detail = WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
+    if error["type"] != "missing":
+        return path or where, error.get("input"), detail
+    return path or where, "", detail if names else "it is missing: send JSON"
+
+
+def _told(name: str, value: object, detail: str) -> str:
+    if value == "":
+        return f"{name}: {detail}"
+    text = _text(value)
+    return f"{name}={orjson.dumps(text).decode() if isinstance(value, str) else text}: {detail}"
+
+
+def _text(value: object) -> str:
+    """Return a value as text, cut where it is long, that any encoding can carry."""
+    text = value if isinstance(value, str) else _json(value)
+    short = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return short.encode(errors="backslashreplace").decode()
+
+
+def _json(value: object) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except RecursionError:
+        return "…"

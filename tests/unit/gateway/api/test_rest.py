@@ -342,7 +342,7 @@ def test_what_is_not_there_is_named(filled: Asked, path: str, field: str, says: 
         ("from=2017-13-19T00:00:00Z", "from", "it is no time"),
         ("limit=0", "limit", "greater than or equal to 1"),
         ("limit=many", "limit", "integer"),
-        ("cursor=x", "cursor", "pattern"),
+        ("cursor=x", "cursor", "give what `next` of the page before says"),
         ("format=xml", "format", "'json' or 'csv'"),
     ],
 )

@@ -86,19 +86,19 @@ def test_a_bad_parameter_is_named_with_its_value(gateway: Gateway) -> None:
     assert (said["field"], said["value"]) == ("zone", "three")
     said = problem(gateway.get("/api/sites/a/zones/3?step=0"), 422)
     assert (said["field"], said["value"]) == ("step", "0")
-    assert "step='0'" in str(said["detail"])
+    assert 'step="0": ' in str(said["detail"])
 
 
 @pytest.mark.parametrize(
     ("body", "field", "value"),
     [
         (b"{}", "Temperature", ""),
-        (b'{"Temperature": null}', "Temperature", "None"),
+        (b'{"Temperature": null}', "Temperature", "null"),
         (b'{"Temperature": "warm"}', "Temperature", "warm"),
-        (b'{"Temperature": 1e999}', "Temperature", "inf"),
-        (b'{"Temperature": NaN}', "Temperature", "nan"),
+        (b'{"Temperature": 1e999}', "Temperature", "Infinity"),
+        (b'{"Temperature": NaN}', "Temperature", "NaN"),
         (b'{"Temperature": "\\ud800"}', "Temperature", "\\ud800"),
-        (b'{"Temperature"', "body", ""),
+        (b'{"Temperature": [true, {}]}', "Temperature", "[true, {}]"),
         (b"[]", "body", "[]"),
         (b"", "body", ""),
     ],
@@ -109,16 +109,38 @@ def test_a_bad_body_names_the_field_and_the_value(gateway: Gateway, body: bytes,
     assert (said["field"], said["value"]) == (field, value)
 
 
+def test_a_value_is_told_as_it_was_sent(gateway: Gateway) -> None:
+    """Text in quotes, anything else as JSON."""
+    for sent in ("null", '"warm"', "[true]", "{}"):
+        said = problem(gateway.post("/api/predict", f'{{"Temperature": {sent}}}'.encode()), 422)
+        assert str(said["detail"]).startswith(f"Temperature={sent}: ")
+
+
+def test_a_body_that_is_no_json_is_another_matter(gateway: Gateway) -> None:
+    """400 that says where it is none."""
+    said = problem(gateway.post("/api/predict", b'{"Temperature"'), 400)
+    assert said["field"] == "body"
+    assert "at character 15" in str(said["detail"])
+
+
 def test_of_a_list_the_entry_is_named(gateway: Gateway) -> None:
     """All entries that are wrong are told."""
     said = problem(gateway.post("/api/batch", b'[{"Temperature": 1}, {}, {"Temperature": "x"}]'), 422)
-    assert [fault["field"] for fault in said["errors"]] == ["1.Temperature", "2.Temperature"]  # type: ignore[attr-defined]  # JSON
+    assert [fault["field"] for fault in said["errors"]] == ["[1].Temperature", "[2].Temperature"]  # type: ignore[attr-defined]  # JSON
 
 
 def test_a_long_value_is_cut(gateway: Gateway) -> None:
     """What is quoted is short."""
     said = problem(gateway.get("/api/sites/a/zones/" + "9" * 10_000 + "x"), 422)
     assert len(str(said["value"])) == 200
+
+
+def test_a_value_that_is_nested_too_deep_is_not_quoted() -> None:
+    """What could be read from deeper down than it can be written is refused nevertheless."""
+    value: list[object] = []
+    for _ in range(100_000):
+        value = [value]
+    assert Problem.of(422, "body", value, "send less").detail == "body=…: send less"
 
 
 def test_only_json_is_taken(gateway: Gateway) -> None:
