@@ -59,6 +59,19 @@ def test_sites_and_zones_are_those_that_something_came_from(database: Database, 
     assert history.zones("nowhere") == []
 
 
+def test_a_site_has_the_fields_of_its_first_and_its_newest_reading(database: Database, history: History) -> None:
+    """And a zone the intervals of its newest forecast; none where nothing has come."""
+    fields = ("old_c", "rare_c", "new_c")
+    tell(database, [told.reading(step).model_copy(update={"values": {name: 1.0}}) for step, name in enumerate(fields)])
+    tell(database, [told.reading(9, site="other"), told.forecast(4), told.forecast(5, intervals=()), told.forecast(3)])
+    assert history.fields(SITE) == ["old_c", "new_c"]
+    assert history.coverages(SITE, ZONE) == []
+    tell(database, [told.forecast(6)])
+    assert history.coverages(SITE, ZONE) == [0.9]
+    assert history.fields("nowhere") == []
+    assert history.coverages("nowhere", ZONE) == []
+
+
 def test_a_forecast_comes_back_with_its_age(database: Database, history: History) -> None:
     """Its numbers are those of the message, and its age is counted from the newest reading of the site."""
     message = told.forecast(3)
