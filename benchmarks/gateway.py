@@ -45,6 +45,7 @@ from services.gateway.decoding import row_of, site_rows
 from services.gateway.http.application import application
 from services.gateway.http.doors import doors_of
 from services.gateway.http.key_store import KeyStore
+from services.gateway.http.keys import at_once
 from services.gateway.http.metrics import HttpMetrics
 from services.gateway.queries import History
 from services.gateway.settings import GatewaySettings
@@ -125,7 +126,7 @@ def _serve(listener: socket.socket, settings: GatewaySettings) -> None:
     history, sites = History(database.reader), known_sites()
     models = WeatherModels(AskedRegistry(settings), history.champions)
     routers = rest_routers(history, Estimating(history, models, sites))
-    api = application(routers, doors_of(settings, KeyStore(database), metrics), metrics, FAILURES)
+    api = application(routers, doors_of(settings, KeyStore(database), metrics, at_once), metrics, FAILURES)
     health = Route("/healthz", lambda _: JSONResponse({"live": True}))
     config = uvicorn.Config(Starlette(routes=[health, Mount("/", api)]), log_config=None, access_log=False)
     uvicorn.Server(config).run(sockets=[listener])

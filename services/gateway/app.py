@@ -60,7 +60,7 @@ def build(settings: GatewaySettings) -> Service[Row | Outgoing]:
     models = WeatherModels(AskedRegistry(settings), heeded(settings, history.champions))
     estimating = Estimating(history, models, served_sites(settings, health))
     routers = (stream_router(streams), *rest_routers(history, estimating))
-    answering = application(routers, doors_of(settings, KeyStore(database), http), http, FAILURES)
+    answering = application(routers, doors_of(settings, KeyStore(database), http, store.prepared), http, FAILURES)
     return Service(
         "gateway",
         CONSUMES,

@@ -133,8 +133,10 @@ class Admission:
         await self._app(scope, receive, send)
 
 
-def doors_of(settings: GatewaySettings, store: KeyStore, metrics: HttpMetrics) -> Doors:
-    """Return the doors of a gateway.
+def doors_of(
+    settings: GatewaySettings, store: KeyStore, metrics: HttpMetrics, prepared: Callable[[], Awaitable[None]]
+) -> Doors:
+    """Return the doors of a gateway; ``prepared`` returns once the tables of its database are there.
 
     Raises
     ------
@@ -149,7 +151,7 @@ def doors_of(settings: GatewaySettings, store: KeyStore, metrics: HttpMetrics) -
             "create NAME`, or set TETOUAN_HTTP_OPEN=true where something else decides who comes in"
         )
     return Doors(
-        KnownKeys(store.read),
+        KnownKeys(store.read, prepared=prepared),
         needs_key=others and not settings.http_open,
         takes_host=partial(_is_near, names=[*map(str.lower, settings.http_hosts)])
         if settings.http_open

@@ -17,14 +17,15 @@ from shared.runtime.clock import monotonic_s
 from shared.runtime.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-__all__ = ["ApiKey", "KnownKeys", "find", "hash_of", "new_key"]
+__all__ = ["ApiKey", "KnownKeys", "at_once", "find", "hash_of", "new_key"]
 
 BITS = 256
 FRESH_S = 2.0  # how long a key that was revoked may still be taken
 ANSWER_S = 5.0  # of the database
 AWAY_S = 60.0  # how long an error is a reason not to wait for the next answer
+RETRY = {"Retry-After": "5"}
 PREFIX = "tetouan_"  # by which scanners for leaked secrets can tell ours
 
 log = structlog.get_logger()
@@ -49,6 +50,10 @@ class ApiKey:
     is_revoked: bool
 
 
+async def at_once() -> None:
+    """Wait for nothing."""
+
+
 class KnownKeys:
     """The keys of the database, read again when a request comes and they are two seconds old.
 
@@ -58,11 +63,23 @@ class KnownKeys:
         Reads them all; may block, and may raise SQLAlchemy's errors.
     clock
         Seconds that never go back.
+    prepared
+        Returns once there is a table of keys to read.
+    patience_s
+        That a request waits for it.
     """
 
-    def __init__(self, read: Callable[[], Sequence[ApiKey]], clock: Callable[[], float] = monotonic_s) -> None:
+    def __init__(
+        self,
+        read: Callable[[], Sequence[ApiKey]],
+        clock: Callable[[], float] = monotonic_s,
+        prepared: Callable[[], Awaitable[None]] = at_once,
+        patience_s: float = ANSWER_S,
+    ) -> None:
         self._read = read
         self._clock = clock
+        self._prepared = prepared
+        self._patience_s = patience_s
         self._read_s = -FRESH_S
         self._refreshing: asyncio.Task[None] | None = None
         self._is_away = False
@@ -73,6 +90,7 @@ class KnownKeys:
 
         While the database is away they are those that were read last, at once; raises ``Problem`` where none ever were.
         """
+        await self._wait_until_prepared()
         if self._refreshing is None and self._clock() - self._read_s >= FRESH_S:
             self._refreshing = asyncio.create_task(self._refresh())
         was_away = self._is_away and self._clock() - self._read_s < AWAY_S
@@ -80,11 +98,18 @@ class KnownKeys:
             await asyncio.shield(self._refreshing)  # others wait for it as well
         if self._keys is None:
             raise Problem(
-                503,
-                "the database that holds the API keys does not answer: try again, and see /readyz",
-                headers={"Retry-After": "5"},
+                503, "the database that holds the API keys does not answer: try again, and see /readyz", headers=RETRY
             )
         return self._keys
+
+    async def _wait_until_prepared(self) -> None:
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await self._prepared()
+        except TimeoutError:
+            raise Problem(
+                503, "the tables of the history are not prepared yet: try again, and see /readyz", headers=RETRY
+            ) from None
 
     async def _refresh(self) -> None:
         try:

@@ -256,6 +256,28 @@ def test_a_database_that_hangs_holds_up_no_request() -> None:
     asyncio.run(ask())
 
 
+def test_keys_are_not_read_before_there_is_a_table_of_them() -> None:
+    """A request waits for it, and where it takes too long hears what is waited for."""
+    database, tables = Database(), asyncio.Event()
+
+    async def ask() -> None:
+        impatient = KnownKeys(database.read, prepared=waiting, patience_s=0.01)
+        with pytest.raises(Problem, match="not prepared yet") as refused:
+            await impatient.all()
+        assert refused.value.status == 503
+        assert database.asked == 0
+        known = KnownKeys(database.read, prepared=waiting)
+        asking = asyncio.create_task(known.all())
+        await asyncio.sleep(0)
+        tables.set()
+        assert len(await asking) == 1
+
+    async def waiting() -> None:
+        await tables.wait()
+
+    asyncio.run(ask())
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_loopback_is_this_machine(host: str) -> None:
     """By its addresses and its name."""

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from services.gateway.database import Database, url_of
 from services.gateway.http.doors import doors_of
 from services.gateway.http.key_store import KeyStore
-from services.gateway.http.keys import find
+from services.gateway.http.keys import at_once, find
 from services.gateway.http.metrics import HttpMetrics
 from services.gateway.settings import GatewaySettings
 from shared.runtime.settings import Refused, load
@@ -82,24 +82,24 @@ def test_others_are_not_let_in_without_a_key(here: KeyStore, host: str) -> None:
     """The start is refused in one line that says both ways out; with a key, or where the setting says so, it is not."""
     metrics = HttpMetrics(CollectorRegistry())
     with pytest.raises(Refused) as refused:
-        doors_of(load(GatewaySettings, http_host=host), here, metrics)
+        doors_of(load(GatewaySettings, http_host=host), here, metrics, at_once)
     line = str(refused.value)
     assert f"TETOUAN_HTTP_HOST={host}" in line
     assert "tetouan keys create" in line
     assert "TETOUAN_HTTP_OPEN=true" in line
     assert "\n" not in line
-    is_open = doors_of(load(GatewaySettings, http_host=host, http_open=True), here, metrics)
+    is_open = doors_of(load(GatewaySettings, http_host=host, http_open=True), here, metrics, at_once)
     assert not is_open.needs_key
     here.create("a")
-    assert doors_of(load(GatewaySettings, http_host=host), here, metrics).needs_key
+    assert doors_of(load(GatewaySettings, http_host=host), here, metrics, at_once).needs_key
     here.revoke("a")
     with pytest.raises(Refused):
-        doors_of(load(GatewaySettings, http_host=host), here, metrics)
+        doors_of(load(GatewaySettings, http_host=host), here, metrics, at_once)
 
 
 def test_this_machine_is_let_in(here: KeyStore) -> None:
     """By default the gateway listens on loopback."""
-    doors = doors_of(load(GatewaySettings), here, HttpMetrics(CollectorRegistry()))
+    doors = doors_of(load(GatewaySettings), here, HttpMetrics(CollectorRegistry()), at_once)
     assert not doors.needs_key
     assert doors.takes_host("127.0.0.1")
     assert not doors.takes_host("gateway")
@@ -120,12 +120,12 @@ def test_this_machine_is_let_in(here: KeyStore) -> None:
 def test_an_open_gateway_takes_no_name_that_a_page_can_have(here: KeyStore, host: str, *, is_taken: bool) -> None:
     """A page of another site may have its own name point to a port that Compose publishes on this machine."""
     settings = load(GatewaySettings, http_host="0.0.0.0", http_open=True, http_hosts=("Grid.example",))  # noqa: S104 - nothing listens
-    assert doors_of(settings, here, HttpMetrics(CollectorRegistry())).takes_host(host) is is_taken
+    assert doors_of(settings, here, HttpMetrics(CollectorRegistry()), at_once).takes_host(host) is is_taken
 
 
 def test_a_database_that_is_away_opens_nothing() -> None:
     """The gateway starts and waits for it, and nobody comes in without a key meanwhile."""
     settings = load(GatewaySettings, http_host="192.0.2.7", database_url="postgresql://u:secret@127.0.0.1:1/x")
     database = Database(url_of(settings))
-    assert doors_of(settings, KeyStore(database), HttpMetrics(CollectorRegistry())).needs_key
+    assert doors_of(settings, KeyStore(database), HttpMetrics(CollectorRegistry()), at_once).needs_key
     database.close()

@@ -1,0 +1,44 @@
+"""The wiring of the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+import httpx
+import structlog
+
+from services.gateway.app import build
+from services.gateway.settings import GatewaySettings
+from shared.runtime.settings import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.routing import BaseRoute, Mount
+
+
+def application(routes: tuple[BaseRoute, ...]) -> httpx.ASGITransport:
+    """Return what answers for all paths that are not those of every service."""
+    return httpx.ASGITransport(cast("Mount", routes[-1]).app)
+
+
+def test_a_request_before_the_tables_are_there_waits_for_them(tmp_path: Path) -> None:
+    """A new gateway on loopback needs no key, and says nothing of a database that is away."""
+    service = build(load(GatewaySettings, state_dir=tmp_path))
+    prepare = service.companions[0]
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=application(service.routes)) as client:
+            asking = asyncio.create_task(client.get("http://localhost/api/v1/sites"))
+            await asyncio.sleep(0)
+            preparing = asyncio.create_task(prepare())
+            answer = await asking
+            preparing.cancel()
+            await asyncio.gather(preparing, return_exceptions=True)
+            return answer
+
+    with structlog.testing.capture_logs() as logs:
+        answer = asyncio.run(ask())
+    assert answer.status_code == 200
+    assert [line for line in logs if "keys" in line["event"]] == []
