@@ -14,10 +14,11 @@ from shared.forecasting.weather_trees import WeatherTrees
 from shared.runtime.clock import monotonic_s
 from shared.runtime.registered import FILE, REFUSAL, WEATHER_DEMAND
 from shared.runtime.registry import RegistryError
-from shared.runtime.threads import run_in_thread
+from shared.runtime.threads import begin_in_thread, run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from concurrent.futures import Future
     from contextlib import AbstractContextManager
 
     from shared.runtime.concerns import ModelSettings
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Champion", "NoModelError", "Registry", "WeatherModels", "heeded"]
 
 KEPT = 64  # models in memory: each is about a megabyte
-PATIENCE_S = 3.0  # that a request waits while the registry is asked for another
+PATIENCE_S = 3.0
 AGAIN_S = 10.0  # from a question that had no answer to the next
 LIST_EVERY_S = 60.0
 
@@ -79,12 +80,18 @@ class WeatherModels:
         name.
     list_every_s
         Between two questions for the champions.
+    patience_s
+        That a request waits for what has to be asked of the registry, which goes on all the same.
     """
 
-    def __init__(self, registry: Registry, told: Told, list_every_s: float = LIST_EVERY_S) -> None:
+    def __init__(
+        self, registry: Registry, told: Told, list_every_s: float = LIST_EVERY_S, patience_s: float = PATIENCE_S
+    ) -> None:
         self._registry = registry
         self._told = told
         self._list_every_s = list_every_s
+        self._patience_s = patience_s
+        self._begun: dict[tuple[str, str | None], Future[Champion]] = {}
         self._asking = Lock()
         self._listed: Mapping[str, str] = {}
         self._listed_s = -AGAIN_S
@@ -113,14 +120,27 @@ class WeatherModels:
         held = self._used(name)
         if held is not None and held.label == label:
             return held
-        if not self._asking.acquire(timeout=PATIENCE_S):
+        try:
+            return self._fetching(site, name, label).result(self._patience_s)
+        except TimeoutError:
             if held is not None:
                 return Champion(held.label, held.trees, f"a newer champion, {label}, is being fetched")
-            raise NoModelError(f"{label or name} is being fetched: ask again in a few seconds")
+            raise NoModelError(f"{label or name} is being fetched: ask again in a few seconds") from None
+
+    def _fetching(self, site: Site, name: str, label: str | None) -> Future[Champion]:
+        """Return what will be the champion: all who ask for it meanwhile wait for the same."""
+        with self._holding:
+            if (name, label) not in self._begun:
+                self._begun[name, label] = begin_in_thread(self._fetched_in_turn, site, name, label)
+            return self._begun[name, label]
+
+    def _fetched_in_turn(self, site: Site, name: str, label: str | None) -> Champion:
         try:
-            return self._fetched(site, name, label)
+            with self._asking:
+                return self._fetched(site, name, label)
         finally:
-            self._asking.release()
+            with self._holding:
+                del self._begun[name, label]
 
     def _label(self, name: str, told: str | None) -> str | None:
         version = told or self._listed.get(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event
 from time import monotonic
@@ -59,6 +60,38 @@ def test_the_registry_is_asked_until_the_service_stops(tmp_path: Path, weather_m
 
     asyncio.run(serve())
     assert shelf.stopped
+
+
+@dataclass
+class Slow(Watched):
+    """A registry that answers once it may."""
+
+    may_answer: Event = field(default_factory=Event)
+
+    def versions(self) -> dict[str, str]:
+        """Return the champions, in the end."""
+        found = super().versions()
+        assert self.may_answer.wait(PATIENCE_S)
+        return found
+
+
+def test_nobody_waits_long_for_a_registry_that_is_slow(tmp_path: Path, weather_model: WeatherDemand) -> None:
+    """It is said that the model is being fetched, which goes on; whoever asks again has it, fetched once."""
+    shelf = Slow(tmp_path)
+    shelf.put("4", weather_model)
+    models = WeatherModels(shelf, lambda _: {}, patience_s=0.01)
+    for _ in range(3):
+        with pytest.raises(NoModelError, match="weather-demand-tetouan-2 is being fetched: ask again"):
+            models.champion(site("tetouan"), 2)
+    shelf.may_answer.set()
+    end_s = monotonic() + PATIENCE_S
+    champion = None
+    while champion is None:
+        assert monotonic() < end_s
+        with suppress(NoModelError):
+            champion = models.champion(site("tetouan"), 2)
+    assert champion.label == "weather-demand-tetouan-2/4"
+    assert shelf.fetched == 1
 
 
 def test_a_registry_that_nobody_has_made_has_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
