@@ -273,7 +273,7 @@ def create(name: Annotated[str, typer.Argument(help="Whose key it is, such as `d
     """Make a key and print it, this once: from then on the gateway asks everybody for one."""
     from cli.api_keys import key_store
 
-    with key_store() as store:
+    with key_store(makes=True) as store:
         sys.stdout.write(store.create(name) + "\n")
     sys.stderr.write("it is shown this once: keep it, and send it as `Authorization: Bearer KEY`\n")
 

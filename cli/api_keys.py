@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from cli.history_database import history, migrated
+from cli.history_database import history, migrated, require_made
 from services.gateway.http.key_store import KeyStore
 
 if TYPE_CHECKING:
@@ -20,10 +21,20 @@ __all__ = ["key_store", "key_table", "told"]
 
 
 @contextmanager
-def key_store() -> Iterator[KeyStore]:
-    """Open the keys of the gateway's database, which is made where there is none; raises ``Refused`` as it does."""
-    with migrated(history()) as database:
+def key_store(*, makes: bool = False) -> Iterator[KeyStore]:
+    """Open the keys of the gateway's database; where the block has done its work, say which that was.
+
+    Raises ``Refused`` as it does, and where there is none, unless it is to be made: an address that others reach
+    needs a key before the first start of the gateway.
+    """
+    database = history()
+    is_new = database.is_empty_place
+    if not makes:
+        require_made(database)
+    with migrated(database):
         yield KeyStore(database)
+    made = ", which is new: a gateway reads it with the same settings" if is_new else ""
+    sys.stderr.write(f"in {database.place}{made}\n")
 
 
 def told(keys: Sequence[KeptKey]) -> dict[str, list[dict[str, str | None]]]:

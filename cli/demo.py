@@ -9,6 +9,7 @@ from cli.known_models import are_known
 from cli.printing import waiting
 from cli.processes import AUDIT, REPLAY, SERVICES
 from cli.provision import say_doubts, settled, year_for
+from cli.runs import history_of
 from cli.window import ReplayWindow
 from shared.data.errors import DataError
 from shared.data.toml import as_toml
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from shared.data.hints import Hints
     from shared.data.year import Year
 
-__all__ = ["Begun", "DemoOptions", "environment", "history_of", "run_demo"]
+__all__ = ["Begun", "DemoOptions", "environment", "run_demo"]
 
 MAX_LAG = 256  # records on their way; a forecast takes 5 kB of the 5 MiB that the embedded broker keeps
 INTERRUPTED = 130
@@ -88,18 +89,13 @@ def environment(settings: CommandSettings, bootstrap: str, run_dir: Path) -> dic
         PREFIX + "SITE": settings.site,
         PREFIX + "ZONES": ",".join(map(str, settings.zones)),
         PREFIX + "SNAPSHOTS": str(run_dir.absolute() / "snapshots"),
-        PREFIX + "DATABASE_URL": f"sqlite:///{history_of(run_dir)}",
+        PREFIX + "DATABASE_URL": history_of(run_dir),
         PREFIX + "HISTORY_DAYS": "0",
         PREFIX + "REPORT_DIR": str(run_dir.absolute() / "reports"),
         PREFIX + "LOG_FORMAT": "console",
         PREFIX + "MAX_LAG": str(MAX_LAG),
         PREFIX + "LAG_GROUPS": ",".join([*SERVICES, AUDIT]),
     }
-
-
-def history_of(run_dir: Path) -> Path:
-    """Return where the history of a demo lies."""
-    return run_dir.absolute() / "history.db"
 
 
 def _begin(options: DemoOptions, settings: CommandSettings, processes: Processes, console: Console) -> Begun:

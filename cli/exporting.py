@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cli.history_database import history, migrated
+from cli.history_database import history, migrated, require_made
 from cli.outputs import whole_files
 from services.gateway.export import Chosen, export
-from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,11 +18,7 @@ __all__ = ["run_export"]
 def run_export(folder: Path, site: str | None, start: datetime | None, until: datetime | None) -> list[str]:
     """Write the files; returns a line for each, ``Refused`` where there is no history or it is away."""
     database = history()
-    if database.is_empty_place:
-        raise Refused(
-            f"there is no history at {database.place}: run the gateway first, or set TETOUAN_DATABASE_URL to where it "
-            "keeps its history"
-        )
+    require_made(database)
     with migrated(database), whole_files(folder) as drafts, database.reader.connect() as connection:
         counts = export(connection, drafts, Chosen(site, start, until))
     return [f"wrote {folder / name}.parquet: {count:,} rows" for name, count in counts.items()]

@@ -14,12 +14,11 @@ from rich.console import Console
 
 from backtest.transcript import Transcript
 from cli.audit import Audit
-from cli.demo import history_of
 from cli.live import LiveView, Stream, merged_readings
 from cli.outputs import whole
 from cli.printing import waiting
 from cli.processes import LATE, SERVICES
-from cli.runs import announced
+from cli.runs import announced, history_of
 from cli.summary import balanced, show_summary, summary
 from replay.backlog import Backlog
 from replay.interruption import set_by_signals
@@ -100,7 +99,7 @@ class Following:
             "kafka_bootstrap": self._processes.bootstrap,
             "http": self._processes.addresses,
             "data": self._begun.data,
-            "database_url": f"sqlite:///{history_of(self._run_dir)}",
+            "database_url": history_of(self._run_dir),
         }
         with announced(self._begun.settings.state_dir, addresses) as other:
             if other is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 from sqlalchemy.exc import DBAPIError
 
-from cli.runs import current
+from cli.runs import current, last_history
 from services.gateway.database import Database, url_of, why_away
 from services.gateway.settings import DatabaseSettings
 from shared.runtime.settings import PREFIX, Refused, load
@@ -17,7 +17,7 @@ from shared.runtime.settings import PREFIX, Refused, load
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["history", "migrated"]
+__all__ = ["history", "migrated", "require_made"]
 
 
 @contextmanager
@@ -43,6 +43,17 @@ def migrated(database: Database) -> Iterator[Database]:
 def history() -> Database:
     """Return the database, which nobody has asked for anything yet."""
     return Database(url_of(_settings()))
+
+
+def require_made(database: Database) -> None:
+    """Raise ``Refused`` where nobody has made the database yet; it says where the last demo has left one."""
+    if not database.is_empty_place:
+        return
+    left = last_history(load(DatabaseSettings).state_dir)
+    raise Refused(
+        f"there is no history at {database.place}: run the gateway first, or set TETOUAN_DATABASE_URL to where it "
+        "keeps its history" + (f"; that of the last demo is TETOUAN_DATABASE_URL={left}" if left else "")
+    )
 
 
 def _settings() -> DatabaseSettings:

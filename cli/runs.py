@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["announced", "current", "new_run"]
+__all__ = ["announced", "current", "history_of", "last_history", "new_run"]
 
 KEPT_RUNS = 10
+HISTORY = "history.db"
 NAME = re.compile(r"\d{8}T\d{6}-(?P<pid>\d{1,9})")
 
 
@@ -35,6 +36,17 @@ def new_run(state_dir: Path) -> Path:
     for run in ended[:-KEPT_RUNS]:
         shutil.rmtree(run, ignore_errors=True)
     return run_dir
+
+
+def history_of(run_dir: Path) -> str:
+    """Return the address of the history of a demo."""
+    return f"sqlite:///{run_dir.absolute() / HISTORY}"
+
+
+def last_history(state_dir: Path) -> str | None:
+    """Return the address of the history of the demo that began last, of those that left one; None where none did."""
+    left = [file.parent for file in (state_dir / "runs").glob(f"*/{HISTORY}") if NAME.fullmatch(file.parent.name)]
+    return history_of(max(left)) if left else None
 
 
 def current(state_dir: Path) -> dict[str, Any] | None:

@@ -76,7 +76,8 @@ class KeyStore:
         with self._database.writer.begin() as connection:
             change = update(API_KEYS).where(holds).values(revoked_s=int(now().timestamp()))
             if connection.execute(change).rowcount == 0:
-                raise Refused(f"no key named {name!r} is in force: `tetouan keys list` has those that are")
+                place = self._database.place
+                raise Refused(f"no key named {name!r} is in force in {place}: `tetouan keys list` has those that are")
 
     def holds_any(self) -> bool | None:
         """Tell whether there is a key in force, None while the database is away; brings its tables to their version."""

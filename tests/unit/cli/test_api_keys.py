@@ -49,11 +49,34 @@ def test_a_key_is_printed_once(
     assert told["revoked"] is not None
 
 
-def test_what_cannot_be_done_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_database_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A key can be made before there is one, and that is said; whoever mistypes the folder of one sees it."""
+    place = f"sqlite:///{tmp_path}/history/history.db"
+    for words in (["list"], ["list", "--json"], ["revoke", "dashboard"]):
+        assert keys(monkeypatch, *words) == 2
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert told.err.startswith(f"tetouan: there is no history at {place}: run the gateway first")
+        assert list(tmp_path.iterdir()) == []
+    assert keys(monkeypatch, "create", "dashboard") == 0
+    assert f"in {place}, which is new" in capsys.readouterr().err
+    for words in (["create", "ems"], ["list"], ["list", "--json"], ["revoke", "dashboard"]):
+        assert keys(monkeypatch, *words) == 0
+        assert f"in {place}\n" in capsys.readouterr().err
+
+
+def test_what_cannot_be_done_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     """It names the key, or the database without its password."""
+    assert keys(monkeypatch, "create", "dashboard") == 0
+    capsys.readouterr()
     assert keys(monkeypatch, "revoke", "nobody") == 2
     assert capsys.readouterr().err == (
-        "tetouan: no key named 'nobody' is in force: `tetouan keys list` has those that are\n"
+        f"tetouan: no key named 'nobody' is in force in sqlite:///{tmp_path}/history/history.db: `tetouan keys list` "
+        "has those that are\n"
     )
     monkeypatch.setenv("TETOUAN_DATABASE_URL", "postgresql://user:secret@127.0.0.1:1/history")
     assert keys(monkeypatch, "list") == 2

@@ -113,6 +113,14 @@ def test_the_command_writes_the_files(tmp_path: Path, monkeypatch: pytest.Monkey
     words = ["history", "export", "--parquet", str(tmp_path / "out"), "--until", "1970-01-02"]
     done = CliRunner().invoke(app, words)
     assert "there is no history at" in str(done.exception)
+    assert "last demo" not in str(done.exception)
+    for run in ("20240101T000000-9", "20240102T000000-7", "other"):
+        (tmp_path / "state" / "runs" / run).mkdir(parents=True)
+        (tmp_path / "state" / "runs" / run / "history.db").touch()
+    (tmp_path / "state" / "runs" / "20240103T000000-8").mkdir()
+    done = CliRunner().invoke(app, words)
+    left = f"sqlite:///{tmp_path}/state/runs/20240102T000000-7/history.db"
+    assert str(done.exception).endswith(f"that of the last demo is TETOUAN_DATABASE_URL={left}")
     database = Database(URL.create("sqlite", database=str(tmp_path / "state" / "history" / "history.db")))
     database.migrate()
     written(database, Row(tables.READINGS, READING))
