@@ -269,7 +269,9 @@ app.add_typer(keys, name="keys")
 
 
 @keys.command()
-def create(name: Annotated[str, typer.Argument(help="Whose key it is, such as `dashboard`.")]) -> None:
+def create(
+    name: Annotated[str, typer.Argument(help="Whose key it is, such as `dashboard`; a name is never used again.")],
+) -> None:
     """Make a key and print it, this once: from then on the gateway asks everybody for one."""
     from cli.api_keys import key_store
 

@@ -67,7 +67,10 @@ class KeyStore:
             with self._database.writer.begin() as connection:
                 connection.execute(insert(API_KEYS).values(row))
         except IntegrityError:
-            raise Refused(f"there is a key named {name!r}: give another name; `tetouan keys list` has them") from None
+            raise Refused(
+                f"there is a key named {name!r}, and a name is never used again, also where its key is revoked: give "
+                "another one; `tetouan keys list` has them"
+            ) from None
         return key
 
     def revoke(self, name: str) -> None:

@@ -52,6 +52,8 @@ def test_a_name_stands_for_one_key(store: KeyStore) -> None:
     store.revoke("a")
     with pytest.raises(Refused, match=r"no key named 'a'"):
         store.revoke("a")
+    with pytest.raises(Refused, match="a name is never used again, also where its key is revoked"):
+        store.create("a")
 
 
 @pytest.mark.parametrize("name", ["", " ", "a\nb", "x" * 101])
