@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cli.history_database import history, migrated, require_made
 from cli.outputs import whole_files
-from services.gateway.export import Chosen, export
+from services.gateway.export import Chosen, export, require_site
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,9 +16,12 @@ __all__ = ["run_export"]
 
 
 def run_export(folder: Path, site: str | None, start: datetime | None, until: datetime | None) -> list[str]:
-    """Write the files; returns a line for each, ``Refused`` where there is no history or it is away."""
+    """Write the files; returns a line for each, ``Refused`` where there is no history, or none of the site."""
     database = history()
     require_made(database)
-    with migrated(database), whole_files(folder) as drafts, database.reader.connect() as connection:
-        counts = export(connection, drafts, Chosen(site, start, until))
+    with migrated(database), database.reader.connect() as connection:
+        if site is not None:
+            require_site(connection, site)
+        with whole_files(folder) as drafts:
+            counts = export(connection, drafts, Chosen(site, start, until))
     return [f"wrote {folder / name}.parquet: {count:,} rows" for name, count in counts.items()]

@@ -18,6 +18,8 @@ from sqlalchemy import Integer, Text, select
 from services.gateway import tables
 from services.gateway.packing import unpacked
 from shared.contracts.messages import Score
+from shared.runtime.settings import Refused
+from shared.sites.likeness import closest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,8 +29,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy import Column, Connection, Row, Select, Table
 
-__all__ = ["Chosen", "export"]
+__all__ = ["Chosen", "export", "require_site"]
 
+SHOWN = 10  # names of sites
 AT_ONCE = 500  # rows of the history that are turned into one piece of a file
 TIME = pa.timestamp("s", "UTC")
 NAME = pa.dictionary(pa.int32(), pa.string())
@@ -62,6 +65,24 @@ class Chosen:
         if self.until is not None:
             query = query.where(time < int(self.until.timestamp()))
         return query
+
+
+def require_site(connection: Connection, name: str) -> None:
+    """Raise ``Refused`` where the history has nothing of a site."""
+    held = (tables.READINGS, tables.FORECASTS, tables.SCORES, tables.DRIFT_EVENTS, tables.MODEL_EVENTS)
+    for table in held:
+        if connection.execute(select(table.c.site).where(table.c.site == name).limit(1)).first():
+            return
+    known = connection.execute(select(tables.SITES.c.site).order_by(tables.SITES.c.site)).scalars().all()
+    like = closest(name, known)
+    hint = f"did you mean {like}?" if like else f"it has {_shown(known)}"
+    raise Refused(f"the history has no such site: {name!r}; {hint}")
+
+
+def _shown(names: Sequence[str]) -> str:
+    """Return names for people, of many the first."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return (", ".join(names[:SHOWN]) or "no readings of any site") + more
 
 
 def export(connection: Connection, folder: Path, chosen: Chosen) -> dict[str, int]:

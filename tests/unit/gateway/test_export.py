@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import pytest
 from sqlalchemy import URL
 from typer.testing import CliRunner
 
@@ -16,17 +17,16 @@ from cli.__main__ import app
 from services.gateway import tables
 from services.gateway.database import Database
 from services.gateway.decoding import row_of
-from services.gateway.export import Chosen, export
+from services.gateway.export import Chosen, export, require_site
 from services.gateway.packing import packed
 from services.gateway.writing import Row
 from shared.contracts import topics
+from shared.runtime.settings import Refused
 from tests.unit.gateway.test_decoding import consumed, golden
 from tests.unit.gateway.test_writing import FORECAST, READING, written
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 NAMES = ("readings", "forecasts", "scores", "drift_events", "model_events")
 KW = np.array([[10.0, 20.0], [9.0, 18.0], [11.0, 22.0]])
@@ -107,6 +107,29 @@ def test_one_site_and_a_span_can_be_asked_for(database: Database, tmp_path: Path
     assert frame["time"].tolist() == [pd.Timestamp(600, unit="s", tz="UTC")]
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"), [("Tetuan", "did you mean tetouan?"), ("x", "it has a, tetouan"), ("b", None), ("a", None)]
+)
+def test_a_site_that_is_not_there_is_refused(database: Database, name: str, hint: str | None) -> None:
+    """With the sites that are there; one of which there are only events is there, too."""
+    event = row_of(consumed(topics.DRIFT, {**golden("drift.events-ended"), "site": "b"}))
+    sites = [{"site": each, "step_minutes": 10, "first_s": 0, "last_s": 0} for each in ("a", "tetouan")]
+    readings = [{**READING, "site": each} for each in ("a", "tetouan")]
+    written(
+        database,
+        *(Row(tables.SITES, row) for row in sites),
+        *(Row(tables.READINGS, row) for row in readings),
+        event,
+    )
+    with database.reader.connect() as connection:
+        if hint is None:
+            require_site(connection, name)
+        else:
+            with pytest.raises(Refused) as refused:
+                require_site(connection, name)
+            assert str(refused.value) == f"the history has no such site: {name!r}; {hint}"
+
+
 def test_the_command_writes_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says what it has written; without a history it says what to do."""
     monkeypatch.setenv("TETOUAN_STATE_DIR", str(tmp_path / "state"))
@@ -128,3 +151,7 @@ def test_the_command_writes_the_files(tmp_path: Path, monkeypatch: pytest.Monkey
     done = CliRunner().invoke(app, words)
     assert f"wrote {tmp_path / 'out' / 'readings.parquet'}: 1 rows" in done.stdout
     assert sorted(file.stem for file in (tmp_path / "out").iterdir()) == sorted(NAMES)
+    words[3] = str(tmp_path / "other")
+    done = CliRunner().invoke(app, [*words, "--site", "nowhere"])
+    assert "the history has no such site: 'nowhere'" in str(done.exception)
+    assert not (tmp_path / "other").exists()
