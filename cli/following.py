@@ -27,12 +27,12 @@ from shared.runtime.clock import monotonic_s
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from cli.demo import Begun, DemoOptions
 
-__all__ = ["Following"]
+__all__ = ["Following", "introduced"]
 
 READY_S = 120.0
 READY_EVERY_S = 0.1  # each look costs the services that are starting
@@ -146,8 +146,8 @@ class Following:
 
     def _introduce(self) -> None:
         """Say where to look."""
-        addresses = "  ".join(f"{name} {url}" for name, url in self._processes.addresses.items())
-        self._console.print(f"{addresses}  (/healthz /readyz /metrics)", soft_wrap=True, highlight=False)
+        for line in introduced(self._processes.addresses):
+            self._console.print(line, soft_wrap=True, highlight=False)
         where = f"Kafka {self._processes.bootstrap} (embedded)  logs {self._run_dir}"
         self._console.print(where, soft_wrap=True, highlight=False)
 
@@ -241,6 +241,15 @@ class Following:
         while not self._stop.is_set():
             self._check_children()
             self._audit.poll(POLL_S)
+
+
+def introduced(addresses: Mapping[str, str]) -> list[str]:
+    """Return the addresses of the services for people: of those that answer, and of those that will."""
+    now, later = (
+        "  ".join(f"{name} {url}" for name, url in addresses.items() if (name in LATE) is late)
+        for late in (False, True)
+    )
+    return [f"{now}  (/healthz /readyz /metrics)", f"some time after the first forecast: {later}"]
 
 
 def _transcripts(begun: Begun) -> tuple[Transcript, ...]:
