@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from rich.console import Console, RenderableType
 
-__all__ = ["PLAIN_S", "print_whole", "until_nobody_reads", "waiting", "written_out"]
+__all__ = ["PLAIN_S", "now_and_then", "print_whole", "until_nobody_reads", "waiting", "written_out"]
 
 WIDEST = 1000
 PLAIN_S = 5.0
@@ -65,11 +65,21 @@ def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def now_and_then(lines: Iterable[str]) -> Iterator[str]:
+    """Yield a line as it is new, and, where it comes again and again, the second, fourth, eighth time and so on."""
+    former, times = None, 0
+    for line in lines:
+        times = times + 1 if line == former else 1
+        former = line
+        if times.bit_count() == 1:
+            yield line
+
+
 @contextmanager
 def waiting(console: Console, what: str, every_s: float = PLAIN_S) -> Iterator[Callable[[str], None]]:
     """Say what is done while it lasts: in place on a terminal, else as a line now and then.
 
-    Whoever does it is handed what says something else from then on.
+    Whoever does it is handed what says something else from then on; a line that stays the same comes ever more seldom.
     """
     if console.is_terminal:
         with console.status(what) as status:
@@ -77,9 +87,13 @@ def waiting(console: Console, what: str, every_s: float = PLAIN_S) -> Iterator[C
         return
     said, over = [what], Event()
 
-    def tell() -> None:
+    def beats() -> Iterator[str]:
         while not over.wait(every_s):
-            console.print(f"{said[-1]} ...", soft_wrap=True, highlight=False, markup=False)
+            yield said[-1]
+
+    def tell() -> None:
+        for line in now_and_then(beats()):
+            console.print(f"{line} ...", soft_wrap=True, highlight=False, markup=False)
 
     teller = Thread(target=tell, name="waiting", daemon=True)
     teller.start()

@@ -7,7 +7,7 @@ from threading import Event
 
 from rich.console import Console
 
-from cli.printing import waiting
+from cli.printing import now_and_then, waiting
 
 PATIENCE_S = 30.0
 
@@ -37,6 +37,12 @@ def test_a_log_says_again_and_again_what_is_waited_for() -> None:
     lines = log.getvalue().splitlines()
     assert set(lines) == {"waiting for this ...", "waiting for that ..."}
     assert lines[-1] == "waiting for that ..."
+
+
+def test_what_stays_the_same_comes_ever_more_seldom() -> None:
+    """A minute in which one thing is waited for is four lines, not twelve; what is new comes at once."""
+    assert list(now_and_then(["this"] * 12)) == ["this"] * 4
+    assert list(now_and_then(["this", "this", "this", "that", "this"])) == ["this", "this", "that", "this"]
 
 
 def test_what_is_soon_over_is_not_told() -> None:
