@@ -44,9 +44,13 @@ MOST_RECORDS = 200  # forecasts are 6 kB, and those of a batch are packed at one
 
 
 def build(settings: GatewaySettings) -> Service[Row | Outgoing]:
-    """Return the gateway: it fills the history from the topics, and goes on where the last one has committed."""
+    """Return the gateway: it fills the history from the topics, and goes on where the last one has committed.
+
+    Raises ``Refused`` where the history has no place, or anybody could come in.
+    """
     registry, health = new_registry(), Health()
     database = Database(url_of(settings))
+    database.require_place()  # before anything listens
     metrics = HistoryMetrics(registry)
     store = Store(database, metrics, health)
     retention = Retention(store, database, settings.history_days, metrics)

@@ -116,6 +116,12 @@ class Database:
                     "set TETOUAN_DATABASE_URL to another database"
                 ) from None
 
+    def require_place(self) -> None:
+        """Raise ``Refused`` where the folder of the file cannot be made or written; nobody knows of a server."""
+        if self.is_sqlite:
+            with self._held():
+                pass
+
     @contextmanager
     def _alone(self) -> Iterator[Connection]:
         """Begin a transaction that nobody else has begun this way."""
@@ -124,6 +130,14 @@ class Database:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
                 yield connection
             return
+        with self._held() as file:
+            _log_ahead(file)
+            with self.writer.begin() as connection:
+                yield connection
+
+    @contextmanager
+    def _held(self) -> Iterator[Path]:
+        """Keep the file of SQLite from others who ask for it this way; yields it, whether or not it is there."""
         file = Path(self.url.database or "").absolute()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -131,9 +145,7 @@ class Database:
         except OSError as error:
             raise unwritable(file.parent, error) from None
         with held:
-            _log_ahead(file)
-            with self.writer.begin() as connection:
-                yield connection
+            yield file
 
     def close(self) -> None:
         """Close all connections."""

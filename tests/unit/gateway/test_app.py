@@ -6,11 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 import httpx
+import pytest
 import structlog
 
 from services.gateway.app import build
 from services.gateway.settings import GatewaySettings
-from shared.runtime.settings import load
+from shared.runtime.settings import Refused, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 def application(routes: tuple[BaseRoute, ...]) -> httpx.ASGITransport:
     """Return what answers for all paths that are not those of every service."""
     return httpx.ASGITransport(cast("Mount", routes[-1]).app)
+
+
+def test_a_folder_that_cannot_be_made_stops_the_start_before_anything_listens(tmp_path: Path) -> None:
+    """In one line that says what to change."""
+    (tmp_path / "file").touch()
+    with pytest.raises(Refused, match="TETOUAN_STATE_DIR"):
+        build(load(GatewaySettings, state_dir=tmp_path / "file"))
 
 
 def test_a_request_before_the_tables_are_there_waits_for_them(tmp_path: Path) -> None:
