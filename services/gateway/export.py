@@ -11,9 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy import Integer, Text, select
+from sqlalchemy import BigInteger, Integer, Text, select
 
 from services.gateway import tables
 from services.gateway.packing import unpacked
@@ -32,11 +33,19 @@ if TYPE_CHECKING:
 __all__ = ["Chosen", "export", "require_site"]
 
 SHOWN = 10  # names of sites
+HELD = (
+    tables.READINGS,
+    tables.FORECASTS,
+    tables.SCORES,
+    tables.DRIFT_EVENTS,
+    tables.MODEL_EVENTS,
+    tables.DEAD_LETTERS,
+)
 AT_ONCE = 500  # rows of the history that are turned into one piece of a file
 TIME = pa.timestamp("s", "UTC")
 NAME = pa.dictionary(pa.int32(), pa.string())
 ORDERING = ("topic_offset", "sent_ms")
-KINDS = {Text: pa.string(), Integer: pa.int32()}
+KINDS = {Text: pa.string(), Integer: pa.int32(), BigInteger: pa.int64()}
 
 
 class Chosen:
@@ -69,8 +78,7 @@ class Chosen:
 
 def require_site(connection: Connection, name: str) -> None:
     """Raise ``Refused`` where the history has nothing of a site."""
-    held = (tables.READINGS, tables.FORECASTS, tables.SCORES, tables.DRIFT_EVENTS, tables.MODEL_EVENTS)
-    for table in held:
+    for table in HELD:
         if connection.execute(select(table.c.site).where(table.c.site == name).limit(1)).first():
             return
     known = connection.execute(select(tables.SITES.c.site).order_by(tables.SITES.c.site)).scalars().all()
@@ -93,10 +101,11 @@ def export(connection: Connection, folder: Path, chosen: Chosen) -> dict[str, in
     connection
         To the history.
     folder
-        Where ``readings.parquet``, ``forecasts.parquet``, ``scores.parquet``, ``drift_events.parquet`` and
-        ``model_events.parquet`` are made.
+        Where ``readings.parquet``, ``forecasts.parquet``, ``scores.parquet``, ``drift_events.parquet``,
+        ``model_events.parquet`` and ``dead_letters.parquet`` are made.
     chosen
-        Of which site, and from when to when: the time of a reading, an origin, an hour, the start of an event.
+        Of which site, and from when to when: the time of a reading, an origin, an hour, the start of an event, and when
+        a record was refused.
     """
     readings = chosen.rows(tables.READINGS, tables.READINGS.c.time_s)
     forecasts = chosen.rows(tables.FORECASTS, tables.FORECASTS.c.origin_s)
@@ -110,6 +119,7 @@ def export(connection: Connection, folder: Path, chosen: Chosen) -> dict[str, in
     for table, time in (
         (tables.DRIFT_EVENTS, tables.DRIFT_EVENTS.c.started_s),
         (tables.MODEL_EVENTS, tables.MODEL_EVENTS.c.origin_s),
+        (tables.DEAD_LETTERS, tables.DEAD_LETTERS.c.received_s),
     ):
         pieces[table.name] = map(partial(_events, table), _pieces(connection, chosen.rows(table, time)))
     return {name: _write(folder / f"{name}.parquet", of_file) for name, of_file in pieces.items()}
@@ -178,12 +188,13 @@ def _forecasts(rows: Sequence[Row[Any]], coverages: Sequence[float]) -> pa.Table
             bounds = [_bound(row, of_row, coverage, place) for row, of_row in zip(rows, numbers, strict=True)]
             column = pa.array(np.concatenate([np.zeros(0), *bounds]), from_pandas=True)  # nan: there is none
             columns[f"{end}_{100 * coverage:g}_kw"] = column
-    levels = [_levels(row, of_row) for row, of_row in zip(rows, leads, strict=True)]
-    columns["level"] = pa.array(np.concatenate([np.zeros(0, dtype=object), *levels]), pa.string()).cast(NAME)
+    for name in ("level", "reason"):
+        told = [_told(row, of_row, name) for row, of_row in zip(rows, leads, strict=True)]
+        columns[name] = pa.array(np.concatenate([np.zeros(0, dtype=object), *told]), pa.string()).cast(NAME)
     for name in ("weather_estimate_kw", "weather_model_kw"):
         values = [np.nan if (value := getattr(row, name)) is None else value for row in rows]
         columns[name] = pa.array(np.repeat(np.array(values, np.float64), counts), from_pandas=True)
-    for name in ("demand_model", "weather_model"):
+    for name in ("demand_model", "weather_model", "notes_json"):
         columns[name] = _names([getattr(row, name) for row in rows], counts)
     return pa.table(columns)
 
@@ -212,39 +223,47 @@ def _bound(row: Row[Any], numbers: NDArray[np.float64], coverage: float, place: 
     return found
 
 
-def _levels(row: Row[Any], leads: NDArray[np.int64]) -> NDArray[np.object_]:
-    """Return the fallback level that answered each lead."""
-    levels = np.full(len(leads), None, dtype=object)
+def _told(row: Row[Any], leads: NDArray[np.int64], name: str) -> NDArray[np.object_]:
+    """Return the fallback level that answered each lead, or the reason why it was not the best one."""
+    told = np.full(len(leads), None, dtype=object)
     for span in json.loads(row.levels_json):
-        levels[(span["from_lead"] <= leads) & (leads <= span["to_lead"])] = span["level"]
-    return levels
+        told[(span["from_lead"] <= leads) & (leads <= span["to_lead"])] = span.get(name)
+    return told
+
+
+def _whole(table: pa.Table, names: Iterable[str]) -> pa.Table:
+    """Let pandas read columns as whole numbers, although some are missing; it would make them floats."""
+    frame = pd.DataFrame({name: pd.array([], dtype="Int32") for name in names})
+    return table.replace_schema_metadata(pa.Schema.from_pandas(frame, preserve_index=False).metadata)
 
 
 def _scores(rows: Sequence[Row[Any]]) -> pa.Table:
     scores = [(row, score) for row in rows for score in json.loads(zlib.decompress(row.payload))]
-    return pa.table(
+    whole = [field for field in Score.model_fields if field.endswith(("_minutes", "_days"))]
+    table = pa.table(
         {
             "site": pa.array([row.site for row, _ in scores], NAME),
             "zone": pa.array([row.zone for row, _ in scores], pa.int32()),
             "time": pa.array([row.time_s for row, _ in scores], TIME),
             **{
                 field: pa.array(
-                    [score.get(field) for _, score in scores],
-                    pa.int32() if field.endswith(("_minutes", "_days")) else pa.float64(),
+                    [score.get(field) for _, score in scores], pa.int32() if field in whole else pa.float64()
                 )
                 for field in Score.model_fields
             },
         }
     )
+    return _whole(table, whole)
 
 
 def _events(table: Table, rows: Sequence[Row[Any]]) -> pa.Table:
     """Return events as they stand in the history, without what only orders them there; the message is JSON."""
     names = [column.name for column in table.columns if column.name not in ORDERING]
     columns = {name: [getattr(row, name) for row in rows] for name in names}
-    return pa.table(
+    made = pa.table(
         {
             name.removesuffix("_s"): pa.array(values, TIME if name.endswith("_s") else KINDS[type(table.c[name].type)])
             for name, values in columns.items()
         }
     )
+    return _whole(made, [name for name in names if type(table.c[name].type) is Integer and table.c[name].nullable])

@@ -28,7 +28,7 @@ from tests.unit.gateway.test_writing import FORECAST, READING, written
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAMES = ("readings", "forecasts", "scores", "drift_events", "model_events")
+NAMES = ("readings", "forecasts", "scores", "drift_events", "model_events", "dead_letters")
 KW = np.array([[10.0, 20.0], [9.0, 18.0], [11.0, 22.0]])
 
 
@@ -63,8 +63,12 @@ def test_readings_have_a_column_for_each_field(database: Database, tmp_path: Pat
 
 def test_forecasts_have_a_row_for_each_lead(database: Database, tmp_path: Path) -> None:
     """Whole or thinned: the target is as many steps after the origin as the lead says, with its level and bounds."""
-    levels = [{"from_lead": 1, "to_lead": 1, "level": "adapted"}, {"from_lead": 2, "to_lead": 144, "level": "weather"}]
-    whole = {**FORECAST, "arrays": packed(KW), "levels_json": json.dumps(levels)}
+    levels = [
+        {"from_lead": 1, "to_lead": 1, "level": "adapted"},
+        {"from_lead": 2, "to_lead": 144, "level": "weather", "reason": "a gap"},
+    ]
+    notes = [{"kind": "outage", "text": "no load", "since": "2017-10-19T06:00:00Z"}]
+    whole = {**FORECAST, "notes_json": json.dumps(notes), "arrays": packed(KW), "levels_json": json.dumps(levels)}
     old = {**whole, "origin_s": 0, "leads_json": "[1,144]", "coverages_json": "[0.8]", "weather_estimate_kw": None}
     written(database, Row(tables.FORECASTS, whole), Row(tables.FORECASTS, old))
     frame = exported(database, tmp_path)["forecasts"]
@@ -76,6 +80,8 @@ def test_forecasts_have_a_row_for_each_lead(database: Database, tmp_path: Path) 
     assert frame["high_90_kw"].fillna(-1).tolist() == [-1, -1, 11.0, 22.0]
     assert frame["weather_estimate_kw"].fillna(-1).tolist() == [-1, -1, 0.1, 0.1]
     assert frame["demand_model"].tolist() == ["m/1"] * 4
+    assert frame["reason"].astype(object).fillna("").tolist() == ["", "a gap", "", "a gap"]
+    assert [json.loads(text) for text in frame["notes_json"]] == [notes] * 4
 
 
 def test_scores_and_events_come_as_they_were_sent(database: Database, tmp_path: Path) -> None:
@@ -91,6 +97,7 @@ def test_scores_and_events_come_as_they_were_sent(database: Database, tmp_path: 
     frames = exported(database, tmp_path)
     assert frames["scores"]["rmse_kw"].tolist() == [1.5, 1.5]
     assert frames["scores"]["lead_minutes"].isna().tolist() == [False, True]
+    assert frames["scores"]["lead_minutes"].dtype == frames["drift_events"]["zone"].dtype == pd.Int32Dtype()
     event = frames["drift_events"].iloc[0]
     assert event["started"] == pd.Timestamp(golden("drift.events-ended")["started"])
     assert json.loads(event["payload_json"]) == golden("drift.events-ended")
@@ -105,6 +112,19 @@ def test_one_site_and_a_span_can_be_asked_for(database: Database, tmp_path: Path
     frame = exported(database, tmp_path, chosen)["readings"]
     assert frame["site"].tolist() == ["b"]
     assert frame["time"].tolist() == [pd.Timestamp(600, unit="s", tz="UTC")]
+
+
+def test_what_was_refused_is_written_too(database: Database, tmp_path: Path) -> None:
+    """Where the original stands, and why; records of no site are among all."""
+    letter = {"topic": "t", "partition": 0, "site": "a", "reason": "bad_value", "field": "load", "received_s": 600}
+    far = 2**40
+    letters = [{**letter, "offset": far}, {**letter, "offset": far + 1, "site": None, "field": None}]
+    written(database, *(Row(tables.DEAD_LETTERS, row) for row in letters))
+    frame = exported(database, tmp_path)["dead_letters"]
+    assert sorted(frame["offset"]) == [far, far + 1]
+    assert set(frame["received"]) == {pd.Timestamp(600, unit="s", tz="UTC")}
+    (row,) = exported(database, tmp_path, Chosen("a"))["dead_letters"].to_dict("records")
+    assert (row["offset"], row["reason"], row["field"]) == (far, "bad_value", "load")
 
 
 @pytest.mark.parametrize(
