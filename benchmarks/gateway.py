@@ -48,6 +48,7 @@ from services.gateway.http.key_store import KeyStore
 from services.gateway.http.keys import at_once
 from services.gateway.http.metrics import HttpMetrics
 from services.gateway.queries import History
+from services.gateway.registered_metrics import RegisteredMetrics
 from services.gateway.settings import GatewaySettings
 from services.gateway.weather_models import WeatherModels
 from services.gateway.writing import write
@@ -124,8 +125,9 @@ def _serve(listener: socket.socket, settings: GatewaySettings) -> None:
     """Serve what the gateway serves, but for its consumer."""
     database, metrics = Database(url_of(settings)), HttpMetrics(new_registry())
     history, sites = History(database.reader), known_sites()
-    models = WeatherModels(AskedRegistry(settings), history.champions)
-    routers = rest_routers(history, Estimating(history, models, sites))
+    registry = AskedRegistry(settings)
+    estimating = Estimating(history, WeatherModels(registry, history.champions), sites)
+    routers = rest_routers(history, estimating, RegisteredMetrics(registry.metrics_of))
     api = application(routers, doors_of(settings, KeyStore(database), metrics, at_once), metrics, FAILURES)
     health = Route("/healthz", lambda _: JSONResponse({"live": True}))
     config = uvicorn.Config(Starlette(routes=[health, Mount("/", api)]), log_config=None, access_log=False)

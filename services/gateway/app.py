@@ -20,6 +20,7 @@ from services.gateway.live.past import Past
 from services.gateway.live.stream import Bounds, Streams, stream_router
 from services.gateway.metrics import HistoryMetrics
 from services.gateway.queries import History
+from services.gateway.registered_metrics import RegisteredMetrics
 from services.gateway.retention import Retention
 from services.gateway.storing import Store, Stored
 from services.gateway.weather_models import WeatherModels, heeded
@@ -61,9 +62,10 @@ def build(settings: GatewaySettings) -> Service[Row | Outgoing]:
     bounds = Bounds(per_client=settings.http_streams_per_client)
     streams = Streams(hub, Past(settings.kafka, settings.topic_prefix), live, settings.topic_prefix, bounds)
     history = History(database.reader)
-    models = WeatherModels(AskedRegistry(settings), heeded(settings, history.champions))
+    asked_registry = AskedRegistry(settings)
+    models = WeatherModels(asked_registry, heeded(settings, history.champions))
     estimating = Estimating(history, models, served_sites(settings, health))
-    routers = (stream_router(streams), *rest_routers(history, estimating))
+    routers = (stream_router(streams), *rest_routers(history, estimating, RegisteredMetrics(asked_registry.metrics_of)))
     answering = application(routers, doors_of(settings, KeyStore(database), http, store.prepared), http, FAILURES)
     return Service(
         "gateway",

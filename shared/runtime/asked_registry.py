@@ -57,6 +57,11 @@ class AskedRegistry:
                 self._ask(question)
             yield question
 
+    def metrics_of(self, labels: Iterable[str]) -> Mapping[str, Mapping[str, float]]:
+        """Return the metrics of versions, ``name/version``, by label; raises ``RegistryError``."""
+        question = self._question(Path()).model_copy(update={"metrics_of": tuple(sorted(set(labels)))})
+        return self._ask(question).metrics if self.is_made else {}
+
     def stop(self) -> None:
         """End the process that asks."""
         self._helper.stop()

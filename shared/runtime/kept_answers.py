@@ -67,6 +67,14 @@ class KeptAnswers:
         """Return what `Registry.source_of` does."""
         return self._kept(f"source of {name}/{version}", lambda: self._registry.source_of(name, version))
 
+    def metrics_of(self, name: str, version: str) -> dict[str, float]:
+        """Return the metrics that a version was registered with, none of one that does not exist."""
+        return self._kept(f"metrics of {name}/{version}", lambda: self._metrics_of(name, version))
+
+    def _metrics_of(self, name: str, version: str) -> dict[str, float]:
+        known = self._registry.known(name, version)
+        return {} if known is None else dict(known.metrics)
+
     def download(self, source: str) -> Path:
         """Return a local folder with the files that lie there; what lies on this machine is not copied."""
         at = urlsplit(source)

@@ -34,7 +34,7 @@ AT_ONCE = 4  # files that are fetched beside each other
 
 
 class Question(BaseModel):
-    """What is asked: the files of some versions, ``name/version``, or without any which versions are to run.
+    """What is asked: files or metrics of some versions, ``name/version``, or without any which versions are to run.
 
     These are the champions, or the newest versions with the tags where there are tags.
     """
@@ -45,6 +45,7 @@ class Question(BaseModel):
     tags: dict[str, str]
     folder: Path
     files_of: tuple[str, ...] = ()
+    metrics_of: tuple[str, ...] = ()
 
     def folder_of(self, label: str) -> Path:
         """Return the folder of a version: with its file, or why that cannot be had; there is none of an unknown one."""
@@ -52,10 +53,11 @@ class Question(BaseModel):
 
 
 class Reply(BaseModel):
-    """What the registry says: the version to run of each model by name, or what keeps it from an answer."""
+    """What the registry says: the version to run of each model by name, metrics by version, or why it says nothing."""
 
     model_config = ConfigDict(frozen=True)
     versions: dict[str, str] = {}
+    metrics: dict[str, dict[str, float]] = {}
     error: str | None = None
 
 
@@ -65,6 +67,8 @@ def answer(question: Question, registry: KeptAnswers) -> Reply:
     A training registers the demand model last. So the demand models are listed first: where one is there and no weather
     model is, there will be none.
     """
+    if question.metrics_of:
+        return Reply(metrics={label: registry.metrics_of(*label.rsplit("/", 1)) for label in question.metrics_of})
     if question.files_of:
         tempfile.tempdir = str(question.folder)  # MLflow leaves there what it downloads
         sources = {label: registry.source_of(*label.rsplit("/", 1)) for label in question.files_of}

@@ -189,11 +189,11 @@ class ModelDocument(Document):
     version: str | None
     """Null where the zone ran without a registered model."""
     is_champion: bool
-    """Whether it was promoted last, or rolled back to."""
+    """Whether it was promoted last, or rolled back to; of versions that tags name, as in a demo, none is."""
     in_force_since: UtcTime | None
-    """The first origin that it answered, where it is what the forecaster runs; null where it is not."""
+    """The first origin that it answered, where it is the one that answers now; null where it is not."""
     metrics: dict[str, float | int | str | None]
-    """Its figures when it was registered."""
+    """Its figures when it was registered; none while the registry has not told them yet."""
     changes: list[Change]
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from services.gateway.api.predict import Estimating
     from services.gateway.queries import History
+    from services.gateway.registered_metrics import RegisteredMetrics
 
 __all__ = ["FAILURES", "rest_routers"]
 
@@ -29,6 +30,11 @@ def _away(error: Exception) -> Problem:
 FAILURES: dict[type[Exception], Callable[[Exception], Problem]] = {AwayError: _away}
 
 
-def rest_routers(history: History, estimating: Estimating) -> tuple[APIRouter, ...]:
+def rest_routers(history: History, estimating: Estimating, metrics: RegisteredMetrics) -> tuple[APIRouter, ...]:
     """Return the routes."""
-    return predict_router(estimating), forecasts_router(history), history_router(history), sites_router(history)
+    return (
+        predict_router(estimating),
+        forecasts_router(history),
+        history_router(history, metrics),
+        sites_router(history),
+    )

@@ -23,6 +23,7 @@ from services.gateway.api.parameters import (
 from services.gateway.api.routes import EncodedRoute
 from services.gateway.http.problems import Problem
 from services.gateway.queries import History, Page, StoredReading, StoredScores, StoredSite
+from services.gateway.registered_metrics import RegisteredMetrics
 from shared.contracts.messages import DriftEvent, Score
 
 __all__ = ["history_router", "known_site", "known_zone", "sites_router", "unknown_zone"]
@@ -84,7 +85,7 @@ def known_zone(history: History, site: str, zone: int) -> None:
         raise unknown_zone(site, zone)
 
 
-def history_router(history: History) -> APIRouter:
+def history_router(history: History, metrics: RegisteredMetrics) -> APIRouter:
     """Return the routes of readings, scores, drift, models and dead letters."""
     router = APIRouter(tags=["history"], route_class=EncodedRoute)
 
@@ -149,6 +150,7 @@ def history_router(history: History) -> APIRouter:
         if not events:  # models may be registered before the first reading comes
             known_site(history, site)
         items = models_of(events, history.champions(site))
+        metrics.complete(items)
         return answers.page(items, lambda: Table(MODEL_HEADING, _model_rows(site, items)), None)
 
     @router.get(

@@ -9,6 +9,8 @@ import pytest
 
 from shared.runtime import kept_answers
 from shared.runtime.kept_answers import KeptAnswers, NotKeptError
+from shared.runtime.registered import Question, answer
+from shared.runtime.registry import ModelVersion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,6 +35,11 @@ class Counting:
         Counting.asked += 1
         return {prefix: ",".join(tags.values())}
 
+    def known(self, name: str, version: str) -> ModelVersion | None:
+        """Return a version."""
+        Counting.asked += 1
+        return ModelVersion(name, version, {}, {"rmse_kw": 1.5}) if version == "1" else None
+
 
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
@@ -56,6 +63,17 @@ def champions(file: Path) -> str:
     """Return the version that another process is told."""
     with again(file) as answers:
         return answers.champions("zone-demand-")["zone-demand-tetouan-2"]
+
+
+def test_metrics_are_kept_too(registry: Path) -> None:
+    """By the process that answers questions; a version that does not exist has none."""
+    for _ in range(2):
+        with again(registry) as answers:
+            question = Question(
+                registry_uri="", artifact_root=None, tags={}, folder=registry.parent, metrics_of=("m/1", "m/2")
+            )
+            assert answer(question, answers).metrics == {"m/1": {"rmse_kw": 1.5}, "m/2": {}}
+    assert Counting.asked == 2
 
 
 def test_what_was_asked_is_not_asked_again_while_the_file_is_as_it_was(registry: Path) -> None:

@@ -18,6 +18,7 @@ from shared.contracts.messages import Forecast
 from tests.unit.gateway import told
 
 if TYPE_CHECKING:
+    from shared.forecasting.weather import WeatherDemand
     from tests.unit.gateway.api.filled import Asked
 
 ZONE = "/api/v1/sites/tetouan/zones/2"
@@ -122,6 +123,16 @@ def test_models_are_told_before_the_first_reading(asked: Asked) -> None:
     told.tell(asked.database, [told.model_event("1", "registered")])
     (model,) = asked.gateway.get("/api/v1/sites/tetouan/models").json()["items"]
     assert (model["version"], model["is_champion"]) == ("1", False)
+
+
+def test_a_version_that_nobody_promoted_has_its_metrics(filled: Asked, weather_model: WeatherDemand) -> None:
+    """Those of the registry: a demo names its versions by tags, and only says which are in force."""
+    filled.shelf.put("3", weather_model, champion=False)
+    event = told.model_event("3", "in_force", step=4).model_copy(update={"evidence": {"digest": "abc"}})
+    told.tell(filled.database, [event], first_offset=9)
+    _, demos = filled.gateway.get("/api/v1/sites/tetouan/models").json()["items"]
+    assert (demos["version"], demos["is_champion"], demos["metrics"]) == ("3", False, {"rmse_kw/raw": 2.0})
+    assert demos["in_force_since"] == "2017-10-19T00:40:00Z"
 
 
 def test_drift_and_dead_letters_are_told(filled: Asked) -> None:
