@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 import tenacity
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
 from replay.backlog import Backlog, Throttle
 from replay.pacing import Pace
@@ -207,16 +207,19 @@ def _connect(access: Access, topic: str, answer_s: float) -> Producer:
         stop=tenacity.stop_after_delay(answer_s),
         reraise=True,
     )
+    asking = Consumer(access.confluent({"group.id": topic}))  # brokers may make a topic that a producer asks for
     try:
-        patient(_require_topic, producer, topic, answer_s)
+        patient(_require_topic, asking, topic, answer_s)
     except KafkaException as error:
         raise BrokerLostError(explain(access, error, topic, answer_s=answer_s)) from error
+    finally:
+        asking.close()
     return producer
 
 
-def _require_topic(producer: Producer, topic: str, answer_s: float) -> None:
+def _require_topic(asking: Consumer, topic: str, answer_s: float) -> None:
     """Raise ``KafkaException`` where the brokers have no such topic, or hide it from us."""
-    error = producer.list_topics(topic, timeout=answer_s).topics[topic].error
+    error = asking.list_topics(topic, timeout=answer_s).topics[topic].error
     if error is not None:
         raise KafkaException(error)
 

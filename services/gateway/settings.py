@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr, field_validator
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from shared.runtime.concerns import Commas, HttpPort, ModelSettings, ServiceSettings, StateSettings
 
 __all__ = ["DatabaseSettings", "GatewaySettings"]
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def _host_name(name: str) -> str:
+    if not _HOST.fullmatch(name):
+        raise ValueError("a name of a host has letters, digits, dots and dashes alone: give it without port and path")
+    return name
+
+
+HostName = Annotated[str, AfterValidator(_host_name)]
 
 
 class DatabaseSettings(StateSettings):
@@ -42,7 +56,7 @@ class GatewaySettings(ServiceSettings, ModelSettings, DatabaseSettings):
         description="whether the gateway listens where others reach it without asking them for a key: something else "
         "decides who comes in",
     )
-    http_hosts: Commas[str] = Field(
+    http_hosts: Commas[HostName] = Field(
         default=(),
         description="names that requests may call the gateway by where it is open and no key is needed, besides "
         "addresses and names without a dot: no page of another site can have its own name point here",
