@@ -475,7 +475,7 @@ def _settings_of_current_demo() -> DemoSettings:
 
 
 def _settings_of_all() -> DemoSettings:
-    """Return the same, where nobody's settings are refused."""
+    """Check the settings of every service, and return those of the running demo; raises ``Refused``."""
     from shared.runtime.settings import check_all
 
     check_all()

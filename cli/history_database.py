@@ -41,12 +41,12 @@ def migrated(database: Database) -> Iterator[Database]:
 
 
 def history() -> Database:
-    """Return the database, which nobody has asked for anything yet."""
+    """Return the database; no connection to it is open yet."""
     return Database(url_of(_settings()))
 
 
 def require_made(database: Database) -> None:
-    """Raise ``Refused`` where nobody has made the database yet; it says where the last demo has left one."""
+    """Raise ``Refused`` where the database does not exist; the message names that of the last demo, if there is one."""
     if not database.is_empty_place:
         return
     left = last_history(load(DatabaseSettings).state_dir)

@@ -258,7 +258,7 @@ def test_a_database_that_hangs_holds_up_no_request() -> None:
 
 def test_keys_are_not_read_before_there_is_a_table_of_them() -> None:
     """A request waits for it, and where it takes too long hears what is waited for."""
-    database, tables = Database(), asyncio.Event()
+    database, tables, waits = Database(), asyncio.Event(), asyncio.Event()
 
     async def ask() -> None:
         impatient = KnownKeys(database.read, prepared=waiting, patience_s=0.01)
@@ -266,13 +266,16 @@ def test_keys_are_not_read_before_there_is_a_table_of_them() -> None:
             await impatient.all()
         assert refused.value.status == 503
         assert database.asked == 0
+        waits.clear()
         known = KnownKeys(database.read, prepared=waiting)
         asking = asyncio.create_task(known.all())
-        await asyncio.sleep(0)
+        async with asyncio.timeout(2):
+            await waits.wait()
         tables.set()
         assert len(await asking) == 1
 
     async def waiting() -> None:
+        waits.set()
         await tables.wait()
 
     asyncio.run(ask())
