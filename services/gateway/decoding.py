@@ -1,7 +1,6 @@
 """What stands on the topics, as rows of the history.
 
-Forecasts and readings, which come in numbers, are read in a third of the time that their models take. What is refused
-here, and what is of another version, is read by its model, whose words name field and value.
+What is no message, and what the history cannot take, is refused with field and value.
 """
 
 from __future__ import annotations
@@ -9,9 +8,8 @@ from __future__ import annotations
 import json
 import zlib
 from dataclasses import replace
-from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -21,11 +19,11 @@ from services.gateway import tables
 from services.gateway.packing import packed
 from services.gateway.writing import Row
 from shared.contracts import topics
+from shared.contracts.decoding import Aware, ForecastFields, MessageReader, ReadingFields
 from shared.contracts.messages import (
     CleanReading,
     DeadLetter,
     DriftEvent,
-    Flag,
     Forecast,
     LeadMinutes,
     Level,
@@ -38,8 +36,8 @@ from shared.sites.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import datetime
 
-    from shared.contracts.messages import Message
     from shared.runtime.records import Record
 
 __all__ = ["CONSUMES", "UndecodableError", "row_of", "site_rows"]
@@ -49,10 +47,7 @@ CONSUMES = (topics.CLEAN, topics.FORECASTS, topics.SCORES, topics.DRIFT, topics.
 LARGEST_INTEGER = 2**31 - 1
 SHOWN = 200  # characters of what was refused
 
-T = TypeVar("T")
-
 Whole = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_INTEGER)]
-Aware = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class UndecodableError(ValueError):
@@ -70,34 +65,6 @@ class UndecodableError(ValueError):
         super().__init__(why)
         self.reason = reason
         self.why = why
-
-
-class _Flagged(msgspec.Struct):
-    flag: Flag
-    original: str | None = None
-
-
-class _Reading(msgspec.Struct):
-    schema_version: Literal[1]
-    site: str
-    time: Aware
-    step_minutes: Whole
-    values: dict[str, float | None]
-    flags: dict[str, _Flagged] = {}
-    revision: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_INTEGER)] = 0
-
-    def __post_init__(self) -> None:
-        """Refuse a null without a flag, and a flag without a value."""
-        if any(value is None and field not in self.flags for field, value in self.values.items()):
-            raise ValueError("values: a null without a flag")
-        if not self.flags.keys() <= self.values.keys():
-            raise ValueError("flags: one belongs to no value")
-
-
-class _Interval(msgspec.Struct):
-    coverage: Annotated[float, msgspec.Meta(ge=0, le=1)]
-    low_kw: list[float]
-    high_kw: list[float]
 
 
 class _LevelSpan(msgspec.Struct):
@@ -137,30 +104,17 @@ class _ModelNames(msgspec.Struct):
     weather: str | None
 
 
-class _Forecast(msgspec.Struct):
-    schema_version: Literal[2]
-    site: str
-    zone: Whole
-    origin: Aware
-    step_minutes: Whole
-    median_kw: list[float]
-    intervals: list[_Interval]
+class _Forecast(ForecastFields):
     levels: list[_LevelSpan]
     weather_estimate_kw: float | None
     weather_model_kw: float | None
     models: _ModelNames
-    notes: list[_Note] = []
+    notes: list[_Note] = msgspec.field(default_factory=list)
     moved: _Moved | None = None
 
-    def __post_init__(self) -> None:
-        """Refuse an interval that has not one number a lead."""
-        leads = len(self.median_kw)
-        if any(len(one.low_kw) != leads or len(one.high_kw) != leads for one in self.intervals):
-            raise ValueError("intervals: not one number a lead")
 
-
-_READINGS = msgspec.json.Decoder(_Reading)
-_FORECASTS = msgspec.json.Decoder(_Forecast)
+_READINGS = MessageReader(ReadingFields, CleanReading)
+_FORECASTS = MessageReader(_Forecast, Forecast)
 
 
 def row_of(record: Record) -> Row:
@@ -168,7 +122,7 @@ def row_of(record: Record) -> Row:
     reason, read = _reader_of(record.topic)
     try:
         return replace(read(record), record=record)
-    except (ValueError, msgspec.DecodeError) as error:  # pydantic's are of the first kind
+    except ValueError as error:
         raise UndecodableError(reason, str(error)[:SHOWN]) from None
 
 
@@ -203,14 +157,14 @@ def _reader_of(topic: str) -> tuple[str, Callable[[Record], Row]]:
 
 
 def _reading(record: Record) -> Row:
-    reading = _decoded(record, _READINGS, CleanReading)
+    reading = _READINGS.read(record.value or b"")
     return Row(
         tables.READINGS,
         {
             "site": _site(reading.site),
             "time_s": _whole_s("time", reading.time),
             "step_minutes": _step_minutes(reading.step_minutes),
-            "revision": reading.revision,
+            "revision": _whole("revision", reading.revision, least=0),
             "values_json": _json(reading.values),
             "flags_json": _json(reading.flags) if reading.flags else None,
         },
@@ -218,13 +172,13 @@ def _reading(record: Record) -> Row:
 
 
 def _forecast(record: Record) -> Row:
-    forecast = _decoded(record, _FORECASTS, Forecast)
+    forecast = _FORECASTS.read(record.value or b"")
     bounds = [bound for one in forecast.intervals for bound in (one.low_kw, one.high_kw)]
     return Row(
         tables.FORECASTS,
         {
             "site": _site(forecast.site),
-            "zone": forecast.zone,
+            "zone": _whole("zone", forecast.zone),
             "origin_s": _whole_s("origin", forecast.origin),
             "product": tables.ROLLING,
             "step_minutes": _step_minutes(forecast.step_minutes),
@@ -311,15 +265,6 @@ def _dead_letter(record: Record) -> Row:
     )
 
 
-def _decoded(record: Record, decoder: msgspec.json.Decoder[T], model: type[Message]) -> T:
-    """Return the message in a record; one that the decoder refuses is read by its model, which may know its version."""
-    raw = record.value or b""
-    try:
-        return decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the last of JSON nested too deep
-        return decoder.decode(model.from_bytes(raw).to_bytes())
-
-
 def _json(part: object) -> str:
     return msgspec.json.encode(part).decode()
 
@@ -348,10 +293,7 @@ def _step_minutes(number: int) -> int:
 def _whole_s(field: str, time: datetime) -> int:
     if time.microsecond:
         raise ValueError(f"{field}: {time.isoformat()}: the history takes whole seconds")
-    try:
-        return int(in_utc(time).timestamp())
-    except ValueError as error:
-        raise ValueError(f"{field}: {time.isoformat()}: {error}") from None
+    return int(time.timestamp())
 
 
 def _site(name: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-from services.monitor.decoding import read_forecast, read_reading
+from services.monitor.decoding import FORECASTS, READINGS
 from services.monitor.metrics import MonitorMetrics
 from services.monitor.reports.metrics import ReportMetrics
 from services.monitor.reports.page import report_routes
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from prometheus_client import CollectorRegistry
 
-    from services.monitor.decoding import ScorableForecast, ScorableReading
+    from services.monitor.decoding import ScorableForecast
     from services.monitor.settings import MonitorSettings
     from services.monitor.verification import Finding
-    from shared.contracts.messages import CleanReading, DriftEvent, Forecast
+    from shared.contracts.decoding import ReadingFields
+    from shared.contracts.messages import DriftEvent
     from shared.runtime.records import Record
     from shared.sites.site import Site
 
@@ -173,7 +174,7 @@ class MonitorCore:
             topic = topics.DRIFT
         return Outgoing(topic.name, message.site.encode(), message.to_bytes())
 
-    def _read(self, record: Record) -> CleanReading | ScorableReading | Forecast | ScorableForecast | None:
+    def _read(self, record: Record) -> ReadingFields | ScorableForecast | None:
         """Return the message in a record, None where it names a site that the table does not have.
 
         That is not decoded. Raises ``ValueError``, which names field and value.
@@ -182,8 +183,8 @@ class MonitorCore:
         if name is not None and name not in self._shared.sites:
             self._scored.pass_over(name)
             return None
-        read = read_forecast if _is_forecast(record) else read_reading
-        message = read(record.value or b"")
+        raw = record.value or b""
+        message = FORECASTS.read(raw) if _is_forecast(record) else READINGS.read(raw)
         if message.site != name:
             raise ValueError(f"site: {message.site!r} and {name!r}: the message names two sites")
         return message

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from services.monitor.decoding import ScorableReading
 from services.monitor.reports.request import ReportSchedule
 from services.monitor.verification import ScoredHour, SiteScores, weather_of
+from shared.contracts.decoding import ReadingFields
 from shared.contracts.messages import CleanReading
 from shared.forecasting.state import refuse_misfit
 from shared.runtime.state import OutdatedError
@@ -34,7 +34,7 @@ __all__ = ["SitesScores", "named"]
 State = dict[str, "NDArray[Any]"]
 
 _SITE = re.compile(rb'"site"\s*:\s*"([^"\\]*)"')
-_READINGS = (ScorableReading, CleanReading)
+_READINGS = (ReadingFields, CleanReading)
 _TABLE = "table"
 """The array of a site's state that says of which table of the site it is."""
 
@@ -76,7 +76,7 @@ class SitesScores:
         self._unserved.add(name)
 
     def take(
-        self, message: CleanReading | ScorableReading | Forecast | ScorableForecast
+        self, message: CleanReading | ReadingFields | Forecast | ScorableForecast
     ) -> list[tuple[Finding, list[int]]]:
         """Take a message of a site of the table; return what it completes, each with the reports that are due then.
 

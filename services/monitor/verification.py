@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from services.monitor.decoding import ScorableForecast, ScorableReading
+    from services.monitor.decoding import ScorableForecast
+    from shared.contracts.decoding import ReadingFields
     from shared.contracts.messages import CleanReading, Forecast
     from shared.drift.detectors import Detector
     from shared.forecasting.figures import ScoreRow, Standing
@@ -165,7 +166,7 @@ class SiteScores:
         """Readings, counted once a zone, whose forecasts have not been seen yet."""
         return sum(len(zone.waiting) for zone in self.zones.values())
 
-    def on_reading(self, reading: CleanReading | ScorableReading) -> list[Finding]:
+    def on_reading(self, reading: CleanReading | ReadingFields) -> list[Finding]:
         """Take a reading and return what it completes.
 
         Raises ``ValueError`` where it lacks one of the zones or has another step than the site.
@@ -208,7 +209,7 @@ def weather_of(site: Site) -> tuple[str, ...]:
     return tuple(field for field in site.fields if not field.startswith("zone_"))
 
 
-def _value(reading: CleanReading | ScorableReading, field: str) -> float:
+def _value(reading: CleanReading | ReadingFields, field: str) -> float:
     """Return a value, NaN where it is null or carries any flag."""
     value = None if field in reading.flags else reading.values.get(field)
     return nan if value is None else value

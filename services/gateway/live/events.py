@@ -10,6 +10,7 @@ import orjson
 from fastapi.sse import format_sse_event
 
 from shared.contracts import topics
+from shared.contracts.decoding import UNREADABLE
 
 if TYPE_CHECKING:
     from shared.runtime.records import Record
@@ -90,7 +91,7 @@ def event_of(record: Record, prefix: str, arrived_s: float, sent_s: float | None
         value = record.value or b""
         site = _DECODER.decode(value).site
         frame = format_sse_event(data_str=value.decode(), event=kind, id=str(place))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the last of JSON nested too deep
+    except UNREADABLE:
         return None
     return Event(place, kind, site, frame, arrived_s, arrived_s if sent_s is None else sent_s)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.monitor.decoding import ScorableForecast, ScorableReading, read_forecast, read_reading
+from services.monitor.decoding import FORECASTS, READINGS
 from shared.contracts.messages import CleanReading, Flagged, Forecast
 from shared.forecasting.scores import issued_kw, load_kw
 from tests.unit.monitor.test_verification import forecast
@@ -20,9 +20,8 @@ ROW = SAID["intervals"][0]["low_kw"]
 
 
 def test_what_is_scored_is_what_the_message_says() -> None:
-    """Site, zone, origin, step, model and numbers, without its model having been asked."""
-    read, whole = read_forecast(RAW), Forecast.from_bytes(RAW)
-    assert isinstance(read, ScorableForecast)
+    """Site, zone, origin, step, model and numbers."""
+    read, whole = FORECASTS.read(RAW), Forecast.from_bytes(RAW)
     for name in ("site", "zone", "origin", "step_minutes"):
         assert getattr(read, name) == getattr(whole, name)
     assert read.models.demand == whole.models.demand
@@ -54,7 +53,7 @@ def test_what_is_scored_is_what_the_message_says() -> None:
 def test_what_cannot_be_scored_is_refused_in_the_words_of_the_model(changed: dict[str, Any], said: str) -> None:
     """They name field and value."""
     with pytest.raises(ValidationError, match=said) as refused:
-        read_forecast(json.dumps({**SAID, **changed}).encode())
+        FORECASTS.read(json.dumps({**SAID, **changed}).encode())
     assert refused.value.title == "Forecast"
 
 
@@ -65,18 +64,17 @@ NESTED = pytest.param(b'{"later":%s%s}' % (b"[" * 10_000, b"]" * 10_000), id="ne
 def test_what_is_no_message_is_refused_in_the_words_of_the_model(raw: bytes) -> None:
     """Bytes that are no JSON, no UTF-8, or no object, and JSON that is nested too deep."""
     with pytest.raises(ValidationError):
-        read_forecast(raw)
+        FORECASTS.read(raw)
 
 
 def test_a_message_of_version_1_is_read() -> None:
-    """By its model, which knows what it was then."""
+    """Its model knows what it was then."""
     old = {**SAID, "schema_version": 1, "rungs": SAID["levels"]}
     del old["levels"], old["weather_model_kw"]
     old["rungs"] = [
         {**{key: value for key, value in one.items() if key != "level"}, "rung": one["level"]} for one in old["rungs"]
     ]
-    read = read_forecast(json.dumps(old).encode())
-    assert isinstance(read, Forecast)
+    read = FORECASTS.read(json.dumps(old).encode())
     assert issued_kw(read).tolist() == issued_kw(Forecast.from_bytes(RAW)).tolist()
 
 
@@ -92,10 +90,9 @@ READ: dict[str, Any] = json.loads(READING.to_bytes())
 
 @pytest.mark.parametrize("changed", [{}, {"time": "2017-10-19T06:40:00+02:00"}, {"later": [1]}, {"revision": 2}])
 def test_what_is_scored_of_a_reading_is_what_the_message_says(changed: dict[str, Any]) -> None:
-    """Site, time, step, values and which of them have a flag, without its model having been asked."""
+    """Site, time, step, values and which of them have a flag."""
     raw = json.dumps({**READ, **changed}).encode()
-    read, whole = read_reading(raw), CleanReading.from_bytes(raw)
-    assert isinstance(read, ScorableReading)
+    read, whole = READINGS.read(raw), CleanReading.from_bytes(raw)
     for name in ("site", "time", "step_minutes", "values", "revision"):
         assert getattr(read, name) == getattr(whole, name)
     assert read.time.utcoffset() == timedelta()
@@ -108,8 +105,7 @@ def test_what_is_scored_of_a_reading_is_what_the_message_says(changed: dict[str,
 
 def test_a_reading_without_flags_needs_none() -> None:
     """Readers take a message that leaves a default out."""
-    read = read_reading(json.dumps({"schema_version": 1, **_less(READ, "flags"), "values": {"zone_1_kw": 1}}).encode())
-    assert isinstance(read, ScorableReading)
+    read = READINGS.read(json.dumps({"schema_version": 1, **_less(READ, "flags"), "values": {"zone_1_kw": 1}}).encode())
     assert read.flags == {}
 
 
@@ -136,7 +132,7 @@ def test_a_reading_that_cannot_be_scored_is_refused_in_the_words_of_the_model(
 ) -> None:
     """They name field and value."""
     with pytest.raises(ValidationError, match=said) as refused:
-        read_reading(json.dumps({**READ, **changed}).encode())
+        READINGS.read(json.dumps({**READ, **changed}).encode())
     assert refused.value.title == "CleanReading"
 
 
@@ -144,7 +140,7 @@ def test_a_reading_that_cannot_be_scored_is_refused_in_the_words_of_the_model(
 def test_what_is_no_reading_is_refused_in_the_words_of_the_model(raw: bytes) -> None:
     """Bytes that are no JSON, no UTF-8, or no object, and JSON that is nested too deep."""
     with pytest.raises(ValidationError):
-        read_reading(raw)
+        READINGS.read(raw)
 
 
 def _less(message: dict[str, Any], field: str) -> dict[str, Any]:
