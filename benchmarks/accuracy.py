@@ -69,7 +69,7 @@ _HUNDRED = 100  # readings that come together
 HIGHEST_KW = 150_000  # what a zone can be at all: more the ingestor sends on as missing
 
 
-class Part(Protocol):
+class Measurement(Protocol):
     """What was measured; both answers go by the names of ``PARTS``."""
 
     def to_json(self) -> dict[str, Any]:
@@ -98,7 +98,7 @@ class WeatherEstimate(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Stream:
+class AdaptingStream:
     """The last fifth of the year, answered by weights that go on adapting, with those of its start beside them.
 
     Attributes
@@ -159,7 +159,7 @@ class Stream:
         return {lead: adapted[lead] < frozen[lead] for lead in adapted}
 
 
-def stream(history: TrainingData, tell: Tell) -> Stream:
+def stream(history: TrainingData, tell: Tell) -> AdaptingStream:
     """Take what has been seen, freeze the weights, and answer the rows that follow."""
     model = empty_model(history.site)
     take(model, history, range(history.seen), tell)
@@ -177,7 +177,7 @@ def stream(history: TrainingData, tell: Tell) -> Stream:
         said_kw[row + 1] = said_of_next_kw(model)
         tell(1)
     early = np.arange(len(said_kw))[:, None, None] < LEADS  # said before the last fifth began
-    return Stream(
+    return AdaptingStream(
         table=scored(history, range(history.seen, len(history.demand_kw)), issued),
         levels_kw=level_errors_kw(np.where(early, np.nan, said_kw)[:-1], load_kw),
         cpu_us=1e6 * spent_s / len(load_kw),
@@ -541,7 +541,7 @@ def _table(first: str, *others: str, title: str) -> Table:
 
 def jobs(
     history: TrainingData, only: Iterable[str], others: tuple[TrainingData, ...] = ()
-) -> dict[str, tuple[Callable[[Tell], Part], int]]:
+) -> dict[str, tuple[Callable[[Tell], Measurement], int]]:
     """Return what is to be run for the parts, the longest first, and how many readings each takes.
 
     A part for which the history is too short is left out. ``others`` are the other zones of the site.
@@ -550,7 +550,7 @@ def jobs(
     followed = len(onsets) * (len(DISTURBANCES) + 1) * FOLLOWED
     taught = sum(len(prior_rows(len(history.demand_kw), start)) for start in runs) * len(others)
     cold = sum(map(_cold_readings, runs.values())) * (2 if others else 1) + taught
-    known: dict[str, tuple[Callable[[Tell], Part], int]] = {
+    known: dict[str, tuple[Callable[[Tell], Measurement], int]] = {
         "disturbed": (partial(disturbed, history, onsets), max(onsets, default=0) + followed),
         "cold": (partial(cold_starts, history, runs, others=others), cold),
         "window": (partial(stream, history), len(history.demand_kw)),
@@ -564,7 +564,7 @@ def measured(
     only: Iterable[str],
     show: Callable[[float], None],
     site: tuple[TrainingData, ...] = (),
-) -> dict[int, list[Part]]:
+) -> dict[int, list[Measurement]]:
     """Measure the parts of each zone; ``show`` takes the share of the work that is done, 0..1.
 
     ``site`` is all zones of the site, of which the others may teach one that begins cold.

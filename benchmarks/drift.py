@@ -70,7 +70,7 @@ def detectors() -> dict[str, Detector]:
 
 
 @dataclass
-class Stream:
+class StreamMoment:
     """The forecaster and the monitor at one moment of the year."""
 
     models: ZoneModels
@@ -85,7 +85,7 @@ class Stream:
                     yield reading.time, finding
 
 
-def delays(stream: Stream, year: Year, onset: datetime) -> dict[str, float]:
+def delays(stream: StreamMoment, year: Year, onset: datetime) -> dict[str, float]:
     """Return the hours from the onset to the first detection of each detector that has one."""
     found: dict[str, float] = {}
     for time, event in stream.run(year, onset, onset + WINDOW):
@@ -157,7 +157,7 @@ class Outcome:
 def measure(year: Year, progress: Callable[[str, float], None]) -> Outcome:
     """Run the year as it is, and each fault from each onset."""
     start, end = year.test_start, year.times.max().to_pydatetime()
-    stream = Stream(fitted(year, ZONE, start - WARM_UP, progress))
+    stream = StreamMoment(fitted(year, ZONE, start - WARM_UP, progress))
     progress("warming up", 0.0)
     deque(stream.run(year, start - WARM_UP, start), maxlen=0)
     outcome = Outcome(days=(end - start) / timedelta(days=1))

@@ -78,7 +78,7 @@ API = "/api/v1/sites/tetouan"
 
 
 @dataclass
-class Told:
+class MessageRecord:
     """A message as a record."""
 
     value: bytes | None
@@ -116,7 +116,7 @@ def _fill(database: Database, messages: Iterator[Message], count: int, console: 
         rows = []
         for offset, message in enumerate(batch):
             topic = topics.FORECASTS if isinstance(message, Forecast) else topics.CLEAN
-            rows.append(row_of(Told(message.to_bytes(), topic.name, b"tetouan", offset)))
+            rows.append(row_of(MessageRecord(message.to_bytes(), topic.name, b"tetouan", offset)))
         with database.writer.begin() as connection:
             write(connection, [*rows, *site_rows(rows)])
 

@@ -40,7 +40,7 @@ from shared.runtime.metrics import new_registry
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harness.said import Said
+    from harness.said import PublishedRecord
 
 ZONE = 2
 BATCH = 200
@@ -96,13 +96,13 @@ class Taken:
 
 
 def _measured(
-    records: Iterable[list[Said]], days: int, databases: dict[str, Taken], console: Console
+    records: Iterable[list[PublishedRecord]], days: int, databases: dict[str, Taken], console: Console
 ) -> dict[str, Any]:
     """Let the databases take the records; returns all figures."""
     core, decoded_s, count = HistoryCore(DeadLetters(new_registry())), 0.0, 0
     for told in track(records, "writing", total=days, console=console):
         for first in range(0, len(told), BATCH):
-            batch: Sequence[Said] = told[first : first + BATCH]
+            batch: Sequence[PublishedRecord] = told[first : first + BATCH]
             begun_s = process_cpu_s()
             rows = [answer for answer in core.handle(batch) if isinstance(answer, Row)]
             decoded_s, count = decoded_s + process_cpu_s() - begun_s, count + len(batch)

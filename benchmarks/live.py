@@ -48,7 +48,7 @@ ENDED_S = 120.0
 
 
 @dataclass(frozen=True)
-class Load:
+class StreamLoad:
     """Who subscribes, and what is sent."""
 
     subscribers: int = 200
@@ -60,13 +60,13 @@ class Load:
 def main() -> None:
     """Print a table, and write the JSON where a file is named."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--subscribers", type=int, default=Load.subscribers, help="open streams")
-    parser.add_argument("--stalled", type=int, default=Load.stalled, help="how many of them take nothing")
-    parser.add_argument("--rate", type=float, default=Load.rate_per_s, help="readings a second")
-    parser.add_argument("--readings", type=int, default=Load.readings, help="how many are sent")
+    parser.add_argument("--subscribers", type=int, default=StreamLoad.subscribers, help="open streams")
+    parser.add_argument("--stalled", type=int, default=StreamLoad.stalled, help="how many of them take nothing")
+    parser.add_argument("--rate", type=float, default=StreamLoad.rate_per_s, help="readings a second")
+    parser.add_argument("--readings", type=int, default=StreamLoad.readings, help="how many are sent")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     arguments = parser.parse_args()
-    load = Load(arguments.subscribers, arguments.stalled, arguments.rate, arguments.readings)
+    load = StreamLoad(arguments.subscribers, arguments.stalled, arguments.rate, arguments.readings)
     figures = measure(load)
     table = Table("figure", "", title=f"live stream on the {figures['broker']}")
     for name, figure in figures.items():
@@ -76,7 +76,7 @@ def main() -> None:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
-def measure(load: Load) -> dict[str, object]:
+def measure(load: StreamLoad) -> dict[str, object]:
     """Return the figures of one load."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -131,7 +131,7 @@ def _broker() -> Iterator[Broker]:
 
 
 @contextmanager
-def _clients(gateway: ServiceProcess, load: Load, arrived: Path) -> Iterator[subprocess.Popen[str]]:
+def _clients(gateway: ServiceProcess, load: StreamLoad, arrived: Path) -> Iterator[subprocess.Popen[str]]:
     """Yield the process of the subscribers once all streams are open."""
     counts = {"reading": load.subscribers - load.stalled, "stalled": load.stalled, "events": load.readings}
     words = [word for name, count in counts.items() for word in (f"--{name}", str(count))]

@@ -58,7 +58,7 @@ PACE_S, IDLE_S = 10.0, 10.0
 
 
 @dataclass(frozen=True)
-class Load:
+class SitesLoad:
     """How many sites send how many readings each, how many days they have sent before, and how fast."""
 
     sites: int
@@ -119,14 +119,14 @@ def main() -> None:
     if arguments.sites < 2:
         parser.error("--sites: give at least 2")
     console = Console()
-    load = Load(arguments.sites, arguments.rounds, arguments.days, arguments.pace)
+    load = SitesLoad(arguments.sites, arguments.rounds, arguments.days, arguments.pace)
     result = measure(bootstrap_of_kafka(), load, console)
     console.print(_table(result))
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
-def measure(bootstrap: str, load: Load, console: Console) -> dict[str, Any]:
+def measure(bootstrap: str, load: SitesLoad, console: Console) -> dict[str, Any]:
     """Return the figures by the names of the JSON."""
     few = min(FEW, load.sites // 2)
     with ExitStack() as stack:

@@ -32,7 +32,7 @@ TAKES_LITTLE_BYTES = 4096
 _OFFSET = re.compile(rb"\nid: [^:]+:\d+:(\d+)\n")
 
 
-class Reading(asyncio.Protocol):
+class StreamReader(asyncio.Protocol):
     """One stream that reads.
 
     Parameters
@@ -74,7 +74,7 @@ class Reading(asyncio.Protocol):
 async def run(address: str, arrived_s: NDArray[np.float64]) -> int:
     """Enter when each event came to each stream; return how many came out of order."""
     request = _request(address)
-    loop, streams = asyncio.get_running_loop(), [Reading(request, row) for row in arrived_s]
+    loop, streams = asyncio.get_running_loop(), [StreamReader(request, row) for row in arrived_s]
     transports = [(await loop.create_connection(partial(_itself, stream), *_place(address)))[0] for stream in streams]
     await asyncio.gather(*(stream.begun.wait() for stream in streams))
     _say("open")
@@ -87,7 +87,7 @@ async def run(address: str, arrived_s: NDArray[np.float64]) -> int:
     return sum(stream.disorders for stream in streams)
 
 
-def _itself(stream: Reading) -> Reading:
+def _itself(stream: StreamReader) -> StreamReader:
     return stream
 
 

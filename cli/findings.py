@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from replay.backlog import Lag
 
 __all__ = [
-    "Broker",
+    "BrokerFindings",
     "Finding",
     "Port",
     "State",
@@ -67,7 +67,7 @@ class Port:
 
 
 @dataclass(frozen=True)
-class Broker:
+class BrokerFindings:
     """What the brokers say: the partitions of each topic, or why they say nothing."""
 
     address: str
@@ -142,7 +142,7 @@ def of_data(source: str, sha256: str | None, fault: str | None, *, is_published:
     return Finding("data", "ok", f"{source}: {what}, sha256 {sha256[:12]}")
 
 
-def of_broker(broker: Broker, *, is_chosen: bool) -> Finding:
+def of_broker(broker: BrokerFindings, *, is_chosen: bool) -> Finding:
     """Judge whether the brokers answer; it is no fault where none was chosen, as a demo brings its own."""
     shown = f"{broker.address} ({broker.security})"
     if broker.fault is None:
@@ -151,7 +151,7 @@ def of_broker(broker: Broker, *, is_chosen: bool) -> Finding:
     return Finding("broker", "wrong" if is_chosen else "note", what or broker.fault, advice)
 
 
-def of_topics(broker: Broker, prefix: str, *, is_chosen: bool) -> Finding:
+def of_topics(broker: BrokerFindings, prefix: str, *, is_chosen: bool) -> Finding:
     """Judge the topics: all are there, with as many partitions each as they need, and keep their records.
 
     Where no broker was chosen it is no fault that there are none.

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from backtest.transcript import Transcript
 from cli.audit import Audit
-from cli.live import LiveView, Stream, merged_readings
+from cli.live import DemoStream, LiveView, merged_readings
 from cli.outputs import whole
 from cli.printing import waiting
 from cli.processes import LATE, SERVICES
@@ -125,8 +125,8 @@ class Following:
                 self._stay_up()
             return code
 
-    def _stream(self) -> Stream:
-        return Stream(
+    def _stream(self) -> DemoStream:
+        return DemoStream(
             label=self._begun.year.label,
             synthetic=self._begun.year.synthetic,
             start=self._begun.start,

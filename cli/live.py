@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from cli.audit import Audit
     from shared.contracts.messages import Forecast
 
-__all__ = ["LiveView", "Stream", "curves_of", "merged_readings"]
+__all__ = ["DemoStream", "LiveView", "curves_of", "merged_readings"]
 
 LIVE_S = 0.5  # a frame costs 20 to 50 ms of one of the cores that the services need too
 RATE_S = 3.0
@@ -77,7 +77,7 @@ SVG = """\
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stream:
+class DemoStream:
     """What a demo streams, [start, until) of which data, for which zones, through which broker and services."""
 
     label: str
@@ -109,7 +109,7 @@ class LiveView:
         The one on show.
     """
 
-    def __init__(self, console: Console, stream: Stream, audit: Audit, *, headless: bool) -> None:
+    def __init__(self, console: Console, stream: DemoStream, audit: Audit, *, headless: bool) -> None:
         self._console = console
         self._stream = stream
         self._audit = audit
@@ -302,7 +302,7 @@ class _Pace:
 class _Asking:
     """Asks broker and ingestor once a second, in a thread of its own: no screen waits for an answer."""
 
-    def __init__(self, stream: Stream, audit: Audit) -> None:
+    def __init__(self, stream: DemoStream, audit: Audit) -> None:
         readers = {reader for topic in topics.ALL for reader in topic.read_by}
         self._stream = stream
         self._audit = audit

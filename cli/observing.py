@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import cli
-from cli.findings import Broker
+from cli.findings import BrokerFindings
 from replay.backlog import Backlog, Lag
 from shared.contracts import topics
 from shared.data.dialect import Survey
@@ -105,7 +105,7 @@ def data_of(settings: HistorySettings) -> tuple[str, str | None, str | None, boo
     return str(file), sha256, None, is_published(sha256)
 
 
-def broker_of(settings: KafkaSettings) -> Broker:
+def broker_of(settings: KafkaSettings) -> BrokerFindings:
     """Return what the brokers say of the topics, or why they say nothing."""
     access = settings.kafka
     address, security = access.bootstrap, access.security
@@ -113,13 +113,13 @@ def broker_of(settings: KafkaSettings) -> Broker:
         metadata = AdminClient(access.confluent()).list_topics(timeout=ANSWER_S)
         complaints = tuple(check_topics(access, settings.topic_prefix))
     except KafkaException as error:
-        return Broker(address, security, {}, explain(access, error))
+        return BrokerFindings(address, security, {}, explain(access, error))
     partitions = {name: len(topic.partitions) for name, topic in metadata.topics.items()}
     of_ours = embedded.is_embedded(str(metadata.cluster_id))
-    return Broker(address, security, partitions, None, complaints, is_embedded=of_ours)
+    return BrokerFindings(address, security, partitions, None, complaints, is_embedded=of_ours)
 
 
-def lags_of(settings: CommandSettings, broker: Broker) -> list[Lag] | None:
+def lags_of(settings: CommandSettings, broker: BrokerFindings) -> list[Lag] | None:
     """Return what the groups have not read, None where the brokers do not say."""
     if broker.fault is not None:
         return None
@@ -130,7 +130,7 @@ def lags_of(settings: CommandSettings, broker: Broker) -> list[Lag] | None:
         return None
 
 
-def record_ahead(settings: KafkaSettings, broker: Broker, now: datetime) -> timedelta | None:
+def record_ahead(settings: KafkaSettings, broker: BrokerFindings, now: datetime) -> timedelta | None:
     """Return how far the newest raw record was sent after now, None where there is no record."""
     name = settings.topic_prefix + topics.RAW.name
     if broker.fault is not None or broker.is_embedded or not broker.partitions.get(name):

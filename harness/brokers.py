@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
-    from harness.rows import Row
+    from harness.rows import RawRecord
     from shared.contracts.topics import Topic
     from shared.runtime.access import Access
 
@@ -124,7 +124,7 @@ class Broker:
             producer.poll(0)
         assert producer.flush(PATIENCE_S) == 0
 
-    def send_rows(self, rows: Sequence[Row]) -> None:
+    def send_rows(self, rows: Sequence[RawRecord]) -> None:
         """Publish raw records, each on its partition, and wait until they are confirmed."""
         producer = Producer(self.access.confluent({"linger.ms": 5}))
         for row in rows:

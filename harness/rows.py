@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     Timed = Iterable[tuple[datetime, bytes]]
 
-__all__ = ["Row", "divided", "in_turn", "placed", "troubled", "troubled_year"]
+__all__ = ["RawRecord", "divided", "in_turn", "placed", "troubled", "troubled_year"]
 
 AWAY = timedelta(days=60)
 
 
-class Row(NamedTuple):
+class RawRecord(NamedTuple):
     """A raw record: the site that is its key, the partition that it is sent to, and what it says."""
 
     site: str
@@ -30,15 +30,15 @@ class Row(NamedTuple):
     value: bytes
 
 
-def placed(sites: Sequence[SyntheticSite], start: datetime, until: datetime, partitions: int) -> list[Row]:
+def placed(sites: Sequence[SyntheticSite], start: datetime, until: datetime, partitions: int) -> list[RawRecord]:
     """Return the readings of the sites in [start, until) by time, the sites spread over the partitions."""
     return in_turn({site.name: site.raw(start, until) for site in sites}, partitions)
 
 
-def in_turn(records: Mapping[str, Timed], partitions: int) -> list[Row]:
+def in_turn(records: Mapping[str, Timed], partitions: int) -> list[RawRecord]:
     """Return the records of the sites by time, the sites spread over the partitions."""
     rows = [
-        (time, place, Row(site, place % partitions, value))
+        (time, place, RawRecord(site, place % partitions, value))
         for place, (site, timed) in enumerate(records.items())
         for time, value in timed
     ]
@@ -81,7 +81,7 @@ def _with_wrong_clock(raw: bytes, column: str, time_format: str) -> bytes:
     return json.dumps({**row, column: time.strftime(time_format)}).encode()
 
 
-def divided(rows: Sequence[Row], parts: int) -> list[Sequence[Row]]:
+def divided(rows: Sequence[RawRecord], parts: int) -> list[Sequence[RawRecord]]:
     """Return the rows in so many parts of about the same length."""
     cuts = [len(rows) * n // parts for n in range(parts + 1)]
     return [rows[begin:end] for begin, end in pairwise(cuts)]

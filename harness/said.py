@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from shared.data.year import Year
 
-__all__ = ["Said", "said"]
+__all__ = ["PublishedRecord", "said"]
 
 BATCH = 144
 
 
 @dataclass(slots=True)
-class Said:
+class PublishedRecord:
     """A record of a topic, all of them on one partition."""
 
     topic: str
@@ -37,7 +37,7 @@ class Said:
     timestamp: int = -1
 
 
-def said(year: Year, zone: int, start: datetime, until: datetime, state_dir: Path) -> Iterator[list[Said]]:
+def said(year: Year, zone: int, start: datetime, until: datetime, state_dir: Path) -> Iterator[list[PublishedRecord]]:
     """Yield what is said of the rows in [start, until), a day at a time: readings, forecasts, scores, drift events.
 
     The models begin with the first of the readings. Offsets count by topic, from 0 on.
@@ -52,15 +52,15 @@ def said(year: Year, zone: int, start: datetime, until: datetime, state_dir: Pat
     monitor = build(load(MonitorSettings, state_dir=state_dir, report_every_hours=0)).make_core()
     offsets: dict[str, int] = {}
 
-    def record(topic: str, value: bytes) -> Said:
+    def record(topic: str, value: bytes) -> PublishedRecord:
         offsets[topic] = offsets.get(topic, -1) + 1
-        return Said(topic, value, site.name.encode(), offsets[topic])
+        return PublishedRecord(topic, value, site.name.encode(), offsets[topic])
 
     readings = judged(year, start, until)
     for first in range(0, len(readings), BATCH):
         batch = readings[first : first + BATCH]
         forecasts = {forecast.origin: forecast for forecast in (issue.message() for issue in issuer.answer(batch))}
-        told: list[Said] = []
+        told: list[PublishedRecord] = []
         for reading in batch:
             told.append(record(topics.CLEAN.name, reading.to_bytes()))
             if reading.time in forecasts:

@@ -12,7 +12,7 @@ from shared.runtime.clock import monotonic_s
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Pace", "Pauses"]
+__all__ = ["Pauses", "SendSchedule"]
 
 SLICE_S = 0.1
 
@@ -36,7 +36,7 @@ class Pauses:
             self.sleep(min(left_s, SLICE_S))
 
 
-class Pace:
+class SendSchedule:
     """An even schedule: reading n (from 0) is due ``n / rate_per_s`` after the start, however late earlier ones were.
 
     Parameters

@@ -10,7 +10,7 @@ import tenacity
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
 from replay.backlog import Backlog, Throttle
-from replay.pacing import Pace
+from replay.pacing import SendSchedule
 from shared.contracts import topics
 from shared.runtime.diagnosis import explain
 
@@ -174,7 +174,7 @@ def stream(
     progress: Callable[[datetime, int], None],
 ) -> ReplaySummary:
     """Send each message when it is due; before each chunk let the broker confirm and the consumers catch up."""
-    pace, waited_s = Pace(rate_per_s, pauses.now_s()), 0.0
+    pace, waited_s = SendSchedule(rate_per_s, pauses.now_s()), 0.0
     for n, (time, raw) in enumerate(messages):
         if n % CHUNK == 0:
             outlet.settle()

@@ -16,10 +16,10 @@ from pydantic import ValidationError
 from services.forecaster.asking import Asking, Pair
 from services.forecaster.champions import Champions, names_of
 from services.forecaster.cold import ColdStart
-from services.forecaster.in_force import Written, events_of
+from services.forecaster.in_force import TopicModels, events_of
 from services.forecaster.issuing import ZoneModels
 from services.forecaster.metrics import ForecasterMetrics
-from services.forecaster.series import SiteSeries
+from services.forecaster.series import ForecasterSeries
 from services.forecaster.site import Planned, SiteForecasts
 from services.forecaster.state import FORMAT, described, zones_of
 from shared.contracts import topics
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from prometheus_client import CollectorRegistry
 
-    from services.forecaster.asking import Asked
+    from services.forecaster.asking import ModelSource
     from services.forecaster.in_force import InForce
     from services.forecaster.settings import ForecasterSettings
     from services.forecaster.site import Refusal
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from shared.sites.site import Site
     from shared.sites.table import Sites
 
-__all__ = ["ForecasterCore", "Shared", "build"]
+__all__ = ["ForecasterCore", "ForecasterShared", "build"]
 
 COLD = "forecasting from the readings alone until champions are registered: run `tetouan train`"
 NO_WEATHER = "no weather at this site: no weather estimate, and no fallback level `weather`"
@@ -68,7 +68,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Shared:
+class ForecasterShared:
     """What the cores of a process have in common."""
 
     settings: ForecasterSettings
@@ -83,8 +83,8 @@ class Shared:
 
     @classmethod
     def of(
-        cls, settings: ForecasterSettings, sites: Sites, registry: CollectorRegistry, health: Health, asked: Asked
-    ) -> Shared:
+        cls, settings: ForecasterSettings, sites: Sites, registry: CollectorRegistry, health: Health, asked: ModelSource
+    ) -> ForecasterShared:
         """Return what shows itself in a registry of metrics and in the health of a service, and asks for models."""
         notes, metrics = SiteNotes(health.notes), ForecasterMetrics(registry)
         return cls(
@@ -103,7 +103,7 @@ class Shared:
 def build(settings: ForecasterSettings) -> Service:
     """Return the forecaster of all sites of the table: each begins with its first reading."""
     registry, health = new_registry(), Health()
-    shared = Shared.of(settings, served_sites(settings, health), registry, health, Asking(settings))
+    shared = ForecasterShared.of(settings, served_sites(settings, health), registry, health, Asking(settings))
     champions, events = shared.champions, settings.topic_prefix + topics.MODELS.name
     follows = partial(follow, settings.kafka, events, champions.changes.take, champions.changes.read, health)
     return Service(
@@ -125,11 +125,11 @@ class ForecasterCore:
     Its sites have nothing in common: what it says of one depends on the readings of that one alone.
     """
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: ForecasterShared) -> None:
         self.shared = shared
         self._sites: dict[str, SiteForecasts] = {}
-        self._metrics: dict[str, SiteSeries] = {}
-        self._written = Written()
+        self._metrics: dict[str, ForecasterSeries] = {}
+        self._written = TopicModels()
         self._plans: dict[str, list[Planned]] = {}  # of sites that have not begun, which models they have to run when
         self._begins: dict[str, tuple[ZoneModels, ...]] = {}  # of sites whose first reading is at hand
         self._wanted: dict[str, dict[int, ZoneModels]] = {}  # what is to take over at sites whose readings are at hand
@@ -222,7 +222,7 @@ class ForecasterCore:
         shared.metrics.forget(site.name)  # what ran before
         shared.notes.forget(site.name)
         self._sites[site.name] = forecasts
-        self._metrics[site.name] = SiteSeries(shared.metrics, site, zones)
+        self._metrics[site.name] = ForecasterSeries(shared.metrics, site, zones)
         shared.champions.begin(site.name, zones)
         self._show(forecasts)
         log.info("running", site=site.name, models=names_of(zones), as_of=str(forecasts.as_of))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from shared.runtime.registered import Question
     from shared.sites.site import Site
 
-__all__ = ["Asked", "Asking", "Pair", "pairs_of"]
+__all__ = ["Asking", "ModelSource", "Pair", "pairs_of"]
 
 QUEUE_S = 3600.0  # for an answer behind those to the questions of others
 AT_ONCE = 16  # pairs in a question: their files lie on a disk until they are read
@@ -60,7 +60,7 @@ def pairs_of(site: Site, versions: Mapping[str, str]) -> dict[int, Pair]:
     return pairs
 
 
-class Asked(Protocol):
+class ModelSource(Protocol):
     """A registry of models."""
 
     async def versions(self) -> Mapping[str, str]:

@@ -18,7 +18,7 @@ from shared.runtime.registry import RegistryError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from services.forecaster.asking import Asked, Pair
+    from services.forecaster.asking import ModelSource, Pair
     from services.forecaster.metrics import ForecasterMetrics
     from services.forecaster.settings import ForecasterSettings
     from shared.contracts.messages import ModelNames
@@ -71,7 +71,7 @@ class Champions:
         health: Health,
         notes: SiteNotes,
         metrics: ForecasterMetrics,
-        asked: Asked,
+        asked: ModelSource,
     ) -> None:
         self._settings = settings
         self._sites = sites

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-__all__ = ["InForce", "Written", "events_of"]
+__all__ = ["InForce", "TopicModels", "events_of"]
 
 BEGUN = "forecast from here on"
 DIGEST = "digest"
@@ -48,7 +48,7 @@ def events_of(site: str, found: InForce) -> list[ModelEvent]:
     ]
 
 
-class Written:
+class TopicModels:
     """What a partition of the topic says of sites, in the order of the origins."""
 
     def __init__(self) -> None:

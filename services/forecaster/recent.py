@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shared.sites.grid import Grid
     from shared.sites.site import Site
 
-__all__ = ["Recent", "Rows"]
+__all__ = ["RecentReadings", "Rows"]
 
 NONE = int(np.iinfo(np.int64).min)
 
@@ -73,7 +73,7 @@ class Rows:
             yield self[first : first + length]
 
 
-class Recent:
+class RecentReadings:
     """A ring of the last clean readings of a site.
 
     Parameters

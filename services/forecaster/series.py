@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from services.forecaster.metrics import ForecasterMetrics
     from shared.sites.site import Site
 
-__all__ = ["SiteSeries"]
+__all__ = ["ForecasterSeries"]
 
 
-class SiteSeries:
+class ForecasterSeries:
     """The metrics of one site: looked up by their labels once, as that costs more than to move them."""
 
     def __init__(self, metrics: ForecasterMetrics, site: Site, zones: Sequence[ZoneModels]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from services.forecaster.in_force import InForce
 from services.forecaster.issuing import Issuer
-from services.forecaster.recent import Recent, Rows
+from services.forecaster.recent import RecentReadings, Rows
 from services.forecaster.state import described, large_state_of, moving_state_of
 from shared.forecasting.state import below, joined
 from shared.forecasting.weather import COLUMNS
@@ -113,7 +113,7 @@ class SiteForecasts:
         self._weather = COLUMNS if site.weather else ()
         self._coverages = coverages
         self._issuer = Issuer(site, zones, coverages)
-        self._recent = Recent(site, max_gap)
+        self._recent = RecentReadings(site, max_gap)
         self._max_gap = max_gap
         as_of = min((zone.as_of for zone in zones if zone.as_of is not None), default=None)
         self._as_of, self._newest = as_of, as_of

@@ -17,7 +17,7 @@ from services.gateway.live.follower import Follower
 from services.gateway.live.hub import Hub
 from services.gateway.live.metrics import LiveMetrics
 from services.gateway.live.past import Past
-from services.gateway.live.stream import Bounds, Streams, stream_router
+from services.gateway.live.stream import StreamLimits, Streams, stream_router
 from services.gateway.metrics import HistoryMetrics
 from services.gateway.queries import History
 from services.gateway.registered_metrics import RegisteredMetrics
@@ -59,7 +59,7 @@ def build(settings: GatewaySettings) -> Service[Row | Outgoing]:
     live, http = LiveMetrics(registry), HttpMetrics(registry)
     hub = Hub()
     follower = Follower(settings.kafka, settings.topic_prefix, hub, live, health)
-    bounds = Bounds(per_client=settings.http_streams_per_client)
+    bounds = StreamLimits(per_client=settings.http_streams_per_client)
     streams = Streams(hub, Past(settings.kafka, settings.topic_prefix), live, settings.topic_prefix, bounds)
     history = History(database.reader)
     asked_registry = AskedRegistry(settings)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from shared.forecasting.weather_trees import WeatherTrees
 
-__all__ = ["COVERAGE", "INPUTS", "Asked", "Errors", "Prediction", "errors_of", "predict"]
+__all__ = ["COVERAGE", "INPUTS", "AssumedWeather", "Errors", "Prediction", "errors_of", "predict"]
 
 INPUTS = {
     "temperature_c": "Temperature",
@@ -43,7 +43,7 @@ TIMES = {"day_of_year": "day {:.0f} of the year", "weekday": "weekday {:.0f}", "
 
 
 @dataclass(frozen=True)
-class Asked:
+class AssumedWeather:
     """What is asked: an aware time, and the weather then, one number for each of ``INPUTS``."""
 
     time: datetime
@@ -90,7 +90,7 @@ def errors_of(estimate_kw: NDArray[np.float64], load_kw: NDArray[np.float64], fe
 
 def predict(
     trees: WeatherTrees,
-    asked: Sequence[Asked],
+    asked: Sequence[AssumedWeather],
     corrections_kw: Mapping[int, float],
     errors: Errors | None,
     floor_kw: float | None,
@@ -150,7 +150,7 @@ def _prediction(
     )
 
 
-def _beyond(trees: WeatherTrees, asked: Asked, row: Sequence[float]) -> Iterator[str]:
+def _beyond(trees: WeatherTrees, asked: AssumedWeather, row: Sequence[float]) -> Iterator[str]:
     """Yield which inputs the model has seen nothing like."""
     for name, value, (low, high) in zip(trees.features, row, trees.seen.T.tolist(), strict=True):
         if low <= value <= high:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from services.gateway.predicting import Errors
     from services.gateway.queries import Estimates, History
 
-__all__ = ["OfLate", "Recent"]
+__all__ = ["OfLate", "RecentErrors"]
 
 RECENT = timedelta(days=28)
 HOUR_S = 3600
@@ -45,7 +45,7 @@ class OfLate:
 NOTHING = OfLate(None, {}, None)
 
 
-class Recent:
+class RecentErrors:
     """Reads it; may be asked from any thread.
 
     What 28 days say of the errors is read once an hour of event time, and the corrections with every forecast.

@@ -18,7 +18,7 @@ from services.gateway.tables import READINGS
 from services.gateway.writing import Row, write
 from shared.runtime.clock import monotonic_s, now
 from shared.runtime.health import Reason
-from shared.runtime.publishing import Pace
+from shared.runtime.publishing import BatchPace
 from shared.runtime.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class Stored:
         self._plain = plain
         self._store = store
         self._letters = letters
-        self._pace = Pace(PACE_S)
+        self._pace = BatchPace(PACE_S)
 
     async def take_over(self) -> None:
         """Do nothing: who had the partition before can only write what we write, too."""

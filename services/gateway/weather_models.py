@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Told = Callable[[str], Mapping[tuple[int, str], str]]
 
-__all__ = ["Champion", "NoModelError", "Registry", "WeatherModels", "heeded"]
+__all__ = ["Champion", "ChampionRegistry", "NoModelError", "WeatherModels", "heeded"]
 
 KEPT = 64  # models in memory: each is about a megabyte
 PATIENCE_S = 3.0
@@ -41,7 +41,7 @@ class NoModelError(Exception):
     """There is no model that could answer; the text says what to do."""
 
 
-class Registry(Protocol):
+class ChampionRegistry(Protocol):
     """What is asked of the registry; it may take seconds."""
 
     def versions(self) -> Mapping[str, str]:
@@ -85,7 +85,7 @@ class WeatherModels:
     """
 
     def __init__(
-        self, registry: Registry, told: Told, list_every_s: float = LIST_EVERY_S, patience_s: float = PATIENCE_S
+        self, registry: ChampionRegistry, told: Told, list_every_s: float = LIST_EVERY_S, patience_s: float = PATIENCE_S
     ) -> None:
         self._registry = registry
         self._told = told

@@ -12,7 +12,7 @@ from services.ingestor.ingestor import Ingestor
 from services.ingestor.judging import Accepted, Merged, Rejected, Valid
 from services.ingestor.load_doubts import LoadDoubts
 from services.ingestor.metrics import IngestorMetrics
-from services.ingestor.series import SiteSeries
+from services.ingestor.series import IngestorSeries
 from services.ingestor.unknown_fields import UnknownFields
 from services.ingestor.validation import EPOCH, excerpt
 from shared.contracts import topics
@@ -81,7 +81,7 @@ class IngestorCore:
         self._unknown = unknown
         self._doubts = doubts
         self._is_spread = True
-        self._shown: dict[str, SiteSeries] = {}
+        self._shown: dict[str, IngestorSeries] = {}
 
     def close(self) -> None:
         """Show nothing more of the sites, but for those that another core shows by now."""
@@ -172,9 +172,9 @@ class IngestorCore:
         self._doubts.note(site.site, site.doubts)
         self._metrics_of(reading.site).accept(reading)
 
-    def _metrics_of(self, name: str) -> SiteSeries:
+    def _metrics_of(self, name: str) -> IngestorSeries:
         if name not in self._shown:
-            self._shown[name] = SiteSeries(self._metrics, self._ingestor.sites[name].site)
+            self._shown[name] = IngestorSeries(self._metrics, self._ingestor.sites[name].site)
         return self._shown[name]
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
 
-    from services.ingestor.series import SiteSeries
+    from services.ingestor.series import IngestorSeries
 
 __all__ = ["IngestorMetrics"]
 
@@ -37,7 +37,7 @@ class IngestorMetrics(Collector):
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._series: dict[str, SiteSeries] = {}
+        self._series: dict[str, IngestorSeries] = {}
         self.accepted = Counter(
             "tetouan_accepted_readings", "Raw records that became a clean reading.", ["site"], registry=registry
         )
@@ -67,7 +67,7 @@ class IngestorMetrics(Collector):
         )
         registry.register(self)
 
-    def show(self, series: SiteSeries) -> None:
+    def show(self, series: IngestorSeries) -> None:
         """Show the time and the values of a site as they are whenever somebody asks."""
         self._series[series.name] = series
 
@@ -87,7 +87,7 @@ class IngestorMetrics(Collector):
         yield time_s
         yield value
 
-    def forget(self, series: SiteSeries) -> bool:
+    def forget(self, series: IngestorSeries) -> bool:
         """Show a site no longer; returns False where other series show it by now."""
         if self._series.get(series.name) is not series:
             return False

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from shared.contracts.messages import CleanReading
     from shared.sites.site import Site
 
-__all__ = ["SiteSeries"]
+__all__ = ["IngestorSeries"]
 
 
-class SiteSeries:
+class IngestorSeries:
     """The counters of one site, looked up by their labels once, and what its gauges show when somebody asks.
 
     Attributes

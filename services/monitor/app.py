@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from shared.runtime.records import Record
     from shared.sites.site import Site
 
-__all__ = ["MonitorCore", "Shared", "build"]
+__all__ = ["MonitorCore", "MonitorShared", "build"]
 
 CONSUMES = (topics.CLEAN, topics.FORECASTS)
 PACE_S = 0.5  # scores are hourly; the forecasts of a round come in many transactions, and each of ours costs 2 ms
@@ -46,7 +46,7 @@ FORMAT = "5"
 
 
 @dataclass(frozen=True)
-class Shared:
+class MonitorShared:
     """What the cores of a process have in common."""
 
     sites: Mapping[str, Site]
@@ -79,7 +79,7 @@ def build(settings: MonitorSettings) -> Service:
     if settings.report_every_hours and (why := lacking_workbench("a report", "evidently")):
         health.notes["reports"] = why
         settings = settings.model_copy(update={"report_every_hours": 0})
-    shared = Shared.of(settings, served_sites(settings, health), registry, health)
+    shared = MonitorShared.of(settings, served_sites(settings, health), registry, health)
     return Service(
         "monitor",
         CONSUMES,
@@ -99,7 +99,7 @@ def build(settings: MonitorSettings) -> Service:
 class MonitorCore:
     """Scores what comes due; a record that cannot be scored becomes a dead letter."""
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: MonitorShared) -> None:
         self._shared = shared
         self._scored = SitesScores(shared.sites, shared.patience, shared.report_every_hours)
 

@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from shared.forecasting.leads import MEAN
-from shared.runtime.metrics import GaugeOfParts, Part
+from shared.runtime.metrics import FixedSamples, GaugeOfParts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,7 @@ class MonitorMetrics(Collector):
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._sites: dict[str, SiteScores] = {}
-        self._scores: dict[tuple[str, int], tuple[DrawnScores, Part]] = {}
+        self._scores: dict[tuple[str, int], tuple[DrawnScores, FixedSamples]] = {}
         self._repeated_forecasts = Counter(
             "tetouan_repeated_forecasts",
             "Forecasts whose site, zone and origin had come before.",
@@ -91,7 +91,7 @@ class MonitorMetrics(Collector):
 
     def show_scores(self, scores: DrawnScores) -> None:
         """Show these in place of the last ones of their zone."""
-        self._scores[scores.site, scores.zone] = scores, Part(partial(_figures_of, scores))
+        self._scores[scores.site, scores.zone] = scores, FixedSamples(partial(_figures_of, scores))
 
     def count_repeats(self, site: SiteScores, before: Repeats) -> None:
         """Count what came again of a site since so much had."""

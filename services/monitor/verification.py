@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from shared.contracts.messages import CleanReading, Forecast
     from shared.drift.detectors import Detector
     from shared.forecasting.figures import ScoreRow, Standing
-    from shared.forecasting.state import Part
+    from shared.forecasting.state import StatePart
     from shared.sites.site import Site
 
 __all__ = [
@@ -238,7 +238,7 @@ class ZoneScores:
         self._leads = [group.steps for group in groups]
         self._patience_steps = patience // grid.length
         self._last_origin = -1
-        self._parts: dict[str, Part] = {"scores": self.rolling, "recent": self.recent, "errors": self.watch}
+        self._parts: dict[str, StatePart] = {"scores": self.rolling, "recent": self.recent, "errors": self.watch}
 
     def on_reading(self, step: int, demand_kw: float, weather: list[float]) -> list[Finding]:
         """Take the reading of a step: its load in kW, NaN where there is none, and the weather."""

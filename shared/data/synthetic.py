@@ -57,7 +57,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Zone:
+class ZoneShape:
     """How one zone uses electricity; what has no unit in its name is a share of the level."""
 
     level_kw: float
@@ -72,14 +72,14 @@ class Zone:
 
 
 ZONES = {
-    1: Zone(32700, 0.26, 0.01, 0.06, 0.013, 0.004, 0.10, 0.02, 1050),
-    2: Zone(20700, 0.26, 0.03, 0.14, 0.013, 0.008, 0.22, 0.00, 900),
-    3: Zone(17900, 0.43, 0.00, 0.01, 0.014, 0.004, 0.60, 0.38, 760),
+    1: ZoneShape(32700, 0.26, 0.01, 0.06, 0.013, 0.004, 0.10, 0.02, 1050),
+    2: ZoneShape(20700, 0.26, 0.03, 0.14, 0.013, 0.008, 0.22, 0.00, 900),
+    3: ZoneShape(17900, 0.43, 0.00, 0.01, 0.014, 0.004, 0.60, 0.38, 760),
 }
 
 
 @dataclass(frozen=True)
-class Clock:
+class HourlyGrid:
     """The grid: ``hour`` of the day 0..24, ``day`` of the year from 0, ``dates`` one per day, all in UTC."""
 
     hour: Array
@@ -126,17 +126,17 @@ def _meter_text(load_kw: float) -> str:
     return format(round(load_kw * COUNTS_PER_KW) / COUNTS_PER_KW, ".10g")
 
 
-def _clock() -> Clock:
+def _clock() -> HourlyGrid:
     day, step = np.divmod(np.arange(DAYS * STEPS_A_DAY), STEPS_A_DAY)
-    return Clock(step * 24 / STEPS_A_DAY, day, tuple(date(YEAR, 1, 1) + timedelta(days=n) for n in range(DAYS)))
+    return HourlyGrid(step * 24 / STEPS_A_DAY, day, tuple(date(YEAR, 1, 1) + timedelta(days=n) for n in range(DAYS)))
 
 
-def _times(clock: Clock) -> list[str]:
+def _times(clock: HourlyGrid) -> list[str]:
     minutes = range(0, 24 * 60, 24 * 60 // STEPS_A_DAY)
     return [f"{d.month}/{d.day}/{d.year} {m // 60}:{m % 60:02d}" for d in clock.dates for m in minutes]
 
 
-def _weather(clock: Clock, bits: np.random.PCG64) -> dict[str, Array]:
+def _weather(clock: HourlyGrid, bits: np.random.PCG64) -> dict[str, Array]:
     """Return the five weather fields."""
     sun = clock.sun(WEATHER_NOON_HOUR)
     height = np.maximum(sun, 0)
@@ -161,7 +161,7 @@ def _weather(clock: Clock, bits: np.random.PCG64) -> dict[str, Array]:
     }
 
 
-def _loads(clock: Clock, temperature_c: Array, bits: np.random.PCG64) -> dict[str, Array]:
+def _loads(clock: HourlyGrid, temperature_c: Array, bits: np.random.PCG64) -> dict[str, Array]:
     """Return the load of each zone in kW."""
     dark = _logistic(-clock.sun(LOAD_NOON_HOUR) / 0.045)
     awake = _awake(clock, dark)
@@ -184,7 +184,7 @@ def _loads(clock: Clock, temperature_c: Array, bits: np.random.PCG64) -> dict[st
     return loads
 
 
-def _awake(clock: Clock, dark: Array) -> Array:
+def _awake(clock: HourlyGrid, dark: Array) -> Array:
     """Return how much of the town is up, 0..1; in Ramadan the day begins late and ends before dawn."""
     fasting = clock.per_step(np.array([float(RAMADAN[0] <= day <= RAMADAN[1]) for day in clock.dates]))
     rise, rest = 8.8 + 1.3 * fasting, 23.3 + 3.6 * fasting
@@ -197,25 +197,25 @@ def _awake(clock: Clock, dark: Array) -> Array:
     return (today + since_yesterday) * (1 - 0.12 * friday_prayer * noon) * (1 - 0.12 * fasting * (1 - dark))
 
 
-def _rest(dates: tuple[date, ...], zone: Zone) -> Array:
+def _rest(dates: tuple[date, ...], zone: ZoneShape) -> Array:
     """Return the share of the load that each day's rest takes away."""
     weekend = {6: zone.saturday, 7: zone.sunday}
     return np.array([max(HOLIDAYS.get(day, 0.0), weekend.get(day.isoweekday(), 0.0)) for day in dates])
 
 
-def _year_shape(clock: Clock, zone: Zone) -> Array:
+def _year_shape(clock: HourlyGrid, zone: ZoneShape) -> Array:
     """Return the slow course of a zone's level: guests in July and August, customers lost in autumn."""
     day = clock.day + clock.hour / 24
     guests = np.exp(-(((day - 209) / 30) ** 2))
     return 1 + zone.summer * guests - zone.decline * _logistic((day - 255) / 12)
 
 
-def _disturbance(clock: Clock, bits: np.random.PCG64) -> Array:
+def _disturbance(clock: HourlyGrid, bits: np.random.PCG64) -> Array:
     """Return what no calendar explains, unit variance: most of it fades within a day, some lasts a week."""
     return 0.9 * _wander(clock, bits, hours=5, jolts=True) + 0.43 * _wander(clock, bits, hours=120)
 
 
-def _wander(clock: Clock, bits: np.random.PCG64, hours: float, *, jolts: bool = False) -> Array:
+def _wander(clock: HourlyGrid, bits: np.random.PCG64, hours: float, *, jolts: bool = False) -> Array:
     """Return a first-order autoregression with unit variance that forgets within ``hours``."""
     keep = float(np.exp(-24 / (STEPS_A_DAY * hours)))
     steps = len(clock.hour)

@@ -76,7 +76,7 @@ WIDTHS = {"%": "%", "Y": r"\d{4}", "y": r"\d\d", "j": r"\d{1,3}", **dict.fromkey
 CUT = {"H": r"(?P<hour>\d{1,2})", "f": r"(?P<decimals>\d{1,9})"}
 
 
-class Written(NamedTuple):
+class WrittenTime(NamedTuple):
     """What stands in a cell.
 
     Attributes
@@ -338,7 +338,7 @@ def _seen_before(values: NDArray[np.int64]) -> NDArray[np.bool_]:
     return seen
 
 
-def _parser(time_format: str | None, order: Order) -> Callable[[str], Written | None]:
+def _parser(time_format: str | None, order: Order) -> Callable[[str], WrittenTime | None]:
     if time_format is None:
         return partial(_stamp, order=order)
     if time_format in EPOCHS:
@@ -346,13 +346,13 @@ def _parser(time_format: str | None, order: Order) -> Callable[[str], Written | 
     return partial(_formatted, layout=time_format, parts=_parts(time_format))
 
 
-def _counted(text: str, unit_ns: int) -> Written | None:
+def _counted(text: str, unit_ns: int) -> WrittenTime | None:
     """Read a number counted from 1970 on; one of another unit, and so of another century, is no time."""
     if not (number := NUMBER.fullmatch(text)):
         return None
     whole, decimals = number.groups()
     time_us = _whole_us(int(whole) * unit_ns + int((decimals or "").ljust(9, "0")) * unit_ns // 10**9)
-    return Written(time_us, 0) if time_us in PLAUSIBLE_US else None
+    return WrittenTime(time_us, 0) if time_us in PLAUSIBLE_US else None
 
 
 def _whole_us(time_ns: int) -> int:
@@ -360,7 +360,7 @@ def _whole_us(time_ns: int) -> int:
     return time_ns // 1000 | (time_ns % 1000 > 0)
 
 
-def _formatted(text: str, layout: str, parts: re.Pattern[str]) -> Written | None:
+def _formatted(text: str, layout: str, parts: re.Pattern[str]) -> WrittenTime | None:
     """Read a time of a strptime format; and ISO 8601 with an offset, which leaves no doubt in any."""
     if not text.isascii():
         return None
@@ -372,7 +372,7 @@ def _formatted(text: str, layout: str, parts: re.Pattern[str]) -> Written | None
     return told if told and told.offset_us is not None else None
 
 
-def _cut(text: str, layout: str, found: re.Match[str]) -> Written | None:
+def _cut(text: str, layout: str, found: re.Match[str]) -> WrittenTime | None:
     """Read what strptime does not: the hour 24, and what follows the sixth decimal."""
     named = found.groupdict()
     ends_day, time_ns = named.get("hour") == "24", int(named.get("decimals", "").ljust(9, "0"))
@@ -383,7 +383,9 @@ def _cut(text: str, layout: str, found: re.Match[str]) -> Written | None:
     if time is None or (ends_day and (time.hour, time.minute, time.second, time_ns) != (0, 0, 0, 0)):
         return None
     written = _of_datetime(time)
-    return written and Written(written.local_us + _whole_us(time_ns) + ends_day * DAY_US, written.offset_us, ends_day)
+    return written and WrittenTime(
+        written.local_us + _whole_us(time_ns) + ends_day * DAY_US, written.offset_us, ends_day
+    )
 
 
 def _strptime(text: str, layout: str) -> datetime | None:
@@ -393,12 +395,12 @@ def _strptime(text: str, layout: str) -> datetime | None:
         return None
 
 
-def _of_datetime(time: datetime) -> Written | None:
+def _of_datetime(time: datetime) -> WrittenTime | None:
     local, offset = time.replace(tzinfo=UTC) - EPOCH, time.utcoffset()
     if local.days not in DAYS:
         return None
     microsecond = timedelta(microseconds=1)
-    return Written(local // microsecond, None if offset is None else offset // microsecond)
+    return WrittenTime(local // microsecond, None if offset is None else offset // microsecond)
 
 
 def _parts(layout: str) -> re.Pattern[str]:
@@ -412,14 +414,14 @@ def _parts(layout: str) -> re.Pattern[str]:
 
 
 @lru_cache(REMEMBERED)
-def _stamp(text: str, order: Order) -> Written | None:
+def _stamp(text: str, order: Order) -> WrittenTime | None:
     """Read a date and a clock, in numbers; all sites send the same in the same minute."""
     if not (stamp := STAMP.fullmatch(text)):
         return None
     day, clock = _day(stamp[1], order), _clock(stamp[2])
     if day is None or clock is None:
         return None
-    return Written(day * DAY_US + clock.local_us, clock.offset_us, clock.ends_day)
+    return WrittenTime(day * DAY_US + clock.local_us, clock.offset_us, clock.ends_day)
 
 
 @lru_cache(REMEMBERED)
@@ -445,7 +447,7 @@ def _day(text: str, order: Order) -> int | None:
 
 
 @lru_cache(REMEMBERED)
-def _clock(text: str) -> Written | None:
+def _clock(text: str) -> WrittenTime | None:
     """Return the time since midnight."""
     if not (found := CLOCK.fullmatch(text) or COMPACT_CLOCK.fullmatch(text)):
         return None
@@ -460,7 +462,7 @@ def _clock(text: str) -> Written | None:
     offset_us = _offset(offset)
     if minute > 59 or second > 59 or time_us > DAY_US or (offset_us is not None and abs(offset_us) >= DAY_US):
         return None
-    return Written(time_us, offset_us, ends_day=time_us == DAY_US)
+    return WrittenTime(time_us, offset_us, ends_day=time_us == DAY_US)
 
 
 def _offset(text: str | None) -> int | None:

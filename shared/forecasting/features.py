@@ -20,7 +20,7 @@ from shared.forecasting.history import (
     LATE_MEAN,
     LOAD,
     MEAN,
-    History,
+    DayWindow,
     window_steps,
 )
 from shared.forecasting.windows import windows
@@ -194,7 +194,7 @@ class Features:
         self.lead_width = LEAD_WIDTHS[bool(calendar.ramadan)]
         self.load_columns = (self._products_end, _LEAD_LOADS)
 
-    def turn_to(self, history: History) -> None:
+    def turn_to(self, history: DayWindow) -> None:
         """Look up the calendar of the history's today, of the day before and of the two days after."""
         self._same_time = history.same_time
         self._beyond = 0 if self._same_time is None else self._same_time.turned_from(self._today)
@@ -211,7 +211,7 @@ class Features:
         cells: Steps = self._table.cell[at - self._table_start]
         return cells
 
-    def base(self, history: History, at: int, count: int) -> Floats:
+    def base(self, history: DayWindow, at: int, count: int) -> Floats:
         """Return what the shape of the last days alone foretells for all leads of the origins, (count, horizon).
 
         They are the origin at ``at`` and those that follow it.
@@ -221,14 +221,14 @@ class Features:
         base += (load[at : at + count] - shape[at : at + count])[:, None]
         return base
 
-    def labels(self, history: History, at: Steps) -> Floats:
+    def labels(self, history: DayWindow, at: Steps) -> Floats:
         """Return what the base left unexplained at the targets of the origins, (origins, leads)."""
         load, shape = history.series[LOAD], history.series[BLEND]
         target, origin = self._targets(at), at[:, None]
         labels: Floats = (load[target] - load[origin]) - (shape[target] - shape[origin])
         return labels
 
-    def untouched(self, history: History, at: Steps) -> NDArray[np.bool_]:
+    def untouched(self, history: DayWindow, at: Steps) -> NDArray[np.bool_]:
         """Tell which origins and all their targets are good readings.
 
         What is filled among the lags was forecast from one step before, and does no harm.
@@ -236,7 +236,7 @@ class Features:
         good: NDArray[np.bool_] = np.logical_and.reduce(history.good(self._targets(at)), axis=1)
         return good & history.good(at)
 
-    def origin_rows(self, history: History, at: Steps, limit: Floats) -> Floats:
+    def origin_rows(self, history: DayWindow, at: Steps, limit: Floats) -> Floats:
         """Return one row for each of the consecutive origins ``at``, (origins, origin_width).
 
         ``limit``, (load_width,), bounds the size of each difference of loads.
@@ -247,7 +247,7 @@ class Features:
         np.minimum(np.maximum(loads, -limit, out=loads), limit, out=loads)
         return np.hstack((loads, _products(loads[:, self._driving], calendar[:, 1 : 1 + _HARMONICS]), calendar))
 
-    def lead_rows(self, history: History, at: Steps) -> Floats:
+    def lead_rows(self, history: DayWindow, at: Steps) -> Floats:
         """Return one row for each lead of the consecutive origins ``at``, (origins, leads, lead_width)."""
         leads = len(self._leads)
         taps = history.series.take(self._tapped(at)[:, len(self._origin_taps) :])
@@ -303,7 +303,7 @@ class Features:
             share=share[..., None],
         )
 
-    def answer(self, plan: DayPlan, history: History, at: int, count: int) -> Floats:
+    def answer(self, plan: DayPlan, history: DayWindow, at: int, count: int) -> Floats:
         """Return what the weights of the plan say of origins of its day, (count, weights, leads): x' beta + z' gamma.
 
         The rows x and z are those of :meth:`origin_rows` and :meth:`lead_rows`, never written out. An origin's numbers
@@ -319,7 +319,7 @@ class Features:
                 answer[:, :, turned == steps] = self._answered(plan, history, at + steps, 1)[:, :, turned == steps]
         return answer
 
-    def _answered(self, plan: DayPlan, history: History, at: int, count: int) -> Floats:
+    def _answered(self, plan: DayPlan, history: DayWindow, at: int, count: int) -> Floats:
         slot, origin_taps = at - self._today + self._beyond, len(self._origin_taps)
         now = slice(slot, slot + count)
         taps = history.series.take(self._tapped(np.arange(at, at + count)))

@@ -22,7 +22,7 @@ from shared.forecasting.levels import Levels
 from shared.forecasting.weather_ahead import WeatherAhead
 
 if TYPE_CHECKING:
-    from shared.forecasting.levels import Said
+    from shared.forecasting.levels import LevelForecasts
     from shared.forecasting.method import LadderConstants
     from shared.forecasting.zone import Zone
 
@@ -150,7 +150,7 @@ class DemandFold:
             outlook.trusted_kw, outlook.trusted_step = outlook.median_kw, outlook.last_step
         return median_kw
 
-    def _issue(self, step: int, said: Said, count: int) -> None:
+    def _issue(self, step: int, said: LevelForecasts, count: int) -> None:
         """Remember what the levels have said from the step on, to be scored; nothing where it was filled for long."""
         zone = self.zone
         if step - zone.outlook.good_step <= self._lenient:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from shared.forecasting.method import GuardConstants
     from shared.sites.grid import Grid
 
-__all__ = ["Guard", "Passing", "Verdict"]
+__all__ = ["ExpiringNumber", "Guard", "Verdict"]
 
 _FEWEST_REFUSED = 2  # readings, however long a step is: a rise that is new needs a third one
 
@@ -50,7 +50,7 @@ class Verdict(NamedTuple):
 
 
 @dataclass
-class Passing:
+class ExpiringNumber:
     """A number that counts for so many steps after it was noted."""
 
     lasting_steps: int
@@ -98,7 +98,7 @@ class Guard:
         grid, constants = self.grid, self.constants
         self._most_refused = max(grid.steps(constants.refused_minutes)[0], _FEWEST_REFUSED)
         self._most_wild = max(grid.steps(constants.wild_minutes)[0], _FEWEST_REFUSED)
-        self.unforeseen_kw = Passing(grid.day)  # the last reading, after one that was believed all the same
+        self.unforeseen_kw = ExpiringNumber(grid.day)  # the last reading, after one that was believed all the same
 
     @property
     def calm(self) -> bool:

@@ -25,7 +25,7 @@ __all__ = [
     "LATE_MEAN",
     "LOAD",
     "MEAN",
-    "History",
+    "DayWindow",
     "window_steps",
 ]
 
@@ -46,7 +46,7 @@ def window_steps(grid: Grid) -> int:
 
 
 @dataclass
-class History:
+class DayWindow:
     """A window of whole days around today that moves on at midnight (UTC), so that a lag is a plain index.
 
     The same time of another day is that of the site's clock. As long as the clock is changed nowhere in the window, and

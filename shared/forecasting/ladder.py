@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shared.forecasting.method import LadderConstants
     from shared.sites.grid import Grid
 
-__all__ = ["ADAPTED", "ANALOGUE", "CLIMATOLOGY", "FROZEN", "NAMES", "WEATHER", "Ladder", "Span"]
+__all__ = ["ADAPTED", "ANALOGUE", "CLIMATOLOGY", "FROZEN", "NAMES", "WEATHER", "Ladder", "LeadSpan"]
 
 Floats = NDArray[np.float64]
 
@@ -36,7 +36,7 @@ _FEWEST_ERRORS = 24
 _NEGLIGIBLE = 1.0  # squared error, in units of the zone's resolution
 
 
-class Span(NamedTuple):
+class LeadSpan(NamedTuple):
     """Leads from the first to the last, and the level that answers them."""
 
     first: int
@@ -78,7 +78,7 @@ class Ladder:
         block = self.grid.steps(BLOCK_MINUTES)[0]
         self._newest = 1.0 - 0.5 ** (block / (self.constants.half_life_days * self.grid.day))
         self._better = self.constants.better_ratio**2  # of the squared error
-        self._spans: list[Span] | None = None
+        self._spans: list[LeadSpan] | None = None
         self._due = False  # errors are taken and a choice is made at the same reading: no state stands between them
         self.square_kw2 = np.zeros((len(NAMES), len(self._ends)))
         self.joint_kw2 = np.zeros((2, len(NAMES), len(self._ends)))
@@ -135,19 +135,19 @@ class Ladder:
         better = [level for level in others if share[level] < (1.0 if level == now else self._better)]
         return min(better, key=share.__getitem__, default=first)
 
-    def spans(self) -> list[Span]:
+    def spans(self) -> list[LeadSpan]:
         """Return which level answers which leads, neighbours with the same level together."""
         if self._spans is None:
             self._spans = self._joined()
         return self._spans
 
-    def _joined(self) -> list[Span]:
+    def _joined(self) -> list[LeadSpan]:
         starts = [1, *(end + 1 for end in self._ends[:-1])]
         groups = zip(starts, self._ends, self.chosen.tolist(), strict=True)
         same = (list(members) for _, members in groupby(groups, key=lambda group: group[2]))
-        return [Span(members[0][0], members[-1][1], members[0][2]) for members in same]
+        return [LeadSpan(members[0][0], members[-1][1], members[0][2]) for members in same]
 
-    def lately_kw(self, span: Span) -> tuple[float, float]:
+    def lately_kw(self, span: LeadSpan) -> tuple[float, float]:
         """Return the root mean square errors that speak for a lower level, its own and the first level's.
 
         They are over the same targets of the last days, at the longest leads of the span.

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from shared.forecasting.features import DayPlan
     from shared.forecasting.zone import Zone
 
-__all__ = ["Levels", "Said"]
+__all__ = ["LevelForecasts", "Levels"]
 
 Floats = NDArray[np.float64]
 
 _MODEL_DAYS = 2  # where more than half of them is filled, the model would forecast from its own forecasts
 
 
-class Said(NamedTuple):
+class LevelForecasts(NamedTuple):
     """What is said from some consecutive origins, NaN where the regression cannot answer."""
 
     shape_kw: Floats  # (origins, horizon): the bare shape
@@ -59,7 +59,7 @@ class Levels:
         known = zone.regression.learned and zone.history.has_week(step)
         return known and 2 * filled <= _MODEL_DAYS * zone.grid.day
 
-    def say(self, step: int, at: int, count: int) -> Said:
+    def say(self, step: int, at: int, count: int) -> LevelForecasts:
         """Return what is said from so many origins, the one at the step and those that follow it."""
         zone = self._zone
         shape_kw, rest_kw = zone.features.base(zone.history, at, count), self._rest_kw(step, at, count)
@@ -67,9 +67,9 @@ class Levels:
         mixed_kw = self._mixed_kw(at, grid_kw + rest_kw[:, ADAPTED])
         rest_kw[:, ADAPTED] += mixed_kw
         fitted_kw = np.maximum(rest_kw + grid_kw[:, None], zone.floor_kw)
-        return Said(shape_kw, grid_kw, rest_kw, mixed_kw, fitted_kw)
+        return LevelForecasts(shape_kw, grid_kw, rest_kw, mixed_kw, fitted_kw)
 
-    def within_reason(self, said: Said, largest_kw: Floats) -> NDArray[np.bool_]:
+    def within_reason(self, said: LevelForecasts, largest_kw: Floats) -> NDArray[np.bool_]:
         """Tell what of adapted and frozen is within reason, (origins, both); NaN is below no limit.
 
         ``largest_kw`` is the largest size of a load in the history of each origin, (origins,).
@@ -90,11 +90,11 @@ class Levels:
             True,
         ]
 
-    def chosen_kw(self, at: int, said: Said) -> Floats:
+    def chosen_kw(self, at: int, said: LevelForecasts) -> Floats:
         """Return what the chosen levels say, (origins, horizon); of the first origin where one of them needs more."""
         spans = self._zone.ladder.spans()
         if any(span.level in (WEATHER, CLIMATOLOGY) for span in spans):
-            said = Said(*(part[:1] for part in said))
+            said = LevelForecasts(*(part[:1] for part in said))
         curves = [self._curve_kw(span.level, at, said)[:, span.first - 1 : span.last] for span in spans]
         return np.maximum(curves[0] if len(curves) == 1 else np.concatenate(curves, axis=1), self._zone.floor_kw)
 
@@ -164,7 +164,7 @@ class Levels:
         added: Floats = self._zone.combination.share[1] * (day_before_kw - fitted_kw)
         return added
 
-    def _curve_kw(self, level: int, at: int, said: Said) -> Floats:
+    def _curve_kw(self, level: int, at: int, said: LevelForecasts) -> Floats:
         """Return what one level says, (origins, horizon)."""
         if level == ANALOGUE:
             return said.shape_kw

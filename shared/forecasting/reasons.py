@@ -12,7 +12,7 @@ from shared.forecasting.outage import Fate
 from shared.forecasting.size import NEAR_ZERO
 
 if TYPE_CHECKING:
-    from shared.forecasting.ladder import Span
+    from shared.forecasting.ladder import LeadSpan
     from shared.forecasting.zone import Zone
 
 __all__ = ["Out", "Told", "out", "told", "why"]
@@ -34,7 +34,7 @@ class Told(NamedTuple):
     text: str
 
 
-def why(zone: Zone, span: Span, step: int) -> str | None:
+def why(zone: Zone, span: LeadSpan, step: int) -> str | None:
     """Return why the best level does not answer a span, and what it had to do without; None where all is well.
 
     The step is one of those that were taken last.
@@ -113,7 +113,7 @@ def _time(zone: Zone, step: int) -> str:
     return f"{zone.grid.time_of(step):%Y-%m-%d %H:%M}"
 
 
-def _why_lower(zone: Zone, span: Span) -> str:
+def _why_lower(zone: Zone, span: LeadSpan) -> str:
     if not zone.ladder.computable[ADAPTED]:
         if not zone.adapted:
             weeks = "a week" if zone.borrows else "two weeks"

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
     from shared.sites.calendar import Calendar
 
-__all__ = ["WINDOWS_DAYS", "Issue", "RollingScores", "issued_kw", "load_kw"]
+__all__ = ["WINDOWS_DAYS", "RollingScores", "ScoredForecast", "issued_kw", "load_kw"]
 
 WINDOWS_DAYS = (1, 7, 28)
 
 
-class Reading(Protocol):
+class ScoredReading(Protocol):
     """A ``CleanReading``, as much of it as is scored."""
 
     @property
@@ -47,7 +47,7 @@ class Reading(Protocol):
         """As there."""
 
 
-def load_kw(reading: Reading, zone: int) -> float:
+def load_kw(reading: ScoredReading, zone: int) -> float:
     """Return the load of ``zone`` in kW, NaN where it is null, carries any flag, or is so large that no zone has it.
 
     Raises ``ValueError`` where the site does not publish that zone.
@@ -61,7 +61,7 @@ def load_kw(reading: Reading, zone: int) -> float:
     return demand_kw
 
 
-class Bounds(Protocol):
+class ScoredInterval(Protocol):
     """An ``Interval``, as much of it as is scored."""
 
     @property
@@ -77,7 +77,7 @@ class Bounds(Protocol):
         """As there."""
 
 
-class Issue(Protocol):
+class ScoredForecast(Protocol):
     """A ``Forecast``, as much of it as is scored."""
 
     @property
@@ -89,11 +89,11 @@ class Issue(Protocol):
         """As there."""
 
     @property
-    def intervals(self) -> Sequence[Bounds]:
+    def intervals(self) -> Sequence[ScoredInterval]:
         """As there."""
 
 
-def issued_kw(forecast: Issue) -> NDArray[np.float64]:
+def issued_kw(forecast: ScoredForecast) -> NDArray[np.float64]:
     """Return median, low and high end of the 90 % interval in kW, shape (3, leads).
 
     Raises ``ValueError`` where the forecast has no 90 % interval or does not reach exactly 24 hours ahead.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "Part",
+    "StatePart",
     "below",
     "copied",
     "fields_of",
@@ -35,7 +35,7 @@ __all__ = [
 _NONE = int(np.iinfo(np.int64).min)
 
 
-class Part(Protocol):
+class StatePart(Protocol):
     """A fold, or a part of one."""
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -45,12 +45,12 @@ class Part(Protocol):
         """Go on from what :meth:`state` returned; names that it does not know are another's."""
 
 
-def states_of(parts: Mapping[str, Part]) -> dict[str, NDArray[Any]]:
+def states_of(parts: Mapping[str, StatePart]) -> dict[str, NDArray[Any]]:
     """Return the arrays of all parts, each by the name of its part, a dot and its own."""
     return joined({name: part.state() for name, part in parts.items()})
 
 
-def resume_parts(parts: Mapping[str, Part], state: Mapping[str, NDArray[Any]]) -> None:
+def resume_parts(parts: Mapping[str, StatePart], state: Mapping[str, NDArray[Any]]) -> None:
     """Let each part go on from its arrays: what `states_of` returned.
 
     Raises ``ValueError`` that names the part that cannot use a value; those before it have taken theirs.

@@ -11,7 +11,7 @@ from shared.forecasting.climatology import Climatology
 from shared.forecasting.combination import Combination
 from shared.forecasting.features import Features, grid_leads, interpolation
 from shared.forecasting.guard import Guard
-from shared.forecasting.history import LOAD, History
+from shared.forecasting.history import LOAD, DayWindow
 from shared.forecasting.intervals import BLOCK_MINUTES, Intervals
 from shared.forecasting.ladder import ADAPTED, NAMES, Ladder
 from shared.forecasting.outage import Fate, Outage
@@ -69,7 +69,7 @@ class Zone:
         self.outlook.last_step = self.outlook.dark_step = first_step - 1
         self.first_day = FirstDay(day)
         self.guard = Guard(grid, method.guard)
-        self.history = History(grid, calendar, first_step, method.blend)
+        self.history = DayWindow(grid, calendar, first_step, method.blend)
         spread = interpolation(leads, horizon_steps)
         self.intervals = Intervals(grid, len(NAMES), leads, spread, method.intervals)
         self.ladder = Ladder(grid, leads, method.ladder, borrowed=None if prior is None else ADAPTED)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from shared.runtime.access import Access
 
 __all__ = [
-    "Found",
+    "EnsuredTopics",
     "Kept",
     "check_topics",
     "complaints",
@@ -61,7 +61,7 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Found:
+class EnsuredTopics:
     """The topics that were made, and what is wrong with those that were there."""
 
     made: tuple[str, ...]
@@ -84,7 +84,7 @@ def find_topics(
     prefix: str = "",
     wanted: Collection[Topic] = topics.ALL,
     partitions: int = topics.PARTITIONS,
-) -> Found:
+) -> EnsuredTopics:
     """Make the topics that are missing, and look at those that are ``wanted``; raises as `ensure_topics` does.
 
     That others cannot be made is no error.
@@ -92,7 +92,7 @@ def find_topics(
     admin = _admin(access)
     before = admin.list_topics(timeout=ADMIN_S)
     made = _ensure(admin, access, prefix, wanted, partitions)
-    return Found(tuple(made), tuple(_check(admin, access, before, prefix, wanted)))
+    return EnsuredTopics(tuple(made), tuple(_check(admin, access, before, prefix, wanted)))
 
 
 def check_topics(access: Access, prefix: str = "", wanted: Collection[Topic] = topics.ALL) -> list[str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from shared.runtime.records import Outgoing, Record
 
-__all__ = ["GaugeOfParts", "Part", "PipelineMetrics", "exposition", "new_registry"]
+__all__ = ["FixedSamples", "GaugeOfParts", "PipelineMetrics", "exposition", "new_registry"]
 
 BATCH_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _topic_of = attrgetter("topic")
@@ -37,7 +37,7 @@ def new_registry() -> CollectorRegistry:
     return registry
 
 
-class Part:
+class FixedSamples:
     """Samples of several families that never change; their lines are written once, when somebody asks for them.
 
     Parameters
@@ -62,7 +62,7 @@ class Part:
 class GaugeOfParts(GaugeMetricFamily):
     """A family of gauges whose samples stand in parts; without any it is like every other family."""
 
-    def __init__(self, name: str, documentation: str, labels: Sequence[str], parts: Sequence[Part]) -> None:
+    def __init__(self, name: str, documentation: str, labels: Sequence[str], parts: Sequence[FixedSamples]) -> None:
         self._parts = parts
         super().__init__(name, documentation, labels=labels)
         del self.samples  # the library begins without any: those of the parts are looked up where somebody asks

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 __all__ = [
     "PACE_S",
     "Batch",
+    "BatchPace",
     "Builder",
     "Fenced",
-    "Pace",
     "Plain",
     "Producer",
     "Sender",
@@ -219,7 +219,7 @@ class Transactions:
     clock: Callable[[], float] = monotonic_s
 
 
-class Pace:
+class BatchPace:
     """Batches of a partition that begin no faster than one every ``pace_s``, unless they are full.
 
     Parameters
@@ -266,7 +266,7 @@ class Transactional:
         self._number = number
         self._shared = shared
         self._producer: Producer | None = None
-        self._pace = Pace(shared.pace_s, shared.clock)
+        self._pace = BatchPace(shared.pace_s, shared.clock)
 
     @property
     def _name(self) -> str:

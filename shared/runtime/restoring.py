@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from shared.runtime.patience import Patience
     from shared.runtime.records import Record
 
-__all__ = ["UNREADABLE", "Fold", "Offsets", "Place", "Reader", "Spans", "TopicReplay", "Unreadables", "look_through"]
+__all__ = ["UNREADABLE", "Brokers", "Fold", "Offsets", "Reader", "Spans", "TopicReplay", "Unreadables", "look_through"]
 
 POLL_MS = 200
 UNREADABLE = "earlier records cannot be read"
@@ -71,7 +71,7 @@ class Reader(Protocol):
         """Return what has come of those that are not paused, or of these alone."""
 
 
-class Place(Protocol):
+class Brokers(Protocol):
     """Where partitions can be read and a group's commits be asked for: some brokers."""
 
     def reading(self, partitions: Collection[TopicPartition]) -> AbstractAsyncContextManager[Reader]:
@@ -105,7 +105,7 @@ class TopicReplay:
         number: int,
         consumes: Sequence[str],
         reads: Sequence[str],
-        place: Place,
+        place: Brokers,
         *,
         refusals: Refusals,
         show: Callable[[str], None],

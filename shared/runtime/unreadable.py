@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shared.runtime.fetching import Unreadable
     from shared.runtime.health import Health
     from shared.runtime.patience import Patience
-    from shared.runtime.restoring import Place
+    from shared.runtime.restoring import Brokers
     from shared.runtime.retries import Refusals
     from shared.runtime.tasks import Tasks
 
@@ -48,7 +48,7 @@ class UnreadableRecordSearch:
     def __init__(
         self,
         tasks: Tasks,
-        place: Place,
+        place: Brokers,
         refusals: Refusals,
         background: Background,
         health: Health,

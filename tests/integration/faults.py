@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.brokers import Broker
-    from harness.rows import Row
+    from harness.rows import RawRecord
     from harness.streaming import Stream
     from tests.integration.outcome import Kept, Outcome
 
@@ -79,7 +79,7 @@ class Rig:
     ready_s: list[float] = field(default_factory=list)
     hand_over_s: list[float] = field(default_factory=list)
 
-    def part(self, rows: Sequence[Row], *faults: Fault) -> Outcome:
+    def part(self, rows: Sequence[RawRecord], *faults: Fault) -> Outcome:
         """Stream the rows, the faults evenly among them, and return what has been published in the end."""
         first, *others = divided(rows, len(faults) + 1)
         self.send(first)
@@ -88,7 +88,7 @@ class Rig:
             self.inject(fault, after)
         return self.follower.settle()
 
-    def part_with_all_at_once(self, rows: Sequence[Row], faults: Sequence[Fault]) -> Outcome:
+    def part_with_all_at_once(self, rows: Sequence[RawRecord], faults: Sequence[Fault]) -> Outcome:
         """Stream the rows, all the faults in the middle of them, and return what has been published in the end."""
         before, after = divided(rows, 2)
         self.send(before)
@@ -101,7 +101,7 @@ class Rig:
         for fault in faults:
             until(partial(self.follower.hears, ANSWERS[kind_of(fault.victim)]), f"the {fault.victim} to answer")
 
-    def random_part(self, rows: Sequence[Row], faults: Sequence[tuple[int, Fault]]) -> Outcome:
+    def random_part(self, rows: Sequence[RawRecord], faults: Sequence[tuple[int, Fault]]) -> Outcome:
         """Stream the rows and inject faults after certain numbers of them, whatever is being done then."""
         cuts = [0, *(at for at, _ in faults), len(rows)]
         pieces = [rows[begin:end] for begin, end in pairwise(cuts)]
@@ -110,7 +110,7 @@ class Rig:
             self.inject(fault, after)
         return self.follower.settle()
 
-    def send(self, rows: Sequence[Row]) -> None:
+    def send(self, rows: Sequence[RawRecord]) -> None:
         """Send the rows, never far ahead of the services."""
         for begin in range(0, len(rows), self.chunk):
             until(self.caught_up, "the services to catch up")
@@ -126,7 +126,7 @@ class Rig:
         except KafkaException:
             return False
 
-    def inject(self, fault: Fault, rows: Sequence[Row]) -> None:
+    def inject(self, fault: Fault, rows: Sequence[RawRecord]) -> None:
         """Strike a service, let it go on or start it again, and send the rows."""
         victim = fault.victim
         match fault.how:
@@ -144,7 +144,7 @@ class Rig:
                 return
         self.send(rows)
 
-    def inject_at_points(self, faults: Sequence[Fault], rows: Sequence[Row]) -> None:
+    def inject_at_points(self, faults: Sequence[Fault], rows: Sequence[RawRecord]) -> None:
         """Kill services together, have each die once more at its point when it is back, and start it again."""
         for fault in faults:
             self.stream.kill(fault.victim)

@@ -25,7 +25,7 @@ from sqlalchemy import URL, create_engine, select, text
 
 from harness.brokers import PATIENCE_S, Broker, free_port, service, until
 from harness.postgresql import PostgreSQLMissingError, postgresql
-from harness.said import Said, said
+from harness.said import PublishedRecord, said
 from replay.backlog import Backlog
 from services.gateway.app import HistoryCore
 from services.gateway.database import Database
@@ -56,7 +56,7 @@ START = datetime(2018, 1, 1, tzinfo=UTC)
 OWN = {"topic_offset", "sent_ms", "received_s"}
 """Columns that say when and where a message was sent, which is another time and place in every run."""
 
-Days = list[list[Said]]
+Days = list[list[PublishedRecord]]
 Rows = dict[str, list[dict[str, Any]]]
 
 
@@ -68,32 +68,32 @@ def days_of(days: int, folder: Path) -> Days:
     return [_with_others(records, day) for day, records in enumerate(made)]
 
 
-def _with_others(records: Sequence[Said], day: int) -> list[Said]:
+def _with_others(records: Sequence[PublishedRecord], day: int) -> list[PublishedRecord]:
     """Return the records of a day of all sites, with an amendment and a dead letter of each."""
     told = [*records, *_amended(records), _letter(day)]
     return [_of_site(record, site) for site in SITES for record in told]
 
 
-def _amended(records: Sequence[Said]) -> list[Said]:
+def _amended(records: Sequence[PublishedRecord]) -> list[PublishedRecord]:
     """Return the first reading of a day once more, corrected."""
     first = next(record for record in records if record.topic == topics.CLEAN.name)
     reading = json.loads(first.value or b"")
     value = json.dumps({**reading, "revision": 1, "values": dict.fromkeys(reading["values"], 1.0), "flags": {}})
-    return [Said(first.topic, value.encode(), first.key, 0)]
+    return [PublishedRecord(first.topic, value.encode(), first.key, 0)]
 
 
-def _letter(day: int) -> Said:
+def _letter(day: int) -> PublishedRecord:
     letter = DeadLetter(
         reason="not_json", topic="readings.raw.v1", partition=0, offset=day, received=START + timedelta(days=day)
     )
-    return Said(topics.REJECTED.name, b"odd", None, day, headers=letter.to_headers())
+    return PublishedRecord(topics.REJECTED.name, b"odd", None, day, headers=letter.to_headers())
 
 
-def _of_site(record: Said, site: str) -> Said:
+def _of_site(record: PublishedRecord, site: str) -> PublishedRecord:
     """Return the record as one of another site, on a partition of its own."""
     partition, other = SITES[site], site.encode()
     headers = [(key, str(partition).encode() if key == "partition" else value) for key, value in record.headers]
-    return Said(
+    return PublishedRecord(
         record.topic,
         (record.value or b"").replace(b"tetouan", other),
         other,
@@ -188,7 +188,7 @@ class Gateways:
         self._stacks[name].close()
         self.start(name)
 
-    def send(self, records: Sequence[Said]) -> None:
+    def send(self, records: Sequence[PublishedRecord]) -> None:
         """Publish records on their partitions, and wait until they are confirmed."""
         producer = Producer(self.broker.access.confluent({"linger.ms": 5}))
         for record in records:

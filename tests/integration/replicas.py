@@ -26,7 +26,7 @@ from tests.integration.outcome import joined
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from harness.rows import Row
+    from harness.rows import RawRecord
     from harness.streaming import Stream
     from tests.integration.faults import Rig
     from tests.integration.lab import Act, Lab
@@ -62,7 +62,7 @@ def in_turn(steps: Sequence[Step]) -> Act:
     return act
 
 
-def _handed_over(running: Rig, step: Step, rows: Sequence[Row]) -> Outcome:
+def _handed_over(running: Rig, step: Step, rows: Sequence[RawRecord]) -> Outcome:
     """Make a change while there is work in hand, and wait until all is answered; return what was published."""
     broker, stream = running.stream.broker, running.stream
     during, after = divided(rows, 2)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from benchmarks.scale import Load, measure
+from benchmarks.scale import SitesLoad, measure
 
 if TYPE_CHECKING:
     from harness.kafka import Kafka
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @pytest.mark.real_kafka
 def test_the_benchmark_of_many_sites_measures_few(kafka: Kafka) -> None:
     """Each of eight sites is answered in every round, once, and each figure that has a bar is there."""
-    result = measure(kafka.bootstrap, Load(sites=8, rounds=3, days=1, pace_s=0.5, idle_s=1.0), Console(quiet=True))
+    result = measure(kafka.bootstrap, SitesLoad(sites=8, rounds=3, days=1, pace_s=0.5, idle_s=1.0), Console(quiet=True))
     figures = ("forecasts_per_cpu_second", "monitor_us_per_reading", "ingestor_us_per_reading", "us_ratio_1000_to_10")
     assert (result["sites"], result["doubled"]) == (8, 0)
     assert all(result["with_idle"][name] > 0 for name in figures[:3])

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from harness.rows import Row
+    from harness.rows import RawRecord
     from shared.runtime.records import Outgoing
     from shared.runtime.service import Service
     from shared.runtime.state import Core
@@ -77,7 +77,7 @@ class Undisturbed:
     def __init__(
         self,
         models_dir: Path,
-        parts: Sequence[Sequence[Row]],
+        parts: Sequence[Sequence[RawRecord]],
         settings: Mapping[str, str] | None = None,
         in_force: Sequence[bytes] = (),
     ) -> None:
@@ -166,7 +166,7 @@ def _settings(kind: type[S], given: Mapping[str, object]) -> S:
     return load(kind, **{name: value for name, value in given.items() if name in kind.model_fields})
 
 
-def _sent(rows: Sequence[Row], ends: Counter[int]) -> list[_Record]:
+def _sent(rows: Sequence[RawRecord], ends: Counter[int]) -> list[_Record]:
     """Return the records as the topic holds them; ``ends`` is where each partition ends, before and after."""
     records = []
     for row in rows:

@@ -16,20 +16,20 @@ from services.gateway.api.parameters import Format
 from services.gateway.api.routes import encoded_path
 from services.gateway.http import problems
 
-__all__ = ["Answering", "Answers", "Passing", "Table", "documented"]
+__all__ = ["Answering", "Answers", "CsvTable", "Untagged", "documented"]
 
 JSON, CSV = "application/json", "text/csv"
 COMPRESSED_FROM = 1_000  # bytes: fewer take one packet as they are
 GZIP_LEVEL = 4
 
 
-class Passing(NamedTuple):
+class Untagged(NamedTuple):
     """A value of an answer that changes with the time alone: the entity tag stays as it is."""
 
     value: int | None
 
 
-class Table(NamedTuple):
+class CsvTable(NamedTuple):
     """An answer as CSV: the heading, which stands without rows too, and the rows.
 
     What a row lacks is empty; what it has beside the heading follows that.
@@ -46,7 +46,7 @@ class Answering:
         self._request = request
         self._is_csv = is_csv
 
-    def document(self, body: Mapping[str, Any], table: Callable[[], Table]) -> Response:
+    def document(self, body: Mapping[str, Any], table: Callable[[], CsvTable]) -> Response:
         """Return the answer.
 
         Parameters
@@ -58,7 +58,7 @@ class Answering:
         """
         return self._answered(body, table, {})
 
-    def page(self, items: Sequence[Mapping[str, Any]], table: Callable[[], Table], cursor: str | None) -> Response:
+    def page(self, items: Sequence[Mapping[str, Any]], table: Callable[[], CsvTable], cursor: str | None) -> Response:
         """Return a page of a list; the cursor of the next one also stands in the header ``Link``."""
         headers = {} if cursor is None else {"Link": self._link(cursor)}
         return self._answered({"items": items, "next": cursor}, table, headers)
@@ -67,7 +67,7 @@ class Answering:
         following = self._request.url.include_query_params(cursor=cursor)
         return f'<{encoded_path(self._request.scope)}?{following.query}>; rel="next"'
 
-    def _answered(self, body: Mapping[str, Any], table: Callable[[], Table], headers: Mapping[str, str]) -> Response:
+    def _answered(self, body: Mapping[str, Any], table: Callable[[], CsvTable], headers: Mapping[str, str]) -> Response:
         kind, csv_table = (CSV, table()) if self._is_csv else (JSON, None)
         known = body if csv_table is None else [csv_table.heading, body]
         tag = f'W/"{hashlib.blake2b(_json(known, _nothing), digest_size=16, key=kind.encode()).hexdigest()}"'
@@ -111,7 +111,7 @@ def _json(body: Any, default: Callable[[Any], Any]) -> bytes:
 
 
 def _passing(value: Any) -> Any:
-    if isinstance(value, Passing):
+    if isinstance(value, Untagged):
         return value.value
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
@@ -120,7 +120,7 @@ def _nothing(value: Any) -> None:
     _passing(value)
 
 
-def _csv(table: Table) -> bytes:
+def _csv(table: CsvTable) -> bytes:
     text = io.StringIO()
     rows = list(table.rows)
     names = dict.fromkeys([*table.heading, *(name for row in rows for name in row)])
@@ -132,7 +132,7 @@ def _csv(table: Table) -> bytes:
 
 def _cell(value: Any) -> Any:
     match value:
-        case Passing():
+        case Untagged():
             return value.value
         case bool():
             return "true" if value else "false"

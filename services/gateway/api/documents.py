@@ -19,13 +19,13 @@ from shared.contracts.messages import (
 )
 
 __all__ = [
-    "DeadLetterCount",
+    "DeadLetterCountDocument",
     "DeadLetterPage",
     "DriftEventPage",
     "ForecastPage",
     "ModelPage",
-    "Page",
-    "Reading",
+    "PageDocument",
+    "ReadingDocument",
     "ReadingPage",
     "ScoresPage",
     "SiteDocument",
@@ -49,7 +49,7 @@ class Document(BaseModel):
     )
 
 
-class Page(Document, Generic[T]):
+class PageDocument(Document, Generic[T]):
     """Some of a list."""
 
     items: list[T]
@@ -83,7 +83,7 @@ class ZonesOfSite(SiteDocument):
     zones: list[ZoneDocument]
 
 
-class Reading(Document):
+class ReadingDocument(Document):
     """A reading as the services took it: of each time that of the highest revision."""
 
     time: UtcTime
@@ -136,7 +136,7 @@ class View(Document):
     lead_minutes: int
     """From the origin to the time."""
     median_kw: Kw
-    intervals: list[Bounds]
+    intervals: list[LeadInterval]
     level: str | None
     """The fallback level that answered."""
     reason: str | None
@@ -144,7 +144,7 @@ class View(Document):
     models: ModelNames
 
 
-class Bounds(Document):
+class LeadInterval(Document):
     """An interval of one lead."""
 
     coverage: float
@@ -197,7 +197,7 @@ class ModelDocument(Document):
     changes: list[Change]
 
 
-class DeadLetterCount(Document):
+class DeadLetterCountDocument(Document):
     """How many records were refused for one reason."""
 
     topic: str
@@ -210,11 +210,11 @@ class DeadLetterCount(Document):
     """When the last one was refused, by the wall clock."""
 
 
-SitePage = Page[SiteDocument]
-ReadingPage = Page[Reading]
-ForecastPage = Page[StoredForecastDocument]
-ScoresPage = Page[HourScores]
-DriftEventPage = Page[DriftEvent]
-ModelPage = Page[ModelDocument]
-DeadLetterPage = Page[DeadLetterCount]
+SitePage = PageDocument[SiteDocument]
+ReadingPage = PageDocument[ReadingDocument]
+ForecastPage = PageDocument[StoredForecastDocument]
+ScoresPage = PageDocument[HourScores]
+DriftEventPage = PageDocument[DriftEvent]
+ModelPage = PageDocument[ModelDocument]
+DeadLetterPage = PageDocument[DeadLetterCountDocument]
 View.model_rebuild()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from services.gateway.api import documents
-from services.gateway.api.answers import Answers, Passing, Table, documented
+from services.gateway.api.answers import Answers, CsvTable, Untagged, documented
 from services.gateway.api.parameters import Origin, Range, SiteName, Target, ZoneNumber, is_name
 from services.gateway.api.routes import EncodedRoute
 from services.gateway.api.sites import ZONE, known_site, known_zone, unknown_zone
@@ -33,7 +33,7 @@ def forecasts_router(history: History) -> APIRouter:
         if found is None:
             known_site(history, site)
             raise unknown_zone(site, zone)
-        return answers.document(_document(found), lambda: Table(_heading(found.coverages), _rows(found)))
+        return answers.document(_document(found), lambda: CsvTable(_heading(found.coverages), _rows(found)))
 
     @router.get(
         ZONE + "/forecasts/{origin}",
@@ -46,7 +46,7 @@ def forecasts_router(history: History) -> APIRouter:
         if found is None:
             known_zone(history, site, zone)
             raise Problem.of(404, "origin", origin.isoformat(), "no forecast of this origin is kept: ask for a range")
-        return answers.document(_document(found), lambda: Table(_heading(found.coverages), _rows(found)))
+        return answers.document(_document(found), lambda: CsvTable(_heading(found.coverages), _rows(found)))
 
     @router.get(
         ZONE + "/forecasts", responses=documented(documents.ForecastPage, 404), summary="The forecasts of a range"
@@ -64,7 +64,7 @@ def forecasts_router(history: History) -> APIRouter:
         following = None if page.following is None else str(int(page.following.origin.timestamp()))
         return answers.page(
             [_document(forecast) for forecast in page.items],
-            lambda: Table(
+            lambda: CsvTable(
                 _heading(history.coverages(site, zone)), (row for forecast in page.items for row in _rows(forecast))
             ),
             following,
@@ -89,7 +89,7 @@ def forecasts_router(history: History) -> APIRouter:
         came = {"demand_kw": body["demand_kw"]}
         return answers.document(
             body,
-            lambda: Table(
+            lambda: CsvTable(
                 (*_heading(history.coverages(site, zone)), *came),
                 (_row(view.forecast, view.lead, view.column) | came for view in views),
             ),
@@ -120,7 +120,7 @@ def _document(forecast: StoredForecast) -> dict[str, Any]:
         "site": forecast.site,
         "zone": forecast.zone,
         "origin": forecast.origin,
-        "age_s": Passing(forecast.age_s),
+        "age_s": Untagged(forecast.age_s),
         "models": {"demand": forecast.demand_model, "weather": forecast.weather_model},
         "product": forecast.product,
         "step_minutes": forecast.step_minutes,
@@ -144,7 +144,7 @@ def _view(view: Viewed) -> dict[str, Any]:
     span = forecast.level_of(view.lead)
     return {
         "origin": forecast.origin,
-        "age_s": Passing(forecast.age_s),
+        "age_s": Untagged(forecast.age_s),
         "lead_minutes": view.lead * forecast.step_minutes,
         "median_kw": median_kw,
         "intervals": [
@@ -176,5 +176,5 @@ def _row(forecast: StoredForecast, lead: int, column: int) -> dict[str, Any]:
         "level": span and span["level"],
         "reason": span and span["reason"],
         "demand_model": forecast.demand_model,
-        "age_s": Passing(forecast.age_s),
+        "age_s": Untagged(forecast.age_s),
     }

@@ -10,9 +10,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, W
 from services.gateway.api.parameters import SiteName, ZoneNumber, instant
 from services.gateway.api.routes import EncodedRoute
 from services.gateway.http.problems import Problem, documented
-from services.gateway.predicting import INPUTS, Asked, predict
+from services.gateway.predicting import INPUTS, AssumedWeather, predict
 from services.gateway.queries import History
-from services.gateway.recent import Recent
+from services.gateway.recent import RecentErrors
 from services.gateway.weather_models import Champion, NoModelError, WeatherModels
 from shared.sites.site import Site
 from shared.sites.table import BUILT_IN, Sites
@@ -62,12 +62,12 @@ class Request(BaseModel):
     GeneralDiffuseFlows: Annotated[Number, Field(ge=-10, le=1500, description="W/m2.")]
     DiffuseFlows: Annotated[Number, Field(ge=-10, le=1500, description="W/m2.")]
 
-    def asked(self) -> Asked:
+    def asked(self) -> AssumedWeather:
         """Return it in the order of the fields of a reading."""
-        return Asked(self.Timestamp, tuple(getattr(self, name) for name in INPUTS.values()))
+        return AssumedWeather(self.Timestamp, tuple(getattr(self, name) for name in INPUTS.values()))
 
 
-class Answer(BaseModel):
+class PredictionDocument(BaseModel):
     """An estimate. The field of the load is named after the zone: `predicted_power_consumption_zone2`."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [ANSWER]}, extra="allow")
@@ -84,7 +84,7 @@ class Answer(BaseModel):
     warnings: list[str] = Field(description="What to know: inputs that are beyond what the model has seen, say.")
 
 
-class ZoneTwoAnswer(Answer):
+class ZoneTwoAnswer(PredictionDocument):
     """The same of zone 2."""
 
     predicted_power_consumption_zone2: float = Field(description="The load in kW: the estimate, corrected.")
@@ -104,7 +104,7 @@ class Estimating:
     """
 
     def __init__(self, history: History, models: WeatherModels, sites: Sites) -> None:
-        self._recent = Recent(history)
+        self._recent = RecentErrors(history)
         self._models = models
         self._sites = sites
 
@@ -171,7 +171,7 @@ def predict_router(estimating: Estimating) -> APIRouter:
 
     @router.post(
         "/api/v1/sites/{site}/zones/{zone}/predict",
-        responses={**problems, 200: {"model": Answer}},
+        responses={**problems, 200: {"model": PredictionDocument}},
         summary="The load of any zone at a time and its weather",
     )
     def predict_zone(site: SiteName, zone: ZoneNumber, request: Request) -> Response:
@@ -180,7 +180,7 @@ def predict_router(estimating: Estimating) -> APIRouter:
 
     @router.post(
         "/api/v1/sites/{site}/zones/{zone}/predict/batch",
-        responses={**problems, 200: {"model": list[Answer]}},
+        responses={**problems, 200: {"model": list[PredictionDocument]}},
         summary="The same for up to 1008 times",
     )
     def predict_zone_batch(site: SiteName, zone: ZoneNumber, requests: Many) -> Response:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Query, Response
 
 from services.gateway.api import documents
-from services.gateway.api.answers import Answers, Table, documented
+from services.gateway.api.answers import Answers, CsvTable, documented
 from services.gateway.api.parameters import (
     EventCursor,
     NameCursor,
@@ -102,7 +102,7 @@ def history_router(history: History, metrics: RegisteredMetrics) -> APIRouter:
         following = None if page.following is None else _s(page.following)
         return answers.page(
             [vars(reading) for reading in page.items],
-            lambda: Table(_reading_heading(history.fields(site)), _reading_rows(site, page.items)),
+            lambda: CsvTable(_reading_heading(history.fields(site)), _reading_rows(site, page.items)),
             following,
         )
 
@@ -124,7 +124,7 @@ def history_router(history: History, metrics: RegisteredMetrics) -> APIRouter:
             {"time": hour.time, "scores": [score for score in hour.scores if wanted.has(score)]} for hour in page.items
         ]
         following = None if page.following is None else _s(page.following)
-        return answers.page(items, lambda: Table(SCORE_HEADING, _score_rows(site, zone, items)), following)
+        return answers.page(items, lambda: CsvTable(SCORE_HEADING, _score_rows(site, zone, items)), following)
 
     @router.get(SITE + "/drift", responses=documented(documents.DriftEventPage, 404), summary="Drift events of a site")
     def drift(
@@ -141,7 +141,7 @@ def history_router(history: History, metrics: RegisteredMetrics) -> APIRouter:
         known_site(history, site)
         page = history.drift_events(site, span, begin_of(cursor), limit)
         following = None if page.following is None else _event_cursor(page.following)
-        return answers.page(page.items, lambda: Table(tuple(DriftEvent.model_fields), page.items), following)
+        return answers.page(page.items, lambda: CsvTable(tuple(DriftEvent.model_fields), page.items), following)
 
     @router.get(SITE + "/models", responses=documented(documents.ModelPage, 404), summary="Models of a site")
     def models(answers: Answers, site: SiteName) -> Response:
@@ -151,7 +151,7 @@ def history_router(history: History, metrics: RegisteredMetrics) -> APIRouter:
             known_site(history, site)
         items = models_of(events, history.champions(site))
         metrics.complete(items)
-        return answers.page(items, lambda: Table(MODEL_HEADING, _model_rows(site, items)), None)
+        return answers.page(items, lambda: CsvTable(MODEL_HEADING, _model_rows(site, items)), None)
 
     @router.get(
         "/api/v1/dead-letters", responses=documented(documents.DeadLetterPage), summary="Records that were refused"
@@ -164,7 +164,7 @@ def history_router(history: History, metrics: RegisteredMetrics) -> APIRouter:
         """Count the records that were refused, by topic, reason and field; the range is one of the wall clock."""
         counts = [] if site is not None and not is_name(site) else history.dead_letters(site, span)
         items = [vars(count) for count in counts]
-        return answers.page(items, lambda: Table(tuple(documents.DeadLetterCount.model_fields), items), None)
+        return answers.page(items, lambda: CsvTable(tuple(documents.DeadLetterCountDocument.model_fields), items), None)
 
     return router
 
@@ -182,7 +182,7 @@ def sites_router(history: History) -> APIRouter:
         """Return the sites of which readings have come, by name."""
         page = history.sites(cursor or "", limit) if is_name(cursor or "") else Page[StoredSite]((), None)
         items = [vars(site) for site in page.items]
-        table = Table(tuple(documents.SiteDocument.model_fields), items)
+        table = CsvTable(tuple(documents.SiteDocument.model_fields), items)
         return answers.page(items, lambda: table, None if page.following is None else page.following.site)
 
     @router.get(SITE, responses=documented(documents.ZonesOfSite, 404), summary="A site and its zones")
@@ -192,7 +192,7 @@ def sites_router(history: History) -> APIRouter:
         if found is None:
             raise _unknown_site(site)
         zones = [vars(zone) for zone in history.zones(site)]
-        table = Table(("site", *documents.ZoneDocument.model_fields), [{"site": site, **zone} for zone in zones])
+        table = CsvTable(("site", *documents.ZoneDocument.model_fields), [{"site": site, **zone} for zone in zones])
         return answers.document({**vars(found), "zones": zones}, lambda: table)
 
     return router

@@ -15,7 +15,7 @@ from shared.contracts.decoding import UNREADABLE
 if TYPE_CHECKING:
     from shared.runtime.records import Record
 
-__all__ = ["KINDS", "Event", "Place", "Wanted", "ending", "event_of", "gap", "left_out"]
+__all__ = ["KINDS", "Event", "EventId", "Wanted", "ending", "event_of", "gap", "left_out"]
 
 KINDS = {
     "readings": topics.CLEAN.name,
@@ -34,7 +34,7 @@ class _Named(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Named)
 
 
-class Place(NamedTuple):
+class EventId(NamedTuple):
     """Where a record stands: the name of the topic without our prefix, partition and offset."""
 
     topic: str
@@ -57,7 +57,7 @@ class Place(NamedTuple):
 class Event:
     """One message as it is on its topic, framed once for all who subscribe."""
 
-    place: Place
+    place: EventId
     kind: str
     site: str | None
     """None of one that all sites are told."""
@@ -85,7 +85,7 @@ def event_of(record: Record, prefix: str, arrived_s: float, sent_s: float | None
 
     ``prefix`` begins the topic's name; without ``sent_s`` it was sent as it arrived.
     """
-    place = Place(record.topic.removeprefix(prefix), record.partition, record.offset)
+    place = EventId(record.topic.removeprefix(prefix), record.partition, record.offset)
     kind = _KIND_OF[place.topic]
     try:
         value = record.value or b""
@@ -98,8 +98,10 @@ def event_of(record: Record, prefix: str, arrived_s: float, sent_s: float | None
 
 def left_out(topic: str, partition: int, offset: int, arrived_s: float) -> Event:
     """Return the event that says that a record cannot be fetched; ``topic`` is without our prefix."""
-    frame = gap(Place(topic, partition, offset - 1), "the next record of this partition cannot be read: it is left out")
-    return Event(Place(topic, partition, offset), _KIND_OF[topic], None, frame, arrived_s, arrived_s)
+    frame = gap(
+        EventId(topic, partition, offset - 1), "the next record of this partition cannot be read: it is left out"
+    )
+    return Event(EventId(topic, partition, offset), _KIND_OF[topic], None, frame, arrived_s, arrived_s)
 
 
 def ending(reason: str, detail: str) -> bytes:
@@ -107,6 +109,6 @@ def ending(reason: str, detail: str) -> bytes:
     return format_sse_event(event="end", data_str=orjson.dumps({"reason": reason, "detail": detail}).decode())
 
 
-def gap(place: Place, detail: str) -> bytes:
+def gap(place: EventId, detail: str) -> bytes:
     """Return an event that says that something behind this place cannot be had any more."""
     return format_sse_event(event="gap", data_str=orjson.dumps({"after": str(place), "detail": detail}).decode())

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from aiokafka import TopicPartition
 
-    from services.gateway.live.events import Event, Place, Wanted
+    from services.gateway.live.events import Event, EventId, Wanted
 
 __all__ = ["Hub", "SlowError"]
 
@@ -124,7 +124,7 @@ class Hub:
             self._chunks[key] = self._joined(cursor, wanted)
         return self._chunks[key]
 
-    def behind(self, place: Place) -> tuple[list[Event], int] | None:
+    def behind(self, place: EventId) -> tuple[list[Event], int] | None:
         """Return what somebody may have missed who has seen all up to a place, and where it goes on from there.
 
         Another replica may have sent other partitions in another order, and what is read from the topics comes in the

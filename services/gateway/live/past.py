@@ -17,7 +17,7 @@ from shared.runtime.retries import retrying
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
 
-    from services.gateway.live.events import Event, Place
+    from services.gateway.live.events import Event, EventId
     from shared.runtime.access import Access
     from shared.runtime.fetching import Consumer
 
@@ -50,7 +50,7 @@ class Past:
         self._free = asyncio.Semaphore(READERS)
 
     async def behind(
-        self, place: Place, partitions: Collection[TopicPartition]
+        self, place: EventId, partitions: Collection[TopicPartition]
     ) -> tuple[dict[TopicPartition, int], bytes | None]:
         """Return where to go on in each partition for who has seen all up to a place.
 
@@ -87,7 +87,7 @@ class Past:
         raise AssertionError("it is tried until it is done")
 
     async def _behind(
-        self, consumer: Consumer, place: Place, partitions: Collection[TopicPartition]
+        self, consumer: Consumer, place: EventId, partitions: Collection[TopicPartition]
     ) -> tuple[dict[TopicPartition, int], bytes | None]:
         own = TopicPartition(self._prefix + place.topic, place.partition)
         ends = await consumer.end_offsets([*partitions, own])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from shared.runtime.access import Access
 
-__all__ = ["Found", "in_time", "reader", "seek", "take_one"]
+__all__ = ["FetchedRecord", "in_time", "reader", "seek", "take_one"]
 
 POLL_MS = 200
 MOST_RECORDS = 100  # of a poll: of each partition some wait until those of the others are as far
@@ -71,7 +71,7 @@ async def take_one(consumer: Consumer, partition: TopicPartition) -> ConsumerRec
     return found[partition][0] if found else None
 
 
-class Found(NamedTuple):
+class FetchedRecord(NamedTuple):
     """A record, or None where it cannot be fetched, and where it stands."""
 
     partition: TopicPartition
@@ -82,7 +82,7 @@ class Found(NamedTuple):
 
 async def in_time(
     consumer: Consumer, positions: Mapping[TopicPartition, int], until: Mapping[TopicPartition, int]
-) -> AsyncGenerator[Found]:
+) -> AsyncGenerator[FetchedRecord]:
     """Yield what stands between some offsets and others in the order in which it was sent, as the timestamps say.
 
     Within a partition the order is that of the offsets. Who has been given one has been given all that stands in the
@@ -102,11 +102,11 @@ class _Ahead:
         self._consumer = consumer
         self._until = until
         self._fetched = dict(positions)
-        self._waiting: dict[TopicPartition, deque[Found]] = {partition: deque() for partition in positions}
+        self._waiting: dict[TopicPartition, deque[FetchedRecord]] = {partition: deque() for partition in positions}
         self._sent_ms = dict.fromkeys(positions, 0)
         seek(consumer, positions)
 
-    def take(self) -> Found:
+    def take(self) -> FetchedRecord:
         """Return the one of all partitions that was sent first."""
         return min(self._waiting.values(), key=lambda waiting: waiting[0].sent_ms).popleft()
 
@@ -139,7 +139,7 @@ class _Ahead:
             self._consumer.seek(partition, self._fetched[partition])
             found = await take_one(self._consumer, partition)
             if isinstance(found, Unreadable):
-                lost = Found(partition, found.offset, self._sent_ms[partition], None)
+                lost = FetchedRecord(partition, found.offset, self._sent_ms[partition], None)
                 self._waiting[partition].append(lost)
             elif found is not None:
                 self._add(found)
@@ -148,4 +148,4 @@ class _Ahead:
         partition = TopicPartition(record.topic, record.partition)
         if record.offset < self._until[partition]:
             self._sent_ms[partition] = record.timestamp
-            self._waiting[partition].append(Found(partition, record.offset, record.timestamp, record))
+            self._waiting[partition].append(FetchedRecord(partition, record.offset, record.timestamp, record))

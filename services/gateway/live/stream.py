@@ -19,7 +19,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse
 
 from services.gateway.http.doors import Visitor
 from services.gateway.http.problems import Problem
-from services.gateway.live.events import KINDS, Place, Wanted, ending, gap
+from services.gateway.live.events import KINDS, EventId, Wanted, ending, gap
 from services.gateway.live.hub import CHUNK_BYTES, SlowError
 from services.gateway.live.past import UNKNOWN
 from shared.runtime.clock import monotonic_s
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from services.gateway.live.metrics import LiveMetrics
     from services.gateway.live.past import Past
 
-__all__ = ["Bounds", "Streams", "stream_router"]
+__all__ = ["StreamLimits", "Streams", "stream_router"]
 
 PATH = "/api/v1/stream"
 SENDING_BYTES = 128 * 1024  # that the system holds for a client beside us
@@ -48,7 +48,7 @@ STOPPING = "this gateway stops: connect again with the last id"
 
 
 @dataclass(frozen=True)
-class Bounds:
+class StreamLimits:
     """How long a stream is silent, how long a client may take nothing, and how many streams there are.
 
     After ``heartbeat_s`` it is looked again whether a client may stay, too. ``subscribers`` are all of a replica,
@@ -77,16 +77,16 @@ class Streams:
     """
 
     def __init__(
-        self, hub: Hub, past: Past, metrics: LiveMetrics, prefix: str = "", bounds: Bounds | None = None
+        self, hub: Hub, past: Past, metrics: LiveMetrics, prefix: str = "", bounds: StreamLimits | None = None
     ) -> None:
         self._hub = hub
         self._past = past
         self._metrics = metrics
         self._prefix = prefix
-        self._bounds = bounds or Bounds()
+        self._bounds = bounds or StreamLimits()
         self._open: Counter[str] = Counter()
 
-    def open(self, wanted: Wanted, last: Place | None, visitor: Visitor) -> EventSourceResponse:
+    def open(self, wanted: Wanted, last: EventId | None, visitor: Visitor) -> EventSourceResponse:
         """Return a stream, behind an event or from now on; raises ``Problem`` where there are too many."""
         if self._open.total() >= self._bounds.subscribers:
             detail = f"{self._open.total()} streams are open: close some, or ask another replica"
@@ -99,7 +99,7 @@ class Streams:
             raise Problem(429, detail, headers={"Retry-After": "30"})
         return _EventStream(self._pieces(wanted, last, visitor.name), visitor, self._metrics, self._bounds)
 
-    async def _pieces(self, wanted: Wanted, last: Place | None, name: str) -> AsyncGenerator[bytes]:
+    async def _pieces(self, wanted: Wanted, last: EventId | None, name: str) -> AsyncGenerator[bytes]:
         """Yield what is sent to one subscriber, piece by piece."""
         self._open[name] += 1
         self._metrics.subscribers.inc()
@@ -133,7 +133,7 @@ class Streams:
                 await self._hub.moved(cursor)
         yield self._end("stopping", STOPPING)
 
-    async def _missed(self, wanted: Wanted, last: Place) -> AsyncGenerator[tuple[bytes, int]]:
+    async def _missed(self, wanted: Wanted, last: EventId) -> AsyncGenerator[tuple[bytes, int]]:
         """Yield what somebody has missed, each time with where it goes on in memory behind all of it."""
         found = self._hub.behind(last)
         if found is not None:
@@ -151,7 +151,7 @@ class Streams:
             async for each in missed:
                 yield each
 
-    async def _from_topics(self, wanted: Wanted, last: Place) -> AsyncGenerator[tuple[bytes, int]]:
+    async def _from_topics(self, wanted: Wanted, last: EventId) -> AsyncGenerator[tuple[bytes, int]]:
         """Read up to what the follower has handed to memory, until memory reaches back to there."""
         names = {self._prefix + KINDS[kind] for kind in wanted.kinds}
         partitions = [partition for partition in self._hub.positions if partition.topic in names]
@@ -169,7 +169,7 @@ class Streams:
             is_whole = self._hub.holds(cursor)
         yield BEGUN, cursor
 
-    def _is_of(self, partition: TopicPartition, place: Place) -> bool:
+    def _is_of(self, partition: TopicPartition, place: EventId) -> bool:
         return (partition.topic, partition.partition) == (self._prefix + place.topic, place.partition)
 
     def _framed(self, events: Iterable[Event], wanted: Wanted) -> Iterator[bytes]:
@@ -197,7 +197,9 @@ class _EventStream(EventSourceResponse):
     The connection is cut off where it takes nothing.
     """
 
-    def __init__(self, pieces: AsyncGenerator[bytes], visitor: Visitor, metrics: LiveMetrics, bounds: Bounds) -> None:
+    def __init__(
+        self, pieces: AsyncGenerator[bytes], visitor: Visitor, metrics: LiveMetrics, bounds: StreamLimits
+    ) -> None:
         super().__init__(pieces, headers=HEADERS)
         self._pieces = pieces
         self._visitor = visitor
@@ -291,12 +293,12 @@ def stream_router(streams: Streams) -> APIRouter:
     return router
 
 
-def _place(event_id: str | None) -> Place | None:
+def _place(event_id: str | None) -> EventId | None:
     """Return the place that a request names; raises ``Problem`` where it is none."""
     if not event_id:
         return None
     try:
-        return Place.parse(event_id)
+        return EventId.parse(event_id)
     except ValueError:
         detail = "give the id of an event of this stream, or leave it out to begin now"
         raise Problem.of(422, "Last-Event-ID", event_id, detail) from None

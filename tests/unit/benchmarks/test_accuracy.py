@@ -16,9 +16,9 @@ from benchmarks.accuracy import (
     FOLLOWED,
     HIGHEST_KW,
     LEADS,
+    AdaptingStream,
     ColdStarts,
     ColdWindow,
-    Stream,
     _parts,
     cold_runs,
     cold_starts,
@@ -44,7 +44,7 @@ def untold(_: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def streamed() -> Stream:
+def streamed() -> AdaptingStream:
     """What eight days are worth after twenty that were seen."""
     return stream(history_of(28, seen_days=20), untold)
 
@@ -52,7 +52,7 @@ def streamed() -> Stream:
 class TestStream:
     """The last rows as a stream, and its levels."""
 
-    def test_the_window_holds_the_rows_that_were_not_seen(self, streamed: Stream) -> None:
+    def test_the_window_holds_the_rows_that_were_not_seen(self, streamed: AdaptingStream) -> None:
         """Every row after those seen is answered, and each lead has its figures."""
         window = streamed.to_json()["window"]
         assert window["rows"] == streamed.table.answered == 8 * DAY
@@ -73,13 +73,13 @@ class TestStream:
         assert estimate.to_json().keys() == {"rmse_kw", "cpu_us_per_reading"}
         assert str(estimate).startswith(f"weather estimate: RMSE {estimate.rmse_kw:,.0f} kW")
 
-    def test_a_level_is_scored_over_the_same_stream(self, streamed: Stream) -> None:
+    def test_a_level_is_scored_over_the_same_stream(self, streamed: AdaptingStream) -> None:
         """Where the best level answers all along, its errors are those of what was sent, at each lead."""
         sent_kw = streamed.table.per_lead["rmse_kw"][LEADS - 1]
         adapted_kw = list(streamed.levels_kw["adapted"].values())
         np.testing.assert_allclose(adapted_kw, sent_kw, rtol=1e-3)
 
-    def test_every_level_but_the_weather_answers(self, streamed: Stream) -> None:
+    def test_every_level_but_the_weather_answers(self, streamed: AdaptingStream) -> None:
         """No weather was fed: four levels have errors, and the frozen weights are not the adapting ones."""
         assert list(streamed.levels_kw) == ["adapted", "frozen", "analogue", "climatology"]
         assert streamed.levels_kw["frozen"] != streamed.levels_kw["adapted"]

@@ -10,23 +10,23 @@ import pytest
 
 from cli import findings
 from cli.doctor import report
-from cli.findings import Broker, Finding, Port
+from cli.findings import BrokerFindings, Finding, Port
 from replay.backlog import Lag
 from shared.contracts import topics
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-WHOLE = Broker("127.0.0.1:9092", "PLAINTEXT", {topic.name: 4 for topic in topics.ALL})
+WHOLE = BrokerFindings("127.0.0.1:9092", "PLAINTEXT", {topic.name: 4 for topic in topics.ALL})
 AWAY = replace(WHOLE, partitions={}, fault="the Kafka broker at 127.0.0.1:9092 does not answer: start it")
 FOLDER = Path("/state")
 GIB = 2**30
 
 
-def without(topic: str) -> Broker:
+def without(topic: str) -> BrokerFindings:
     """Return brokers that lack a topic."""
     return replace(WHOLE, partitions={name: count for name, count in WHOLE.partitions.items() if name != topic})
 
 
-def with_partitions(topic: str, count: int) -> Broker:
+def with_partitions(topic: str, count: int) -> BrokerFindings:
     """Return brokers on which a topic has another number of partitions."""
     return replace(WHOLE, partitions={**WHOLE.partitions, topic: count})
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from backtest.transcript import Transcript
 from cli import live
 from cli.keys import Keys
-from cli.live import LiveView, Stream, curves_of
+from cli.live import DemoStream, LiveView, curves_of
 from tests.unit.cli.test_summary import forecast, reading
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def view(audit: StandIn, terminal: Console, zones: tuple[int, ...] = (2,), *, headless: bool = True) -> LiveView:
     """Return the view of a synthetic stream whose services do not answer."""
     nobody = "http://127.0.0.1:1"
-    stream = Stream(
+    stream = DemoStream(
         label="SYNTHETIC year 2018",
         synthetic=True,
         start=START,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from services.forecaster.app import ForecasterCore, Shared
+from services.forecaster.app import ForecasterCore, ForecasterShared
 from services.forecaster.asking import Asking
 from services.forecaster.issuing import ZoneModels
 from services.forecaster.settings import ForecasterSettings
@@ -56,11 +56,11 @@ def started(zones: tuple[ZoneModels, ...]) -> ForecasterCore:
     return running(deepcopy(zones), Health(), new_registry())
 
 
-def shared(health: Health, registry: CollectorRegistry, *sites: Site) -> Shared:
+def shared(health: Health, registry: CollectorRegistry, *sites: Site) -> ForecasterShared:
     """Return what the cores of a process with these sites have in common; by default with zones 1 and 2."""
     table = Sites({place.name: place for place in sites or (TETOUAN,)})
     settings = load(ForecasterSettings, models_wait_s=0, mlflow_uri="sqlite:////no/such/registry")
-    return Shared.of(settings, table, registry, health, Asking(settings))
+    return ForecasterShared.of(settings, table, registry, health, Asking(settings))
 
 
 def running(

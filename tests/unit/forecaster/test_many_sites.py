@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from services.forecaster.app import ForecasterCore, Shared
+from services.forecaster.app import ForecasterCore, ForecasterShared
 from services.forecaster.asking import Asking
 from services.forecaster.issuing import ZoneModels
 from services.forecaster.settings import ForecasterSettings
@@ -63,7 +63,9 @@ def core_of(
     """Return a forecaster of these sites alone, without a registry of models."""
     sites = Sites({name: SITES[name] for name in names})
     given = load(ForecasterSettings, **{"models_wait_s": 0, "mlflow_uri": "sqlite:////no/such/registry", **settings})
-    return ForecasterCore(Shared.of(given, sites, registry or new_registry(), health or Health(), Asking(given)))
+    return ForecasterCore(
+        ForecasterShared.of(given, sites, registry or new_registry(), health or Health(), Asking(given))
+    )
 
 
 def readings_of(site: Site) -> list[CleanReading]:

@@ -9,7 +9,7 @@ import pytest
 
 from services.forecaster.issuing import Issuer, ZoneModels
 from services.forecaster.metrics import ForecasterMetrics
-from services.forecaster.series import SiteSeries
+from services.forecaster.series import ForecasterSeries
 from shared.runtime.metrics import new_registry
 from shared.sites.table import site
 
@@ -30,7 +30,7 @@ def test_forecasts_are_counted_by_zone_and_level(
     spans = answer._replace(to_lead=6), answer._replace(from_lead=7, level="analogue")
     mixed = replace(adapted, forecast=replace(adapted.forecast, answers=spans))
     registry = new_registry()
-    SiteSeries(ForecasterMetrics(registry), site("tetouan"), models).note([mixed, other, *rest], 1.0)
+    ForecasterSeries(ForecasterMetrics(registry), site("tetouan"), models).note([mixed, other, *rest], 1.0)
     zones = [{"site": "tetouan", "zone": zone} for zone in ("1", "2")]
     counted = [registry.get_sample_value("tetouan_forecasts_total", {**zone, "level": answer.level}) for zone in zones]
     lower = [registry.get_sample_value("tetouan_forecasts_on_lower_levels_total", zone) for zone in zones]
@@ -55,7 +55,7 @@ def test_the_newest_demand_is_shown_by_lead_group(
     issue, _ = Issuer(site("tetouan"), models).answer([reading(0)])
     registry = new_registry()
     place = site("tetouan").model_copy(update={"step_minutes": step_minutes})
-    SiteSeries(ForecasterMetrics(registry), place, models[:1]).note([issue], 1.0)
+    ForecasterSeries(ForecasterMetrics(registry), place, models[:1]).note([issue], 1.0)
     series = {
         (sample.labels["lead_minutes"], sample.labels["scored_minutes"]): sample.value
         for family in registry.collect()
@@ -74,7 +74,7 @@ def test_what_is_shown_of_a_site_goes_away_with_it(
     issues = Issuer(site("tetouan"), models).answer([reading(0)])
     shown = {}
     for name in ("tetouan", "north"):
-        SiteSeries(metrics, site("tetouan").model_copy(update={"name": name}), models).note(issues, 1.0)
+        ForecasterSeries(metrics, site("tetouan").model_copy(update={"name": name}), models).note(issues, 1.0)
         shown[name] = series_of(registry, name)
     metrics.forget("north")
     assert len(shown["north"]) == len(shown["tetouan"]) > 10

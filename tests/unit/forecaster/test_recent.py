@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from services.forecaster.recent import Recent, Rows
+from services.forecaster.recent import RecentReadings, Rows
 from shared.forecasting.weather import COLUMNS
 from tests.unit.forecaster.test_many_sites import SITES
 
@@ -31,9 +31,9 @@ def rows_of(site: Site, steps: Sequence[int]) -> Rows:
     return Rows(np.array(steps), weather, numbers + np.arange(len(site.zones)))
 
 
-def recent_of(site: Site, batch: int) -> Recent:
+def recent_of(site: Site, batch: int) -> RecentReadings:
     """Return the ring after all readings, so many at once."""
-    recent = Recent(site, SPAN)
+    recent = RecentReadings(site, SPAN)
     for first in range(0, len(STEPS), batch):
         recent.add(rows_of(site, STEPS[first : first + batch]))
     return recent

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from services.forecaster.app import ForecasterCore, Shared
+from services.forecaster.app import ForecasterCore, ForecasterShared
 from services.forecaster.issuing import Issuer
 from services.forecaster.settings import ForecasterSettings
 from shared.contracts import topics
@@ -49,7 +49,7 @@ class Setting:
     """A library of models, and what the cores of a process with two sites have in common."""
 
     library: Library
-    shared: Shared
+    shared: ForecasterShared
     registry: CollectorRegistry
 
     @classmethod
@@ -58,7 +58,7 @@ class Setting:
         given = load(ForecasterSettings, **settings)
         table = Sites({each.name: each for each in (place, NORTH)})
         registry = new_registry()
-        shared = Shared.of(given, table, registry, Health(broker_up=True), library)
+        shared = ForecasterShared.of(given, table, registry, Health(broker_up=True), library)
         shared.champions.changes.read.set()
         return cls(library, shared, registry)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shared.forecasting.features import Features, grid_leads, interpolation
-from shared.forecasting.history import DAYS_BACK, LOAD, History
+from shared.forecasting.history import DAYS_BACK, LOAD, DayWindow
 from shared.forecasting.method import METHOD
 from shared.forecasting.windows import windows
 from shared.sites.calendar import Calendar
@@ -27,9 +27,9 @@ YESTERDAY = (DAYS_BACK - 1) * DAY + np.arange(DAY)
 NO_LIMIT = np.full(36, np.inf)
 
 
-def taken(calendar: Calendar, first_step: int, load_kw: NDArray[np.float64]) -> History:
+def taken(calendar: Calendar, first_step: int, load_kw: NDArray[np.float64]) -> DayWindow:
     """Return the history after these loads."""
-    history = History(RESOLUTION, calendar, first_step, METHOD.blend)
+    history = DayWindow(RESOLUTION, calendar, first_step, METHOD.blend)
     for step, load in enumerate(load_kw.tolist(), first_step):
         if step // DAY > history.today:
             history.next_day()
@@ -46,7 +46,7 @@ def features(calendar: Calendar) -> Features:
 @pytest.fixture
 def history(
     calendar: Calendar, synthetic: Callable[..., tuple[int, NDArray[np.float64]]], features: Features
-) -> History:
+) -> DayWindow:
     """Return twenty days of load, with the features turned to the last of them."""
     window = taken(calendar, *synthetic(20, step_minutes=10))
     features.turn_to(window)
@@ -66,13 +66,13 @@ def test_interpolation_is_linear_and_exact_on_the_grid() -> None:
     np.testing.assert_allclose(interpolation(leads, DAY) @ (3.0 * leads + 1.0), 3.0 * np.arange(1, DAY + 1) + 1.0)
 
 
-def test_widths_are_those_of_the_design(features: Features, history: History) -> None:
+def test_widths_are_those_of_the_design(features: Features, history: DayWindow) -> None:
     """Ninety-three columns for an origin, thirty-six for each of its leads."""
     assert features.origin_rows(history, YESTERDAY, NO_LIMIT).shape == (DAY, 93)
     assert features.lead_rows(history, YESTERDAY).shape == (DAY, 14, 36)
 
 
-def test_the_turns_of_ramadan_are_seen_for_a_week(history: History) -> None:
+def test_the_turns_of_ramadan_are_seen_for_a_week(history: DayWindow) -> None:
     """The first day differs from the day and the week before, the second from the latter, the eighth from neither."""
     first = date.fromordinal(date(1970, 1, 1).toordinal() + history.today)
     calendar = Calendar("MA", ramadan=((first, first + timedelta(days=20)),))
@@ -88,7 +88,7 @@ def test_the_turns_of_ramadan_are_seen_for_a_week(history: History) -> None:
     assert seen == [[1.0, 1.0], [0.0, 0.857], [0.0, 0.0], [0.0, 0.0], [-1.0, -1.0]]
 
 
-def test_one_row_is_a_row_of_the_block(features: Features, history: History) -> None:
+def test_one_row_is_a_row_of_the_block(features: Features, history: DayWindow) -> None:
     """What is learned from a block of origins is what is forecast from one."""
     at = YESTERDAY[37:38]
     rows, leads = features.origin_rows(history, YESTERDAY, NO_LIMIT), features.lead_rows(history, YESTERDAY)
@@ -100,7 +100,7 @@ def test_the_level_of_the_load_never_enters(
     calendar: Calendar,
     synthetic: Callable[..., tuple[int, NDArray[np.float64]]],
     features: Features,
-    history: History,
+    history: DayWindow,
 ) -> None:
     """Rows, labels and the change of the base stay the same when every load is 5 MW higher."""
     first_step, load_kw = synthetic(20, step_minutes=10)
@@ -111,14 +111,14 @@ def test_the_level_of_the_load_never_enters(
         np.testing.assert_allclose(rows(higher, YESTERDAY), rows(history, YESTERDAY), rtol=1e-7, atol=1e-5)
 
 
-def test_base_and_label_make_up_the_load(features: Features, history: History) -> None:
+def test_base_and_label_make_up_the_load(features: Features, history: DayWindow) -> None:
     """The label is exactly what the base misses at the target."""
     leads, at = grid_leads(RESOLUTION, DAY), int(YESTERDAY[50])
     base, label = features.base(history, at, 1)[0, leads - 1], features.labels(history, YESTERDAY)[50]
     np.testing.assert_allclose(base + label, history.series[LOAD, at + leads])
 
 
-def test_rows_look_at_the_past_and_labels_no_further_than_the_last_lead(features: Features, history: History) -> None:
+def test_rows_look_at_the_past_and_labels_no_further_than_the_last_lead(features: Features, history: DayWindow) -> None:
     """Loads after the origin change no row of it; loads after the last target change no label."""
     at = YESTERDAY[:1]
     rows = features.origin_rows(history, at, NO_LIMIT), features.lead_rows(history, at)
@@ -130,7 +130,7 @@ def test_rows_look_at_the_past_and_labels_no_further_than_the_last_lead(features
     np.testing.assert_array_equal(features.lead_rows(history, at), rows[1])
 
 
-def test_a_wild_load_is_clipped_and_the_calendar_is_not(features: Features, history: History) -> None:
+def test_a_wild_load_is_clipped_and_the_calendar_is_not(features: Features, history: DayWindow) -> None:
     """A difference of loads counts at most its limit, alone and with a harmonic; the calendar counts as it is."""
     free = features.origin_rows(history, YESTERDAY, NO_LIMIT)
     limited = features.origin_rows(history, YESTERDAY, np.full(36, 200.0))
@@ -141,7 +141,7 @@ def test_a_wild_load_is_clipped_and_the_calendar_is_not(features: Features, hist
 
 
 @pytest.mark.parametrize("limit_kw", [np.inf, 200.0])
-def test_a_plan_answers_what_the_rows_say(features: Features, history: History, limit_kw: float) -> None:
+def test_a_plan_answers_what_the_rows_say(features: Features, history: DayWindow, limit_kw: float) -> None:
     """What was worked out for the day beforehand gives the scalar products with the rows, at every origin of it.
 
     Those with the weights of each window count by its share at the origin.
@@ -159,7 +159,7 @@ def test_a_plan_answers_what_the_rows_say(features: Features, history: History, 
         )
 
 
-def test_weights_of_a_window_are_those_of_its_time_on_the_clock(history: History) -> None:
+def test_weights_of_a_window_are_those_of_its_time_on_the_clock(history: DayWindow) -> None:
     """At midnight in Tokyo, 15 h UTC, the first window alone answers, as at midnight UTC where that is the clock."""
     beta, gamma, limit = np.ones((2, 4, 14, 93)), np.ones((2, 4, 14, 36)), np.full(36, np.inf)
     for time_zone, midnight in (("UTC", 0), ("Asia/Tokyo", 15 * DAY // 24)):
@@ -168,7 +168,7 @@ def test_weights_of_a_window_are_those_of_its_time_on_the_clock(history: History
         assert features.plan(beta, gamma, limit).share[midnight, :, 0].tolist() == [1.0, 0.0, 0.0, 0.0]
 
 
-def test_an_origin_does_not_see_its_neighbours(features: Features, history: History) -> None:
+def test_an_origin_does_not_see_its_neighbours(features: Features, history: DayWindow) -> None:
     """Answered alone, or with any others before and after it, its numbers are the same to the bit."""
     random, noon = np.random.default_rng(1), int(YESTERDAY[DAY // 2]) + DAY
     plan = features.plan(random.normal(size=(2, 4, 14, 93)), random.normal(size=(2, 4, 14, 36)), np.full(36, 500.0))
@@ -181,7 +181,7 @@ def test_an_origin_does_not_see_its_neighbours(features: Features, history: Hist
 
 
 @pytest.mark.parametrize("lag", [0, -1, -36, -DAY])
-def test_rows_that_touch_a_filled_reading_are_known(features: Features, history: History, lag: int) -> None:
+def test_rows_that_touch_a_filled_reading_are_known(features: Features, history: DayWindow, lag: int) -> None:
     """An origin is touched by a fill at itself or at a target."""
     at = YESTERDAY[70:71]
     assert features.untouched(history, at).tolist() == [True]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.forecasting.guard import Guard, Passing, Verdict
+from shared.forecasting.guard import ExpiringNumber, Guard, Verdict
 from shared.forecasting.method import METHOD
 from shared.sites.grid import Grid
 
@@ -167,7 +167,7 @@ def test_of_a_load_that_crosses_zero_there_is_no_outage(guard: Guard) -> None:
 
 def test_a_passing_number_counts_for_its_time() -> None:
     """From when it is noted, and anew when it is noted again."""
-    passing = Passing(lasting_steps=2)
+    passing = ExpiringNumber(lasting_steps=2)
     passing.wait()
     assert passing.steps == 0
     passing.note(4.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.forecasting.history import BLEND, LATE_MEAN, LOAD, MEAN, History
+from shared.forecasting.history import BLEND, LATE_MEAN, LOAD, MEAN, DayWindow
 from shared.forecasting.method import METHOD
 from shared.sites.calendar import Calendar
 from shared.sites.grid import Grid
@@ -14,10 +14,10 @@ DAY = 24
 START = 1000 * DAY
 
 
-def taken(days: int) -> tuple[History, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+def taken(days: int) -> tuple[DayWindow, np.ndarray[tuple[int], np.dtype[np.float64]]]:
     """Return so many days of hourly load from midnight on, and the history that took them."""
     load = np.random.default_rng(1).uniform(100, 200, days * DAY)
-    window = History(Grid(60), Calendar(None), START, METHOD.blend)
+    window = DayWindow(Grid(60), Calendar(None), START, METHOD.blend)
     for step, load_kw in enumerate(load.tolist(), START):
         if step // DAY > window.today:
             window.next_day()
@@ -26,13 +26,13 @@ def taken(days: int) -> tuple[History, np.ndarray[tuple[int], np.dtype[np.float6
 
 
 @pytest.fixture
-def history() -> tuple[History, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+def history() -> tuple[DayWindow, np.ndarray[tuple[int], np.dtype[np.float64]]]:
     """Return ten days of load, and the history that took them."""
     return taken(10)
 
 
 def test_the_window_holds_the_last_days(
-    history: tuple[History, np.ndarray[tuple[int], np.dtype[np.float64]]],
+    history: tuple[DayWindow, np.ndarray[tuple[int], np.dtype[np.float64]]],
 ) -> None:
     """Every load stands where its step says, and is known to be a good one; the first week is repeated before it."""
     window, load = history
@@ -43,7 +43,7 @@ def test_the_window_holds_the_last_days(
 
 
 def test_the_means_are_those_of_the_same_time_on_the_days_before(
-    history: tuple[History, np.ndarray[tuple[int], np.dtype[np.float64]]],
+    history: tuple[DayWindow, np.ndarray[tuple[int], np.dtype[np.float64]]],
 ) -> None:
     """A day ahead the mean covers seven days, two days ahead the late mean six, and the blend weighs as documented."""
     window, load = history
@@ -67,7 +67,7 @@ def test_in_the_first_week_the_days_that_there_are_make_the_mean() -> None:
 
 
 def test_a_rescaled_past_is_what_the_load_would_have_been(
-    history: tuple[History, np.ndarray[tuple[int], np.dtype[np.float64]]],
+    history: tuple[DayWindow, np.ndarray[tuple[int], np.dtype[np.float64]]],
 ) -> None:
     """All that the loads before the onset say about later days is larger by the ratio; loads from it on are as read."""
     window, load = history
@@ -83,7 +83,7 @@ def test_a_rescaled_past_is_what_the_load_would_have_been(
 
 def test_a_week_is_complete_after_seven_days() -> None:
     """The first step with a week before it is the first of the eighth day."""
-    window = History(Grid(60), Calendar(None), START, METHOD.blend)
+    window = DayWindow(Grid(60), Calendar(None), START, METHOD.blend)
     assert not window.has_week(START + 7 * DAY - 1)
     assert window.has_week(START + 7 * DAY)
 

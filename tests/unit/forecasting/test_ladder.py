@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.forecasting.ladder import ADAPTED, ANALOGUE, CLIMATOLOGY, FROZEN, WEATHER, Ladder, Span
+from shared.forecasting.ladder import ADAPTED, ANALOGUE, CLIMATOLOGY, FROZEN, WEATHER, Ladder, LeadSpan
 from shared.forecasting.method import METHOD
 from shared.sites.grid import Grid
 
@@ -36,30 +36,30 @@ def test_the_highest_level_that_can_be_computed_answers(ladder: Ladder) -> None:
         ([False, False, False, False, True], CLIMATOLOGY),
     ):
         ladder.choose(computable)
-        assert ladder.spans() == [Span(1, 24, level)]
+        assert ladder.spans() == [LeadSpan(1, 24, level)]
 
 
 def test_a_fitted_level_must_have_shown_its_worth(ladder: Ladder) -> None:
     """Until two days of its errors are known a rule answers in its place."""
     learn(ladder, 48, np.nan, np.nan, np.nan, 200.0, 300.0)
     ladder.choose(ALL)
-    assert ladder.spans() == [Span(1, 24, ANALOGUE)]
+    assert ladder.spans() == [LeadSpan(1, 24, ANALOGUE)]
     learn(ladder, 24, 100.0, np.nan, np.nan, 200.0, 300.0)
     ladder.choose(ALL)
-    assert ladder.spans() == [Span(1, 24, ADAPTED)]
+    assert ladder.spans() == [LeadSpan(1, 24, ADAPTED)]
 
 
 def test_what_is_clearly_better_takes_over_and_gives_back(ladder: Ladder) -> None:
     """Below seven tenths of the error it takes over; it stays as long as it is better at all, and no longer."""
     learn(ladder, 240, 100.0, 60.0, 300.0, 300.0, 300.0)
     ladder.choose(ALL)
-    assert ladder.spans() == [Span(1, 24, FROZEN)]
+    assert ladder.spans() == [LeadSpan(1, 24, FROZEN)]
     learn(ladder, 1000, 100.0, 90.0, 300.0, 300.0, 300.0)
     ladder.choose(ALL)
-    assert ladder.spans() == [Span(1, 24, FROZEN)]
+    assert ladder.spans() == [LeadSpan(1, 24, FROZEN)]
     learn(ladder, 1000, 100.0, 110.0, 300.0, 300.0, 300.0)
     ladder.choose(ALL)
-    assert ladder.spans() == [Span(1, 24, ADAPTED)]
+    assert ladder.spans() == [LeadSpan(1, 24, ADAPTED)]
 
 
 def test_the_choice_is_made_for_each_group_of_leads(ladder: Ladder) -> None:
@@ -69,8 +69,8 @@ def test_the_choice_is_made_for_each_group_of_leads(ladder: Ladder) -> None:
         error_kw[ANALOGUE, 3:] = 10.0
         ladder.learn(error_kw)
     ladder.choose(ALL)
-    assert ladder.spans() == [Span(1, 6, ADAPTED), Span(7, 24, ANALOGUE)]
-    assert ladder.lately_kw(Span(7, 24, ANALOGUE)) == pytest.approx((10.0, 100.0))
+    assert ladder.spans() == [LeadSpan(1, 6, ADAPTED), LeadSpan(7, 24, ANALOGUE)]
+    assert ladder.lately_kw(LeadSpan(7, 24, ANALOGUE)) == pytest.approx((10.0, 100.0))
 
 
 def test_levels_are_compared_over_the_same_targets(ladder: Ladder) -> None:
@@ -78,11 +78,11 @@ def test_levels_are_compared_over_the_same_targets(ladder: Ladder) -> None:
     learn(ladder, 240, 1000.0, np.nan, np.nan, 1000.0, 1000.0)
     learn(ladder, 48, 100.0, 100.0, np.nan, 100.0, 100.0)
     ladder.choose(ALL)
-    assert ladder.spans() == [Span(1, 24, ADAPTED)]
+    assert ladder.spans() == [LeadSpan(1, 24, ADAPTED)]
 
 
 def test_errors_of_nothing_decide_nothing(ladder: Ladder) -> None:
     """Where all are right within a kW, the highest level answers."""
     learn(ladder, 48, 0.1, 0.0, 0.0, 0.0, 0.0)
     ladder.choose(ALL)
-    assert ladder.spans() == [Span(1, 24, ADAPTED)]
+    assert ladder.spans() == [LeadSpan(1, 24, ADAPTED)]

@@ -11,7 +11,7 @@ import pytest
 from shared.forecasting.history import BLEND, ESTIMATE, LOAD
 from shared.forecasting.intervals import COVERAGES
 from shared.forecasting.ladder import ADAPTED, ANALOGUE, CLIMATOLOGY, FROZEN, WEATHER
-from shared.forecasting.levels import Said
+from shared.forecasting.levels import LevelForecasts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,7 +122,7 @@ def test_a_forecast_is_within_reason(
     leads = len(fold.zone.intervals.leads)
     fitted = np.zeros((1, 2, leads))
     fitted[0, FROZEN, 2] = fitted_kw
-    said = Said(np.zeros((1, DAY)), np.zeros((1, leads)), fitted, np.zeros((1, leads)), fitted)
+    said = LevelForecasts(np.zeros((1, DAY)), np.zeros((1, leads)), fitted, np.zeros((1, leads)), fitted)
     assert fold.levels.within_reason(said, np.array((largest_kw,))).tolist() == [[True, reasonable]]
 
 

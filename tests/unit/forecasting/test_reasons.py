@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shared.forecasting import reasons
-from shared.forecasting.ladder import ADAPTED, ANALOGUE, CLIMATOLOGY, Span
+from shared.forecasting.ladder import ADAPTED, ANALOGUE, CLIMATOLOGY, LeadSpan
 from shared.forecasting.method import METHOD
 from shared.forecasting.outage import Fate
 from shared.forecasting.zone import Zone
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 STEP = 400_000  # hours since the epoch: 2015-08-19 16:00
-BEST, LOWER = Span(1, 24, ADAPTED), Span(1, 24, ANALOGUE)
+BEST, LOWER = LeadSpan(1, 24, ADAPTED), LeadSpan(1, 24, ANALOGUE)
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ BETTER = "better lately: RMSE 100 against 250 kW of the adapted model"
     ],
 )
 def test_why_a_span_is_answered_so(
-    blank: Zone, changes: list[Callable[[Zone], None]], span: Span, reason: str | None
+    blank: Zone, changes: list[Callable[[Zone], None]], span: LeadSpan, reason: str | None
 ) -> None:
     """A lower level says why it answers, each what was wrong with the reading and that load is out."""
     zone = deepcopy(blank)
@@ -133,7 +133,7 @@ def test_with_a_prior_a_week_of_history_is_enough(blank: Zone, monkeypatch: pyte
     zone = deepcopy(blank)
     _young(zone)
     monkeypatch.setattr(type(zone), "borrows", True)
-    why = reasons.why(zone, Span(1, 24, CLIMATOLOGY), STEP)
+    why = reasons.why(zone, LeadSpan(1, 24, CLIMATOLOGY), STEP)
     assert why == "the model has too little history: it answers after about a week"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from shared.forecasting.features import Features, grid_leads
-from shared.forecasting.history import BLEND, LATE_MEAN, MEAN, History
+from shared.forecasting.history import BLEND, LATE_MEAN, MEAN, DayWindow
 from shared.forecasting.method import METHOD
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.windows import windows
@@ -125,9 +125,9 @@ def test_however_it_is_fed_across_a_change_no_bit_differs(change: datetime, begu
             np.testing.assert_array_equal(states[0][name], other[name], err_msg=name)
 
 
-def taken(first_step: int, loads_kw: Floats) -> History:
+def taken(first_step: int, loads_kw: Floats) -> DayWindow:
     """Return the history of Madrid after these hourly loads."""
-    history = History(Grid(60), Calendar(None, "Europe/Madrid"), first_step, METHOD.blend)
+    history = DayWindow(Grid(60), Calendar(None, "Europe/Madrid"), first_step, METHOD.blend)
     for step, load in enumerate(loads_kw.tolist(), first_step):
         if step // 24 > history.today:
             history.next_day()

@@ -10,7 +10,7 @@ from sqlalchemy import URL
 
 from services.gateway.database import Database
 from services.gateway.queries import Estimates, History
-from services.gateway.recent import Recent
+from services.gateway.recent import RecentErrors
 from tests.unit.gateway import told
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def test_a_zone_does_not_wait_for_another(tmp_path: Path) -> None:
     database.migrate()
     told.tell(database, [told.forecast(0, zone=zone) for zone in (1, 2)])
     history = Slow(database)
-    recent = Recent(history)
+    recent = RecentErrors(history)
     with ThreadPoolExecutor(3) as threads:
         try:
             slow = [threads.submit(recent.of, told.SITE, 1, 10) for _ in range(2)]

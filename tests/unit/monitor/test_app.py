@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.monitor.app import MonitorCore, Shared
+from services.monitor.app import MonitorCore, MonitorShared
 from services.monitor.settings import MonitorSettings
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading, DeadLetter, DriftEvent, Scores
@@ -60,10 +60,10 @@ def core_with(registry: CollectorRegistry, *sites: Site, health: Health | None =
     return MonitorCore(shared_by(registry, *sites, health=health))
 
 
-def shared_by(registry: CollectorRegistry, *sites: Site, health: Health | None = None) -> Shared:
+def shared_by(registry: CollectorRegistry, *sites: Site, health: Health | None = None) -> MonitorShared:
     """Return what the cores of a process with these sites have in common."""
     table = {site.name: site for site in sites or (place(),)}
-    return Shared.of(load(MonitorSettings), table, registry, health or Health())
+    return MonitorShared.of(load(MonitorSettings), table, registry, health or Health())
 
 
 STREAM = records(in_turn(loads(errors(6), 1.15, BROKEN_AT)))

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from shared.runtime.metrics import GaugeOfParts, Part, exposition
+from shared.runtime.metrics import FixedSamples, GaugeOfParts, exposition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ class Zones(Collector):
 
     def __init__(self, *zones: str) -> None:
         self.written: list[str] = []
-        self.parts = [Part(lambda zone=zone: self._families(zone)) for zone in zones]  # type: ignore[misc]  # it is bound
+        self.parts = [FixedSamples(lambda zone=zone: self._families(zone)) for zone in zones]  # type: ignore[misc]  # it is bound
 
     def _families(self, zone: str) -> dict[str, Metric]:
         self.written.append(zone)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
     from shared.runtime.records import Record
-    from shared.runtime.restoring import Offsets, Place
+    from shared.runtime.restoring import Brokers, Offsets
 
 RAW, CLEAN = TopicPartition("raw", 0), TopicPartition("clean", 0)
 
@@ -38,7 +38,7 @@ class Listing:
         self.told += [(record.topic, record.offset) for record in records]
 
 
-def replay_of(place: Place, consumes: str, *reads: str) -> TopicReplay:
+def replay_of(place: Brokers, consumes: str, *reads: str) -> TopicReplay:
     """Return what stands on the partitions 0 of some topics."""
     refusals = Refusals(Access("127.0.0.1:1"), Health(), "past")
     patience = Patience(refused_s=0.0, look_every_s=0.01)

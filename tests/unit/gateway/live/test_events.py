@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.gateway.live.events import Place, event_of
+from services.gateway.live.events import EventId, event_of
 from shared.contracts import topics
 from tests.unit.consumed import Consumed
 
@@ -53,8 +53,8 @@ def test_what_is_no_message_is_no_event(value: bytes | None) -> None:
 
 def test_an_id_names_a_place() -> None:
     """And only one of the topics that are streamed."""
-    assert Place.parse("readings.clean.v1:3:17") == Place(topics.CLEAN.name, 3, 17)
-    assert str(Place(topics.CLEAN.name, 3, 17)) == "readings.clean.v1:3:17"
+    assert EventId.parse("readings.clean.v1:3:17") == EventId(topics.CLEAN.name, 3, 17)
+    assert str(EventId(topics.CLEAN.name, 3, 17)) == "readings.clean.v1:3:17"
 
 
 @pytest.mark.parametrize(
@@ -72,4 +72,4 @@ def test_an_id_names_a_place() -> None:
 def test_what_is_no_id_is_refused(text: str) -> None:
     """It is named."""
     with pytest.raises(ValueError, match=r"event id|values to unpack"):
-        Place.parse(text)
+        EventId.parse(text)

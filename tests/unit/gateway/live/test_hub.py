@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 from aiokafka import TopicPartition
 
-from services.gateway.live.events import KINDS, Event, Place, Wanted
+from services.gateway.live.events import KINDS, Event, EventId, Wanted
 from services.gateway.live.hub import CHUNK_BYTES, MARGIN_S, PACE_S, Hub, SlowError
 
 READINGS, FORECASTS = KINDS["readings"], KINDS["forecasts"]
@@ -26,7 +26,7 @@ def event(
     size: int = 100,
 ) -> Event:
     """Return an event whose frame says where it stands; it came so many seconds after it was sent."""
-    place = Place(KINDS[kind], partition, offset)
+    place = EventId(KINDS[kind], partition, offset)
     return Event(place, kind, site, f"{place}\n".encode().ljust(size, b"."), at_s, at_s - late_s)
 
 
@@ -107,7 +107,7 @@ def test_behind_an_event_its_own_partition_goes_on_exactly() -> None:
     for n, pause_s in enumerate((100.0, 500.0, MARGIN_S, 1.0, 1.0)):
         clock.now_s += pause_s
         hub.add([event(n, at_s=clock.now_s), event(n, kind="forecasts", at_s=clock.now_s)], {})
-    found = hub.behind(Place(FORECASTS, 0, 3))
+    found = hub.behind(EventId(FORECASTS, 0, 3))
     assert found is not None
     events, cursor = found
     assert [str(each.place) for each in events] == [f"{READINGS}:0:{n}" for n in (2, 3)]
@@ -123,7 +123,7 @@ def test_behind_an_event_that_came_late_all_comes_that_came_since_it_was_sent() 
     hub.add([event(1, kind="forecasts", at_s=clock.now_s)], {})
     clock.now_s += 100.0
     hub.add([event(1, at_s=clock.now_s, late_s=120.0)], {})
-    found = hub.behind(Place(READINGS, 0, 1))
+    found = hub.behind(EventId(READINGS, 0, 1))
     assert found is not None
     assert [str(each.place) for each in found[0]] == [f"{FORECASTS}:0:1"]
 
@@ -141,8 +141,8 @@ def test_few_pieces_are_kept_for_others() -> None:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("place", [Place(READINGS, 0, 9), Place(READINGS, 1, 2), Place(FORECASTS, 0, 2)])
-def test_what_is_not_in_memory_is_looked_for_elsewhere(place: Place) -> None:
+@pytest.mark.parametrize("place", [EventId(READINGS, 0, 9), EventId(READINGS, 1, 2), EventId(FORECASTS, 0, 2)])
+def test_what_is_not_in_memory_is_looked_for_elsewhere(place: EventId) -> None:
     """Memory does not guess."""
     assert hub_with(event(1, at_s=1e6), event(2, at_s=1e6)).behind(place) is None
 
@@ -152,10 +152,10 @@ def test_memory_that_begins_too_late_is_not_believed() -> None:
     clock = Clock()
     hub = hub_with(clock=clock)
     hub.add([event(1, at_s=clock.now_s + 1)], {})
-    assert hub.behind(Place(READINGS, 0, 1)) is None
+    assert hub.behind(EventId(READINGS, 0, 1)) is None
     clock.now_s += MARGIN_S
     hub.add([event(2, at_s=clock.now_s)], {})
-    assert hub.behind(Place(READINGS, 0, 2)) is not None
+    assert hub.behind(EventId(READINGS, 0, 2)) is not None
 
 
 def test_subscribers_are_woken_no_faster_than_the_pace() -> None:

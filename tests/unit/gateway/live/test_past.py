@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiokafka import TopicPartition
 
-from services.gateway.live.events import KINDS, Place
+from services.gateway.live.events import KINDS, EventId
 from services.gateway.live.past import MOST_BYTES, Past
 from shared.runtime.access import Access
 from tests.unit.gateway.live.log import Log
@@ -26,7 +26,7 @@ def past_of(log: Log) -> Past:
     return Past(Access("127.0.0.1:1"), "p.", log.connect)  # type: ignore[arg-type]  # a reader in memory
 
 
-async def all_behind(past: Past, log: Log, place: Place) -> list[Event]:
+async def all_behind(past: Past, log: Log, place: EventId) -> list[Event]:
     """Return all that somebody is sent who has seen all up to a place."""
     positions, said = await past.behind(place, list(log.records))
     assert said is None
@@ -51,7 +51,7 @@ def two_hours() -> Log:
 def test_who_is_cut_off_while_catching_up_misses_nothing() -> None:
     """Whichever event was the last, what comes behind it is the rest: no partition runs ahead."""
     log = two_hours()
-    first = Place(KINDS["readings"], 0, 10)
+    first = EventId(KINDS["readings"], 0, 10)
 
     async def run() -> None:
         past = past_of(log)
@@ -72,7 +72,7 @@ def test_a_partition_keeps_its_order() -> None:
     log = two_hours()
 
     async def run() -> None:
-        events = await all_behind(past_of(log), log, Place(KINDS["readings"], 0, 0))
+        events = await all_behind(past_of(log), log, EventId(KINDS["readings"], 0, 0))
         offsets = [event.place.offset for event in events if event.kind == "readings"]
         assert offsets == list(range(1, 1200))
 
@@ -86,7 +86,7 @@ def test_the_past_comes_in_pieces() -> None:
         log.send(READINGS, number, size=MOST_BYTES // 2)
 
     async def run() -> None:
-        events = await all_behind(past_of(log), log, Place(KINDS["readings"], 0, 0))
+        events = await all_behind(past_of(log), log, EventId(KINDS["readings"], 0, 0))
         assert [event.place.offset for event in events] == list(range(1, 10))
         assert log.connections >= 5
 
@@ -100,7 +100,7 @@ def test_a_record_that_cannot_be_fetched_is_left_out_with_a_word(bad: set[int]) 
     log.bad = {(READINGS, offset) for offset in bad}
 
     async def run() -> None:
-        events = await all_behind(past_of(log), log, Place(KINDS["readings"], 0, 10))
+        events = await all_behind(past_of(log), log, EventId(KINDS["readings"], 0, 10))
         gaps = [event for event in events if event.frame.startswith(b"event: gap\n")]
         others = [event for event in events if event not in gaps]
         assert {event.place.offset for event in others if event.kind == "readings"} == set(range(11, 1200)) - bad
@@ -118,7 +118,7 @@ def test_behind_a_record_that_can_no_longer_be_fetched_all_comes_again() -> None
     log.bad = {(READINGS, 600)}
 
     async def run() -> None:
-        events = await all_behind(past_of(log), log, Place(KINDS["readings"], 0, 600))
+        events = await all_behind(past_of(log), log, EventId(KINDS["readings"], 0, 600))
         assert [event.place.offset for event in events if event.kind == "forecasts"] == list(range(1200))
         assert [event.place.offset for event in events if event.kind == "readings"] == list(range(601, 1200))
 

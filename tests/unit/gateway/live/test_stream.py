@@ -12,11 +12,11 @@ from prometheus_client import CollectorRegistry
 
 from services.gateway.http.doors import Visitor
 from services.gateway.http.problems import Problem
-from services.gateway.live.events import KINDS, Event, Place, Wanted, event_of, gap
+from services.gateway.live.events import KINDS, Event, EventId, Wanted, event_of, gap
 from services.gateway.live.hub import Hub
 from services.gateway.live.metrics import LiveMetrics
 from services.gateway.live.past import Past
-from services.gateway.live.stream import Bounds, Streams, stream_router
+from services.gateway.live.stream import StreamLimits, Streams, stream_router
 from shared.runtime.access import Access
 from shared.runtime.clock import monotonic_s
 from tests.unit.consumed import Consumed
@@ -47,7 +47,7 @@ class Topics(Past):
         self.while_read: Callable[[], None] = lambda: None
 
     async def behind(
-        self, place: Place, partitions: Collection[TopicPartition]
+        self, place: EventId, partitions: Collection[TopicPartition]
     ) -> tuple[dict[TopicPartition, int], bytes | None]:
         """Go on behind the place in its partition, and from the beginning in the others."""
         own = TopicPartition(place.topic, place.partition)
@@ -80,7 +80,7 @@ class Live:
         ends = {TopicPartition(one.place.topic, 0): one.place.offset + 1 for one in past}
         if begun:
             self.hub.begin(begins | ends)
-        self.streams = Streams(self.hub, self.topics, LiveMetrics(self.registry), bounds=Bounds(**bounds))  # type: ignore[arg-type]  # a number of subscribers is one, too
+        self.streams = Streams(self.hub, self.topics, LiveMetrics(self.registry), bounds=StreamLimits(**bounds))  # type: ignore[arg-type]  # a number of subscribers is one, too
 
     def come(self, *events: Event) -> None:
         """Let events come."""
