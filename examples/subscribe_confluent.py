@@ -36,6 +36,7 @@ def main() -> int:
             "group.id": "none",  # the client asks for a name; without subscribe and commit it means nothing
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",  # where the broker has just deleted what we were about to read
+            "isolation.level": "read_committed",  # no forecast of a transaction that was aborted; its default
             "log_level": 0,
             "error_cb": lambda error: said.append(error.str()),  # why it cannot connect is told here only
             **access(),

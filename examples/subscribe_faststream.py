@@ -112,6 +112,7 @@ def subscription(options: argparse.Namespace) -> FastStream:
         options.topic,
         auto_offset_reset="earliest" if options.from_start else "latest",
         ack_policy=AckPolicy.MANUAL,
+        isolation_level="read_committed",  # the default also yields forecasts of transactions that were aborted
     )
     async def show(forecast: Forecast) -> None:
         nonlocal printed

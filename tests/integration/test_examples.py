@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from confluent_kafka import Producer
 
 from harness.brokers import PATIENCE_S, until
 from shared.contracts import topics
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from harness.brokers import Broker
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-CLIENTS = pytest.mark.parametrize("client", ["subscribe_faststream", "subscribe_confluent"])
+CLIENTS = pytest.mark.parametrize("client", ["subscribe_faststream", "subscribe_confluent", "subscribe_aiokafka"])
 STEP = timedelta(minutes=10)
 
 
@@ -122,3 +125,45 @@ def test_a_client_that_finds_no_broker_says_what_to_do(client: str, free_port: C
     (line,) = ended.stderr.splitlines()
     assert line.startswith(f"{address}: ")
     assert line.endswith(": check TETOUAN_KAFKA_..., run `docker compose up`, or give --bootstrap")
+
+
+@CLIENTS
+@pytest.mark.real_kafka
+def test_a_client_reads_what_is_committed_alone(client: str, real_broker: Broker) -> None:
+    """A forecast of a transaction that was aborted is not printed, nor what is in one that is open."""
+    prefix, name = real_broker.prefix, real_broker.prefix + topics.FORECASTS.name
+    producer = Producer(real_broker.access.confluent({"transactional.id": f"{prefix}{client}"}))
+    producer.init_transactions(PATIENCE_S)
+    for forecast, end in ((issue(1), producer.abort_transaction), (issue(0), producer.commit_transaction)):
+        producer.begin_transaction()
+        producer.produce(name, forecast.to_bytes(), key=b"tetouan")
+        producer.flush(PATIENCE_S)
+        end(PATIENCE_S)
+    printed = subprocess.run(
+        command(client, real_broker, "--from-start", "--count", "1"),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert printed.stdout.startswith("2020-02-29 04:40Z"), printed.stderr
+
+
+@pytest.mark.skipif(shutil.which("kcat") is None, reason="kcat is not on the PATH: `apt install kcat` to run its line")
+def test_the_line_of_kcat_prints_forecasts(broker: Broker) -> None:
+    """As it stands in the document, but for address, topic and count: key, place and message of each."""
+    lines = (EXAMPLES.parent / "docs" / "subscribe.md").read_text(encoding="utf-8").splitlines()
+    (line,) = (line for line in lines if line.startswith("kcat "))
+    broker.send(topics.FORECASTS, [issue(0).to_bytes(), issue(1).to_bytes()])
+    told = {
+        "127.0.0.1:9092": broker.bootstrap,
+        topics.FORECASTS.name: broker.prefix + topics.FORECASTS.name,
+        "10": "2",
+    }
+    words = [told.get(word, word) for word in shlex.split(line)]
+    assert set(told.values()) <= set(words)
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.returncode == 0, done.stderr
+    places = [printed.split(" ", 2) for printed in done.stdout.splitlines()]
+    assert [key for key, _, _ in places] == ["tetouan"] * 2
+    assert [Forecast.from_bytes(value.encode()) for _, _, value in places] == [issue(0), issue(1)]

@@ -127,7 +127,7 @@ def test_every_service_and_command_works(accounts: Broker, tmp_path: Path, free_
         until(lambda: broker.held(topics.SCORES) > 0, "scores")
         watched = run(broker, tmp_path, "-m", "cli", "watch", "forecasts", "--from-start", "--count", "2")
         assert (watched.returncode, watched.stdout.count("tetouan zone 2")) == (0, 2), watched.stderr
-        for client in ("subscribe_confluent", "subscribe_faststream"):
+        for client in ("subscribe_confluent", "subscribe_faststream", "subscribe_aiokafka"):
             name = broker.prefix + topics.FORECASTS.name
             told = ["--bootstrap", broker.bootstrap, "--topic", name, "--from-start", "--count", "2"]
             printed = run(broker, tmp_path, str(EXAMPLES / f"{client}.py"), *told)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-CLIENTS = pytest.mark.parametrize("name", ["subscribe_confluent", "subscribe_faststream"])
+CLIENTS = pytest.mark.parametrize("name", ["subscribe_confluent", "subscribe_faststream", "subscribe_aiokafka"])
 CERTIFIED = {
     "SECURITY": "SSL",
     "CA": "ca.pem",
@@ -57,7 +57,10 @@ def test_confluent_is_given_certificate_and_key_with_its_password(monkeypatch: p
     }
 
 
-def test_faststream_is_given_certificate_and_key_with_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "function"), [("subscribe_faststream", "security"), ("subscribe_aiokafka", "access")])
+def test_a_client_of_aiokafka_is_given_certificate_and_key_with_its_password(
+    monkeypatch: pytest.MonkeyPatch, name: str, function: str
+) -> None:
     """The context loads all three; a variable of the same name without our prefix means nothing."""
     loaded: list[tuple[str, ...]] = []
 
@@ -73,8 +76,23 @@ def test_faststream_is_given_certificate_and_key_with_its_password(monkeypatch: 
         return Context(ssl.PROTOCOL_TLS_CLIENT)
 
     monkeypatch.setattr(ssl, "create_default_context", made)
-    for name, value in CERTIFIED.items():
-        monkeypatch.setenv(f"TETOUAN_KAFKA_{name}", value)
-        monkeypatch.setenv(name, "something else")
-    assert client("subscribe_faststream")["security"]().ssl_context is not None
+    for variable, value in CERTIFIED.items():
+        monkeypatch.setenv(f"TETOUAN_KAFKA_{variable}", value)
+        monkeypatch.setenv(variable, "something else")
+    assert client(name)[function]() is not None
     assert loaded == [("client.pem", "client.key", "of the key")]
+
+
+def test_aiokafka_is_given_user_and_password_of_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without the end of the line."""
+    file = tmp_path / "password"
+    file.write_text("secret\n", encoding="utf-8")
+    given = {"SECURITY": "SASL_PLAINTEXT", "SASL_MECHANISM": "PLAIN", "USERNAME": "us", "PASSWORD_FILE": str(file)}
+    for variable, value in given.items():
+        monkeypatch.setenv(f"TETOUAN_KAFKA_{variable}", value)
+    assert client("subscribe_aiokafka")["access"]() == {
+        "security_protocol": "SASL_PLAINTEXT",
+        "sasl_mechanism": "PLAIN",
+        "sasl_plain_username": "us",
+        "sasl_plain_password": "secret",
+    }
