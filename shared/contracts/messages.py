@@ -332,7 +332,7 @@ class DriftEvent(Message):
     ended: UtcTime | None
     """Event time, in UTC; null while it lasts."""
     report: str | None
-    """Where the drift report lies; null where there is none."""
+    """Where the drift report lies. Reserved: nobody says it yet."""
     text: str = ""
     """What was found and what to check, in words."""
 

@@ -12,6 +12,7 @@ import orjson
 from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
+from services.gateway.api.examples import EXAMPLES
 from services.gateway.api.parameters import Format
 from services.gateway.api.routes import encoded_path
 from services.gateway.http import problems
@@ -99,8 +100,10 @@ def documented(model: type[BaseModel], *others: int) -> dict[int | str, dict[str
         "ETag": {"description": "Send it as If-None-Match.", "schema": {"type": "string"}},
         "Link": {"description": "Where the next page is, if there is one.", "schema": {"type": "string"}},
     }
+    example = EXAMPLES[model]
+    content = {JSON: {"example": example.json}, CSV: {"schema": {"type": "string"}, "example": example.csv}}
     return {
-        200: {"model": model, "content": {CSV: {"schema": {"type": "string"}}}, "headers": headers},
+        200: {"model": model, "content": content, "headers": headers},
         304: {"description": "It is as it was."},
         **problems.documented(*others),
     }

@@ -1,13 +1,11 @@
 """What the answers say, for the OpenAPI document; the routes write the same from the rows of the history."""
 
-from __future__ import annotations
-
 from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.messages import (
-    DriftEvent,
+    DriftKind,
     Flagged,
     Interval,
     LevelSpan,
@@ -15,12 +13,14 @@ from shared.contracts.messages import (
     Moved,
     Note,
     Score,
+    Severity,
     UtcTime,
 )
 
 __all__ = [
     "DeadLetterCountDocument",
     "DeadLetterPage",
+    "DriftEventDocument",
     "DriftEventPage",
     "ForecastPage",
     "ModelPage",
@@ -127,6 +127,14 @@ class StoredForecastDocument(Provenance):
     moved: Moved | None
 
 
+class LeadInterval(Document):
+    """An interval of one lead."""
+
+    coverage: float
+    low_kw: Kw
+    high_kw: Kw
+
+
 class View(Document):
     """What one forecast said of the time."""
 
@@ -142,14 +150,6 @@ class View(Document):
     reason: str | None
     """Why it is not the best level, or what the model had to do without."""
     models: ModelNames
-
-
-class LeadInterval(Document):
-    """An interval of one lead."""
-
-    coverage: float
-    low_kw: Kw
-    high_kw: Kw
 
 
 class TargetDocument(Document):
@@ -171,6 +171,31 @@ class HourScores(Document):
     scores: list[Score]
 
 
+class DriftEventDocument(Document):
+    """A finding of the monitor, as it was told last."""
+
+    schema_version: Literal[1]
+    id: str
+    site: str
+    zone: int | None
+    """Null where the whole site is concerned."""
+    kind: DriftKind
+    feature: str
+    """The field of the reading, or the figure, that drifts."""
+    detector: str
+    score: float
+    """What the detector found, in a unit of its own."""
+    threshold: float
+    """The score from which on there is a drift event."""
+    severity: Severity
+    """``info``: for the record; ``warning``: look at it today; ``critical``: at once."""
+    started: UtcTime
+    ended: UtcTime | None
+    """Null while it lasts."""
+    text: str
+    """What was found and what to check."""
+
+
 class Change(Document):
     """What became of a version."""
 
@@ -189,7 +214,8 @@ class ModelDocument(Document):
     version: str | None
     """Null where the zone ran without a registered model."""
     is_champion: bool
-    """Whether it was promoted last, or rolled back to; of versions that tags name, as in a demo, none is."""
+    """Whether it was promoted last, or rolled back to; where nobody has promoted any, as in a demo: whether it answers
+    now."""
     in_force_since: UtcTime | None
     """The first origin that it answered, where it is the one that answers now; null where it is not."""
     metrics: dict[str, float | int | str | None]
@@ -214,7 +240,6 @@ SitePage = PageDocument[SiteDocument]
 ReadingPage = PageDocument[ReadingDocument]
 ForecastPage = PageDocument[StoredForecastDocument]
 ScoresPage = PageDocument[HourScores]
-DriftEventPage = PageDocument[DriftEvent]
+DriftEventPage = PageDocument[DriftEventDocument]
 ModelPage = PageDocument[ModelDocument]
 DeadLetterPage = PageDocument[DeadLetterCountDocument]
-View.model_rebuild()

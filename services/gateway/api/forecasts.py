@@ -56,7 +56,7 @@ def forecasts_router(history: History) -> APIRouter:
         site: SiteName,
         zone: ZoneNumber,
         span: Range,
-        limit: Annotated[int, Query(ge=1, le=200, description="Forecasts on a page.")] = 24,
+        limit: Annotated[int, Query(ge=1, le=200, description="Forecasts on a page.", examples=[6])] = 24,
     ) -> Response:
         """Return the forecasts whose origins lie in the range, by rising origin."""
         known_zone(history, site, zone)

@@ -34,6 +34,7 @@ __all__ = [
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(microsecond=0, tzinfo=UTC)
 EXAMPLE = "2017-10-19T04:40:00Z"
+LATER_EXAMPLE = "2017-10-19T18:00:00Z"
 LARGEST_ZONE = 2**31 - 1
 
 # a plus sign of a query that is not percent-encoded comes as a blank
@@ -72,19 +73,29 @@ def _seconds_of(time: datetime) -> int:
 
 
 _Instant = Annotated[
+    datetime, BeforeValidator(instant), WithJsonSchema({"type": "string", "format": "date-time", "examples": [EXAMPLE]})
+]
+_LaterInstant = Annotated[
     datetime,
     BeforeValidator(instant),
-    WithJsonSchema({"type": "string", "format": "date-time", "examples": [EXAMPLE]}),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": [LATER_EXAMPLE]}),
 ]
 
 SiteName = Annotated[str, Path(description="Name of the site, percent-encoded: a slash is %2F.", examples=["tetouan"])]
 ZoneNumber = Annotated[int, Path(ge=1, le=LARGEST_ZONE, description="Number of the zone at its site.", examples=[2])]
 Origin = Annotated[_Instant, Path(description="Time of the last reading that the forecast knew.")]
-Target = Annotated[_Instant, Path(description="The time that was forecast.")]
-From = Annotated[_Instant | None, Query(alias="from", description="The first time, included; default: the earliest.")]
-Until = Annotated[_Instant | None, Query(description="The end, not included; default: the latest, included.")]
+Target = Annotated[_LaterInstant, Path(description="The time that was forecast.")]
+From = Annotated[
+    _Instant | None,
+    Query(alias="from", description="The first time, included; default: the earliest.", examples=[EXAMPLE]),
+]
+Until = Annotated[
+    _Instant | None,
+    Query(description="The end, not included; default: the latest, included.", examples=[LATER_EXAMPLE]),
+]
 Format = Annotated[
-    Literal["json", "csv"] | None, Query(alias="format", description="`csv` as with `Accept: text/csv`; default: JSON.")
+    Literal["json", "csv"] | None,
+    Query(alias="format", description="`csv` as with `Accept: text/csv`; default: JSON.", examples=["json"]),
 ]
 
 GO_ON = "Where to go on: `next` of the page before."
@@ -108,9 +119,11 @@ _TimeCursor = Annotated[
 _EventCursor = Annotated[
     str, AfterValidator(_cursor(EVENT_CURSOR)), WithJsonSchema({"type": "string", "pattern": EVENT_CURSOR})
 ]
-Cursor = Annotated[_TimeCursor | None, Query(description=GO_ON)]
-NameCursor = Annotated[str | None, Query(max_length=1000, description=GO_ON)]
-EventCursor = Annotated[_EventCursor | None, Query(description=GO_ON)]
+Cursor = Annotated[_TimeCursor | None, Query(description=GO_ON, examples=["1508388000"])]
+NameCursor = Annotated[str | None, Query(max_length=1000, description=GO_ON, examples=["tetouan"])]
+EventCursor = Annotated[
+    _EventCursor | None, Query(description=GO_ON, examples=["1508375400~tetouan-2-residual-2017-10-19T01:10:00Z"])
+]
 
 
 async def _range(first: From = None, until: Until = None, cursor: Cursor = None) -> Span:

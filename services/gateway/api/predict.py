@@ -22,6 +22,7 @@ __all__ = ["SEED_ZONE", "Estimating", "Request", "predict_router"]
 SEED_ZONE = 2
 MOST = 1008  # requests at once: a week of steps of ten minutes
 RETRY = {"Retry-After": "5"}
+JSON = "application/json"
 
 EXAMPLE: dict[str, JsonValue] = {
     "Timestamp": "2024-03-20 14:30:00",
@@ -53,7 +54,7 @@ Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 class Request(BaseModel):
     """A time, and the weather then."""
 
-    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [EXAMPLE]})
+    model_config = ConfigDict(frozen=True)
 
     Timestamp: Annotated[Timestamp, Field(description="ISO 8601, `T` or a blank in between; without an offset: UTC.")]
     Temperature: Annotated[Number, Field(ge=-60, le=60, description="Degrees Celsius.")]
@@ -70,7 +71,7 @@ class Request(BaseModel):
 class PredictionDocument(BaseModel):
     """An estimate. The field of the load is named after the zone: `predicted_power_consumption_zone2`."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [ANSWER]}, extra="allow")
+    model_config = ConfigDict(extra="allow")
 
     uncorrected_kw: float = Field(description="What the model says of weather and calendar.")
     correction_kw: float = Field(
@@ -149,11 +150,12 @@ Many = Annotated[list[Request], Body(min_length=1, max_length=MOST)]
 def predict_router(estimating: Estimating) -> APIRouter:
     """Return the routes; those without a site are of zone 2 of the site that is built in."""
     router = APIRouter(tags=["predict"], route_class=EncodedRoute)
-    problems = documented(400, 404)
+    one, many = _asked_as(EXAMPLE), _asked_as([EXAMPLE])
 
     @router.post(
         "/predict",
-        responses={**problems, 200: {"model": ZoneTwoAnswer}},
+        responses=_answered_with(ZoneTwoAnswer, ANSWER),
+        openapi_extra=one,
         summary="The load of zone 2 at a time and its weather",
     )
     def predict_seed(request: Request) -> Response:
@@ -162,7 +164,8 @@ def predict_router(estimating: Estimating) -> APIRouter:
 
     @router.post(
         "/predict/batch",
-        responses={**problems, 200: {"model": list[ZoneTwoAnswer]}},
+        responses=_answered_with(list[ZoneTwoAnswer], [ANSWER]),
+        openapi_extra=many,
         summary="The same for up to 1008 times",
     )
     def predict_batch(requests: Many) -> Response:
@@ -171,7 +174,8 @@ def predict_router(estimating: Estimating) -> APIRouter:
 
     @router.post(
         "/api/v1/sites/{site}/zones/{zone}/predict",
-        responses={**problems, 200: {"model": PredictionDocument}},
+        responses=_answered_with(PredictionDocument, ANSWER),
+        openapi_extra=one,
         summary="The load of any zone at a time and its weather",
     )
     def predict_zone(site: SiteName, zone: ZoneNumber, request: Request) -> Response:
@@ -180,7 +184,8 @@ def predict_router(estimating: Estimating) -> APIRouter:
 
     @router.post(
         "/api/v1/sites/{site}/zones/{zone}/predict/batch",
-        responses={**problems, 200: {"model": list[PredictionDocument]}},
+        responses=_answered_with(list[PredictionDocument], [ANSWER]),
+        openapi_extra=many,
         summary="The same for up to 1008 times",
     )
     def predict_zone_batch(site: SiteName, zone: ZoneNumber, requests: Many) -> Response:
@@ -190,5 +195,15 @@ def predict_router(estimating: Estimating) -> APIRouter:
     return router
 
 
+def _asked_as(example: JsonValue) -> dict[str, Any]:
+    """Return what the OpenAPI document says of a body beside its schema."""
+    return {"requestBody": {"content": {JSON: {"example": example}}}}
+
+
+def _answered_with(model: Any, example: JsonValue) -> dict[int | str, dict[str, Any]]:
+    """Return what the OpenAPI document says of the answers of a route."""
+    return {200: {"model": model, "content": {JSON: {"example": example}}}, **documented(400, 404)}
+
+
 def _rendered(answer: dict[str, Any] | list[dict[str, Any]]) -> Response:
-    return Response(orjson.dumps(answer), media_type="application/json")
+    return Response(orjson.dumps(answer), media_type=JSON)

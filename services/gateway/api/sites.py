@@ -24,12 +24,13 @@ from services.gateway.api.routes import EncodedRoute
 from services.gateway.http.problems import Problem
 from services.gateway.queries import History, Page, StoredReading, StoredScores, StoredSite
 from services.gateway.registered_metrics import RegisteredMetrics
-from shared.contracts.messages import DriftEvent, Score
+from shared.contracts.messages import Score
 
 __all__ = ["history_router", "known_site", "known_zone", "sites_router", "unknown_zone"]
 
 SITE = "/api/v1/sites/{site}"
 ZONE = SITE + "/zones/{zone}"
+DRIFT_HEADING = tuple(documents.DriftEventDocument.model_fields)
 SCORE_HEADING = ("site", "zone", "time", *Score.model_fields)
 MODEL_HEADING = ("site", "zone", "model", "version", "is_champion", "in_force_since", "last_change", "origin")
 
@@ -49,12 +50,16 @@ class _ScoresWanted:
 
 async def _scores_wanted(
     every: Annotated[
-        Literal["day", "hour"], Query(description="`day`: the last hour of each, which midnight in UTC ends.")
+        Literal["day", "hour"],
+        Query(description="`day`: the last hour of each, which midnight in UTC ends.", examples=["hour"]),
     ] = "day",
     lead_minutes: Annotated[
-        Literal["10", "60", "360", "1440", "mean"] | None, Query(description="One lead group alone.")
+        Literal["10", "60", "360", "1440", "mean"] | None,
+        Query(description="One lead group alone, by its minutes; `mean`: of all leads.", examples=["60"]),
     ] = None,
-    window_days: Annotated[Literal["1", "7", "28"] | None, Query(description="One window alone.")] = None,
+    window_days: Annotated[
+        Literal["1", "7", "28"] | None, Query(description="One window alone, by its days.", examples=["7"])
+    ] = None,
 ) -> _ScoresWanted:
     return _ScoresWanted(every == "day", lead_minutes, window_days)
 
@@ -94,7 +99,7 @@ def history_router(history: History, metrics: RegisteredMetrics) -> APIRouter:
         answers: Answers,
         site: SiteName,
         span: Range,
-        limit: Annotated[int, Query(ge=1, le=10_000, description="Readings on a page.")] = 1000,
+        limit: Annotated[int, Query(ge=1, le=10_000, description="Readings on a page.", examples=[100])] = 1000,
     ) -> Response:
         """Return readings by rising time, each as of its highest revision, with the flags of what was refused."""
         known_site(history, site)
@@ -115,7 +120,7 @@ def history_router(history: History, metrics: RegisteredMetrics) -> APIRouter:
         zone: ZoneNumber,
         span: Range,
         wanted: ScoresWanted,
-        limit: Annotated[int, Query(ge=1, le=1000, description="Days or hours on a page.")] = 366,
+        limit: Annotated[int, Query(ge=1, le=1000, description="Days or hours on a page.", examples=[31])] = 366,
     ) -> Response:
         """Return the rolling scores of each lead group and window, by rising time."""
         known_zone(history, site, zone)
@@ -132,16 +137,14 @@ def history_router(history: History, metrics: RegisteredMetrics) -> APIRouter:
         site: SiteName,
         span: WholeRange,
         cursor: EventCursor = None,
-        limit: Annotated[int, Query(ge=1, le=1000, description="Drift events on a page.")] = 100,
+        limit: Annotated[int, Query(ge=1, le=1000, description="Drift events on a page.", examples=[20])] = 100,
     ) -> Response:
-        """Return the drift events that started in the range, each as it was told last, by rising time.
-
-        `report` says where the drift report lies; null where there is none.
-        """
+        """Return the drift events that started in the range, each as it was told last, by rising time."""
         known_site(history, site)
         page = history.drift_events(site, span, begin_of(cursor), limit)
         following = None if page.following is None else _event_cursor(page.following)
-        return answers.page(page.items, lambda: CsvTable(tuple(DriftEvent.model_fields), page.items), following)
+        items = [{name: event[name] for name in DRIFT_HEADING} for event in page.items]
+        return answers.page(items, lambda: CsvTable(DRIFT_HEADING, items), following)
 
     @router.get(SITE + "/models", responses=documented(documents.ModelPage, 404), summary="Models of a site")
     def models(answers: Answers, site: SiteName) -> Response:
@@ -159,7 +162,9 @@ def history_router(history: History, metrics: RegisteredMetrics) -> APIRouter:
     def dead_letters(
         answers: Answers,
         span: WholeRange,
-        site: Annotated[str | None, Query(max_length=1000, description="Those of one site alone.")] = None,
+        site: Annotated[
+            str | None, Query(max_length=1000, description="Those of one site alone.", examples=["tetouan"])
+        ] = None,
     ) -> Response:
         """Count the records that were refused, by topic, reason and field; the range is one of the wall clock."""
         counts = [] if site is not None and not is_name(site) else history.dead_letters(site, span)
@@ -177,7 +182,7 @@ def sites_router(history: History) -> APIRouter:
     def sites(
         answers: Answers,
         cursor: NameCursor = None,
-        limit: Annotated[int, Query(ge=1, le=10_000, description="Sites on a page.")] = 1000,
+        limit: Annotated[int, Query(ge=1, le=10_000, description="Sites on a page.", examples=[50])] = 1000,
     ) -> Response:
         """Return the sites of which readings have come, by name."""
         page = history.sites(cursor or "", limit) if is_name(cursor or "") else Page[StoredSite]((), None)
@@ -199,7 +204,10 @@ def sites_router(history: History) -> APIRouter:
 
 
 def models_of(events: Sequence[Mapping[str, Any]], champions: Mapping[tuple[int, str], str]) -> list[dict[str, Any]]:
-    """Return each version of which events tell, with what became of it; its metrics are those that came first."""
+    """Return each version of which events tell, with what became of it; its metrics are those that came first.
+
+    Where nobody has promoted a version, the one that answers is the champion: tags of the settings have named it.
+    """
     found: dict[tuple[int, str, str | None], dict[str, Any]] = {}
     in_force: dict[tuple[int, str], tuple[dict[str, Any], str]] = {}
     for event in events:
@@ -210,7 +218,7 @@ def models_of(events: Sequence[Mapping[str, Any]], champions: Mapping[tuple[int,
                 "zone": zone,
                 "model": model,
                 "version": version,
-                "is_champion": champions.get((zone, model)) == version is not None,
+                "is_champion": False,
                 "in_force_since": None,
                 "metrics": {},
                 "changes": [],
@@ -223,6 +231,9 @@ def models_of(events: Sequence[Mapping[str, Any]], champions: Mapping[tuple[int,
         item["changes"].append({name: event[name] for name in ("role", "change", "origin", "reason")})
     for item, origin in in_force.values():
         item["in_force_since"] = origin
+    champions = {key: item["version"] for key, (item, _) in in_force.items()} | dict(champions)
+    for (zone, model, version), item in found.items():
+        item["is_champion"] = version is not None and version == champions.get((zone, model))
     return [found[key] for key in sorted(found, key=lambda key: (key[0], key[1], _number(key[2])))]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -93,15 +94,21 @@ def application(
     made.add_exception_handler(Exception, _say_fault)
     for router in routers:
         made.include_router(router)
+    routes = [route for router in routers for route in router.routes]
+    made.described = [route for route in routes if isinstance(route, APIRoute) and route.include_in_schema]
     return made
 
 
 class _Application(FastAPI):
-    """Its document has the form of a problem, and how a key is sent."""
+    """Its document has the form of a problem, how a key is sent, and the examples of the routes ``described``."""
+
+    described: Sequence[APIRoute] = ()
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document."""
         document = super().openapi()
+        for route in self.described:
+            _restore_examples(route, document["paths"][route.path_format])
         components = document.setdefault("components", {})
         components.setdefault("schemas", {})["Problem"] = SCHEMA
         components["securitySchemes"] = {
@@ -110,6 +117,15 @@ class _Application(FastAPI):
         }
         document["security"] = [{}, {"bearer": []}, {"header": []}]  # none is needed where nobody has made a key
         return document
+
+
+def _restore_examples(route: APIRoute, described: dict[str, Any]) -> None:
+    """Put the examples of a route's answers into its description as they are: the framework leaves nulls out."""
+    for method in route.methods or ():
+        for status, answer in route.responses.items():
+            for kind, media in answer.get("content", {}).items():
+                if "example" in media:
+                    described[method.lower()]["responses"][str(status)]["content"][kind]["example"] = media["example"]
 
 
 async def _say(request: Request, error: Exception) -> Response:

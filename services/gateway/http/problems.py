@@ -149,9 +149,16 @@ def problem_of(request: Request, error: Exception) -> Problem:
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return what the OpenAPI document says of these statuses."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+    """Return what the OpenAPI document says of these statuses, each with an example."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    examples = {problem.status: orjson.loads(problem.to_bytes()) for problem in EXAMPLES}
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": schema, "example": examples[status]}},
+        }
+        for status in statuses
+    }
 
 
 def _unreadable(error: BaseException) -> str:
@@ -199,3 +206,19 @@ def _json(value: object) -> str:
         return json.dumps(value, ensure_ascii=False, default=str)
     except RecursionError:
         return "…"
+
+
+EXAMPLES = (
+    Problem.of(400, "body", "", "it is no JSON (Expecting value at character 1): send JSON in UTF-8"),
+    Problem(401, "a key is needed: send `Authorization: Bearer KEY`, with a key of `tetouan keys create`"),
+    Problem.of(403, "Host", "example.org", "no key is needed here, so ask for 127.0.0.1 or localhost"),
+    Problem.of(404, "site", "atlantis", "no reading of such a site has come: /api/v1/sites lists those that have"),
+    Problem.of(408, "body", "", "it was not there after 10 s: send it faster"),
+    Problem.of(413, "body", "", "it may have 1000000 bytes: send it in parts"),
+    Problem.of(415, "Content-Type", "text/plain", "send JSON as application/json"),
+    Problem.of(422, "until", "yesterday", "it is no time: write one like 2017-10-19T04:40:00Z"),
+    Problem(429, "more than 600 requests a minute: wait, or raise TETOUAN_HTTP_REQUESTS_PER_MINUTE"),
+    Problem(500, ADVICE[500]),
+    Problem(503, "the history cannot be read just now (the database is away): try again, and see /readyz"),
+)
+"""One for each status that a path may answer with, for the OpenAPI document."""

@@ -14,9 +14,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse
 
+from services.gateway.api.routes import EncodedRoute, is_head
 from services.gateway.http.doors import Visitor
 from services.gateway.http.problems import Problem
 from services.gateway.live.events import KINDS, EventId, Wanted, ending, gap
@@ -275,7 +276,7 @@ def stream_router(streams: Streams) -> APIRouter:
 
     It is in no OpenAPI document, since its answer has no end: `docs/subscribe.md` describes it.
     """
-    router = APIRouter()
+    router = APIRouter(route_class=EncodedRoute)
 
     @router.get(PATH, include_in_schema=False)
     async def stream(
@@ -283,12 +284,15 @@ def stream_router(streams: Streams) -> APIRouter:
         topics: Annotated[list[str] | None, Query()] = None,
         site: Annotated[list[str] | None, Query()] = None,
         last_event_id: Annotated[str | None, Header()] = None,
-    ) -> EventSourceResponse:
+    ) -> Response:
         kinds = frozenset(name.strip() for given in topics or KINDS for name in given.split(",") if name.strip())
         if unknown := sorted(kinds - KINDS.keys()):
             raise Problem.of(422, "topics", unknown[0], f"give some of {', '.join(KINDS)}, with commas between them")
         wanted = Wanted(kinds or frozenset(KINDS), frozenset(site) if site else None)
-        return streams.open(wanted, _place(last_event_id), Visitor.of(request.scope))
+        opened = streams.open(wanted, _place(last_event_id), Visitor.of(request.scope))
+        if not is_head(request):
+            return opened
+        return Response(headers=HEADERS, media_type=opened.media_type)
 
     return router
 

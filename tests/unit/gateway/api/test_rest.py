@@ -135,6 +135,14 @@ def test_a_version_that_nobody_promoted_has_its_metrics(filled: Asked, weather_m
     assert demos["in_force_since"] == "2017-10-19T00:40:00Z"
 
 
+def test_where_nobody_has_promoted_a_version_the_one_that_answers_is_the_champion(asked: Asked) -> None:
+    """As in a demo, which names its versions by tags; one that answers no more is none."""
+    events = [told.model_event(version, "in_force", step=step) for step, version in enumerate(("3", "4"))]
+    told.tell(asked.database, events)
+    items = asked.gateway.get("/api/v1/sites/tetouan/models").json()["items"]
+    assert {item["version"]: item["is_champion"] for item in items} == {"3": False, "4": True}
+
+
 def test_drift_and_dead_letters_are_told(filled: Asked) -> None:
     """Each event as it was told last; dead letters by reason."""
     page = filled.gateway.get("/api/v1/sites/tetouan/drift?limit=1").json()
@@ -198,7 +206,8 @@ def test_csv_of_readings_keeps_fields_that_a_site_has_no_more(asked: Asked) -> N
 )
 def test_csv_without_rows_has_the_heading_of_one_with_rows(filled: Asked, path: str, heading: str) -> None:
     """Whoever reads it finds all names."""
-    nothing = filled.gateway.get(f"{path}?format=csv&from=2030-01-01T00:00:00Z").text.splitlines()
+    since = "" if "targets" in path else "&from=2030-01-01T00:00:00Z"
+    nothing = filled.gateway.get(f"{path}?format=csv{since}").text.splitlines()
     assert len(nothing) == 1
     assert nothing[0].startswith(heading)
     some = filled.gateway.get(f"{path.replace('2030-01-01', '2017-10-20')}?format=csv").text.splitlines()
@@ -363,6 +372,33 @@ def test_a_parameter_that_cannot_be_read_is_named(filled: Asked, query: str, fie
     assert answer.status_code == 422
     assert answer.json()["field"] == field
     assert says in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "value", "says"),
+    [
+        ("/api/v1/sites/tetouan/readings?limt=3", "limt", "3", "use limit"),
+        ("/api/v1/sites/tetouan/readings?limit=3&From=x", "From", "x", "use from or format"),
+        ("/api/v1/sites?since=x", "since", "x", "use cursor or limit or format"),
+        (f"{ZONE}/scores?window=7", "window", "7", "use window_days"),
+        (f"{ZONE}/forecasts/latest?until=", "until", "", "use format"),
+    ],
+)
+def test_a_parameter_that_a_path_does_not_have_is_named(
+    filled: Asked, path: str, field: str, value: str, says: str
+) -> None:
+    """422, with those that may be meant: what is misspelt would be an answer to another question."""
+    answer = filled.gateway.get(path)
+    assert answer.status_code == 422
+    assert (answer.json()["field"], answer.json()["value"]) == (field, value)
+    assert answer.json()["detail"].endswith(says)
+
+
+def test_predict_takes_no_parameter(filled: Asked) -> None:
+    """Its body says all."""
+    answer = filled.gateway.post("/predict?zone=1", b"{}")
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith('zone="1": there is no such parameter here: leave it out')
 
 
 ODD_NAMES = (

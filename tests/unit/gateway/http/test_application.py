@@ -218,9 +218,9 @@ def test_the_document_has_problems_and_keys(gateway: Gateway) -> None:
     """OpenAPI tells the form of an error and how a key is sent; no page with scripts of others is there."""
     document = gateway.get("/openapi.json").json()
     answers = document["paths"]["/api/predict"]["post"]["responses"]
-    assert answers["422"]["content"] == {
-        "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
-    }
+    described = answers["422"]["content"]["application/problem+json"]
+    assert described["schema"] == {"$ref": "#/components/schemas/Problem"}
+    assert described["example"]["status"] == 422
     assert document["components"]["schemas"]["Problem"]["required"]
     assert set(document["components"]["securitySchemes"]) == {"bearer", "header"}
     problem(gateway.get("/docs"), 404)

@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from aiokafka import TopicPartition
 from prometheus_client import CollectorRegistry
@@ -357,3 +358,21 @@ def test_what_is_no_topic_and_no_id_is_refused(query: str, last: str, field: str
     assert answer.status_code == 422
     assert (answer.json()["field"], answer.json()["value"]) == (field, value)
     assert gateway.get("/openapi.json").json()["paths"] == {}
+
+
+def test_head_of_the_stream_is_answered_without_one() -> None:
+    """With its headers, at once; what cannot be read is refused as for GET."""
+    gateway = Gateway(stream_router(Live().streams))
+    head, bad = gateway.ask(
+        *(httpx.Request("HEAD", f"http://localhost/api/v1/stream{query}") for query in ("", "?topics=loads"))
+    )
+    assert (head.status_code, head.content, head.headers["cache-control"]) == (200, b"", "no-store")
+    assert head.headers["content-type"].startswith("text/event-stream")
+    assert bad.status_code == 422
+
+
+def test_a_parameter_that_the_stream_does_not_have_is_refused() -> None:
+    """Before it begins."""
+    answer = Gateway(stream_router(Live().streams)).get("/api/v1/stream?topic=readings")
+    assert answer.status_code == 422
+    assert answer.json()["detail"].endswith("use topics")
