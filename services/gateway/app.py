@@ -51,7 +51,7 @@ def build(settings: GatewaySettings) -> Service[Row | Outgoing]:
     """
     registry, health = new_registry(), Health()
     database = Database(url_of(settings))
-    database.require_place()  # before anything listens
+    database.check_file()  # before anything listens
     metrics = HistoryMetrics(registry)
     store = Store(database, metrics, health)
     retention = Retention(store, database, settings.history_days, metrics)

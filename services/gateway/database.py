@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import psycopg
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from filelock import FileLock
 from sqlalchemy import URL, create_engine, event, make_url
@@ -107,20 +109,39 @@ class Database:
         Refused
             If the folder cannot be made, the file is no database, or the tables are of a later release.
         """
-        with self._alone() as connection:
-            try:
-                command.upgrade(alembic_config(connection), "head")
-            except CommandError as error:
-                raise Refused(
-                    f"the history in {self.place} is not of this release ({error}): run the release that wrote it, or "
-                    "set TETOUAN_DATABASE_URL to another database"
-                ) from None
+        with self._alone() as connection, self._of_this_release():
+            command.upgrade(alembic_config(connection), "head")
 
-    def require_place(self) -> None:
-        """Raise ``Refused`` where the folder of the file cannot be made or written; nobody knows of a server."""
-        if self.is_sqlite:
-            with self._held():
-                pass
+    def check_file(self) -> None:
+        """Raise ``Refused`` where the history is a file that cannot be made, or is none that :meth:`migrate` takes.
+
+        Nobody knows of a server before it is asked, and a file that another process holds is waited for then.
+        """
+        if not self.is_sqlite:
+            return
+        with self._held() as file:
+            if not file.exists():
+                return
+            try:
+                _log_ahead(file)
+                with self.reader.connect() as connection, self._of_this_release():
+                    scripts = ScriptDirectory.from_config(alembic_config(connection))
+                    for version in MigrationContext.configure(connection).get_current_heads():
+                        scripts.get_revision(version)
+            except (DBAPIError, sqlite3.Error) as error:
+                if why_away(error) is None:
+                    raise
+
+    @contextmanager
+    def _of_this_release(self) -> Iterator[None]:
+        """Raise ``Refused`` where Alembic does not know the version of the tables."""
+        try:
+            yield
+        except CommandError as error:
+            raise Refused(
+                f"the history in {self.place} is not of this release ({error}): run the release that wrote it, or "
+                "set TETOUAN_DATABASE_URL to another database"
+            ) from None
 
     @contextmanager
     def _alone(self) -> Iterator[Connection]:
@@ -159,10 +180,10 @@ def _log_ahead(file: Path) -> None:
         try:
             plain.execute("PRAGMA journal_mode = WAL")
         except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
+            if error.sqlite_errorcode not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
                 raise
             raise Refused(
-                f"{file} is no SQLite database: move it away, or set TETOUAN_DATABASE_URL to another file"
+                f"{file} is no SQLite database, or damaged: move it away, or set TETOUAN_DATABASE_URL to another file"
             ) from None
 
 

@@ -116,7 +116,7 @@ def predict(
     answers = []
     for one, step, uncorrected_kw, row in zip(asked, steps.tolist(), estimates_kw, rows, strict=True):
         correction_kw = corrections_kw.get(step % grid.day)
-        warnings = [*_beyond(trees, one, row)]
+        warnings = [*_beyond(trees, one, row), *_other_year(trees, grid, one)]
         if grid.time_of(step) != one.time:
             warnings.append(f"Timestamp: it lies in a step of {trees.step_minutes} minutes, and is read as its begin")
         if correction_kw is None:
@@ -160,6 +160,16 @@ def _beyond(trees: WeatherTrees, asked: AssumedWeather, row: Sequence[float]) ->
         elif name in TIMES:
             time = f"Timestamp {asked.time:%Y-%m-%d %H:%M} ({TIMES[name].format(value)})"
             yield f"{time} is beyond what {_seen(low, high)}"
+
+
+def _other_year(trees: WeatherTrees, grid: Grid, asked: AssumedWeather) -> Iterator[str]:
+    """Yield what to say of a time in a year of which the model has seen no day."""
+    first, last = (grid.time_of(step) for step in trees.seen_steps.tolist())
+    if not first.year <= asked.time.year <= last.year:
+        yield (
+            f"Timestamp {asked.time:%Y-%m-%d} is in a year that the model has not seen, only {first:%Y-%m-%d} to "
+            f"{last:%Y-%m-%d}: it answers as for the same time of those"
+        )
 
 
 def _seen(low: float, high: float) -> str:

@@ -95,7 +95,8 @@ class Boosting:
         estimate_kw = np.full(len(steps), np.nan)
         for grown, (_, following) in zip(forests, past, strict=True):
             estimate_kw[np.flatnonzero(whole)[following]] = grown.predict(rows[following])
-        trees = WeatherTrees(forest, self.step_minutes, fields, np.stack((rows.min(axis=0), rows.max(axis=0))))
+        seen = np.stack((rows.min(axis=0), rows.max(axis=0)))
+        trees = WeatherTrees(forest, self.step_minutes, fields, seen, steps[whole][[0, -1]])
         model = WeatherDemand(trees, int(steps[0]) - 1, method=self.method)
         _learn(model, steps, estimate_kw, demand_kw)
         _remember_last_days(model, steps, weather, demand_kw)

@@ -8,4 +8,4 @@ from __future__ import annotations
 __all__ = ["WEATHER_DEMAND", "ZONE_DEMAND"]
 
 ZONE_DEMAND = 16
-WEATHER_DEMAND = 7
+WEATHER_DEMAND = 8

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COLUMNS", "VERSION", "Correction", "WeatherDemand"]
 
-_PARTS = ("header", "last_step", "forest", "seen", "correction")
+_PARTS = ("header", "last_step", "forest", "seen", "seen_steps", "correction")
 _WEEK_DAYS = 7
 _PRIOR_VARIANCE = 1e5  # next to nothing is known of the weights beforehand
 _LEARNED_A_DAY = 48  # neighbours say the same: all 144 score no better before the last 20 % and take thrice the time

@@ -30,6 +30,7 @@ CALENDAR = ("day", "month", "hour", "minute", "weekday", "quarter", "day_of_year
 """What `features_of` reads from the time, in its order."""
 
 _DAY_MINUTES = 1440
+_MOST_MINUTES = 10**9  # to either side of 1970: the calendar holds as many
 _LARGEST = 1e9
 
 
@@ -83,12 +84,15 @@ class WeatherTrees:
         Those of ``COLUMNS`` that the trees look at, in the same order.
     seen : NDArray
         The lowest and the highest of each feature that they have grown on, shape (2, fields + 7).
+    seen_steps : NDArray
+        The first and the last step that they have grown on, whole numbers of shape (2,).
     """
 
     forest: Forest
     step_minutes: int
     fields: tuple[str, ...]
     seen: NDArray[np.float64]
+    seen_steps: NDArray[np.int64]
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -123,7 +127,7 @@ class WeatherTrees:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return trees and ranges as arrays by name; `parameters` are not among them."""
-        return {"seen": self.seen, **joined({"forest": self.forest.state()})}
+        return {"seen": self.seen, "seen_steps": self.seen_steps, **joined({"forest": self.forest.state()})}
 
     @classmethod
     def of_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
@@ -143,7 +147,12 @@ class WeatherTrees:
         step_minutes = parameters.get("step_minutes")
         if not isinstance(step_minutes, int) or step_minutes < 1 or _DAY_MINUTES % step_minutes:
             raise ValueError(f"header: step_minutes is {step_minutes!r}, which divides no day")
-        return cls(forest, step_minutes, fields, seen.copy())
+        seen_steps = state.get("seen_steps", np.empty(0))
+        refuse_misfit({"seen_steps": seen_steps}, {"seen_steps": np.empty(2, np.int64)})
+        first, last = seen_steps.tolist()
+        if not -_MOST_MINUTES <= first * step_minutes <= last * step_minutes <= _MOST_MINUTES:
+            raise ValueError(f"seen_steps is {first} to {last}: no calendar has these steps, in this order")
+        return cls(forest, step_minutes, fields, seen.copy(), seen_steps.astype(np.int64))
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -32,6 +32,10 @@ EXAMPLE: dict[str, JsonValue] = {
     "GeneralDiffuseFlows": 450.0,
     "DiffuseFlows": 120.5,
 }
+OTHER_YEAR = (
+    "Timestamp 2024-03-20 is in a year that the model has not seen, only 2017-01-01 to 2017-10-18: it answers as for "
+    "the same time of those"
+)
 ANSWER: dict[str, JsonValue] = {
     "predicted_power_consumption_zone2": 17214.3,
     "uncorrected_kw": 16120.0,
@@ -39,7 +43,7 @@ ANSWER: dict[str, JsonValue] = {
     "low_kw": 15804.1,
     "high_kw": 18690.9,
     "model": "weather-demand-tetouan-2/1",
-    "warnings": [],
+    "warnings": [OTHER_YEAR],
 }
 
 

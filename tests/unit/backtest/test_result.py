@@ -36,7 +36,9 @@ class WarmDemand(WeatherDemand):
 
 def warm() -> WarmDemand:
     """Return one without trees."""
-    return WarmDemand(WeatherTrees(Forest((), np.zeros(1), 0.0), 10, COLUMNS, np.zeros((2, 12))), 0)
+    return WarmDemand(
+        WeatherTrees(Forest((), np.zeros(1), 0.0), 10, COLUMNS, np.zeros((2, 12)), np.zeros(2, np.int64)), 0
+    )
 
 
 class TestResult:

@@ -326,6 +326,7 @@ def test_it_knows_what_it_has_grown_on(fitted: WeatherDemand) -> None:
     assert seen["hour"] == [0, 23]
     assert seen["weekday"] == [0, 6]
     assert list(seen)[:5] == list(COLUMNS)
+    assert fitted.trees.seen_steps.tolist() == [FIRST, FIRST + ROWS - 1]
 
 
 def test_its_trees_can_be_read_alone(fitted: WeatherDemand, saved: Path) -> None:
@@ -335,6 +336,7 @@ def test_its_trees_can_be_read_alone(fitted: WeatherDemand, saved: Path) -> None
     trees = WeatherTrees.load(saved)
     assert trees.predict(steps, weather).tobytes() == fitted.predict(steps, weather).tobytes()
     assert trees.seen.tobytes() == fitted.trees.seen.tobytes()
+    assert trees.seen_steps.tolist() == fitted.trees.seen_steps.tolist()
 
 
 def test_reloaded_model_is_the_same_to_the_bit(fitted: WeatherDemand, tmp_path: Path) -> None:
@@ -478,6 +480,11 @@ def test_a_file_of_another_format_is_refused(saved: Path, fitted: WeatherDemand,
         ("forest.leaves_kw", None),
         ("seen", np.zeros((2, 5))),
         ("seen", None),
+        ("seen_steps", np.zeros(3, np.int64)),
+        ("seen_steps", np.array([10, 9])),
+        ("seen_steps", np.array([0, 2**60])),
+        ("seen_steps", np.array([0.5, 1.0])),
+        ("seen_steps", None),
         ("colour", np.zeros(1)),
         ("header", None),
         ("header", np.zeros(3, np.uint8)),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, cast
 
 import httpx
@@ -10,6 +12,7 @@ import pytest
 import structlog
 
 from services.gateway.app import build
+from services.gateway.database import Database, url_of
 from services.gateway.settings import GatewaySettings
 from shared.runtime.settings import Refused, load
 
@@ -29,6 +32,38 @@ def test_a_folder_that_cannot_be_made_stops_the_start_before_anything_listens(tm
     (tmp_path / "file").touch()
     with pytest.raises(Refused, match="TETOUAN_STATE_DIR"):
         build(load(GatewaySettings, state_dir=tmp_path / "file"))
+
+
+def test_a_file_that_is_no_database_stops_the_start_before_anything_listens(tmp_path: Path) -> None:
+    """It is left as it is."""
+    file = tmp_path / "notes.db"
+    file.write_text("nothing that SQLite has written\n" * 100)
+    with pytest.raises(Refused, match=r"notes.db is no SQLite database.*TETOUAN_DATABASE_URL"):
+        build(load(GatewaySettings, state_dir=tmp_path, database_url=f"sqlite:///{file}"))
+    assert file.read_text().startswith("nothing")
+
+
+def test_a_history_of_a_later_release_stops_the_start_before_anything_listens(tmp_path: Path) -> None:
+    """One line says that this release does not know its tables."""
+    settings = load(GatewaySettings, state_dir=tmp_path)
+    database = Database(url_of(settings))
+    database.migrate()
+    with database.writer.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    database.close()
+    with pytest.raises(Refused, match=r"is not of this release.*9999"):
+        build(settings)
+
+
+def test_a_busy_file_does_not_stop_the_start(tmp_path: Path) -> None:
+    """Another process may hold it for a while: it is waited for once the gateway listens."""
+    settings = load(GatewaySettings, state_dir=tmp_path)
+    database = Database(url_of(settings))
+    database.migrate()
+    database.close()
+    with closing(sqlite3.connect(tmp_path / "history" / "history.db")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        build(settings)
 
 
 def test_a_request_before_the_tables_are_there_waits_for_them(tmp_path: Path) -> None:

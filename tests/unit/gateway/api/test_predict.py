@@ -28,6 +28,11 @@ SEED = {
     "DiffuseFlows": 120.5,
 }
 RAW = json.dumps(SEED)
+SEEN_YEAR = SEED | {"Timestamp": "2017-04-20 14:30:00"}
+OTHER_YEAR = (
+    "Timestamp 2024-04-20 is in a year that the model has not seen, only 2017-04-02 to 2017-05-21: it answers as for "
+    "the same time of those"
+)
 
 
 def post(asked: Asked, body: object = SEED, path: str = "/predict") -> httpx.Response:
@@ -42,7 +47,10 @@ def uncorrected_kw(model: WeatherDemand, time: datetime) -> float:
 
 
 def test_the_request_of_the_first_version_is_answered(filled: Asked, weather_model: WeatherDemand) -> None:
-    """With its field of the load; the uncorrected value is that of the model called directly."""
+    """With its field of the load; the uncorrected value is that of the model called directly.
+
+    The model has seen no day of that year, which is said.
+    """
     answer = post(filled).json()
     assert list(answer) == [
         "predicted_power_consumption_zone2",
@@ -58,7 +66,7 @@ def test_the_request_of_the_first_version_is_answered(filled: Asked, weather_mod
     assert answer["correction_kw"] == 1100.0
     assert answer["predicted_power_consumption_zone2"] == pytest.approx(answer["uncorrected_kw"] + 1100.0, abs=0.1)
     assert answer["model"] == "weather-demand-tetouan-2/1"
-    assert answer["warnings"] == []
+    assert answer["warnings"] == [OTHER_YEAR]
 
 
 def test_the_bounds_hold_nine_of_ten_loads(filled: Asked) -> None:
@@ -90,7 +98,7 @@ def test_a_naive_time_is_utc(filled: Asked) -> None:
 def test_without_forecasts_the_estimate_stands_alone(asked: Asked, weather_model: WeatherDemand) -> None:
     """It says that it is not corrected, and that it has no bounds."""
     asked.shelf.put("1", weather_model)
-    answer = post(asked).json()
+    answer = post(asked, SEEN_YEAR).json()
     assert answer["predicted_power_consumption_zone2"] == answer["uncorrected_kw"]
     assert (answer["correction_kw"], answer["low_kw"], answer["high_kw"]) == (0.0, None, None)
     assert [warning.partition(":")[0] for warning in answer["warnings"]] == [
@@ -107,13 +115,13 @@ def test_without_forecasts_the_estimate_stands_alone(asked: Asked, weather_model
         ("WindSpeed", 30, "WindSpeed 30 is beyond what the model has seen, 0 to 6"),
         ("GeneralDiffuseFlows", 1200, "GeneralDiffuseFlows 1200 is beyond what the model has seen, 0 to 900"),
         ("DiffuseFlows", -5, "DiffuseFlows -5 is beyond what the model has seen, 0 to 500"),
-        ("Timestamp", "2024-12-20 14:30:00", "Timestamp 2024-12-20 14:30 (day 355 of the year) is beyond"),
-        ("Timestamp", "2024-04-20 14:33:00", "Timestamp: it lies in a step of 10 minutes"),
+        ("Timestamp", "2017-12-20 14:30:00", "Timestamp 2017-12-20 14:30 (day 354 of the year) is beyond"),
+        ("Timestamp", "2017-04-20 14:33:00", "Timestamp: it lies in a step of 10 minutes"),
     ],
 )
 def test_an_input_beyond_what_the_model_has_seen_is_named(filled: Asked, name: str, value: object, says: str) -> None:
     """One warning for each, and an answer nevertheless."""
-    answer = post(filled, SEED | {name: value})
+    answer = post(filled, SEEN_YEAR | {name: value})
     assert answer.status_code == 200
     (warning,) = answer.json()["warnings"]
     assert warning.startswith(says)
@@ -238,7 +246,7 @@ def test_a_champion_that_was_promoted_answers_the_next_request(filled: Asked, we
     told.tell(filled.database, [told.model_event("2", "promoted")], first_offset=50)
     assert post(filled).json()["model"].endswith("/2")
     told.tell(filled.database, [told.model_event("3", "promoted")], first_offset=51)
-    answer = post(filled).json()
+    answer = post(filled, SEEN_YEAR).json()
     assert answer["model"].endswith("/2")
     (warning,) = answer["warnings"]
     assert warning.startswith("a newer champion cannot be used: weather-demand-tetouan-2/3 is not registered")
