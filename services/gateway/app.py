@@ -19,6 +19,8 @@ from services.gateway.live.metrics import LiveMetrics
 from services.gateway.live.past import Past
 from services.gateway.live.stream import StreamLimits, Streams, stream_router
 from services.gateway.metrics import HistoryMetrics
+from services.gateway.page.day import Days
+from services.gateway.page.routes import page_routers
 from services.gateway.queries import History
 from services.gateway.registered_metrics import RegisteredMetrics
 from services.gateway.retention import Retention
@@ -27,6 +29,7 @@ from services.gateway.weather_models import WeatherModels, heeded
 from services.gateway.writing import Row
 from shared.contracts import topics
 from shared.runtime.asked_registry import AskedRegistry
+from shared.runtime.clock import now
 from shared.runtime.health import Health
 from shared.runtime.letters import DeadLetters
 from shared.runtime.metrics import new_registry
@@ -64,8 +67,13 @@ def build(settings: GatewaySettings) -> Service[Row | Outgoing]:
     history = History(database.reader)
     asked_registry = AskedRegistry(settings)
     models = WeatherModels(asked_registry, heeded(settings, history.champions))
-    estimating = Estimating(history, models, served_sites(settings, health))
-    routers = (stream_router(streams), *rest_routers(history, estimating, RegisteredMetrics(asked_registry.metrics_of)))
+    sites = served_sites(settings, health)
+    estimating = Estimating(history, models, sites)
+    routers = (
+        stream_router(streams),
+        *rest_routers(history, estimating, RegisteredMetrics(asked_registry.metrics_of)),
+        *page_routers(history, Days(history, sites, now, hub.silence_s), sites, now()),
+    )
     answering = application(routers, doors_of(settings, KeyStore(database), http, store.prepared), http, FAILURES)
     return Service(
         "gateway",

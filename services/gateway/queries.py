@@ -273,6 +273,18 @@ class History:
         with self._connected() as connection:
             return list(dict.fromkeys(name for text in connection.scalars(wanted) for name in orjson.loads(text)))
 
+    def loads(self, site: str, zone: int, span: Span) -> list[tuple[int, float | None]]:
+        """Return the loads of a zone by rising time, each with its seconds since 1970."""
+        wanted = (
+            select(READINGS.c.time_s, READINGS.c.values_json)
+            .where(READINGS.c.site == site, span.of(READINGS.c.time_s))
+            .order_by(READINGS.c.time_s)
+        )
+        with self._connected() as connection:
+            return [
+                (time_s, orjson.loads(values).get(load_field(zone))) for time_s, values in connection.execute(wanted)
+            ]
+
     # --- forecasts
 
     def latest(self, site: str, zone: int) -> StoredForecast | None:
@@ -288,6 +300,11 @@ class History:
         return next(
             iter(self._forecasts(site, _forecasts_of(site, zone).where(FORECASTS.c.origin_s == origin_s))), None
         )
+
+    def newest(self, site: str, zone: int, until: datetime) -> StoredForecast | None:
+        """Return the newest forecast of a zone whose origin is not after a time."""
+        wanted = _forecasts_of(site, zone).where(FORECASTS.c.origin_s <= _s(until))
+        return next(iter(self._forecasts(site, wanted.order_by(FORECASTS.c.origin_s.desc()).limit(1))), None)
 
     def forecasts(self, site: str, zone: int, span: Span, limit: int) -> Page[StoredForecast]:
         """Return the forecasts of a zone by rising origin."""
@@ -345,6 +362,19 @@ class History:
         return _page(
             [StoredScores(_time(row.time_s), orjson.loads(zlib.decompress(row.payload))) for row in rows], limit
         )
+
+    def newest_scores(self, site: str, zone: int, until: datetime) -> StoredScores | None:
+        """Return the scores of the last hour of a zone that is not after a time."""
+        of = SCORES.c
+        wanted = (
+            select(of.time_s, of.payload)
+            .where(of.site == site, of.zone == zone, of.time_s <= _s(until))
+            .order_by(of.time_s.desc())
+            .limit(1)
+        )
+        with self._connected() as connection:
+            row = connection.execute(wanted).first()
+        return None if row is None else StoredScores(_time(row.time_s), orjson.loads(zlib.decompress(row.payload)))
 
     def drift_events(self, site: str, span: Span, begin: tuple[int, str], limit: int) -> Page[dict[str, Any]]:
         """Return the drift events of a site that started in a span, by time and id, from a time and an id on."""

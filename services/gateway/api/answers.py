@@ -12,7 +12,7 @@ import orjson
 from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
-from services.gateway.api.examples import EXAMPLES
+from services.gateway.api.examples import EXAMPLES, Example
 from services.gateway.api.parameters import Format
 from services.gateway.api.routes import encoded_path
 from services.gateway.http import problems
@@ -91,16 +91,17 @@ async def _answering(request: Request, wanted: Format = None) -> Answering:
 Answers = Annotated[Answering, Depends(_answering)]
 
 
-def documented(model: type[BaseModel], *others: int) -> dict[int | str, dict[str, Any]]:
+def documented(model: type[BaseModel], *others: int, example: Example | None = None) -> dict[int | str, dict[str, Any]]:
     """Return what the OpenAPI document says of the answers of a route: the model, the same as CSV, and 304.
 
-    ``others`` are problems that the route may answer with, beside those of all routes.
+    ``others`` are problems that the route may answer with, beside those of all routes; ``example`` is that of an answer
+    which ``EXAMPLES`` does not have.
     """
     headers = {
         "ETag": {"description": "Send it as If-None-Match.", "schema": {"type": "string"}},
         "Link": {"description": "Where the next page is, if there is one.", "schema": {"type": "string"}},
     }
-    example = EXAMPLES[model]
+    example = example or EXAMPLES[model]
     content = {JSON: {"example": example.json}, CSV: {"schema": {"type": "string"}, "example": example.csv}}
     return {
         200: {"model": model, "content": content, "headers": headers},

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "At",
     "Cursor",
     "EventCursor",
     "Format",
@@ -85,6 +86,7 @@ SiteName = Annotated[str, Path(description="Name of the site, percent-encoded: a
 ZoneNumber = Annotated[int, Path(ge=1, le=LARGEST_ZONE, description="Number of the zone at its site.", examples=[2])]
 Origin = Annotated[_Instant, Path(description="Time of the last reading that the forecast knew.")]
 Target = Annotated[_LaterInstant, Path(description="The time that was forecast.")]
+At = Annotated[_Instant | None, Query(description="As it stood then; default: now.", examples=[LATER_EXAMPLE])]
 From = Annotated[
     _Instant | None,
     Query(alias="from", description="The first time, included; default: the earliest.", examples=[EXAMPLE]),

@@ -113,9 +113,15 @@ class _Application(FastAPI):
         components.setdefault("schemas", {})["Problem"] = SCHEMA
         components["securitySchemes"] = {
             "bearer": {"type": "http", "scheme": "bearer", "description": "a key of `tetouan keys create`"},
+            "basic": {"type": "http", "scheme": "basic", "description": "the key as the password, for browsers"},
             "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
         }
-        document["security"] = [{}, {"bearer": []}, {"header": []}]  # none is needed where nobody has made a key
+        document["security"] = [
+            {},
+            {"bearer": []},
+            {"basic": []},
+            {"header": []},
+        ]  # none is needed where nobody has made a key
         return document
 
 

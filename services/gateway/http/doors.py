@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from base64 import b64decode
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv6Address, ip_address
@@ -30,6 +31,7 @@ __all__ = ["Admission", "Doors", "Visitor", "doors_of", "is_loopback"]
 
 NETWORK_BITS = 64  # of an IPv6 address that one customer has
 VISITOR = "tetouan.visitor"
+CHALLENGE = 'Bearer realm="tetouan", Basic realm="tetouan: the key is the password", charset="UTF-8"'
 
 
 @dataclass(frozen=True)
@@ -196,14 +198,28 @@ def _given(headers: Headers) -> str | None:
     if (written := headers.get("authorization")) is None:
         return headers.get("x-api-key")
     scheme, _, key = written.partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else ""
+    match scheme.lower():
+        case "bearer":
+            return key.strip()
+        case "basic":
+            return _password(key)
+        case _:
+            return ""
+
+
+def _password(encoded: str) -> str:
+    """Return what somebody has typed into a browser as the password; empty where it cannot be read."""
+    try:
+        return b64decode(encoded, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _check_key(given: str | None, key: ApiKey | None) -> None:
     if key is None:
         why = "this key is unknown or revoked" if given else "a key is needed"
         detail = f"{why}: send `Authorization: Bearer KEY`, with a key of `tetouan keys create`"
-        raise Problem(401, detail, headers={"WWW-Authenticate": 'Bearer realm="tetouan"'})
+        raise Problem(401, detail, headers={"WWW-Authenticate": CHALLENGE})
 
 
 def _address(scope: Scope) -> str:

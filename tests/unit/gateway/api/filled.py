@@ -12,11 +12,14 @@ from sqlalchemy import URL
 from services.gateway.api.predict import Estimating
 from services.gateway.api.routers import FAILURES, rest_routers
 from services.gateway.database import Database
+from services.gateway.page.day import Days
+from services.gateway.page.routes import page_routers
 from services.gateway.queries import History
 from services.gateway.registered_metrics import RegisteredMetrics
 from services.gateway.weather_models import WeatherModels
 from shared.forecasting.boosting import Boosting
 from shared.forecasting.method import WeatherMethod
+from shared.runtime.clock import now
 from shared.runtime.registered import FILE, Question
 from shared.runtime.registry import RegistryError
 from shared.sites.grid import Grid
@@ -26,10 +29,12 @@ from tests.unit.gateway.http.asked import Gateway
 from tests.unit.gateway.told import START
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from shared.forecasting.weather import WeatherDemand
+    from shared.sites.table import Sites
 
 RANGES = ((10, 30), (20, 90), (0, 6), (0, 900), (0, 500))
 NAME = "weather-demand-tetouan-2"
@@ -100,14 +105,16 @@ def small_model() -> WeatherDemand:
     return Boosting(method=WeatherMethod(n_estimators=20)).fit(steps, weather, load_kw)
 
 
-def begun(folder: Path) -> Asked:
+def begun(folder: Path, sites: Sites | None = None, clock: Callable[[], datetime] = now) -> Asked:
     """Return a gateway without history, and without models."""
+    sites = sites or known_sites()
     database = Database(URL.create("sqlite", database=str(folder / "history.db")))
     database.migrate()
     history, shelf = History(database.reader), Shelf(folder)
     models = WeatherModels(shelf, history.champions)
-    estimating = Estimating(history, models, known_sites())
-    routers = rest_routers(history, estimating, RegisteredMetrics(shelf.metrics_of))
+    estimating = Estimating(history, models, sites)
+    rest = rest_routers(history, estimating, RegisteredMetrics(shelf.metrics_of))
+    routers = (*rest, *page_routers(history, Days(history, sites, clock, lambda _: None), sites, clock()))
     return Asked(Gateway(*routers, failures=FAILURES), database, shelf)
 
 

@@ -47,6 +47,10 @@ class Gateway:
         self._failures = failures
         self._metrics = HttpMetrics(self.registry)
 
+    def add(self, *routers: APIRouter) -> None:
+        """Let it answer more."""
+        self._routers += routers
+
     def doors(self, clock: Callable[[], float] = monotonic_s) -> Doors:
         """Return its doors; they belong to the event loop that they are asked in."""
         return Doors(

@@ -222,5 +222,5 @@ def test_the_document_has_problems_and_keys(gateway: Gateway) -> None:
     assert described["schema"] == {"$ref": "#/components/schemas/Problem"}
     assert described["example"]["status"] == 422
     assert document["components"]["schemas"]["Problem"]["required"]
-    assert set(document["components"]["securitySchemes"]) == {"bearer", "header"}
+    assert set(document["components"]["securitySchemes"]) == {"bearer", "basic", "header"}
     problem(gateway.get("/docs"), 404)

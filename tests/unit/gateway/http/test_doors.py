@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from base64 import b64encode
 from itertools import count
 from threading import Event
 from typing import TYPE_CHECKING
@@ -74,6 +75,8 @@ def test_where_others_reach_the_address_a_key_is_needed() -> None:
         {"Authorization": f"Bearer {KEY}x"},
         {"Authorization": KEY},
         {"Authorization": "Basic YTpi"},
+        {"Authorization": "Basic ?"},
+        {"Authorization": "Basic /w=="},
         {"Authorization": "Bearer "},
         {"X-API-Key": OTHER},
         {"X-API-Key": ""},
@@ -96,7 +99,13 @@ def test_no_path_is_told_without_the_key() -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Authorization": f"Bearer {KEY}"}, {"authorization": f"bearer  {KEY}"}, {"X-API-Key": KEY}]
+    "headers",
+    [
+        {"Authorization": f"Bearer {KEY}"},
+        {"authorization": f"bearer  {KEY}"},
+        {"X-API-Key": KEY},
+        {"Authorization": f"Basic {b64encode(f'shift:{KEY}'.encode()).decode()}"},
+    ],
 )
 def test_with_the_key_one_comes_in(headers: Mapping[str, str]) -> None:
     """By any name of the machine."""

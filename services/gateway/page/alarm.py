@@ -1,0 +1,189 @@
+"""What an operator has to know first: the findings about a zone, the worst one first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = ["REPLAYED", "Judgement", "Situation", "findings", "silence"]
+
+Severity = Literal["ok", "info", "warning", "critical"]
+RANK: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2, "ok": 3}
+
+REPLAYED = timedelta(days=30)  # readings that are older and still arrive are those of a replay
+STALE_STEPS, DEAD = 3, timedelta(hours=3)
+BEHIND_STEPS = 2  # a forecast follows its reading within seconds
+NEW = timedelta(days=14)  # until then a model without a prior has too little history
+COVERAGE_MISSING = 0.05  # below nominal over seven days
+LARGE_MAPE = 0.15
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is known of a zone at a time; what is not known is None.
+
+    Attributes
+    ----------
+    silent
+        For how long no reading has come; None where the past is looked at.
+    step
+        From one reading to the next.
+    first_reading, last_reading
+        Of the site.
+    last_load, load_flag
+        The newest reading with a load of the zone, and why a later one has none.
+    origin, level, reason
+        Of the newest forecast, and who answers an hour ahead, and why it is not the best level.
+    notes, events
+        What the forecast says of the load, and the drift events that last: as on the topics.
+    nominal, coverage, mape
+        Of the widest interval; what came of it over seven days; the error over seven days; ratios.
+    has_weather, last_weather
+        Whether the site publishes any, and the newest reading that has some.
+    """
+
+    silent: timedelta | None
+    step: timedelta
+    first_reading: datetime
+    last_reading: datetime
+    last_load: datetime | None = None
+    load_flag: str | None = None
+    origin: datetime | None = None
+    level: str | None = None
+    reason: str | None = None
+    notes: Sequence[Mapping[str, Any]] = ()
+    events: Sequence[Mapping[str, Any]] = ()
+    nominal: float = 0.9
+    coverage: float | None = None
+    mape: float | None = None
+    has_weather: bool = False
+    last_weather: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One thing to know: its kind, which names its words, how bad it is, and what its words are filled with.
+
+    ``detail`` is what a service has written, in English.
+    """
+
+    kind: str
+    severity: Severity
+    said: Mapping[str, Any] = field(default_factory=dict)
+    detail: str = ""
+
+
+def silence(age: timedelta, since_arrival: timedelta | None) -> timedelta:
+    """Return for how long no reading has come.
+
+    Readings of years ago that arrive now are those of a replay, whose age says nothing.
+
+    Parameters
+    ----------
+    age
+        Wall clock less the time of the newest reading.
+    since_arrival
+        Since when none has arrived here; None where none has since the gateway was started.
+    """
+    return age if age < REPLAYED or since_arrival is None else since_arrival
+
+
+def findings(now: Situation) -> list[Judgement]:
+    """Return what is to be known, the worst first; where nothing is wrong, that."""
+    found = [finding for rule in RULES for finding in rule(now)]
+    return sorted(found, key=lambda finding: RANK[finding.severity]) or [Judgement("ok", "ok")]
+
+
+def _stale(now: Situation) -> list[Judgement]:
+    if now.silent is None or now.silent <= STALE_STEPS * now.step:
+        return []
+    severity: Severity = "critical" if now.silent >= DEAD else "warning"
+    return [Judgement("stale", severity, {"since": now.last_reading, "ago": now.silent})]
+
+
+def _no_load(now: Situation) -> list[Judgement]:
+    if now.last_load is None:
+        return [Judgement("no_load", "critical", {"since": now.first_reading})]
+    without = now.last_reading - now.last_load
+    if without < STALE_STEPS * now.step:
+        return []
+    kind = "refused" if now.load_flag not in (None, "missing") else "no_load"
+    return [Judgement(kind, "critical" if without >= DEAD else "warning", {"since": now.last_load + now.step})]
+
+
+def _behind(now: Situation) -> list[Judgement]:
+    if now.origin is None:
+        return [Judgement("no_forecast", "warning")]
+    if now.last_reading - now.origin < BEHIND_STEPS * now.step:
+        return []
+    return [Judgement("behind", "critical", {"origin": now.origin, "late": now.last_reading - now.origin})]
+
+
+def _notes(now: Situation) -> list[Judgement]:
+    severities: dict[str, Severity] = {"outage": "critical", "shift": "warning", "transfer": "warning"}
+    return [
+        Judgement(note["kind"], severities.get(note["kind"], "info"), {"since": _time(note["since"])}, note["text"])
+        for note in now.notes
+    ]
+
+
+def _level(now: Situation) -> list[Judgement]:
+    if now.level in (None, "adapted") or now.origin is None:
+        return []
+    said = {"level": now.level}
+    if now.origin - now.first_reading < NEW:
+        return [Judgement("cold", "info", {**said, "until": now.first_reading + NEW}, now.reason or "")]
+    return [Judgement("fallback", "warning", said, now.reason or "")]
+
+
+def _drift(now: Situation) -> list[Judgement]:
+    severities: dict[str, Severity] = {"critical": "critical", "warning": "warning"}
+    return [
+        Judgement(
+            f"drift_{event['kind']}", severities[event["severity"]], {"since": _time(event["started"])}, event["text"]
+        )
+        for event in now.events
+        if event["severity"] in severities
+    ]
+
+
+def _coverage(now: Situation) -> list[Judgement]:
+    if now.coverage is None or now.coverage >= now.nominal - COVERAGE_MISSING:
+        return []
+    return [Judgement("coverage", "warning", {"coverage": now.coverage, "nominal": now.nominal})]
+
+
+def _error(now: Situation) -> list[Judgement]:
+    if now.mape is None or now.mape <= LARGE_MAPE:
+        return []
+    return [Judgement("error", "warning", {"mape": now.mape, "limit": LARGE_MAPE})]
+
+
+def _weather(now: Situation) -> list[Judgement]:
+    if not now.has_weather or (
+        now.last_weather is not None and now.last_reading - now.last_weather < STALE_STEPS * now.step
+    ):
+        return []
+    return [Judgement("no_weather", "warning", {"since": now.last_weather or now.first_reading})]
+
+
+def _time(told: str) -> datetime:
+    return datetime.fromisoformat(told)
+
+
+RULES: tuple[Callable[[Situation], list[Judgement]], ...] = (
+    _behind,
+    _stale,
+    _no_load,
+    _notes,
+    _drift,
+    _level,
+    _coverage,
+    _error,
+    _weather,
+)
+"""Of findings that are as bad as each other the one of the first rule comes first."""

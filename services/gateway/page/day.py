@@ -1,0 +1,398 @@
+"""Makes the document of a zone of what the history holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from services.gateway.api.documents import DriftEventDocument
+from services.gateway.page.alarm import REPLAYED, Situation, findings, silence
+from services.gateway.page.documents import (
+    Band,
+    Curve,
+    Day,
+    Error,
+    FleetDocument,
+    FleetZone,
+    Point,
+    SimilarDay,
+    SimilarDays,
+)
+from services.gateway.page.naive import naive_rmse_kw
+from services.gateway.page.similar import nearest
+from services.gateway.page.words import Words, rendered
+from services.gateway.queries import Span
+from shared.contracts.messages import LevelSpan
+from shared.sites.grid import grid_of
+from shared.sites.site import WEATHER_FIELDS, load_field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from services.gateway.page.alarm import Judgement
+    from services.gateway.queries import History, StoredForecast, StoredReading, StoredScores, StoredSite
+    from shared.sites.table import Sites
+
+__all__ = ["Days", "light_of"]
+
+BEFORE, AHEAD, EVENTS = timedelta(hours=48), timedelta(hours=24), timedelta(days=28)
+LONGEST_WINDOW_DAYS, WEEK_DAYS = 28, 7
+GREEN_MAPE, YELLOW_MAPE = 0.12, 0.15
+ALARM_WINDOW_DAYS = 7
+SEARCHED_DAYS, LEAST_SO_FAR, SIMILAR = 90, timedelta(hours=6), 3
+MOST_READINGS = 1000  # of 48 hours
+MOST_EVENTS = 200
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is read of a zone, as of a time."""
+
+    site: StoredSite
+    zone: int
+    as_of: datetime
+    readings: Sequence[StoredReading]
+    forecast: StoredForecast | None
+    scores: StoredScores | None
+    events: Sequence[dict[str, Any]]
+
+    def load_kw(self, reading: StoredReading) -> float | None:
+        return reading.values.get(load_field(self.zone))
+
+
+class Days:
+    """Makes documents of zones.
+
+    Parameters
+    ----------
+    history, sites
+        What is kept, and the table of sites.
+    clock
+        The wall clock.
+    silence_s
+        Returns how long ago a reading of a site arrived here; None where none has since the start.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        sites: Sites,
+        clock: Callable[[], datetime],
+        silence_s: Callable[[str], float | None],
+    ) -> None:
+        self._history = history
+        self._sites = sites
+        self._clock = clock
+        self._silence_s = silence_s
+        self._naive: dict[tuple[str, int], tuple[datetime, dict[tuple[int, int], tuple[str, float]]]] = {}
+
+    def time_zone(self, site: str) -> str:
+        """Return the clock of a site."""
+        known = self._sites.get(site)
+        return "UTC" if known is None else known.time_zone
+
+    def day(self, site: str, zone: int, at: datetime | None, words: Words) -> Day | None:
+        """Return the document of a zone, as it stood at a time; None where nothing is known of it then."""
+        known = self._known(site, zone, at)
+        if known is None:
+            return None
+        forecast = known.forecast
+        zones = self._history.zones(site)
+        own = next((each for each in zones if each.zone == zone), None)
+        age = self._clock() - known.as_of
+        since = self._silence_s(site)
+        loads = [(reading.time, known.load_kw(reading)) for reading in known.readings]
+        newest = next(((time, kw) for time, kw in reversed(loads) if kw is not None), None)
+        earlier = self._history.newest(site, zone, known.as_of - AHEAD)
+        if earlier is not None and earlier.origin <= known.as_of - 2 * AHEAD:
+            earlier = None
+        said = self._said(known, None if at is not None else silence(age, _delta(since)))
+        ahead = [] if forecast is None else _points(forecast)
+        hour = timedelta(hours=1)
+        return Day(
+            site=site,
+            zone=zone,
+            zones=[each.zone for each in zones],
+            time_zone=words.time_zone,
+            step_minutes=known.site.step_minutes,
+            as_of=known.as_of,
+            is_past=at is not None,
+            age_s=None if at is not None else max(0, round(age.total_seconds())),
+            is_replay=at is None and age >= REPLAYED and since is not None,
+            first_origin=own and own.first_origin,
+            last_origin=own and own.last_origin,
+            origin=forecast and forecast.origin,
+            findings=[rendered(finding, words) for finding in said],
+            now=None if newest is None else Point(time=newest[0], kw=newest[1], low_kw=None, high_kw=None, level=None),
+            ahead=[point for lead in (hour, 24 * hour) if (point := _at(forecast, ahead, lead)) is not None],
+            peak=max(ahead, key=_height, default=None),
+            trough=min(ahead, key=_height, default=None),
+            load=Curve(times=[time for time, _ in loads], kw=[kw for _, kw in loads]),
+            forecast=Curve(times=[point.time for point in ahead], kw=[point.kw for point in ahead]),
+            bands=[] if forecast is None else _bands(forecast),
+            earlier=_curve(earlier, known.as_of),
+            earlier_origin=earlier and earlier.origin,
+            levels=[] if forecast is None else [LevelSpan(**span) for span in forecast.levels],
+            model=forecast and forecast.demand_model,
+            errors=self._errors(known),
+            scored_until=known.scores and known.scores.time,
+            events=[_event_document(event) for event in reversed(known.events)],
+        )
+
+    def fleet(self, begin: str, limit: int, search: str, words_of: Callable[[str], Words]) -> FleetDocument:
+        """Return the zones of some sites, the worst first."""
+        page = self._history.sites(begin, limit)
+        found = []
+        for site in page.items:
+            if search.lower() not in site.site.lower():
+                continue
+            words = words_of(self.time_zone(site.site))
+            glances = (self._glance(site, each.zone, words) for each in self._history.zones(site.site))
+            found += [glance for glance in glances if glance is not None]
+        order = ("critical", "warning", "info", "ok")
+        found.sort(key=lambda each: (order.index(each.finding.severity), -(each.mape or 0.0), each.site, each.zone))
+        return FleetDocument(zones=found, next=None if page.following is None else page.following.site)
+
+    def similar(self, site: str, zone: int, at: datetime | None) -> SimilarDays | None:
+        """Return the past days that are nearest to today; None where nothing is known of the zone."""
+        stored = self._history.site(site)
+        if stored is None:
+            return None
+        grid, clock = grid_of(stored.step_minutes), ZoneInfo(self.time_zone(site))
+        as_of = stored.last if at is None else min(at, stored.last)
+        midnight = _midnight(as_of, clock, 0)
+        if as_of - midnight < LEAST_SO_FAR:
+            midnight = _midnight(as_of, clock, 1)
+        back = [_midnight(midnight, clock, days) for days in range(1, SEARCHED_DAYS + 1)]
+        first = grid.step_of(back[-1])
+        load_kw = self._loads(site, zone, first, grid.step_of(as_of), stored.step_minutes)
+        begin = grid.step_of(midnight) - first
+        near = nearest(load_kw, begin, [grid.step_of(each) - first for each in back], SIMILAR)
+        so_far, days = load_kw[begin:], []
+        for each in near:
+            kw = load_kw[each.begin : each.begin + len(so_far) + grid.day][: begin - each.begin]
+            both = np.isfinite(so_far) & np.isfinite(kw[: len(so_far)])
+            share = so_far[both].mean() / kw[: len(so_far)][both].mean()
+            times = [midnight + n * grid.length for n in range(len(kw))]
+            date = grid.time_of(first + each.begin).astimezone(clock).date().isoformat()
+            days.append(SimilarDay(date=date, off=each.off, load=Curve(times=times, kw=_nullable(share * kw))))
+        return SimilarDays(site=site, zone=zone, days=days)
+
+    def _known(self, name: str, zone: int, at: datetime | None, *, whole: bool = True) -> _Known | None:
+        site = self._history.site(name)
+        if site is None or (at is not None and at < site.first):
+            return None
+        until = site.last if at is None else min(at, site.last)
+        begin = until - (BEFORE if whole else timedelta(hours=4))
+        readings = self._history.readings(name, _span(begin, until), MOST_READINGS).items
+        if not readings:
+            return None
+        as_of = readings[-1].time
+        events = self._history.drift_events(name, _span(until - EVENTS, until), (0, ""), MOST_EVENTS).items
+        return _Known(
+            site,
+            zone,
+            as_of,
+            readings,
+            self._history.newest(name, zone, until),
+            self._history.newest_scores(name, zone, until),
+            [_as_of(event, as_of) for event in events if event["zone"] in (None, zone)],
+        )
+
+    def _said(self, known: _Known, silent: timedelta | None) -> list[Judgement]:
+        site, forecast, zone = self._sites.get(known.site.site), known.forecast, known.zone
+        mean = _score(known.scores, None, ALARM_WINDOW_DAYS) or {}
+        with_load = [reading for reading in known.readings if known.load_kw(reading) is not None]
+        with_weather = [
+            reading
+            for reading in known.readings
+            if any(reading.values.get(field) is not None for field in WEATHER_FIELDS)
+        ]
+        hour = {} if forecast is None else forecast.level_of(grid_of(forecast.step_minutes).covering(60)) or {}
+        return findings(
+            Situation(
+                silent=silent,
+                step=timedelta(minutes=known.site.step_minutes),
+                first_reading=known.site.first,
+                last_reading=known.as_of,
+                last_load=with_load[-1].time if with_load else None,
+                load_flag=known.readings[-1].flags.get(load_field(zone), {}).get("flag"),
+                origin=None if forecast is None else forecast.origin,
+                level=hour.get("level"),
+                reason=hour.get("reason"),
+                notes=[] if forecast is None else forecast.notes,
+                events=[event for event in known.events if event["ended"] is None],
+                coverage=mean.get("coverage"),
+                mape=mean.get("mape"),
+                has_weather=bool(site and site.weather),
+                last_weather=with_weather[-1].time if with_weather else None,
+            )
+        )
+
+    def _glance(self, site: StoredSite, zone: int, words: Words) -> FleetZone | None:
+        known = self._known(site.site, zone, None, whole=False)
+        if known is None:
+            return None
+        since = self._silence_s(site.site)
+        said = self._said(known, silence(self._clock() - known.as_of, _delta(since)))
+        points = [] if known.forecast is None else _points(known.forecast)
+        mape = (_score(known.scores, None, ALARM_WINDOW_DAYS) or {}).get("mape")
+        hour = _at(known.forecast, points, timedelta(hours=1))
+        return FleetZone(
+            site=site.site,
+            zone=zone,
+            time_zone=words.time_zone,
+            as_of=known.as_of,
+            now_kw=known.load_kw(known.readings[-1]),
+            next_hour_kw=hour and hour.kw,
+            peak=max(points, key=_height, default=None),
+            mape=mape,
+            light=light_of(mape),
+            finding=rendered(said[0], words),
+            more=len(said) - 1,
+        )
+
+    def _errors(self, known: _Known) -> list[Error]:
+        if known.scores is None:
+            return []
+        naive = self._naive_of(known, known.scores)
+        errors = []
+        for score in known.scores.scores:
+            rmse_kw, skill = score["rmse_kw"], score["skill_vs_same_time_yesterday"]
+            rule, best_kw = naive.get((score["window_days"], score["lead_minutes"] or 0), (None, None))
+            yesterday_kw = None if rmse_kw is None or skill is None or skill >= 1 else rmse_kw / (1 - skill)
+            errors.append(
+                Error(
+                    window_days=score["window_days"],
+                    lead_minutes=score["lead_minutes"],
+                    rmse_kw=rmse_kw,
+                    mape=score["mape"],
+                    light=light_of(score["mape"]),
+                    same_time_yesterday_rmse_kw=yesterday_kw,
+                    best_naive_rmse_kw=best_kw,
+                    best_naive_rule=rule,
+                    coverage=score["coverage"],
+                )
+            )
+        return errors
+
+    def _naive_of(self, known: _Known, scores: StoredScores) -> dict[tuple[int, int], tuple[str, float]]:
+        """Return the best rule by window and lead; scores come once an hour, so it is kept as long."""
+        key = known.site.site, known.zone
+        kept = self._naive.get(key)
+        if kept is not None and kept[0] == scores.time:
+            return kept[1]
+        grid = grid_of(known.site.step_minutes)
+        last = grid.step_of(scores.time)
+        first = last - (LONGEST_WINDOW_DAYS + WEEK_DAYS) * grid.day
+        load_kw = self._loads(*key, first, last, known.site.step_minutes)
+        best = {}
+        for score in scores.scores:
+            if score["scored_minutes"] is None:
+                continue
+            days, lead = score["window_days"], grid.covering(score["scored_minutes"])
+            rules = naive_rmse_kw(load_kw, lead, days * grid.day, grid.day)
+            if rules:
+                best[days, score["lead_minutes"]] = min(rules.items(), key=lambda each: each[1])
+        self._naive[key] = scores.time, best
+        return best
+
+    def _loads(self, site: str, zone: int, first: int, last: int, step_minutes: int) -> NDArray[np.float64]:
+        """Return the loads of the steps from the first to the last, both included; NaN where there is none."""
+        grid = grid_of(step_minutes)
+        found = np.full(last - first + 1, np.nan)
+        span = _span(grid.time_of(first), grid.time_of(last))
+        for time_s, kw in self._history.loads(site, zone, span):
+            found[time_s // (60 * step_minutes) - first] = np.nan if kw is None else kw
+        return found
+
+
+def light_of(mape: float | None) -> Literal["green", "yellow", "red"] | None:
+    """Return the traffic light of a mean absolute error as a ratio."""
+    if mape is None:
+        return None
+    return "green" if mape <= GREEN_MAPE else "yellow" if mape <= YELLOW_MAPE else "red"
+
+
+def _span(begin: datetime, until: datetime) -> Span:
+    """Return the span of two times, both included."""
+    return Span(int(begin.timestamp()), int(until.timestamp()) + 1)
+
+
+def _delta(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
+
+
+def _as_of(event: dict[str, Any], time: datetime) -> dict[str, Any]:
+    """Return an event as it was known at a time: what ended later lasted then."""
+    ended = event["ended"]
+    return {**event, "ended": None} if ended is not None and datetime.fromisoformat(ended) > time else event
+
+
+def _event_document(event: dict[str, Any]) -> DriftEventDocument:
+    """Return what the interface says of an event."""
+    return DriftEventDocument(**{name: event[name] for name in DriftEventDocument.model_fields})
+
+
+def _score(scores: StoredScores | None, lead_minutes: int | None, window_days: int) -> dict[str, Any] | None:
+    found = () if scores is None else scores.scores
+    wanted = lead_minutes, window_days
+    return next((each for each in found if (each["lead_minutes"], each["window_days"]) == wanted), None)
+
+
+def _points(forecast: StoredForecast) -> list[Point]:
+    """Return each lead with the widest band."""
+    widest = int(np.argmax(forecast.coverages)) if forecast.coverages else None
+    low, high = (None, None) if widest is None else (1 + 2 * widest, 2 + 2 * widest)
+    length = timedelta(minutes=forecast.step_minutes)
+    return [
+        Point(
+            time=forecast.origin + lead * length,
+            kw=float(forecast.kw[0, column]),
+            low_kw=None if low is None else float(forecast.kw[low, column]),
+            high_kw=None if high is None else float(forecast.kw[high, column]),
+            level=(span := forecast.level_of(lead)) and span["level"],
+        )
+        for column, lead in enumerate(forecast.leads)
+    ]
+
+
+def _at(forecast: StoredForecast | None, points: Sequence[Point], lead: timedelta) -> Point | None:
+    """Return the first point that is no nearer than the lead."""
+    if forecast is None:
+        return None
+    return next((point for point in points if point.time - forecast.origin >= lead), None)
+
+
+def _height(point: Point) -> float:
+    return point.kw or 0.0
+
+
+def _bands(forecast: StoredForecast) -> list[Band]:
+    rows = forecast.kw[1:].tolist()
+    bands = [
+        Band(coverage=coverage, low_kw=rows[2 * n], high_kw=rows[2 * n + 1])
+        for n, coverage in enumerate(forecast.coverages)
+    ]
+    return sorted(bands, key=lambda band: band.coverage)
+
+
+def _curve(forecast: StoredForecast | None, until: datetime) -> Curve:
+    points = [] if forecast is None else [point for point in _points(forecast) if point.time <= until]
+    return Curve(times=[point.time for point in points], kw=[point.kw for point in points])
+
+
+def _midnight(time: datetime, clock: ZoneInfo, days_before: int) -> datetime:
+    """Return the beginning of a day on a clock, in UTC."""
+    date = time.astimezone(clock).date() - timedelta(days=days_before)
+    return datetime(date.year, date.month, date.day, tzinfo=clock).astimezone(UTC)
+
+
+def _nullable(kw: NDArray[np.float64]) -> list[float | None]:
+    return [None if np.isnan(each) else round(float(each), 3) for each in kw]

@@ -1,0 +1,128 @@
+// Draws loads over time with Plotly; times are milliseconds since 1970, told on the clock of the site.
+import { kw, scaled, text, unitShown } from "./words.js";
+
+const HOUR = 3600000;
+const CONFIG = { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: false };
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+function ms(times) {
+  return times.map((time) => Date.parse(time));
+}
+
+function faint(alpha) {
+  return `rgba(${colour("band").replaceAll(" ", ",")},${alpha})`;
+}
+
+function line(name, times, loads, style, more = {}) {
+  return { type: "scatter", mode: "lines", name, x: times, y: loads, line: style, hoverinfo: "none", connectgaps: false, ...more };
+}
+
+// Full hours of the clock with names, a few over the width.
+function ticks(clock, begin, end, width) {
+  const every = width < 600 ? 24 : 6;
+  const values = [];
+  for (let at = Math.ceil(begin / HOUR) * HOUR; at <= end; at += HOUR) {
+    if (clock.of(at).hour % every === 0 && clock.of(at).minute === 0) values.push(at);
+  }
+  return { tickangle: 0, tickmode: "array", tickvals: values, ticktext: values.map((at) => (clock.of(at).hour === 0 ? `<b>${clock.day(at)}</b>` : clock.hour(at))) };
+}
+
+function layout(place, clock, begin, end, more = {}) {
+  const grid = { gridcolor: colour("rule"), zeroline: false, fixedrange: true, color: colour("text") };
+  return {
+    margin: { l: 64, r: 12, t: 8, b: 60 },
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: "system-ui, DejaVu Sans, sans-serif", size: 13, color: colour("text") },
+    separators: document.documentElement.lang === "en" ? ".," : ",\u202f",
+    xaxis: { ...grid, range: [begin, end], ...ticks(clock, begin, end, place.clientWidth), title: { text: [...new Set([clock.offset(begin), clock.offset(end)])].join(" → "), font: { size: 12 } } },
+    yaxis: { ...grid, title: { text: unitShown() }, tickformat: "," },
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: place.clientWidth < 600 ? 11 : 13 } },
+    hovermode: "x",
+    dragmode: false,
+    showlegend: true,
+    ...more,
+  };
+}
+
+function bands(view, times) {
+  return view.bands.toReversed().flatMap((band, n) => {
+    const none = { width: 0 };
+    const name = text("chart.band", { coverage: Math.round(100 * band.coverage) });
+    return [
+      line(name, times, scaled(band.low_kw), none, { showlegend: false }),
+      line(name, times, scaled(band.high_kw), none, { fill: "tonexty", fillcolor: faint(0.18 + 0.12 * n) }),
+    ];
+  });
+}
+
+const SEVERITY = { critical: ["x", "critical"], warning: ["triangle-up", "warning"], info: ["circle", "info"] };
+
+function events(view, begin, end, floor) {
+  const shown = view.events.filter((event) => Date.parse(event.started) >= begin && Date.parse(event.started) <= end);
+  if (!shown.length) return [];
+  return [{
+    type: "scatter", mode: "markers", name: text("chart.events"), x: ms(shown.map((event) => event.started)), y: shown.map(() => floor), hoverinfo: "text",
+    hovertext: shown.map((event) => event.text || event.feature), cliponaxis: false,
+    marker: { size: 12, symbol: shown.map((event) => SEVERITY[event.severity][0]), color: shown.map((event) => colour(SEVERITY[event.severity][1])) },
+  }];
+}
+
+export function drawDay(place, view, clock, similar) {
+  const now = Date.parse(view.as_of);
+  const [begin, end] = [now - 48 * HOUR, now + 24 * HOUR];
+  const ahead = ms(view.forecast.times);
+  const alike = similar.map((day) =>
+    line(`${text("chart.similar")} ${day.date}`, ms(day.load.times), scaled(day.load.kw), { color: colour("similar"), width: 1.2, dash: "dot" }));
+  const points = [view.peak, view.trough].filter(Boolean);
+  const marks = {
+    type: "scatter", mode: "markers+text", showlegend: false, hoverinfo: "none", x: ms(points.map((point) => point.time)), y: scaled(points.map((point) => point.kw)),
+    text: points.map((point) => `${kw(point.kw)} ${clock.hour(Date.parse(point.time))}`), textposition: points.map((point) => `${point === view.peak ? "top" : "bottom"} ${Date.parse(point.time) > now + 18 * HOUR ? "left" : "center"}`),
+    marker: { size: 9, symbol: "diamond", color: colour("forecast") }, cliponaxis: false,
+  };
+  const all = [...view.load.kw, ...view.forecast.kw, ...view.bands.flatMap((band) => [...band.low_kw, ...band.high_kw])].filter((load) => load !== null);
+  const [least, most] = scaled([Math.min(...all), Math.max(...all)]);
+  const room = (most - least || Math.abs(most) || 1) * 0.09;
+  const traces = [
+    ...bands(view, ahead),
+    ...alike,
+    line(text("chart.earlier"), ms(view.earlier.times), scaled(view.earlier.kw), { color: colour("earlier"), width: 1.8, dash: "dot" }),
+    line(text("chart.forecast"), ahead, scaled(view.forecast.kw), { color: colour("forecast"), width: 2.6, dash: "dash" }),
+    line(text("chart.load"), ms(view.load.times), scaled(view.load.kw), { color: colour("load"), width: 2.2 }),
+    marks,
+    ...events(view, begin, end, least - room * 0.7),
+  ];
+  const border = { type: "line", x0: now, x1: now, yref: "paper", y0: 0, y1: 1, line: { color: colour("faint"), width: 1.5, dash: "dash" } };
+  const label = { x: now, yref: "paper", y: 1, yanchor: "top", xanchor: "right", showarrow: false, text: text("chart.now"), font: { color: colour("faint") } };
+  const own = layout(place, clock, begin, end, { shapes: [border], annotations: [label] });
+  own.yaxis.range = [least - room, most + room];
+  return Plotly.react(place, traces, own, CONFIG);
+}
+
+// What a forecast of one time was, by when it was made.
+export function drawHour(place, found, clock) {
+  const made = ms(found.forecasts.map((each) => each.origin));
+  const loads = found.forecasts.map((each) => each.median_kw);
+  const widest = found.forecasts.map((each) => each.intervals.at(-1));
+  const traces = [];
+  if (widest[0]) {
+    const name = text("chart.band", { coverage: Math.round(100 * widest[0].coverage) });
+    traces.push(line(name, made, scaled(widest.map((each) => each.low_kw)), { width: 0 }, { showlegend: false }));
+    traces.push(line(name, made, scaled(widest.map((each) => each.high_kw)), { width: 0 }, { fill: "tonexty", fillcolor: faint(0.2) }));
+  }
+  traces.push(line(text("chart.forecast"), made, scaled(loads), { color: colour("forecast"), width: 2.4, dash: "dash" }));
+  if (found.demand_kw !== null) {
+    const [came] = scaled([found.demand_kw]);
+    traces.push(line(text("hour.came"), [made[0], made.at(-1)], [came, came], { color: colour("load"), width: 2 }));
+  }
+  return Plotly.react(place, traces, layout(place, clock, made[0], made.at(-1)), CONFIG);
+}
+
+export function drawTwo(place, times, curves, clock) {
+  const styles = [{ color: colour("load"), width: 2 }, { color: colour("earlier"), width: 2.2, dash: "dash" }];
+  const traces = curves.map((curve, n) => line(curve.name, times, scaled(curve.kw), styles[n]));
+  return Plotly.react(place, traces, layout(place, clock, times[0], times.at(-1)), CONFIG);
+}

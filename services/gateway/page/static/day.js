@@ -1,0 +1,133 @@
+// The page of a zone: draws the document that it holds, and follows the live stream.
+import { drawDay } from "./chart.js";
+import { explore } from "./explore.js";
+import { Live } from "./live.js";
+import { Clock, kw, text, useUnitOf } from "./words.js";
+
+const AGAIN_MS = 250; // an event may be here before the history has it
+const GIVE_UP_MS = 10000;
+const RECONNECT_MS = 3000;
+
+const place = document.getElementById("chart");
+const readout = document.getElementById("readout");
+let view = JSON.parse(document.getElementById("view").textContent);
+let similar = [];
+let cursor = null;
+const clock = new Clock(view.time_zone);
+const base = `/api/v1/sites/${encodeURIComponent(view.site)}/zones/${view.zone}`;
+
+async function draw() {
+  useUnitOf([...view.load.kw, ...view.forecast.kw]);
+  await drawDay(place, view, clock, similar);
+  place.dataset.origin = view.origin ?? "";
+}
+
+// --- reading the chart
+
+function loadAt(curve, at) {
+  const n = curve.times.findIndex((time) => Date.parse(time) === at);
+  return n < 0 ? null : curve.kw[n];
+}
+
+function readAt(at) {
+  cursor = at;
+  const said = [`${clock.time(at)} ${clock.offset(at)}`];
+  const load = loadAt(view.load, at);
+  const n = view.forecast.times.findIndex((time) => Date.parse(time) === at);
+  const earlier = loadAt(view.earlier, at);
+  if (load !== null) said.push(`${text("chart.load")} ${kw(load)}`);
+  if (n >= 0) {
+    said.push(`${text("chart.forecast")} ${kw(view.forecast.kw[n])}`);
+    for (const band of view.bands) said.push(`${text("chart.band", { coverage: Math.round(100 * band.coverage) })} ${kw(band.low_kw[n])} – ${kw(band.high_kw[n])}`);
+  }
+  if (earlier !== null) said.push(`${text("chart.earlier")} ${kw(earlier)}`);
+  readout.textContent = said.join(" · ");
+  Plotly.Fx.hover(place, [], []);
+}
+
+function stepBy(steps) {
+  const now = Date.parse(view.as_of);
+  const step = 60000 * view.step_minutes;
+  const at = (cursor ?? now) + steps * step;
+  readAt(Math.min(now + 24 * 3600000, Math.max(now - 48 * 3600000, at)));
+}
+
+const KEYS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -6, PageDown: 6 };
+
+place.addEventListener("keydown", (event) => {
+  if (event.key in KEYS) {
+    stepBy(KEYS[event.key]);
+    event.preventDefault();
+  } else if (event.key === "Enter" && cursor !== null) {
+    hourOf(cursor);
+  }
+});
+
+// --- similar days
+
+const similarBox = document.getElementById("similar");
+const similarSaid = document.getElementById("similar-said");
+let similarHour = null;
+
+async function renewSimilar() {
+  const hour = view.as_of.slice(0, 13);
+  if (similarBox.checked && similarHour !== hour) {
+    similarHour = hour;
+    const at = view.is_past ? `?at=${encodeURIComponent(view.as_of)}` : "";
+    const answer = await fetch(`${base}/similar${at}`);
+    similar = answer.ok ? (await answer.json()).days : [];
+    similarSaid.textContent = similar.length ? similar.map((day) => day.date).join(", ") : text("similar.none");
+  } else if (!similarBox.checked) {
+    similar = [];
+    similarHour = null;
+    similarSaid.textContent = "";
+  }
+}
+
+similarBox.addEventListener("change", async () => {
+  await renewSimilar();
+  draw();
+});
+
+// --- live
+
+let newest = null;
+let wantedSince = null;
+
+function isBehind() {
+  if (newest === null) return false;
+  const wanted = JSON.parse(newest);
+  return wanted.zone === view.zone && wanted.origin > (view.origin ?? "");
+}
+
+const live = new Live(async (there) => {
+  view = JSON.parse(there.getElementById("view").textContent);
+  await renewSimilar();
+  await draw();
+  if (isBehind() && performance.now() - wantedSince < GIVE_UP_MS) setTimeout(() => live.look(), AGAIN_MS);
+  else newest = null;
+});
+
+function follow() {
+  const source = new EventSource(`/api/v1/stream?topics=readings,forecasts,scores,drift&site=${encodeURIComponent(view.site)}`);
+  source.addEventListener("forecasts", (event) => {
+    if (newest === null) wantedSince = performance.now();
+    newest = event.data;
+    live.look();
+  });
+  for (const kind of ["scores", "drift"]) source.addEventListener(kind, () => live.look());
+  source.addEventListener("readings", () => live.look());
+  source.addEventListener("open", () => live.look());
+  source.addEventListener("error", () => {
+    live.lost();
+    if (source.readyState === EventSource.CLOSED) setTimeout(follow, RECONNECT_MS);
+  });
+}
+
+const hourOf = explore(base, clock, () => view);
+draw().then(() => {
+  place.on("plotly_hover", (event) => event.points.length && readAt(Math.round(event.points[0].x)));
+  place.on("plotly_click", (event) => event.points.length && hourOf(Math.round(event.points[0].x)));
+  if (!view.is_past) follow();
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);

@@ -1,0 +1,87 @@
+// What is asked for by hand: how the forecast of an hour changed, and what the load would be in some weather.
+import { drawHour, drawTwo } from "./chart.js";
+import { kw, text } from "./words.js";
+
+const WEATHER = { Temperature: "temperature_c", Humidity: "humidity_pct", WindSpeed: "wind_speed_ms", GeneralDiffuseFlows: "general_diffuse_flows_wm2", DiffuseFlows: "diffuse_flows_wm2" };
+const WARMER_C = 5;
+const DAY_MS = 86400000;
+
+async function answered(url, body) {
+  const asked = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  const answer = await fetch(url, asked);
+  const found = await answer.json();
+  if (!answer.ok) throw new Error(found.detail);
+  return found;
+}
+
+// Returns how to show the hour of a time.
+export function explore(base, clock, view) {
+  const said = document.getElementById("hour-said");
+  const chart = document.getElementById("hour-chart");
+  const form = document.getElementById("hour-form");
+
+  async function hourOf(at) {
+    chart.hidden = true;
+    try {
+      const found = await answered(`${base}/targets/${new Date(at).toISOString()}`);
+      const asOf = Date.parse(view().as_of);
+      found.forecasts = found.forecasts.filter((each) => Date.parse(each.origin) <= asOf);
+      if (at > asOf) found.demand_kw = null;
+      said.textContent = found.forecasts.length ? `${clock.time(at)} ${clock.offset(at)}. ${text("hour.note")}` : text("hour.none");
+      chart.hidden = !found.forecasts.length;
+      if (found.forecasts.length) await drawHour(chart, found, clock);
+    } catch (error) {
+      said.textContent = error.message;
+    }
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    hourOf(clock.parse(form.elements.target.value));
+  });
+
+  const ifForm = document.getElementById("if-form");
+  if (ifForm) whatIf(ifForm, base, clock, view);
+  return hourOf;
+}
+
+function whatIf(form, base, clock, view) {
+  const said = document.getElementById("if-said");
+  const chart = document.getElementById("if-chart");
+  const loadOf = (answer) => answer[`predicted_power_consumption_zone${view().zone}`];
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    chart.hidden = true;
+    const asked = Object.fromEntries(Object.keys(WEATHER).map((name) => [name, Number(form.elements[name].value)]));
+    asked.Timestamp = new Date(clock.parse(form.elements.Timestamp.value)).toISOString();
+    try {
+      const found = await answered(`${base}/predict`, asked);
+      const band = found.low_kw === null ? "" : ` (${text("table.low")} ${kw(found.low_kw)}, ${text("table.high")} ${kw(found.high_kw)})`;
+      said.textContent = [`${kw(loadOf(found))}${band}`, ...found.warnings].join(". ");
+    } catch (error) {
+      said.textContent = error.message;
+    }
+  });
+
+  document.getElementById("warmer").addEventListener("click", async () => {
+    try {
+      const asOf = Date.parse(view().as_of);
+      const site = base.slice(0, base.lastIndexOf("/zones/"));
+      const span = `from=${new Date(asOf - DAY_MS).toISOString()}&until=${new Date(asOf + 1).toISOString()}`;
+      const readings = (await answered(`${site}/readings?${span}`)).items;
+      const known = readings.filter((each) => Object.values(WEATHER).every((field) => typeof each.values[field] === "number"));
+      if (!known.length) throw new Error(text("similar.none"));
+      const requests = known.map((each) => ({ Timestamp: each.time, ...Object.fromEntries(Object.entries(WEATHER).map(([name, field]) => [name, each.values[field]])) }));
+      const warmer = requests.map((each) => ({ ...each, Temperature: Math.min(60, each.Temperature + WARMER_C) }));
+      const [as, plus] = await Promise.all([requests, warmer].map((batch) => answered(`${base}/predict/batch`, batch)));
+      const curves = [{ name: text("if.as_it_was"), kw: as.map(loadOf) }, { name: text("if.plus"), kw: plus.map(loadOf) }];
+      const change = curves[1].kw.reduce((sum, load, n) => sum + load - curves[0].kw[n], 0) / known.length;
+      said.textContent = text("if.mean", { change: kw(change) });
+      chart.hidden = false;
+      await drawTwo(chart, known.map((each) => Date.parse(each.time)), curves, clock);
+    } catch (error) {
+      said.textContent = error.message;
+    }
+  });
+}

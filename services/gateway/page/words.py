@@ -1,0 +1,134 @@
+"""What the page says, in English and Spanish: texts, numbers with units, and times on the clock of a site."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+from zoneinfo import ZoneInfo
+
+from services.gateway.page.documents import FindingDocument
+from services.gateway.page.texts import Language, texts
+from shared.forecasting.digits import digits
+
+if TYPE_CHECKING:
+    from services.gateway.page.alarm import Judgement
+
+__all__ = ["NONE", "Words", "rendered", "unit_of"]
+
+NONE = "\N{EN DASH}"
+THIN = "\N{NARROW NO-BREAK SPACE}"
+MEGA_FROM_KW = 100_000.0
+
+
+@dataclass(frozen=True)
+class Words:
+    """Says things in a language, with times on a clock.
+
+    Attributes
+    ----------
+    language
+        ``en`` or ``es``.
+    time_zone
+        An IANA name.
+    unit
+        Of loads: one for all that stand beside each other; None: that of each one's size.
+    """
+
+    language: Language = "en"
+    time_zone: str = "UTC"
+    unit: Literal["kW", "MW"] | None = None
+
+    def __call__(self, key: str, **said: Any) -> str:
+        """Return a text, filled; raises ``KeyError`` where there is none."""
+        return self.unfilled(key).format(**{name: self._shown(name, value) for name, value in said.items()})
+
+    def unfilled(self, key: str) -> str:
+        """Return a text as it stands in the table."""
+        return texts()[key][self.language]
+
+    def kw(self, kw: float | None) -> str:
+        """Return a load with its unit."""
+        if kw is None:
+            return NONE
+        unit = self.unit or unit_of(kw)
+        value = kw / 1000 if unit == "MW" else kw
+        return f"{self._marks(digits(value))}{THIN}{unit}"
+
+    def percent(self, ratio: float | None, decimals: int = 1) -> str:
+        """Return a share with its unit."""
+        return NONE if ratio is None else f"{self._marks(f'{100 * ratio:.{decimals}f}')}{THIN}%"
+
+    def time(self, time: datetime | None) -> str:
+        """Return a time of day with its date."""
+        if time is None:
+            return NONE
+        there = time.astimezone(self._clock)
+        return f"{self.date(time)} {there:%H:%M}"
+
+    def date(self, time: datetime) -> str:
+        """Return a day."""
+        there = time.astimezone(self._clock)
+        weekday, month = self("weekdays").split()[there.weekday()], self("months").split()[there.month - 1]
+        return f"{weekday} {there.day} {month} {there.year}"
+
+    def hour(self, time: datetime) -> str:
+        """Return a time of day with its weekday."""
+        there = time.astimezone(self._clock)
+        return f"{self('weekdays').split()[there.weekday()]} {there:%H:%M}"
+
+    def local(self, time: datetime) -> str:
+        """Return a time as a form field has it."""
+        return f"{time.astimezone(self._clock):%Y-%m-%dT%H:%M}"
+
+    def offset(self, time: datetime) -> str:
+        """Return by how much the clock is before UTC at a time."""
+        minutes = int((time.astimezone(self._clock).utcoffset() or timedelta()).total_seconds() // 60)
+        hours, rest = divmod(abs(minutes), 60)
+        return f"UTC{'-' if minutes < 0 else '+'}{hours:02d}:{rest:02d}"
+
+    def duration(self, length: timedelta) -> str:
+        """Return a length of time in its two largest units."""
+        minutes = int(length.total_seconds() // 60)
+        days, hours = minutes // 1440, minutes // 60 % 24
+        if days:
+            return f"{days}{THIN}{self('days')}" if days >= 10 else f"{days}{THIN}{self('days')} {hours}{THIN}h"
+        return f"{hours}{THIN}h {minutes % 60}{THIN}min" if hours else f"{minutes}{THIN}min"
+
+    @cached_property
+    def _clock(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    def _shown(self, name: str, value: Any) -> str:
+        match value:
+            case datetime():
+                return self.time(value)
+            case timedelta():
+                return self.duration(value)
+            case float():
+                return self.percent(value)
+            case _ if name == "level":
+                return self(f"level.{value}")
+            case _:
+                return str(value)
+
+    def _marks(self, number: str) -> str:
+        """Return a number that was written in the English way with the marks of the language."""
+        return number if self.language == "en" else number.replace(",", THIN).replace(".", ",")
+
+
+def unit_of(kw: float) -> Literal["kW", "MW"]:
+    """Return the unit that suits a load."""
+    return "MW" if abs(kw) >= MEGA_FROM_KW else "kW"
+
+
+def rendered(finding: Judgement, words: Words) -> FindingDocument:
+    """Return a finding in words."""
+    return FindingDocument(
+        kind=finding.kind,
+        severity=finding.severity,
+        text=words(f"finding.{finding.kind}", **finding.said),
+        advice=words(f"advice.{finding.kind}"),
+        detail=finding.detail,
+    )

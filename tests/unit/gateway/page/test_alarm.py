@@ -1,0 +1,109 @@
+"""The line that an operator reads first: what it says in each situation, and which of two findings comes first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.gateway.page.alarm import Situation, findings, silence
+
+NOON = datetime(2017, 10, 19, 12, tzinfo=UTC)
+STEP, HOUR, DAY = timedelta(minutes=10), timedelta(hours=1), timedelta(days=1)
+FINE = Situation(
+    silent=timedelta(minutes=4),
+    step=STEP,
+    first_reading=NOON - 90 * DAY,
+    last_reading=NOON,
+    last_load=NOON,
+    origin=NOON,
+    level="adapted",
+    coverage=0.9,
+    mape=0.02,
+    has_weather=True,
+    last_weather=NOON,
+)
+
+
+def note(kind: str) -> dict[str, Any]:
+    """Return a note of a forecast."""
+    return {"kind": kind, "text": "said", "since": "2017-10-19T09:00:00Z"}
+
+
+def event(severity: str, kind: str = "sensor") -> dict[str, Any]:
+    """Return a drift event that lasts."""
+    return {"kind": kind, "severity": severity, "started": "2017-10-19T09:00:00Z", "ended": None, "text": "said"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind", "severity"),
+    [
+        ({}, "ok", "ok"),
+        ({"silent": None}, "ok", "ok"),
+        ({"silent": 3 * STEP}, "ok", "ok"),
+        ({"silent": 3 * STEP + timedelta(seconds=1)}, "stale", "warning"),
+        ({"silent": 3 * HOUR}, "stale", "critical"),
+        ({"last_load": NOON - 2 * STEP}, "ok", "ok"),
+        ({"last_load": NOON - 3 * STEP, "load_flag": "missing"}, "no_load", "warning"),
+        ({"last_load": NOON - 3 * STEP, "load_flag": "outlier"}, "refused", "warning"),
+        ({"last_load": NOON - 3 * HOUR}, "no_load", "critical"),
+        ({"last_load": None}, "no_load", "critical"),
+        ({"origin": None, "level": None}, "no_forecast", "warning"),
+        ({"origin": NOON - STEP}, "ok", "ok"),
+        ({"origin": NOON - 2 * STEP}, "behind", "critical"),
+        ({"notes": [note("outage")]}, "outage", "critical"),
+        ({"notes": [note("shift")]}, "shift", "warning"),
+        ({"notes": [note("transfer")]}, "transfer", "warning"),
+        ({"notes": [note("model")]}, "model", "info"),
+        ({"level": "frozen", "reason": "better lately"}, "fallback", "warning"),
+        ({"level": "climatology", "first_reading": NOON - 3 * DAY}, "cold", "info"),
+        ({"events": [event("critical")]}, "drift_sensor", "critical"),
+        ({"events": [event("warning", "model")]}, "drift_model", "warning"),
+        ({"events": [event("info")]}, "ok", "ok"),
+        ({"coverage": 0.851}, "ok", "ok"),
+        ({"coverage": 0.849}, "coverage", "warning"),
+        ({"coverage": None}, "ok", "ok"),
+        ({"mape": 0.15}, "ok", "ok"),
+        ({"mape": 0.151}, "error", "warning"),
+        ({"last_weather": NOON - 3 * STEP}, "no_weather", "warning"),
+        ({"last_weather": None}, "no_weather", "warning"),
+        ({"last_weather": None, "has_weather": False}, "ok", "ok"),
+    ],
+)
+def test_the_line_in_each_situation(changed: dict[str, Any], kind: str, severity: str) -> None:
+    """One thing is wrong, and the line names it and nothing else."""
+    (found,) = findings(replace(FINE, **changed))
+    assert (found.kind, found.severity) == (kind, severity)
+
+
+@pytest.mark.parametrize(
+    ("changed", "kinds"),
+    [
+        ({"level": "frozen", "notes": [note("outage")]}, ["outage", "fallback"]),
+        ({"coverage": 0.5, "events": [event("critical")]}, ["drift_sensor", "coverage"]),
+        ({"notes": [note("model")], "mape": 0.2}, ["error", "model"]),
+        ({"silent": 4 * HOUR, "origin": NOON - HOUR, "last_load": None}, ["behind", "stale", "no_load"]),
+    ],
+)
+def test_the_worst_comes_first(changed: dict[str, Any], kinds: list[str]) -> None:
+    """Critical before warning before note; of equal ones what makes the page wrong comes first."""
+    assert [found.kind for found in findings(replace(FINE, **changed))] == kinds
+
+
+def test_what_a_service_has_written_stands_beside_our_words() -> None:
+    """As it came."""
+    (found,) = findings(replace(FINE, level="frozen", reason="better lately"))
+    assert found.detail == "better lately"
+
+
+@pytest.mark.parametrize(
+    ("age", "since_arrival", "silent"),
+    [(HOUR, None, HOUR), (HOUR, STEP, HOUR), (3000 * DAY, STEP, STEP), (3000 * DAY, None, 3000 * DAY)],
+)
+def test_a_replay_is_silent_since_the_last_reading_arrived(
+    age: timedelta, since_arrival: timedelta | None, silent: timedelta
+) -> None:
+    """Readings of years ago that arrive now are not years late; readings of an hour ago are an hour late."""
+    assert silence(age, since_arrival) == silent

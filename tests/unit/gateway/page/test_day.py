@@ -1,0 +1,165 @@
+"""The document of a zone: what it says in each situation, now and as it stood in the past."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from services.gateway.page.day import light_of
+from services.gateway.page.naive import naive_rmse_kw
+from services.gateway.page.similar import nearest
+from tests.unit.gateway.page.situations import SITUATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.unit.gateway.api.filled import Asked
+
+TETOUAN, MADRID = "/api/v1/sites/tetouan/zones/2", "/api/v1/sites/alcala/zones/1"
+
+
+def day_of(asked: Asked, path: str = TETOUAN, query: str = "") -> dict[str, Any]:
+    """Return the document."""
+    answer = asked.gateway.get(f"{path}/day{query}")
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("normal", "ok"),
+        ("stale-meter", "stale"),
+        ("no-load", "no_load"),
+        ("fallback", "fallback"),
+        ("shift", "shift"),
+        ("coverage-low", "coverage"),
+        ("no-weather", "no_weather"),
+        ("cold-site", "cold"),
+    ],
+)
+def test_the_first_finding_in_each_situation(situated: Callable[[str], Asked], name: str, kind: str) -> None:
+    """It names what is wrong."""
+    assert day_of(situated(name))["findings"][0]["kind"] == kind
+
+
+def test_the_curves_meet_at_the_newest_reading(situated: Callable[[str], Asked]) -> None:
+    """48 hours of load, 24 of forecast and what a forecast of a day before said of the times between."""
+    day, end = day_of(situated("normal")), SITUATIONS["normal"].end
+    assert datetime.fromisoformat(day["as_of"]) == end
+    assert len(day["load"]["times"]) == 2 * 144 + 1
+    assert datetime.fromisoformat(day["load"]["times"][-1]) == end
+    assert datetime.fromisoformat(day["forecast"]["times"][0]) == end + timedelta(minutes=10)
+    assert len(day["forecast"]["kw"]) == 144
+    assert datetime.fromisoformat(day["earlier_origin"]) == end - timedelta(days=1)
+    assert datetime.fromisoformat(day["earlier"]["times"][-1]) == end
+    assert [band["coverage"] for band in day["bands"]] == [0.5, 0.9]
+
+
+def test_the_peak_is_the_highest_forecast_with_the_widest_band(situated: Callable[[str], Asked]) -> None:
+    """And the trough the lowest."""
+    day = day_of(situated("normal"))
+    at = day["forecast"]["kw"].index(max(day["forecast"]["kw"]))
+    widest = day["bands"][-1]
+    assert day["peak"]["time"] == day["forecast"]["times"][at]
+    assert (day["peak"]["low_kw"], day["peak"]["high_kw"]) == (widest["low_kw"][at], widest["high_kw"][at])
+    assert day["trough"]["kw"] == min(day["forecast"]["kw"])
+
+
+def test_the_tiles_ahead_are_an_hour_and_a_day_later(situated: Callable[[str], Asked]) -> None:
+    """Also at a step of a quarter of an hour."""
+    day = day_of(situated("quarter-hours"), MADRID)
+    as_of = datetime.fromisoformat(day["as_of"])
+    ahead = [datetime.fromisoformat(point["time"]) - as_of for point in day["ahead"]]
+    assert ahead == [timedelta(hours=1), timedelta(hours=24)]
+    assert day["time_zone"] == "Europe/Madrid"
+
+
+def test_the_past_knows_nothing_of_what_came_after(situated: Callable[[str], Asked]) -> None:
+    """The page as it stood two hours before the shift: its newest reading, its forecast, and no finding."""
+    at = SITUATIONS["shift"].end - timedelta(hours=5, minutes=3)
+    day = day_of(situated("shift"), query=f"?at={at:%Y-%m-%dT%H:%M:%SZ}")
+    assert day["is_past"]
+    assert day["age_s"] is None
+    newest = at.replace(minute=10, second=0)
+    assert datetime.fromisoformat(day["as_of"]) == newest
+    assert datetime.fromisoformat(day["origin"]) == newest
+    assert [event["kind"] for event in day["events"]] == ["data"]
+    assert day["errors"] == []
+
+
+def test_what_is_beyond_the_history_is_named(situated: Callable[[str], Asked]) -> None:
+    """A zone without forecasts, and a time before the first reading."""
+    asked = situated("normal")
+    assert asked.gateway.get("/api/v1/sites/tetouan/zones/9/day").json()["field"] == "zone"
+    answer = asked.gateway.get(f"{TETOUAN}/day?at=2016-01-01T00:00:00Z")
+    assert (answer.status_code, answer.json()["field"]) == (404, "at")
+
+
+def test_errors_stand_beside_simple_rules(situated: Callable[[str], Asked]) -> None:
+    """Repeating yesterday by the skill that the monitor tells, the best rule by the loads of the history."""
+    errors = day_of(situated("normal"))["errors"]
+    hour = next(each for each in errors if (each["lead_minutes"], each["window_days"]) == (60, 7))
+    assert hour["same_time_yesterday_rmse_kw"] == pytest.approx(hour["rmse_kw"] / 0.6)
+    assert hour["best_naive_rule"] == "last_week"
+    assert hour["light"] == "green"
+    mean = next(each for each in errors if (each["lead_minutes"], each["window_days"]) == (None, 7))
+    assert mean["best_naive_rmse_kw"] is None
+
+
+@pytest.mark.parametrize(("mape", "light"), [(0.12, "green"), (0.1201, "yellow"), (0.15, "yellow"), (0.151, "red")])
+def test_the_traffic_light_changes_at_12_and_15_percent(mape: float, light: str) -> None:
+    """Both still belong to the better colour."""
+    assert light_of(mape) == light
+
+
+def test_the_curves_come_as_csv(situated: Callable[[str], Asked]) -> None:
+    """One row a time, what is not known of it empty."""
+    answer = situated("normal").gateway.get(f"{TETOUAN}/day?format=csv")
+    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    assert len(rows) == 2 * 144 + 1 + 144
+    assert rows[0]["forecast_kw"] == ""
+    assert rows[-1]["load_kw"] == ""
+    assert float(rows[-1]["high_90_kw"]) > float(rows[-1]["forecast_kw"])
+
+
+def test_similar_days_are_told_with_their_dates(situated: Callable[[str], Asked]) -> None:
+    """Three, each from the midnight of today on, at the level of today."""
+    answer = situated("normal").gateway.get(f"{TETOUAN}/similar").json()
+    assert len({day["date"] for day in answer["days"]}) == 3
+    for day in answer["days"]:
+        assert day["load"]["times"][0] == "2017-10-19T00:00:00Z"
+        assert max(kw for kw in day["load"]["kw"] if kw is not None) == pytest.approx(21_000, rel=0.15)
+
+
+def test_the_fleet_has_the_worst_first(situated: Callable[[str], Asked]) -> None:
+    """And those alone whose site is searched for."""
+    asked = situated("no-load")
+    (zone,) = asked.gateway.get("/api/v1/fleet").json()["zones"]
+    assert (zone["site"], zone["finding"]["severity"]) == ("tetouan", "critical")
+    assert asked.gateway.get("/api/v1/fleet?search=TET").json()["zones"] == [zone]
+    assert asked.gateway.get("/api/v1/fleet?search=madrid").json()["zones"] == []
+
+
+def test_a_simple_rule_is_scored_over_its_window_alone() -> None:
+    """The error of persistence is the slope times the lead; of yesterday that times a day; last week has no pairs."""
+    load_kw = np.arange(40.0)
+    assert naive_rmse_kw(load_kw, 3, 10, 8) == {"persistence": 3.0, "yesterday": 8.0}
+    load_kw[-1] = np.nan
+    assert naive_rmse_kw(load_kw, 3, 10, 8)["persistence"] == 3.0
+    assert naive_rmse_kw(np.full(40, np.nan), 3, 10, 8) == {}
+
+
+def test_the_nearest_shape_is_found_at_another_level() -> None:
+    """A day of half the load is like today; one of another shape is not; one that is not known is passed over."""
+    today, other = np.array([1.0, 2.0, 3.0, 2.0]), np.array([3.0, 1.0, 1.0, 3.0])
+    load_kw = np.concatenate([other, today / 2, np.full(4, np.nan), today])
+    found = nearest(load_kw, 12, [8, 4, 0], 2)
+    assert [each.begin for each in found] == [4, 0]
+    assert found[0].off == pytest.approx(0.0)

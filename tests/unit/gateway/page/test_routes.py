@@ -1,0 +1,117 @@
+"""The page itself: what it holds, in which language and theme, and how its files are kept by browsers."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.unit.gateway.page.situations import SITUATIONS
+from tests.unit.gateway.told import tell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.unit.gateway.api.filled import Asked
+
+
+class Scripts(HTMLParser):
+    """Collects what a page loads, and what of it could run though it stands in the page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.inline: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Look at an element."""
+        given = dict(attrs)
+        if tag == "script" and not given.get("src") and given.get("type") != "application/json":
+            self.inline.append(tag)
+        self.inline += [name for name in given if name.startswith("on") or name == "style"]
+        if tag in ("script", "link", "img"):
+            self.loaded += [address for name in ("src", "href") if (address := given.get(name))]
+
+
+def test_the_page_loads_nothing_from_another_host(situated: Callable[[str], Asked]) -> None:
+    """And runs nothing that stands in it; each file is there, is kept for ever, and comes packed."""
+    asked = situated("normal")
+    scripts = Scripts()
+    scripts.feed(asked.gateway.get("/").text)
+    assert scripts.inline == []
+    assert len(scripts.loaded) == 4
+    for address in scripts.loaded:
+        assert address.startswith("/page/")
+        answer = asked.gateway.get(address, {"Accept-Encoding": "gzip"})
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["Cache-Control"]
+        assert answer.headers["Content-Encoding"] == "gzip"
+        again = asked.gateway.get(address, {"If-None-Match": answer.headers["ETag"]})
+        assert again.status_code == 304
+
+
+def test_a_file_of_another_version_is_not_there(situated: Callable[[str], Asked]) -> None:
+    """A browser must not keep the files of this version under the address of another."""
+    assert situated("normal").gateway.get("/page/0000/style.css").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "said"),
+    [
+        ("", {}, "All is well"),
+        ("", {"Accept-Language": "es-ES,es;q=0.9,en;q=0.8"}, "Todo en orden"),
+        ("", {"Accept-Language": "es", "Cookie": "lang=en"}, "All is well"),
+        ("?lang=es", {"Cookie": "lang=en"}, "Todo en orden"),
+        ("?lang=xx", {}, "All is well"),
+    ],
+)
+def test_the_language_is_that_asked_for(
+    situated: Callable[[str], Asked], query: str, headers: dict[str, str], said: str
+) -> None:
+    """By the address, else as it was chosen before, else as the browser prefers."""
+    assert said in situated("normal").gateway.get(f"/{query}", headers).text
+
+
+def test_a_choice_is_remembered(situated: Callable[[str], Asked]) -> None:
+    """By a cookie that no script reads and no other page sends."""
+    answer = situated("normal").gateway.get("/?theme=dark")
+    assert 'data-theme="dark"' in answer.text
+    assert re.search(r"theme=dark;.*HttpOnly;.*SameSite=strict", answer.headers["Set-Cookie"])
+
+
+def test_a_past_time_is_read_on_the_clock_of_the_site(situated: Callable[[str], Asked]) -> None:
+    """As a form sends it; with an offset it is what it says; what is no time is refused by name."""
+    gateway = situated("quarter-hours").gateway
+    for at in ("2017-07-06T09:00", "2017-07-06T07:00:00Z", "2017-07-06T09:00:00%2B02:00"):
+        assert "as it stood at Thu 6 Jul 2017 09:00" in gateway.get(f"/?at={at}").text
+    answer = gateway.get("/?at=yesterday")
+    assert (answer.status_code, answer.json()["field"]) == (422, "at")
+
+
+def test_a_gateway_without_readings_says_what_it_waits_for(asked: Asked) -> None:
+    """And so does the page of a zone that it does not know."""
+    for address in ("/", "/?site=nowhere&zone=1", "/?site=tetouan"):
+        answer = asked.gateway.get(address)
+        assert answer.status_code == 200
+        assert "Nothing to show yet" in answer.text
+
+
+def test_nothing_of_a_message_becomes_part_of_the_page(situated: Callable[[str], Asked]) -> None:
+    """Neither in an element nor in the document that scripts read."""
+    asked = situated("cold-site")
+    evil = "</script><script>alert(1)</script>"
+    situation = SITUATIONS["cold-site"]
+    tell(asked.database, [situation.event("data", "warning", 3, evil)], first_offset=99_000)
+    page = asked.gateway.get("/").text
+    assert evil not in page
+    assert "alert(1)" in page
+
+
+def test_the_page_comes_packed(situated: Callable[[str], Asked]) -> None:
+    """To who takes it so: it is asked for with every reading."""
+    answer = situated("normal").gateway.get("/", {"Accept-Encoding": "gzip"})
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert len(gzip.compress(answer.content)) < 40_000
