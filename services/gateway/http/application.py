@@ -116,12 +116,8 @@ class _Application(FastAPI):
             "basic": {"type": "http", "scheme": "basic", "description": "the key as the password, for browsers"},
             "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
         }
-        document["security"] = [
-            {},
-            {"bearer": []},
-            {"basic": []},
-            {"header": []},
-        ]  # none is needed where nobody has made a key
+        # none is needed where nobody has made a key
+        document["security"] = [{}, {"bearer": []}, {"basic": []}, {"header": []}]
         return document
 
 
