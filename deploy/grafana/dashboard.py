@@ -21,7 +21,7 @@ def dashboard_json() -> str:
     board = (
         builders.Dashboard("Tetouan demand forecast")
         .uid("tetouan")
-        .description("Is the stream alive, what comes, how good is the forecast, is anything drifting, how fast is it?")
+        .description(" ".join(QUESTIONS))
         .tags(["tetouan"])
         .timezone("utc")
         .time("now-1h", "now")

@@ -34,7 +34,7 @@ LEADS: dict[int, str] = {
     minutes: "{{scored_minutes}} min" if minutes < 60 else lead_name(minutes)
     for minutes in NOMINAL_MINUTES
 }
-SERVICES = '{job=~"ingestor|forecaster|monitor"}'
+SERVICES = '{job=~"ingestor|forecaster|monitor|gateway"}'
 SITE = '{site=~"$site"}'
 ZONE = '{site=~"$site", zone=~"$zone"}'
 MEASURED = "Zones 1 and 2 stayed in the green over the last fifth of 2017."
@@ -409,10 +409,82 @@ def _speed() -> Panels:
     yield memory.min(0)
 
 
+def _answers() -> Panels:
+    yield lines(
+        "Rows written to the history",
+        "By table, those of repeated records too. None while readings come: see the lag beside it, and `/readyz` "
+        "of the gateway.",
+        "suffix: /s",
+        [("sum by (table) (rate(tetouan_history_rows_total[$__rate_interval]))", "{{table}}")],
+        width=8,
+    )
+    behind = "max(tetouan_reading_timestamp_seconds) - max(tetouan_history_newest_reading_timestamp_seconds > 0)"
+    yield lines(
+        "History behind the stream",
+        "Event time from the newest reading in the history to the newest clean one. Red and growing: the database is "
+        "away or slow: `/readyz` of the gateway (port 8000) says which. Shrinking: it catches up, wait.",
+        "s",
+        [(behind, "behind")],
+        width=8,
+        steps=[(None, "green"), (86_400, "yellow"), (604_800, "red")],
+    )
+    written = "sum by (le) (rate(tetouan_history_write_seconds_bucket[$__rate_interval]))"
+    yield lines(
+        "Transactions of the history",
+        "95th percentile of their time, and how many failed a second as the database was away. Red: the disk or the "
+        "database is slow: see what else uses it.",
+        "s",
+        [
+            (f"histogram_quantile(0.95, {written})", "95 %"),
+            ("sum(rate(tetouan_history_retries_total[$__rate_interval]))", "done again, /s"),
+        ],
+        width=8,
+        steps=[(None, "green"), (1, "yellow"), (5, "red")],
+    )
+    buckets = "sum by (route, le) (rate(tetouan_http_request_duration_seconds_bucket[$__rate_interval]))"
+    yield lines(
+        "HTTP requests by route, 95th percentile",
+        "From a request to the start of its answer. Red: long ranges are asked for, or the machine is short of CPU: "
+        "ask for less at once, or start another replica.",
+        "s",
+        [(f"histogram_quantile(0.95, {buckets})", "{{route}}")],
+        width=8,
+        steps=[(None, "green"), (0.2, "yellow"), (1, "red")],
+    )
+    yield lines(
+        "HTTP answers by status",
+        "Requests a second. 401 and 403: a client without a good key; 422: one that asks wrongly, its answer says "
+        "how; 429: one that asks too often; 503: the database, the registry or a model is away; 500: report what the "
+        "log of the gateway says.",
+        "suffix: /s",
+        [("sum by (status) (rate(tetouan_http_requests_total[$__rate_interval]))", "{{status}}")],
+        width=8,
+    )
+    yield figure(
+        "Open live streams",
+        "Clients of the live stream at each replica. Red: near the 1000 that one takes: start another replica.",
+        "none",
+        [("tetouan_live_subscribers", "{{instance}}")],
+        width=4,
+        steps=[(None, "green"), (800, "yellow"), (950, "red")],
+    )
+    ended = _in_30_min("tetouan_live_streams_ended_total")
+    yield figure(
+        "Streams that the gateway ended, 30 minutes",
+        "By reason. Yellow, slow and stalled: a client does not take what it asks for: have it ask for fewer topics or "
+        "sites. `revoked`: its key; `stopping`: a gateway was stopped.",
+        "none",
+        [(f"sum by (reason) ({ended})", "{{reason}}")],
+        width=4,
+        steps=[(None, "green"), (1, "yellow")],
+    ).no_value("none")
+
+
 QUESTIONS: dict[str, Callable[[], Panels]] = {
     "Is it alive?": _alive,
     "What is the load, and what comes?": _demand,
     "How good is the forecast?": _quality,
     "Is anything drifting?": _drift,
     "How fast is it?": _speed,
+    "Does the gateway keep and answer?": _answers,
 }

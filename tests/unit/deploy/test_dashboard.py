@@ -8,39 +8,19 @@ from typing import Any
 
 import pytest
 
-from deploy.exposition import labels_by_name
 from deploy.grafana.dashboard import FILE, dashboard_json
 from shared.forecasting.leads import NOMINAL_MINUTES
 from shared.forecasting.scores import WINDOWS_DAYS
+from tests.unit.deploy.promql import EXPORTED, MATCHER, SCRAPED, SELECTOR, groupings, metrics
 
 DASHBOARD = json.loads(dashboard_json())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 EACH_PANEL = pytest.mark.parametrize("panel", PANELS, ids=[panel["title"] for panel in PANELS])
 
-SCRAPED = {"job", "instance"}
-EXPORTED = {"up": frozenset[str](), **labels_by_name()}
-KEYWORDS = {"and", "or", "unless", "by", "without", "on", "ignoring", "group_left", "group_right", "bool", "offset"}
 VALUES = {
     "lead_minutes": {str(minutes) for minutes in NOMINAL_MINUTES},
     "window_days": {str(days) for days in WINDOWS_DAYS},
 }
-
-SELECTOR = re.compile(r'([a-zA-Z_]\w*)\{((?:"[^"]*"|[^"}])*)\}')
-MATCHER = re.compile(r'(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"')
-GROUPING = re.compile(r"\b(?:by|on|without|ignoring|group_left|group_right) ?\(([^)]*)\)")
-NAME = re.compile(r"(?<![\w.$])[a-zA-Z_]\w*\b(?!\s*\()")
-
-
-def metrics(expr: str) -> set[str]:
-    """Return every name of a PromQL expression that is neither function nor keyword nor label."""
-    selected = {name for name, _ in SELECTOR.findall(expr)}
-    rest = re.sub(r'"[^"]*"|\[[^]]*\]', "", GROUPING.sub("", SELECTOR.sub("", expr)))
-    return selected | (set(NAME.findall(rest)) - KEYWORDS)
-
-
-def groupings(expr: str) -> set[str]:
-    """Return the labels that a PromQL expression aggregates or joins by."""
-    return {label.strip() for labels in GROUPING.findall(expr) for label in labels.split(",") if label.strip()}
 
 
 def exprs(panel: dict[str, Any]) -> list[str]:
