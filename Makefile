@@ -4,7 +4,7 @@ FITS = import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 READY = .venv/.ready
 BIN = .venv/bin
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-header --extra workbench
+	--no-header --extra workbench --extra opcua
 
 export OPENBLAS_NUM_THREADS = 1
 export DO_NOT_TRACK = 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from services.gateway.api.predict import Estimating
 from services.gateway.api.routers import FAILURES, rest_routers
@@ -19,6 +19,7 @@ from services.gateway.live.metrics import LiveMetrics
 from services.gateway.live.past import Past
 from services.gateway.live.stream import StreamLimits, Streams, stream_router
 from services.gateway.metrics import HistoryMetrics
+from services.gateway.opcua.metrics import OpcUaMetrics
 from services.gateway.page.day import Days
 from services.gateway.page.routes import page_routers
 from services.gateway.queries import History
@@ -30,14 +31,16 @@ from services.gateway.writing import Row
 from shared.contracts import topics
 from shared.runtime.asked_registry import AskedRegistry
 from shared.runtime.clock import now
+from shared.runtime.extras import lacking_opcua
 from shared.runtime.health import Health
 from shared.runtime.letters import DeadLetters
 from shared.runtime.metrics import new_registry
 from shared.runtime.service import Service
+from shared.runtime.settings import PREFIX, Refused
 from shared.runtime.site_table import served_sites
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from services.gateway.settings import GatewaySettings
     from shared.runtime.records import Outgoing, Record
@@ -75,6 +78,7 @@ def build(settings: GatewaySettings) -> Service[Row | Outgoing]:
         *page_routers(history, Days(history, sites, now, hub.silence_s), sites, now()),
     )
     answering = application(routers, doors_of(settings, KeyStore(database), http, store.prepared), http, FAILURES)
+    opcua = _opcua(settings, hub, history, store, OpcUaMetrics(registry), health)
     return Service(
         "gateway",
         CONSUMES,
@@ -83,11 +87,24 @@ def build(settings: GatewaySettings) -> Service[Row | Outgoing]:
         health,
         max_records=MOST_RECORDS,
         publishes=(topics.REJECTED,),
-        companions=(store.run, retention.run, follower.run, models.run),
+        companions=(store.run, retention.run, follower.run, models.run, *opcua),
         routes=(Everything("/", answering),),
         before_stop=hub.close,
         make_sender=lambda plain: Stored(plain, store, letters),
     )
+
+
+def _opcua(
+    settings: GatewaySettings, hub: Hub, history: History, store: Store, metrics: OpcUaMetrics, health: Health
+) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
+    """Return what runs the OPC UA server, if there is to be one; raises ``Refused`` where it cannot be had."""
+    if settings.opcua_port is None:
+        return ()
+    if why := lacking_opcua("the OPC UA server"):
+        raise Refused(f"{PREFIX}OPCUA_PORT={settings.opcua_port}: {why}")
+    from services.gateway.opcua.serving import OpcUa  # noqa: PLC0415 - an extra, which takes a second and 40 MB
+
+    return (OpcUa(settings, hub, history, store.prepared, metrics, health).run,)
 
 
 class HistoryCore:

@@ -388,6 +388,13 @@ class History:
         with self._connected() as connection:
             return _page([orjson.loads(payload) for payload in connection.scalars(wanted)], limit)
 
+    def lasting_drift_events(self, site: str) -> list[dict[str, Any]]:
+        """Return the drift events of a site that have not ended."""
+        of = DRIFT_EVENTS.c
+        wanted = select(of.payload_json).where(of.site == site, of.ended_s.is_(None)).order_by(of.started_s, of.id)
+        with self._connected() as connection:
+            return [orjson.loads(payload) for payload in connection.scalars(wanted)]
+
     def model_events(self, site: str) -> list[dict[str, Any]]:
         """Return the changes of the models of a site, in the order in which they hold and were told."""
         order = MODEL_EVENTS.c.origin_s, MODEL_EVENTS.c.sent_ms, MODEL_EVENTS.c.topic_offset

@@ -11,6 +11,8 @@ from shared.runtime.concerns import Commas, HttpPort, ModelSettings, ServiceSett
 
 __all__ = ["DatabaseSettings", "GatewaySettings"]
 
+MINUTES_A_DAY = 1440  # no forecast looks further ahead
+
 _HOST = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -41,7 +43,7 @@ class DatabaseSettings(StateSettings):
 
 
 class GatewaySettings(ServiceSettings, ModelSettings, DatabaseSettings):
-    """How long the history is kept, which models answer, and who may ask."""
+    """How long the history is kept, which models answer, who may ask, and the OPC UA server."""
 
     http_port: HttpPort = 8000
     history_days: int = Field(
@@ -67,9 +69,37 @@ class GatewaySettings(ServiceSettings, ModelSettings, DatabaseSettings):
         le=10_000,
         description="live streams that one key, or one address without a key, has open at a replica; 0: any number",
     )
+    opcua_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="port of the OPC UA server, 4840 by custom, of which any client may read the newest figures; "
+        "default: none is started",
+    )
+    opcua_host: str = Field(
+        default="127.0.0.1",
+        description="address that the OPC UA server listens on: it asks nobody for a password and encrypts nothing",
+    )
+    opcua_leads_minutes: Commas[int] = Field(
+        default=(10, 60, 1440),
+        description="the leads whose forecasts are nodes of the OPC UA server, in minutes",
+    )
+    opcua_max_zones: int = Field(
+        default=1000,
+        ge=1,
+        le=100_000,
+        description="zones of which the OPC UA server has nodes: each takes 0.2 MB of memory; more are left out",
+    )
     http_requests_per_minute: int = Field(
         default=12_000,
         ge=0,
         le=10_000_000,
         description="requests that the gateway takes of one key, or of one address without a key; 0: any number",
     )
+
+    @field_validator("opcua_leads_minutes")
+    @classmethod
+    def _different_leads(cls, leads_minutes: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(leads_minutes)) < len(leads_minutes) or not all(0 < lead <= MINUTES_A_DAY for lead in leads_minutes):
+            raise ValueError(f"name different leads from 1 to {MINUTES_A_DAY} minutes, such as 10,60")
+        return leads_minutes

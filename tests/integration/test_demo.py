@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from asyncua import Client, ua
 
 from cli.processes import SERVICES
 from cli.runs import current
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     Command = Callable[..., subprocess.Popen[str]]
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 WINDOW = ("--data", "synthetic", "--from", "2018-02-01")
 DEMO = ("demo", *WINDOW, "--speed", "0", "--headless")
 
@@ -272,3 +275,45 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert process.returncode == 2, said
     assert line in said.strip().splitlines()[-1]
     assert "Traceback" not in said
+
+
+def test_the_clients_of_the_examples_and_of_opcua_read_a_demo(
+    tetouan: Command, state_dir: Path, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """Each prints forecasts of it, the picture is drawn, and a node holds the newest one."""
+    port = free_port()
+    process = tetouan(*DEMO[:-3], "--speed", "20", "--headless", state_dir=state_dir, TETOUAN_OPCUA_PORT=str(port))
+    running = announced_by_now(state_dir)
+    kafka, gateway = ("--bootstrap", running["kafka_bootstrap"]), ("--gateway", running["http"]["gateway"])
+    first = "/api/v1/sites/tetouan/zones/2/forecasts/latest"
+
+    def answers() -> bool:
+        with suppress(httpx.TransportError):
+            return httpx.get(gateway[1] + first, timeout=PATIENCE_S).is_success
+        return False
+
+    until(answers, "the first forecast in the history")
+    clients = {
+        "subscribe_confluent": (*kafka, "--count", "2"),
+        "subscribe_faststream": (*kafka, "--count", "2"),
+        "subscribe_aiokafka": (*kafka, "--count", "2", "--from-start"),
+        "stream_httpx": (*gateway, "--count", "2"),
+        "draw_forecast": (*gateway, "--output", str(tmp_path / "picture.png")),
+    }
+    for name, arguments in clients.items():
+        command = [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py"), *arguments]
+        printed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+        assert printed.returncode == 0, f"{name}: {printed.stderr}"
+        assert printed.stdout.count("tetouan zone 2") == (1 if name == "draw_forecast" else 2)
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+    assert asyncio.run(node_value(port, "tetouan/2/Forecast60min")) > 0
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, said
+
+
+async def node_value(port: int, name: str) -> float:
+    """Return what a node of the OPC UA server holds."""
+    async with Client(f"opc.tcp://127.0.0.1:{port}/", timeout=PATIENCE_S) as client:
+        namespace = await client.get_namespace_index("urn:tetouan-streaming-forecaster")
+        return float(await client.get_node(ua.NodeId(name, namespace)).read_value())

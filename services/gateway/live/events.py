@@ -67,6 +67,12 @@ class Event:
     sent_s: float
     """Of the same clock: when its record was sent, as the timestamp says, which is no later."""
 
+    @property
+    def message(self) -> bytes:
+        """The message as it is on its topic."""
+        lines = self.frame.split(b"\n")
+        return b"\n".join(line.removeprefix(b"data: ") for line in lines if line.startswith(b"data: "))
+
 
 @dataclass(frozen=True)
 class Wanted:

@@ -117,6 +117,16 @@ class Hub:
         """Tell whether all events from this number on are in memory."""
         return cursor >= self._first
 
+    def events(self, cursor: int) -> tuple[Sequence[Event], int]:
+        """Return the events from this number on that were shown, and where it goes on.
+
+        Raises ``SlowError`` where they are no longer kept.
+        """
+        if not self.holds(cursor):
+            raise SlowError
+        until = max(cursor, self._shown)
+        return self._events[cursor - self._first : until - self._first], until
+
     def chunk(self, cursor: int, wanted: Wanted) -> tuple[bytes, int, int]:
         """Return the next events of a subscriber in one piece, how many they are, and where it goes on.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, cast
@@ -85,3 +86,16 @@ def test_a_request_before_the_tables_are_there_waits_for_them(tmp_path: Path) ->
         answer = asyncio.run(ask())
     assert answer.status_code == 200
     assert [line for line in logs if "keys" in line["event"]] == []
+
+
+def test_an_opcua_server_that_cannot_be_had_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line: its port is taken, or the extra is not installed; without a port there is none."""
+    assert len(build(load(GatewaySettings, state_dir=tmp_path)).companions) == 4
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(Refused, match=f"TETOUAN_OPCUA_PORT={port}: 127.0.0.1 cannot be listened on"):
+            build(load(GatewaySettings, state_dir=tmp_path, opcua_port=port))
+    assert len(build(load(GatewaySettings, state_dir=tmp_path, opcua_port=port)).companions) == 5
+    monkeypatch.setattr("services.gateway.app.lacking_opcua", lambda what: f"{what} needs asyncua")
+    with pytest.raises(Refused, match="the OPC UA server needs asyncua"):
+        build(load(GatewaySettings, state_dir=tmp_path, opcua_port=port))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from shared.runtime.extras import lacking_workbench
+from shared.runtime.extras import lacking_opcua, lacking_workbench
 
 
 def test_what_is_there_is_not_talked_of() -> None:
     """The tests run with all extras."""
     assert lacking_workbench("a report", "evidently") is None
     assert lacking_workbench("a page", "plotly") is None
+    assert lacking_opcua("a server") is None
 
 
 def test_what_is_missing_is_named_with_the_way_to_install_it() -> None:
@@ -16,3 +17,4 @@ def test_what_is_missing_is_named_with_the_way_to_install_it() -> None:
     why = lacking_workbench("a report", "no_such_package") or ""
     assert why.startswith("a report needs no_such_package, of the extra `workbench`: pip install")
     assert "\n" not in why
+    assert "[opcua]" in (lacking_opcua("a server", "no_such_package") or "")

@@ -47,6 +47,8 @@ def reading(name: str) -> type[Settings]:
         ("GROUP", "north east", "Kafka takes letters, digits, dots, dashes and underscores alone: use these"),
         ("MODEL_TAGS", "as_of", "'as_of' is no tag: give name=value, with commas between several"),
         ("MAX_REJECTED_SHARE", "nan", "give a number above 0 and up to 1"),
+        ("OPCUA_LEADS_MINUTES", "10,10", "='10,10': name different leads from 1 to 1440 minutes, such as 10,60"),
+        ("OPCUA_LEADS_MINUTES", "0", "name different leads"),
     ],
 )
 def test_a_bad_setting_is_refused_in_one_line_that_names_it(
@@ -64,6 +66,7 @@ WRONG = "no such value"
 ANY = {
     *("kafka_username", "kafka_password", "kafka_password_file", "kafka_ca", "kafka_certificate", "kafka_key"),
     *("kafka_key_password", "data", "state_dir", "snapshots", "prior", "report_dir", "http_host"),
+    "opcua_host",
 }
 """Settings that are any text: what it is worth is known where it is used."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 
 from services.gateway.live.events import EventId, event_of
@@ -19,6 +20,7 @@ def test_an_event_is_the_message_as_it_is_on_the_topic() -> None:
     assert event is not None
     assert event.frame == 'event: readings\ndata: {"site":"aé"}\nid: readings.clean.v1:3:17\n\n'.encode()
     assert (event.kind, event.site, event.arrived_s) == ("readings", "aé", 1.5)
+    assert event.message == '{"site":"aé"}'.encode()
 
 
 def test_line_breaks_cannot_end_an_event() -> None:
@@ -29,6 +31,7 @@ def test_line_breaks_cannot_end_an_event() -> None:
     lines = event.frame.decode().split("\n")
     assert [line for line in lines if line and not line.startswith(("data: ", "event: drift", "id: drift"))] == []
     assert lines[-3:] != ["", "", ""]
+    assert orjson.loads(event.message) == {"site": "a", "x": 1}
 
 
 @pytest.mark.parametrize(

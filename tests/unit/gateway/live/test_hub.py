@@ -185,3 +185,14 @@ def test_closing_wakes_all() -> None:
         await asyncio.wait_for(asyncio.gather(*waiting), 10)
 
     asyncio.run(run())
+
+
+def test_events_are_handed_out_as_they_were_shown() -> None:
+    """From a number on; who is behind what is kept is told so, and one who has all gets none."""
+    hub = hub_with(*(event(offset) for offset in range(5)))
+    found, cursor = hub.events(2)
+    assert [each.place.offset for each in found] == [2, 3, 4]
+    assert hub.events(cursor) == ([], cursor)
+    small = hub_with(*(event(offset) for offset in range(20)), most_bytes=1000)
+    with pytest.raises(SlowError):
+        small.events(0)

@@ -1,0 +1,1 @@
+"""The OPC UA server: the newest figures of each zone as nodes, for SCADA systems. It needs the extra `opcua`."""

@@ -1,0 +1,163 @@
+"""Keeps the nodes current: first from the history, then from what comes on the topics."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from services.gateway.live.hub import SlowError
+from services.gateway.opcua.board import Board
+from services.gateway.opcua.recalled import all_sites, told_of
+from services.gateway.opcua.server import AddressSpace
+from services.gateway.opcua.told import told_by
+from services.gateway.queries import AwayError
+from shared.runtime.clock import monotonic_s
+from shared.runtime.settings import PREFIX, Refused
+from shared.runtime.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from services.gateway.live.events import Event
+    from services.gateway.live.hub import Hub
+    from services.gateway.opcua.board import Change
+    from services.gateway.opcua.metrics import OpcUaMetrics
+    from services.gateway.queries import History
+    from services.gateway.settings import GatewaySettings
+    from shared.runtime.health import Health
+
+__all__ = ["OpcUa"]
+
+LOOK_S = 5.0  # from one look for what is overdue to the next
+HISTORY_S = 30.0  # so long the database is waited for: then the nodes are made as messages come
+NOTE = "opcua"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the server listens."""
+
+    host: str
+    port: int
+
+    def require(self) -> None:
+        """Raise ``Refused`` where it cannot be had."""
+        try:
+            socket.create_server((self.host, self.port), family=_family(self.host)).close()
+        except OSError as error:
+            raise Refused(
+                f"{PREFIX}OPCUA_PORT={self.port}: {self.host} cannot be listened on there ({error.strerror}): "
+                "give another port or host, or take it away"
+            ) from None
+
+
+class OpcUa:
+    """The OPC UA server of a gateway, as one that goes on beside its consume loop.
+
+    Parameters
+    ----------
+    settings
+        Where it listens, and of what it has nodes.
+    hub
+        Where events come from; one that is no longer there is passed over, as the next one of its zone tells more.
+    history, prepared
+        What the nodes hold at the start, and how to wait for its tables.
+    metrics, health
+        Where it is counted and told.
+    clock
+        Seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        hub: Hub,
+        history: History,
+        prepared: Callable[[], Awaitable[None]],
+        metrics: OpcUaMetrics,
+        health: Health,
+        clock: Callable[[], float] = monotonic_s,
+    ) -> None:
+        port = settings.opcua_port or 0
+        self._place = _Place(settings.opcua_host, port)
+        self._place.require()
+        self._board = Board(settings.opcua_leads_minutes, settings.opcua_max_zones)
+        self._space = AddressSpace(settings.opcua_host, port, self._board.tags)
+        self._hub = hub
+        self._history = history
+        self._prepared = prepared
+        self._metrics = metrics
+        self._health = health
+        self._clock = clock
+        metrics.clients.set_function(lambda: self._space.clients)
+
+    async def run(self) -> None:
+        """Serve until the gateway stops."""
+        cursor = self._hub.end  # what comes while the history is read is newer, and is taken behind it
+        await self._space.prepare()
+        await self._recall()
+        await self._space.start()
+        log.info("the OPC UA server listens", host=self._place.host, port=self._place.port, zones=self._board.zones)
+        try:
+            while not self._hub.closed:
+                cursor = await self._take(cursor)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._hub.moved(cursor), LOOK_S)
+                await self._write(self._board.overdue(self._clock()))
+        finally:
+            await self._space.stop()
+
+    async def _recall(self) -> None:
+        """Make the nodes of all zones that the history has; without it they are made as messages come."""
+        try:
+            await asyncio.wait_for(_awaited(self._prepared), HISTORY_S)
+            for site in await run_in_thread(None, all_sites, self._history):
+                for told in await run_in_thread(None, told_of, self._history, site):
+                    await self._write(self._board.recall(told))
+        except (AwayError, TimeoutError) as error:
+            log.warning("the OPC UA server begins without the history", error=str(error) or "it is not there yet")
+
+    async def _take(self, cursor: int) -> int:
+        """Write what events from this number on tell; return where it goes on."""
+        try:
+            events, following = self._hub.events(cursor)
+        except SlowError:
+            self._metrics.skipped.labels("behind").inc()
+            return self._hub.end
+        for event in events:
+            await self._write(self._told_by(event))
+            await asyncio.sleep(0)  # so many may have come that others would wait
+        return following
+
+    def _told_by(self, event: Event) -> Sequence[Change]:
+        try:
+            told = told_by(event.kind, event.message)
+        except ValueError:  # the history has a dead letter of it
+            self._metrics.skipped.labels("unreadable").inc()
+            return ()
+        return self._board.take(told, self._clock())
+
+    async def _write(self, changes: Sequence[Change]) -> None:
+        await self._space.write(changes)
+        self._metrics.values.inc(len(changes))
+        self._metrics.zones.set(self._board.zones)
+        if self._board.left_out:
+            self._metrics.left_out.set(self._board.left_out)
+            self._health.notes[NOTE] = (
+                f"{self._board.left_out} zones have no OPC UA nodes: raise {PREFIX}OPCUA_MAX_ZONES"
+            )
+
+
+async def _awaited(wait: Callable[[], Awaitable[None]]) -> None:
+    await wait()
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
