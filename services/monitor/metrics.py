@@ -79,7 +79,7 @@ class MonitorMetrics(Collector):
         )
         self._detections = Counter(
             "tetouan_drift_detections",
-            "Changes detected; those within a day of each other are one event.",
+            "Drift events that opened or grew; changes within a day of each other are one event.",
             [*ZONE, "detector"],
             registry=registry,
         )

@@ -70,15 +70,17 @@ class Episodes:
         return [ended]
 
     def found(self, time: datetime, score: float, threshold: float) -> list[DriftEvent]:
-        """Take a detection; return what it ended, and the episode that it opened or let grow."""
-        ended = self.pass_to(time)
+        """Take a detection; return what it ended, and the episode where it opened it or let its score grow."""
+        changed = self.pass_to(time)
         score = round(score, 3)
         if self.open is None:
             self.open = self._opened(time, score, threshold)
-        else:
-            self.open = self.open.model_copy(update={"score": max(score, self.open.score)})
+            changed.append(self.open)
+        elif score > self.open.score:
+            self.open = self.open.model_copy(update={"score": score})
+            changed.append(self.open)
         self._ends = time + QUIET
-        return [*ended, self.open]
+        return changed
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return start and end (seconds since 1970), score and threshold of the open episode, NaN without one, (4,)."""

@@ -22,16 +22,16 @@ def test_a_detection_opens_an_event() -> None:
 
 
 def test_within_a_day_it_grows() -> None:
-    """Further detections keep id, start and the largest score, and put off the end by a day from the last of them."""
+    """Further detections keep id and start, and put off the end by a day; only a larger score is sent again."""
     episodes = Episodes(SUBJECT)
     (first,) = episodes.found(START, 15.0, 12.0)
-    (weaker,) = episodes.found(START + 10 * HOUR, 13.0, 12.0)
-    assert weaker == first
-    (stronger,) = episodes.found(START + 10 * HOUR + QUIET, 21.0, 12.0)
+    assert episodes.found(START + 10 * HOUR, 13.0, 12.0) == []
+    assert episodes.found(START + 11 * HOUR, 15.0004, 12.0) == []  # it would be the same message
+    (stronger,) = episodes.found(START + 11 * HOUR + QUIET, 21.0, 12.0)
     assert stronger == first.model_copy(update={"score": 21.0})
-    assert episodes.pass_to(START + 10 * HOUR + 2 * QUIET) == []
-    (ended,) = episodes.pass_to(START + 11 * HOUR + 2 * QUIET)
-    assert ended == stronger.model_copy(update={"ended": START + 10 * HOUR + 2 * QUIET})
+    assert episodes.pass_to(START + 11 * HOUR + 2 * QUIET) == []
+    (ended,) = episodes.pass_to(START + 12 * HOUR + 2 * QUIET)
+    assert ended == stronger.model_copy(update={"ended": START + 11 * HOUR + 2 * QUIET})
 
 
 def test_it_ends_once_whenever_the_clock_gets_there() -> None:
