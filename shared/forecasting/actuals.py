@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shared.forecasting.resolution import ABSENT
-from shared.forecasting.size import nears_zero
+from shared.forecasting.size import keeps_clear, nears_zero
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,6 +67,8 @@ class Actuals:
 
     def near_zero(self, last: int, windows: NDArray[np.int64]) -> list[bool]:
         """Tell of each window of so many steps, the last of them ``last``, whether its loads come near zero."""
+        if keeps_clear(self.kw):  # and so does every window: the older loads that are kept as well hardly ever matter
+            return [False] * len(windows)
         newest = last % self.size + 1
         by_age = np.concatenate((self.kw[newest:], self.kw[:newest]))
         return [nears_zero(by_age[-steps:]) for steps in windows.tolist()]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
-from math import isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,14 +26,13 @@ __all__ = ["Layout", "Standing", "figures_of", "grouped", "r2_of", "scores_of", 
 
 _RATIO_DECIMALS = 4
 _SUM_ERROR = 1e-12  # of a sum of at most 1440 numbers of 53 bits, relative to that of their sizes; many times more
+_HALF_ERROR = 1e-3  # how near to a half a ratio of at most 1e9 is told from it by more digits than it has here
 _TOGETHER = 16  # zones whose figures are drawn in one go: as many as a processor's cache holds
 
 
 def _ratio(sums: Numbers, counts: Numbers) -> NDArray[np.float64]:
-    """Return sums / counts, NaN where nothing was counted."""
-    ratio = np.full(sums.shape, np.nan)
-    np.divide(sums, counts, out=ratio, where=counts > 0)
-    return ratio
+    """Return sums / counts, NaN where nothing was counted; counts are whole numbers."""
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
 def figures_of(sums: NDArray[np.int64], resolution: Resolution) -> dict[str, NDArray[np.float64]]:
@@ -160,23 +158,20 @@ class _WireFigures:
         per_lead["skill_vs_same_time_yesterday"] = skill_of(
             whole(sums, Term.VERSUS_NAIVE_SQUARED), whole(sums, Term.NAIVE_SQUARED)
         )
-        in_kw = [name.endswith("_kw") for name in per_lead]
+        in_kw = np.array([name.endswith("_kw") for name in per_lead])
         decimals = np.where(in_kw, -resolution.exponent, _RATIO_DECIMALS)
         figures = self._grouped(np.stack(list(per_lead.values())), decimals)
         figures[in_kw] = resolution.rounded(figures[in_kw])
-        return [self._on_wire(list(per_lead), in_kw, of_one) for of_one in figures.swapaxes(0, 1).tolist()]
+        figures[~in_kw] = _rounded(figures[~in_kw])
+        return self._on_wire(list(per_lead), figures)
 
-    def _on_wire(self, names: list[str], in_kw: list[bool], figures: list[list[float]]) -> list[ScoreRow]:
-        """Return the scores of one standing, of whose figures each has a row."""
-        rows = [
-            [
-                None if isnan(figure) else figure if kw else round(figure, _RATIO_DECIMALS) + 0.0 for figure in of_one
-            ]  # no -0.0
-            for of_one, kw in zip(figures, in_kw, strict=True)
-        ]
+    def _on_wire(self, names: list[str], figures: NDArray[np.float64]) -> list[list[ScoreRow]]:
+        """Return the scores of each standing; the figures are (figures, zones, scores)."""
+        known = figures.astype(object)
+        known[np.isnan(figures)] = None
         return [
-            label | dict(zip(names, row, strict=True))
-            for label, row in zip(self._labels, zip(*rows, strict=True), strict=True)
+            [label | dict(zip(names, row, strict=True)) for label, row in zip(self._labels, rows, strict=True)]
+            for rows in known.transpose(1, 2, 0).tolist()
         ]
 
     def _grouped(self, per_lead: NDArray[np.float64], decimals: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -187,6 +182,14 @@ class _WireFigures:
         """
         groups = np.concatenate((per_lead[..., self._columns], _means(per_lead, decimals)[..., None]), axis=-1)
         return groups.swapaxes(2, 3).reshape(*per_lead.shape[:2], -1)
+
+
+def _rounded(ratios: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what ``round`` does of each; none is -0.0."""
+    rounded = np.round(ratios, _RATIO_DECIMALS) + 0.0
+    halves = np.abs(np.abs(ratios * 10.0**_RATIO_DECIMALS) % 1.0 - 0.5) < _HALF_ERROR
+    rounded[halves] = [round(ratio, _RATIO_DECIMALS) + 0.0 for ratio in ratios[halves].tolist()]
+    return rounded
 
 
 @cache

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NEAR_ZERO", "Kw", "median_size_kw", "nears_zero", "size_kw", "swing_kw", "within"]
+__all__ = ["NEAR_ZERO", "Kw", "keeps_clear", "median_size_kw", "nears_zero", "size_kw", "swing_kw", "within"]
 
 Kw = float | NDArray[np.float64]
 
@@ -30,12 +30,21 @@ def nears_zero(loads_kw: NDArray[np.float64]) -> bool:
 
     Then a mean of errors as shares of the loads (MAPE) says nothing: one such load weighs more than all others.
     """
+    if keeps_clear(loads_kw):
+        return False
+    sizes_kw = np.abs(loads_kw)
+    is_on_one_side = bool(np.nanmin(loads_kw) > 0.0 or np.nanmax(loads_kw) < 0.0)
+    return not is_on_one_side or bool(np.nanmin(sizes_kw) <= NEAR_ZERO * median_size_kw(loads_kw))
+
+
+def keeps_clear(loads_kw: NDArray[np.float64]) -> bool:
+    """Tell whether all loads lie on one side of zero, none of them next to it by the largest; NaN is no load.
+
+    Then no part of them comes near zero: it is told in a tenth of the time that the median takes.
+    """
     lowest_kw, highest_kw = (end.reduce(loads_kw, initial=np.nan) for end in (np.fmin, np.fmax))
-    if lowest_kw <= 0.0 <= highest_kw:
-        return True
     smallest_kw, largest_kw = sorted((abs(lowest_kw), abs(highest_kw)))
-    # the median is no larger than the largest load, and takes ten times as long
-    return bool(smallest_kw <= NEAR_ZERO * largest_kw and smallest_kw <= NEAR_ZERO * median_size_kw(loads_kw))
+    return not (lowest_kw <= 0.0 <= highest_kw or smallest_kw <= NEAR_ZERO * largest_kw)
 
 
 def size_kw(kw: Kw, swing_kw: Kw) -> NDArray[np.float64]:

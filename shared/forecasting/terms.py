@@ -76,8 +76,7 @@ def pair_terms(
     known = np.asarray(actual, np.int64)
     median, low, high = issued.astype(np.int64)
     size = np.maximum(np.abs(known), 1)
-    below, above = low - known, known - high
-    terms = np.empty((_FORECAST_TERMS, *below.shape), np.int64) if out is None else out
+    terms = np.empty((_FORECAST_TERMS, *np.broadcast(known, median).shape), np.int64) if out is None else out
     error, absolute, percentage = (terms[term, ...] for term in (Term.ERROR, Term.ABSOLUTE, Term.PERCENTAGE))
     terms[Term.PAIRS] = 1
     np.subtract(median, known, out=error)
@@ -86,10 +85,13 @@ def pair_terms(
     np.multiply(absolute, PERCENTAGE_UNITS, out=percentage)
     percentage += size // 2
     percentage //= size
-    for term in (Term.SQUARED, Term.PERCENTAGE):
-        _halve(terms, term)
-    terms[Term.COVERED] = (below <= 0) & (above <= 0)
-    terms[Term.INTERVAL] = high - low + 20 * (np.maximum(below, 0) + np.maximum(above, 0))
+    _halve(terms[Term.SQUARED : Term.COVERED])
+    below, above = np.maximum(low - known, 0), np.maximum(known - high, 0)
+    below += above
+    np.equal(below, 0, out=terms[Term.COVERED, ...])
+    below *= 20
+    below += high
+    np.subtract(below, low, out=terms[Term.INTERVAL, ...])
     both = (known != ABSENT) & (median != ABSENT)
     if not both.all():
         terms *= both
@@ -109,7 +111,7 @@ def versus_terms(
     for row, forecast in ((0, theirs), (2, ours)):
         error = (forecast - known) * all_known
         squares[row] = error * error
-        _halve(squares, row)
+    _halve(squares)
     return squares
 
 
@@ -125,7 +127,7 @@ def all_terms(
     error = naive.astype(np.int64) - actual
     squares = np.empty((2, *error.shape), np.int64)
     squares[0] = error * error
-    _halve(squares, 0)
+    _halve(squares)
     is_known = naive != ABSENT
     squares *= is_known
     np.multiply(squares, terms[Term.PAIRS], out=terms[Term.NAIVE_SQUARED : Term.VERSUS_NAIVE_SQUARED])
@@ -133,10 +135,10 @@ def all_terms(
     return terms
 
 
-def _halve(terms: NDArray[np.int64], row: int) -> None:
-    """Leave the lower half of a row in it, and put the upper one into the next."""
-    terms[row + 1] = terms[row] >> _HALF_BITS
-    terms[row] &= _LOW
+def _halve(terms: NDArray[np.int64]) -> None:
+    """Leave the lower half of every other row in it, and put the upper one into the next."""
+    np.right_shift(terms[::2], _HALF_BITS, out=terms[1::2])
+    terms[::2] &= _LOW
 
 
 def whole(sums: NDArray[np.int64], row: int) -> NDArray[np.float64]:
@@ -155,5 +157,5 @@ def sum_of_squares(numbers: NDArray[np.integer]) -> int:
     known = np.asarray(numbers, np.int64)
     squares = np.empty((2, known.size), np.int64)
     squares[0] = known * known
-    _halve(squares, 0)
+    _halve(squares)
     return exactly(squares.sum(axis=1), 0)

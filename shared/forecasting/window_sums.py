@@ -10,8 +10,6 @@ from shared.forecasting.resolution import ABSENT
 from shared.forecasting.terms import Term, all_terms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from shared.forecasting.actuals import Actuals
@@ -65,8 +63,9 @@ class WindowSums:
     def settle(self, clock: int) -> None:
         """Let the targets up to the clock enter every window, and those leave each that it does not cover any more."""
         due = np.arange(self.settled + 1, clock + 1)
-        sums = self._sums_of([due, *(due - steps for steps in self._windows)])
-        self.values += sums[0] - sums[1:]
+        entering, *leaving = self._sums_of(due - np.array([[0], *self._windows[:, None]]))
+        for window, left in enumerate(leaving):
+            self.values[window] += entering - left
         self.settled = clock
 
     def add_late(self, origin: int, first: int, issued: NDArray[np.int32]) -> None:
@@ -85,22 +84,22 @@ class WindowSums:
         self.values.fill(0)
         for target in range(max(self.settled - int(max(self._windows)) + 1, self._issued.oldest), self.settled + 1):
             inside = target > self.settled - self._windows
-            self.values += self._sums_of([np.array([target])])[0] * inside[:, None, None]
+            self.values += self._sums_of(np.array([[target]]))[0] * inside[:, None, None]
 
-    def _sums_of(self, runs: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-        """Return the sums of all terms of the pairs of each run of consecutive targets, (runs, terms, leads).
+    def _sums_of(self, runs: NDArray[np.int64]) -> list[NDArray[np.int64] | int]:
+        """Return the sums of all terms of the pairs of each run of consecutive targets, (terms, leads).
 
-        The runs are of one length.
+        ``runs`` is (runs, targets); the sums of one without pairs are 0.
         """
-        sums = np.zeros((len(runs), *self.values.shape[1:]), np.int64)
-        read = [n for n, run in enumerate(runs) if (self._actuals.at(run) != ABSENT).any()]  # others have no pairs
+        sums: list[NDArray[np.int64] | int] = [0] * len(runs)
+        read = np.flatnonzero((self._actuals.at(runs) != ABSENT).any(axis=1)).tolist()  # others have no pairs
         if not read:
             return sums
-        targets = np.concatenate([runs[n] for n in read])[:, None]
-        issued = np.concatenate([self._issued.rows(int(runs[n][0]), int(runs[n][-1]) + 1) for n in read])
-        terms = self._terms(targets, issued.swapaxes(0, 1), self._leads)
-        by_run = terms.reshape(len(Term), len(read), -1, len(self._leads))
-        sums[read] = by_run.sum(axis=2).swapaxes(0, 1)
+        issued = np.concatenate([self._issued.rows(int(runs[n, 0]), int(runs[n, -1]) + 1) for n in read])
+        terms = self._terms(runs[read].reshape(-1, 1), issued.swapaxes(0, 1), self._leads)
+        by_run = np.add.reduce(terms.reshape(len(Term), len(read), -1, len(self._leads)), axis=2)
+        for place, n in enumerate(read):
+            sums[n] = by_run[:, place]
         return sums
 
     def _terms(
