@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from shared.data.doubts import doubts_of
+from shared.data.doubts import doubts_of, step_doubt
 from shared.data.hints import Hints
 from shared.data.limits import beyond_limits, loads_refused
 from shared.data.published import PUBLISHED_URL
@@ -77,7 +77,9 @@ def year_for(data: str | None, settings: HistorySettings, console: Console, hint
 
 
 def say_doubts(year: Year, console: Console) -> None:
-    """Say which values the limits refuse, and which loads do not look like what their table says."""
+    """Say what speaks against the table of the site: the distance of the readings, their limits, and the loads."""
+    if found := step_doubt(year):
+        console.print(found, soft_wrap=True, highlight=False, markup=False)
     with steps_shown(console, patient=True) as progress:
         doubts = [*map(str, beyond_limits(year)), *doubts_of(year, lambda share: progress("watching the loads", share))]
     for line in doubts:

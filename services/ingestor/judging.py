@@ -14,6 +14,7 @@ from shared.contracts.messages import Flagged
 from shared.data.cells import power_of
 from shared.data.limit_watch import LimitWatch
 from shared.data.load_watch import LoadWatch
+from shared.data.step_watch import FEWEST, STEP, StepDoubt, usual_gap
 from shared.sites.site import load_field
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ class SiteReadings:
 
     def __init__(self, site: Site, max_gap: timedelta) -> None:
         self.site = site
-        self.doubts: dict[str, Doubt] = {}
-        """What is suspected of the loads, and of the limits, by field, as of the last reading."""
+        self.doubts: dict[str, Doubt | StepDoubt] = {}
+        """What is suspected of the loads, of the limits and of the step, by field, as of the last reading."""
         self._grid = site.grid
         self._max_gap = max_gap
         self._fields = site.fields
@@ -205,8 +206,18 @@ class SiteReadings:
                 self.doubts[field] = doubt
             elif value_kw is not None:
                 self.doubts.pop(field, None)
+        if STEP in self.doubts or not self._timeline.is_published(step - 1):
+            self._watch_step(step)
         if self._some_refused or any(flagged.flag == "outlier" for flagged in reading.flags.values()):
             self._watch_limits(reading, step)
+
+    def _watch_step(self, step: int) -> None:
+        """Look at the distances of the last readings; the step is in doubt while most are another one."""
+        gap, told = usual_gap(self._timeline.gaps(FEWEST)), self.doubts.get(STEP)
+        if gap in (None, 1):
+            self.doubts.pop(STEP, None)
+        elif not isinstance(told, StepDoubt) or told.usual_minutes != gap * self._grid.step_minutes:
+            self.doubts[STEP] = StepDoubt(step, gap * self._grid.step_minutes)
 
     def _watch_limits(self, reading: CleanReading, step: int) -> None:
         for field, watch in self._limit_watches.items():

@@ -1,4 +1,4 @@
-"""Counts and names the fields whose values speak against what the table of their site says: unit, kind or limits."""
+"""Counts and names what the readings say against the table of their site: unit, kind or limits of a field, the step."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from prometheus_client import Counter
 
     from shared.data.load_watch import Doubt
+    from shared.data.step_watch import StepDoubt
     from shared.sites.site import Site
 
 __all__ = ["LoadDoubts"]
@@ -33,9 +34,9 @@ class LoadDoubts:
     def __init__(self, counter: Counter, notes: dict[str, str]) -> None:
         self._counter = counter
         self._notes = notes
-        self._told: dict[str, dict[str, Doubt]] = {}  # by site and field
+        self._told: dict[str, dict[str, Doubt | StepDoubt]] = {}  # by site and field
 
-    def note(self, site: Site, doubts: Mapping[str, Doubt]) -> None:
+    def note(self, site: Site, doubts: Mapping[str, Doubt | StepDoubt]) -> None:
         """Tell log and notes what is suspected of a site by field, where that is new or over."""
         told = self._told.get(site.name)
         if not doubts and not told:
@@ -54,11 +55,11 @@ class LoadDoubts:
         for field in self._told.pop(site, {}):
             self._notes.pop(_subject(site, field), None)
 
-    def _tell(self, site: Site, field: str, doubt: Doubt) -> None:
+    def _tell(self, site: Site, field: str, doubt: Doubt | StepDoubt) -> None:
         said = doubt.text(field, site, site.grid.time_of(doubt.since_step))
         self._counter.labels(site.name, field, doubt.kind).inc()
         self._notes[_subject(site.name, field)] = said
-        log.warning("a load in doubt", why=said)
+        log.warning("the table of a site is in doubt", why=said)
 
 
 def _subject(site: str, field: str) -> str:

@@ -55,7 +55,7 @@ class IngestorMetrics(Collector):
         )
         self.doubts = Counter(
             "tetouan_loads_in_doubt",
-            "Times that the values of a field came to speak against its table: `register`, `unit`, `limits`.",
+            "Times that readings came to speak against the table of their site: `register`, `unit`, `limits`, `step`.",
             ["site", "field", "kind"],
             registry=registry,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -67,6 +68,15 @@ class Timeline:
         """Tell whether the step was published lately."""
         behind = -1 if self._last is None else self._last - step
         return 0 <= behind < self._window and bool(self._published >> behind & 1)
+
+    def gaps(self, count: int) -> list[int]:
+        """Return the steps from each of the last published readings to the one before it, the newest gap first."""
+        behind: list[int] = []
+        bits = self._published
+        while bits and len(behind) <= count:
+            behind.append((bits & -bits).bit_length() - 1)
+            bits &= bits - 1
+        return [later - earlier for earlier, later in pairwise(behind)]
 
     def complete(self, step: int, values: Sequence[float | None]) -> None:
         """Remember the last values of a published step, each where none is known."""

@@ -1,4 +1,4 @@
-"""Warnings about the loads of a file: a register, or a changed unit."""
+"""Warnings about a file: another step than its table says, a register among its loads, or a changed unit."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shared.data.load_watch import LoadWatch
+from shared.data.step_watch import STEP, StepDoubt, usual_gap
 from shared.data.year import NO_STEP
 from shared.sites.site import load_field
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from shared.data.reading import Share
     from shared.data.year import Year
 
-__all__ = ["doubts_of"]
+__all__ = ["doubts_of", "step_doubt"]
 
 BLOCK_ROWS = 65_536  # turned into Python numbers at once, which take much memory
 
@@ -35,6 +36,17 @@ def doubts_of(year: Year, told: Share = lambda _: None) -> Iterator[str]:
             line = f" (line {year.rows.index[row]})" if year.source == "file" else ""
             yield doubt.text(load_field(zone), year.site, year.times[row].to_pydatetime()) + line
         told((n + 1) / len(zones))
+
+
+def step_doubt(year: Year) -> str | None:
+    """Return what is said of a file whose readings come at another distance than its table says; None of others."""
+    times_us = np.unique(year.times[year.together].as_unit("us").asi8)
+    gap_us = usual_gap(np.diff(times_us).tolist())
+    if gap_us is None or gap_us == 60_000_000 * year.site.step_minutes:
+        return None
+    _, last = year.span
+    said = StepDoubt(year.site.grid.step_of(last), gap_us / 60_000_000).text(STEP, year.site, last)
+    return f"{said}; --step says what a file holds where no table was chosen"
 
 
 def _first_doubt(steps: NDArray[np.int64], load_kw: NDArray[np.float64], year: Year, told: Share) -> Doubt | None:

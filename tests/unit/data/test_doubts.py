@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from shared.data.doubts import doubts_of
+from shared.data.doubts import doubts_of, step_doubt
 from shared.data.load_watch import Doubt, LoadWatch
 from shared.data.year import find_year
-from shared.sites.site import Measure, Site
+from shared.sites.site import Measure, Site, StepMinutes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,3 +143,32 @@ def test_nothing_is_said_of_the_published_year(real_data_path: Path, tmp_path: P
 def test_nothing_is_said_of_the_synthetic_year(tmp_path: Path) -> None:
     """What nobody measured is as it should be."""
     assert list(doubts_of(find_year("synthetic", tmp_path))) == []
+
+
+def meter_file(folder: Path, step_minutes: int, rows: int) -> Path:
+    """Return a file of a meter that sends as often as this, but for a gap in the middle."""
+    times = pd.date_range("2024-03-01", periods=rows, freq=f"{step_minutes}min", tz="UTC").delete(rows // 2)
+    file = folder / "meter.csv"
+    pd.DataFrame({"time": times.strftime("%Y-%m-%dT%H:%M:%SZ"), "kw": 1000}).to_csv(file, index=False)
+    return file
+
+
+@pytest.mark.parametrize(("step_minutes", "in_table"), [(30, 10), (10, 30), (60, 15)])
+def test_a_table_with_another_step_than_its_file_is_named(
+    tmp_path: Path, step_minutes: int, in_table: StepMinutes
+) -> None:
+    """With the site, the step of the table and that of the file."""
+    table = Site(name="mine", step_minutes=in_table, time_zone="UTC", time_column="time", columns={"kw": "zone_1_kw"})
+    said = step_doubt(find_year(str(meter_file(tmp_path, step_minutes, 200)), tmp_path, site=table))
+    assert said is not None
+    assert said.startswith(
+        f"mine: its table says step_minutes = {in_table}, and most of the readings come every {step_minutes} minutes"
+    )
+
+
+def test_a_file_with_the_step_of_its_table_is_not_in_doubt(tmp_path: Path) -> None:
+    """Nor is one that is too short to tell."""
+    table = Site(name="mine", step_minutes=30, time_zone="UTC", time_column="time", columns={"kw": "zone_1_kw"})
+    assert step_doubt(find_year(str(meter_file(tmp_path, 30, 200)), tmp_path, site=table)) is None
+    assert step_doubt(find_year(str(meter_file(tmp_path, 10, 40)), tmp_path, site=table)) is None
+    assert step_doubt(find_year("synthetic", tmp_path)) is None

@@ -456,6 +456,40 @@ def test_limits_that_refuse_most_values_are_noted_until_they_do_not() -> None:
     assert notes_after == {}
 
 
+def test_a_step_that_the_readings_do_not_have_is_noted_until_they_have() -> None:
+    """After fifty: a note that names site and both steps, and a count; both survive a restart."""
+
+    def half_hourly(first: int, count: int) -> list[Raw]:
+        return [each for n in range(first, first + count) for each in loads(1, 20_000.0, begin=3 * n)]
+
+    registry, notes = CollectorRegistry(), dict[str, str]()
+    doubting, labels = core(registry, notes), {"site": "tetouan", "field": "step_minutes", "kind": "step"}
+    doubting.handle(half_hourly(0, 48))
+    assert notes == {}
+    doubting.handle(half_hourly(48, 10))
+    assert notes == {
+        "step_minutes of tetouan": (
+            "tetouan: its table says step_minutes = 10, and most of the readings come every 30 minutes: set "
+            "step_minutes in the table (TETOUAN_SITES), or give readings as it says"
+        )
+    }
+    assert registry.get_sample_value("tetouan_loads_in_doubt_total", labels) == 1.0
+    notes_after: dict[str, str] = {}
+    resumed = core(notes=notes_after)
+    resume(resumed, state_of(doubting))
+    resumed.handle(half_hourly(58, 1))
+    assert notes_after == notes
+    resumed.handle(loads(60, 20_000.0, begin=3 * 58 + 1))
+    assert notes_after == {}
+
+
+def test_gaps_now_and_then_say_nothing_of_the_step() -> None:
+    """A meter that misses every third reading still has its step."""
+    notes: dict[str, str] = {}
+    core(notes=notes).handle([each for n in range(100) if n % 3 for each in loads(1, 20_000.0, begin=n)])
+    assert notes == {}
+
+
 def test_the_limits_of_weather_are_watched_too() -> None:
     """A thermometer that sends kelvins is named; what is missing says nothing of limits."""
     notes: dict[str, str] = {}
