@@ -34,7 +34,7 @@ from shared.forecasting.figures import grouped
 from shared.forecasting.ladder import ADAPTED, FROZEN, NAMES
 from shared.forecasting.leads import lead_groups, lead_name
 from shared.forecasting.method import WEATHER_METHOD
-from shared.forecasting.prior import Prior, Source
+from shared.forecasting.prior import Prior, PriorSource
 from shared.runtime.settings import load
 from shared.sites.grid import Grid
 from shared.training.data import TrainingData
@@ -368,7 +368,7 @@ def prior_of(others: tuple[TrainingData, ...], start: int, tell: Tell) -> Prior 
         take(model, history, chosen, tell)
         lessons.append(model.lesson(history.demand_kw[chosen.start : chosen.stop]))
     begin, until = (history.time_of(history.first_step + row) for row in (chosen.start, chosen.stop))
-    source = Source("", history.site.name, tuple(other.zone for other in others), begin, until)
+    source = PriorSource("", history.site.name, tuple(other.zone for other in others), begin, until)
     return Prior.pooled(lessons, history.site.step_minutes, DAY, source)
 
 

@@ -19,7 +19,7 @@ from benchmarks.accuracy import DAY, DISTURBANCES, Disturbance, during, mean_rms
 from benchmarks.streaming import empty_model, take
 from shared.forecasting.boosting import Boosting
 from shared.forecasting.intervals import COVERAGES
-from shared.forecasting.prior import Prior, Source
+from shared.forecasting.prior import Prior, PriorSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -132,10 +132,10 @@ class Validation:
             priors.append(Prior.pooled(lessons, self.history.site.step_minutes, DAY, self._source(start)))
         return priors
 
-    def _source(self, start: int) -> Source:
+    def _source(self, start: int) -> PriorSource:
         zones = tuple(other.zone for other in self.others)
         begin, until = (self.history.time_of(self.history.first_step + row) for row in (0, start))
-        return Source("", self.history.site.name, zones, begin, until)
+        return PriorSource("", self.history.site.name, zones, begin, until)
 
     def model(self, method: Method, tell: Tell) -> ZoneDemand:
         """Return a forecaster that has seen what comes before the rows, its weights then frozen beside the others."""

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from shared.forecasting.regression import LeadRegression
     from shared.sites.grid import Grid
 
-__all__ = ["VERSION", "Lesson", "Prior", "Source"]
+__all__ = ["VERSION", "Lesson", "Prior", "PriorSource"]
 
 Floats = NDArray[np.float64]
 
@@ -68,7 +68,7 @@ class Lesson(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Source:
+class PriorSource:
     """What a prior was trained on: the zones of some data, from a time on and before another, aware UTC."""
 
     data_sha256: str
@@ -95,7 +95,7 @@ class _Parameters:
 
     step_minutes: int
     horizon_steps: int
-    source: Source
+    source: PriorSource
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +113,7 @@ class Prior:
     weights: Weights
     step_minutes: int
     horizon_steps: int
-    source: Source
+    source: PriorSource
 
     def __post_init__(self) -> None:
         beta, gamma = self.weights
@@ -136,7 +136,7 @@ class Prior:
         return self.step_minutes, self.horizon_steps, self.source, *arrays
 
     @classmethod
-    def pooled(cls, lessons: Iterable[Lesson], step_minutes: int, horizon_steps: int, source: Source) -> Self:
+    def pooled(cls, lessons: Iterable[Lesson], step_minutes: int, horizon_steps: int, source: PriorSource) -> Self:
         """Return what all zones together have taught.
 
         Raises

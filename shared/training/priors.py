@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from shared.data.year import DataError
-from shared.forecasting.prior import Prior, Source
+from shared.forecasting.prior import Prior, PriorSource
 from shared.training.candidates import ZoneCandidate
 from shared.training.data import TrainingData
 
@@ -35,7 +35,7 @@ def train_prior(year: Year, until: datetime, zones: Sequence[int], progress: Pro
         model = ZoneCandidate.fit(history, partial(progress, f"zone {zone}: fitting zone-demand")).model
         lessons.append(model.lesson(history.demand_kw[: history.seen]))
     step_minutes = year.site.step_minutes
-    source = Source(year.sha256, year.site.name, tuple(zones), year.span[0], until)
+    source = PriorSource(year.sha256, year.site.name, tuple(zones), year.span[0], until)
     try:
         return Prior.pooled(lessons, step_minutes, year.site.grid.day, source)
     except ValueError as error:

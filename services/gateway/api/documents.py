@@ -196,7 +196,7 @@ class DriftEventDocument(Document):
     """What was found and what to check."""
 
 
-class Change(Document):
+class VersionChange(Document):
     """What became of a version."""
 
     role: Literal["champion", "challenger"]
@@ -220,7 +220,7 @@ class ModelDocument(Document):
     """The first origin that it answered, where it is the one that answers now; null where it is not."""
     metrics: dict[str, float | int | str | None]
     """Its figures when it was registered; none while the registry has not told them yet."""
-    changes: list[Change]
+    changes: list[VersionChange]
 
 
 class DeadLetterCountDocument(Document):

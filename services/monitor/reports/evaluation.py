@@ -17,7 +17,7 @@ from evidently.metrics import MAE, RMSE, DriftedColumnsCount, R2Score, ValueDrif
 from evidently.tests import Reference, gte, lte
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
-from services.monitor.reports.request import Figures, Quality, Report, change
+from services.monitor.reports.request import Figures, ForecastQuality, Report, change
 from services.monitor.reports.sufficiency import sufficient_columns, sufficient_pairs
 from shared.forecasting.reference import forecast_column, judged_groups, load_column
 
@@ -121,7 +121,7 @@ class Evaluation:
         count, *scores = (metric["value"] for metric in run.dict()["metrics"])
         return dict(zip(columns, map(float, scores), strict=True)), float(count["share"])
 
-    def _quality(self, column: str, group: LeadGroup) -> Quality | None:
+    def _quality(self, column: str, group: LeadGroup) -> ForecastQuality | None:
         """Return how good the forecasts of a lead group were, None where too few have come due."""
         target = load_column(self._request.zone)
         current, before = (table[[target, column]].dropna() for table in (self._current, self._hours))
@@ -139,7 +139,7 @@ class Evaluation:
         evaluated = self._run(title, metrics, current, before, definition).dict()
         rmse_kw, mae_kw, r2 = (metric["value"] for metric in evaluated["metrics"])
         now, then = Figures(rmse=rmse_kw, mae=mae_kw["mean"], r2=r2), _figures(before[target], before[column])
-        return Quality(
+        return ForecastQuality(
             lead_minutes=group.lead_minutes,
             pairs=len(current),
             reference_pairs=len(before),

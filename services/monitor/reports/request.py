@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from services.monitor.recent import Recent
     from services.monitor.verification import ScoredHour
 
-__all__ = ["WINDOWS_DAYS", "Figures", "Quality", "Report", "ReportRequest", "ReportResult", "ReportSchedule", "change"]
+__all__ = [
+    "WINDOWS_DAYS",
+    "Figures",
+    "ForecastQuality",
+    "Report",
+    "ReportRequest",
+    "ReportResult",
+    "ReportSchedule",
+    "change",
+]
 
 WINDOWS_DAYS = (7, 28)
 
@@ -32,7 +41,7 @@ class Figures(BaseModel):
     r2: float | None
 
 
-class Quality(BaseModel):
+class ForecastQuality(BaseModel):
     """The forecasts of one lead group in the window and in the reference; RMSE and MAE in kW.
 
     ``change`` is current / reference - 1. ``passed`` tells whether RMSE and MAE rose by at most 10 %, and R2 fell by at
@@ -67,7 +76,7 @@ class Report(BaseModel):
     drift_threshold: float
     drift: dict[str, float]
     drift_share: float | None
-    quality: tuple[Quality, ...]
+    quality: tuple[ForecastQuality, ...]
     insufficient: tuple[str, ...]
 
     @property

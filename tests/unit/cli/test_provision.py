@@ -14,7 +14,7 @@ from backtest.run import account_for
 from cli.provision import prior_for, say_doubts, settled, year_for, zone_for, zones_for
 from cli.settings import CommandSettings
 from shared.data.hints import Hints
-from shared.forecasting.prior import Prior, Source
+from shared.forecasting.prior import Prior, PriorSource
 from shared.forecasting.regression import Weights
 from shared.runtime.settings import Refused, load
 from tests.unit.backtest.transcripts import START, year
@@ -177,7 +177,7 @@ class TestPrior:
     @pytest.fixture
     def file(self, tmp_path: Path) -> Path:
         """Return one of zone 1 of the test year up to its third day."""
-        source = Source(year().sha256, "tetouan", (1,), START, START + timedelta(days=2))
+        source = PriorSource(year().sha256, "tetouan", (1,), START, START + timedelta(days=2))
         weights = Weights(np.zeros((4, 14, 93)), np.zeros((4, 14, 36)))
         Prior(weights, 10, 144, source).save(tmp_path / "prior.npz")
         return tmp_path / "prior.npz"

@@ -14,7 +14,7 @@ from services.forecaster.asking import Asking
 from services.forecaster.issuing import ZoneModels
 from services.forecaster.settings import ForecasterSettings
 from shared.contracts.messages import CleanReading, DeadLetter, Flagged
-from shared.forecasting.prior import Prior, Source
+from shared.forecasting.prior import Prior, PriorSource
 from shared.runtime.health import Health
 from shared.runtime.metrics import new_registry
 from shared.runtime.settings import Refused, load
@@ -224,7 +224,7 @@ def prior(tmp_path_factory: pytest.TempPathFactory) -> Path:
     load_kw = 3_000 + 800 * np.sin(2 * np.pi * np.arange(18 * 144) / 144)
     lesson = ZoneModels.begun_cold(SITES["north"], 1).demand.fit(0, load_kw).lesson(load_kw)
     path = tmp_path_factory.mktemp("prior") / "prior.npz"
-    Prior.pooled([lesson], 10, 144, Source("0" * 64, "there", (1,), START, START + timedelta(days=18))).save(path)
+    Prior.pooled([lesson], 10, 144, PriorSource("0" * 64, "there", (1,), START, START + timedelta(days=18))).save(path)
     return path
 
 

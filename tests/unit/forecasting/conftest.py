@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shared.forecasting.model import ZoneDemand
-from shared.forecasting.prior import Prior, Source
+from shared.forecasting.prior import Prior, PriorSource
 from shared.sites.calendar import Calendar
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def prior(calendar: Calendar, synthetic: Callable[..., tuple[int, NDArray[np.flo
     """Return what five weeks of the synthetic load, half an hour a step, have taught."""
     first_step, load_kw = synthetic(35)
     lesson = ZoneDemand(calendar=calendar, step_minutes=30, horizon_steps=48).fit(first_step, load_kw).lesson(load_kw)
-    source = Source("0" * 64, "there", (1,), datetime(2017, 1, 1, tzinfo=UTC), datetime(2017, 2, 5, tzinfo=UTC))
+    source = PriorSource("0" * 64, "there", (1,), datetime(2017, 1, 1, tzinfo=UTC), datetime(2017, 2, 5, tzinfo=UTC))
     return Prior.pooled([lesson], 30, 48, source)
 
 

@@ -12,7 +12,7 @@ import pytest
 from shared.forecasting.ladder import ADAPTED, NAMES
 from shared.forecasting.method import METHOD
 from shared.forecasting.model import ZoneDemand, ZoneForecast
-from shared.forecasting.prior import Lesson, Prior, Source
+from shared.forecasting.prior import Lesson, Prior, PriorSource
 from shared.forecasting.regression import Weights
 from shared.sites.calendar import Calendar
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 DAY = 48  # steps of half an hour
 RAMADAN = ((date(2017, 5, 27), date(2017, 6, 24)),)
-SOURCE = Source("0" * 64, "there", (1, 2), datetime(2017, 1, 1, tzinfo=UTC), datetime(2017, 1, 22, tzinfo=UTC))
+SOURCE = PriorSource("0" * 64, "there", (1, 2), datetime(2017, 1, 1, tzinfo=UTC), datetime(2017, 1, 22, tzinfo=UTC))
 
 
 def after(model: ZoneDemand, days: int, synthetic: Series, scale: float = 1.0) -> ZoneForecast:

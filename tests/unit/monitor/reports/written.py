@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from services.monitor.reports.request import Figures, Quality, Report
+from services.monitor.reports.request import Figures, ForecastQuality, Report
 
 MIDNIGHT = datetime(2017, 10, 26, tzinfo=UTC)
 
@@ -27,11 +27,11 @@ def report(until: datetime = MIDNIGHT, *, window_days: int = 7, zone: int = 2) -
     )
 
 
-def quality() -> Quality:
+def quality() -> ForecastQuality:
     """Return the figures of a lead time whose RMSE has risen by a half."""
     now, then = Figures(rmse=750.0, mae=500.0, r2=0.9), Figures(rmse=500.0, mae=400.0, r2=0.95)
     change = Figures(rmse=0.5, mae=0.25, r2=-0.05)
-    return Quality(
+    return ForecastQuality(
         lead_minutes=60,
         pairs=1008,
         reference_pairs=672,
