@@ -95,7 +95,8 @@ class SiteReadings:
         """
         self.changes += 1
         timeline, column = self._timeline, self.site.time_column
-        reading = self._told_apart(valid, timeline.last, came)
+        last = timeline.last
+        reading = self._told_apart(valid, last, came)
         step = self._grid.step_of(reading.time)
         place = timeline.place(step)
         if place in ("next", "ahead") and reading.time - came > AHEAD:
@@ -106,7 +107,7 @@ class SiteReadings:
             case "next":
                 reading = self._with_power(reading, step, valid.registers_kwh)
                 timeline.publish(step, [*self._values(reading), *valid.registers_kwh])
-                self._watch(reading, step)
+                self._watch(reading, step, last)
                 return Accepted(reading)
             case "published":
                 outcome = self._repeated(reading, step, valid.registers_kwh)
@@ -179,10 +180,11 @@ class SiteReadings:
         """Take note of a reading that was published before; one out of order says nothing."""
         self.changes += 1
         timeline, step = self._timeline, self._grid.step_of(reading.time)
-        is_new = timeline.last is None or step > timeline.last
+        last = timeline.last
+        is_new = last is None or step > last
         timeline.remember(step, [*self._values(reading), *[None] * len(self._registers)])
         if is_new:
-            self._watch(reading, step)
+            self._watch(reading, step, last)
 
     def recall(self, valid: Valid) -> None:
         """Take note of a reading that was placed before, whatever its outcome; what it published is remembered.
@@ -198,7 +200,8 @@ class SiteReadings:
         if timeline.is_published(step):
             self._recalled = step if last is None else max(step, last)
 
-    def _watch(self, reading: CleanReading, step: int) -> None:
+    def _watch(self, reading: CleanReading, step: int, last: int | None) -> None:
+        """Look at a reading that was published, where ``last`` was the last one before it."""
         for field, watch in zip(self._loads, self._watches, strict=True):
             value_kw = reading.values.get(field)
             doubt = None if value_kw is None else watch.add(step, value_kw, self._grid.step_minutes)
@@ -206,7 +209,7 @@ class SiteReadings:
                 self.doubts[field] = doubt
             elif value_kw is not None:
                 self.doubts.pop(field, None)
-        if STEP in self.doubts or not self._timeline.is_published(step - 1):
+        if (last is not None and step - last > 1) or STEP in self.doubts:
             self._watch_step(step)
         if self._some_refused or any(flagged.flag == "outlier" for flagged in reading.flags.values()):
             self._watch_limits(reading, step)
