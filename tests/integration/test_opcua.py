@@ -145,7 +145,7 @@ def test_nobody_writes(start: Callable[[], AbstractContextManager[ServiceProcess
             broker.send(topics.FORECASTS, [forecast_bytes(0)])
             await good(client, namespace, "Forecast10min")
             node = client.get_node(ua.NodeId("tetouan/2/Forecast10min", namespace))
-            folder = client.get_node(ua.NodeId("Sites", namespace))
+            folder = await client.nodes.objects.get_child(f"{namespace}:Sites")
             with pytest.raises(ua.UaStatusCodeError, match="AccessDenied"):
                 await node.write_value(1.0)
             with pytest.raises(ua.UaStatusCodeError, match="AccessDenied"):

@@ -253,6 +253,8 @@ class Board:
     def _overdue(self, name: ZoneName, now_s: float) -> Iterator[Change]:
         zone = self._zones[name]
         late = [source for source, overdue_s in zone.overdue_s.items() if now_s >= overdue_s]
+        if not late:
+            return
         for source in late:
             del zone.overdue_s[source]  # it is said once
         for tag, (value, time, quality) in zone.values.items():

@@ -25,6 +25,7 @@ __all__ = ["NAMESPACE", "AddressSpace"]
 
 NAMESPACE = "urn:tetouan-streaming-forecaster"
 FOLDER = "Sites"
+UNIT = "EngineeringUnits"
 UNITS = "http://www.opcfoundation.org/UA/units/un/cefact"
 UNIT_CODES = {Kind.KW: "KWT", Kind.PER_CENT: "P1"}  # of UN/CEFACT, recommendation 20
 
@@ -94,7 +95,8 @@ class AddressSpace:
         self._kinds = {tag.name: tag.kind for tag in tags}
         self._tags = tags
         self._nodes: dict[ZoneName, dict[str, ua.NodeId]] = {}
-        self._sites: set[str] = set()
+        self._sites: dict[str, ua.NodeId] = {}
+        self._objects = 0
         self._namespace = 0
         self._folder = ua.NodeId()
         self._server = Server(user_manager=_Everybody())
@@ -117,8 +119,7 @@ class AddressSpace:
         await server.init()
         await server.set_application_uri(f"{NAMESPACE}:server")
         self._namespace = await server.register_namespace(NAMESPACE)
-        self._folder = self._id(FOLDER)
-        await self._add([self._object(server.nodes.objects.nodeid, FOLDER, FOLDER, ua.ObjectIds.FolderType)])
+        self._folder = await self._add_object(server.nodes.objects.nodeid, FOLDER, ua.ObjectIds.FolderType)
 
     async def start(self) -> None:
         """Listen; raises ``OSError`` where that address or port cannot be had."""
@@ -136,19 +137,16 @@ class AddressSpace:
             await self._put(zone, tag, value)
 
     async def _put(self, zone: ZoneName, tag: str, value: TagValue) -> None:
-        await self._server.write_attribute_value(self._nodes[zone][tag], _data_value(self._kinds[tag], value))
+        node, held = self._nodes[zone][tag], _data_value(self._kinds[tag], value)
+        (await self._server.iserver.aspace.write_attribute_value(node, ua.AttributeIds.Value, held)).check()
 
     async def _add_zone(self, zone: ZoneName) -> None:
-        items = []
         if zone.site not in self._sites:
-            self._sites.add(zone.site)
-            items.append(self._object(self._folder, zone.site, zone.site, ua.ObjectIds.FolderType))
-        path = f"{zone.site}/{zone.zone}"
-        items.append(self._object(self._id(zone.site), path, f"zone {zone.zone}", ua.ObjectIds.BaseObjectType))
-        for tag in self._tags:
-            items += self._variable(path, tag)
-        await self._add(items)
-        self._nodes[zone] = {tag.name: self._id(f"{path}/{tag.name}") for tag in self._tags}
+            self._sites[zone.site] = await self._add_object(self._folder, zone.site, ua.ObjectIds.FolderType)
+        parent = await self._add_object(self._sites[zone.site], f"zone {zone.zone}", ua.ObjectIds.BaseObjectType)
+        ids = {tag.name: ua.NodeId(f"{zone.site}/{zone.zone}/{tag.name}", self._namespace) for tag in self._tags}
+        await self._add([item for tag in self._tags for item in self._variable(parent, ids[tag.name], tag)])
+        self._nodes[zone] = ids
         for tag in self._tags:
             await self._put(zone, tag.name, NOTHING)
 
@@ -156,42 +154,38 @@ class AddressSpace:
         for added in await self._server.iserver.isession.add_nodes(list(items)):
             added.StatusCode.check()
 
-    def _id(self, path: str) -> ua.NodeId:
-        return ua.NodeId(path, self._namespace)
-
-    def _object(self, parent: ua.NodeId, path: str, name: str, kind: int) -> ua.AddNodesItem:
-        item = self._item(parent, path, name, kind)
+    async def _add_object(self, parent: ua.NodeId, name: str, kind: int) -> ua.NodeId:
+        """Add an object, whose identifier is a number: no name of a site can be that of another node."""
+        self._objects += 1
+        item = self._item(parent, ua.NodeId(self._objects, self._namespace), name, kind)
         item.NodeClass = ua.NodeClass.Object
         item.ReferenceTypeId = ua.NodeId(ua.ObjectIds.Organizes)
         item.NodeAttributes = ua.ObjectAttributes(DisplayName=ua.LocalizedText(name))
-        return item
+        await self._add([item])
+        return item.RequestedNewNodeId
 
-    def _variable(self, parent: str, tag: Tag) -> list[ua.AddNodesItem]:
+    def _variable(self, parent: ua.NodeId, node_id: ua.NodeId, tag: Tag) -> list[ua.AddNodesItem]:
         """Return the node of a tag, and that of its unit if it has one."""
         variant, kind = TYPES[tag.kind]
-        item = self._item(self._id(parent), f"{parent}/{tag.name}", tag.name, kind)
+        item = self._item(parent, node_id, tag.name, kind)
         item.NodeClass = ua.NodeClass.Variable
         item.ReferenceTypeId = ua.NodeId(ua.ObjectIds.HasComponent)
         item.NodeAttributes = _variable_attributes(tag.name, tag.meaning, ua.NodeId(variant.value), ua.Variant())
         if tag.kind not in UNIT_CODES:
             return [item]
-        unit = self._item(
-            item.RequestedNewNodeId,
-            f"{parent}/{tag.name}/EngineeringUnits",
-            "EngineeringUnits",
-            ua.ObjectIds.PropertyType,
-        )
-        unit.BrowseName = ua.QualifiedName("EngineeringUnits", 0)
+        unit_id = ua.NodeId(f"{node_id.Identifier}/{UNIT}", self._namespace)
+        unit = self._item(node_id, unit_id, UNIT, ua.ObjectIds.PropertyType)
+        unit.BrowseName = ua.QualifiedName(UNIT, 0)
         unit.NodeClass = ua.NodeClass.Variable
         unit.ReferenceTypeId = ua.NodeId(ua.ObjectIds.HasProperty)
         held = ua.Variant(_unit(tag.kind), ua.VariantType.ExtensionObject)
-        unit.NodeAttributes = _variable_attributes("EngineeringUnits", "", ua.NodeId(ua.ObjectIds.EUInformation), held)
+        unit.NodeAttributes = _variable_attributes(UNIT, "", ua.NodeId(ua.ObjectIds.EUInformation), held)
         return [item, unit]
 
-    def _item(self, parent: ua.NodeId, path: str, name: str, kind: int) -> ua.AddNodesItem:
+    def _item(self, parent: ua.NodeId, node_id: ua.NodeId, name: str, kind: int) -> ua.AddNodesItem:
         item = ua.AddNodesItem()
         item.ParentNodeId = parent
-        item.RequestedNewNodeId = self._id(path)
+        item.RequestedNewNodeId = node_id
         item.BrowseName = ua.QualifiedName(name, self._namespace)
         item.TypeDefinition = ua.NodeId(kind)
         return item

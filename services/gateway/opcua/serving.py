@@ -105,12 +105,15 @@ class OpcUa:
         await self._recall()
         await self._space.start()
         log.info("the OPC UA server listens", host=self._place.host, port=self._place.port, zones=self._board.zones)
+        looked_s = self._clock()
         try:
             while not self._hub.closed:
                 cursor = await self._take(cursor)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._hub.moved(cursor), LOOK_S)
-                await self._write(self._board.overdue(self._clock()))
+                if self._clock() - looked_s >= LOOK_S:
+                    looked_s = self._clock()
+                    await self._write(self._board.overdue(looked_s))
         finally:
             await self._space.stop()
 
