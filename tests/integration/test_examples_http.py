@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from cli.api_keys import key_store
 from harness.brokers import PATIENCE_S, service, until
 from shared.contracts import topics
 from shared.contracts.messages import CleanReading
+from tests.integration.pages import browsing, executable
 from tests.integration.test_examples import EXAMPLES, STEP, issue
 
 if TYPE_CHECKING:
@@ -159,6 +160,52 @@ def test_the_page_gets_the_stream_with_a_key_that_it_does_not_see(
             assert process.wait(PATIENCE_S) == 0
     assert json.loads(first["data"])["origin"] == "2020-02-29T04:40:00Z"
     assert "Traceback" not in (tmp_path / "said").read_text()
+
+
+@pytest.mark.skipif(executable() is None, reason="no browser: install Debian's `chromium` to run this test")
+def test_the_page_in_a_browser_goes_on_where_the_gateway_comes_back(
+    start: Callable[[], AbstractContextManager[ServiceProcess]],
+    broker: Broker,
+    tmp_path: Path,
+    free_port: Callable[[], int],
+) -> None:
+    """Forecasts appear, a lost connection is said, what was sent meanwhile comes, and nobody else is asked."""
+    address = f"http://127.0.0.1:{free_port()}"
+    asked: list[str] = []
+    faults: list[str] = []
+    with ExitStack() as stack:
+        gateway = stack.enter_context(ExitStack())
+        first = gateway.enter_context(start())
+        until(first.ready, "the gateway")
+        options = ("--gateway", first.address, "--port", address.rpartition(":")[2])
+        stack.enter_context(running("live_page", *options, folder=tmp_path))
+        until(lambda: answers(address), "the page")
+        page = stack.enter_context(browsing()).new_page()
+        page.set_default_timeout(1000 * PATIENCE_S)
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(address)
+        page.wait_for_function("document.getElementById('state').textContent === 'connected'")
+        broker.send(topics.FORECASTS, [issue(0, site="<b>x").to_bytes(), issue(0).to_bytes()])
+        page.wait_for_selector("tbody tr:nth-child(2)")
+        assert page.locator("tbody tr").all_inner_texts()[1].split("\t") == [
+            "tetouan zone 2",
+            "2020-02-29T04:40:00Z",
+            "20,001 kW [19,501 … 20,501]",
+            "20,006 kW [19,506 … 20,506]",
+            "20,144 kW [19,644 … 20,644]",
+            "adapted",
+        ]
+        assert page.locator("tbody tr").all_inner_texts()[0].startswith("<b>x zone 2")
+        gateway.close()
+        page.wait_for_function("document.getElementById('state').textContent.includes('connecting again')")
+        broker.send(topics.FORECASTS, [issue(1).to_bytes()])
+        with start():
+            page.wait_for_function("document.body.textContent.includes('2020-02-29T04:50:00Z')")
+            page.wait_for_function("document.getElementById('state').textContent === 'connected'")
+        page.close()
+    assert {url.removeprefix(address) for url in asked} == {"/", "/stream"}
+    assert faults == []
 
 
 def answers(address: str) -> bool:
