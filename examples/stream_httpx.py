@@ -80,6 +80,7 @@ def events(options: argparse.Namespace) -> Generator[Event]:
         while True:
             behind = {"Last-Event-ID": last} if last else {}
             try:
+                client.get("/healthz", timeout=ANSWER_S)  # a stream may be silent for longer than nobody may
                 with client.stream("GET", "/api/v1/stream", params=asked, headers=behind) as answer:
                     require(answer)
                     print(f"listening to {options.gateway}; Ctrl-C ends", file=sys.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
@@ -238,3 +239,22 @@ def test_a_client_that_finds_no_gateway_says_what_to_do(
     assert (code, printed, said.count("\n")) == (2, "", 1)
     assert said.startswith(f"{address}: ")
     assert said.endswith(": run `tetouan run gateway` or `docker compose up`, or give --gateway\n")
+
+
+def test_a_client_that_is_not_answered_says_what_to_do(tmp_path: Path) -> None:
+    """Where somebody takes the connection and says nothing: all of them at once, as each waits for ten seconds."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, ExitStack() as stack:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        started_by: dict[str, tuple[Path, subprocess.Popen[bytes]]] = {}
+        for script in sorted(EXAMPLES.glob("*.py")):
+            folder = tmp_path / script.stem
+            folder.mkdir()
+            is_kafka = script.stem.startswith("subscribe_")
+            option = ("--bootstrap", address) if is_kafka else ("--gateway", f"http://{address}")
+            process = stack.enter_context(running(script.stem, *option, folder=folder))
+            started_by[script.stem] = folder, process
+        for name, (folder, process) in started_by.items():
+            assert process.wait(PATIENCE_S) == 2, name
+            (line,) = (folder / "said").read_text().splitlines()
+            assert "docker compose up" in line
+            assert "--bootstrap" in line or "--gateway" in line
