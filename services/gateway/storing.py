@@ -6,6 +6,8 @@ A database that is away is waited for, and `/readyz` says so: nothing is committ
 from __future__ import annotations
 
 import asyncio
+from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import structlog
@@ -65,6 +67,8 @@ class Store:
         self._health = health
         self._prepared = asyncio.Event()
         self._newest_s = 0
+        self._numbers = count()
+        self._waits: dict[int, str] = {}  # by the number of who works; what was said last stands last
         self._turn = asyncio.Semaphore(1 if database.is_sqlite else 4)
         health.waiting_for[Reason.DATABASE] = PREPARING
 
@@ -95,8 +99,8 @@ class Store:
             written = await self.patiently(self._write, rows)
         self._metrics.write_s.observe(monotonic_s() - started_s)
         self._metrics.written_s.set(now().timestamp())
-        for table, count in written.items():
-            self._metrics.rows.labels(table).inc(count)
+        for table, rows_written in written.items():
+            self._metrics.rows.labels(table).inc(rows_written)
         self._newest_s = max([self._newest_s, *(row.values["time_s"] for row in rows if row.table is READINGS)])
         self._metrics.newest_s.set(self._newest_s)
 
@@ -105,37 +109,57 @@ class Store:
             return write(connection, rows)
 
     async def patiently(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do it in a thread, again and again while the database is away, and say so in `/readyz`."""
-        async for attempt in tenacity.AsyncRetrying(
+        """Do it in a thread, again and again while the database is away, and say so in `/readyz`.
+
+        What is said holds as long as any of those who work at once waits.
+        """
+        number = next(self._numbers)
+        again = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(lambda error: why_away(error) is not None),
             wait=tenacity.wait_exponential(multiplier=0.2, max=5),
-            before_sleep=self._note_away,
+            before_sleep=partial(self._note_away, number),
             reraise=True,
-        ):
-            with attempt:
-                slow = asyncio.get_running_loop().call_later(self._slow_s, self._note_slow)
-                try:
-                    result = await run_in_thread(None, work, *args, **kwargs)
-                finally:
-                    slow.cancel()
-        self._health.waiting_for.pop(Reason.DATABASE, None)
-        return result
+        )
 
-    def _note_slow(self) -> None:
-        self._health.waiting_for[Reason.DATABASE] = (
+        async def attempt() -> T:
+            slow = asyncio.get_running_loop().call_later(self._slow_s, self._note_slow, number)
+            try:
+                return await run_in_thread(None, work, *args, **kwargs)
+            finally:
+                slow.cancel()
+
+        try:
+            return await again(attempt)
+        finally:
+            self._note(number, None)
+
+    def _note(self, number: int, why: str | None) -> None:
+        """Take note of what one who works waits for; None: of nothing any more."""
+        self._waits.pop(number, None)
+        if why is not None:
+            self._waits[number] = why
+        if self._waits:
+            self._health.waiting_for[Reason.DATABASE] = next(reversed(self._waits.values()))
+        else:
+            self._health.waiting_for.pop(Reason.DATABASE, None)
+
+    def _note_slow(self, number: int) -> None:
+        why = (
             f"the database {self._database.place} has not answered for {self._slow_s:g} s: see whether it is "
             "overloaded, locked or cut off; nothing is lost meanwhile"
         )
+        self._note(number, why)
         log.warning("the database does not answer", waited_s=self._slow_s)
 
-    def _note_away(self, state: tenacity.RetryCallState) -> None:
+    def _note_away(self, number: int, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         why = error and why_away(error)
         self._metrics.retries.inc()
-        self._health.waiting_for[Reason.DATABASE] = (
+        said = (
             f"the database {self._database.place} is away ({why}): start it, or see TETOUAN_DATABASE_URL; nothing is "
             "lost meanwhile"
         )
+        self._note(number, said)
         log.warning("the database is away, trying again", error=why, attempt=state.attempt_number)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
@@ -205,6 +206,25 @@ def test_a_database_that_hangs_is_told(tmp_path: Path) -> None:
 
     asyncio.run(run())
     assert gateway.count() == 3
+    assert gateway.waits_for is None
+    gateway.database.close()
+
+
+def test_one_that_waits_is_told_while_others_are_answered(tmp_path: Path) -> None:
+    """What `/readyz` says goes once nobody waits any more."""
+    gateway = Gateway(Database(URL.create("sqlite", database=str(tmp_path / "history.db"))), slow_s=0.01)
+    answers = Event()
+
+    async def run() -> None:
+        await gateway.store.prepare()
+        hanging = asyncio.create_task(gateway.store.patiently(answers.wait))
+        await settled(lambda: "has not answered" in (gateway.waits_for or ""))
+        await gateway.store.patiently(lambda: None)
+        assert "has not answered" in (gateway.waits_for or "")
+        answers.set()
+        await hanging
+
+    asyncio.run(run())
     assert gateway.waits_for is None
     gateway.database.close()
 
