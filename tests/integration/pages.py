@@ -107,6 +107,30 @@ def main() -> None:
                 with served(situation) as address:
                     _pictures(browser, address, arguments.folder, name, every=name == "normal")
 
+    with browsing() as browser, served(SITUATIONS["no-load"], SITUATIONS["quarter-hours"]) as address:
+        _explored(browser, address, arguments.folder)
+
+
+def _explored(browser: Browser, address: str, folder: Path) -> None:
+    """Take pictures of all zones, of the past, and of what is shown when it is asked for."""
+    width, height = SIZES["desk"]
+    with browser.new_context(viewport={"width": width, "height": height}) as context:
+        page = context.new_page()
+        page.goto(f"{address}/fleet")
+        page.screenshot(path=folder / "fleet-desk.png", full_page=True)
+        drawn(page, f"{address}/?site=tetouan&at=2017-10-19T10:00")
+        page.screenshot(path=folder / "past-desk.png", full_page=True)
+        drawn(page, f"{address}/?site=tetouan")
+        page.check("#similar")
+        page.locator("#similar-said", has_text="2017").wait_for()
+        page.click("#hour-form button")
+        page.wait_for_selector("#hour-chart .main-svg")
+        page.click("#warmer")
+        page.wait_for_selector("#if-chart .main-svg")
+        page.focus("#chart")
+        page.keyboard.press("PageDown")
+        page.screenshot(path=folder / "explored-desk.png", full_page=True)
+
 
 def _pictures(browser: Browser, address: str, folder: Path, name: str, *, every: bool) -> None:
     looks = [(size, theme, lang) for size in SIZES for theme in ("light", "dark") for lang in ("en", "es")]

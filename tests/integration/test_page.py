@@ -1,0 +1,181 @@
+"""The operator's page in a browser: at each size, light and dark, in both languages, and when the gateway goes away."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.integration.pages import PATIENCE_MS, SIZES, browsing, drawn, executable, served
+from tests.unit.gateway.page.situations import SITUATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page, Request
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        executable() is None, reason="no browser is on the PATH: install Chromium (apt install chromium)"
+    ),
+]
+GRAVE = ("serious", "critical")
+NORMAL, MADRID = SITUATIONS["normal"], SITUATIONS["quarter-hours"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser."""
+    with browsing() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A gateway of two sites, of which nothing but one replay's readings has arrived."""
+    with served(NORMAL, MADRID) as found:
+        yield found
+
+
+class Watched:
+    """A page, what it has complained of, and whom it has asked."""
+
+    def __init__(self, browser: Browser, size: str = "desk", **options: Any) -> None:
+        width, height = SIZES[size]
+        self.context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE_MS)
+        self.complaints: list[str] = []
+        self.hosts: set[str] = set()
+        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._note)
+
+    def _note(self, request: Request) -> None:
+        if not request.url.startswith(("data:", "blob:")):
+            self.hosts.add(re.sub(r"(https?://[^/]+).*", r"\1", request.url))
+
+    def close(self) -> None:
+        """Close it."""
+        self.context.close()
+
+
+@pytest.fixture
+def watched(browser: Browser) -> Iterator[Watched]:
+    """A page at a desk."""
+    found = Watched(browser)
+    yield found
+    found.close()
+
+
+def overflow_px(page: Page) -> int:
+    """Return by how much the page is wider than the screen."""
+    found: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return found
+
+
+def grave_of(page: Page) -> list[str]:
+    """Return what hinders people, by axe."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']}: {node['html'][:120]} {node['failureSummary'][:200]}"
+        for each in found
+        if each["impact"] in GRAVE
+        for node in each["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("path", ["/?site=tetouan&zone=2", "/fleet?"])
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_the_page_can_be_read(browser: Browser, address: str, size: str, theme: Any, language: str, path: str) -> None:
+    """It fits the screen, complains of nothing, asks no other host, and hinders nobody."""
+    watched = Watched(browser, size, color_scheme=theme)
+    try:
+        if path.startswith("/fleet"):
+            watched.page.goto(f"{address}{path}&lang={language}")
+        else:
+            drawn(watched.page, f"{address}{path}&lang={language}")
+        assert watched.page.locator("html").get_attribute("lang") == language
+        assert overflow_px(watched.page) == 0
+        assert grave_of(watched.page) == []
+        assert watched.complaints == []
+        assert watched.hosts == {address}
+    finally:
+        watched.close()
+
+
+def test_the_chart_is_read_by_keyboard(watched: Watched, address: str) -> None:
+    """The arrows tell a time with its loads and units, and Enter shows how its forecast changed."""
+    drawn(watched.page, f"{address}/?site=tetouan")
+    watched.page.focus("#chart")
+    watched.page.keyboard.press("PageDown")
+    readout = watched.page.locator("#readout")
+    readout.filter(has_text="Thu 19 Oct 18:20").wait_for()
+    assert re.search(r"UTC\+00:00 · forecast [\d,]+\skW · band 50 % [\d,]+\skW", readout.inner_text())
+    watched.page.keyboard.press("Enter")
+    watched.page.wait_for_selector("#hour-chart .main-svg")
+    assert "18:20" in watched.page.inner_text("#hour-said")
+    assert watched.complaints == []
+
+
+def test_similar_days_are_drawn_with_their_dates(watched: Watched, address: str) -> None:
+    """Three faint lines, and what their dates are."""
+    drawn(watched.page, f"{address}/?site=tetouan")
+    watched.page.check("#similar")
+    watched.page.locator("#similar-said", has_text=re.compile(r"2017-\d\d-\d\d, 2017")).wait_for()
+    watched.page.locator("#chart .legendtext").nth(7).wait_for()
+    assert watched.complaints == []
+
+
+def test_what_if_is_answered(watched: Watched, address: str) -> None:
+    """A load with its unit for some weather, and the day at five degrees more."""
+    drawn(watched.page, f"{address}/?site=tetouan")
+    watched.page.click("#if-form button:not([type])")
+    watched.page.locator("#if-said", has_text="kW").wait_for()
+    watched.page.click("#warmer")
+    watched.page.locator("#if-said", has_text="In the mean").wait_for()
+    watched.page.wait_for_selector("#if-chart .main-svg")
+    assert watched.complaints == []
+
+
+def test_a_link_shows_the_past(watched: Watched, address: str) -> None:
+    """An hour earlier: the page says so, and the link of the address bar shows a colleague the same."""
+    drawn(watched.page, f"{address}/?site=tetouan")
+    watched.page.click("text=1 h earlier")
+    drawn(watched.page, watched.page.url)
+    assert "as it stood at Thu 19 Oct 2017 16:20" in watched.page.inner_text("main")
+    watched.page.click("text=Back to now >> nth=0")
+    watched.page.locator("#fresh", has_text="Newest reading").wait_for()
+
+
+def test_a_clock_that_was_set_back_is_drawn_right(browser: Browser) -> None:
+    """The axis says both offsets, and the readout that of its time."""
+    situation = SITUATIONS["summer-time"]
+    watched = Watched(browser)
+    try:
+        with served(situation) as address:
+            drawn(watched.page, address)
+            assert "UTC+02:00 → UTC+01:00" in (watched.page.text_content("#chart .xtitle") or "")
+            watched.page.focus("#chart")
+            for _ in range(7):
+                watched.page.keyboard.press("PageUp")
+            watched.page.locator("#readout", has_text="Sun 29 Oct 02:15 UTC+01:00").wait_for()
+            for _ in range(4):
+                watched.page.keyboard.press("ArrowLeft")
+            watched.page.locator("#readout", has_text="Sun 29 Oct 02:15 UTC+02:00").wait_for()
+    finally:
+        watched.close()
+
+
+def test_the_page_says_that_it_has_lost_the_gateway(watched: Watched) -> None:
+    """And since when, at once; the figures stay."""
+    with served(NORMAL) as address:
+        drawn(watched.page, address)
+        watched.page.locator("#link").wait_for(state="hidden")
+    watched.page.locator("#link", has_text="Connection to the gateway lost since").wait_for()
+    assert "kW" in watched.page.inner_text("#tiles")
