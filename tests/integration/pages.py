@@ -53,9 +53,9 @@ def browsing() -> Iterator[Browser]:
 
 
 @contextmanager
-def served(*situations: Situation) -> Iterator[str]:
+def served(*situations: Situation, port: int = 0) -> Iterator[str]:
     """Serve a gateway whose history is that of some situations; yields its address."""
-    with TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as listener:
+    with TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", port)) as listener:
         asked = begun(Path(folder), SITES, lambda: situations[0].now)
         asked.shelf.put("1", small_model())
         for situation in situations:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from tests.integration.page_live import watch
 from tests.integration.pages import PATIENCE_MS, SIZES, browsing, drawn, executable, served
 from tests.unit.gateway.page.situations import SITUATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser, Page, Request
+
+    from harness.brokers import Broker
 
 pytestmark = [
     pytest.mark.slow,
@@ -172,6 +177,13 @@ def test_a_clock_that_was_set_back_is_drawn_right(browser: Browser) -> None:
         watched.close()
 
 
+def test_a_reading_is_drawn_as_it_comes(browser: Browser, embedded_broker: Broker, tmp_path: Path) -> None:
+    """Without a reload; what the page is replayed is not late though it is of years ago."""
+    found = watch(browser, embedded_broker, tmp_path, 3, tmp_path / "page.png")
+    assert len(found.latencies_ms) == 3
+    assert (tmp_path / "page.png").stat().st_size > 10_000
+
+
 def test_the_page_says_that_it_has_lost_the_gateway(watched: Watched) -> None:
     """And since when, at once; the figures stay."""
     with served(NORMAL) as address:
@@ -179,3 +191,15 @@ def test_the_page_says_that_it_has_lost_the_gateway(watched: Watched) -> None:
         watched.page.locator("#link").wait_for(state="hidden")
     watched.page.locator("#link", has_text="Connection to the gateway lost since").wait_for()
     assert "kW" in watched.page.inner_text("#tiles")
+
+
+def test_the_page_outlives_a_restart_of_the_gateway(watched: Watched) -> None:
+    """It says that it was lost, goes on by itself at the same address, and says that the gateway was started anew."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    with served(NORMAL, port=port) as address:
+        drawn(watched.page, address)
+        watched.page.locator("#link").wait_for(state="hidden")
+    watched.page.locator("#link", has_text="lost since").wait_for()
+    with served(NORMAL, port=port):
+        watched.page.locator("#link", has_text="The gateway was started anew").wait_for()

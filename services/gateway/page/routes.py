@@ -23,6 +23,7 @@ from services.gateway.api.routes import EncodedRoute
 from services.gateway.api.sites import ZONE, known_zone
 from services.gateway.http.problems import Problem
 from services.gateway.page import examples
+from services.gateway.page.alarm import STALE_STEPS
 from services.gateway.page.assets import Assets
 from services.gateway.page.day import Days
 from services.gateway.page.documents import Day, Error, FleetDocument, SimilarDays
@@ -249,6 +250,7 @@ class _Pages:
             document=_embedded(found.model_dump_json()),
             sites=sites,
             tiles=tiles.items(),
+            is_late=_is_late(found),
             age=words.duration(timedelta(seconds=found.age_s or 0)),
             hours=_hourly(found),
             errors=_by_window(found.errors),
@@ -299,6 +301,14 @@ def _at(text: str | None, time_zone: str) -> datetime | None:
         raise Problem.of(422, "at", text, str(error)) from None
     is_local = re.fullmatch(r"[-\d]+[T ][:\d.]+", text) is not None
     return read.replace(tzinfo=ZoneInfo(time_zone)).astimezone(UTC) if is_local else read
+
+
+def _is_late(day: Day) -> bool:
+    """Tell whether the newest load is not of now."""
+    if day.now is None:
+        return True
+    silent_s = 0 if day.age_s is None or day.is_replay else day.age_s
+    return silent_s + (day.as_of - day.now.time).total_seconds() > STALE_STEPS * 60 * day.step_minutes
 
 
 def _hourly(day: Day) -> list[Any]:

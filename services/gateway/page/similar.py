@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Likeness", "nearest"]
 
-LEAST_KNOWN = 0.8  # of a stretch: what is missing of it says nothing
+LEAST_KNOWN = 0.8  # of what is known of today: a stretch with less says nothing
 
 
 class Likeness(NamedTuple):
@@ -46,7 +46,7 @@ def nearest(load_kw: NDArray[np.float64], begin: int, begins: Sequence[int], cou
             continue
         then = load_kw[past : past + len(today)]
         known = np.isfinite(today) & np.isfinite(then)
-        if not len(known) or known.mean() < LEAST_KNOWN:
+        if known.sum() < max(1, LEAST_KNOWN * np.isfinite(today).sum()):
             continue
         means = today[known].mean(), then[known].mean()
         if not all(means):

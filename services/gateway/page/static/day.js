@@ -4,9 +4,9 @@ import { explore } from "./explore.js";
 import { Live } from "./live.js";
 import { Clock, kw, text, useUnitOf } from "./words.js";
 
-const AGAIN_MS = 250; // an event may be here before the history has it
 const GIVE_UP_MS = 10000;
 const RECONNECT_MS = 3000;
+const FORECAST_MS = 500;
 
 const place = document.getElementById("chart");
 const readout = document.getElementById("readout");
@@ -104,19 +104,28 @@ const live = new Live(async (there) => {
   view = JSON.parse(there.getElementById("view").textContent);
   await renewSimilar();
   await draw();
-  if (isBehind() && performance.now() - wantedSince < GIVE_UP_MS) setTimeout(() => live.look(), AGAIN_MS);
-  else newest = null;
+  if (isBehind() && performance.now() - wantedSince < GIVE_UP_MS) return true;
+  newest = null;
+  return false;
 });
 
 function follow() {
   const source = new EventSource(`/api/v1/stream?topics=readings,forecasts,scores,drift&site=${encodeURIComponent(view.site)}`);
+  let readingCame = null; // its forecast follows, unless the forecaster is away
   source.addEventListener("forecasts", (event) => {
     if (newest === null) wantedSince = performance.now();
     newest = event.data;
+    clearTimeout(readingCame);
+    readingCame = null;
     live.look();
   });
   for (const kind of ["scores", "drift"]) source.addEventListener(kind, () => live.look());
-  source.addEventListener("readings", () => live.look());
+  source.addEventListener("readings", () => {
+    readingCame ??= setTimeout(() => {
+      readingCame = null;
+      live.look();
+    }, FORECAST_MS);
+  });
   source.addEventListener("open", () => live.look());
   source.addEventListener("error", () => {
     live.lost();

@@ -1,3 +1,3 @@
 import { Live } from "./live.js";
 
-new Live(() => {}).look();
+new Live(() => false).look();

@@ -4,7 +4,8 @@ import { text } from "./words.js";
 const POLL_MS = 15000; // what grows old without a message, such as a silent meter, is seen by this
 const ANSWER_MS = 10000;
 const NOTICE_MS = 60000;
-const PACE_MS = 400; // from the end of one look to the begin of the next
+const PACE_MS = 500; // from one look to the next, however many events come
+const AGAIN_MS = 50; // an event may be here before the history has it
 
 function clockNow() {
   return new Date().toLocaleTimeString(document.documentElement.lang, { hour12: false });
@@ -21,46 +22,55 @@ function exchange(there) {
 }
 
 export class Live {
-  // `took` is given each new page.
+  // `took` is given each new page, and returns whether it wants another at once.
   constructor(took) {
     this.took = took;
     this.asking = false;
     this.again = false;
+    this.timer = null;
+    this.pacedMs = 0;
     this.lostSince = null;
     this.begun = null;
     setInterval(() => this.look(), POLL_MS);
-    document.addEventListener("visibilitychange", () => document.hidden || this.look());
+    document.addEventListener("visibilitychange", () => this.look());
   }
 
-  // Ask for the page, at once or as soon as the last answer is here.
-  async look() {
+  // Ask for the page as soon as it is time again.
+  look() {
+    if (this.asking) this.again = true;
+    else this.timer ??= setTimeout(() => this.ask(), this.pacedMs - performance.now());
+  }
+
+  async ask() {
+    this.timer = null;
     if (document.hidden) return;
-    if (this.asking) {
-      this.again = true;
-      return;
-    }
     this.asking = true;
+    this.again = false;
+    this.pacedMs = performance.now() + PACE_MS;
+    const there = await this.fetched();
+    let isWanted = false;
+    if (there !== null) {
+      exchange(there);
+      isWanted = await this.took(there);
+    }
+    this.asking = false;
+    if (isWanted) this.timer = setTimeout(() => this.ask(), AGAIN_MS);
+    else if (this.again) this.look();
+  }
+
+  // The page as the gateway makes it now; null where it does not answer, or the whole page is loaded again.
+  async fetched() {
     try {
       const answer = await fetch(location.href, { signal: AbortSignal.timeout(ANSWER_MS), headers: { Accept: "text/html" } });
       if (!answer.ok) throw new Error(String(answer.status));
       const there = new DOMParser().parseFromString(await answer.text(), "text/html");
       this.found(answer.headers.get("X-Tetouan-Begun"));
-      if (there.documentElement.dataset.version !== document.documentElement.dataset.version || this.isOther(there)) {
-        location.reload();
-        return;
-      }
-      exchange(there);
-      this.took(there);
+      if (there.documentElement.dataset.version === document.documentElement.dataset.version && !this.isOther(there)) return there;
+      location.reload();
     } catch {
       this.lost();
     }
-    setTimeout(() => {
-      this.asking = false;
-      if (this.again) {
-        this.again = false;
-        this.look();
-      }
-    }, PACE_MS);
+    return null;
   }
 
   // A page without readings has become one with some, or the other way round.

@@ -137,7 +137,7 @@ class Situation:
             kw = float(self._load_kw[n]) if name == f"zone_{self.zone}_kw" else 20.0
             values[name] = round(kw, 1)
             gone = self.without_weather if name in WEATHER else self.without_load
-            if time > self.end - gone:
+            if self.end - gone < time <= self.end:
                 values[name], flags[name] = None, Flagged(flag="missing")
         return CleanReading(
             site=self.site.name, time=time, step_minutes=self.site.step_minutes, values=values, flags=flags
@@ -146,8 +146,10 @@ class Situation:
     def forecast(self, step: int) -> Forecast:
         """Return the forecast of an origin."""
         first = int(step - self._steps[0]) + 1
-        truth = self._load_kw[first : first + self.grid.day]
-        truth = np.concatenate([truth, np.resize(self._load_kw[-self.grid.day :], self.grid.day - len(truth))])
+        last_day = self._load_kw[-self.grid.day :]
+        truth = last_day[(np.arange(self.grid.day) + first - len(self._load_kw)) % self.grid.day]
+        known = self._load_kw[first : first + self.grid.day]
+        truth[: len(known)] = known
         leads = np.arange(1, self.grid.day + 1)
         spread = self.mean_kw * TYPICAL_ERROR * (1 + np.sqrt(24 * leads / self.grid.day) / 2)
         wave = np.sin(step * 0.7 + leads / 30) * spread * 0.8
