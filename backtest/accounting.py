@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Accounting", "RefusedRow"]
 
-TOLERATED = 0.01  # of the rows may be no readings before a score or a model of the rest is worth nothing
+TOLERATED = 0.01  # of the rows may be refused; with more, a score or a model is worth nothing
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,15 @@ class Accounting:
     Attributes
     ----------
     readings, repeated
-        Rows that were accepted, and those whose time had been read already: of several the first counts.
+        Rows that were accepted, and those that add nothing to an accepted one; one that contradicts it is refused.
     refused
         Rows that are no reading, by the reason that a dead letter would give.
     load_missing, load_outlier
-        Readings whose load of the zone is empty or unreadable, and those in which it cannot be.
+        Readings whose load of the zone is flagged ``missing``, and those where it is flagged ``outlier``.
     steps_without_reading
         Steps between the first reading and the last for which none was accepted.
     first_refused
-        The first row that is no reading, None where each is one.
+        The first refused row in order of time; None if no row was refused.
     """
 
     readings: int
@@ -84,7 +84,7 @@ class Accounting:
         return cls(readings, repeated, dict(refused), loads["missing"], loads["outlier"], absent, first_refused)
 
     def require_few_refused(self, label: str) -> None:
-        """Raise `DataError` where so many rows are no readings that a result would be of something else."""
+        """Raise `DataError` if more than 1 % of the rows were refused."""
         refused = sum(self.refused.values())
         rows = self.readings + self.repeated + refused
         if refused > TOLERATED * rows:
@@ -94,10 +94,10 @@ class Accounting:
     def __str__(self) -> str:
         """Say it in one line; what there is none of is left out."""
         counts = {
-            "rows repeat a time (the first counts)": self.repeated,
+            "rows that repeat a reading": self.repeated,
             **{f"rows refused ({reason})": count for reason, count in sorted(self.refused.items())},
             "readings without a load": self.load_missing,
-            "readings with a load that cannot be": self.load_outlier,
+            "readings with an impossible load": self.load_outlier,
             "steps without a reading": self.steps_without_reading,
         }
         odd = [f"{count:,} {what}" for what, count in counts.items() if count]

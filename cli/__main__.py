@@ -288,7 +288,7 @@ def list_keys(
     from cli.api_keys import key_store, key_table, told
 
     with key_store() as store:
-        known = store.all()
+        known = store.listed()
     if json_object:
         sys.stdout.write(json.dumps(told(known), indent=1) + "\n")
     else:

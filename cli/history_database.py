@@ -1,4 +1,4 @@
-"""The database of the gateway, for commands: that of the settings, or of the demo that runs."""
+"""The gateway's database, as commands open it: TETOUAN_DATABASE_URL, else the running demo's, else the default."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = ["history", "migrated", "require_made"]
 
 @contextmanager
 def migrated(database: Database) -> Iterator[Database]:
-    """Bring its tables to the version of this code; it is closed at the end of the block.
+    """Migrate the tables to this release, yield the database, and close it at the end of the block.
 
     Raises
     ------
     Refused
-        If the database does not answer, also in the block, or is of a later release.
+        If the database does not answer (here or in the block), cannot be opened, or is of a later release.
     """
     try:
         database.migrate()
@@ -46,7 +46,7 @@ def history() -> Database:
 
 
 def require_made(database: Database) -> None:
-    """Raise ``Refused`` where the database does not exist; the message names that of the last demo, if there is one."""
+    """Raise ``Refused`` if the SQLite file does not exist; the message names the last demo's file, if one is left."""
     if not database.is_empty_place:
         return
     left = last_history(load(DatabaseSettings).state_dir)

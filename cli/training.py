@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["TrainOptions", "ensure_models", "run_train", "run_train_prior"]
 
 NO_MODEL_NEEDED = (
-    "until then `tetouan forecast` and the services forecast without a model of its own, better with a prior "
+    "until then `tetouan forecast` and the services forecast without a fitted model, better with a prior "
     "(`tetouan train --prior`, TETOUAN_PRIOR)"
 )
 UNTOLD = "running forecasters are not told of it ({}): run this again with --if-missing once the brokers answer"
@@ -39,7 +39,7 @@ FIRST_START = "no models of these data yet: fitting them, once, takes about half
 
 
 def ensure_models(year: Year, start: datetime, settings: CommandSettings, console: Console) -> None:
-    """Have the models registered that end before ``start``, fitted where they are missing."""
+    """Make sure that models fitted on the readings before ``start`` are registered."""
     try:
         with waiting(console, "opening the model registry"):
             from shared.training.training import ensure  # noqa: PLC0415 - it takes seconds, and services start meanwhile
@@ -63,7 +63,7 @@ def _alone(settings: StateSettings, console: Console) -> Iterator[None]:
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
     except Timeout:
-        console.print("another process fits these models: waiting for it", highlight=False)
+        console.print("another training uses this state folder: waiting for it", highlight=False)
         lock.acquire()
     except OSError as error:
         raise unwritable(settings.state_dir, error) from None
@@ -75,7 +75,7 @@ def _alone(settings: StateSettings, console: Console) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What to train on: readings before ``until`` (None: the last 20 %).
+    """What to train on: readings before ``until`` (None: the first 80 %).
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class TrainOptions:
 def run_train_prior(options: TrainOptions, file: Path, settings: HistorySettings, console: Console) -> dict[str, Any]:
     """Fit a prior and write it to the file; returns what it was trained on. No model is registered.
 
-    Its zones are those of the settings; of a site that is guessed, all loads where the settings name none.
+    It takes the zones of the settings; for a guessed site without such a setting, all loads.
     """
     year = year_for(options.data or settings.data, settings, console, options.hints)
     say_doubts(year, console)
@@ -132,7 +132,7 @@ def run_train(
 ) -> dict[str, Any]:
     """Fit, score, register and promote the models of the configured zones; returns the report as a dictionary.
 
-    ``year`` are the readings where they were read already.
+    ``year`` is given if the readings were read already.
     """
     year = year or year_for(options.data or settings.data, settings, console, options.hints)
     say_doubts(year, console)

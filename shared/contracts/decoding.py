@@ -1,4 +1,4 @@
-"""Reads messages that come in numbers in a third of the time that their models take.
+"""Reads frequent messages (readings, forecasts) in a third of the time that their models take.
 
 A forecast of a day is 6 kB of numbers, and comes with every reading. Here stand the fields that every reader needs, and
 how they are read; what a service needs beside them stands in a struct of its own, and what no field of the struct asks
@@ -51,7 +51,7 @@ class ReadingFields(msgspec.Struct):
     revision: Annotated[int, msgspec.Meta(ge=0)] = 0
 
     def __post_init__(self) -> None:
-        """Refuse a null without a flag, a flag without a value, and a time that is none in UTC."""
+        """Refuse a null without a flag, a flag without a value, and a time outside the years 1 to 9999 in UTC."""
         self.time = in_utc(self.time)
         if None in self.values.values() and any(
             value is None and field not in self.flags for field, value in self.values.items()
@@ -81,7 +81,7 @@ class ForecastFields(msgspec.Struct):
     intervals: list[IntervalFields]
 
     def __post_init__(self) -> None:
-        """Refuse an interval that has not one number a lead, and an origin that is no time in UTC."""
+        """Refuse an interval without one number a lead, and an origin outside the years 1 to 9999 in UTC."""
         self.origin = in_utc(self.origin)
         leads = len(self.median_kw)
         if any(len(one.low_kw) != leads or len(one.high_kw) != leads for one in self.intervals):
@@ -104,12 +104,12 @@ class MessageReader(Generic[T]):
         self._model = model
 
     def read(self, raw: bytes) -> T:
-        """Return the fields in a message; raises ``ValueError`` that names field and value."""
+        """Return the fields in a message; raises ``ValueError`` that names the field."""
         try:
             return self._decoder.decode(raw)
         except UNREADABLE:
             whole = self._model.from_bytes(raw).to_bytes()
         try:
             return self._decoder.decode(whole)
-        except UNREADABLE as error:  # what the struct alone refuses
+        except UNREADABLE as error:  # the model accepts it, the struct does not
             raise ValueError(str(error)) from None

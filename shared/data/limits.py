@@ -1,4 +1,4 @@
-"""Which values of a year the limits of its site refuse, as outliers: where they are many, the limits may be wrong."""
+"""Counts the values of a year outside its site's limits: where they are many, the limits may be wrong."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Beyond", "beyond_limits", "loads_refused"]
 
-TOLD = 0.01  # of the values of a field: the outliers of a meter are fewer
-MOST = 0.5  # of the loads of a zone: what is scored or fitted on the rest is something else
+TOLD = 0.01  # of the values of a field: more outliers point to wrong limits
+MOST = 0.5  # of the loads of a zone: beyond it, the rest does not represent the zone
 
 
 @dataclass(frozen=True)
 class Beyond:
-    """What the limits of one field refuse.
+    """How many values of one field are outside its limits.
 
     Attributes
     ----------
     refused, numbers
-        How many of the numbers lie beyond the limits, of how many.
+        How many numbers are outside the limits, and how many numbers there are.
     lowest, highest
-        Of all the numbers, in the unit that ends the name of the field.
+        The smallest and the largest of all the numbers, in the unit that ends the name of the field.
     first_line
-        Of the file, where the first stands that is refused; None where the year is no file.
+        The line of the earliest number outside the limits; None for the published and the synthetic year.
     """
 
     field: str
@@ -60,12 +60,12 @@ class Beyond:
 
 
 def beyond_limits(year: Year) -> Iterator[Beyond]:
-    """Yield the fields of which the limits refuse more than a hundredth of the numbers."""
+    """Yield each field with more than 1 % of its numbers outside the limits."""
     return _beyond(year, year.site.fields)
 
 
 def loads_refused(year: Year, zones: Iterable[int]) -> Beyond | None:
-    """Return the first of these zones of whose loads most are refused, None where there is none."""
+    """Return the first zone with more than half of its loads outside the limits; None if there is none."""
     found = _beyond(year, [load_field(zone) for zone in zones])
     return next((beyond for beyond in found if beyond.refused > MOST * beyond.numbers), None)
 
@@ -74,7 +74,7 @@ def _beyond(year: Year, fields: Collection[str]) -> Iterator[Beyond]:
     unlimited = replace(year, site=year.site.model_copy(update={"limits": {}}))
     for column, field in year.site.columns.items():
         limits = year.site.limits.get(field)
-        if field not in fields or limits is None or not _may_be_many(_roughly(year, column, field), limits):
+        if field not in fields or limits is None or not _may_be_many(_quick_values(year, column, field), limits):
             continue
         values = unlimited.values(field)
         if _may_be_many(values, limits):
@@ -86,8 +86,8 @@ def _beyond(year: Year, fields: Collection[str]) -> Iterator[Beyond]:
             yield Beyond(field, column, year.site.name, limits, len(wrong), len(known), *spread, line)
 
 
-def _roughly(year: Year, column: str, field: str) -> NDArray[np.float64] | None:
-    """Return the values of a field at a fraction of the cost, as pandas reads numbers; None of a register."""
+def _quick_values(year: Year, column: str, field: str) -> NDArray[np.float64] | None:
+    """Return a field as pandas parses it, fast, to rule out most fields; None for a register."""
     measure = year.site.measure(field)
     if measure.kind == "register":
         return None

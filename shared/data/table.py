@@ -21,7 +21,7 @@ __all__ = ["fits", "joined", "of_site", "present", "times", "told_apart"]
 
 
 def of_site(table: Table, site: Site, name: str, decimal: Mark | None = None) -> pd.DataFrame:
-    """Return the cells that the site publishes, its numbers with a decimal point, in file order.
+    """Return the columns that the site reads, in file order, each number with a decimal point.
 
     A table may lack columns of the site, but not the times, and not all of the loads.
 
@@ -35,7 +35,7 @@ def of_site(table: Table, site: Site, name: str, decimal: Mark | None = None) ->
     Raises
     ------
     DataError
-        Where the table is not one of the site, or a number can be read in two ways.
+        If the columns are not those of the site, or the decimal mark of a number is ambiguous.
     """
     _check_columns(table.rows, site, name)
     rows = table.rows if site.date_column is None else joined(table.rows, site.date_column, site.time_column)
@@ -45,7 +45,7 @@ def of_site(table: Table, site: Site, name: str, decimal: Mark | None = None) ->
 
 
 def joined(rows: pd.DataFrame, date_column: str, time_column: str) -> pd.DataFrame:
-    """Return the rows with date and time of day in one column, that of the times."""
+    """Return the rows with the date put before the time of day in the time column."""
     days = rows[date_column].str.replace(MIDNIGHT, "", regex=True)
     return rows.assign(**{time_column: days + " " + rows[time_column]}).drop(columns=date_column)
 
@@ -62,7 +62,7 @@ def fits(rows: pd.DataFrame, site: Site) -> bool:
 def times(rows: pd.DataFrame, site: Site, name: str) -> Stamps:
     """Return the time of each row, as :mod:`shared.data.times` reads it.
 
-    Raises `DataError` where none is one, and where a single row tells that day and month must change places.
+    Raises `DataError` if no row has a readable time, or if one shows that day and month are swapped.
     """
     written = rows[site.time_column]
     stamps = read_times(written, site)
@@ -95,7 +95,7 @@ def present(site: Site, rows: pd.DataFrame) -> Site:
 
 
 def _check_columns(rows: pd.DataFrame, site: Site, name: str) -> None:
-    """Refuse a table without times or without any load, and a column that the site does not name."""
+    """Refuse a table without times or any load, and a column that is unknown or probably misspelt."""
     expected = {*site.time_columns, *site.columns, *site.ignore}
     missing = [column for column in (*site.time_columns, *site.columns) if column not in rows.columns]
     unknown = [column for column in rows.columns if column not in expected]
@@ -113,7 +113,7 @@ def _check_columns(rows: pd.DataFrame, site: Site, name: str) -> None:
 
 
 def _meant(missing: list[str], unknown: list[str]) -> dict[str, str]:
-    """Return which unknown column is probably meant by a missing one, each once."""
+    """Return, for each missing column, the unknown column that it probably is."""
     meant: dict[str, str] = {}
     for column in missing:
         left = [other for other in unknown if other not in meant.values()]

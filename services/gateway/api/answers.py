@@ -1,4 +1,4 @@
-"""What answers look like: JSON or CSV, with an entity tag, compressed where the client takes it."""
+"""Writes the API's answers: JSON or CSV, with an entity tag, gzipped where the client accepts it."""
 
 import csv
 import gzip
@@ -20,20 +20,20 @@ from services.gateway.http import problems
 __all__ = ["Answering", "Answers", "CsvTable", "Untagged", "documented"]
 
 JSON, CSV = "application/json", "text/csv"
-COMPRESSED_FROM = 1_000  # bytes: fewer take one packet as they are
+COMPRESSED_FROM = 1_000  # bytes: a shorter answer fits into one packet uncompressed
 GZIP_LEVEL = 4
 
 
 class Untagged(NamedTuple):
-    """A value of an answer that changes with the time alone: the entity tag stays as it is."""
+    """A value that the entity tag leaves out, such as an age: it changes with the clock alone."""
 
     value: int | None
 
 
 class CsvTable(NamedTuple):
-    """An answer as CSV: the heading, which stands without rows too, and the rows.
+    """An answer as CSV: its heading, which is written even without rows, and its rows.
 
-    What a row lacks is empty; what it has beside the heading follows that.
+    A cell that a row lacks is empty. Columns that the heading does not name come after it.
     """
 
     heading: Sequence[str]
@@ -48,7 +48,7 @@ class Answering:
         self._is_csv = is_csv
 
     def document(self, body: Mapping[str, Any], table: Callable[[], CsvTable]) -> Response:
-        """Return the answer.
+        """Return an answer that is one document.
 
         Parameters
         ----------
@@ -71,12 +71,12 @@ class Answering:
     def _answered(self, body: Mapping[str, Any], table: Callable[[], CsvTable], headers: Mapping[str, str]) -> Response:
         kind, csv_table = (CSV, table()) if self._is_csv else (JSON, None)
         known = body if csv_table is None else [csv_table.heading, body]
-        tag = f'W/"{hashlib.blake2b(_json(known, _nothing), digest_size=16, key=kind.encode()).hexdigest()}"'
+        tag = f'W/"{hashlib.blake2b(_json(known, _untagged_null), digest_size=16, key=kind.encode()).hexdigest()}"'
         common = {"ETag": tag, "Vary": "Accept, Accept-Encoding, Authorization, X-API-Key", **headers}
         asked = self._request.headers
         if tag.removeprefix("W/") in asked.get("if-none-match", ""):
             return Response(status_code=304, headers=common)
-        raw = _json(body, _passing) if csv_table is None else _csv(csv_table)
+        raw = _json(body, _untagged_value) if csv_table is None else _csv(csv_table)
         if len(raw) >= COMPRESSED_FROM and "gzip" in asked.get("accept-encoding", ""):
             raw = gzip.compress(raw, GZIP_LEVEL, mtime=0)
             common["Content-Encoding"] = "gzip"
@@ -105,7 +105,7 @@ def documented(model: type[BaseModel], *others: int, example: Example | None = N
     content = {JSON: {"example": example.json}, CSV: {"schema": {"type": "string"}, "example": example.csv}}
     return {
         200: {"model": model, "content": content, "headers": headers},
-        304: {"description": "It is as it was."},
+        304: {"description": "Nothing has changed since the answer with this entity tag."},
         **problems.documented(*others),
     }
 
@@ -114,14 +114,14 @@ def _json(body: Any, default: Callable[[Any], Any]) -> bytes:
     return orjson.dumps(body, default, orjson.OPT_UTC_Z)
 
 
-def _passing(value: Any) -> Any:
+def _untagged_value(value: Any) -> Any:
     if isinstance(value, Untagged):
         return value.value
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
-def _nothing(value: Any) -> None:
-    _passing(value)
+def _untagged_null(value: Any) -> None:
+    _untagged_value(value)
 
 
 def _csv(table: CsvTable) -> bytes:

@@ -153,7 +153,7 @@ def doors_of(
             "create NAME`, or set TETOUAN_HTTP_OPEN=true where something else decides who comes in"
         )
     return Doors(
-        KnownKeys(store.read, prepared=prepared),
+        KnownKeys(store.hashes, prepared=prepared),
         needs_key=others and not settings.http_open,
         takes_host=partial(_is_near, names=[*map(str.lower, settings.http_hosts)])
         if settings.http_open

@@ -49,16 +49,16 @@ class KeyStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def read(self) -> list[ApiKey]:
-        """Return all keys, also those that are revoked; raises SQLAlchemy's errors."""
+    def hashes(self) -> list[ApiKey]:
+        """Return name and hash of all keys, revoked ones too, to check requests; raises SQLAlchemy's errors."""
         return [ApiKey(row.name, row.hash, row.revoked_s is not None) for row in self._rows()]
 
-    def all(self) -> list[KeptKey]:
-        """Return what can be said of each key, the oldest first; raises SQLAlchemy's errors."""
+    def listed(self) -> list[KeptKey]:
+        """Return what is listed of each key, oldest first; raises SQLAlchemy's errors."""
         return [KeptKey(row.name, _time(row.created_s), row.revoked_s and _time(row.revoked_s)) for row in self._rows()]
 
     def create(self, name: str) -> str:
-        """Make a key and return it, which nobody can do again; raises ``Refused`` where the name cannot be taken."""
+        """Make a key and return it, this once; raises ``Refused`` if the name is invalid or was used before."""
         if not name.isprintable() or not name.strip() or len(name) > LONGEST:
             raise Refused(f"a key cannot be named {name!r}: give up to {LONGEST} characters that can be printed")
         key = new_key()
@@ -74,19 +74,19 @@ class KeyStore:
         return key
 
     def revoke(self, name: str) -> None:
-        """Revoke a key, for good; raises ``Refused`` where there is none of this name that holds."""
+        """Revoke a key, for good; raises ``Refused`` if no key of this name is in force."""
         holds = (API_KEYS.c.name == name) & API_KEYS.c.revoked_s.is_(None)
         with self._database.writer.begin() as connection:
             change = update(API_KEYS).where(holds).values(revoked_s=int(now().timestamp()))
             if connection.execute(change).rowcount == 0:
                 place = self._database.place
-                raise Refused(f"no key named {name!r} is in force in {place}: `tetouan keys list` has those that are")
+                raise Refused(f"no key named {name!r} is in force in {place}: `tetouan keys list` shows which are")
 
     def holds_any(self) -> bool | None:
-        """Tell whether there is a key in force, None while the database is away; brings its tables to their version."""
+        """Migrate the tables, then tell whether a key is in force; None while the database is away."""
         try:
             self._database.migrate()
-            return any(not key.is_revoked for key in self.read())
+            return any(not key.is_revoked for key in self.hashes())
         except DBAPIError as error:
             if why_away(error) is None:
                 raise

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["OpcUa"]
 
 LOOK_S = 5.0  # from one look for what is overdue to the next
-HISTORY_S = 30.0  # so long the database is waited for: then the nodes are made as messages come
+HISTORY_S = 30.0  # wait for the tables; then start without the history
 NOTE = "opcua"
 
 log = structlog.get_logger()
@@ -54,12 +54,12 @@ class _Place:
         except OSError as error:
             raise Refused(
                 f"{PREFIX}OPCUA_PORT={self.port}: {self.host} cannot be listened on there ({error.strerror}): "
-                "give another port or host, or take it away"
+                "give another port or host, or unset it"
             ) from None
 
 
 class OpcUa:
-    """The OPC UA server of a gateway, as one that goes on beside its consume loop.
+    """The OPC UA server of a gateway, which runs beside the consume loop.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class OpcUa:
 
     async def run(self) -> None:
         """Serve until the gateway stops."""
-        cursor = self._hub.end  # what comes while the history is read is newer, and is taken behind it
+        cursor = self._hub.end  # what comes while the history is read is newer, and is taken after it
         await self._space.prepare()
         await self._recall()
         await self._space.start()
@@ -128,7 +128,7 @@ class OpcUa:
             log.warning("the OPC UA server begins without the history", error=str(error) or "it is not there yet")
 
     async def _take(self, cursor: int) -> int:
-        """Write what events from this number on tell; return where it goes on."""
+        """Write the values of the events from ``cursor`` on; return the next cursor."""
         try:
             events, following = self._hub.events(cursor)
         except SlowError:

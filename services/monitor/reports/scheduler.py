@@ -1,8 +1,8 @@
-"""Requests the reports and waits for them beside the consume loop, which only hands over the rows.
+"""Orders reports, which compare a zone's last 7 or 28 days with its training, and waits beside the consume loop.
 
 Reports are made one at a time by a process of their own (`services.monitor.reports.process`), which is started for the
-first one, ended when nothing was requested for some minutes, and started again after whatever befalls it. A request
-that is due while another report is made waits; a later one of the same zone and window takes its place.
+first one, ended when nothing was requested for some minutes, and started again where it has died. A request that is
+due while another report is made waits; a later one of the same zone and window takes its place.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["ReportScheduler"]
 
 IDLE_S = 300.0
-PATIENCE_S = 900.0  # where the stream takes all of the machine, ten seconds of work take minutes: it goes first
+PATIENCE_S = 900.0  # the stream goes first: on a busy machine ten seconds of work take minutes
 STOP_S = 3.0
 COMMAND = ("-W", "ignore", "-m", "services.monitor.reports.process")
 ENVIRONMENT = {"DO_NOT_TRACK": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -39,7 +39,7 @@ log = structlog.get_logger()
 
 
 class ReportScheduler:
-    """Has the reports made that are due, of all sites of the process.
+    """Has due reports made, one at a time, for all sites of this process.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class ReportScheduler:
         return [*([in_hand] if in_hand else []), *list(self._waiting.values())]
 
     def on_hour(self, hour: ScoredHour, due: Sequence[int], recent: Recent) -> None:
-        """Request the windows that are due at an hour: all that the consume loop waits for."""
+        """Request a report of each due window; the consume loop waits only for this."""
         started_s = monotonic_s()
         self._served.add(hour.site)
         self._metrics.pass_to(hour.site, hour.zone, hour.time)
@@ -74,7 +74,7 @@ class ReportScheduler:
             self._metrics.handover_s.observe(monotonic_s() - started_s)
 
     def forget(self, site: str) -> None:
-        """Show a site no longer, and let go what was requested of it."""
+        """Drop the metrics and waiting requests of a site that has left this process."""
         self._served.discard(site)
         self._metrics.forget(site)
         for key in [key for key in self._waiting if key[0] == site]:
@@ -105,7 +105,7 @@ class ReportScheduler:
         try:
             while True:
                 await self._wait_for_requests()
-                if self._waiting:  # else it was let go meanwhile
+                if self._waiting:  # empty if forget() dropped the request
                     await self._carry_out(self._waiting.pop(next(iter(self._waiting))))
                 if not self._waiting:
                     self._asked.clear()

@@ -45,8 +45,8 @@ def test_every_row_is_counted_once() -> None:
         first_refused=RefusedRow(5, "no_time", "DateTime", "noon"),
     )
     assert str(accounting) == (
-        "3 readings, 1 rows repeat a time (the first counts), 2 rows refused (no_time), 1 readings without a load, "
-        "1 readings with a load that cannot be, 3 steps without a reading"
+        "3 readings, 1 rows that repeat a reading, 2 rows refused (no_time), 1 readings without a load, "
+        "1 readings with an impossible load, 3 steps without a reading"
     )
     assert accounting.to_json()["refused"] == {"no_time": 2}
 

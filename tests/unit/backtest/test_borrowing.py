@@ -114,7 +114,7 @@ def test_who_trains_on_few_days_is_told_that_no_model_is_needed(folder: Path) ->
     """A new site is forecast without one, and better with what other zones have taught."""
     refused = refusal("train", "--data", str(folder / "ten.csv"))
     assert "too few for zone-demand" in refused
-    assert "; until then `tetouan forecast` and the services forecast without a model of its own" in refused
+    assert "; until then `tetouan forecast` and the services forecast without a fitted model" in refused
     assert refused.endswith("(`tetouan train --prior`, TETOUAN_PRIOR)")
 
 

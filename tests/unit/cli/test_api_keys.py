@@ -76,7 +76,7 @@ def test_what_cannot_be_done_is_one_line(
     assert keys(monkeypatch, "revoke", "nobody") == 2
     assert capsys.readouterr().err == (
         f"tetouan: no key named 'nobody' is in force in sqlite:///{tmp_path}/history/history.db: `tetouan keys list` "
-        "has those that are\n"
+        "shows which are\n"
     )
     monkeypatch.setenv("TETOUAN_DATABASE_URL", "postgresql://user:secret@127.0.0.1:1/history")
     assert keys(monkeypatch, "list") == 2

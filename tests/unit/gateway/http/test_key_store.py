@@ -29,15 +29,15 @@ def store(database: Database) -> KeyStore:
 def test_a_key_opens_until_it_is_revoked(store: KeyStore) -> None:
     """It is returned once, kept as a hash, and known by its name."""
     key, other = store.create("dashboard"), store.create("ems")
-    kept = store.read()
+    kept = store.hashes()
     found = find(kept, key)
     assert found is not None
     assert found.name == "dashboard"
     assert key not in repr(kept)
     store.revoke("dashboard")
-    assert find(store.read(), key) is None
-    assert find(store.read(), other) is not None
-    told = {each.name: each.revoked for each in store.all()}
+    assert find(store.hashes(), key) is None
+    assert find(store.hashes(), other) is not None
+    told = {each.name: each.revoked for each in store.listed()}
     assert told["dashboard"] is not None
     assert told["ems"] is None
 
@@ -68,7 +68,7 @@ def test_a_name_is_data(store: KeyStore) -> None:
     name = "a'; DROP TABLE api_keys; --"
     store.create(name)
     store.revoke(name)
-    assert [key.name for key in store.all()] == [name]
+    assert [key.name for key in store.listed()] == [name]
 
 
 @pytest.fixture
