@@ -63,7 +63,7 @@ class Hub:
         self._chunks: dict[tuple[int, Wanted], tuple[bytes, int, int]] = {}
         self.positions: dict[TopicPartition, int] = {}
         self._begun = asyncio.Event()
-        self._sent_s: dict[str, float] = {}
+        self._sent_s: dict[tuple[str, str], float] = {}
         self.closed = False
 
     @property
@@ -82,7 +82,7 @@ class Hub:
         self.positions |= positions
         if not events:
             return
-        self._sent_s |= {event.site: event.sent_s for event in events if event.kind == "readings" and event.site}
+        self._sent_s |= {(event.kind, event.site): event.sent_s for event in events if event.site}
         self._events += events
         self._bytes += sum(len(event.frame) for event in events)
         if self._bytes > self._most_bytes:
@@ -93,9 +93,9 @@ class Hub:
         elif self._waking is None:
             self._waking = asyncio.get_running_loop().call_later(early_s, self._wake)
 
-    def silence_s(self, site: str) -> float | None:
-        """Return how long ago the newest reading of a site was sent; None where none has come since the start."""
-        sent_s = self._sent_s.get(site)
+    def silence_s(self, kind: str, site: str) -> float | None:
+        """Return how long ago the newest event of a kind and a site was sent; None where none came since the start."""
+        sent_s = self._sent_s.get((kind, site))
         return None if sent_s is None else max(0.0, self._clock() - sent_s)
 
     def close(self) -> None:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["REPLAYED", "STALE_STEPS", "Judgement", "Situation", "findings", "silence"]
+__all__ = ["REPLAYED", "STALE_STEPS", "Judgement", "Situation", "findings", "lag", "silence"]
 
 Severity = Literal["ok", "info", "warning", "critical"]
 RANK: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2, "ok": 3}
 
 REPLAYED = timedelta(days=30)  # readings that are older and still arrive are those of a replay
 STALE_STEPS, DEAD = 3, timedelta(hours=3)
-BEHIND_STEPS = 2  # a forecast follows its reading within seconds
+BEHIND_STEPS = 2
+ANSWERED = timedelta(seconds=10)  # a forecast follows its reading within a second
 NEW = timedelta(days=14)  # until then a model without a prior has too little history
 COVERAGE_MISSING = 0.05  # below nominal over seven days
 LARGE_MAPE = 0.15
@@ -38,6 +39,8 @@ class Situation:
         The newest reading with a load of the zone, and why a later one has none.
     origin, level, reason
         Of the newest forecast, and who answers an hour ahead, and why it is not the best level.
+    behind
+        By how much the newest forecast is behind the readings.
     notes, events
         What the forecast says of the load, and the drift events that last: as on the topics.
     nominal, coverage, mape
@@ -53,6 +56,7 @@ class Situation:
     last_load: datetime | None = None
     load_flag: str | None = None
     origin: datetime | None = None
+    behind: timedelta = timedelta(0)
     level: str | None = None
     reason: str | None = None
     notes: Sequence[Mapping[str, Any]] = ()
@@ -92,6 +96,24 @@ def silence(age: timedelta, since_arrival: timedelta | None) -> timedelta:
     return age if age < REPLAYED or since_arrival is None else since_arrival
 
 
+def lag(behind: timedelta, age: timedelta, since_forecast: timedelta | None) -> timedelta:
+    """Return by how much forecasts are behind.
+
+    In a replay hours go by between a reading and its forecast: while forecasts arrive they are not behind.
+
+    Parameters
+    ----------
+    behind
+        The newest reading less the origin of the newest forecast.
+    age
+        Wall clock less the time of the newest reading.
+    since_forecast
+        Since when none has arrived here; None where none has since the gateway was started.
+    """
+    answers = since_forecast is not None and since_forecast < ANSWERED
+    return timedelta(0) if age >= REPLAYED and answers else behind
+
+
 def findings(now: Situation) -> list[Judgement]:
     """Return what is to be known, the worst first; where nothing is wrong, that."""
     found = [finding for rule in RULES for finding in rule(now)]
@@ -118,9 +140,9 @@ def _no_load(now: Situation) -> list[Judgement]:
 def _behind(now: Situation) -> list[Judgement]:
     if now.origin is None:
         return [Judgement("no_forecast", "warning")]
-    if now.last_reading - now.origin < BEHIND_STEPS * now.step:
+    if now.behind < BEHIND_STEPS * now.step:
         return []
-    return [Judgement("behind", "critical", {"origin": now.origin, "late": now.last_reading - now.origin})]
+    return [Judgement("behind", "critical", {"origin": now.origin, "late": now.behind})]
 
 
 def _notes(now: Situation) -> list[Judgement]:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from services.gateway.api.documents import DriftEventDocument
-from services.gateway.page.alarm import REPLAYED, Situation, findings, silence
+from services.gateway.page.alarm import REPLAYED, Situation, findings, lag, silence
 from services.gateway.page.documents import (
     Band,
     Curve,
@@ -76,7 +76,7 @@ class Days:
     clock
         The wall clock.
     silence_s
-        Returns how long ago a reading of a site arrived here; None where none has since the start.
+        Returns how long ago ``readings`` or ``forecasts`` of a site were sent; None where none came since the start.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Days:
         history: History,
         sites: Sites,
         clock: Callable[[], datetime],
-        silence_s: Callable[[str], float | None],
+        silence_s: Callable[[str, str], float | None],
     ) -> None:
         self._history = history
         self._sites = sites
@@ -106,13 +106,13 @@ class Days:
         zones = self._history.zones(site)
         own = next((each for each in zones if each.zone == zone), None)
         age = self._clock() - known.as_of
-        since = self._silence_s(site)
+        since = self._since("readings", site)
         loads = [(reading.time, known.load_kw(reading)) for reading in known.readings]
         newest = next(((time, kw) for time, kw in reversed(loads) if kw is not None), None)
         earlier = self._history.newest(site, zone, known.as_of - AHEAD)
         if earlier is not None and earlier.origin <= known.as_of - 2 * AHEAD:
             earlier = None
-        said = self._said(known, None if at is not None else silence(age, _delta(since)))
+        said = self._said(known, None if at is not None else age)
         ahead = [] if forecast is None else _points(forecast)
         hour = timedelta(hours=1)
         return Day(
@@ -205,7 +205,12 @@ class Days:
             [_as_of(event, as_of) for event in events if event["zone"] in (None, zone)],
         )
 
-    def _said(self, known: _Known, silent: timedelta | None) -> list[Judgement]:
+    def _since(self, kind: str, site: str) -> timedelta | None:
+        seconds = self._silence_s(kind, site)
+        return None if seconds is None else timedelta(seconds=seconds)
+
+    def _said(self, known: _Known, age: timedelta | None) -> list[Judgement]:
+        """Return the findings; ``age`` is that of the newest reading, None where the past is looked at."""
         site, forecast, zone = self._sites.get(known.site.site), known.forecast, known.zone
         mean = _score(known.scores, None, ALARM_WINDOW_DAYS) or {}
         with_load = [reading for reading in known.readings if known.load_kw(reading) is not None]
@@ -215,15 +220,18 @@ class Days:
             if any(reading.values.get(field) is not None for field in WEATHER_FIELDS)
         ]
         hour = {} if forecast is None else forecast.level_of(grid_of(forecast.step_minutes).covering(60)) or {}
+        name = known.site.site
+        behind = timedelta(0) if forecast is None else known.as_of - forecast.origin
         return findings(
             Situation(
-                silent=silent,
+                silent=None if age is None else silence(age, self._since("readings", name)),
                 step=timedelta(minutes=known.site.step_minutes),
                 first_reading=known.site.first,
                 last_reading=known.as_of,
                 last_load=with_load[-1].time if with_load else None,
                 load_flag=known.readings[-1].flags.get(load_field(zone), {}).get("flag"),
                 origin=None if forecast is None else forecast.origin,
+                behind=behind if age is None else lag(behind, age, self._since("forecasts", name)),
                 level=hour.get("level"),
                 reason=hour.get("reason"),
                 notes=[] if forecast is None else forecast.notes,
@@ -239,8 +247,7 @@ class Days:
         known = self._known(site.site, zone, None, whole=False)
         if known is None:
             return None
-        since = self._silence_s(site.site)
-        said = self._said(known, silence(self._clock() - known.as_of, _delta(since)))
+        said = self._said(known, self._clock() - known.as_of)
         points = [] if known.forecast is None else _points(known.forecast)
         mape = (_score(known.scores, None, ALARM_WINDOW_DAYS) or {}).get("mape")
         hour = _at(known.forecast, points, timedelta(hours=1))
@@ -323,10 +330,6 @@ def light_of(mape: float | None) -> Literal["green", "yellow", "red"] | None:
 def _span(begin: datetime, until: datetime) -> Span:
     """Return the span of two times, both included."""
     return Span(int(begin.timestamp()), int(until.timestamp()) + 1)
-
-
-def _delta(seconds: float | None) -> timedelta | None:
-    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def _as_of(event: dict[str, Any], time: datetime) -> dict[str, Any]:

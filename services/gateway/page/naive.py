@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES", "naive_rmse_kw"]
 
-RULES = ("persistence", "yesterday", "last_week")
+RULES = ("yesterday", "last_week", "persistence")  # of equal ones the first is named
 
 
 def naive_rmse_kw(load_kw: NDArray[np.float64], lead: int, window: int, day: int) -> dict[str, float]:
@@ -27,10 +27,10 @@ def naive_rmse_kw(load_kw: NDArray[np.float64], lead: int, window: int, day: int
     Returns
     -------
     dict[str, float]
-        By rule: the load at the origin, at the same time of the day before, and of the week before.
+        By rule: the load at the same time of the day before, of the week before, and that at the origin.
     """
     found = {}
-    for rule, back in zip(RULES, (lead, day, 7 * day), strict=True):
+    for rule, back in zip(RULES, (day, 7 * day, lead), strict=True):
         targets = load_kw[max(back, len(load_kw) - window) :]
         if len(targets):
             squares = (targets - load_kw[len(load_kw) - len(targets) - back : len(load_kw) - back]) ** 2

@@ -114,7 +114,7 @@ def begun(folder: Path, sites: Sites | None = None, clock: Callable[[], datetime
     models = WeatherModels(shelf, history.champions)
     estimating = Estimating(history, models, sites)
     rest = rest_routers(history, estimating, RegisteredMetrics(shelf.metrics_of))
-    routers = (*rest, *page_routers(history, Days(history, sites, clock, lambda _: None), sites, now()))
+    routers = (*rest, *page_routers(history, Days(history, sites, clock, lambda *_: None), sites, now()))
     return Asked(Gateway(*routers, failures=FAILURES), database, shelf)
 
 

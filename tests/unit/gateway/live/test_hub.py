@@ -196,3 +196,13 @@ def test_events_are_handed_out_as_they_were_shown() -> None:
     small = hub_with(*(event(offset) for offset in range(20)), most_bytes=1000)
     with pytest.raises(SlowError):
         small.events(0)
+
+
+def test_it_is_known_how_long_a_site_has_been_silent() -> None:
+    """Since the newest event of a kind was sent, not since it came; of what never came nothing is known."""
+    clock = Clock()
+    hub = hub_with(event(1, at_s=100.0), event(2, at_s=101.0, late_s=3.0), clock=clock)
+    clock.now_s = 110.0
+    assert hub.silence_s("readings", "tetouan") == 12.0
+    assert hub.silence_s("forecasts", "tetouan") is None
+    assert hub.silence_s("readings", "elsewhere") is None

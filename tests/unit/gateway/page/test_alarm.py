@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.gateway.page.alarm import Situation, findings, silence
+from services.gateway.page.alarm import Situation, findings, lag, silence
 
 NOON = datetime(2017, 10, 19, 12, tzinfo=UTC)
 STEP, HOUR, DAY = timedelta(minutes=10), timedelta(hours=1), timedelta(days=1)
@@ -51,8 +51,8 @@ def event(severity: str, kind: str = "sensor") -> dict[str, Any]:
         ({"last_load": NOON - 3 * HOUR}, "no_load", "critical"),
         ({"last_load": None}, "no_load", "critical"),
         ({"origin": None, "level": None}, "no_forecast", "warning"),
-        ({"origin": NOON - STEP}, "ok", "ok"),
-        ({"origin": NOON - 2 * STEP}, "behind", "critical"),
+        ({"behind": STEP}, "ok", "ok"),
+        ({"behind": 2 * STEP}, "behind", "critical"),
         ({"notes": [note("outage")]}, "outage", "critical"),
         ({"notes": [note("shift")]}, "shift", "warning"),
         ({"notes": [note("transfer")]}, "transfer", "warning"),
@@ -84,7 +84,7 @@ def test_the_line_in_each_situation(changed: dict[str, Any], kind: str, severity
         ({"level": "frozen", "notes": [note("outage")]}, ["outage", "fallback"]),
         ({"coverage": 0.5, "events": [event("critical")]}, ["drift_sensor", "coverage"]),
         ({"notes": [note("model")], "mape": 0.2}, ["error", "model"]),
-        ({"silent": 4 * HOUR, "origin": NOON - HOUR, "last_load": None}, ["behind", "stale", "no_load"]),
+        ({"silent": 4 * HOUR, "behind": HOUR, "last_load": None}, ["behind", "stale", "no_load"]),
     ],
 )
 def test_the_worst_comes_first(changed: dict[str, Any], kinds: list[str]) -> None:
@@ -107,3 +107,19 @@ def test_a_replay_is_silent_since_the_last_reading_arrived(
 ) -> None:
     """Readings of years ago that arrive now are not years late; readings of an hour ago are an hour late."""
     assert silence(age, since_arrival) == silent
+
+
+@pytest.mark.parametrize(
+    ("age", "since_forecast", "behind"),
+    [
+        (HOUR, timedelta(seconds=1), HOUR),
+        (3000 * DAY, timedelta(seconds=1), timedelta(0)),
+        (3000 * DAY, timedelta(seconds=10), HOUR),
+        (3000 * DAY, None, HOUR),
+    ],
+)
+def test_a_replay_is_not_behind_while_forecasts_arrive(
+    age: timedelta, since_forecast: timedelta | None, behind: timedelta
+) -> None:
+    """Hours of it go by in the moment that a forecast takes; forecasts that have stopped are behind."""
+    assert lag(HOUR, age, since_forecast) == behind
