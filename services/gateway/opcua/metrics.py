@@ -24,6 +24,11 @@ class OpcUaMetrics:
             registry=registry,
         )
         self.values = Counter("tetouan_opcua_values", "Values written to nodes.", registry=registry)
+        self.cut_off = Counter(
+            "tetouan_opcua_cut_off_clients",
+            "OPC UA clients that were cut off, as they took nothing of what they had asked for.",
+            registry=registry,
+        )
         self.skipped = Counter(
             "tetouan_opcua_skipped_events",
             "Events of which no value was made: unreadable (no message), or behind (it was no longer in memory).",

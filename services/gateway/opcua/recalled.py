@@ -10,7 +10,7 @@ from services.gateway.queries import Span
 from shared.contracts.messages import DriftEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from services.gateway.opcua.told import Told
     from services.gateway.queries import History, StoredForecast, StoredSite
@@ -33,9 +33,9 @@ def all_sites(history: History) -> list[StoredSite]:
     return found
 
 
-def told_of(history: History, site: StoredSite) -> list[Told]:
-    """Return the newest that was told of a site; blocks, and raises ``AwayError``."""
-    return list(_told_of(history, site))
+def told_of(history: History, sites: Iterable[StoredSite]) -> list[Told]:
+    """Return the newest that was told of each site; blocks, and raises ``AwayError``."""
+    return [told for site in sites for told in _told_of(history, site)]
 
 
 def _told_of(history: History, site: StoredSite) -> Iterator[Told]:

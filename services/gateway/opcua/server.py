@@ -31,6 +31,9 @@ UNIT_CODES = {Kind.KW: "KWT", Kind.PER_CENT: "P1"}  # of UN/CEFACT, recommendati
 
 MOST_CONNECTIONS = 100
 MOST_SUBSCRIPTIONS = 200
+MOST_WAITING_BYTES = 8 * 1024 * 1024  # of answers that a client has not taken
+MOST_PENDING = 50  # requests of a connection
+SESSION_MS = 120_000  # that a client may be silent
 MOST_QUEUED = 100  # values of a node that a client has not fetched, and messages of a subscription
 MOST_BYTES = 4 * 1024 * 1024  # of a request
 CHUNK_BYTES = 65_535
@@ -129,6 +132,14 @@ class AddressSpace:
         """End all connections."""
         await self._server.stop()
 
+    async def cut_off(self) -> int:
+        """Cut off clients that ask and do not take the answers, which wait in memory; return how many."""
+        asking = [] if self._server.bserver is None else self._server.bserver.clients
+        idle = [one for one in asking if one.transport.get_write_buffer_size() > MOST_WAITING_BYTES]
+        for one in idle:
+            one.transport.abort()
+        return len(idle)
+
     async def write(self, changes: Sequence[Change]) -> None:
         """Write values to their nodes, which are made where they are missing."""
         for zone, tag, value in changes:
@@ -196,6 +207,8 @@ def _bound(server: Server) -> None:
     inner = server.iserver
     inner.allow_remote_admin = False
     inner.max_connections = MOST_CONNECTIONS
+    inner.max_pending_messages_per_connection = MOST_PENDING
+    inner.max_session_timeout_ms = SESSION_MS
     inner.max_subscriptions = MOST_SUBSCRIPTIONS
     inner.max_monitored_item_queue_size = MOST_QUEUED
     inner.max_unacked_messages_per_subscription = MOST_QUEUED

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from shared.runtime.threads import run_in_thread
+from shared.runtime.threads import LoopThread, run_in_thread
 
 LEAVES = """
 import asyncio, time
@@ -59,3 +59,28 @@ def test_the_process_ends_without_it() -> None:
     ended = subprocess.run([sys.executable, "-c", LEAVES], timeout=30, capture_output=True, check=True)
     assert ended.stdout.strip() == b"left"
     assert ended.stderr == b""
+
+
+def test_a_loop_of_its_own_holds_up_no_other() -> None:
+    """What blocks there lets this loop go on; what it returns or raises comes back, and the thread ends."""
+    released = threading.Event()
+
+    async def block() -> str:
+        released.wait()
+        return threading.current_thread().name
+
+    async def fail() -> None:
+        raise ValueError("no")
+
+    async def run() -> str:
+        with LoopThread() as loop:
+            blocked = asyncio.create_task(loop.run(block()))
+            await asyncio.sleep(0)
+            released.set()  # this loop goes on
+            with pytest.raises(ValueError, match="no"):
+                await loop.run(fail())
+            return await blocked
+
+    before = threading.active_count()
+    assert asyncio.run(run()) != threading.current_thread().name
+    assert threading.active_count() == before

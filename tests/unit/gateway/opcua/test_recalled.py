@@ -21,8 +21,7 @@ def test_it_tells_the_newest_as_the_topics_would(database: Database) -> None:
     told.tell(database, [told.scores(hour) for hour in range(1, 4)])
     told.tell(database, [told.drift_event("a", 1), told.drift_event("b", 1, ended_hour=2)])
     history = History(database.reader)
-    (site,) = all_sites(history)
-    assert told_of(history, site) == [
+    assert told_of(history, all_sites(history)) == [
         told_by("readings", told.reading(19, None, revision=1).to_bytes()),
         told_by("drift", told.drift_event("a", 1).to_bytes()),
         told_by("forecasts", told.forecast(18).to_bytes()),

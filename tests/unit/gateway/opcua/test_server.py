@@ -71,3 +71,27 @@ def test_each_quality_is_a_status() -> None:
         assert (await read("Rmse")).StatusCode.name == "BadWaitingForInitialData"
 
     serve(ask)
+
+
+@pytest.mark.slow
+def test_who_does_not_take_what_it_has_asked_for_is_cut_off() -> None:
+    """The answers are let go; one that takes them stays."""
+
+    async def ask(space: AddressSpace, client: Client, namespace: int) -> None:
+        await space.write([Change(ZoneName("a", 1), "DriftText", TagValue("x" * 100_000, START, Quality.GOOD))])
+        node = client.get_node(ua.NodeId("a/1/DriftText", namespace))
+        idle = Client(client.server_url.geturl(), timeout=30)
+        await idle.connect()
+        idle.uaclient.protocol.transport.pause_reading()
+        thirty = ua.ReadParameters(NodesToRead=[ua.ReadValueId(node.nodeid, ua.AttributeIds.Value)] * 30)
+        asking = [asyncio.create_task(idle.uaclient.read(thirty)) for _ in range(20)]
+        async with asyncio.timeout(60):
+            while await space.cut_off() == 0:  # noqa: ASYNC110 - what waits in memory grows without an event
+                await asyncio.sleep(0.01)
+        assert await node.read_value() == "x" * 100_000
+        idle.uaclient.protocol.transport.resume_reading()
+        assert any(isinstance(outcome, Exception) for outcome in await asyncio.gather(*asking, return_exceptions=True))
+        await idle.disconnect()
+        assert space.clients == 1
+
+    serve(ask)
