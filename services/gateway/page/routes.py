@@ -250,7 +250,7 @@ class _Pages:
             document=_embedded(found.model_dump_json()),
             sites=sites,
             tiles=tiles.items(),
-            is_late=_is_late(found),
+            whens=_whens(found),
             age=words.duration(timedelta(seconds=found.age_s or 0)),
             hours=_hourly(found),
             errors=_by_window(found.errors),
@@ -303,12 +303,13 @@ def _at(text: str | None, time_zone: str) -> datetime | None:
     return read.replace(tzinfo=ZoneInfo(time_zone)).astimezone(UTC) if is_local else read
 
 
-def _is_late(day: Day) -> bool:
-    """Tell whether the newest load is not of now."""
-    if day.now is None:
-        return True
+def _whens(day: Day) -> Mapping[str, str]:
+    """Return what the loads of now, in an hour and in a day are called: a load that is late is not that of now."""
+    patience_s = STALE_STEPS * 60 * day.step_minutes
     silent_s = 0 if day.age_s is None or day.is_replay else day.age_s
-    return silent_s + (day.as_of - day.now.time).total_seconds() > STALE_STEPS * 60 * day.step_minutes
+    missing_s = 0.0 if day.now is None else (day.as_of - day.now.time).total_seconds()
+    ahead = "past" if day.is_past else "late" if silent_s > patience_s else "tile"
+    return {"now": "late" if silent_s + missing_s > patience_s else ahead, "hour": ahead, "day": ahead}
 
 
 def _hourly(day: Day) -> list[Any]:

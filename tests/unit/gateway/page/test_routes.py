@@ -91,6 +91,24 @@ def test_a_past_time_is_read_on_the_clock_of_the_site(situated: Callable[[str], 
     assert (answer.status_code, answer.json()["field"]) == (422, "at")
 
 
+@pytest.mark.parametrize(
+    ("name", "query", "said"),
+    [
+        ("normal", "", ("Now", "In 1 hour", "In 24 hours")),
+        ("stale-meter", "", ("Last known load", "1 h after the last reading", "24 h after the last reading")),
+        ("no-load", "", ("Last known load", "In 1 hour", "In 24 hours")),
+        ("normal", "?at=2017-10-19T10:00", ("Then", "1 hour later", "24 hours later")),
+    ],
+)
+def test_a_load_that_is_late_is_not_called_that_of_now(
+    situated: Callable[[str], Asked], name: str, query: str, said: tuple[str, ...]
+) -> None:
+    """Nor is what is an hour after it an hour from now."""
+    page = situated(name).gateway.get(f"/{query}").text
+    tiles = page[page.index('id="tiles"') : page.index('id="chart-title"')]
+    assert tuple(re.findall("<h2>(.*?)</h2>", tiles)[:3]) == said
+
+
 def test_a_gateway_without_readings_says_what_it_waits_for(asked: Asked) -> None:
     """And so does the page of a zone that it does not know."""
     for address in ("/", "/?site=nowhere&zone=1", "/?site=tetouan"):
