@@ -64,14 +64,14 @@ class Children:
         for descriptor in self._lifeline_fds:
             os.close(descriptor)
 
-    def start(self, name: str, module: str, imported: Sequence[str], http_fd: int | None = None) -> Child:
+    def start(
+        self, name: str, module: str, imported: Sequence[str], inherited: Mapping[str, int] | None = None
+    ) -> Child:
         """Let a process import modules and wait for :meth:`Child.begin`; its output goes to ``<name>.log``.
 
-        It inherits the environment of this process, and the socket ``http_fd`` to listen on.
+        It inherits the environment of this process, and the sockets to listen on, by the names of their settings.
         """
-        path, inherited = self._log_dir / f"{name}.log", {"LIFELINE_FD": self._lifeline_fds[0]}
-        if http_fd is not None:
-            inherited["HTTP_FD"] = http_fd
+        path, inherited = self._log_dir / f"{name}.log", {"LIFELINE_FD": self._lifeline_fds[0], **(inherited or {})}
         with path.open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "cli.early", module, *imported],

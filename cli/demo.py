@@ -112,6 +112,7 @@ def _begin(options: DemoOptions, settings: CommandSettings, processes: Processes
     env = {
         **environment(settings, processes.bootstrap, processes.run_dir),
         **_table(year, settings, processes.run_dir),
+        PREFIX + "REPLAY_CONTROL": processes.control,
         PREFIX + "MODEL_TAGS": ",".join(f"{name}={value}" for name, value in wanted.items()),
     }
     begun = Begun(year, start, until, data, settings, env, processes)

@@ -54,13 +54,17 @@ class Processes:
         Where their logs are.
     addresses
         Where each service listens.
+    control
+        The address at which the replay is paused and its pace changed.
     """
 
     def __init__(
         self, run_dir: Path, broker: EmbeddedBroker, children: Children, listeners: Mapping[str, socket.socket]
     ) -> None:
         self.run_dir = run_dir
-        self.addresses = {name: "http://{}:{}".format(*each.getsockname()[:2]) for name, each in listeners.items()}
+        found = {name: "http://{}:{}".format(*each.getsockname()[:2]) for name, each in listeners.items()}
+        self.control = f"{found.pop(REPLAY)}/control"
+        self.addresses = found
         self._broker = broker
         self._all = children
         self._listeners = listeners
@@ -80,7 +84,8 @@ class Processes:
         """Let a process import what it needs; it inherits the socket that it listens on, so that nobody can take it."""
         module, *imported = MODULES[name]
         listener = self._listeners.get(name)
-        self._started[name] = self._all.start(name, module, imported, listener.fileno() if listener else None)
+        inherited = {"CONTROL_FD" if name == REPLAY else "HTTP_FD": listener.fileno()} if listener else {}
+        self._started[name] = self._all.start(name, module, imported, inherited)
         if listener is not None:
             listener.close()
 
@@ -115,10 +120,11 @@ def starting(settings: DemoSettings, console: Console) -> Iterator[Processes]:
         children = stack.enter_context(Children(run_dir))
         ports = {**SERVICES, "gateway": settings.http_port}
         listeners = {name: stack.enter_context(_listener(settings.http_host, port)) for name, port in ports.items()}
+        listeners[REPLAY] = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         processes = Processes(run_dir, broker, children, listeners)
-        for name, listener in listeners.items():
-            if ports[name] not in (0, port := listener.getsockname()[1]):
-                console.print(_elsewhere(name, ports[name], port), soft_wrap=True, highlight=False, markup=False)
+        for name, wanted in ports.items():
+            if wanted not in (0, port := listeners[name].getsockname()[1]):
+                console.print(_elsewhere(name, wanted, port), soft_wrap=True, highlight=False, markup=False)
         for name in ("forecaster", REPLAY, "ingestor"):
             processes.start(name)
         yield processes

@@ -11,8 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cli.unanswered import counted, remark_on
 from cli.watching import last_reading
 from replay.backlog import ConsumersStalledError
+from replay.control import serve_control
 from replay.interruption import set_by_signals
-from replay.pacing import Pauses
+from replay.pacing import Pauses, Tempo
 from replay.publishing import BrokerLostError, ReplayOptions, replay
 from shared.runtime import lifeline
 from shared.runtime.settings import Refused
@@ -55,14 +56,17 @@ def run_replay(
             held = f"the topics hold readings up to {streamed:%Y-%m-%d %H:%M}Z"
             raise Refused(f"{held}, {year.label} ends before: begin with empty topics, or give the data they are of")
         console.print(f"streamed already up to {streamed:%Y-%m-%d %H:%M}Z", highlight=False)
+    tempo = Tempo(rate_per_s)
     options = ReplayOptions(
         access=settings.kafka,
         site=settings.site,
-        rate_per_s=rate_per_s,
+        tempo=tempo,
         max_lag=settings.max_lag,
         groups=settings.lag_groups,
         prefix=settings.topic_prefix,
     )
+    if settings.control_fd is not None:
+        serve_control(settings.control_fd, tempo)
     pauses = Pauses()
     before: list[Counts | None] = []
 

@@ -57,6 +57,11 @@ class HistorySettings(SiteSettings, StateSettings, PriorSettings):
 class CommandSettings(HistorySettings, KafkaSettings, GroupSettings, RegistrySettings, HostSettings, ProcessSettings):
     """The pace of the replay."""
 
+    control_fd: int | None = Field(
+        default=None,
+        ge=3,
+        description="an inherited socket on loopback, at whose `/control` a replay is paused and its pace changed",
+    )
     max_lag: int = Field(default=0, ge=0, description="records the replay may be ahead of the consumers; 0: no limit")
     lag_groups: Commas[str] = Field(
         default_factory=lambda given: tuple(group_of(given.get("group"), service) for service in _WATCHED),

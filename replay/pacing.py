@@ -12,7 +12,7 @@ from shared.runtime.clock import monotonic_s
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Pauses", "SendSchedule"]
+__all__ = ["Pauses", "SendSchedule", "Tempo", "TempoFollower"]
 
 SLICE_S = 0.1
 
@@ -60,3 +60,53 @@ class SendSchedule:
     def postpone(self, seconds: float) -> None:
         """Move what is still to come: time lost to waiting for consumers is not made up in a burst."""
         self._start_s += seconds
+
+
+@dataclass
+class Tempo:
+    """How fast a replay goes just now; another thread may change it.
+
+    Attributes
+    ----------
+    rate_per_s
+        Readings a second; 0 = as fast as it goes.
+    paused
+        Whether nothing is sent.
+    """
+
+    rate_per_s: float = 0.0
+    paused: bool = False
+
+
+class TempoFollower:
+    """Waits until readings are due at a tempo that may change; what a pause has held up is not made up in a burst."""
+
+    def __init__(self, tempo: Tempo, pauses: Pauses) -> None:
+        self._tempo = tempo
+        self._pauses = pauses
+        self._rate_per_s = tempo.rate_per_s
+        self._first = 0
+        self._schedule = SendSchedule(self._rate_per_s, pauses.now_s())
+
+    def wait(self, n: int) -> None:
+        """Return when reading n is due, or soon after a stop."""
+        while not self._pauses.stop.is_set():
+            self._heed(n)
+            left_s = self._schedule.wait_s(n - self._first, self._pauses.now_s())
+            if self._tempo.paused:
+                self._pauses.wait(SLICE_S)
+                self._schedule.postpone(SLICE_S)
+            elif left_s > 0:
+                self._pauses.wait(min(left_s, SLICE_S))
+            else:
+                return
+
+    def postpone(self, seconds: float) -> None:
+        """Move what is still to come."""
+        self._schedule.postpone(seconds)
+
+    def _heed(self, n: int) -> None:
+        """Begin anew with this reading where the rate has changed."""
+        if self._tempo.rate_per_s != self._rate_per_s:
+            self._rate_per_s, self._first = self._tempo.rate_per_s, n
+            self._schedule = SendSchedule(self._rate_per_s, self._pauses.now_s())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
@@ -10,7 +10,7 @@ import tenacity
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
 from replay.backlog import Backlog, Throttle
-from replay.pacing import SendSchedule
+from replay.pacing import Tempo, TempoFollower
 from shared.contracts import topics
 from shared.runtime.diagnosis import explain
 
@@ -49,7 +49,7 @@ class ReplayOptions:
 
     access: Access
     site: str
-    rate_per_s: float = 0.0
+    tempo: Tempo = field(default_factory=Tempo)
     max_lag: int = 0
     groups: tuple[str, ...] = ()
     prefix: str = ""
@@ -160,7 +160,7 @@ def replay(
         outlet = Outlet(_connect(options.access, topic, options.answer_s), options.site, pauses, options.prefix)
         with Backlog(options.access, groups, options.prefix) as backlog:
             throttle = Throttle(backlog.lags, options.max_lag, pauses)
-            return stream(messages, outlet, throttle, options.rate_per_s, pauses, progress)
+            return stream(messages, outlet, throttle, options.tempo, pauses, progress)
     except KafkaException as error:
         raise BrokerLostError(explain(options.access, error, answer_s=options.answer_s)) from error
 
@@ -169,19 +169,19 @@ def stream(
     messages: Iterable[tuple[datetime, bytes]],
     outlet: Outlet,
     throttle: Throttle,
-    rate_per_s: float,
+    tempo: Tempo,
     pauses: Pauses,
     progress: Callable[[datetime, int], None],
 ) -> ReplaySummary:
     """Send each message when it is due; before each chunk let the broker confirm and the consumers catch up."""
-    pace, waited_s = SendSchedule(rate_per_s, pauses.now_s()), 0.0
+    pace, waited_s = TempoFollower(tempo, pauses), 0.0
     for n, (time, raw) in enumerate(messages):
         if n % CHUNK == 0:
             outlet.settle()
             held_s = throttle.wait()
             pace.postpone(held_s)
             waited_s += held_s
-        pauses.wait(pace.wait_s(n, pauses.now_s()))
+        pace.wait(n)
         if pauses.stop.is_set():
             break
         outlet.send(raw)

@@ -75,7 +75,7 @@ def build(settings: GatewaySettings) -> Service[Row | Outgoing]:
     routers = (
         stream_router(streams),
         *rest_routers(history, estimating, RegisteredMetrics(asked_registry.metrics_of)),
-        *page_routers(history, Days(history, sites, now, hub.silence_s), sites, now()),
+        *page_routers(history, Days(history, sites, now, hub.silence_s), sites, now(), settings.replay_control),
     )
     answering = application(routers, doors_of(settings, KeyStore(database), http, store.prepared), http, FAILURES)
     opcua = _opcua(settings, hub, history, store, OpcUaMetrics(registry), health)

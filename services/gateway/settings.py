@@ -53,6 +53,11 @@ class GatewaySettings(ServiceSettings, ModelSettings, DatabaseSettings):
         description="days of event time for which the history keeps all leads of a forecast, then those of the lead "
         "groups alone; 0: for ever",
     )
+    replay_control: str | None = Field(
+        default=None,
+        description="address of `/control` of a replay on this machine, such as `http://127.0.0.1:9000/control`: "
+        "who may come in may pause it and change its pace; the demo sets it",
+    )
     http_open: bool = Field(
         default=False,
         description="whether the gateway listens where others reach it without asking them for a key: something else "
@@ -103,3 +108,10 @@ class GatewaySettings(ServiceSettings, ModelSettings, DatabaseSettings):
         if len(set(leads_minutes)) < len(leads_minutes) or not all(0 < lead <= MINUTES_A_DAY for lead in leads_minutes):
             raise ValueError(f"name different leads from 1 to {MINUTES_A_DAY} minutes, such as 10,60")
         return leads_minutes
+
+    @field_validator("replay_control")
+    @classmethod
+    def _on_this_machine(cls, url: str | None) -> str | None:
+        if url and not re.fullmatch(r"http://(127\.0\.0\.1|localhost|\[::1\]):\d+/control", url):
+            raise ValueError("give http://127.0.0.1:PORT/control: a replay is changed on this machine alone")
+        return url or None

@@ -25,6 +25,7 @@ from services.gateway.http.problems import Problem
 from services.gateway.page import examples
 from services.gateway.page.alarm import STALE_STEPS
 from services.gateway.page.assets import Assets
+from services.gateway.page.control import control_router
 from services.gateway.page.day import Days
 from services.gateway.page.documents import Day, Error, FleetDocument, SimilarDays
 from services.gateway.page.texts import LANGUAGES, Language, texts
@@ -39,7 +40,18 @@ YEAR_S = 31_536_000
 SITES_LISTED, SITES_A_PAGE = 1000, 200
 COMPRESSED_FROM = 1000
 HOURS = timedelta(hours=1)
-OFTEN = ("weekdays", "months", "lost", "restarted", "chart.", "hour.", "if.", "similar.", "table.")  # what scripts say
+OFTEN = (
+    "weekdays",
+    "months",
+    "lost",
+    "restarted",
+    "control.",
+    "chart.",
+    "hour.",
+    "if.",
+    "similar.",
+    "table.",
+)  # what scripts say
 FLEET_HEADING = ("site", "zone", "severity", "text")
 THEMES = ("auto", "light", "dark")
 
@@ -50,9 +62,15 @@ FleetCursor = Annotated[
 LanguageAsked = Annotated[Language, Query(description="Language of the texts.", examples=["es"])]
 
 
-def page_routers(history: History, days: Days, sites: Sites, begun: datetime) -> tuple[APIRouter, ...]:
-    """Return the routes; ``begun`` is when this gateway was started."""
-    return _documents(history, days), _Pages(history, days, sites, begun).router()
+def page_routers(
+    history: History, days: Days, sites: Sites, begun: datetime, control: str | None = None
+) -> tuple[APIRouter, ...]:
+    """Return the routes.
+
+    ``begun`` is when this gateway was started, ``control`` where the replay of a demo is changed, if there is one.
+    """
+    pages = _Pages(history, days, sites, begun, has_control=control is not None)
+    return _documents(history, days), control_router(control), pages.router()
 
 
 # --- documents
@@ -183,7 +201,8 @@ Look = Annotated[_Look, Depends(_look)]
 class _Pages:
     """Renders documents as pages."""
 
-    def __init__(self, history: History, days: Days, sites: Sites, begun: datetime) -> None:
+    def __init__(self, history: History, days: Days, sites: Sites, begun: datetime, *, has_control: bool) -> None:
+        self._has_control = has_control
         self._history = history
         self._days = days
         self._sites = sites
@@ -254,6 +273,7 @@ class _Pages:
             age=words.duration(timedelta(seconds=found.age_s or 0)),
             hours=_hourly(found),
             errors=_by_window(found.errors),
+            has_control=self._has_control,
             has_weather=known is not None and bool(known.weather),
             past=lambda hours: look.here(at=f"{found.as_of + hours * HOURS:%Y-%m-%dT%H:%M:%SZ}"),
         )

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import pytest
 from confluent_kafka import KafkaError
 from structlog.testing import capture_logs
 
 from replay.backlog import Lag, Throttle
+from replay.pacing import Pauses, Tempo
 from replay.publishing import BrokerLostError, Outlet, ReplayOptions, ReplaySummary, replay, stream
 from shared.runtime.access import Access
 from tests.unit.replay.clocks import Clock
@@ -68,13 +70,14 @@ def run(
     count: int = 100,
     *,
     rate_per_s: float = 0,
+    tempo: Tempo | None = None,
     lags: Callable[[], list[Lag]] = list,
     progress: Callable[[datetime, int], None] = lambda _time, _n: None,
 ) -> ReplaySummary:
     """Stream so many messages to the broker."""
     outlet = Outlet(cast("Producer", broker), "tetouan", clock.pauses)
     throttle = Throttle(lags, 10, clock.pauses)
-    return stream(messages(count), outlet, throttle, rate_per_s, clock.pauses, progress)
+    return stream(messages(count), outlet, throttle, tempo or Tempo(rate_per_s), clock.pauses, progress)
 
 
 def test_all_messages_are_sent_in_their_order() -> None:
@@ -98,6 +101,30 @@ def test_readings_go_out_at_their_rate() -> None:
     broker = Broker(clock)
     run(clock, broker, rate_per_s=4)
     assert broker.sent_at_s == pytest.approx([n / 4 for n in range(100)])
+
+
+def test_a_replay_follows_its_tempo() -> None:
+    """It goes on at another rate from the reading on at which it is told, and rests while it is paused."""
+    clock, tempo = Clock(), Tempo(4)
+    broker = Broker(clock)
+
+    def change(_: datetime, count: int) -> None:
+        if count == 10:
+            tempo.rate_per_s = 8
+        tempo.paused = count == 20
+
+    def resume(seconds: float) -> None:
+        clock.sleep(seconds)
+        tempo.paused = tempo.paused and clock.now_s < 60
+
+    pauses = Pauses(clock.stop, lambda: clock.now_s, resume)
+    outlet = Outlet(cast("Producer", broker), "tetouan", pauses)
+    stream(messages(30), outlet, Throttle(list, 10, pauses), tempo, pauses, change)
+    between = np.diff(broker.sent_at_s)
+    assert between[:9] == pytest.approx(0.25)
+    assert between[10:19] == pytest.approx(0.125)
+    assert broker.sent_at_s[20] == pytest.approx(60, abs=0.3)
+    assert between[20:] == pytest.approx(0.125)
 
 
 def test_time_waited_for_consumers_is_reported_and_not_made_up() -> None:

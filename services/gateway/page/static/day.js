@@ -1,5 +1,6 @@
 // The page of a zone: draws the document that it holds, and follows the live stream.
 import { drawDay } from "./chart.js";
+import { control } from "./control.js";
 import { explore } from "./explore.js";
 import { Live } from "./live.js";
 import { Clock, kw, text, useUnitOf } from "./words.js";
@@ -133,6 +134,8 @@ function follow() {
   });
 }
 
+const controlForm = document.getElementById("control-form");
+if (controlForm) control(controlForm);
 const hourOf = explore(base, clock, () => view);
 draw().then(() => {
   place.on("plotly_hover", (event) => event.points.length && readAt(Math.round(event.points[0].x)));

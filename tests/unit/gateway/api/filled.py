@@ -105,7 +105,12 @@ def small_model() -> WeatherDemand:
     return Boosting(method=WeatherMethod(n_estimators=20)).fit(steps, weather, load_kw)
 
 
-def begun(folder: Path, sites: Sites | None = None, clock: Callable[[], datetime] = now) -> Asked:
+def begun(
+    folder: Path,
+    sites: Sites | None = None,
+    clock: Callable[[], datetime] = now,
+    control: str | None = None,
+) -> Asked:
     """Return a gateway without history, and without models."""
     sites = sites or known_sites()
     database = Database(URL.create("sqlite", database=str(folder / "history.db")))
@@ -114,7 +119,7 @@ def begun(folder: Path, sites: Sites | None = None, clock: Callable[[], datetime
     models = WeatherModels(shelf, history.champions)
     estimating = Estimating(history, models, sites)
     rest = rest_routers(history, estimating, RegisteredMetrics(shelf.metrics_of))
-    routers = (*rest, *page_routers(history, Days(history, sites, clock, lambda *_: None), sites, now()))
+    routers = (*rest, *page_routers(history, Days(history, sites, clock, lambda *_: None), sites, now(), control))
     return Asked(Gateway(*routers, failures=FAILURES), database, shelf)
 
 
