@@ -8,7 +8,7 @@ export function text(key, filled = {}) {
 }
 
 function marked(number, options) {
-  const shown = new Intl.NumberFormat("en", options).format(number);
+  const shown = new Intl.NumberFormat("en", { roundingMode: "halfEven", ...options }).format(number); // as the tables round
   return language === "en" ? shown : shown.replaceAll(",", THIN).replace(".", ",");
 }
 
