@@ -14,7 +14,7 @@ from rich.console import Console
 
 from cli import __version__
 from cli.options import with_hints
-from cli.outputs import output_file, output_folder, page_file, picture_file, require_different, whole, whole_files
+from cli.outputs import output_file, output_folder, picture_file, require_different, whole, whole_files
 from cli.words import MOST_DAYS, at_least, moment, one_of, whole_number
 from shared.data.hints import Hints  # noqa: TC001 - the options are made from what stands in the signatures
 
@@ -77,7 +77,7 @@ JsonFile = Annotated[
 ]
 HtmlFile = Annotated[
     Path | None,
-    typer.Option("--html", parser=page_file, help="Write the report to this file, one page.", metavar="FILE"),
+    typer.Option("--html", parser=output_file, help="Write the report to this file, one page.", metavar="FILE"),
 ]
 Zone = Annotated[
     int | None,

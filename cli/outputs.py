@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from shared.runtime.extras import lacking_workbench
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["output_file", "output_folder", "page_file", "picture_file", "require_different", "whole", "whole_files"]
+__all__ = ["output_file", "output_folder", "picture_file", "require_different", "whole", "whole_files"]
 
 DRAFT_PREFIX = ".tetouan-draft-"
 DEVICE_FOLDERS = (Path("/dev"), Path("/dev/fd"))
@@ -38,13 +37,6 @@ def output_file(text: str) -> Path:
     except (OSError, RuntimeError) as error:  # the latter where a home folder is not known
         raise typer.BadParameter(f"cannot write {text!r} ({_why(error)}): name another file") from None
     return file
-
-
-def page_file(text: str) -> Path:
-    """Return the path of a page that can be written; raises ``typer.BadParameter`` where it cannot be drawn either."""
-    if why := lacking_workbench("a page of charts", "plotly"):
-        raise typer.BadParameter(why)
-    return output_file(text)
 
 
 def picture_file(text: str) -> Path:

@@ -8,7 +8,6 @@ from shared.runtime.extras import lacking_opcua, lacking_workbench
 def test_what_is_there_is_not_talked_of() -> None:
     """The tests run with all extras."""
     assert lacking_workbench("a report", "evidently") is None
-    assert lacking_workbench("a page", "plotly") is None
     assert lacking_opcua("a server") is None
 
 
