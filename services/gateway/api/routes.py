@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["EncodedRoute", "Everything", "encoded_path", "is_head"]
 
 KEPT = "/%:@!$&'()*+,;=~"  # what a path may hold as it is
+LONGEST_NAME = 80  # characters of a parameter that is told back
 IS_HEAD = "tetouan.is_head"
 
 
@@ -81,7 +82,7 @@ class EncodedRoute(APIRoute):
             if name not in self._parameters:
                 nearest = get_close_matches(name.lower(), self._parameters) or self._parameters
                 wanted = f"use {' or '.join(nearest)}" if nearest else "leave it out, this path takes none"
-                raise Problem.of(422, name, value, f"there is no such parameter here: {wanted}")
+                raise Problem.of(422, name[:LONGEST_NAME], value, f"there is no such parameter here: {wanted}")
 
     def _method_of(self, scope: Scope) -> str:
         """Return the method by which a request is answered."""

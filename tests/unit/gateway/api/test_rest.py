@@ -382,6 +382,7 @@ def test_a_parameter_that_cannot_be_read_is_named(filled: Asked, query: str, fie
         ("/api/v1/sites?since=x", "since", "x", "use cursor or limit or format"),
         (f"{ZONE}/scores?window=7", "window", "7", "use window_days"),
         (f"{ZONE}/forecasts/latest?until=", "until", "", "use format"),
+        (f"/api/v1/sites/tetouan?{'x' * 5000}=%FF", "x" * 80, "\N{REPLACEMENT CHARACTER}", "use format"),
     ],
 )
 def test_a_parameter_that_a_path_does_not_have_is_named(
