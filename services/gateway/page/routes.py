@@ -244,9 +244,8 @@ class _Pages:
         zones = [each.zone for each in self._history.zones(name)] if is_name(name) else []
         words = Words(look.language, self._days.time_zone(name))
         number = zones[0] if zone is None and zones else zone
-        found = None
-        if name in sites and number is not None:
-            found = self._days.day(name, number, _at(at, words.time_zone), words)
+        past = _at(at, words.time_zone)
+        found = self._days.day(name, number, past, words) if is_name(name) and number is not None else None
         if found is None:
             return self._answer(request, look, words, "empty.html", view="day")
         tiles = {
@@ -267,7 +266,7 @@ class _Pages:
             view="day",
             day=found,
             document=_embedded(found.model_dump_json()),
-            sites=sites,
+            sites=sites if name in sites else [*sites, name],  # the list is bounded, the sites are not
             tiles=tiles.items(),
             whens=_whens(found),
             age=words.duration(timedelta(seconds=found.age_s or 0)),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from services.gateway.queries import History, Page
 from tests.unit.gateway.page.situations import SITUATIONS
 from tests.unit.gateway.told import tell
 
@@ -126,6 +127,12 @@ def test_nothing_of_a_message_becomes_part_of_the_page(situated: Callable[[str],
     page = asked.gateway.get("/").text
     assert evil not in page
     assert "alert(1)" in page
+
+
+def test_a_site_beyond_the_list_is_shown(situated: Callable[[str], Asked], monkeypatch: pytest.MonkeyPatch) -> None:
+    """And can be chosen there."""
+    monkeypatch.setattr(History, "sites", lambda *_: Page([], None))
+    assert "<option selected>tetouan</option>" in situated("normal").gateway.get("/?site=tetouan").text
 
 
 def test_the_page_comes_packed(situated: Callable[[str], Asked]) -> None:
