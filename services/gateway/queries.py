@@ -56,6 +56,7 @@ __all__ = [
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_S = 86_400
+IDS_AT_ONCE = 500  # SQLite takes 32,766 parameters, and older ones 999
 HORIZON_S = DAY_S  # no forecast looks further ahead
 EARLIEST_S, LATEST_S = -(2**40), 2**40  # before and after all that a calendar holds
 
@@ -394,6 +395,16 @@ class History:
         wanted = select(of.payload_json).where(of.site == site, of.ended_s.is_(None)).order_by(of.started_s, of.id)
         with self._connected() as connection:
             return [orjson.loads(payload) for payload in connection.scalars(wanted)]
+
+    def drift_now(self, known: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the drift events of all sites that last, and those of the known ones, by id, that have ended."""
+        of = DRIFT_EVENTS.c
+        with self._connected() as connection:
+            wanted = [select(of.payload_json).where(of.ended_s.is_(None))]
+            for first in range(0, len(known), IDS_AT_ONCE):
+                ended = of.id.in_(known[first : first + IDS_AT_ONCE]) & of.ended_s.is_not(None)
+                wanted.append(select(of.payload_json).where(ended))
+            return [orjson.loads(payload) for each in wanted for payload in connection.scalars(each)]
 
     def model_events(self, site: str) -> list[dict[str, Any]]:
         """Return the changes of the models of a site, in the order in which they hold and were told."""

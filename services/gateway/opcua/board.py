@@ -56,9 +56,13 @@ class Change(NamedTuple):
 
 @dataclass
 class _Zone:
-    """The values of a zone, and by source the time from which on the next message is overdue."""
+    """The values of a zone, and by source the time from which on the next message is overdue.
+
+    Drift is overdue where scores are: one service finds both, and it is silent as long as nothing drifts.
+    """
 
     values: dict[str, TagValue]
+    drift_quality: Quality = Quality.INITIAL
     overdue_s: dict[Source, float] = field(default_factory=dict)
     newest: dict[Source, datetime] = field(default_factory=dict)
 
@@ -71,6 +75,7 @@ class _Site:
     reading: ReadingTold | None = None
     overdue_s: float | None = None
     lasting: dict[str, DriftTold] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)  # of drift events that a message has ended, but the history not yet
 
 
 class Board:
@@ -110,6 +115,11 @@ class Board:
         """How many zones are beyond the most that there may be."""
         return len(self._left_out)
 
+    @property
+    def drift_events(self) -> list[str]:
+        """The drift events of which the history has to say whether they have ended, by id."""
+        return [event for site in self._sites.values() for event in (*site.lasting, *site.ended)]
+
     def take(self, told: Told, now_s: float) -> list[Change]:
         """Take what a message tells, and return what has changed; what is older than what is known changes nothing."""
         return self._take(told, now_s)
@@ -131,7 +141,7 @@ class Board:
             case ScoresTold():
                 return self._score(told, now_s)
             case DriftTold():
-                return self._drift(told)
+                return self._drift(told, now_s)
 
     def _read(self, told: ReadingTold, now_s: float | None) -> list[Change]:
         site = self._sites.setdefault(told.site, _Site())
@@ -160,14 +170,20 @@ class Board:
             return []
         coverage = None if told.coverage is None else 100.0 * told.coverage
         quality = Quality.INITIAL if now_s is None else Quality.GOOD
-        return self._set(name, Source.SCORES, {"Rmse": told.rmse_kw, "Coverage": coverage}, told.time, quality)
+        zone = self._zones[name]
+        zone.drift_quality = quality
+        if Source.SCORES in zone.overdue_s:
+            zone.overdue_s[Source.DRIFT] = zone.overdue_s[Source.SCORES]
+        changes = self._set(name, Source.SCORES, {"Rmse": told.rmse_kw, "Coverage": coverage}, told.time, quality)
+        return [*changes, *self._of_drift(name, self._sites[told.site])]
 
-    def _drift(self, told: DriftTold) -> list[Change]:
+    def _drift(self, told: DriftTold, now_s: float | None) -> list[Change]:
         site = self._sites.setdefault(told.site, _Site())
-        if told.ended is None:
-            site.lasting[told.id] = told
-        else:
+        if told.ended is not None:
             site.lasting.pop(told.id, None)
+            (site.ended.discard if now_s is None else site.ended.add)(told.id)
+        elif told.id not in site.ended:  # else the history has not heard of its end
+            site.lasting[told.id] = told
         return [
             change
             for name in site.zones
@@ -199,7 +215,7 @@ class Board:
             return []
         zone = self._zones[name]
         if site.overdue_s is not None:
-            zone.overdue_s |= {Source.READING: site.overdue_s, Source.DRIFT: site.overdue_s}
+            zone.overdue_s[Source.READING] = site.overdue_s
         load = load_field(name.zone)
         quality = OF_FLAG.get(reading.flags.get(load, ""), Quality.GOOD)
         if quality is Quality.GOOD and load not in reading.values:
@@ -207,20 +223,20 @@ class Board:
         if quality is Quality.GOOD and site.overdue_s is None:
             quality = Quality.INITIAL
         changes = self._set(name, Source.READING, {"Load": reading.values.get(load)}, reading.time, quality)
-        is_current = zone.values["DriftSeverity"].quality is Quality.GOOD
-        return changes if is_current else [*changes, *self._of_drift(name, site)]
+        has_drift = zone.values["DriftSeverity"].time is not None
+        return changes if has_drift else [*changes, *self._of_drift(name, site)]
 
     def _of_drift(self, name: ZoneName, site: _Site, ended: datetime | None = None) -> list[Change]:
         lasting = [event for event in site.lasting.values() if event.zone in {None, name.zone}]
         worst = max(lasting, key=lambda event: (SEVERITIES.index(event.severity), event.started), default=None)
-        known = self._zones[name].values["DriftSeverity"].time
+        zone = self._zones[name]
+        known = zone.values["DriftSeverity"].time
         time = worst.started if worst else ended or known or (site.reading.time if site.reading else None)
         said: dict[str, Held] = {
             "DriftSeverity": SEVERITIES.index(worst.severity) if worst else 0,
             "DriftText": worst.text if worst else "",
         }
-        quality = Quality.INITIAL if site.overdue_s is None else Quality.GOOD
-        return self._set(name, Source.DRIFT, said, time, quality)
+        return self._set(name, Source.DRIFT, said, time, zone.drift_quality)
 
     def _forecast_values(self, told: ForecastTold) -> dict[str, Held]:
         values: dict[str, Held] = {"Origin": told.origin}
@@ -257,6 +273,8 @@ class Board:
             return
         for source in late:
             del zone.overdue_s[source]  # it is said once
+        if Source.DRIFT in late:
+            zone.drift_quality = Quality.STALE
         for tag, (value, time, quality) in zone.values.items():
             if self._sources[tag] in late and value is not None and quality is not Quality.STALE:
                 zone.values[tag] = TagValue(value, time, Quality.STALE)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
 
 from services.gateway.opcua.told import COVERAGE, WINDOW_DAYS, DriftTold, ForecastTold, ReadingTold, ScoresTold
 from services.gateway.queries import Span
 from shared.contracts.messages import DriftEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from services.gateway.opcua.told import Told
     from services.gateway.queries import History, StoredForecast, StoredSite
 
-__all__ = ["all_sites", "told_of"]
+__all__ = ["all_sites", "drift_now", "told_of"]
 
 MANY = 10_000  # sites that are asked for at once
 RECENT = timedelta(days=2)  # older scores say nothing of now
@@ -38,14 +41,26 @@ def told_of(history: History, sites: Iterable[StoredSite]) -> list[Told]:
     return [told for site in sites for told in _told_of(history, site)]
 
 
+def drift_now(history: History, known: Sequence[str]) -> list[Told]:
+    """Return what the history tells of the drift events that last, and of the end of the known ones, by id; blocks.
+
+    Raises ``AwayError``; what is no drift event is passed over.
+    """
+    told: list[Told] = []
+    for payload in history.drift_now(known):
+        with suppress(ValidationError):
+            event = DriftEvent.model_validate(payload)
+            told.append(
+                DriftTold(event.id, event.site, event.zone, event.severity, event.text, event.started, event.ended)
+            )
+    return told
+
+
 def _told_of(history: History, site: StoredSite) -> Iterator[Told]:
     reading = history.reading(site.site, site.last)
     if reading is not None:
         flags = {field: flagged["flag"] for field, flagged in reading.flags.items()}
         yield ReadingTold(site.site, reading.time, reading.step_minutes, reading.revision, reading.values, flags)
-    for payload in history.lasting_drift_events(site.site):
-        event = DriftEvent.model_validate(payload)
-        yield DriftTold(event.id, event.site, event.zone, event.severity, event.text, event.started, event.ended)
     since_s = int((site.last - RECENT).timestamp())
     for zone in history.zones(site.site):
         forecast = history.latest(site.site, zone.zone)

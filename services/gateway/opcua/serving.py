@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from services.gateway.http.doors import is_loopback
 from services.gateway.live.hub import SlowError
 from services.gateway.opcua.board import Board
-from services.gateway.opcua.recalled import all_sites, told_of
+from services.gateway.opcua.recalled import all_sites, drift_now, told_of
 from services.gateway.opcua.server import AddressSpace
 from services.gateway.opcua.told import told_by
 from services.gateway.queries import AwayError
@@ -34,10 +35,12 @@ if TYPE_CHECKING:
 
 __all__ = ["OpcUa"]
 
+DRIFT_S = 60.0  # from one look into the history for what drifts to the next
 LOOK_S = 5.0  # from one look for what is overdue to the next
 SITES_AT_ONCE = 20  # each change of threads takes milliseconds
 HISTORY_S = 30.0  # wait for the tables; then start without the history
 NOTE = "opcua"
+OPEN = "whoever reaches the OPC UA server reads all without a password: let a firewall decide who does"
 
 log = structlog.get_logger()
 
@@ -71,7 +74,8 @@ class OpcUa:
     settings
         Where it listens, and of what it has nodes.
     hub
-        Where events come from; one that is no longer there is passed over, as the next one of its zone tells more.
+        Where events come from; one that is no longer there is passed over: the next one of its zone tells more, and
+        what drifts is read from the history every minute.
     history, prepared
         What the nodes hold at the start, and how to wait for its tables.
     metrics, health
@@ -112,16 +116,19 @@ class OpcUa:
             try:
                 await self._thread.run(self._space.prepare())
                 await self._recall()
+                await self._recall_drift()
                 gc.collect()
                 self._freeze()
                 await self._thread.run(self._space.start())
                 log.info("the OPC UA server listens", host=self._place.host, port=self._place.port)
+                if not is_loopback(self._place.host):
+                    log.warning(OPEN, host=self._place.host, port=self._place.port)
                 await self._follow(cursor)
             finally:
                 await self._thread.run(self._space.stop())
 
     async def _follow(self, cursor: int) -> None:
-        looked_s = self._clock()
+        looked_s = recalled_s = self._clock()
         while not self._hub.closed:
             cursor = await self._take(cursor)
             with suppress(TimeoutError):
@@ -131,6 +138,9 @@ class OpcUa:
                 await self._write(self._board.overdue(looked_s))
                 self._freeze()
                 self._metrics.cut_off.inc(await self._thread.run(self._space.cut_off()))
+            if self._clock() - recalled_s >= DRIFT_S:
+                recalled_s = self._clock()
+                await self._recall_drift()
 
     def _freeze(self) -> None:
         """Let the garbage collector pass over the nodes, which stay: it would take half a second for 1,000 zones."""
@@ -148,6 +158,12 @@ class OpcUa:
                 await self._write([change for told in found for change in self._board.recall(told)])
         except (AwayError, TimeoutError) as error:
             log.warning("the OPC UA server begins without the history", error=str(error) or "it is not there yet")
+
+    async def _recall_drift(self) -> None:
+        """Take from the history what drifts: a message of it may have come before there was anyone to hear it."""
+        with suppress(AwayError):  # the next look tells
+            found = await run_in_thread(None, drift_now, self._history, self._board.drift_events)
+            await self._write([change for told in found for change in self._board.recall(told)])
 
     async def _take(self, cursor: int) -> int:
         """Write the values of the events from ``cursor`` on; return the next cursor."""

@@ -64,7 +64,7 @@ def test_a_reading_and_a_forecast_are_shown_with_their_times() -> None:
     assert screen["Level"] == ("frozen", Quality.GOOD)
     assert screen["LevelNumber"] == (1, Quality.GOOD)
     assert {value.time for (_, tag), value in screen.shown.items() if tag.startswith(("Load", "Fore"))} == {START}
-    assert screen["DriftSeverity"] == (0, Quality.GOOD)
+    assert screen["DriftSeverity"] == (0, Quality.INITIAL)  # nobody has said yet that it is watched
 
 
 def test_a_site_of_another_step_has_the_next_lead_that_it_knows() -> None:
@@ -104,11 +104,40 @@ def test_what_is_overdue_is_stale_until_the_next_message() -> None:
     assert screen["Load"][1] is Quality.GOOD
     assert screen.look(700.0 + OVERDUE_S)
     assert screen["Load"] == (20_000.0, Quality.STALE)
-    assert screen["DriftSeverity"] == (0, Quality.STALE)
     assert screen.shown[ZONE, "Load"].time == START + STEP
     assert screen.look(1e9) == []
     screen.tell(told.reading(2), told.forecast(2), at_s=1e9)
-    assert [screen[tag][1] for tag in ("Load", "Forecast10min", "DriftSeverity")] == [Quality.GOOD] * 3
+    assert [screen[tag][1] for tag in ("Load", "Forecast10min")] == [Quality.GOOD] * 2
+
+
+def test_drift_is_stale_where_nobody_watches() -> None:
+    """Two and a half hours after the last scores, also where readings go on, or an event comes; scores mend it."""
+    screen = Screen()
+    screen.tell(told.reading(0), told.forecast(0), told.scores(1), at_s=0.0)
+    assert screen["DriftSeverity"] == (0, Quality.GOOD)
+    screen.tell(told.reading(1), at_s=2.5 * 3600)
+    screen.look(2.5 * 3600)
+    assert (screen["Rmse"][1], screen["DriftSeverity"]) == (Quality.STALE, (0, Quality.STALE))
+    screen.tell(told.drift_event("a", 1), at_s=2.6 * 3600)
+    assert screen["DriftSeverity"] == (2, Quality.STALE)
+    screen.tell(told.scores(2), at_s=2.7 * 3600)
+    assert screen["DriftSeverity"] == (2, Quality.GOOD)
+
+
+def test_the_history_tells_of_drift_that_no_message_has_told_of() -> None:
+    """What has ended unheard goes, and what has begun comes; an end that the history lacks as yet is not taken back."""
+    screen = Screen()
+    a, b = told.drift_event("a", 1), told.drift_event("b", 1)
+    ended = {"ended": START + timedelta(hours=5)}
+    screen.tell(told.forecast(0), told.scores(1), a)
+    assert screen.board.drift_events == ["a"]
+    screen.tell(a.model_copy(update=ended), b, at_s=None)
+    assert (screen["DriftSeverity"], screen.board.drift_events) == ((2, Quality.GOOD), ["b"])
+    screen.tell(b.model_copy(update=ended))
+    screen.tell(b, at_s=None)
+    assert (screen["DriftSeverity"][0], screen.board.drift_events) == (0, ["b"])
+    screen.tell(b.model_copy(update=ended), at_s=None)
+    assert screen.board.drift_events == []
 
 
 def test_what_is_late_changes_nothing() -> None:
@@ -127,7 +156,7 @@ def test_the_worst_drift_event_that_lasts_is_shown() -> None:
     warning = told.drift_event("a", 1)
     critical = told.drift_event("b", 2).model_copy(update={"severity": "critical", "zone": None, "text": "look"})
     other_zone = told.drift_event("c", 2).model_copy(update={"severity": "critical", "zone": 3})
-    screen.tell(told.reading(0), warning, told.forecast(0), other_zone)
+    screen.tell(told.reading(0), warning, told.forecast(0), told.scores(0), other_zone)
     assert screen["DriftSeverity"] == (("none", "info", "warning", "critical").index(warning.severity), Quality.GOOD)
     screen.tell(critical)
     assert [screen["DriftSeverity"][0], screen["DriftText"][0]] == [3, "look"]
