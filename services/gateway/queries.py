@@ -389,6 +389,19 @@ class History:
         with self._connected() as connection:
             return _page([orjson.loads(payload) for payload in connection.scalars(wanted)], limit)
 
+    def drift_events_during(self, site: str, zone: int, span: Span, limit: int) -> list[dict[str, Any]]:
+        """Return the newest drift events of a zone, or of its whole site, that lasted in a span, the newest first."""
+        of = DRIFT_EVENTS.c
+        wanted = (
+            select(of.payload_json)
+            .where(of.site == site, of.zone.is_(None) | (of.zone == zone))
+            .where(of.started_s < span.until_s, of.ended_s.is_(None) | (of.ended_s > span.from_s))
+            .order_by(of.started_s.desc(), of.id.desc())
+            .limit(limit)
+        )
+        with self._connected() as connection:
+            return [orjson.loads(payload) for payload in connection.scalars(wanted)]
+
     def lasting_drift_events(self, site: str) -> list[dict[str, Any]]:
         """Return the drift events of a site that have not ended."""
         of = DRIFT_EVENTS.c

@@ -46,13 +46,13 @@ LONGEST_WINDOW_DAYS, WEEK_DAYS = 28, 7
 GREEN_MAPE, YELLOW_MAPE = 0.12, 0.15
 ALARM_WINDOW_DAYS = 7
 SEARCHED_DAYS, LEAST_SO_FAR, SIMILAR = 90, timedelta(hours=6), 3
-MOST_READINGS = 1000  # of 48 hours
+MOST_READINGS = 2 * 1440 + 1  # of 48 hours, both ends included, at the finest step
 MOST_EVENTS = 200
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What is read of a zone, as of a time."""
+    """What is read of a zone, as of a time; ``lasting`` are the drift events that have not ended by then."""
 
     site: StoredSite
     zone: int
@@ -60,7 +60,7 @@ class _Known:
     readings: Sequence[StoredReading]
     forecast: StoredForecast | None
     scores: StoredScores | None
-    events: Sequence[dict[str, Any]]
+    lasting: Sequence[dict[str, Any]]
 
     def load_kw(self, reading: StoredReading) -> float | None:
         return reading.values.get(load_field(self.zone))
@@ -142,7 +142,7 @@ class Days:
             model=forecast and forecast.demand_model,
             errors=self._errors(known),
             scored_until=known.scores and known.scores.time,
-            events=[_event_document(event) for event in reversed(known.events)],
+            events=self._events(known),
         )
 
     def fleet(self, begin: str, limit: int, search: str, words_of: Callable[[str], Words]) -> FleetDocument:
@@ -194,7 +194,6 @@ class Days:
         if not readings:
             return None
         as_of = readings[-1].time
-        events = self._history.drift_events(name, _span(until - EVENTS, until), (0, ""), MOST_EVENTS).items
         return _Known(
             site,
             zone,
@@ -202,8 +201,13 @@ class Days:
             readings,
             self._history.newest(name, zone, until),
             self._history.newest_scores(name, zone, until),
-            [_as_of(event, as_of) for event in events if event["zone"] in (None, zone)],
+            self._history.drift_events_during(name, zone, _span(as_of, as_of), MOST_EVENTS),
         )
+
+    def _events(self, known: _Known) -> list[DriftEventDocument]:
+        span = _span(known.as_of - EVENTS, known.as_of)
+        events = self._history.drift_events_during(known.site.site, known.zone, span, MOST_EVENTS)
+        return [_event_document(_as_of(event, known.as_of)) for event in events]
 
     def _since(self, kind: str, site: str) -> timedelta | None:
         seconds = self._silence_s(kind, site)
@@ -235,7 +239,7 @@ class Days:
                 level=hour.get("level"),
                 reason=hour.get("reason"),
                 notes=[] if forecast is None else forecast.notes,
-                events=[event for event in known.events if event["ended"] is None],
+                events=known.lasting,
                 coverage=mean.get("coverage"),
                 mape=mean.get("mape"),
                 has_weather=bool(site and site.weather),

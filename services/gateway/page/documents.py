@@ -129,7 +129,7 @@ class Day(Document):
     errors: list[Error]
     scored_until: UtcTime | None
     events: list[DriftEventDocument]
-    """The drift events of the last 28 days, the newest first."""
+    """The drift events that lasted within the last 28 days, the newest first."""
 
 
 class SimilarDay(Document):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.unit.gateway.api.filled import Asked
+    from tests.unit.gateway.page.situations import Situation
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +40,18 @@ def asked(tmp_path: Path) -> Iterator[Asked]:
     asked = begun(tmp_path)
     yield asked
     asked.database.close()
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Iterator[Callable[[Situation], Asked]]:
+    """Return the gateway of a situation that a test makes up."""
+    made: list[Asked] = []
+
+    def of(situation: Situation) -> Asked:
+        made.append(begun(tmp_path, SITES, lambda: situation.now))
+        situation.fill(made[-1].database)
+        return made[-1]
+
+    yield of
+    for asked in made:
+        asked.database.close()

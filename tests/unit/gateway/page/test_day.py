@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,16 @@ import pytest
 from services.gateway.page.day import light_of
 from services.gateway.page.naive import naive_rmse_kw
 from services.gateway.page.similar import nearest
+from shared.sites.table import known_sites
 from tests.unit.gateway.page.situations import SITUATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.unit.gateway.api.filled import Asked
+    from tests.unit.gateway.page.situations import Situation
 
+SHORT = replace(SITUATIONS["normal"], days=10, issued=timedelta(hours=2), events=())
 TETOUAN, MADRID = "/api/v1/sites/tetouan/zones/2", "/api/v1/sites/alcala/zones/1"
 
 
@@ -163,3 +167,40 @@ def test_the_nearest_shape_is_found_at_another_level() -> None:
     found = nearest(load_kw, 12, [8, 4, 0], 2)
     assert [each.begin for each in found] == [4, 0]
     assert found[0].off == pytest.approx(0.0)
+
+
+def test_a_drift_event_that_lasts_is_told_however_old_it_is(filled: Callable[[Situation], Asked]) -> None:
+    """After 40 days it is still the alarm and stands in the table; one that ended before these days does not."""
+    lasting, over = (SHORT.event("sensor", "critical", 40 * 24, "a meter drifts", lasted) for lasted in (None, 24))
+    over = over.model_copy(update={"id": "over"})
+    day = day_of(filled(replace(SHORT, events=(lasting, over))))
+    assert day["findings"][0]["kind"] == "drift_sensor"
+    assert [event["id"] for event in day["events"]] == [lasting.id]
+
+
+def test_a_drift_event_that_ended_later_lasted_then(filled: Callable[[Situation], Asked]) -> None:
+    """Looked at between its begin and its end it is the alarm, and later it is not."""
+    asked = filled(replace(SHORT, events=(SHORT.event("sensor", "critical", 20, "a meter drifts", lasted=19),)))
+    then = day_of(asked, query=f"?at={SHORT.end - timedelta(hours=1, minutes=10):%Y-%m-%dT%H:%M:%SZ}")
+    assert "drift_sensor" in [finding["kind"] for finding in then["findings"]]
+    assert then["events"][0]["ended"] is None
+    assert "drift_sensor" not in [finding["kind"] for finding in day_of(asked)["findings"]]
+
+
+def test_of_many_drift_events_the_newest_are_shown(filled: Callable[[Situation], Asked]) -> None:
+    """Those of another zone take none of their places."""
+    events = [SHORT.event("data", "info", 2 * n, "", lasted=1) for n in range(2, 300)]
+    others = [event.model_copy(update={"id": f"other {event.id}", "zone": 1}) for event in events]
+    newest = SHORT.event("sensor", "critical", 2, "a meter drifts")
+    day = day_of(filled(replace(SHORT, events=(*events, *others, newest))))
+    assert day["findings"][0]["kind"] == "drift_sensor"
+    assert [event["id"] for event in day["events"]] == [event.id for event in (newest, *events[:199])]
+
+
+def test_a_site_of_short_steps_is_shown_to_its_newest_reading(filled: Callable[[Situation], Asked]) -> None:
+    """Of 48 hours at a step of a minute none is left out."""
+    site = known_sites()["tetouan"].model_copy(update={"step_minutes": 1})
+    short = replace(SHORT, site=site, days=3, issued=timedelta(0))
+    day = day_of(filled(short))
+    assert datetime.fromisoformat(day["as_of"]) == short.end
+    assert len(day["load"]["times"]) == 2 * 1440 + 1
