@@ -18,6 +18,7 @@ REPLAYED = timedelta(days=30)  # readings that are older and still arrive are th
 STALE_STEPS, DEAD = 3, timedelta(hours=3)
 BEHIND_STEPS = 2
 ANSWERED = timedelta(seconds=10)  # a forecast follows its reading within a second
+UNWATCHED, YOUNG = timedelta(hours=3), timedelta(days=1)  # scores come every hour, of a young site not yet
 NEW = timedelta(days=14)  # until then a model without a prior has too little history
 COVERAGE_MISSING = 0.05  # below nominal over seven days
 LARGE_MAPE = 0.15
@@ -43,6 +44,8 @@ class Situation:
         By how much the newest forecast is behind the readings.
     notes, events
         What the forecast says of the load, and the drift events that last: as on the topics.
+    scored, unscored
+        The newest scores, or the first forecast where there are none, and by how much they are behind the readings.
     nominal, coverage, mape
         Of the widest interval; what came of it over seven days; the error over seven days; ratios.
     has_weather, last_weather
@@ -61,6 +64,8 @@ class Situation:
     reason: str | None = None
     notes: Sequence[Mapping[str, Any]] = ()
     events: Sequence[Mapping[str, Any]] = ()
+    scored: datetime | None = None
+    unscored: timedelta = timedelta(0)
     nominal: float = 0.9
     coverage: float | None = None
     mape: float | None = None
@@ -96,21 +101,21 @@ def silence(age: timedelta, since_arrival: timedelta | None) -> timedelta:
     return age if age < REPLAYED or since_arrival is None else since_arrival
 
 
-def lag(behind: timedelta, age: timedelta, since_forecast: timedelta | None) -> timedelta:
-    """Return by how much forecasts are behind.
+def lag(behind: timedelta, age: timedelta, since_arrival: timedelta | None) -> timedelta:
+    """Return by how much forecasts, or scores, are behind.
 
     In a replay hours go by between a reading and its forecast: while forecasts arrive they are not behind.
 
     Parameters
     ----------
     behind
-        The newest reading less the origin of the newest forecast.
+        The newest reading less the origin of the newest forecast, or the time of the newest scores.
     age
         Wall clock less the time of the newest reading.
-    since_forecast
+    since_arrival
         Since when none has arrived here; None where none has since the gateway was started.
     """
-    answers = since_forecast is not None and since_forecast < ANSWERED
+    answers = since_arrival is not None and since_arrival < ANSWERED
     return timedelta(0) if age >= REPLAYED and answers else behind
 
 
@@ -173,14 +178,22 @@ def _drift(now: Situation) -> list[Judgement]:
     ]
 
 
+def _is_unwatched(now: Situation) -> bool:
+    return now.unscored > UNWATCHED and now.last_reading - now.first_reading >= YOUNG
+
+
+def _unwatched(now: Situation) -> list[Judgement]:
+    return [Judgement("unwatched", "warning", {"since": now.scored})] if _is_unwatched(now) else []
+
+
 def _coverage(now: Situation) -> list[Judgement]:
-    if now.coverage is None or now.coverage >= now.nominal - COVERAGE_MISSING:
+    if _is_unwatched(now) or now.coverage is None or now.coverage >= now.nominal - COVERAGE_MISSING:
         return []
     return [Judgement("coverage", "warning", {"coverage": now.coverage, "nominal": now.nominal})]
 
 
 def _error(now: Situation) -> list[Judgement]:
-    if now.mape is None or now.mape <= LARGE_MAPE:
+    if _is_unwatched(now) or now.mape is None or now.mape <= LARGE_MAPE:
         return []
     return [Judgement("error", "warning", {"mape": now.mape, "limit": LARGE_MAPE})]
 
@@ -204,6 +217,7 @@ RULES: tuple[Callable[[Situation], list[Judgement]], ...] = (
     _notes,
     _drift,
     _level,
+    _unwatched,
     _coverage,
     _error,
     _weather,

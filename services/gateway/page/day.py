@@ -76,7 +76,8 @@ class Days:
     clock
         The wall clock.
     silence_s
-        Returns how long ago ``readings`` or ``forecasts`` of a site were sent; None where none came since the start.
+        Returns how long ago ``readings``, ``forecasts`` or ``scores`` of a site were sent; None where none came since
+        the start.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class Days:
         if earlier is not None and earlier.origin <= known.as_of - 2 * AHEAD:
             earlier = None
         said = self._said(known, None if at is not None else age)
+        is_watched = _is_watched(said)
         ahead = [] if forecast is None else _points(forecast)
         hour = timedelta(hours=1)
         return Day(
@@ -140,7 +142,7 @@ class Days:
             earlier_origin=earlier and earlier.origin,
             levels=[] if forecast is None else [LevelSpan(**span) for span in forecast.levels],
             model=forecast and forecast.demand_model,
-            errors=self._errors(known),
+            errors=self._errors(known, is_watched=is_watched),
             scored_until=known.scores and known.scores.time,
             events=self._events(known),
         )
@@ -209,6 +211,9 @@ class Days:
         events = self._history.drift_events_during(known.site.site, known.zone, span, MOST_EVENTS)
         return [_event_document(_as_of(event, known.as_of)) for event in events]
 
+    def _first_origin(self, site: str, zone: int) -> datetime | None:
+        return next((each.first_origin for each in self._history.zones(site) if each.zone == zone), None)
+
     def _since(self, kind: str, site: str) -> timedelta | None:
         seconds = self._silence_s(kind, site)
         return None if seconds is None else timedelta(seconds=seconds)
@@ -226,6 +231,8 @@ class Days:
         hour = {} if forecast is None else forecast.level_of(grid_of(forecast.step_minutes).covering(60)) or {}
         name = known.site.site
         behind = timedelta(0) if forecast is None else known.as_of - forecast.origin
+        scored = known.scores.time if known.scores else self._first_origin(name, zone)
+        unscored = timedelta(0) if scored is None else known.as_of - scored
         return findings(
             Situation(
                 silent=None if age is None else silence(age, self._since("readings", name)),
@@ -240,6 +247,8 @@ class Days:
                 reason=hour.get("reason"),
                 notes=[] if forecast is None else forecast.notes,
                 events=known.lasting,
+                scored=scored,
+                unscored=unscored if age is None else lag(unscored, age, self._since("scores", name)),
                 coverage=mean.get("coverage"),
                 mape=mean.get("mape"),
                 has_weather=bool(site and site.weather),
@@ -264,12 +273,12 @@ class Days:
             next_hour_kw=hour and hour.kw,
             peak=max(points, key=_height, default=None),
             mape=mape,
-            light=light_of(mape),
+            light=light_of(mape) if _is_watched(said) else None,
             finding=rendered(said[0], words),
             more=len(said) - 1,
         )
 
-    def _errors(self, known: _Known) -> list[Error]:
+    def _errors(self, known: _Known, *, is_watched: bool) -> list[Error]:
         if known.scores is None:
             return []
         naive = self._naive_of(known, known.scores)
@@ -284,7 +293,7 @@ class Days:
                     lead_minutes=score["lead_minutes"],
                     rmse_kw=rmse_kw,
                     mape=score["mape"],
-                    light=light_of(score["mape"]),
+                    light=light_of(score["mape"]) if is_watched else None,
                     same_time_yesterday_rmse_kw=yesterday_kw,
                     best_naive_rmse_kw=best_kw,
                     best_naive_rule=rule,
@@ -329,6 +338,10 @@ def light_of(mape: float | None) -> Literal["green", "yellow", "red"] | None:
     if mape is None:
         return None
     return "green" if mape <= GREEN_MAPE else "yellow" if mape <= YELLOW_MAPE else "red"
+
+
+def _is_watched(said: Sequence[Judgement]) -> bool:
+    return all(judgement.kind != "unwatched" for judgement in said)
 
 
 def _span(begin: datetime, until: datetime) -> Span:

@@ -76,7 +76,7 @@ class Error(Document):
     mape: float | None
     """A ratio."""
     light: Light | None
-    """Green up to a MAPE of 12 %, yellow up to 15 %, else red."""
+    """Green up to a MAPE of 12 %, yellow up to 15 %, else red; null where the scores are out of date."""
     same_time_yesterday_rmse_kw: Kw
     best_naive_rmse_kw: Kw
     best_naive_rule: str | None

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from sqlalchemy import delete, update
 
 from services.gateway.page.day import light_of
 from services.gateway.page.naive import naive_rmse_kw
 from services.gateway.page.similar import nearest
+from services.gateway.tables import SCORES
 from shared.sites.table import known_sites
 from tests.unit.gateway.page.situations import SITUATIONS
 
@@ -204,3 +206,18 @@ def test_a_site_of_short_steps_is_shown_to_its_newest_reading(filled: Callable[[
     day = day_of(filled(short))
     assert datetime.fromisoformat(day["as_of"]) == short.end
     assert len(day["load"]["times"]) == 2 * 1440 + 1
+
+
+@pytest.mark.parametrize("days", [20, None])
+def test_old_scores_are_no_good_news(filled: Callable[[Situation], Asked], days: int | None) -> None:
+    """Where the monitor has stopped, or has never run, that is told, and no light is green."""
+    asked = filled(replace(SHORT, days=22, issued=timedelta(hours=5)))
+    with asked.database.writer.begin() as connection:
+        connection.execute(
+            delete(SCORES) if days is None else update(SCORES).values(time_s=SCORES.c.time_s - 86_400 * days)
+        )
+    day = day_of(asked)
+    assert [finding["kind"] for finding in day["findings"]] == ["unwatched"]
+    assert {error["light"] for error in day["errors"]} <= {None}
+    (zone,) = asked.gateway.get("/api/v1/fleet").json()["zones"]
+    assert (zone["finding"]["kind"], zone["light"]) == ("unwatched", None)
