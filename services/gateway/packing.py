@@ -55,11 +55,14 @@ def unpacked(raw: bytes) -> NDArray[np.float64]:
     if decimals == AS_IS:
         return np.frombuffer(plain, "<f8").reshape(rows, columns).astype(np.float64)
     planes = np.frombuffer(plain, np.uint8).reshape(width, rows, columns)
-    zigzag = sum((planes[byte].astype(np.uint64) << np.uint64(8 * byte) for byte in range(width)), np.uint64(0))
-    steps = (zigzag >> np.uint64(1)).astype(np.int64) ^ -(zigzag & np.uint64(1)).astype(np.int64)
-    whole: NDArray[np.int64] = np.cumsum(steps, axis=1)
-    whole[1:] += whole[:1]
-    return np.asarray(whole / 10.0**decimals, dtype=np.float64)
+    zigzag = planes[0].astype(np.int64)  # at most 2 ** 55, see LARGEST
+    for byte in range(1, width):
+        zigzag |= planes[byte].astype(np.int64) << 8 * byte
+    steps = (zigzag >> 1) ^ -(zigzag & 1)
+    whole = steps.cumsum(axis=1)
+    whole[1:] += whole[0]
+    numbers: NDArray[np.float64] = whole / 10.0**decimals
+    return numbers
 
 
 def _changes(whole: NDArray[np.int64]) -> NDArray[np.int64]:
