@@ -14,10 +14,10 @@ from tests.integration.pages import PATIENCE_MS, SIZES, browsing, drawn, executa
 from tests.unit.gateway.page.situations import SITUATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page, Request
+    from playwright.sync_api import Browser, Page, Request, Route
 
     from harness.brokers import Broker
 
@@ -203,3 +203,114 @@ def test_the_page_outlives_a_restart_of_the_gateway(watched: Watched) -> None:
     watched.page.locator("#link", has_text="lost since").wait_for()
     with served(NORMAL, port=port):
         watched.page.locator("#link", has_text="The gateway was started anew").wait_for()
+
+
+def look(page: Page) -> None:
+    """Have a page ask at once for what has changed, and wait until it is answered."""
+    with page.expect_response(lambda answer: answer.request.resource_type == "fetch"):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def answering(page: Page, change: Callable[[str], str], **headers: str) -> None:
+    """Have what a page is answered when it asks for itself again changed on its way."""
+
+    def changed(route: Route) -> None:
+        if route.request.resource_type != "fetch":
+            route.continue_()
+            return
+        answer = route.fetch()
+        route.fulfill(status=answer.status, headers={**answer.headers, **headers}, body=change(answer.text()))
+
+    page.route(re.compile(r"/(fleet)?(\?.*)?$"), changed)
+
+
+def test_a_question_that_fails_stops_nothing(watched: Watched, address: str) -> None:
+    """Similar days that do not come are said, the page goes on, and asks for them again."""
+    page = watched.page
+    drawn(page, f"{address}/?site=tetouan")
+    page.route("**/similar*", lambda route: route.abort())
+    page.check("#similar")
+    page.locator("#similar-said", has_text="do not come").wait_for()
+    answering(page, lambda text: text.replace("Newest reading", "Newer reading"))
+    look(page)
+    page.locator("#fresh", has_text="Newer reading").wait_for()
+    page.unroute("**/similar*")
+    look(page)
+    page.locator("#similar-said", has_text="2017-").wait_for()
+    assert page.locator("#link").is_hidden()
+
+
+def test_a_chart_that_cannot_be_drawn_is_said(watched: Watched, address: str) -> None:
+    """Without the script that draws, the live stream is followed, and the figures are renewed."""
+    page = watched.page
+    page.route("**/plotly.min.js", lambda route: route.abort())
+    with page.expect_request("**/api/v1/stream*"):
+        page.goto(f"{address}/?site=tetouan")
+    page.locator("#link", has_text="The chart cannot be drawn").wait_for()
+    answering(page, lambda text: text.replace("Newest reading", "Newer reading"))
+    look(page)
+    page.locator("#fresh", has_text="Newer reading").wait_for()
+    assert page.locator("#link").is_visible()
+
+
+def test_what_has_the_focus_is_renewed_and_keeps_it(watched: Watched, address: str) -> None:
+    """Also a link whose row has moved."""
+    page = watched.page
+    page.goto(f"{address}/fleet")
+    page.focus("#fleet .wide")
+    answering(page, lambda text: text.replace("tetouan, Zone", "Tetuán, Zone"))
+    look(page)
+    page.locator("#fleet tbody", has_text="Tetuán").wait_for()
+    assert page.evaluate("document.activeElement.className") == "wide"
+
+    page.focus("#fleet tbody tr:nth-child(1) a")
+    href = page.evaluate("document.activeElement.getAttribute('href')")
+    answering(page, lambda text: re.sub(r"(<tr class=.*?</tr>)\s*(<tr class=.*?</tr>)", r"\2\1", text, flags=re.DOTALL))
+    look(page)
+    page.locator(f'#fleet tbody tr:nth-child(2) a[href="{href}"]').wait_for()
+    assert page.evaluate("document.activeElement.getAttribute('href')") == href
+
+
+def test_a_refused_stream_is_no_lost_gateway(watched: Watched, address: str) -> None:
+    """The page says that it asks on its own."""
+    page = watched.page
+    page.route("**/api/v1/stream*", lambda route: route.fulfill(status=429))
+    drawn(page, f"{address}/?site=tetouan")
+    page.locator("#link", has_text="There is no live stream").wait_for()
+    look(page)
+    assert "lost" not in page.inner_text("#link")
+
+
+def test_another_replica_is_no_restart(watched: Watched, address: str) -> None:
+    """Replicas that answer in turn are not told of, and one of another version makes the page load again but once."""
+    page = watched.page
+    drawn(page, f"{address}/?site=tetouan")
+    look(page)
+    answering(page, lambda text: text.replace("Newest reading", "Newer reading"), **{"x-tetouan-begun": "another"})
+    look(page)
+    page.locator("#fresh", has_text="Newer reading").wait_for()
+    assert page.locator("#link").is_hidden()
+
+    answering(page, lambda text: text.replace("data-version=", 'data-version="another" data-own='))
+    with page.expect_navigation():
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    drawn_again = page.locator("#chart[data-origin]")
+    drawn_again.wait_for()
+    page.evaluate("window.isKept = true")
+    look(page)
+    look(page)
+    assert page.evaluate("window.isKept")
+    assert page.locator("#link").is_hidden()
+
+
+def test_now_is_where_the_clock_is(watched: Watched) -> None:
+    """A meter that has been silent for 52 minutes leaves them empty before it; the past has a last reading instead."""
+    upright = (
+        "(({ shapes, annotations }) => [shapes[0].x0, annotations[0].text])(document.getElementById('chart').layout)"
+    )
+    silent = SITUATIONS["stale-meter"]
+    with served(silent) as address:
+        drawn(watched.page, address)
+        assert watched.page.evaluate(upright) == [1000 * silent.now.timestamp(), "now"]
+        drawn(watched.page, f"{address}/?at=2017-10-19T12:00:00Z")
+        assert watched.page.evaluate(upright) == [1000 * (silent.end.timestamp() - 5 * 3600 - 1200), "last reading"]

@@ -71,16 +71,23 @@ function events(view, begin, end, floor) {
   }];
 }
 
+// The upright line of the chart: the present; where that is not on it, or the past is shown, the newest reading.
+function border(view, newest, end) {
+  const isLive = !view.is_past && !view.is_replay;
+  const present = newest + 1000 * view.age_s;
+  return isLive && present <= end ? { x: present, said: "chart.now" } : { x: newest, said: "chart.newest" };
+}
+
 export function drawDay(place, view, clock, similar) {
-  const now = Date.parse(view.as_of);
-  const [begin, end] = [now - 48 * HOUR, now + 24 * HOUR];
+  const newest = Date.parse(view.as_of);
+  const [begin, end] = [newest - 48 * HOUR, newest + 24 * HOUR];
   const ahead = ms(view.forecast.times);
   const alike = similar.map((day) =>
     line(`${text("chart.similar")} ${day.date}`, ms(day.load.times), scaled(day.load.kw), { color: colour("similar"), width: 1.2, dash: "dot" }));
   const points = [view.peak, view.trough].filter(Boolean);
   const marks = {
     type: "scatter", mode: "markers+text", showlegend: false, hoverinfo: "none", x: ms(points.map((point) => point.time)), y: scaled(points.map((point) => point.kw)),
-    text: points.map((point) => `${kw(point.kw)} ${clock.hour(Date.parse(point.time))}`), textposition: points.map((point) => `${point === view.peak ? "top" : "bottom"} ${Date.parse(point.time) > now + 18 * HOUR ? "left" : "center"}`),
+    text: points.map((point) => `${kw(point.kw)} ${clock.hour(Date.parse(point.time))}`), textposition: points.map((point) => `${point === view.peak ? "top" : "bottom"} ${Date.parse(point.time) > newest + 18 * HOUR ? "left" : "center"}`),
     marker: { size: 9, symbol: "diamond", color: colour("forecast") }, cliponaxis: false,
   };
   const all = [...view.load.kw, ...view.forecast.kw, ...view.bands.flatMap((band) => [...band.low_kw, ...band.high_kw])].filter((load) => load !== null);
@@ -95,9 +102,10 @@ export function drawDay(place, view, clock, similar) {
     marks,
     ...events(view, begin, end, least - room * 0.7),
   ];
-  const border = { type: "line", x0: now, x1: now, yref: "paper", y0: 0, y1: 1, line: { color: colour("faint"), width: 1.5, dash: "dash" } };
-  const label = { x: now, yref: "paper", y: 1, yanchor: "top", xanchor: "right", showarrow: false, text: text("chart.now"), font: { color: colour("faint") } };
-  const own = layout(place, clock, begin, end, { shapes: [border], annotations: [label] });
+  const { x, said } = border(view, newest, end);
+  const upright = { type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: colour("faint"), width: 1.5, dash: "dash" } };
+  const label = { x, yref: "paper", y: 1, yanchor: "top", xanchor: "right", showarrow: false, text: text(said), font: { color: colour("faint") } };
+  const own = layout(place, clock, begin, end, { shapes: [upright], annotations: [label] });
   own.yaxis.range = [least - room, most + room];
   return Plotly.react(place, traces, own, CONFIG);
 }

@@ -6,7 +6,9 @@ import { Live } from "./live.js";
 import { Clock, kw, text, useUnitOf } from "./words.js";
 
 const GIVE_UP_MS = 10000;
-const RECONNECT_MS = 3000;
+const RECONNECT_MS = 3000; // doubled with each failure
+const MOST_DOUBLED = 4;
+const ANSWER_MS = 10000;
 const FORECAST_MS = 500;
 
 const place = document.getElementById("chart");
@@ -14,13 +16,22 @@ const readout = document.getElementById("readout");
 let view = JSON.parse(document.getElementById("view").textContent);
 let similar = [];
 let cursor = null;
+let isHeard = false;
 const clock = new Clock(view.time_zone);
 const base = `/api/v1/sites/${encodeURIComponent(view.site)}/zones/${view.zone}`;
 
 async function draw() {
   useUnitOf([...view.load.kw, ...view.forecast.kw]);
   await drawDay(place, view, clock, similar);
+  if (!isHeard) hear();
   place.dataset.origin = view.origin ?? "";
+}
+
+// The chart takes handlers once it is drawn.
+function hear() {
+  isHeard = true;
+  place.on("plotly_hover", (event) => event.points.length && readAt(Math.round(event.points[0].x)));
+  place.on("plotly_click", (event) => event.points.length && hourOf(Math.round(event.points[0].x)));
 }
 
 // --- reading the chart
@@ -70,25 +81,37 @@ const similarBox = document.getElementById("similar");
 const similarSaid = document.getElementById("similar-said");
 let similarHour = null;
 
+async function similarTo() {
+  const at = view.is_past ? `?at=${encodeURIComponent(view.as_of)}` : "";
+  const answer = await fetch(`${base}/similar${at}`, { signal: AbortSignal.timeout(ANSWER_MS) });
+  if (!answer.ok) throw new Error(String(answer.status));
+  return (await answer.json()).days;
+}
+
 async function renewSimilar() {
   const hour = view.as_of.slice(0, 13);
-  if (similarBox.checked && similarHour !== hour) {
-    similarHour = hour;
-    const at = view.is_past ? `?at=${encodeURIComponent(view.as_of)}` : "";
-    const answer = await fetch(`${base}/similar${at}`);
-    similar = answer.ok ? (await answer.json()).days : [];
-    similarSaid.textContent = similar.length ? similar.map((day) => day.date).join(", ") : text("similar.none");
-  } else if (!similarBox.checked) {
+  if (!similarBox.checked) {
     similar = [];
     similarHour = null;
     similarSaid.textContent = "";
+  } else if (similarHour !== hour) {
+    try {
+      similar = await similarTo();
+      similarHour = hour;
+      similarSaid.textContent = similar.length ? similar.map((day) => day.date).join(", ") : text("similar.none");
+    } catch {
+      similar = [];
+      similarSaid.textContent = text("similar.failed");
+    }
   }
 }
 
-similarBox.addEventListener("change", async () => {
+async function drawWithSimilar() {
   await renewSimilar();
-  draw();
-});
+  await draw();
+}
+
+similarBox.addEventListener("change", () => live.guarded(drawWithSimilar));
 
 // --- live
 
@@ -103,12 +126,13 @@ function isBehind() {
 
 const live = new Live(async (there) => {
   view = JSON.parse(there.getElementById("view").textContent);
-  await renewSimilar();
-  await draw();
+  await drawWithSimilar();
   if (isBehind() && performance.now() - wantedSince < GIVE_UP_MS) return true;
   newest = null;
   return false;
 });
+
+let failures = 0; // of the stream, since it was last open
 
 function follow() {
   const source = new EventSource(`/api/v1/stream?topics=readings,forecasts,scores,drift&site=${encodeURIComponent(view.site)}`);
@@ -127,19 +151,23 @@ function follow() {
       live.look();
     }, FORECAST_MS);
   });
-  source.addEventListener("open", () => live.look());
+  source.addEventListener("open", () => {
+    failures = 0;
+    live.note("unstreamed", null);
+    live.look();
+  });
+  // Whether the gateway is lost, the page's own question tells: it may refuse the stream alone.
   source.addEventListener("error", () => {
-    live.lost();
-    if (source.readyState === EventSource.CLOSED) setTimeout(follow, RECONNECT_MS);
+    if (failures > 0) live.note("unstreamed", text("lost.stream"));
+    if (source.readyState === EventSource.CLOSED) setTimeout(follow, RECONNECT_MS * 2 ** Math.min(failures, MOST_DOUBLED));
+    failures += 1;
+    live.look();
   });
 }
 
 const controlForm = document.getElementById("control-form");
 if (controlForm) control(controlForm);
 const hourOf = explore(base, clock, () => view);
-draw().then(() => {
-  place.on("plotly_hover", (event) => event.points.length && readAt(Math.round(event.points[0].x)));
-  place.on("plotly_click", (event) => event.points.length && hourOf(Math.round(event.points[0].x)));
-  if (!view.is_past) follow();
-});
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+live.guarded(draw);
+if (!view.is_past) follow();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => live.guarded(draw));
