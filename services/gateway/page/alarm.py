@@ -36,6 +36,8 @@ class Situation:
         From one reading to the next.
     first_reading, last_reading
         Of the site.
+    looked_back
+        How far before the last reading one with a load or weather was looked for.
     last_load, load_flag
         The newest reading with a load of the zone, and why a later one has none.
     origin, level, reason
@@ -56,6 +58,7 @@ class Situation:
     step: timedelta
     first_reading: datetime
     last_reading: datetime
+    looked_back: timedelta = timedelta(hours=48)
     last_load: datetime | None = None
     load_flag: str | None = None
     origin: datetime | None = None
@@ -98,7 +101,9 @@ def silence(age: timedelta, since_arrival: timedelta | None) -> timedelta:
     since_arrival
         Since when none has arrived here; None where none has since the gateway was started.
     """
-    return age if age < REPLAYED or since_arrival is None else since_arrival
+    if since_arrival is None:
+        return age
+    return since_arrival if age >= REPLAYED else max(age, since_arrival)  # the clock of a meter may be ahead
 
 
 def lag(behind: timedelta, age: timedelta, since_arrival: timedelta | None) -> timedelta:
@@ -133,13 +138,11 @@ def _stale(now: Situation) -> list[Judgement]:
 
 
 def _no_load(now: Situation) -> list[Judgement]:
-    if now.last_load is None:
-        return [Judgement("no_load", "critical", {"since": now.first_reading})]
-    without = now.last_reading - now.last_load
+    without = DEAD if now.last_load is None else now.last_reading - now.last_load
     if without < STALE_STEPS * now.step:
         return []
     kind = "refused" if now.load_flag not in (None, "missing") else "no_load"
-    return [Judgement(kind, "critical" if without >= DEAD else "warning", {"since": now.last_load + now.step})]
+    return [Judgement(kind, "critical" if without >= DEAD else "warning", _begun(now, now.last_load))]
 
 
 def _behind(now: Situation) -> list[Judgement]:
@@ -203,7 +206,15 @@ def _weather(now: Situation) -> list[Judgement]:
         now.last_weather is not None and now.last_reading - now.last_weather < STALE_STEPS * now.step
     ):
         return []
-    return [Judgement("no_weather", "warning", {"since": now.last_weather or now.first_reading})]
+    return [Judgement("no_weather", "warning", _begun(now, now.last_weather))]
+
+
+def _begun(now: Situation, last: datetime | None) -> Mapping[str, Any]:
+    """Return since when something is gone that a reading had last, as far as that is known."""
+    if last is not None:
+        return {"since": last + now.step}
+    is_all = now.last_reading - now.first_reading <= now.looked_back
+    return {"since": now.first_reading} if is_all else {"longer_than": now.looked_back}
 
 
 def _time(told: str) -> datetime:

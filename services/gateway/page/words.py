@@ -125,10 +125,11 @@ def unit_of(kw: float) -> Literal["kW", "MW"]:
 
 def rendered(finding: Judgement, words: Words) -> FindingDocument:
     """Return a finding in words."""
+    since = "_longer" if "longer_than" in finding.said else ""
     return FindingDocument(
         kind=finding.kind,
         severity=finding.severity,
-        text=words(f"finding.{finding.kind}", **finding.said),
+        text=words(f"finding.{finding.kind}{since}", **finding.said),
         advice=words(f"advice.{finding.kind}"),
         detail=finding.detail,
     )

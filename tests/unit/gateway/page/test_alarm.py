@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from services.gateway.page.alarm import Situation, findings, lag, silence
+from services.gateway.page.words import Words, rendered
 
 NOON = datetime(2017, 10, 19, 12, tzinfo=UTC)
 STEP, HOUR, DAY = timedelta(minutes=10), timedelta(hours=1), timedelta(days=1)
@@ -51,6 +52,7 @@ def event(severity: str, kind: str = "sensor") -> dict[str, Any]:
         ({"last_load": NOON - 3 * STEP, "load_flag": "outlier"}, "refused", "warning"),
         ({"last_load": NOON - 3 * HOUR}, "no_load", "critical"),
         ({"last_load": None}, "no_load", "critical"),
+        ({"last_load": None, "load_flag": "stuck"}, "refused", "critical"),
         ({"origin": None, "level": None}, "no_forecast", "warning"),
         ({"behind": STEP}, "ok", "ok"),
         ({"behind": 2 * STEP}, "behind", "critical"),
@@ -103,9 +105,25 @@ def test_what_a_service_has_written_stands_beside_our_words() -> None:
     assert found.detail == "better lately"
 
 
+def test_what_is_gone_for_longer_than_is_known_has_no_time() -> None:
+    """Only of a site that began meanwhile it is known since when."""
+    for gone in (replace(FINE, last_load=None), replace(FINE, last_weather=None)):
+        (found,) = findings(gone)
+        assert found.said == {"longer_than": timedelta(hours=48)}
+        assert "for more than 2" in rendered(found, Words()).text
+        (found,) = findings(replace(gone, first_reading=NOON - 47 * HOUR))
+        assert found.said == {"since": NOON - 47 * HOUR}
+
+
 @pytest.mark.parametrize(
     ("age", "since_arrival", "silent"),
-    [(HOUR, None, HOUR), (HOUR, STEP, HOUR), (3000 * DAY, STEP, STEP), (3000 * DAY, None, 3000 * DAY)],
+    [
+        (HOUR, None, HOUR),
+        (HOUR, STEP, HOUR),
+        (-HOUR, STEP, STEP),
+        (3000 * DAY, STEP, STEP),
+        (3000 * DAY, None, 3000 * DAY),
+    ],
 )
 def test_a_replay_is_silent_since_the_last_reading_arrived(
     age: timedelta, since_arrival: timedelta | None, silent: timedelta
