@@ -33,6 +33,7 @@ __all__ = [
     "StepMinutes",
     "Unit",
     "load_field",
+    "zones_in",
 ]
 
 WEATHER_FIELDS = ("temperature_c", "humidity_pct", "wind_speed_ms", "general_diffuse_flows_wm2", "diffuse_flows_wm2")
@@ -205,7 +206,7 @@ class Site(BaseModel):
     )
     ignore: Names = Field(default=(), description='names of columns in brackets, such as ["note"]')
     zones: Zones = Field(
-        default_factory=lambda given: _zones_in(given["columns"].values()),
+        default_factory=lambda given: zones_in(given["columns"].values()),
         description="numbers of zones in brackets, such as [1, 2]",
     )
     limits: dict[str, Limits] = Field(
@@ -288,7 +289,7 @@ class Site(BaseModel):
     @field_validator("zones")
     @classmethod
     def _zones_of_loads(cls, zones: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
-        known = _zones_in(info.data.get("columns", {}).values())
+        known = zones_in(info.data.get("columns", {}).values())
         if known and (not zones or len(set(zones)) < len(zones) or not set(zones) <= set(known)):
             raise ValueError(f"name one or more different zones of {', '.join(map(str, known))}; all: leave it out")
         return zones
@@ -346,7 +347,7 @@ class Site(BaseModel):
     @property
     def load_zones(self) -> tuple[int, ...]:
         """The numbers of the zones whose load the site publishes."""
-        return _zones_in(self.fields)
+        return zones_in(self.fields)
 
     def narrowed(self, columns: Container[str]) -> Self:
         """Return the site with no other columns than these, and with what it says of them."""
@@ -369,7 +370,8 @@ def _calendar(country: str | None, time_zone: str, holidays: Overrides) -> Calen
     return Calendar(country, time_zone, **dict(holidays))
 
 
-def _zones_in(fields: Iterable[str]) -> tuple[int, ...]:
+def zones_in(fields: Iterable[str]) -> tuple[int, ...]:
+    """Return the zones whose load is among the fields of a reading."""
     return tuple(int(field.split("_")[1]) for field in fields if LOAD.fullmatch(field))
 
 

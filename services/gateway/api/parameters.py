@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "LARGEST_ZONE",
     "At",
     "Cursor",
     "EventCursor",

@@ -28,7 +28,7 @@ from services.gateway.page.words import Words, rendered
 from services.gateway.queries import Span
 from shared.contracts.messages import LevelSpan
 from shared.sites.grid import grid_of
-from shared.sites.site import WEATHER_FIELDS, load_field
+from shared.sites.site import WEATHER_FIELDS, load_field, zones_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Days", "light_of"]
 
-BEFORE, AHEAD, EVENTS = timedelta(hours=48), timedelta(hours=24), timedelta(days=28)
+BEFORE, BEFORE_IN_FLEET = timedelta(hours=48), timedelta(hours=4)
+AHEAD, EVENTS = timedelta(hours=24), timedelta(days=28)
 LONGEST_WINDOW_DAYS, WEEK_DAYS = 28, 7
 GREEN_MAPE, YELLOW_MAPE = 0.12, 0.15
 ALARM_WINDOW_DAYS = 7
@@ -60,6 +61,7 @@ class _Known:
     readings: Sequence[StoredReading]
     forecast: StoredForecast | None
     scores: StoredScores | None
+    looked_back: timedelta
     lasting: Sequence[dict[str, Any]]
 
     def load_kw(self, reading: StoredReading) -> float | None:
@@ -98,14 +100,20 @@ class Days:
         known = self._sites.get(site)
         return "UTC" if known is None else known.time_zone
 
+    def zones(self, site: str) -> list[int]:
+        """Return the zones that there are forecasts of, and those that readings say will have some."""
+        known, found = self._sites.get(site), {each.zone for each in self._history.zones(site)}
+        if self._history.site(site) is not None:
+            found |= set(zones_in(self._history.fields(site)) if known is None else known.zones)
+        return sorted(found)
+
     def day(self, site: str, zone: int, at: datetime | None, words: Words) -> Day | None:
         """Return the document of a zone, as it stood at a time; None where nothing is known of it then."""
         known = self._known(site, zone, at)
         if known is None:
             return None
         forecast = known.forecast
-        zones = self._history.zones(site)
-        own = next((each for each in zones if each.zone == zone), None)
+        own = next((each for each in self._history.zones(site) if each.zone == zone), None)
         age = self._clock() - known.as_of
         since = self._since("readings", site)
         loads = [(reading.time, known.load_kw(reading)) for reading in known.readings]
@@ -120,7 +128,7 @@ class Days:
         return Day(
             site=site,
             zone=zone,
-            zones=[each.zone for each in zones],
+            zones=self.zones(site),
             time_zone=words.time_zone,
             step_minutes=known.site.step_minutes,
             as_of=known.as_of,
@@ -155,7 +163,7 @@ class Days:
             if search.lower() not in site.site.lower():
                 continue
             words = words_of(self.time_zone(site.site))
-            glances = (self._glance(site, each.zone, words) for each in self._history.zones(site.site))
+            glances = (self._glance(site, zone, words) for zone in self.zones(site.site))
             found += [glance for glance in glances if glance is not None]
         order = ("critical", "warning", "info", "ok")
         found.sort(key=lambda each: (order.index(each.finding.severity), -(each.mape or 0.0), each.site, each.zone))
@@ -186,13 +194,12 @@ class Days:
             days.append(SimilarDay(date=date, off=each.off, load=Curve(times=times, kw=_nullable(share * kw))))
         return SimilarDays(site=site, zone=zone, days=days)
 
-    def _known(self, name: str, zone: int, at: datetime | None, *, whole: bool = True) -> _Known | None:
+    def _known(self, name: str, zone: int, at: datetime | None, looked_back: timedelta = BEFORE) -> _Known | None:
         site = self._history.site(name)
         if site is None or (at is not None and at < site.first):
             return None
         until = site.last if at is None else min(at, site.last)
-        begin = until - (BEFORE if whole else timedelta(hours=4))
-        readings = self._history.readings(name, _span(begin, until), MOST_READINGS).items
+        readings = self._history.readings(name, _span(until - looked_back, until), MOST_READINGS).items
         if not readings:
             return None
         as_of = readings[-1].time
@@ -203,6 +210,7 @@ class Days:
             readings,
             self._history.newest(name, zone, until),
             self._history.newest_scores(name, zone, until),
+            looked_back,
             self._history.drift_events_during(name, zone, _span(as_of, as_of), MOST_EVENTS),
         )
 
@@ -239,6 +247,7 @@ class Days:
                 step=timedelta(minutes=known.site.step_minutes),
                 first_reading=known.site.first,
                 last_reading=known.as_of,
+                looked_back=known.looked_back,
                 last_load=with_load[-1].time if with_load else None,
                 load_flag=known.readings[-1].flags.get(load_field(zone), {}).get("flag"),
                 origin=None if forecast is None else forecast.origin,
@@ -257,7 +266,7 @@ class Days:
         )
 
     def _glance(self, site: StoredSite, zone: int, words: Words) -> FleetZone | None:
-        known = self._known(site.site, zone, None, whole=False)
+        known = self._known(site.site, zone, None, BEFORE_IN_FLEET)
         if known is None:
             return None
         said = self._said(known, self._clock() - known.as_of)

@@ -91,7 +91,7 @@ class Day(Document):
     site: str
     zone: int
     zones: list[int]
-    """Those of the site that have forecasts."""
+    """Those of the site that have forecasts, or will have."""
     time_zone: str
     """The clock of the site; UTC where the table of sites does not have it."""
     step_minutes: int

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from services.gateway.api.answers import Answers, CsvTable, Untagged, documented
 from services.gateway.api.documents import Document
-from services.gateway.api.parameters import At, SiteName, ZoneNumber, instant, is_name
+from services.gateway.api.parameters import LARGEST_ZONE, At, SiteName, ZoneNumber, instant, is_name
 from services.gateway.api.routes import EncodedRoute
 from services.gateway.api.sites import ZONE, known_zone
 from services.gateway.http.problems import Problem
@@ -59,6 +59,7 @@ Search = Annotated[str, Query(max_length=1000, description="Part of the name of 
 FleetCursor = Annotated[
     str | None, Query(max_length=1000, description="`next` of the answer before.", examples=["tetouan"])
 ]
+ZoneAsked = Annotated[int | None, Query(ge=1, le=LARGEST_ZONE)]
 LanguageAsked = Annotated[Language, Query(description="Language of the texts.", examples=["es"])]
 
 
@@ -224,7 +225,7 @@ class _Pages:
 
         @router.get("/")
         def day(
-            request: Request, look: Look, site: str | None = None, zone: int | None = None, at: str | None = None
+            request: Request, look: Look, site: str | None = None, zone: ZoneAsked = None, at: str | None = None
         ) -> Response:
             return self._day(request, look, site, zone, at)
 
@@ -240,14 +241,14 @@ class _Pages:
 
     def _day(self, request: Request, look: _Look, site: str | None, zone: int | None, at: str | None) -> Response:
         sites = [each.site for each in self._history.sites("", SITES_LISTED).items]
-        name = site or (sites[0] if sites else "")
-        zones = [each.zone for each in self._history.zones(name)] if is_name(name) else []
+        name = site or next((each for each in sites if self._days.zones(each)), "")
+        zones = self._days.zones(name) if is_name(name) else []
         words = Words(look.language, self._days.time_zone(name))
         number = zones[0] if zone is None and zones else zone
         past = _at(at, words.time_zone)
-        found = self._days.day(name, number, past, words) if is_name(name) and number is not None else None
+        found = self._days.day(name, number, past, words) if number in zones else None
         if found is None:
-            return self._answer(request, look, words, "empty.html", view="day")
+            return self._answer(request, look, words, "empty.html", view="day", sites=sites)
         tiles = {
             "now": found.now,
             "hour": found.ahead[0] if found.ahead else None,

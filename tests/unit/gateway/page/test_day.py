@@ -221,3 +221,13 @@ def test_old_scores_are_no_good_news(filled: Callable[[Situation], Asked], days:
     assert {error["light"] for error in day["errors"]} <= {None}
     (zone,) = asked.gateway.get("/api/v1/fleet").json()["zones"]
     assert (zone["finding"]["kind"], zone["light"]) == ("unwatched", None)
+
+
+def test_a_cause_that_is_older_than_what_is_read_stays_the_cause(filled: Callable[[Situation], Asked]) -> None:
+    """Both where two days are read and where four hours are; neither claims to know since when."""
+    asked = filled(replace(SHORT, without_load=timedelta(hours=60)))
+    finding = day_of(asked)["findings"][0]
+    (zone,) = asked.gateway.get("/api/v1/fleet").json()["zones"]
+    assert (finding["kind"], zone["finding"]["kind"]) == ("no_load", "no_load")
+    assert "for more than 2\N{NARROW NO-BREAK SPACE}days" in finding["text"]
+    assert "for more than 4\N{NARROW NO-BREAK SPACE}h" in zone["finding"]["text"]

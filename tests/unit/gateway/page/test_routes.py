@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from services.gateway.queries import History, Page
+from tests.unit.gateway.api.filled import begun
 from tests.unit.gateway.page.situations import SITUATIONS
-from tests.unit.gateway.told import tell
+from tests.unit.gateway.told import reading, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.unit.gateway.api.filled import Asked
 
@@ -116,6 +118,37 @@ def test_a_gateway_without_readings_says_what_it_waits_for(asked: Asked) -> None
         answer = asked.gateway.get(address)
         assert answer.status_code == 200
         assert "Nothing to show yet" in answer.text
+
+
+@pytest.mark.parametrize("zone", ["0", "99999999999999999999", "x"])
+def test_what_is_no_number_of_a_zone_is_refused(asked: Asked, zone: str) -> None:
+    """By name."""
+    answer = asked.gateway.get(f"/?zone={zone}")
+    assert (answer.status_code, answer.json()["field"]) == (422, "zone")
+
+
+def test_a_zone_that_nothing_is_known_of_has_no_page_of_its_own(situated: Callable[[str], Asked]) -> None:
+    """There the sites can be chosen from."""
+    page = situated("normal").gateway.get("/?site=tetouan&zone=77").text
+    assert "Nothing to show yet" in page
+    assert "<option>tetouan</option>" in page
+
+
+def test_a_zone_without_forecasts_is_shown(asked: Asked) -> None:
+    """As soon as readings come: on its own page, on the first one and among all zones."""
+    tell(asked.database, [reading(step, site="elsewhere") for step in range(6)])
+    for address in ("/", "/?site=elsewhere&zone=2"):
+        assert "There is no forecast of this zone yet" in asked.gateway.get(address).text
+    (zone,) = asked.gateway.get("/api/v1/fleet").json()["zones"]
+    assert (zone["site"], zone["zone"], zone["next_hour_kw"]) == ("elsewhere", 2, None)
+
+
+def test_a_site_without_zones_is_not_shown_first(tmp_path: Path) -> None:
+    """Its readings hold no load: the next one is shown."""
+    asked = begun(tmp_path)
+    tell(asked.database, [reading(0).model_copy(update={"site": "a", "values": {"temperature_c": 20.0}}), reading(0)])
+    assert "<option selected>tetouan</option>" in asked.gateway.get("/").text
+    asked.database.close()
 
 
 def test_nothing_of_a_message_becomes_part_of_the_page(situated: Callable[[str], Asked]) -> None:
