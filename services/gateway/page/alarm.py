@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["REPLAYED", "STALE_STEPS", "Judgement", "Situation", "findings", "lag", "silence"]
+__all__ = ["RANK", "REPLAYED", "STALE_STEPS", "Judgement", "Situation", "findings", "lag", "silence"]
 
 Severity = Literal["ok", "info", "warning", "critical"]
 RANK: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2, "ok": 3}

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from services.gateway.api.documents import DriftEventDocument
-from services.gateway.page.alarm import REPLAYED, Situation, findings, lag, silence
+from services.gateway.page.alarm import RANK, REPLAYED, Situation, findings, lag, silence
 from services.gateway.page.documents import (
     Band,
     Curve,
@@ -22,6 +22,7 @@ from services.gateway.page.documents import (
     SimilarDay,
     SimilarDays,
 )
+from services.gateway.page.kept import Kept
 from services.gateway.page.naive import naive_rmse_kw
 from services.gateway.page.similar import nearest
 from services.gateway.page.words import Words, rendered
@@ -31,7 +32,7 @@ from shared.sites.grid import grid_of
 from shared.sites.site import WEATHER_FIELDS, load_field, zones_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -48,7 +49,7 @@ GREEN_MAPE, YELLOW_MAPE = 0.12, 0.15
 ALARM_WINDOW_DAYS = 7
 SEARCHED_DAYS, LEAST_SO_FAR, SIMILAR = 90, timedelta(hours=6), 3
 MOST_READINGS = 2 * 1440 + 1  # of 48 hours, both ends included, at the finest step
-MOST_EVENTS = 200
+MOST_EVENTS, SITES_AT_ONCE = 200, 1000
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,20 @@ class _Known:
 
     def load_kw(self, reading: StoredReading) -> float | None:
         return reading.values.get(load_field(self.zone))
+
+
+@dataclass(frozen=True)
+class _Glance:
+    """What all zones are compared by; ``said`` are the findings, the worst first."""
+
+    site: str
+    zone: int
+    as_of: datetime
+    now_kw: float | None
+    next_hour_kw: float | None
+    peak: Point | None
+    mape: float | None
+    said: Sequence[Judgement]
 
 
 class Days:
@@ -93,6 +108,7 @@ class Days:
         self._sites = sites
         self._clock = clock
         self._silence_s = silence_s
+        self._glances = Kept(self._judged, clock)
         self._naive: dict[tuple[str, int], tuple[datetime, dict[tuple[int, int], tuple[str, float]]]] = {}
 
     def time_zone(self, site: str) -> str:
@@ -155,19 +171,14 @@ class Days:
             events=self._events(known),
         )
 
-    def fleet(self, begin: str, limit: int, search: str, words_of: Callable[[str], Words]) -> FleetDocument:
-        """Return the zones of some sites, the worst first."""
-        page = self._history.sites(begin, limit)
-        found = []
-        for site in page.items:
-            if search.lower() not in site.site.lower():
-                continue
-            words = words_of(self.time_zone(site.site))
-            glances = (self._glance(site, zone, words) for zone in self.zones(site.site))
-            found += [glance for glance in glances if glance is not None]
-        order = ("critical", "warning", "info", "ok")
-        found.sort(key=lambda each: (order.index(each.finding.severity), -(each.mape or 0.0), each.site, each.zone))
-        return FleetDocument(zones=found, next=None if page.following is None else page.following.site)
+    def fleet(self, begin: int, limit: int, search: str, words_of: Callable[[str], Words]) -> FleetDocument:
+        """Return zones of the sites whose name has a part, the worst of all first, from so many on."""
+        wanted = [glance for glance in self._glances.get() if search.casefold() in glance.site.casefold()]
+        shown = wanted[begin : begin + limit]
+        return FleetDocument(
+            zones=[_fleet_zone(glance, words_of(self.time_zone(glance.site))) for glance in shown],
+            next=begin + limit if begin + limit < len(wanted) else None,
+        )
 
     def similar(self, site: str, zone: int, at: datetime | None) -> SimilarDays | None:
         """Return the past days that are nearest to today; None where nothing is known of the zone."""
@@ -265,26 +276,36 @@ class Days:
             )
         )
 
-    def _glance(self, site: StoredSite, zone: int, words: Words) -> FleetZone | None:
-        known = self._known(site.site, zone, None, BEFORE_IN_FLEET)
+    def _judged(self) -> list[_Glance]:
+        """Return a glance at every zone, the worst first."""
+        found = []
+        for site in self._all_sites():
+            glances = (self._glance(site.site, zone) for zone in self.zones(site.site))
+            found += [glance for glance in glances if glance is not None]
+        return sorted(found, key=lambda each: (RANK[each.said[0].severity], -(each.mape or 0.0), each.site, each.zone))
+
+    def _all_sites(self) -> Iterator[StoredSite]:
+        page = self._history.sites("", SITES_AT_ONCE)
+        yield from page.items
+        while page.following is not None:
+            page = self._history.sites(page.following.site, SITES_AT_ONCE)
+            yield from page.items
+
+    def _glance(self, site: str, zone: int) -> _Glance | None:
+        known = self._known(site, zone, None, BEFORE_IN_FLEET)
         if known is None:
             return None
-        said = self._said(known, self._clock() - known.as_of)
         points = [] if known.forecast is None else _points(known.forecast)
-        mape = (_score(known.scores, None, ALARM_WINDOW_DAYS) or {}).get("mape")
         hour = _at(known.forecast, points, timedelta(hours=1))
-        return FleetZone(
-            site=site.site,
+        return _Glance(
+            site=site,
             zone=zone,
-            time_zone=words.time_zone,
             as_of=known.as_of,
             now_kw=known.load_kw(known.readings[-1]),
-            next_hour_kw=hour and hour.kw,
+            next_hour_kw=None if hour is None else hour.kw,
             peak=max(points, key=_height, default=None),
-            mape=mape,
-            light=light_of(mape) if _is_watched(said) else None,
-            finding=rendered(said[0], words),
-            more=len(said) - 1,
+            mape=(_score(known.scores, None, ALARM_WINDOW_DAYS) or {}).get("mape"),
+            said=self._said(known, self._clock() - known.as_of),
         )
 
     def _errors(self, known: _Known, *, is_watched: bool) -> list[Error]:
@@ -347,6 +368,22 @@ def light_of(mape: float | None) -> Literal["green", "yellow", "red"] | None:
     if mape is None:
         return None
     return "green" if mape <= GREEN_MAPE else "yellow" if mape <= YELLOW_MAPE else "red"
+
+
+def _fleet_zone(glance: _Glance, words: Words) -> FleetZone:
+    return FleetZone(
+        site=glance.site,
+        zone=glance.zone,
+        time_zone=words.time_zone,
+        as_of=glance.as_of,
+        now_kw=glance.now_kw,
+        next_hour_kw=glance.next_hour_kw,
+        peak=glance.peak,
+        mape=glance.mape,
+        light=light_of(glance.mape) if _is_watched(glance.said) else None,
+        finding=rendered(glance.said[0], words),
+        more=len(glance.said) - 1,
+    )
 
 
 def _is_watched(said: Sequence[Judgement]) -> bool:

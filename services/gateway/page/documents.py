@@ -175,5 +175,5 @@ class FleetDocument(Document):
     """Many zones, the worst first."""
 
     zones: list[FleetZone]
-    next: str | None
-    """The site at which to go on; null at the end."""
+    next: int | None
+    """Where to go on: how many worse zones there are; null at the end."""

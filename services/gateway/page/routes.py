@@ -37,7 +37,7 @@ from shared.sites.table import Sites
 __all__ = ["page_routers"]
 
 YEAR_S = 31_536_000
-SITES_LISTED, SITES_A_PAGE = 1000, 200
+SITES_LISTED, ZONES_A_PAGE, MOST_ZONES = 1000, 200, 10**9
 COMPRESSED_FROM = 1000
 HOURS = timedelta(hours=1)
 OFTEN = (
@@ -56,9 +56,7 @@ FLEET_HEADING = ("site", "zone", "severity", "text")
 THEMES = ("auto", "light", "dark")
 
 Search = Annotated[str, Query(max_length=1000, description="Part of the name of a site.", examples=["tet"])]
-FleetCursor = Annotated[
-    str | None, Query(max_length=1000, description="`next` of the answer before.", examples=["tetouan"])
-]
+FleetCursor = Annotated[int, Query(ge=0, le=MOST_ZONES, description="`next` of the answer before.", examples=[200])]
 ZoneAsked = Annotated[int | None, Query(ge=1, le=LARGEST_ZONE)]
 LanguageAsked = Annotated[Language, Query(description="Language of the texts.", examples=["es"])]
 
@@ -120,11 +118,11 @@ def _documents(history: History, days: Days) -> APIRouter:
     def fleet(
         answers: Answers,
         search: Search = "",
-        cursor: FleetCursor = None,
+        cursor: FleetCursor = 0,
         lang: LanguageAsked = "en",
     ) -> Response:
-        """Return the zones of up to 200 sites by name, with what is wrong, the worst first."""
-        found = days.fleet(cursor or "", SITES_A_PAGE, search, lambda clock: Words(lang, clock))
+        """Return 200 zones, with what is wrong, the worst of all first; they are judged anew every 10 seconds or so."""
+        found = days.fleet(cursor, ZONES_A_PAGE, search, lambda clock: Words(lang, clock))
         return answers.document(_plain(found), lambda: CsvTable(FLEET_HEADING, _fleet_rows(found)))
 
     return router
@@ -230,7 +228,7 @@ class _Pages:
             return self._day(request, look, site, zone, at)
 
         @router.get("/fleet")
-        def fleet(request: Request, look: Look, search: str = "", begin: str = "") -> Response:
+        def fleet(request: Request, look: Look, search: str = "", begin: FleetCursor = 0) -> Response:
             return self._fleet(request, look, search, begin)
 
         @router.get("/page/{version}/{name}")
@@ -278,11 +276,11 @@ class _Pages:
             past=lambda hours: look.here(at=f"{found.as_of + hours * HOURS:%Y-%m-%dT%H:%M:%SZ}"),
         )
 
-    def _fleet(self, request: Request, look: _Look, search: str, begin: str) -> Response:
+    def _fleet(self, request: Request, look: _Look, search: str, begin: int) -> Response:
         def words_of(time_zone: str) -> Words:
             return Words(look.language, time_zone)
 
-        found = self._days.fleet(begin, SITES_A_PAGE, search, words_of)
+        found = self._days.fleet(begin, ZONES_A_PAGE, search, words_of)
         words = words_of("UTC")
         return self._answer(
             request, look, words, "fleet.html", view="fleet", fleet=found, search=search, words_of=words_of

@@ -17,10 +17,13 @@ from services.gateway.page.naive import naive_rmse_kw
 from services.gateway.page.similar import nearest
 from services.gateway.tables import SCORES
 from shared.sites.table import known_sites
+from tests.unit.gateway import told
+from tests.unit.gateway.api.filled import begun
 from tests.unit.gateway.page.situations import SITUATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.unit.gateway.api.filled import Asked
     from tests.unit.gateway.page.situations import Situation
@@ -231,3 +234,19 @@ def test_a_cause_that_is_older_than_what_is_read_stays_the_cause(filled: Callabl
     assert (finding["kind"], zone["finding"]["kind"]) == ("no_load", "no_load")
     assert "for more than 2\N{NARROW NO-BREAK SPACE}days" in finding["text"]
     assert "for more than 4\N{NARROW NO-BREAK SPACE}h" in zone["finding"]["text"]
+
+
+def test_the_worst_of_all_zones_is_first_and_each_can_be_found(tmp_path: Path) -> None:
+    """However many sites there are: the only one without load is the last by name."""
+    asked = begun(tmp_path, clock=lambda: told.START)
+    names = [f"site{n:03}" for n in range(250)]
+    loads = [told.reading(0, None if name == names[-1] else 1.0, site=name) for name in names]
+    told.tell(asked.database, loads)
+    first = asked.gateway.get("/api/v1/fleet").json()
+    assert (first["zones"][0]["site"], first["next"]) == (names[-1], 200)
+    rest = asked.gateway.get("/api/v1/fleet?cursor=200").json()
+    assert rest["next"] is None
+    assert {zone["site"] for zone in first["zones"] + rest["zones"]} == set(names)
+    (found,) = asked.gateway.get("/api/v1/fleet?search=SITE249").json()["zones"]
+    assert found["site"] == names[-1]
+    asked.database.close()
