@@ -18,6 +18,7 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from playwright.sync_api import sync_playwright
 
+from services.gateway.http.keys import ApiKey, hash_of
 from tests.unit.gateway.api.filled import begun, small_model
 from tests.unit.gateway.page.situations import SITES, SITUATIONS
 
@@ -53,10 +54,11 @@ def browsing() -> Iterator[Browser]:
 
 
 @contextmanager
-def served(*situations: Situation, port: int = 0) -> Iterator[str]:
-    """Serve a gateway whose history is that of some situations; yields its address."""
+def served(*situations: Situation, port: int = 0, key: str | None = None, control: str | None = None) -> Iterator[str]:
+    """Serve a gateway whose history is that of some situations, perhaps with a key and a replay; yields its address."""
     with TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", port)) as listener:
-        asked = begun(Path(folder), SITES, lambda: situations[0].now)
+        asked = begun(Path(folder), SITES, lambda: situations[0].now, control)
+        asked.gateway.keys = [] if key is None else [ApiKey("desk", hash_of(key), is_revoked=False)]
         asked.shelf.put("1", small_model())
         for situation in situations:
             situation.fill(asked.database)

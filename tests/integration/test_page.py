@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from replay.control import serve_control
+from replay.pacing import Tempo
+from services.gateway.http.keys import new_key
 from tests.integration.page_live import watch
 from tests.integration.pages import PATIENCE_MS, SIZES, browsing, drawn, executable, served
 from tests.unit.gateway.page.situations import SITUATIONS
@@ -314,3 +317,46 @@ def test_now_is_where_the_clock_is(watched: Watched) -> None:
         assert watched.page.evaluate(upright) == [1000 * silent.now.timestamp(), "now"]
         drawn(watched.page, f"{address}/?at=2017-10-19T12:00:00Z")
         assert watched.page.evaluate(upright) == [1000 * (silent.end.timestamp() - 5 * 3600 - 1200), "last reading"]
+
+
+def test_a_key_opens_the_page_as_a_password(browser: Browser) -> None:
+    """The browser asks for it, all parts of the page come with it, and it stands in no page and no address."""
+    key = new_key()
+    watched = Watched(browser, http_credentials={"username": "anyone", "password": key})
+    urls: list[str] = []
+    watched.page.on("request", lambda request: urls.append(request.url))
+    try:
+        with served(NORMAL, key=key) as address:
+            drawn(watched.page, address)
+            look(watched.page)
+            watched.page.check("#similar")
+            watched.page.locator("#similar-said", has_text="2017-").wait_for()
+            assert any("/api/v1/stream" in url for url in urls)
+            assert [url for url in urls if key in url] == []
+            assert key not in watched.page.content()
+            assert watched.complaints == []
+    finally:
+        watched.close()
+
+
+SEND = """([url, mode, type]) => fetch(url, { method: "POST", mode, body: new Blob(['{"paused": true}'], { type }) })
+  .then(() => "answered", () => "refused")"""
+
+
+def test_a_page_of_another_site_changes_no_replay(watched: Watched) -> None:
+    """What needs no leave arrives and is refused; JSON needs leave, and gets none."""
+    tempo = Tempo(10)
+    control = serve_control(socket.create_server(("127.0.0.1", 0)).detach(), tempo)
+    statuses: list[int] = []
+    failures: list[str | None] = []
+    watched.page.on("response", lambda answer: statuses.append(answer.status))
+    watched.page.on("requestfailed", lambda request: failures.append(request.failure))
+    with served(NORMAL, control=control) as address:
+        watched.page.goto(control.replace("127.0.0.1", "localhost"))  # to the browser another site
+        for url in (f"{address}/control", control):
+            for kind in ("text/plain", ""):
+                watched.page.evaluate(SEND, [url, "no-cors", kind])
+            assert watched.page.evaluate(SEND, [url, "cors", "application/json"]) == "refused"
+        assert statuses.count(415) == 2  # of the replay
+        assert failures.count("net::ERR_BLOCKED_BY_RESPONSE.NotSameOrigin") == 2  # the gateway answers its own pages
+        assert not tempo.paused

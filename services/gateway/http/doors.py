@@ -31,7 +31,8 @@ __all__ = ["Admission", "Doors", "Visitor", "doors_of", "is_loopback"]
 
 NETWORK_BITS = 64  # of an IPv6 address that one customer has
 VISITOR = "tetouan.visitor"
-CHALLENGE = 'Bearer realm="tetouan", Basic realm="tetouan: the key is the password", charset="UTF-8"'
+# Chromium asks for a password only where Basic is the first scheme
+CHALLENGE = 'Basic realm="tetouan: the key is the password", charset="UTF-8", Bearer realm="tetouan"'
 
 
 @dataclass(frozen=True)
