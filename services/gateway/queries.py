@@ -234,15 +234,18 @@ class History:
         found: list[StoredZone] = []
         of_site, origin_s = FORECASTS.c.site == site, FORECASTS.c.origin_s
         with self._connected() as connection:
-            zone = connection.scalar(select(func.min(FORECASTS.c.zone)).where(of_site))
-            while zone is not None:
+            for zone in _zone_numbers(connection, site):
                 of_zone = of_site & (FORECASTS.c.zone == zone)
                 first, last = (
                     connection.scalar(select(extreme(origin_s)).where(of_zone)) for extreme in (func.min, func.max)
                 )
                 found.append(StoredZone(zone, _time(first), _time(last)))
-                zone = connection.scalar(select(func.min(FORECASTS.c.zone)).where(of_site, FORECASTS.c.zone > zone))
         return found
+
+    def zone_numbers(self, site: str) -> list[int]:
+        """Return the zones of a site of which there are forecasts, by number alone, which is found sooner."""
+        with self._connected() as connection:
+            return list(_zone_numbers(connection, site))
 
     # --- readings
 
@@ -484,6 +487,12 @@ class History:
             [(estimate, model, loads.get(origin_s)) for origin_s, estimate, model in rows], np.float64
         ).reshape(-1, 3)
         return Estimates(np.array([row.origin_s for row in rows], np.int64), *kw.T)
+
+
+def _zone_numbers(connection: Connection, site: str) -> Iterator[int]:
+    of, zone = FORECASTS.c, 0  # numbers begin with 1
+    while (found := connection.scalar(select(func.min(of.zone)).where(of.site == site, of.zone > zone))) is not None:
+        yield (zone := found)
 
 
 def _forecasts_of(site: str, zone: int) -> Select[Any]:

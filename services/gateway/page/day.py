@@ -53,6 +53,16 @@ MOST_EVENTS, SITES_AT_ONCE = 200, 1000
 
 
 @dataclass(frozen=True)
+class _Read:
+    """The readings of a site until a time, at least one, and how far before it they were looked for."""
+
+    site: StoredSite
+    until: datetime
+    looked_back: timedelta
+    readings: Sequence[StoredReading]
+
+
+@dataclass(frozen=True)
 class _Known:
     """What is read of a zone, as of a time; ``lasting`` are the drift events that have not ended by then."""
 
@@ -118,16 +128,17 @@ class Days:
 
     def zones(self, site: str) -> list[int]:
         """Return the zones that there are forecasts of, and those that readings say will have some."""
-        known, found = self._sites.get(site), {each.zone for each in self._history.zones(site)}
+        known, found = self._sites.get(site), set(self._history.zone_numbers(site))
         if self._history.site(site) is not None:
             found |= set(zones_in(self._history.fields(site)) if known is None else known.zones)
         return sorted(found)
 
     def day(self, site: str, zone: int, at: datetime | None, words: Words) -> Day | None:
         """Return the document of a zone, as it stood at a time; None where nothing is known of it then."""
-        known = self._known(site, zone, at)
-        if known is None:
+        read = self._read(site, at, BEFORE)
+        if read is None:
             return None
+        known = self._known(read, zone)
         forecast = known.forecast
         own = next((each for each in self._history.zones(site) if each.zone == zone), None)
         age = self._clock() - known.as_of
@@ -205,23 +216,24 @@ class Days:
             days.append(SimilarDay(date=date, off=each.off, load=Curve(times=times, kw=_nullable(share * kw))))
         return SimilarDays(site=site, zone=zone, days=days)
 
-    def _known(self, name: str, zone: int, at: datetime | None, looked_back: timedelta = BEFORE) -> _Known | None:
+    def _read(self, name: str, at: datetime | None, looked_back: timedelta) -> _Read | None:
         site = self._history.site(name)
         if site is None or (at is not None and at < site.first):
             return None
         until = site.last if at is None else min(at, site.last)
         readings = self._history.readings(name, _span(until - looked_back, until), MOST_READINGS).items
-        if not readings:
-            return None
-        as_of = readings[-1].time
+        return _Read(site, until, looked_back, readings) if readings else None
+
+    def _known(self, read: _Read, zone: int) -> _Known:
+        name, until, as_of = read.site.site, read.until, read.readings[-1].time
         return _Known(
-            site,
+            read.site,
             zone,
             as_of,
-            readings,
+            read.readings,
             self._history.newest(name, zone, until),
             self._history.newest_scores(name, zone, until),
-            looked_back,
+            read.looked_back,
             self._history.drift_events_during(name, zone, _span(as_of, as_of), MOST_EVENTS),
         )
 
@@ -280,8 +292,9 @@ class Days:
         """Return a glance at every zone, the worst first."""
         found = []
         for site in self._all_sites():
-            glances = (self._glance(site.site, zone) for zone in self.zones(site.site))
-            found += [glance for glance in glances if glance is not None]
+            read = self._read(site.site, None, BEFORE_IN_FLEET)
+            if read is not None:
+                found += [self._glance(read, zone) for zone in self.zones(site.site)]
         return sorted(found, key=lambda each: (RANK[each.said[0].severity], -(each.mape or 0.0), each.site, each.zone))
 
     def _all_sites(self) -> Iterator[StoredSite]:
@@ -291,14 +304,12 @@ class Days:
             page = self._history.sites(page.following.site, SITES_AT_ONCE)
             yield from page.items
 
-    def _glance(self, site: str, zone: int) -> _Glance | None:
-        known = self._known(site, zone, None, BEFORE_IN_FLEET)
-        if known is None:
-            return None
+    def _glance(self, read: _Read, zone: int) -> _Glance:
+        known = self._known(read, zone)
         points = [] if known.forecast is None else _points(known.forecast)
         hour = _at(known.forecast, points, timedelta(hours=1))
         return _Glance(
-            site=site,
+            site=known.site.site,
             zone=zone,
             as_of=known.as_of,
             now_kw=known.load_kw(known.readings[-1]),
