@@ -360,3 +360,19 @@ def test_a_page_of_another_site_changes_no_replay(watched: Watched) -> None:
         assert statuses.count(415) == 2  # of the replay
         assert failures.count("net::ERR_BLOCKED_BY_RESPONSE.NotSameOrigin") == 2  # the gateway answers its own pages
         assert not tempo.paused
+
+
+def test_a_tab_that_nobody_sees_takes_no_connection(watched: Watched, address: str) -> None:
+    """It leaves the live stream, and follows it again once it is seen."""
+    page = watched.page
+    with page.expect_request("**/api/v1/stream*"):
+        drawn(page, f"{address}/?site=tetouan")
+    hide = """hidden => {
+      Object.defineProperty(document, "hidden", { configurable: true, value: hidden });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    with page.expect_event("requestfailed", lambda request: "/api/v1/stream" in request.url):
+        page.evaluate(hide, arg=True)
+    with page.expect_request("**/api/v1/stream*"):
+        page.evaluate(hide, arg=False)
+    assert page.locator("#link").is_hidden()

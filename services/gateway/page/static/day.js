@@ -133,9 +133,17 @@ const live = new Live(async (there) => {
 });
 
 let failures = 0; // of the stream, since it was last open
+let source = null;
+let retry = null;
+
+function leave() {
+  clearTimeout(retry);
+  source?.close();
+}
 
 function follow() {
-  const source = new EventSource(`/api/v1/stream?topics=readings,forecasts,scores,drift&site=${encodeURIComponent(view.site)}`);
+  leave();
+  source = new EventSource(`/api/v1/stream?topics=readings,forecasts,scores,drift&site=${encodeURIComponent(view.site)}`);
   let readingCame = null; // its forecast follows, unless the forecaster is away
   source.addEventListener("forecasts", (event) => {
     if (newest === null) wantedSince = performance.now();
@@ -159,7 +167,7 @@ function follow() {
   // Whether the gateway is lost, the page's own question tells: it may refuse the stream alone.
   source.addEventListener("error", () => {
     if (failures > 0) live.note("unstreamed", text("lost.stream"));
-    if (source.readyState === EventSource.CLOSED) setTimeout(follow, RECONNECT_MS * 2 ** Math.min(failures, MOST_DOUBLED));
+    if (source.readyState === EventSource.CLOSED) retry = setTimeout(follow, RECONNECT_MS * 2 ** Math.min(failures, MOST_DOUBLED));
     failures += 1;
     live.look();
   });
@@ -169,5 +177,9 @@ const controlForm = document.getElementById("control-form");
 if (controlForm) control(controlForm);
 const hourOf = explore(base, clock, () => view);
 live.guarded(draw);
-if (!view.is_past) follow();
+if (!view.is_past) {
+  follow();
+  // a browser has six connections to a gateway for all its tabs: one that nobody sees takes none
+  document.addEventListener("visibilitychange", () => (document.hidden ? leave() : follow()));
+}
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => live.guarded(draw));
