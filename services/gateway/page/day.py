@@ -382,16 +382,19 @@ def light_of(mape: float | None) -> Literal["green", "yellow", "red"] | None:
 
 
 def _fleet_zone(glance: _Glance, words: Words) -> FleetZone:
+    """Return a zone at a glance; what has stopped is not shown as if it were of now."""
+    kinds = {judgement.kind for judgement in glance.said}
+    is_read, is_ahead = "stale" not in kinds, not kinds & {"stale", "behind"}
     return FleetZone(
         site=glance.site,
         zone=glance.zone,
         time_zone=words.time_zone,
         as_of=glance.as_of,
-        now_kw=glance.now_kw,
-        next_hour_kw=glance.next_hour_kw,
-        peak=glance.peak,
+        now_kw=glance.now_kw if is_read else None,
+        next_hour_kw=glance.next_hour_kw if is_ahead else None,
+        peak=glance.peak if is_ahead else None,
         mape=glance.mape,
-        light=light_of(glance.mape) if _is_watched(glance.said) else None,
+        light=light_of(glance.mape) if is_ahead and _is_watched(glance.said) else None,
         finding=rendered(glance.said[0], words),
         more=len(glance.said) - 1,
     )

@@ -159,8 +159,11 @@ class FleetZone(Document):
     zone: int
     time_zone: str
     as_of: UtcTime
+    """Of the newest reading."""
     now_kw: Kw
+    """Null where readings have stopped."""
     next_hour_kw: Kw
+    """Null where readings or forecasts have stopped; so is ``peak``."""
     peak: Point | None
     mape: float | None
     """Over seven days, the mean of all leads; a ratio."""

@@ -156,6 +156,13 @@ def test_the_fleet_has_the_worst_first(situated: Callable[[str], Asked]) -> None
     assert asked.gateway.get("/api/v1/fleet?search=madrid").json()["zones"] == []
 
 
+def test_the_fleet_shows_nothing_old_as_if_it_were_of_now(situated: Callable[[str], Asked]) -> None:
+    """Where the meter is silent there is neither a load nor a forecast nor a light, but the time of the newest."""
+    (zone,) = situated("stale-meter").gateway.get("/api/v1/fleet").json()["zones"]
+    assert (zone["finding"]["kind"], zone["as_of"]) == ("stale", "2017-10-19T17:20:00Z")
+    assert [zone[key] for key in ("now_kw", "next_hour_kw", "peak", "light")] == [None] * 4
+
+
 def test_a_simple_rule_is_scored_over_its_window_alone() -> None:
     """The error of persistence is the slope times the lead; of yesterday that times a day; last week has no pairs."""
     load_kw = np.arange(40.0)
