@@ -145,9 +145,17 @@ def test_another_zone_is_shown_while_another_site_sends_its_readings(tetouan: Co
         encoding="utf-8",
     )
     file, folder = tmp_path / "result.json", tmp_path / "state"
-    demo = ("demo", *WINDOW, "--days", "1", "--speed", "20", "--headless", "--json", str(file))
+    demo = ("demo", *WINDOW, "--days", "1", "--speed", "10", "--headless", "--json", str(file))
     process = tetouan(*demo, state_dir=folder, TETOUAN_SITES=str(tmp_path / "sites.toml"), TETOUAN_ZONES="1")
-    broker = Broker("embedded", announced_by_now(folder)["kafka_bootstrap"], "")
+    running = announced_by_now(folder)
+    broker, readyz = Broker("embedded", running["kafka_bootstrap"], ""), running["http"]["forecaster"] + "/readyz"
+
+    def is_ready() -> bool:
+        with suppress(httpx.TransportError):
+            return httpx.get(readyz, timeout=PATIENCE_S).is_success
+        return False
+
+    until(is_ready, "the forecaster to have the models of the demo")
     times = [f"2018-02-01T{n // 4:02}:{n % 4 * 15:02}Z" for n in range(10)]
     readings = [json.dumps({"site": "north", "time": time, "Load": str(90 + n)}) for n, time in enumerate(times)]
     broker.send(topics.RAW, [reading.encode() for reading in readings], key=b"north")

@@ -186,7 +186,7 @@ def test_the_page_in_a_browser_goes_on_where_the_gateway_comes_back(
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.goto(address)
-        page.wait_for_function("document.getElementById('state').textContent === 'connected'")
+        page.wait_for_selector("#state:text-is('connected')")
         broker.send(topics.FORECASTS, [issue(0, site="<b>x").to_bytes(), issue(0).to_bytes()])
         page.wait_for_selector("tbody tr:nth-child(2)")
         assert page.locator("tbody tr").all_inner_texts()[1].split("\t") == [
@@ -199,11 +199,11 @@ def test_the_page_in_a_browser_goes_on_where_the_gateway_comes_back(
         ]
         assert page.locator("tbody tr").all_inner_texts()[0].startswith("<b>x zone 2")
         gateway.close()
-        page.wait_for_function("document.getElementById('state').textContent.includes('connecting again')")
+        page.wait_for_selector("#state:has-text('connecting again')")
         broker.send(topics.FORECASTS, [issue(1).to_bytes()])
         with start():
-            page.wait_for_function("document.body.textContent.includes('2020-02-29T04:50:00Z')")
-            page.wait_for_function("document.getElementById('state').textContent === 'connected'")
+            page.wait_for_selector("tbody tr:has-text('2020-02-29T04:50:00Z')")
+            page.wait_for_selector("#state:text-is('connected')")
         page.close()
     assert {url.removeprefix(address) for url in asked} == {"/", "/stream"}
     assert faults == []

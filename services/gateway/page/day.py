@@ -22,7 +22,7 @@ from services.gateway.page.documents import (
     SimilarDay,
     SimilarDays,
 )
-from services.gateway.page.kept import Kept
+from services.gateway.page.kept import KeptResult
 from services.gateway.page.naive import naive_rmse_kw
 from services.gateway.page.similar import nearest
 from services.gateway.page.words import Words, rendered
@@ -118,7 +118,7 @@ class Days:
         self._sites = sites
         self._clock = clock
         self._silence_s = silence_s
-        self._glances = Kept(self._judged, clock)
+        self._glances = KeptResult(self._judged, clock)
         self._naive: dict[tuple[str, int], tuple[datetime, dict[tuple[int, int], tuple[str, float]]]] = {}
 
     def time_zone(self, site: str) -> str:

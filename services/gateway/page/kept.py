@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-__all__ = ["Kept"]
+__all__ = ["KeptResult"]
 
 LEAST = timedelta(seconds=10)
 TIMES_AS_LONG = 5  # as it took, so that making it takes no more than a sixth of the time
@@ -18,7 +18,7 @@ TIMES_AS_LONG = 5  # as it took, so that making it takes no more than a sixth of
 T = TypeVar("T")
 
 
-class Kept(Generic[T]):
+class KeptResult(Generic[T]):
     """Something that is made anew when it is asked for and has become old.
 
     While one makes it anew, others are given the old one; they wait only where there is none yet.

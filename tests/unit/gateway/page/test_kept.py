@@ -7,7 +7,7 @@ from threading import Event, Thread
 
 import pytest
 
-from services.gateway.page.kept import Kept
+from services.gateway.page.kept import KeptResult
 
 NOON = datetime(2017, 10, 19, 12, tzinfo=UTC)
 
@@ -29,7 +29,7 @@ class Making:
 def test_it_is_kept_for_ten_seconds_or_five_times_as_long_as_it_took(took_s: int, kept_s: int) -> None:
     """Then it is made anew; also where the clock was set back."""
     making = Making(timedelta(seconds=took_s))
-    kept = Kept(making.make, lambda: making.now)
+    kept = KeptResult(making.make, lambda: making.now)
     assert kept.get() == 1
     made = making.now
     making.now = made + timedelta(seconds=kept_s - 0.1)
@@ -52,7 +52,7 @@ def test_who_asks_while_it_is_made_anew_gets_the_old_one() -> None:
             assert go_on.wait(10)
         return made[-1]
 
-    kept = Kept(make, lambda: now[0])
+    kept = KeptResult(make, lambda: now[0])
     assert kept.get() == 0
     now[0] += timedelta(minutes=1)
     other = Thread(target=kept.get)
@@ -74,7 +74,7 @@ def test_what_could_not_be_made_is_tried_again() -> None:
             raise ValueError("away")
         return making.count
 
-    kept = Kept(make, lambda: making.now)
+    kept = KeptResult(make, lambda: making.now)
     with pytest.raises(ValueError, match="away"):
         kept.get()
     assert kept.get() == 2
