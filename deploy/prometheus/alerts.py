@@ -22,7 +22,7 @@ class Alert(NamedTuple):
     expr
         PromQL: there is an alert for each series that it returns.
     lasting
-        How long it has to hold before somebody is told, as Prometheus writes a duration.
+        How long the expression must hold before the alert fires, as a duration of Prometheus.
     severity
         ``critical``: at once; ``warning``: today.
     summary, advice

@@ -83,7 +83,7 @@ class GatewaySettings(ServiceSettings, ModelSettings, DatabaseSettings):
     )
     opcua_host: str = Field(
         default="127.0.0.1",
-        description="address that the OPC UA server listens on: it asks nobody for a password and encrypts nothing",
+        description="address that the OPC UA server listens on: clients need no password, and nothing is encrypted",
     )
     opcua_leads_minutes: Commas[int] = Field(
         default=(10, 60, 1440),
