@@ -188,8 +188,8 @@ class Champions:
 
         An answer of the registry is waited for at most as long as the settings say. Its first champions are waited for,
         too, where it has none of any site, until that time is over since the start of the process; who is not
-        ``patient`` does not wait for those. Of versions with certain tags those of all zones are waited for. A site
-        that has run with models of its own never goes on without.
+        ``patient`` does not wait for those. Of versions with certain tags those of all zones of a site are waited for
+        where it has one, or where no site has any. A site that has run with models of its own never goes on without.
 
         Raises ``RegistryError`` where versions with certain tags are wanted, and the registry has none in time.
         """
@@ -245,14 +245,18 @@ class Champions:
     def _waits_for(self, lacking: Mapping[str, str], *, patient: bool) -> bool:
         if any(self._begun.get(name) for name in lacking):
             return True
-        is_some_enough = bool(self._listed) and not self._settings.model_tags
-        if not patient or is_some_enough or all(name in self._begun for name in lacking):
+        are_others_enough = bool(self._listed) and not self._is_under_way(lacking)
+        if not patient or are_others_enough or all(name in self._begun for name in lacking):
             return False
         if monotonic_s() < self._waits_until_s:
             return True
         if self._settings.model_tags and not self._listed:
             raise RegistryError(next(iter(lacking.values())))
         return False
+
+    def _is_under_way(self, lacking: Iterable[str]) -> bool:
+        """Tell whether a training of a site registers zone after zone just now: with certain tags its first are new."""
+        return bool(self._settings.model_tags) and any(self._pairs(name) for name in lacking)
 
     async def fetch_pairs(self, pairs: Collection[Pair]) -> Mapping[Pair, ZoneModels | str | None]:
         """Return the models of each pair as they were registered, why they cannot be used, or None where one is gone.

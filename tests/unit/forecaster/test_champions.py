@@ -242,6 +242,22 @@ def test_of_versions_with_tags_those_of_all_zones_are_waited_for(
     assert [zone.names for zone in begun] == [zone.names for zone in fresh]
 
 
+def test_a_site_without_versions_with_the_tags_does_not_wait_once_another_has_all(
+    setting: Setting, fresh: tuple[ZoneModels, ZoneModels]
+) -> None:
+    """Its readings may come before the training of the other has ended; it begins from them alone."""
+    champions = setting.champions(models_wait_s=BOUND_S, model_tags=("as_of=2018",))
+
+    async def run() -> Mapping[str, tuple[ZoneModels, ...]]:
+        fetching = asyncio.create_task(champions.fetch(["north"], patient=True))
+        await settled(lambda: "zone-demand-north-1" in setting.health.waiting_for.get("models", ""))
+        setting.register(fresh)
+        return await fetching
+
+    assert asyncio.run(asyncio.wait_for(run(), BOUND_S)) == {}
+    assert list(fetched(champions, "tetouan")) == ["tetouan"]
+
+
 def test_beside_a_service_that_is_ready_the_registry_is_asked_until_it_answers(
     setting: Setting, fresh: tuple[ZoneModels, ZoneModels]
 ) -> None:
