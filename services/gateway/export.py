@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from sqlalchemy import BigInteger, Integer, Text, select
 
 from services.gateway import tables
-from services.gateway.packing import unpacked
+from services.gateway.packing import all_unpacked
 from shared.contracts.messages import Score
 from shared.runtime.settings import Refused
 from shared.sites.likeness import closest
@@ -167,7 +167,7 @@ def _readings(rows: Sequence[Row[Any]], fields: Sequence[str]) -> pa.Table:
 
 
 def _forecasts(rows: Sequence[Row[Any]], coverages: Sequence[float]) -> pa.Table:
-    numbers = [unpacked(row.arrays) for row in rows]
+    numbers = all_unpacked([row.arrays for row in rows])
     leads = [_leads(row, of_row.shape[1]) for row, of_row in zip(rows, numbers, strict=True)]
     counts = np.array([len(of_row) for of_row in leads], dtype=np.int64)
     lead = np.concatenate([np.zeros(0, np.int64), *leads])

@@ -14,9 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-__all__ = ["packed", "unpacked"]
+    Shape = tuple[int, int, int, int]
+
+__all__ = ["all_unpacked", "packed", "unpacked"]
 
 HEAD = struct.Struct("<BBII")  # decimals or AS_IS, bytes a number, rows, columns
 AS_IS = 255
@@ -47,20 +51,44 @@ def packed(arrays: NDArray[np.float64]) -> bytes:
 
 def unpacked(raw: bytes) -> NDArray[np.float64]:
     """Return the numbers (rows, leads) that :func:`packed` was given; raises ``ValueError`` where it wrote no such."""
-    try:
-        decimals, width, rows, columns = HEAD.unpack_from(raw)
-        plain = zlib.decompress(raw[HEAD.size :])
-    except (struct.error, zlib.error) as error:
-        raise ValueError(f"{len(raw)} bytes are no packed numbers: {error}") from None
+    (numbers,) = all_unpacked([raw])
+    return numbers
+
+
+def all_unpacked(many: Sequence[bytes]) -> list[NDArray[np.float64]]:
+    """Return the numbers of each; those of one shape are unpacked together, as a call costs more than its numbers.
+
+    Raises ``ValueError`` where :func:`packed` wrote no such.
+    """
+    of_shape: dict[Shape, list[int]] = {}
+    plain: list[bytes] = []
+    for place, raw in enumerate(many):
+        try:
+            of_shape.setdefault(HEAD.unpack_from(raw), []).append(place)
+            plain.append(zlib.decompress(raw[HEAD.size :]))
+        except (struct.error, zlib.error) as error:
+            raise ValueError(f"{len(raw)} bytes are no packed numbers: {error}") from None
+    numbers: dict[int, NDArray[np.float64]] = {}
+    for shape, places in of_shape.items():
+        numbers.update(zip(places, _numbers(shape, [plain[place] for place in places]), strict=True))
+    return [numbers[place] for place in range(len(many))]
+
+
+def _numbers(shape: Shape, plain: Sequence[bytes]) -> NDArray[np.float64]:
+    """Return the numbers (forecasts, rows, leads) of forecasts of one shape."""
+    decimals, width, rows, columns = shape
+    if any(len(each) != width * rows * columns for each in plain):
+        raise ValueError(f"{len(plain)} packed forecasts are not all of {rows} rows, {columns} leads, {width} bytes")
+    together = b"".join(plain)
     if decimals == AS_IS:
-        return np.frombuffer(plain, "<f8").reshape(rows, columns).astype(np.float64)
-    planes = np.frombuffer(plain, np.uint8).reshape(width, rows, columns)
-    zigzag = planes[0].astype(np.int64)  # at most 2 ** 55, see LARGEST
+        return np.frombuffer(together, "<f8").reshape(len(plain), rows, columns).astype(np.float64)
+    planes = np.frombuffer(together, np.uint8).reshape(len(plain), width, rows, columns)
+    zigzag = planes[:, 0].astype(np.int64)  # at most 2 ** 55, see LARGEST
     for byte in range(1, width):
-        zigzag |= planes[byte].astype(np.int64) << 8 * byte
+        zigzag |= planes[:, byte].astype(np.int64) << 8 * byte
     steps = (zigzag >> 1) ^ -(zigzag & 1)
-    whole = steps.cumsum(axis=1)
-    whole[1:] += whole[0]
+    whole = steps.cumsum(axis=2)
+    whole[:, 1:] += whole[:, :1]
     numbers: NDArray[np.float64] = whole / 10.0**decimals
     return numbers
 

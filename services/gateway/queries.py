@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from services.gateway.database import why_away
-from services.gateway.packing import unpacked
+from services.gateway.packing import all_unpacked
 from services.gateway.tables import (
     DEAD_LETTERS,
     DRIFT_EVENTS,
@@ -346,7 +346,8 @@ class History:
         with self._connected() as connection:
             rows = connection.execute(wanted).all()
             last_s = connection.scalar(select(SITES.c.last_s).where(SITES.c.site == site)) if rows else None
-        return [_forecast_of(row, last_s) for row in rows]
+        all_kw = all_unpacked([row.arrays for row in rows])
+        return [_forecast_of(row, kw, last_s) for row, kw in zip(rows, all_kw, strict=True)]
 
     # --- what became of them
 
@@ -514,8 +515,7 @@ def _reading_of(row: Row[Any]) -> StoredReading:
     return StoredReading(_time(row.time_s), row.step_minutes, row.revision, orjson.loads(row.values_json), flags)
 
 
-def _forecast_of(row: Row[Any], last_s: int | None) -> StoredForecast:
-    kw = unpacked(row.arrays)
+def _forecast_of(row: Row[Any], kw: NDArray[np.float64], last_s: int | None) -> StoredForecast:
     return StoredForecast(
         site=row.site,
         zone=row.zone,
