@@ -168,7 +168,11 @@ class Task(Generic[Answer]):
         """Note that its work was cancelled: what was in hand is not settled, and comes again."""
         self._in_hand = 0
 
-    async def close(self) -> None:
-        """Close what it has opened, and forget its state."""
-        self.state.close()
+    async def disconnect(self) -> None:
+        """Close its connections."""
         await self._sender.stop()
+
+    async def close(self) -> None:
+        """Close its connections, and forget its state."""
+        await self.disconnect()
+        self.state.close()
