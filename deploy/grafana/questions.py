@@ -478,6 +478,42 @@ def _answers() -> Panels:
         width=4,
         steps=[(None, "green"), (1, "yellow")],
     ).no_value("none")
+    yield lines(
+        "Values written to OPC UA nodes",
+        "At each replica; none where `TETOUAN_OPCUA_PORT` is not set. None while forecasts come: see `/readyz` of the "
+        "gateway. Skipped: events that no value was made of, as they could not be read or were no longer in memory.",
+        "suffix: /s",
+        [
+            ("sum by (instance) (rate(tetouan_opcua_values_total[$__rate_interval]))", "{{instance}}"),
+            ("sum by (reason) (rate(tetouan_opcua_skipped_events_total[$__rate_interval]))", "skipped: {{reason}}"),
+        ],
+        width=8,
+    )
+    yield figure(
+        "OPC UA clients",
+        "Open connections at each replica. Red: near the 100 that one takes: close those that nobody needs.",
+        "none",
+        [("tetouan_opcua_clients", "{{instance}}")],
+        width=4,
+        steps=[(None, "green"), (80, "yellow"), (95, "red")],
+    )
+    yield figure(
+        "Zones without OPC UA nodes",
+        "Red: more zones have forecasts than `TETOUAN_OPCUA_MAX_ZONES`: raise it; each zone takes 0.2 MB.",
+        "none",
+        [("max(tetouan_opcua_left_out_zones)", "zones")],
+        width=4,
+        steps=[(None, "green"), (1, "red")],
+    )
+    cut_off = _in_30_min("tetouan_opcua_cut_off_clients_total")
+    yield figure(
+        "OPC UA clients cut off, 30 minutes",
+        "Clients that asked and did not take the answers. Yellow: look at that client, or at the network before it.",
+        "none",
+        [(f"sum({cut_off})", "clients")],
+        width=8,
+        steps=[(None, "green"), (1, "yellow")],
+    ).no_value("none")
 
 
 QUESTIONS: dict[str, Callable[[], Panels]] = {
