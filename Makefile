@@ -1,5 +1,5 @@
 # Everything here only wraps the `tetouan` command and the tools in .venv, which each target makes by itself.
-PYTHONS = python3.14 python3.13 python3.12 python3.11 python3
+PYTHONS ?= python3.14 python3.13 python3.12 python3.11 python3
 FITS = import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 READY = .venv/.ready
 BIN = .venv/bin
@@ -10,13 +10,19 @@ export OPENBLAS_NUM_THREADS = 1
 export DO_NOT_TRACK = 1
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test coverage crash check bench lock clean
+.PHONY: help demo tools data test coverage crash pictures check bench lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 demo: $(READY)  ## stream the last 20 % of the year on this machine: ARGS='--days 14 --speed 0 --headless'
 	@$(BIN)/tetouan demo $(ARGS)
+
+tools:  ## programs that some tests need, from Debian's or Ubuntu's packages: kcat, promtool, Chromium
+	@bash .ci/tools
+
+data: $(READY)  ## the published year: downloads it where it is not here, and prints where the file is
+	@$(BIN)/tetouan data
 
 test: $(READY)  ## all tests, on two processors: on the embedded broker, and on Kafka in a container or in TETOUAN_TEST_KAFKA
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -26,6 +32,9 @@ coverage: $(READY)  ## which lines the fast tests run: a table, and htmlcov/inde
 
 crash: $(READY)  ## an hour of kills on Kafka, each compared with the undisturbed run: ARGS='--days 30 --kills 20 --seeds 1'
 	@$(BIN)/python -m tests.integration.crash $(ARGS)
+
+pictures: $(READY)  ## the operator's page in every situation, as pictures in pictures/
+	@$(BIN)/python -m tests.integration.pages pictures
 
 check: $(READY)  ## lint, format, types, architecture
 	@$(BIN)/ruff check .

@@ -16,7 +16,7 @@ from cli import __version__
 from cli.options import with_hints
 from cli.outputs import output_file, output_folder, picture_file, require_different, whole, whole_files
 from cli.words import MOST_DAYS, at_least, moment, one_of, whole_number
-from shared.data.hints import Hints  # noqa: TC001 - the options are made from what stands in the signatures
+from shared.data.hints import Hints
 
 if TYPE_CHECKING:
     from cli.settings import DemoSettings, HistorySettings
@@ -201,6 +201,25 @@ def replay(
     window = ReplayWindow(start, until, days, hints.dialect)
     result = run_replay(year, window, speed, settings, console, resume=resume)
     _write(json_file, result)
+
+
+@app.command("data")
+def find_data(data: Data = None, json_file: JsonFile = None) -> None:
+    """Find the readings, download the published year where none are here, and print where the file is.
+
+    A synthetic year does not stand in: where the published one cannot be had the command says why.
+    """
+    from cli.located import file_of, report_of
+    from cli.provision import year_for
+    from cli.settings import HistorySettings
+    from shared.runtime.settings import load
+
+    settings = load(HistorySettings)
+    chosen = data or settings.data
+    year = year_for(chosen, settings, Console(stderr=True), Hints())
+    file = file_of(year, chosen, settings)
+    _write(json_file, report_of(year, file))
+    sys.stdout.write(f"{file}\n")
 
 
 @app.command()
