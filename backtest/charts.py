@@ -82,8 +82,8 @@ def over_categories(frame: pd.DataFrame, column: str, unit: str) -> Figure:
     return figure
 
 
-def fan(curves: pd.DataFrame, unit: str, actual: str = "what came") -> Figure:
-    """Return one forecast with its 90 % interval, and the load, as ``actual``."""
+def fan(curves: pd.DataFrame, unit: str) -> Figure:
+    """Return one forecast with its 90 % interval, and the load."""
     times = curves["local_time"].tolist()
     edge = {"type": "scatter", "x": times, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     return _figure(
@@ -97,7 +97,7 @@ def fan(curves: pd.DataFrame, unit: str, actual: str = "what came") -> Figure:
                 "fillcolor": "rgba(0, 114, 178, 0.25)",
             },
             _line(times, curves["median_kw"], "forecast", 0),
-            _line(times, curves["actual_kw"], actual, 1) | {"line": {"color": _STYLES[1][0], "dash": "solid"}},
+            _line(times, curves["actual_kw"], "load", 1) | {"line": {"color": _STYLES[1][0], "dash": "solid"}},
         ],
         xaxis={"title": {"text": "local time"}, "automargin": True},
         yaxis=_load_axis("demand", unit) | {"rangemode": "normal"},

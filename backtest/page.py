@@ -34,7 +34,7 @@ _HEADINGS = {
     "local_hour": "hour",
     "local_weekday": "weekday",
     "season_months": "months",
-    "day_type": "day",
+    "day_type": "type of day",
     "first_local_date": "first day",
     "last_local_date": "last day",
     "local_time": "local time",
@@ -43,13 +43,13 @@ _HEADINGS = {
     "mape_ratio": "MAPE",
     "bias_kw": "bias {unit}",
     "r2": "R2",
-    "coverage_ratio": "in 90 %",
-    "worst_week_coverage_ratio": "in 90 %, worst week",
+    "coverage_ratio": "coverage",
+    "worst_week_coverage_ratio": "coverage, worst week",
     "pinball_kw": "pinball {unit}",
     "best_naive_rule": "best naive rule",
-    "best_naive_rmse_kw": "its RMSE {unit}",
+    "best_naive_rmse_kw": "RMSE of that rule {unit}",
     "skill_ratio": "skill",
-    "actual_kw": "came {unit}",
+    "actual_kw": "load {unit}",
     "median_kw": "forecast {unit}",
     "low_kw": "low {unit}",
     "high_kw": "high {unit}",
@@ -60,7 +60,7 @@ _OPEN = "-"
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure and the sentence that says how to read it; ``label`` is read out in its place."""
+    """A figure and its caption; ``label`` is the text for screen readers."""
 
     label: str
     how_to_read: str
@@ -75,7 +75,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Section:
-    """Charts under one heading, and the table that holds the same figures."""
+    """Charts under one heading, and the table of their values."""
 
     heading: str
     charts: tuple[Chart, ...]
@@ -83,12 +83,12 @@ class Section:
 
     @property
     def scored(self) -> bool:
-        """Whether there is anything to draw."""
+        """False where the table has a column of RMSE without any value."""
         return "rmse_kw" not in self.frame or bool(self.frame["rmse_kw"].notna().any())
 
 
 def page_of(result: Backtest) -> str:
-    """Return the report as HTML that holds all it needs, Plotly's script included, and asks no other host."""
+    """Return the report as one HTML page, Plotly's script included, which asks no other host."""
     return (
         _pages(result.table.unit)
         .get_template("page.html")
@@ -110,25 +110,25 @@ def page_of(result: Backtest) -> str:
 
 
 def page_of_ahead(ahead: Ahead) -> str:
-    """Return the forecast of the next 24 hours as HTML, as :func:`page_of`."""
+    """Return the forecast of the next 24 hours as one HTML page, as :func:`page_of`."""
     how = (
-        "Left of the last load the readings of the day before; right of it the forecast, in whose band the load is to "
-        "lie for 90 % of the time."
+        "Left of the last load: the readings of the last 24 hours. Right of it: the forecast. The load should lie in "
+        "the band for 90 % of the time."
     )
     return (
         _pages(ahead.unit)
         .get_template("ahead.html")
         .render(
             ahead=ahead,
-            chart=Chart("The last and the next 24 hours", how, _fan(ahead.curves, ahead.unit, "load")),
+            chart=Chart("The last and the next 24 hours", how, _fan(ahead.curves, ahead.unit)),
             frame=ahead.frame.drop(columns="time"),
             plotly=Markup(get_plotlyjs()),  # noqa: S704 - a script of the package, not of the data
         )
     )
 
 
-def _fan(curves: pd.DataFrame, unit: LoadUnit, actual: str = "what came") -> Figure:
-    return charts.fan(unit.scaled(curves), unit.name, actual)
+def _fan(curves: pd.DataFrame, unit: LoadUnit) -> Figure:
+    return charts.fan(unit.scaled(curves), unit.name)
 
 
 def _pages(unit: LoadUnit) -> Environment:
@@ -142,7 +142,7 @@ def _pages(unit: LoadUnit) -> Environment:
 
 
 def cell(value: object, column: str, unit: LoadUnit) -> str:
-    """Return a value as a table shows it, in the form that the name of its column asks for; loads in the unit."""
+    """Return a value of a table as text, in the form of the ending of its column's name; loads in the unit."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return _OPEN
     if column == "lead_minutes":
@@ -159,7 +159,7 @@ def heading(column: str, unit: LoadUnit) -> str:
 
 
 def _groups(result: Backtest) -> list[dict[str, object]]:
-    """Return the figures of the lead groups under the names of the columns, and the rule that is best at each."""
+    """Return the scores of the lead groups as rows of a table, with the best naive rule of each."""
     table = result.table
     groups = {group.key: group for group in lead_groups(table.step_minutes)}
     named = {
@@ -192,20 +192,20 @@ def _by_lead(result: Backtest) -> Section:
         (
             Chart(
                 "RMSE by lead time",
-                "The further the forecast lies below the line of the best naive rule, which is chosen in hindsight for "
-                "every lead, the more it is worth.",
+                "The best naive rule is chosen in hindsight for every lead. The lower the forecast lies below its "
+                "line, the better it is.",
                 charts.rmse_by_lead(drawn, unit.name),
             ),
             Chart(
                 "Coverage by lead time",
-                "The share of the readings that fell inside the 90 % interval: it should stay in the green band, and "
-                "the worst week, the lowest of any 7 days of targets, not far below it.",
+                "The share of the readings inside the 90 % interval. It should stay in the green band. The worst week "
+                "is the lowest of any 7 days of targets: it should not lie far below the band.",
                 charts.coverage_by_lead(leads),
             ),
             Chart(
                 "Pinball loss by lead time",
-                "The mean loss at both ends of the 90 % interval: lower is better, and only an interval that is narrow "
-                "and right is low.",
+                "The mean loss of both bounds of the 90 % interval. Lower is better. It is low only where the interval "
+                "is narrow and its coverage right.",
                 charts.pinball_by_lead(drawn, unit.name),
             ),
         ),
@@ -235,8 +235,8 @@ def _by_kind(result: Backtest) -> tuple[Section, ...]:
             (
                 Chart(
                     "RMSE and coverage by hour of the day",
-                    "Errors are counted at the hour they are forecast for: a peak says at what time of day to plan "
-                    "more reserve.",
+                    "Errors are counted at the hour of the target. A peak shows the time of day that needs more "
+                    "reserve.",
                     charts.over_line(unit.scaled(hours), "local_hour", "hour of the day, local time", unit.name),
                 ),
             ),
@@ -247,7 +247,7 @@ def _by_kind(result: Backtest) -> tuple[Section, ...]:
             (
                 Chart(
                     "RMSE and coverage by weekday",
-                    "The weekdays should look alike: one that stands out has a habit that the forecast does not know.",
+                    "The weekdays should look alike. One that stands out has a shape that the forecast does not know.",
                     charts.over_categories(unit.scaled(weekdays), "local_weekday", unit.name),
                 ),
             ),
@@ -258,8 +258,8 @@ def _by_kind(result: Backtest) -> tuple[Section, ...]:
             (
                 Chart(
                     "RMSE and coverage by season",
-                    "Only the months of the window appear: compare seasons by the pairs in the table as well, few say "
-                    "little.",
+                    "Only the months of the window appear. Look at the pairs in the table too: a season with few pairs "
+                    "says little.",
                     charts.over_categories(unit.scaled(seasons), "season_months", unit.name),
                 ),
             ),
@@ -270,8 +270,8 @@ def _by_kind(result: Backtest) -> tuple[Section, ...]:
             (
                 Chart(
                     "RMSE and coverage on holidays and on ordinary days",
-                    "Holidays are the public ones of the site's calendar: they are few, so that their marks move more "
-                    "by chance.",
+                    "Holidays are the public ones of the site's calendar. They are few, so that their figures vary "
+                    "more by chance.",
                     charts.over_categories(unit.scaled(holidays), "day_type", unit.name),
                 ),
             ),
@@ -283,11 +283,10 @@ def _by_kind(result: Backtest) -> tuple[Section, ...]:
 def _day_ahead(day: DayAhead, which: str, unit: LoadUnit) -> Section:
     date = day.curves["local_time"].iloc[0][:10]
     how = (
-        f"Issued at {day.origin:%Y-%m-%d %H:%M} UTC for the 24 hours to come, off by {unit.shown(day.rmse_kw)} "
-        f"{unit.name} (RMSE): the line of what came should stay in the band for 90 % of the time, and did for "
-        f"{day.coverage:.0%}."
+        f"Issued at {day.origin:%Y-%m-%d %H:%M} UTC for the next 24 hours. The RMSE is {unit.shown(day.rmse_kw)} "
+        f"{unit.name}. The load should lie in the band for 90 % of the time, and did for {day.coverage:.0%}."
     )
-    heading = f"The {which} day ahead: {date}"
+    heading = f"The {which} day-ahead forecast: {date}"
     return Section(
         heading, (Chart(f"Forecast, interval and readings of {date}", how, _fan(day.curves, unit)),), day.curves
     )

@@ -1,4 +1,4 @@
-"""`tetouan doctor`: looks at the machine, and says what is wrong and which command mends it."""
+"""`tetouan doctor`: checks the machine, and says what is wrong and which command corrects it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STYLE = {"ok": "green", "note": "yellow", "wrong": "bold red"}
 
 
 def examined(load: Callable[[], DemoSettings], environment: Mapping[str, str], console: Console) -> list[Finding]:
-    """Return what all checks find; what needs the settings is left out where these are refused."""
+    """Run all checks and return their findings; where the settings are refused, those that need none."""
     with waiting(console, "looking at this machine") as say:
         found = [
             findings.of_python(sys.version_info[:3]),
@@ -66,7 +66,7 @@ def _of_kafka(settings: CommandSettings, *, is_chosen: bool) -> list[Finding]:
 
 
 def report(found: list[Finding]) -> dict[str, Any]:
-    """Return the findings as one JSON object; ``well`` where nothing is wrong."""
+    """Return the findings as one JSON object; ``well`` is true where no check is ``wrong``."""
     return {"well": all(each.state != "wrong" for each in found), "checks": [vars(each) for each in found]}
 
 

@@ -1,4 +1,7 @@
-"""`tetouan history export`: the history of the settings, or of the demo that runs, as Parquet files."""
+"""`tetouan history export`: writes the history to Parquet files.
+
+The history is that of TETOUAN_DATABASE_URL, else of the running demo, else of the state folder.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ __all__ = ["run_export"]
 
 
 def run_export(folder: Path, site: str | None, start: datetime | None, until: datetime | None) -> list[str]:
-    """Write the files; returns a line for each, ``Refused`` where there is no history, or none of the site."""
+    """Bring the tables to this release, write a file for each, and return a line for each file.
+
+    Raises ``Refused`` where there is no history, or no row of the site.
+    """
     database = history()
     require_made(database)
     with migrated(database), database.reader.connect() as connection:

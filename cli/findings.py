@@ -1,4 +1,4 @@
-"""Judges what was observed of a machine: each check says what it found, whether that will do, and what mends it."""
+"""Judges what was observed on the machine: each check returns what it found, a state, and what to do."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from shared.contracts import topics
+from shared.data.year import SYNTHETIC
 from shared.runtime.administration import lacking, uneven
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ GIB = 2**30
 class Finding:
     """What a check has found; ``advice`` is what to do about it, empty where there is nothing to do.
 
-    Only what is ``wrong`` keeps the services, or a command, from working; a ``note`` is good to know.
+    ``wrong``: services or a command cannot work. ``note``: information only.
     """
 
     check: str
@@ -59,7 +60,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Port:
-    """Who would listen on a port, and what does; None where it is free."""
+    """A port, the service that needs it, and the process or error that blocks it; None where it is free."""
 
     number: int
     wanted_by: str
@@ -68,7 +69,7 @@ class Port:
 
 @dataclass(frozen=True)
 class BrokerFindings:
-    """What the brokers say: the partitions of each topic, or why they say nothing."""
+    """The answer of the brokers: the partitions of each topic, or ``fault``."""
 
     address: str
     security: str
@@ -87,19 +88,19 @@ def of_python(version: tuple[int, int, int]) -> Finding:
 
 
 def of_packages(locked: Mapping[str, str] | None, installed: Mapping[str, str]) -> Finding:
-    """Judge the installed packages by those of the lock file that belong on this machine; None: there is no file."""
+    """Compare the installed packages with the lines of the lock file for this machine; None: there is no such file."""
     if locked is None:
         return Finding("packages", "note", "no requirements.lock beside the code to compare with")
     missing = [name for name in locked if name not in installed]
     other = [
-        f"{name} {installed[name]} for {version}"
+        f"{name} {installed[name]} (the lock has {version})"
         for name, version in locked.items()
         if name in installed and installed[name] != version
     ]
     wrong = [*(f"{name} is missing" for name in missing), *other]
     if wrong:
         return Finding("packages", "wrong", _some(wrong), "make clean .venv/.ready")
-    return Finding("packages", "ok", f"{len(locked)} as the lock says")
+    return Finding("packages", "ok", f"{len(locked)} packages have the locked versions")
 
 
 def of_settings(unknown: Sequence[str], refused: str | None) -> Finding:
@@ -112,7 +113,7 @@ def of_settings(unknown: Sequence[str], refused: str | None) -> Finding:
 
 
 def of_disk(folder: Path, free_bytes: int, fault: str | None) -> Finding:
-    """Judge the state folder; ``fault`` is why nothing could be written there."""
+    """Judge the disk of the state folder, or of the nearest folder above it; ``fault``: why it cannot be written."""
     shown = f"{folder}: {free_bytes / GIB:.1f} GiB free"
     advice = "free some space, or set TETOUAN_STATE_DIR to a folder elsewhere"
     if fault is not None:
@@ -123,27 +124,29 @@ def of_disk(folder: Path, free_bytes: int, fault: str | None) -> Finding:
 
 
 def of_ports(ports: Sequence[Port]) -> Finding:
-    """Judge the ports: who runs the services by hand needs them, a demo takes others."""
-    taken = [f"{port.number} ({port.wanted_by}) is held by {port.holder}" for port in ports if port.holder]
+    """Judge the ports. Services that are started by hand need them; a demo takes others."""
+    taken = [f"{port.number} ({port.wanted_by}) is not free: {port.holder}" for port in ports if port.holder]
     if taken:
-        advice = "nothing where it is a service of yours; else set TETOUAN_HTTP_PORT. A demo takes another port"
+        advice = "nothing for a service of yours, or a demo, which takes another port; else set TETOUAN_HTTP_PORT"
         return Finding("ports", "note", "; ".join(taken), advice)
     return Finding("ports", "ok", f"{', '.join(str(port.number) for port in ports)} are free")
 
 
 def of_data(source: str, sha256: str | None, fault: str | None, *, is_published: bool) -> Finding:
-    """Judge the year; without a checksum no file is there."""
+    """Judge the data file; ``sha256`` is None where there is no file."""
     if fault is not None:
         return Finding("data", "wrong", f"{source}: {fault}", "name another file with TETOUAN_DATA or --data")
+    if source == SYNTHETIC:
+        return Finding("data", "ok", "a synthetic year, generated at the start")
     if sha256 is None:
         advice = "nothing: `tetouan demo` downloads the year, or takes a synthetic one and says so"
-        return Finding("data", "note", f"no year at {source}", advice)
+        return Finding("data", "note", f"no data file at {source}", advice)
     what = "the published year" if is_published else "a file of your own"
     return Finding("data", "ok", f"{source}: {what}, sha256 {sha256[:12]}")
 
 
 def of_broker(broker: BrokerFindings, *, is_chosen: bool) -> Finding:
-    """Judge whether the brokers answer; it is no fault where none was chosen, as a demo brings its own."""
+    """Judge whether the brokers answer. Where none was chosen this is a note: a demo starts its own broker."""
     shown = f"{broker.address} ({broker.security})"
     if broker.fault is None:
         return Finding("broker", "ok", f"{shown} answers")
@@ -152,16 +155,16 @@ def of_broker(broker: BrokerFindings, *, is_chosen: bool) -> Finding:
 
 
 def of_topics(broker: BrokerFindings, prefix: str, *, is_chosen: bool) -> Finding:
-    """Judge the topics: all are there, with as many partitions each as they need, and keep their records.
+    """Judge whether all topics exist, have suitable numbers of partitions, and retain their records.
 
-    Where no broker was chosen it is no fault that there are none.
+    Where no broker was chosen it is a note that there are none.
     """
     if broker.fault is not None:
         return Finding("topics", "note", "not looked at: no broker answers")
     wanted = [prefix + topic.name for topic in topics.ALL]
     if missing := [name for name in wanted if name not in broker.partitions]:
         state: State = "wrong" if is_chosen or len(missing) < len(wanted) else "note"
-        return Finding("topics", state, f"not there: {_some(missing)}", "tetouan topics")
+        return Finding("topics", state, f"missing: {_some(missing)}", "run `tetouan topics`")
     if doubt := _doubt_of_counts({name: broker.partitions[name] for name in wanted}, prefix):
         what, _, advice = doubt.rpartition(": ")
         return Finding("topics", "wrong", what, advice)
@@ -174,7 +177,7 @@ def of_topics(broker: BrokerFindings, prefix: str, *, is_chosen: bool) -> Findin
 
 
 def _doubt_of_counts(partitions: Mapping[str, int], prefix: str) -> str | None:
-    """Return which numbers of partitions do not go together, with what each service reads and answers on."""
+    """Return the first mismatch of the partitions of topics that a service reads or answers on; None without one."""
     by_reader: dict[str, dict[str, int]] = defaultdict(dict)
     for topic in topics.ALL:
         for reader in topic.read_by:
@@ -192,7 +195,7 @@ def of_lag(lags: Iterable[Lag] | None) -> Finding:
     behind: dict[str, int] = defaultdict(int)
     for lag in lags:
         behind[lag.group] += lag.records
-    # the ends of transactions among them count as records, which no broker tells apart
+    # a broker counts the ends of transactions as records, so that these are upper bounds
     shown = ", ".join(f"{group} {'up to ' * (records > 0)}{records:,}" for group, records in behind.items())
     slowest = max(behind, key=lambda group: behind[group], default=None)
     if slowest is not None and behind[slowest] > MOST_BEHIND:
@@ -202,24 +205,29 @@ def of_lag(lags: Iterable[Lag] | None) -> Finding:
 
 
 def of_registry(uri: str, champions: int | None, fault: str | None) -> Finding:
-    """Judge the model registry; no champions are known of one that nobody has made."""
+    """Judge the model registry; ``champions`` is None where it does not exist yet."""
     if fault is not None:
         what, _, advice = fault.rpartition(": ")
         return Finding("registry", "wrong", what or fault, advice)
     if not champions:
-        what = f"{uri} has no champion" if champions == 0 else "there is none yet"
-        return Finding("registry", "note", what, "tetouan train; a demo fits its own models")
+        what = f"{uri} has no champion" if champions == 0 else f"no registry at {uri}"
+        return Finding("registry", "note", what, "run `tetouan train`; a demo fits its own models")
     return Finding("registry", "ok", f"{uri}: champions of {champions} zones")
 
 
 def of_clock(now: datetime, newest_file: datetime, record_ahead: timedelta | None) -> Finding:
-    """Judge the clock: it cannot be before a file of ours was written, nor behind a record that has been sent."""
+    """Judge the clock: it is wrong before the date of a program file, or more than 60 s behind the newest record."""
     shown = f"{now:%Y-%m-%d %H:%M:%S} UTC"
     advice = "set the clock, such as with `timedatectl set-ntp true`"
     if now < newest_file:
-        return Finding("clock", "wrong", f"{shown}, before our files were written ({newest_file:%Y-%m-%d})", advice)
+        return Finding("clock", "wrong", f"{shown}, earlier than the program files ({newest_file:%Y-%m-%d})", advice)
     if record_ahead is not None and record_ahead.total_seconds() > 60:
-        return Finding("clock", "wrong", f"{shown}, {record_ahead} behind the newest record on Kafka", advice)
+        return Finding(
+            "clock",
+            "wrong",
+            f"{shown}, {record_ahead.total_seconds():,.0f} s behind the newest record on Kafka",
+            advice,
+        )
     return Finding("clock", "ok", shown)
 
 

@@ -28,7 +28,7 @@ from shared.data.dialect import Survey
 from shared.data.errors import DataError
 from shared.data.published import is_published
 from shared.data.unpacking import unpacked
-from shared.data.year import CACHED_NAME
+from shared.data.year import CACHED_NAME, SYNTHETIC
 from shared.runtime import embedded
 from shared.runtime.administration import check_topics
 from shared.runtime.diagnosis import explain
@@ -90,8 +90,8 @@ def write_fault(folder: Path) -> tuple[Path, int, str | None]:
 
 def data_of(settings: HistorySettings) -> tuple[str, str | None, str | None, bool]:
     """Return where the year lies, its checksum if it is there, what is wrong with it, and whether it is published."""
-    if settings.data == "synthetic":
-        return "a synthetic year, computed", "none", None, False
+    if settings.data == SYNTHETIC:
+        return SYNTHETIC, None, None, False
     file = Path(settings.data).expanduser() if settings.data else settings.cache_dir / CACHED_NAME
     if settings.data is None and not file.exists():
         return str(file), None, None, False

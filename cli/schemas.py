@@ -1,7 +1,7 @@
-"""What a subscriber needs to know without our code: a JSON Schema of each message, and AsyncAPI of the topics.
+"""The contract for subscribers: a JSON Schema of each message, and an AsyncAPI document of the topics.
 
-Both are drawn from the models and the table of topics. FastStream's own AsyncAPI describes what its handlers declare;
-ours take batches of bytes, so that it would know no message, no header, no retention and nothing that is sent.
+Both are generated from the models of the messages and the table of topics. FastStream's own AsyncAPI is not used: our
+handlers take batches of bytes, so that it would contain no message, no header, no retention and no topic that is sent.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ BODIES: Mapping[Topic, type[Message]] = {
 }
 INFO = {
     "title": "Tetouan streaming forecaster",
-    "version": "2.0.0",  # of the messages, whose highest schema_version is its first number
+    "version": "2.0.0",  # of the messages; its first number is their highest schema_version
     "description": (
         "Readings of electricity meters in, the demand of the next 24 hours out. Every record is keyed, so that the "
         "messages of a site keep their order. Delivery is at least once: (site, zone, origin) identifies a forecast, "
@@ -77,16 +77,18 @@ def schema_texts(site: Site) -> dict[str, str]:
 
 
 def complaints(folder: Path, texts: Mapping[str, str]) -> list[str]:
-    """Return a line for each file of the folder that is not what the code says, and how to put it right."""
+    """Return a line for each file that is missing, differs from the code or belongs to no message, and what to do."""
     found = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.json"))}
     wrong = [name for name, text in texts.items() if found.get(name) != text]
-    return [f"{folder / name} differs from the code: run `tetouan schemas --out {folder}`" for name in wrong] + [
-        f"{folder / name} describes no message: delete it" for name in found if name not in texts
+    mend = f"run `tetouan schemas --out {folder}`"
+    return [
+        *(f"{folder / name} {'differs from the code' if name in found else 'is missing'}: {mend}" for name in wrong),
+        *(f"{folder / name} describes no message: delete it" for name in found if name not in texts),
     ]
 
 
 class _WireSchema(GenerateJsonSchema):
-    """Without a title a field, which only repeats its name, and open: readers ignore what they do not know."""
+    """Schemas for readers: fields have no titles, which repeat their names, and unknown fields are allowed."""
 
     def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 - pydantic names it
         return False
@@ -98,12 +100,12 @@ class _WireSchema(GenerateJsonSchema):
 
 
 def _text(content: Json) -> str:
-    """Return the file; docstrings mark code with two backticks, Markdown with one."""
+    """Return the text of the file; double backticks of docstrings become single ones, as in Markdown."""
     return json.dumps(content, indent=2, ensure_ascii=False).replace("``", "`") + "\n"
 
 
 def _head_first(schema: Json) -> Json:
-    """Return the schema as a file that says first what it is."""
+    """Return the schema with its kind, title and description first."""
     return {
         "$schema": GenerateJsonSchema.schema_dialect,
         "title": schema["title"],
@@ -138,8 +140,8 @@ def _raw_reading(site: Site) -> Json:
     return {
         "title": "RawReading",
         "description": (
-            "What a meter sent: one row under its published column names. The ingestor takes any text; what is not "
-            f"such an object becomes a dead letter on ``{topics.REJECTED.name}``, a cell that is absent or holds no "
+            "What a meter sent: one row under its published column names. The ingestor takes any text. Text that is "
+            f"no such object becomes a dead letter on ``{topics.REJECTED.name}``. A cell that is absent or holds no "
             "number becomes null with a flag."
         ),
         "type": "object",
@@ -149,8 +151,8 @@ def _raw_reading(site: Site) -> Json:
             site.time_column: {
                 "type": ["string", "number"] if site.time_format in EPOCHS else "string",
                 "description": (
-                    f"When it was measured, on the grid of {site.step_minutes} minutes: {forms_of(site)}; in "
-                    f"{site.time_zone} where it has no offset."
+                    f"Time of the reading, on the grid of {site.step_minutes} minutes: {forms_of(site)}. Without an "
+                    f"offset it is local time of {site.time_zone}."
                 ),
             },
             **cells,
@@ -172,18 +174,18 @@ def _limits(site: Site, field: str) -> str:
     if field not in site.limits:
         return ""
     low, high = site.limits[field]
-    return f" Beyond {low:g} to {high:g} it is an outlier."
+    return f" A value outside {low:g} to {high:g} is an outlier."
 
 
 def _dead_letter_headers() -> Json:
-    """Return the schema of the headers as Kafka carries them: each is plain text; others may stand beside them."""
+    """Return the schema of the headers: each is text, and other headers may be present."""
     schema = _wire_schema(DeadLetter)
     headers = {name: _header(content) for name, content in schema["properties"].items()}
     return schema | {"properties": headers, "required": list(headers)}
 
 
 def _header(content: Json) -> Json:
-    """Return the schema of a field as text; null is empty."""
+    """Return the schema of a header as text; null is written as empty text."""
     kept: Json = {name: content[name] for name in ("description", "format", "pattern") if name in content}
     number = content.get("type") == "integer"
     return {"type": "string", **kept, **({"pattern": "^[0-9]+$"} if number else {})}
@@ -200,7 +202,7 @@ def _asyncapi(schemas: Mapping[Topic, Json]) -> Json:
             "local": {
                 "host": KafkaSettings.model_fields["kafka_bootstrap"].default,
                 "protocol": "kafka",
-                "description": "What `docker compose up` opens here; a demo shows its own on its screen.",
+                "description": "The broker that `docker compose up` opens; a demo shows its own address.",
             }
         },
         "channels": {topic.name: _channel(topic, names[topic]) for topic in schemas},

@@ -1,4 +1,4 @@
-"""What the services say of a year, made by their pure cores without Kafka: the records that a gateway reads."""
+"""The records that a gateway reads, computed from a file of readings without Kafka by the pure cores."""
 
 from __future__ import annotations
 
@@ -21,12 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PublishedRecord", "said"]
 
-BATCH = 144
-
 
 @dataclass(slots=True)
 class PublishedRecord:
-    """A record of a topic, all of them on one partition."""
+    """A record as a consumer receives it."""
 
     topic: str
     value: bytes | None
@@ -38,14 +36,14 @@ class PublishedRecord:
 
 
 def said(year: Year, zone: int, start: datetime, until: datetime, state_dir: Path) -> Iterator[list[PublishedRecord]]:
-    """Yield what is said of the rows in [start, until), a day at a time: readings, forecasts, scores, drift events.
+    """Yield the records of the rows in [start, until), a day at a time: readings, forecasts, scores, drift events.
 
-    The models begin with the first of the readings. Offsets count by topic, from 0 on.
+    The models start cold with the first reading. Offsets count from 0 in each topic.
 
     Parameters
     ----------
     state_dir
-        Where the monitor would write reports; it writes none.
+        Of the monitor; it writes no reports.
     """
     site = year.site.model_copy(update={"zones": (zone,)})
     issuer = Issuer(site, (ZoneModels.begun_cold(site, zone),))
@@ -57,8 +55,9 @@ def said(year: Year, zone: int, start: datetime, until: datetime, state_dir: Pat
         return PublishedRecord(topic, value, site.name.encode(), offsets[topic])
 
     readings = judged(year, start, until)
-    for first in range(0, len(readings), BATCH):
-        batch = readings[first : first + BATCH]
+    day = site.grid.day
+    for first in range(0, len(readings), day):
+        batch = readings[first : first + day]
         forecasts = {forecast.origin: forecast for forecast in (issue.message() for issue in issuer.answer(batch))}
         told: list[PublishedRecord] = []
         for reading in batch:

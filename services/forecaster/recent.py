@@ -34,10 +34,10 @@ class Rows:
     Attributes
     ----------
     steps
-        Shape (n,).
+        Of ``Grid.step_of``, shape (n,).
     weather
         The columns of ``shared.forecasting.weather.COLUMNS``, shape (n, 5); NaN where there is no value. Shape (n, 0)
-        where nobody looks at it.
+        where the site has no weather.
     demand_kw
         The load of each zone, shape (n, zones); NaN where there is no value.
     """
@@ -50,7 +50,7 @@ class Rows:
     def of(
         cls, grid: Grid, loads: Sequence[str], readings: Sequence[CleanReading], weather: Sequence[str] = COLUMNS
     ) -> Self:
-        """Return the rows of some readings, with these loads and these fields of the weather: all columns, or none."""
+        """Return the rows of readings, with these loads and weather fields: all of ``COLUMNS``, or none."""
         return cls(
             np.array([grid.step_of(reading.time) for reading in readings], dtype=np.int64),
             np.array([[_number(reading.values.get(field)) for field in weather] for reading in readings]),
@@ -64,36 +64,36 @@ class Rows:
         return Rows(self.steps[which], self.weather[which], self.demand_kw[which])
 
     def of_zone(self, column: int) -> Rows:
-        """Return the same with the loads of one zone, that of a column."""
+        """Return the rows with the load of one zone, given by its column."""
         return Rows(self.steps, self.weather, self.demand_kw[:, column : column + 1])
 
     def parts(self, length: int) -> Iterator[Rows]:
-        """Yield so many rows at a time."""
+        """Yield the rows in pieces of at most ``length``."""
         for first in range(0, len(self), length):
             yield self[first : first + length]
 
 
 class RecentReadings:
-    """A ring of the last clean readings of a site.
+    """A ring buffer of the last clean readings of a site; a model that takes over folds them to catch up.
 
     Parameters
     ----------
     site
-        Whose they are; of its weather the fields that it publishes are kept, and of its loads the zones to forecast.
+        Of the readings. The ring holds the weather fields that it publishes, and the loads of the zones to forecast.
     span
-        How far back it reaches from the newest reading.
+        Time that the ring covers, back from the newest reading.
     """
 
     def __init__(self, site: Site, span: timedelta) -> None:
         self.length = span // site.grid.length
         self._day = min(site.grid.day, self.length)
         self.days = 0
-        """How often a reading of another day (UTC) than the last one has come."""
+        """Counts the UTC days of the readings that came; where it changes, `large_state` must be written again."""
         self._columns = [column for column, field in enumerate(COLUMNS) if field in site.weather]
         self._steps = np.full(self.length, NONE)
         self._weather = np.full((self.length, len(self._columns)), math.nan)
         self._demand_kw = np.full((self.length, len(site.zones)), math.nan)
-        self._ends = np.array([NONE, NONE])  # the first step that it was ever given, and the last one
+        self._ends = np.array([NONE, NONE])  # the first and the last step that were ever added
 
     @property
     def last_step(self) -> int | None:
@@ -101,7 +101,7 @@ class RecentReadings:
         return None if self._ends[1] == NONE else int(self._ends[1])
 
     def add(self, rows: Rows) -> None:
-        """Take readings; one that is not newer than all before it is passed over, as the models do."""
+        """Add readings; one that is not newer than all before it is ignored, as the models do."""
         last = int(self._ends[1])
         steps = rows.steps.tolist()
         if not all(before < step for before, step in pairwise((last, *steps))):
@@ -118,7 +118,7 @@ class RecentReadings:
         self._hold(rows)
 
     def _hold(self, rows: Rows) -> None:
-        """Put rising readings in their places; consecutive ones that do not go round the ring are a slice of it."""
+        """Store rows of rising steps; consecutive ones that do not wrap around are stored as one slice."""
         steps, first = rows.steps, int(rows.steps[0])
         begin, count = first % self.length, len(rows)
         is_slice = steps[-1] - first == count - 1 and begin + count <= self.length
@@ -129,7 +129,7 @@ class RecentReadings:
             self._weather[places] = rows.weather[:, self._columns]
 
     def after(self, step: int) -> Rows:
-        """Return the readings after a step, by time."""
+        """Return the readings after a step in order of time."""
         held = np.flatnonzero(self._steps > max(step, int(self._ends[1]) - self.length))
         held = held[np.argsort(self._steps[held])]
         weather = np.full((len(held), len(COLUMNS)), math.nan)
@@ -137,7 +137,10 @@ class RecentReadings:
         return Rows(self._steps[held], weather, self._demand_kw[held])
 
     def follows(self, step: int) -> bool:
-        """Tell whether it has all readings after a step, and the first of them is not too long after it."""
+        """Tell whether the ring has every reading after a step, the first of them within the span after it.
+
+        An empty ring has.
+        """
         first, last = (int(end) for end in self._ends)
         if first == NONE:
             return True
@@ -145,14 +148,14 @@ class RecentReadings:
         return step >= (last if forgets else first) - self.length
 
     def large_state(self) -> dict[str, NDArray[Any]]:
-        """Return all readings as arrays by name: as they are, no copies.
+        """Return the whole ring as arrays by name; no copies.
 
-        It may be older than `moving_state`, as long as `days` was the same.
+        A snapshot may hold an older one than its `moving_state`, where `days` was the same for both.
         """
         return {"steps": self._steps, "weather": self._weather, "demand_kw": self._demand_kw}
 
     def moving_state(self) -> dict[str, NDArray[Any]]:
-        """Return what readings of today change as arrays by name: the last day of the readings, and the ends."""
+        """Return as arrays by name what each reading of a day changes: the rows of the last day, and both end steps."""
         rows = {name: array[self._last_day] for name, array in self.large_state().items()}
         return {**rows, "ends": self._ends}
 
@@ -162,7 +165,7 @@ class RecentReadings:
         return places
 
     def resume(self, large: Mapping[str, NDArray[Any]], moving: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from `large_state` and `moving_state`; raises ``ValueError`` that names what does not fit."""
+        """Restore the ring; raises ``ValueError`` that names the array that does not fit."""
         refuse_misfit(large, self.large_state())
         refuse_misfit(moving, self.moving_state())
         self._ends[...] = moving["ends"]

@@ -1,4 +1,4 @@
-"""What the corrected estimates of zones were off of late, kept as long as no newer forecast comes."""
+"""The corrections and the recent errors of the weather estimate of each zone, cached for `/predict`."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ HOUR_S = 3600
 
 @dataclass(frozen=True)
 class OfLate:
-    """What the newest forecasts of a zone say, up to the origin ``last``.
+    """What the forecasts of a zone up to the origin ``last`` say; the errors may be an hour older.
 
     Attributes
     ----------
     corrections_kw
-        The corrected estimate less the uncorrected one of the newest forecast, by the step of the day.
+        Corrected less uncorrected weather estimate, by step of the UTC day, from the newest forecast of that step.
     errors
-        How far the loads of 28 days were off the corrected estimates; None where they are too few.
+        Bounds of the load less the corrected estimate over 28 days; None with less than a day of values.
     """
 
     last: datetime | None
@@ -46,9 +46,9 @@ NOTHING = OfLate(None, {}, None)
 
 
 class RecentErrors:
-    """Reads it; may be asked from any thread.
+    """Reads them from the history and caches them; thread-safe.
 
-    What 28 days say of the errors is read once an hour of event time, and the corrections with every forecast.
+    Corrections are updated with every new forecast. Errors are computed again where event time enters a new hour.
     """
 
     def __init__(self, history: History) -> None:
@@ -57,7 +57,7 @@ class RecentErrors:
         self._turns: dict[tuple[str, int], Lock] = {}
 
     def of(self, site: str, zone: int, step_minutes: int) -> OfLate:
-        """Return it as of the newest forecast of a zone."""
+        """Return those of a zone; they are read again where a newer forecast has come."""
         last = self._history.last_origin(site, zone)
         if last is None:
             return NOTHING
@@ -85,4 +85,4 @@ def _corrections_kw(estimates: Estimates, grid: Grid) -> dict[int, float]:
     corrections_kw = estimates.estimate_kw - estimates.model_kw
     known = np.isfinite(corrections_kw)
     steps = estimates.time_s[known] // (60 * grid.step_minutes) % grid.day
-    return dict(zip(steps.tolist(), corrections_kw[known].tolist(), strict=True))  # by rising time: the newest holds
+    return dict(zip(steps.tolist(), corrections_kw[known].tolist(), strict=True))  # rows rise by time: the newest wins

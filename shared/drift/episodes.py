@@ -1,4 +1,4 @@
-"""Episodes: what a detector finds within a day of its last finding is one event that grows, and then ends."""
+"""Combines the detections of a detector into drift events: one ends 24 hours after its last detection."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QUIET = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Subject:
-    """What is watched, and what the detector says when it finds something; the words are those of ``DriftEvent``."""
+    """The fixed fields of the drift events of one detector; the names are those of ``DriftEvent``."""
 
     site: str
     zone: int | None
@@ -37,21 +37,21 @@ class Subject:
 
 
 class Episodes:
-    """The episodes of one detector, a fold over event time: the same detections give the same bytes.
+    """The drift events of one detector, a fold over event time: the same detections give the same bytes.
 
     Attributes
     ----------
     open
-        The episode that has not ended, as it was sent last.
+        The event that has not ended, as it was sent last; None where there is none.
 
     Examples
     --------
     >>> episodes = Episodes(Subject("tetouan", 2, "model", "zone_2_kw", "adwin_1h", "warning", "check the meter"))
-    >>> found = datetime(2017, 10, 19, tzinfo=UTC)
-    >>> (event,) = episodes.found(found, score=1.2, threshold=1.0)
+    >>> time = datetime(2017, 10, 19, tzinfo=UTC)
+    >>> (event,) = episodes.found(time, score=1.2, threshold=1.0)
     >>> event.id, event.ended
     ('tetouan-2-adwin_1h-2017-10-19T00:00:00Z', None)
-    >>> (event,) = episodes.pass_to(found + timedelta(hours=30))
+    >>> (event,) = episodes.pass_to(time + timedelta(hours=30))
     >>> f"{event.ended:%Y-%m-%d %H:%M}"
     '2017-10-20 00:00'
     """
@@ -59,10 +59,10 @@ class Episodes:
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self.open: DriftEvent | None = None
-        self._ends: datetime | None = None  # unless something is found up to then
+        self._ends: datetime | None = None  # the end of the open event, where no detection comes up to then
 
     def pass_to(self, time: datetime) -> list[DriftEvent]:
-        """Move on to ``time``; return the episode that has ended before it, a day after its last detection."""
+        """Advance to ``time``; return the event that ended before it, 24 hours after its last detection."""
         if self.open is None or self._ends is None or time <= self._ends:
             return []
         ended = self.open.model_copy(update={"ended": self._ends})
@@ -70,7 +70,7 @@ class Episodes:
         return [ended]
 
     def found(self, time: datetime, score: float, threshold: float) -> list[DriftEvent]:
-        """Take a detection; return what it ended, and the episode where it opened it or let its score grow."""
+        """Add a detection; return the event that it ended, and the open one where it is new or its score rose."""
         changed = self.pass_to(time)
         score = round(score, 3)
         if self.open is None:
@@ -83,7 +83,7 @@ class Episodes:
         return changed
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return start and end (seconds since 1970), score and threshold of the open episode, NaN without one, (4,)."""
+        """Return start and end (s since 1970), score and threshold of the open event, shape (4,); NaN without one."""
         episode = (nan,) * 4
         if self.open is not None and self._ends is not None:
             episode = self.open.started.timestamp(), self._ends.timestamp(), self.open.score, self.open.threshold

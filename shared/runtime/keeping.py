@@ -1,4 +1,4 @@
-"""The snapshots of a service's tasks: each kept now and then, in turn, at a cost that stays small."""
+"""Schedules the snapshots of a service's tasks: in turn, within a share of the CPU time of the process."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 __all__ = ["SHARE", "Budget", "Keeper"]
 
-SHARE = 0.04  # of what the process takes; with one snapshot more at the edge, some minutes stay below a twentieth
+SHARE = 0.04  # of the CPU time of the process; with one snapshot more at the edge, minutes stay below a twentieth
 
 log = structlog.get_logger()
 
 
 class Budget:
-    """CPU that may be spent on something: a share of all that the process takes, earned before it is spent.
+    """A CPU budget: a share of the CPU time of the process, which is earned before it is spent.
 
-    What was not needed is not saved up: the share holds of any stretch of time, but for the last spending in it.
-    What was spent beyond what was earned has to be earned before anything else.
+    Each spending ends what was earned and not used; an overdraft is earned back first. So over any period the spending
+    is at most the share, and one snapshot.
 
     Parameters
     ----------
     share
-        Of the CPU of the process.
+        Of the CPU time of the process.
     process_cpu_s
         CPU seconds of the process.
     """
@@ -39,28 +39,28 @@ class Budget:
     def __init__(self, share: float, process_cpu_s: Callable[[], float]) -> None:
         self._share = share
         self._process_cpu_s = process_cpu_s
-        self._since_s = process_cpu_s()  # of what the process takes from here on, the share is earned
+        self._since_s = process_cpu_s()  # the CPU time from which on the share is earned
 
     @property
     def earned_s(self) -> float:
-        """CPU seconds that can be spent now; negative as long as too much was spent."""
+        """CPU seconds that may be spent now; negative after an overdraft."""
         return self._share * (self._process_cpu_s() - self._since_s)
 
     def spend(self, spent_s: float) -> None:
-        """Note that so much was spent just now."""
+        """Record these CPU seconds as spent."""
         lacking_s = max(0.0, spent_s - self.earned_s)
         self._since_s = self._process_cpu_s() + lacking_s / self._share
 
 
 class Keeper:
-    """Keeps the states of the tasks that are open.
+    """Writes snapshots of the open tasks in turn, and a last one of every task.
 
     Parameters
     ----------
     tasks
-        Whose states are kept.
+        Those of the service.
     every_s
-        How often each of them is kept, at most.
+        Shortest time between two snapshots of a task.
     metrics
         Of the service.
     process_cpu_s
@@ -78,17 +78,17 @@ class Keeper:
         self._every_s = every_s
         self._metrics = metrics
         self._budget = Budget(SHARE, process_cpu_s)
-        self._last = -1  # whose turn was the last
-        self._awaited_s = 0.0  # what the next one takes at least: to ask again before that is earned costs and is vain
+        self._last = -1  # the number of the task of the last snapshot
+        self._awaited_s = 0.0  # CPU that the next one takes: what it expects is not asked before that is earned
 
     async def run(self) -> None:
-        """Look after them for ever."""
+        """Write snapshots until cancelled."""
         while True:
             await asyncio.sleep(self._every_s / max(len(self._open()), 1))
             await self.look()
 
     async def look(self) -> None:
-        """Keep the task whose turn it is, where that is earned by now; else it is still its turn the next time."""
+        """Write a snapshot of the task whose turn it is, where the budget allows it; else it keeps its turn."""
         tasks = self._open()
         if not tasks or self._awaited_s > self._budget.earned_s:
             return
@@ -99,11 +99,13 @@ class Keeper:
             return
         self._last, self._awaited_s, was_kept = task.number, 0.0, state.is_kept
         spent_s = await self._kept(task)
-        if was_kept or not state.is_kept:  # the first of a state is paid for: rebuilding has taken many times as much
+        if (
+            was_kept or not state.is_kept
+        ):  # the first one of a rebuilt state is not charged: to rebuild took far more. One that failed is
             self._budget.spend(spent_s)
 
     async def keep_last(self, patience_s: float) -> None:
-        """Keep all of them once more, whatever CPU it takes, but not for longer: the group has to be left, too."""
+        """Write a last snapshot of every task, whatever CPU it takes; stop after ``patience_s``, to leave the group."""
         left = [task.number for task in self._tasks]
         try:
             async with asyncio.timeout(patience_s):
@@ -111,13 +113,13 @@ class Keeper:
                     await self._kept(task)
                     left.remove(task.number)
         except TimeoutError:
-            log.warning("no time to keep all states, the next start folds what came since", partitions=left)
+            log.warning("no time for all last snapshots, the next start folds the newer records", partitions=left)
 
     def _open(self) -> list[Task[Any]]:
         return [task for task in self._tasks if task.open]
 
     async def _kept(self, task: Task[Any]) -> float:
-        """Keep the state of a task where there is something new; returns the CPU seconds that it took."""
+        """Write a snapshot where there is new state; return the CPU seconds that it took, 0 where there is none."""
         copy = await task.snapshot()
         if copy is None:
             return 0.0

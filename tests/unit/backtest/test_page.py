@@ -95,7 +95,7 @@ class TestPage:
         """Its headings come in their order, the worst and the best day ahead last."""
         found = re.findall(r"<h2>(.*?)</h2>", month)
         assert tuple(found[:-2]) == HEADINGS
-        assert found[-2:] == ["The worst day ahead: 2017-12-09", "The best day ahead: 2017-11-30"]
+        assert found[-2:] == ["The worst day-ahead forecast: 2017-12-09", "The best day-ahead forecast: 2017-11-30"]
 
     def test_every_chart_has_words_and_a_table(self, month: str) -> None:
         """Each has a label for who cannot see it, one sentence below it, and a table in its section."""

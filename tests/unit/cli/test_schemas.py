@@ -69,7 +69,7 @@ def test_the_raw_reading_has_the_columns_of_the_site() -> None:
     schema = json.loads(schema_texts(other)["readings.raw.v1.schema.json"])
     assert list(schema["properties"]) == ["site", "Stamp", "Load"]
     assert schema["properties"]["site"]["const"] == "chefchaouen"
-    assert "Beyond 0 to 9.5" in schema["properties"]["Load"]["description"]
+    assert "A value outside 0 to 9.5" in schema["properties"]["Load"]["description"]
 
 
 def test_the_raw_reading_is_described_as_the_table_of_its_site_says() -> None:
@@ -109,15 +109,15 @@ def test_files_as_the_code_has_them_are_no_matter_of_complaint(folder: Path) -> 
     assert complaints(folder, TEXTS) == []
 
 
-@pytest.mark.parametrize("spoil", ["change", "remove"])
-def test_a_file_that_differs_or_lacks_is_named(folder: Path, spoil: str) -> None:
+@pytest.mark.parametrize(("spoil", "fault"), [("change", "differs from the code"), ("remove", "is missing")])
+def test_a_file_that_differs_or_lacks_is_named(folder: Path, spoil: str, fault: str) -> None:
     """The line names the file and the command that puts it right."""
     file = folder / "scores.v1.schema.json"
     if spoil == "change":
         file.write_text(file.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     else:
         file.unlink()
-    assert complaints(folder, TEXTS) == [f"{file} differs from the code: run `tetouan schemas --out {folder}`"]
+    assert complaints(folder, TEXTS) == [f"{file} {fault}: run `tetouan schemas --out {folder}`"]
 
 
 def test_a_schema_of_no_message_is_named(folder: Path) -> None:
