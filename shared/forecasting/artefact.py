@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
+from numpy.lib import format as npy
 from pydantic import TypeAdapter, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+    from zipfile import ZipInfo
 
     from numpy.typing import NDArray
 
@@ -22,6 +24,12 @@ __all__ = ["HEADER", "checked", "headed", "parameters_of", "read", "write"]
 
 HEADER = "header"
 """The array that says what the others are: JSON as bytes."""
+
+LARGEST_BYTES = 256 * 2**20
+"""Of all arrays of a state together; that of a zone takes three million."""
+
+_SUFFIX = ".npy"
+_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}  # those that `write` makes
 
 # what numpy and zipfile raise on what is torn, damaged, or something else; a RuntimeError is an archive with a password
 _BROKEN = (BadZipFile, EOFError, KeyError, OSError, RuntimeError, ValueError, zlib.error)
@@ -84,7 +92,7 @@ def read(path: Path, kind: str, of_state: Callable[[State], T], maker: str = "te
         try:
             state = _arrays_in(file)
         except _BROKEN as error:
-            raise ValueError(f"{path} is no whole {kind} state: run `{maker}`") from error
+            raise ValueError(f"{path} is no whole {kind} state ({error}): run `{maker}`") from error
     try:
         return of_state(state)
     except ValueError as error:
@@ -92,8 +100,27 @@ def read(path: Path, kind: str, of_state: Callable[[State], T], maker: str = "te
 
 
 def _arrays_in(file: BinaryIO) -> State:
-    stored = np.load(file, allow_pickle=False)
-    if not isinstance(stored, NpzFile):
-        raise ValueError("one array, in place of an archive of them")  # noqa: TRY004 - as above
-    with stored:
-        return {name: stored[name] for name in stored.files}
+    """Return all arrays of an archive; raises one of ``_BROKEN`` before any room is taken for what is too large."""
+    with ZipFile(file) as archive:
+        members = archive.infolist()
+        declared_bytes = sum(member.file_size for member in members)
+        if declared_bytes > LARGEST_BYTES:
+            raise ValueError(f"it declares {declared_bytes:,} bytes, where {LARGEST_BYTES:,} are the most")
+        return {member.filename.removesuffix(_SUFFIX): _array_in(archive, member) for member in members}
+
+
+def _array_in(archive: ZipFile, member: ZipInfo) -> NDArray[Any]:
+    """Return one array, whose header has to agree with what follows it, and which holds no Python objects."""
+    with archive.open(member) as stream:
+        version = npy.read_magic(stream)
+        if version not in _HEADERS:
+            raise ValueError(f"{member.filename} is an array of format {version}")
+        shape, _, dtype = _HEADERS[version](stream)
+        if dtype.hasobject:
+            raise ValueError(f"{member.filename} holds Python objects: nothing is unpickled")
+        declared_bytes, held_bytes = math.prod(shape) * dtype.itemsize, member.file_size - stream.tell()
+        if declared_bytes != held_bytes:
+            raise ValueError(f"{member.filename} declares {declared_bytes:,} bytes and holds {held_bytes:,}")
+        stream.seek(0)
+        array: NDArray[Any] = npy.read_array(stream, allow_pickle=False)
+    return array

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
+import pickle
 import re
 from datetime import date
 from typing import TYPE_CHECKING, Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
+from numpy.lib import format as npy
 
+from shared.forecasting import artefact
 from shared.forecasting.method import METHOD
 from shared.forecasting.model import VERSION, NotFittedError, ZoneDemand
 from shared.sites.calendar import Calendar
@@ -46,6 +51,15 @@ def rewritten(path: Path, **changes: Any) -> None:
         arrays = {name: stored[name] for name in stored.files} | changes
     with path.open("wb") as file:
         np.savez(file, **{name: array for name, array in arrays.items() if array is not None})
+
+
+def replaced(path: Path, member: str, content: bytes) -> None:
+    """Put other bytes in the place of a member of the archive."""
+    with ZipFile(path) as stored:
+        members = {name: stored.read(name) for name in stored.namelist()} | {member: content}
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        for name, held in members.items():
+            archive.writestr(name, held)
 
 
 def header(path: Path, **changes: Any) -> NDArray[np.uint8]:
@@ -87,7 +101,7 @@ def test_anything_else_is_refused(tmp_path: Path, content: bytes) -> None:
     """What is no state is named, with what to do."""
     path = tmp_path / "other.npz"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"other\.npz is no whole zone-demand state: run `tetouan train`"):
+    with pytest.raises(ValueError, match=r"other\.npz is no whole zone-demand state \(.+\): run `tetouan train`"):
         ZoneDemand.load(path)
 
 
@@ -111,9 +125,50 @@ def test_a_flipped_bit_is_found(saved: Path, share: float) -> None:
 
 
 def test_nothing_is_unpickled(saved: Path) -> None:
-    """An array of Python objects is refused, not loaded."""
+    """An array of Python objects is refused by its name, not loaded."""
     rewritten(saved, **{"history.series": np.array([{"kw": 1.0}], dtype=object)})
-    with pytest.raises(ValueError, match=r"zone-demand\.npz is no whole"):
+    why = r"zone-demand\.npz is no whole .*history\.series\.npy holds Python objects: nothing is unpickled"
+    with pytest.raises(ValueError, match=why):
+        ZoneDemand.load(saved)
+
+
+class Executed:
+    """What calls a function as it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Say which one."""
+        return pytest.fail, ("a file was unpickled",)
+
+
+def test_a_pickle_in_the_place_of_an_array_is_refused(saved: Path) -> None:
+    """Whatever its name says it is; so is a pickle in the place of the archive."""
+    pickled = pickle.dumps(Executed())
+    replaced(saved, "history.series.npy", pickled)
+    with pytest.raises(ValueError, match=r"zone-demand\.npz is no whole .*magic string is not correct"):
+        ZoneDemand.load(saved)
+    saved.write_bytes(pickled)
+    with pytest.raises(ValueError, match=r"zone-demand\.npz is no whole .*not a zip file"):
+        ZoneDemand.load(saved)
+
+
+def test_an_array_that_declares_more_than_it_holds_takes_no_room(saved: Path) -> None:
+    """Ten gigabytes that are not there are refused before anything is allocated for them."""
+    member = io.BytesIO()
+    npy.write_array_header_1_0(member, {"descr": "<f8", "fortran_order": False, "shape": (10 * 2**30 // 8,)})
+    replaced(saved, "history.series.npy", member.getvalue() + bytes(80))
+    why = r"zone-demand\.npz is no whole .*history\.series\.npy declares 10,737,418,240 bytes and holds 80"
+    with pytest.raises(ValueError, match=why):
+        ZoneDemand.load(saved)
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small it is on the disk."""
+    monkeypatch.setattr(artefact, "LARGEST_BYTES", 2**20)
+    replaced(saved, "history.series.npy", bytes(2 * 2**20))
+    assert saved.stat().st_size < 2**20
+    with pytest.raises(
+        ValueError, match=r"zone-demand\.npz is no whole .*it declares [\d,]+ bytes, where 1,048,576 are"
+    ):
         ZoneDemand.load(saved)
 
 
