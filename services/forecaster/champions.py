@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Champions", "names_of"]
 
 READY_S = 0.5  # between two looks at whether the service is ready
-SHORT_PAUSE_S, LONGEST_PAUSE_S = 10.0, 60.0  # at most, between two questions
+FIRST_PAUSE_S = 0.5  # between two questions; each is twice as long as the one before
+SHORT_PAUSE_S, LONGEST_PAUSE_S = 10.0, 60.0  # at most
 UNCONFIRMED = "the registry has not said yet which are to run"
 ASKED = "the registry is being asked for the models"
 
@@ -90,6 +91,7 @@ class Champions:
         self._refused: dict[str, set[Origin]] = {}
         self._waits_until_s = monotonic_s() + settings.models_wait_s
         self._unsure = asyncio.Event()  # of some site it is not known what it is to run, or there are no files of it
+        self._heard = asyncio.Event()  # the topic wants something else at a running site
         self._logged: dict[str, str] = {}
         self.changes = Changes(self._hear, metrics.invalid_events)
 
@@ -162,6 +164,7 @@ class Champions:
         for site in sites:
             if site in self._running:
                 self._look(site)
+                self._heard.set()
 
     def _look(self, site: str) -> None:
         """Show whether it is known what a running site is to run, else ask; what it is not to run it is not offered."""
@@ -210,7 +213,7 @@ class Champions:
             self._health.waiting_for.pop("models", None)
 
     async def _found(self, names: Collection[str], *, patient: bool) -> dict[str, Zones]:
-        again, pause_s = not self._listings, 0.5
+        again, pause_s = not self._listings, FIRST_PAUSE_S
         while True:
             found, lacking = await self._once(names, again=again)
             self._lack(lacking, "waiting for the models")
@@ -263,7 +266,7 @@ class Champions:
 
         They were in force for forecasts that have been published: a registry that cannot be used is waited for.
         """
-        pause_s = 0.5
+        pause_s = FIRST_PAUSE_S
         with self._waiting("the registry is being asked for the models that were in force"):
             while True:
                 try:
@@ -297,15 +300,26 @@ class Champions:
             self._asked.stop()
 
     async def confirmed(self) -> None:
-        """Ask until there are the models that are to run, of all running sites."""
-        pause_s = 0.5
+        """Ask until there are the models that are to run, of all running sites.
+
+        What another site has lacked for long does not delay a change of which the topic tells.
+        """
+        pause_s = FIRST_PAUSE_S
         while unsure := self._unsure_of(self._running):
+            self._heard.clear()
             await self._ask(unsure)
             if not self._unsure_of(unsure):
                 continue
-            await asyncio.sleep(min(pause_s, LONGEST_PAUSE_S))
-            pause_s *= 2
+            pause_s = FIRST_PAUSE_S if await self._hears_within(min(pause_s, LONGEST_PAUSE_S)) else 2 * pause_s
         self._unsure.clear()
+
+    async def _hears_within(self, pause_s: float) -> bool:
+        """Pause; end at once, and return whether that was so, where the topic wants something else meanwhile."""
+        try:
+            async with asyncio.timeout(pause_s):
+                return await self._heard.wait()
+        except TimeoutError:
+            return False
 
     def _unsure_of(self, names: Iterable[str]) -> list[str]:
         return [name for name in names if name in self._running and not self._is_sure(name)]

@@ -29,7 +29,7 @@ from shared.runtime.settings import load
 from shared.runtime.site_notes import SiteNotes
 from shared.sites.site import Site
 from shared.sites.table import Sites, site
-from tests.unit.forecaster.library import Library
+from tests.unit.forecaster.library import Library, promoted
 from tests.unit.runtime.local import settled
 
 if TYPE_CHECKING:
@@ -283,6 +283,28 @@ def test_beside_a_service_that_is_ready_the_registry_is_asked_until_it_answers(
     assert origins(list(champions.wanted("tetouan").values())) == origins([one, two])
     champions.run("tetouan", (one, two))
     assert (champions.wanted("tetouan"), champions.wanted("north")) == ({}, {})
+
+
+def test_a_change_is_not_delayed_by_what_another_site_has_lacked_for_long(
+    setting: Setting, fresh: tuple[ZoneModels, ZoneModels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The registry is asked ever more seldom for a champion of the one; what the topic wants of the other, at once."""
+    monkeypatch.setattr(champions_module, "FIRST_PAUSE_S", 3600.0)
+    monkeypatch.setattr(champions_module, "LONGEST_PAUSE_S", 3600.0)
+    first = setting.register(fresh, "north")
+    setting.library.put("north", "2", fresh[0])
+    champions = setting.champions(models_wait_s=0)
+
+    async def run() -> None:
+        champions.begin("tetouan", begun_cold())
+        champions.begin("north", tuple(first))
+        confirming = asyncio.create_task(champions.confirmed())
+        await settled(lambda: NONE in setting.notes.get("champions", ""))
+        promoted(champions, "north", 1, "2")
+        await settled(lambda: 1 in champions.wanted("north"))
+        confirming.cancel()
+
+    asyncio.run(asyncio.wait_for(run(), BOUND_S))
 
 
 def test_models_of_the_same_name_with_something_else_in_them_are_others(

@@ -386,6 +386,23 @@ def test_a_version_that_is_rolled_back_before_it_takes_over_does_not(setting: Se
     assert of_zone(2, published) == list(alone(setting.library.held["tetouan", 2, "1"], readings).values())
 
 
+def test_a_version_that_is_rolled_back_to_takes_over_again(setting: Setting, reading: Reading) -> None:
+    """It has folded what the site had meanwhile: its forecasts are those of a fold that nobody has interrupted."""
+    readings = [reading(n) for n in range(30)]
+    core = setting.core()
+    published = run(core, of("tetouan", readings[:AT]))
+    setting.promote("tetouan", 2, "2")
+    published += run(core, of("tetouan", readings[AT:20]))
+    promoted(setting.shared.champions, "tetouan", 2, "1", change="rolled_back")
+    asyncio.run(asyncio.wait_for(setting.shared.champions.confirmed(), 30))
+    published += run(core, of("tetouan", readings[20:]))
+    held, origins = setting.library.held, [each.time for each in readings]
+    old, new = (alone(held["tetouan", 2, version], readings) for version in ("1", "2"))
+    times = [(old, origins[:AT]), (new, origins[AT:20]), (old, origins[20:])]
+    assert of_zone(2, published) == [by[time] for by, span in times for time in span]
+    assert in_force(published)[-2:] == [(2, "zone", "1", 20), (2, "weat", "1", 20)]
+
+
 def test_a_site_that_began_cold_says_so_and_takes_its_first_champion(library: Library, reading: Reading) -> None:
     """No version stands for none; the champion folds the readings since its own last one."""
     library.champions.clear()
