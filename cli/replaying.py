@@ -49,7 +49,7 @@ def run_replay(
     """
     lifeline.hold(settings.lifeline_fd)
     start, until = window.of(year)
-    streamed = last_reading(settings) if resume else None
+    streamed = last_reading(settings, settings.site) if resume else None
     if streamed is not None:
         start = max(start, streamed + year.site.grid.length)
         if start > until:

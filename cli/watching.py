@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
-    from cli.settings import CommandSettings
     from shared.contracts.topics import Topic
     from shared.runtime.concerns import KafkaSettings
 
@@ -75,8 +74,8 @@ def _say_once(settings: KafkaSettings, error: KafkaError, said: set[str]) -> Non
         sys.stderr.write(f"{text}\n")
 
 
-def last_reading(settings: CommandSettings) -> datetime | None:
-    """Return the time of the site's newest clean reading, None where there is none; raises ``Refused`` as `watch`."""
+def last_reading(settings: KafkaSettings, site: str) -> datetime | None:
+    """Return the time of a site's newest clean reading, None where there is none; raises ``Refused`` as `watch`."""
     consumer = Consumer(settings.kafka.confluent({"group.id": "watch"}))
     name = settings.topic_prefix + topics.CLEAN.name
     try:
@@ -88,7 +87,7 @@ def last_reading(settings: CommandSettings) -> datetime | None:
             stop=tenacity.stop_after_delay(ANSWER_S),
             reraise=True,
         )
-        times = [patient(_last_time, consumer, partition, settings.site) for partition in partitions]
+        times = [patient(_last_time, consumer, partition, site) for partition in partitions]
         return max((time for time in times if time is not None), default=None)
     except KafkaException as error:
         raise Refused(explain(settings.kafka, error, name)) from None

@@ -235,9 +235,9 @@ def table_until(hour: datetime, year: Year, forecasts: list[Forecast]) -> ScoreT
 def test_the_newest_reading_is_found_among_others(broker: Broker, year: Year) -> None:
     """Where to resume is after the site's newest clean reading, whatever stands behind it; none on an empty topic."""
     settings = load(CommandSettings, kafka_bootstrap=broker.bootstrap, topic_prefix=broker.prefix)
-    assert last_reading(settings) is None
+    assert last_reading(settings, settings.site) is None
     first, second = judged(year, START, START + timedelta(minutes=20))
     broker.send(topics.CLEAN, [first.to_bytes(), second.to_bytes(), b"garbage"])
     elsewhere = second.model_copy(update={"site": "elsewhere", "time": UNTIL})
     broker.send(topics.CLEAN, [elsewhere.to_bytes()], key=b"elsewhere")
-    assert last_reading(settings) == second.time
+    assert last_reading(settings, settings.site) == second.time
