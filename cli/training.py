@@ -157,8 +157,8 @@ def run_train(
         Console().print(f"{year.label}  {model.version.label}: {fate}, {model.reason}", soft_wrap=True, highlight=False)
     for line in report.absent:
         Console().print(f"{year.label}  {line}", soft_wrap=True, highlight=False)
-    if why := announce(events_of(report, year.site), settings):
-        console.print(UNTOLD.format(why), soft_wrap=True, highlight=False, markup=False)
+    if fault := announce(events_of(report, year.site), settings).fault:
+        console.print(UNTOLD.format(fault), soft_wrap=True, highlight=False, markup=False)
     return {
         "data": report.data,
         "synthetic": year.synthetic,

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotation at run time
 from queue import Queue
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,11 +26,49 @@ from shared.runtime.registry import RegistryError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["FILE", "REFUSAL", "WEATHER_DEMAND", "ZONE_DEMAND", "Question", "Reply", "answer", "main"]
+__all__ = [
+    "FILE",
+    "REFUSAL",
+    "WEATHER_DEMAND",
+    "ZONE_DEMAND",
+    "NamedModel",
+    "Question",
+    "Reply",
+    "answer",
+    "main",
+    "named_model",
+]
 
 ZONE_DEMAND, WEATHER_DEMAND = "zone-demand", "weather-demand"
 FILE, REFUSAL = "state.npz", "refusal.txt"
 AT_ONCE = 4  # files that are fetched beside each other
+
+
+class NamedModel(NamedTuple):
+    """What the name of a registered model says: which kind of model of which zone it is."""
+
+    kind: str
+    site: str
+    zone: int
+
+    @property
+    def name(self) -> str:
+        """Its name, such as ``zone-demand-tetouan-2``."""
+        return f"{self.kind}-{self.site}-{self.zone}"
+
+    @property
+    def partner(self) -> NamedModel:
+        """The other model of the zone, which runs beside it."""
+        return self._replace(kind=WEATHER_DEMAND if self.kind == ZONE_DEMAND else ZONE_DEMAND)
+
+
+def named_model(name: str) -> NamedModel | None:
+    """Return what the name of a registered model says, None where it is none of ours."""
+    for kind in (ZONE_DEMAND, WEATHER_DEMAND):
+        site, _, zone = name.removeprefix(f"{kind}-").rpartition("-")
+        if name.startswith(f"{kind}-") and site and zone.isdecimal():
+            return NamedModel(kind, site, int(zone))
+    return None
 
 
 class Question(BaseModel):

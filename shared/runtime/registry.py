@@ -12,7 +12,8 @@ import re
 import sqlite3
 import textwrap
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -25,12 +26,31 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from mlflow import MlflowClient
+    from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion as Registered
+    from mlflow.store.entities import PagedList
 
-__all__ = ["ModelVersion", "Registry", "RegistryError", "Signature", "file_of", "nobody_has_made", "sqlite_file"]
+__all__ = [
+    "CHALLENGER",
+    "CHAMPION",
+    "ENVIRONMENT",
+    "PREVIOUS",
+    "REASON",
+    "ModelVersion",
+    "Registry",
+    "RegistryError",
+    "Signature",
+    "file_of",
+    "nobody_has_made",
+    "shown",
+    "sqlite_file",
+]
 
 EXPERIMENT = "tetouan"
-CHAMPION = "champion"
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+"""The aliases of a model: the version that is to run, the newest one that was not better, the champion before."""
+REASON = "reason"
+"""The tag of a version that says why somebody has made it the champion."""
 
 T = TypeVar("T")
 Kind = Literal["long", "double", "doubles"]
@@ -44,7 +64,7 @@ _FOLDER = "model"
 PAGE = 1000  # models that MLflow returns at once, at most
 _SQLITE = "sqlite:///"
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # the latter: a version that is no number
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "1",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -54,6 +74,7 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
+"""What MLflow is told before it is imported: nothing is sent home, and nothing printed that nobody needs."""
 
 
 class RegistryError(Refused):
@@ -70,12 +91,23 @@ class Signature:
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One registered version of a model with the tags and metrics it was registered with."""
+    """One registered version of a model with the tags, metrics and parameters it was registered with.
+
+    Attributes
+    ----------
+    registered
+        When that was, by the clock of the registry; None where it is not known.
+    aliases
+        What it was called when the registry was asked; a version is the same whatever it is called.
+    """
 
     name: str
     version: str
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
+    params: Mapping[str, str] = field(default_factory=dict)
+    registered: datetime | None = None
+    aliases: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def label(self) -> str:
@@ -134,40 +166,82 @@ class Registry:
                 self._client.set_terminated(run_id, outcome)
             return self._version(registered)
 
-    def promote(self, version: ModelVersion) -> None:
-        """Make the version the champion of its model."""
+    def promote(self, version: ModelVersion, reason: str | None = None) -> None:
+        """Make the version the champion of its model, and the champion before it the previous one.
+
+        A ``reason`` is kept as a tag of the version. Where the program ends between two of the steps, another call
+        completes them.
+        """
         with self._reaching():
+            if reason is not None:
+                self._client.set_model_version_tag(version.name, version.version, REASON, reason)
+            aliases = self._aliases(version.name)
+            if aliases.get(CHAMPION, version.version) != version.version:
+                self._client.set_registered_model_alias(version.name, PREVIOUS, aliases[CHAMPION])
             self._client.set_registered_model_alias(version.name, CHAMPION, version.version)
+            if aliases.get(CHALLENGER) == version.version:
+                self._client.delete_registered_model_alias(version.name, CHALLENGER)
+
+    def challenge(self, version: ModelVersion) -> None:
+        """Make the version the challenger of its model."""
+        with self._reaching():
+            self._client.set_registered_model_alias(version.name, CHALLENGER, version.version)
+
+    def roll_back(self, name: str, reason: str) -> ModelVersion | None:
+        """Make the previous version of the model the champion again, and return it; None where there is none.
+
+        From then on there is no previous version: to call it again changes nothing.
+        """
+        with self._reaching():
+            aliases = self._aliases(name)
+            previous = aliases.get(PREVIOUS)
+            if previous is None:
+                return None
+            if previous != aliases.get(CHAMPION):
+                self._client.set_model_version_tag(name, previous, REASON, reason)
+                self._client.set_registered_model_alias(name, CHAMPION, previous)
+            self._client.delete_registered_model_alias(name, PREVIOUS)
+            return self._version(self._client.get_model_version(name, previous))
 
     def champions(self, prefix: str) -> dict[str, str]:
         """Return the version of the champion of each model whose name begins so, by its name."""
-        found: dict[str, str] = {}
-        token: str | None = ""
+        return {name: aliases[CHAMPION] for name, aliases in self.aliases(prefix).items() if CHAMPION in aliases}
+
+    def aliases(self, prefix: str) -> dict[str, dict[str, str]]:
+        """Return the version behind each alias of each model whose name begins so, by its name."""
+        like = f"name LIKE '{prefix}%'"
         with self._reaching():
-            while token is not None:
-                page = self._client.search_registered_models(f"name LIKE '{prefix}%'", PAGE, page_token=token or None)
-                found |= {model.name: str(model.aliases[CHAMPION]) for model in page if CHAMPION in model.aliases}
-                token = page.token or None
-        return found
+            models = _each(lambda token: self._client.search_registered_models(like, PAGE, page_token=token))
+            return {model.name: _versions_of(model.aliases) for model in models}
 
     def newest(self, prefix: str, tags: Mapping[str, str]) -> dict[str, str]:
         """Return the newest version with all these tags of each model whose name begins so, by its name."""
         clauses = [f"name LIKE '{prefix}%'", *(f"tag.`{key}` = '{value}'" for key, value in tags.items())]
         found: dict[str, str] = {}
-        token: str | None = ""
         with self._reaching():
-            while token is not None:
-                page = self._client.search_model_versions(" AND ".join(clauses), PAGE, page_token=token or None)
-                for version in page:
-                    found[version.name] = str(max(int(version.version), int(found.get(version.name, 0))))
-                token = page.token or None
+            for version in self._search(" AND ".join(clauses)):
+                found[version.name] = str(max(int(version.version), int(found.get(version.name, 0))))
         return found
+
+    def versions(self, prefix: str) -> list[ModelVersion]:
+        """Return all versions of the models whose name begins so, by name, the newest of each first."""
+        aliases = self.aliases(prefix)
+        with self._reaching():
+            runs = self._runs()
+            found = [
+                _version_of(version, runs.get(version.run_id or ""), aliases.get(version.name, {}))
+                for version in self._search(f"name LIKE '{prefix}%'")
+            ]
+        return sorted(found, key=lambda version: (version.name, -int(version.version)))
 
     def champion(self, name: str) -> ModelVersion | None:
         """Return the champion of the model, or None where there is none."""
+        return self.called(name, CHAMPION)
+
+    def called(self, name: str, alias: str) -> ModelVersion | None:
+        """Return the version of the model with that alias, or None where there is none."""
         with self._reaching():
-            found = self._client.search_registered_models(f"name = '{name}'")
-            version = found[0].aliases.get(CHAMPION) if found else None
+            version = self._aliases(name).get(alias)
             return self._version(self._client.get_model_version(name, version)) if version else None
 
     def find(self, name: str, tags: Mapping[str, str]) -> ModelVersion | None:
@@ -223,9 +297,25 @@ class Registry:
         if not self._client.search_registered_models(f"name = '{name}'"):
             self._client.create_registered_model(name)
 
+    def _aliases(self, name: str) -> dict[str, str]:
+        """Return the version behind each alias of a model, none of one that is not known."""
+        found = self._client.search_registered_models(f"name = '{name}'")
+        return _versions_of(found[0].aliases) if found else {}
+
+    def _search(self, clauses: str) -> Iterator[Registered]:
+        return _each(lambda token: self._client.search_model_versions(clauses, PAGE, page_token=token))
+
+    def _runs(self) -> dict[str, Run]:
+        """Return all runs by their identity: to ask for each by itself takes a question a version."""
+        if (experiment := self._client.get_experiment_by_name(EXPERIMENT)) is None:
+            return {}
+        of = [experiment.experiment_id]
+        runs = _each(lambda token: self._client.search_runs(of, max_results=PAGE, page_token=token))
+        return {run.info.run_id: run for run in runs}
+
     def _version(self, found: Registered) -> ModelVersion:
-        metrics = self._client.get_run(found.run_id).data.metrics if found.run_id else {}
-        return ModelVersion(found.name, str(found.version), dict(found.tags), dict(metrics))
+        run = self._client.get_run(found.run_id) if found.run_id else None
+        return _version_of(found, run, self._aliases(found.name))
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
@@ -233,11 +323,11 @@ class Registry:
         try:
             yield
         except _failures() as error:
-            why = _shown(textwrap.shorten(str(_root(error)), 160, placeholder=" …"))
+            why = shown(textwrap.shorten(str(_root(error)), 160, placeholder=" …"))
             if getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST":
-                raise RegistryError(f"{why} in the registry at {_shown(self._uri)}: run `tetouan train`") from error
+                raise RegistryError(f"{why} in the registry at {shown(self._uri)}: run `tetouan train`") from error
             raise RegistryError(
-                f"the registry at {_shown(self._uri)} cannot be used ({why}): check TETOUAN_MLFLOW_URI and that its "
+                f"the registry at {shown(self._uri)} cannot be used ({why}): check TETOUAN_MLFLOW_URI and that its "
                 "server runs, or TETOUAN_STATE_DIR and that its folder can be written and has room"
             ) from error
 
@@ -263,7 +353,7 @@ def file_of(uri: str) -> tuple[int, int] | None:
 
 
 def _client(uri: str) -> MlflowClient:
-    for name, value in _ENVIRONMENT.items():
+    for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     _prepare(uri)
     from mlflow import MlflowClient  # noqa: PLC0415 - MLflow reads its environment on import, and takes a second for it
@@ -285,6 +375,34 @@ def _prepare(uri: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA schema_version")
+
+
+def _each(ask: Callable[[str | None], PagedList[T]]) -> Iterator[T]:
+    """Yield what is on all pages of an answer; ``ask`` is given the token of the next one."""
+    token: str | None = None
+    while True:
+        page = ask(token)
+        yield from page
+        if not (token := page.token):
+            return
+
+
+def _versions_of(aliases: Mapping[str, object]) -> dict[str, str]:
+    """Return the version behind each alias as text: some stores count in numbers."""
+    return {alias: str(version) for alias, version in aliases.items()}
+
+
+def _version_of(found: Registered, run: Run | None, aliases: Mapping[str, str]) -> ModelVersion:
+    version = str(found.version)
+    return ModelVersion(
+        found.name,
+        version,
+        tags=dict(found.tags),
+        metrics=dict(run.data.metrics) if run else {},
+        params=dict(run.data.params) if run else {},
+        registered=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
+        aliases=tuple(sorted(alias for alias, named in aliases.items() if named == version)),
+    )
 
 
 def _failures() -> tuple[type[Exception], ...]:
@@ -312,7 +430,7 @@ def _none_if_absent(ask: Callable[[], T]) -> T | None:
         raise
 
 
-def _shown(uri: str) -> str:
+def shown(uri: str) -> str:
     """Return the address without user and password."""
     return re.sub(r"//[^/@]*@", "//", uri)
 

@@ -17,7 +17,9 @@ from shared.forecasting.resolution import Resolution
 from shared.forecasting.size import nears_zero
 from shared.forecasting.terms import Term, exactly, pair_terms
 from shared.forecasting.weather import COLUMNS, WeatherDemand
+from shared.runtime.registered import WEATHER_DEMAND, ZONE_DEMAND
 from shared.runtime.registry import Signature
+from shared.training.verdicts import CRITERIA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -88,8 +90,8 @@ class ZoneCandidate:
         What reports compare the stream with (`shared.forecasting.reference`), up to the last row seen.
     """
 
-    kind: ClassVar[str] = "zone-demand"
-    criterion: ClassVar[str] = "rmse_kw/mean"
+    kind: ClassVar[str] = ZONE_DEMAND
+    criterion: ClassVar[str] = CRITERIA[ZONE_DEMAND]
 
     def __init__(self, model: ZoneDemand, reference_hours: pd.DataFrame) -> None:
         self.model = model
@@ -224,8 +226,8 @@ class _Issued:
 class WeatherCandidate:
     """``weather-demand``, scored as it comes from the trees and as corrected with labels a day old."""
 
-    kind: ClassVar[str] = "weather-demand"
-    criterion: ClassVar[str] = "rmse_kw/corrected"
+    kind: ClassVar[str] = WEATHER_DEMAND
+    criterion: ClassVar[str] = CRITERIA[WEATHER_DEMAND]
 
     def __init__(self, model: WeatherDemand) -> None:
         self.model = model

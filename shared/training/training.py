@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from shared.forecasting.digits import digits
 from shared.training.candidates import CANDIDATES, Candidate
 from shared.training.data import TrainingData
+from shared.training.verdicts import COMPARABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
     Progress = Callable[[str, float], None]
 
 __all__ = ["Trained", "TrainingReport", "ensure", "train"]
-
-
-COMPARABLE = ("data_sha256", "data_source", "site_digest")
-"""The tags without which scores of two versions are of different quantities."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +193,8 @@ def _enter(
     promoted, reason = _judge(kind, version, history, registry, progress) if scored else (False, "not scored")
     if promoted:
         registry.promote(version)
+    elif scored:
+        registry.challenge(version)
     return Trained(version, promoted, reason)
 
 

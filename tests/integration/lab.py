@@ -104,7 +104,7 @@ class Lab:
         again = registered_again(registry)
         report = TrainingReport("again", START - timedelta(minutes=10), START, again, ())
         told = load(KafkaSettings, kafka_bootstrap=broker.bootstrap, topic_prefix=broker.prefix)
-        assert announce(events_of(report, tetouan("tetouan")), told) is None
+        assert announce(events_of(report, tetouan("tetouan")), told).fault is None
 
     def run(self, scenario: Scenario) -> Result:
         """Stream the rows through services that are hit, and compare what they have left behind."""

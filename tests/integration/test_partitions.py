@@ -140,7 +140,7 @@ def test_what_a_training_tells_stands_where_the_readings_of_its_site_do(bare_bro
         origin=time,
     )
     settings = load(KafkaSettings, kafka_bootstrap=bare_broker.bootstrap, topic_prefix=bare_broker.prefix)
-    assert announce([event], settings) is None
+    assert announce([event], settings).fault is None
     (raw,), (told,) = bare_broker.read(topics.RAW, 1), bare_broker.read(topics.MODELS, 1)
     assert told.partition() == raw.partition()
 

@@ -175,7 +175,7 @@ def test_a_promotion_is_heard_of_and_holds_from_the_next_reading_on(
         embedded_broker.read(topics.FORECASTS, 2)
         report = TrainingReport("again", START - year.site.grid.length, UNTIL, again, ())
         for _ in range(2):
-            assert announce(events_of(report, year.site), settings) is None
+            assert announce(events_of(report, year.site), settings).fault is None
         until(lambda: "zone-demand-tetouan-2/2" in forecaster.log.read_text(), "the new version to be there")
         embedded_broker.send(topics.CLEAN, [last.to_bytes()])
         *before, newest = (Forecast.from_bytes(m.value() or b"") for m in embedded_broker.read(topics.FORECASTS, 3))

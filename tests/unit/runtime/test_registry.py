@@ -100,6 +100,62 @@ def test_the_champion_is_what_was_promoted_last(registry: Registry, files: Path)
     assert registry.champion("promoted") == first
 
 
+def test_the_champion_before_is_the_previous_one(registry: Registry, files: Path) -> None:
+    """A challenger that is promoted is none any more; the same promotion once more changes nothing but the reason."""
+    first, second = _register(registry, "followed", files), _register(registry, "followed", files)
+    registry.promote(first)
+    registry.challenge(second)
+    assert registry.aliases("followed") == {"followed": {"champion": "1", "challenger": "2"}}
+    for reason in ("it is better", "it is much better"):
+        registry.promote(second, reason)
+        assert registry.aliases("followed") == {"followed": {"champion": "2", "previous": "1"}}
+    found = registry.called("followed", "champion")
+    assert found is not None
+    assert (found.tags["reason"], found.aliases) == ("it is much better", ("champion",))
+
+
+def test_a_rollback_that_is_said_twice_goes_back_once(registry: Registry, files: Path) -> None:
+    """The version that was left is not the previous one, so that nobody comes back to it by accident."""
+    first, second = _register(registry, "returned", files), _register(registry, "returned", files)
+    registry.promote(first)
+    assert registry.roll_back("returned", "why") is None
+    registry.promote(second)
+    for back in (first.version, None):
+        found = registry.roll_back("returned", "it forecasts nonsense")
+        assert (found and found.version) == back
+        assert registry.aliases("returned") == {"returned": {"champion": "1"}}
+    assert registry.get("returned", "1").tags["reason"] == "it forecasts nonsense"
+
+
+def test_a_promotion_that_ended_half_way_is_completed(registry: Registry, files: Path) -> None:
+    """Between its steps the champion is a whole version, and a rollback goes nowhere."""
+    first, second = _register(registry, "halved", files), _register(registry, "halved", files)
+    registry.promote(first)
+    registry._client.set_registered_model_alias("halved", "previous", "1")  # noqa: SLF001 - as a program that ended here
+    assert registry.champion("halved") == first
+    registry.promote(second)
+    assert registry.aliases("halved") == {"halved": {"champion": "2", "previous": "1"}}
+
+
+def test_all_versions_are_found_with_what_they_were_registered_with(
+    registry: Registry, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest of a model first, however many pages there are; each is what the registry says of it alone."""
+    monkeypatch.setattr(registry_module, "PAGE", 2)
+    for _ in range(3):
+        version = _register(registry, "all-of-them", files)
+    registry.promote(version)
+    found = registry.versions("all-of-")
+    assert [each.version for each in found] == ["3", "2", "1"]
+    assert found == [registry.get("all-of-them", each.version) for each in found]
+    assert (found[0].aliases, found[0].params["trees"], found[0].metrics) == (
+        ("champion",),
+        "3",
+        {"rmse_kw/mean": 813.5},
+    )
+    assert found[0].registered is not None
+
+
 def test_an_unknown_model_has_no_champion(registry: Registry) -> None:
     """A model that was never registered has no champion and no version, without an error."""
     assert registry.champion("nobody") is None

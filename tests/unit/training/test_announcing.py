@@ -44,7 +44,8 @@ def test_where_no_broker_answers_one_line_says_so() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         settings = load(KafkaSettings, kafka_bootstrap=f"127.0.0.1:{nobody.getsockname()[1]}")
-        why = announce([], settings)
+        written, why = announce([], settings)
+    assert written == 0
     assert why is not None
     assert "does not answer" in why
     assert "\n" not in why

@@ -283,6 +283,8 @@ def test_the_better_one_is_the_champion(
     assert [verdict.promoted for verdict in verdicts] == [True, False, False, True]
     assert verdicts[1].reason == f"rmse_kw/mean 120 kW against 100 kW of {verdicts[0].version.label}: worse"
     assert registry.champion(verdicts[0].version.name) == verdicts[3].version
+    name = verdicts[0].version.name
+    assert registry.aliases(name)[name] == {"champion": "4", "previous": "1", "challenger": "3"}
 
 
 def test_a_champion_of_other_data_is_replaced(
