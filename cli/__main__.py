@@ -15,7 +15,7 @@ from rich.console import Console
 from cli import __version__
 from cli.options import with_hints
 from cli.outputs import output_file, output_folder, picture_file, require_different, whole, whole_files
-from cli.words import MOST_DAYS, at_least, moment, one_of, whole_number
+from cli.words import MOST_DAYS, at_least, line, moment, one_of, whole_number
 from shared.data.hints import Hints
 
 if TYPE_CHECKING:
@@ -322,6 +322,92 @@ def revoke(name: Annotated[str, typer.Argument(help="The name of the key.")]) ->
     with key_store() as store:
         store.revoke(name)
     sys.stdout.write(f"{name} is revoked\n")
+
+
+models = typer.Typer(
+    help="The registered models: their versions, and which of them are to run.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(models, name="models")
+
+ModelName = Annotated[
+    str, typer.Argument(help="A registered model, such as zone-demand-tetouan-2.", metavar="NAME", show_default=False)
+]
+Reason = Annotated[
+    str | None,
+    typer.Option(parser=line, help="Why: kept with the version and told to the forecasters.", metavar="TEXT"),
+]
+
+
+@models.command("list")
+def list_models(
+    json_object: Annotated[bool, typer.Option("--json", help="The versions as one JSON object.")] = False,
+) -> None:
+    """List all versions of all models: aliases, what they were trained on, score, and when they were registered."""
+    from cli.models import listed, opened, told, version_table
+    from cli.printing import print_whole
+    from cli.settings import CommandSettings
+    from shared.runtime.settings import load
+
+    versions = listed(opened(load(CommandSettings), Console(stderr=True)))
+    if json_object:
+        sys.stdout.write(json.dumps({"models": [told(version) for version in versions]}, indent=1) + "\n")
+    else:
+        print_whole(Console(), version_table(versions))
+
+
+@models.command()
+def compare(
+    one: Annotated[str, typer.Argument(help="NAME/VERSION: a number, champion, challenger or previous.", metavar="A")],
+    other: Annotated[str, typer.Argument(help="The same; without NAME/ of the same model.", metavar="B")],
+    json_object: Annotated[bool, typer.Option("--json", help="The comparison as one JSON object.")] = False,
+) -> None:
+    """Show the parameters, metrics and tags in which two versions differ, side by side."""
+    from cli.models import Comparison, comparison_table, labelled_version, opened
+    from cli.printing import print_whole
+    from cli.settings import CommandSettings
+    from shared.runtime.settings import load
+
+    registry = opened(load(CommandSettings), Console(stderr=True))
+    first = labelled_version(registry, one)
+    found = Comparison(first, labelled_version(registry, other, first.name))
+    if json_object:
+        sys.stdout.write(json.dumps(found.to_json(), indent=1) + "\n")
+    else:
+        print_whole(Console(), comparison_table(found))
+
+
+@models.command()
+def promote(
+    name: ModelName,
+    version: Annotated[str, typer.Argument(help="A number, or `challenger`.", metavar="VERSION")],
+    force: Annotated[bool, typer.Option("--force", help="Whatever its score is; with --reason.")] = False,
+    reason: Reason = None,
+) -> None:
+    """Make a version the champion where its score on the same readings is better, and tell running forecasters."""
+    from cli.promoting import run_promote
+    from cli.settings import CommandSettings
+    from shared.runtime.settings import load
+
+    if force != (reason is not None):
+        raise typer.BadParameter("--force and --reason go together: give both, or neither")
+    lines = run_promote(name, version, reason, load(CommandSettings), Console(stderr=True))
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
+@models.command()
+def rollback(name: ModelName, reason: Reason = None) -> None:
+    """Make the champion before this one the champion again, and tell running forecasters.
+
+    The other model of the zone goes back too where one training has made both champions.
+    """
+    from cli.promoting import run_rollback
+    from cli.settings import CommandSettings
+    from shared.runtime.settings import load
+
+    lines = run_rollback(name, reason, load(CommandSettings), Console(stderr=True))
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 
 @app.command()

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from shared.contracts import topics
 from shared.runtime.concerns import (
     Commas,
+    GapSettings,
     GroupSettings,
     HostSettings,
     HttpPort,
@@ -54,7 +55,9 @@ class HistorySettings(SiteSettings, StateSettings, PriorSettings):
         return self.state_dir / "cache"
 
 
-class CommandSettings(HistorySettings, KafkaSettings, GroupSettings, RegistrySettings, HostSettings, ProcessSettings):
+class CommandSettings(
+    HistorySettings, KafkaSettings, GroupSettings, RegistrySettings, GapSettings, HostSettings, ProcessSettings
+):
     """The pace of the replay."""
 
     control_fd: int | None = Field(

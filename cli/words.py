@@ -12,10 +12,12 @@ from shared.sites.likeness import closest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["MOST_DAYS", "at_least", "moment", "one_of", "whole_number"]
+__all__ = ["MOST_DAYS", "at_least", "line", "moment", "one_of", "whole_number"]
 
 MOST_DAYS = 36_525
 """A hundred years: what calendars and memories bear."""
+
+LONGEST_LINE = 500  # characters
 
 SHORT = 3  # letters: a word of so few is like too many others
 
@@ -48,6 +50,14 @@ def at_least(least: float) -> Callable[[str], float]:
         return number
 
     return read
+
+
+def line(text: str) -> str:
+    """Return a text of one line that says something."""
+    words = " ".join(text.split())
+    if not words or len(words) > LONGEST_LINE or not words.isprintable():
+        raise typer.BadParameter(f"give a line of text, {LONGEST_LINE} characters at most")
+    return words
 
 
 def moment(text: str) -> datetime:

@@ -19,12 +19,13 @@ from shared.runtime.threads import run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from services.forecaster.settings import ForecasterSettings
     from shared.runtime.registered import Question
     from shared.sites.site import Site
 
-__all__ = ["Asking", "ModelSource", "Pair", "pairs_of"]
+__all__ = ["Asking", "ModelSource", "Pair", "loaded", "pairs_of", "unpublished"]
 
 QUEUE_S = 3600.0  # for an answer behind those to the questions of others
 AT_ONCE = 16  # pairs in a question: their files lie on a disk until they are read
@@ -124,31 +125,36 @@ def _read(question: Question, pair: Pair, site: Site) -> ZoneModels | str | None
         if refusal.exists():
             return refusal.read_text(encoding="utf-8")
     try:
-        return _models_of(question, pair, site)
+        models = loaded(pair, site, question.folder_of)
     except ValueError as error:
         return str(error)
+    if (lacking := unpublished(models, site)) is not None:
+        log.warning("going on without the weather model", model=pair.names.weather, why=lacking)
+        models = replace(models, weather=None, names=pair.names.model_copy(update={"weather": None}))
+    return replace(models, digest=digest_of(models))
 
 
-def _models_of(question: Question, pair: Pair, site: Site) -> ZoneModels:
-    """Return the models of a pair, a weather model only where its fields are published.
+def loaded(pair: Pair, site: Site, folder_of: Callable[[str], Path]) -> ZoneModels:
+    """Return the models of a pair from the folders of their versions, by label.
 
-    Raises ``ValueError`` where they cannot be used.
+    Raises ``ValueError`` that says why they cannot be used, and what to do.
     """
     names = pair.names
     if names.demand is None:
         raise ValueError(f"{names.weather} cannot be used: there is no demand model beside it: run `tetouan train`")
     try:
-        demand = ZoneDemand.load(question.folder_of(names.demand) / FILE)
-        weather = WeatherDemand.load(question.folder_of(names.weather) / FILE) if names.weather else None
+        demand = ZoneDemand.load(folder_of(names.demand) / FILE)
+        weather = WeatherDemand.load(folder_of(names.weather) / FILE) if names.weather else None
     except (OSError, ValueError) as error:
         raise ValueError(f"the files of {' or '.join(pair.labels)} cannot be used: {error}") from error
     for label, model in ((names.demand, demand), (names.weather, weather)):
         if model is not None and model.step_minutes != site.step_minutes:
             why = f"its step is {model.step_minutes} minutes, that of the site {site.step_minutes}"
             raise ValueError(f"{label} cannot be used: {why}: run `tetouan train`")
-    if weather and (lacking := sorted(set(weather.fields) - set(site.weather))):
-        why = f"it needs {', '.join(lacking)}, which the site does not publish: run `tetouan train`"
-        log.warning("going on without the weather model", model=names.weather, why=why)
-        weather, names = None, names.model_copy(update={"weather": None})
-    models = ZoneModels(zone=pair.zone, demand=demand, weather=weather, names=names)
-    return replace(models, digest=digest_of(models))
+    return ZoneModels(zone=pair.zone, demand=demand, weather=weather, names=names)
+
+
+def unpublished(models: ZoneModels, site: Site) -> str | None:
+    """Return why a site goes without the weather model beside its demand model; None where it does not."""
+    lacking = sorted(set(models.weather.fields) - set(site.weather)) if models.weather else []
+    return f"it needs {', '.join(lacking)}, which the site does not publish: run `tetouan train`" if lacking else None
