@@ -62,7 +62,9 @@ def registered_again(registry: Registry) -> tuple[Trained, ...]:
             champion = registry.champion(name)
             assert champion is not None
             files = registry.fetch(champion)
-            version = registry.register(name, files, params={}, metrics={}, tags={}, signature=signature, run_name=name)
+            version = registry.register(
+                name, files, params={}, metrics={}, tags=champion.tags, signature=signature, run_name=name
+            )
         again.append(Trained(version, promoted=True, reason="it is not worse"))
     return tuple(again)
 
