@@ -411,6 +411,20 @@ def rollback(name: ModelName, reason: Reason = None) -> None:
 
 
 @app.command()
+def mlflow(
+    port: Annotated[
+        int, typer.Option(parser=whole_number(1, 65_535), help="Where the page listens.", metavar="NUMBER")
+    ] = 5000,
+) -> None:
+    """Open MLflow's own page on the registry in force, on this machine alone, until Ctrl-C."""
+    from cli.mlflow_page import run_mlflow
+    from cli.settings import CommandSettings
+    from shared.runtime.settings import load
+
+    run_mlflow(port, load(CommandSettings))
+
+
+@app.command()
 def schemas(
     out: Annotated[Path, typer.Option(help="The folder to write to.", metavar="FOLDER")] = Path("docs/schemas"),
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where a file differs.")] = False,

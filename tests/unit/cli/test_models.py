@@ -451,7 +451,7 @@ def test_a_registry_that_nobody_has_made_is_not_made(
 ) -> None:
     """The line says what makes one."""
     monkeypatch.setenv("TETOUAN_STATE_DIR", str(tmp_path))
-    for words in (["models", "list"], ["models", "rollback", DEMAND]):
+    for words in (["models", "list"], ["models", "rollback", DEMAND], ["mlflow"]):
         monkeypatch.setattr(sys, "argv", ["tetouan", *words])
         with pytest.raises(SystemExit) as ended:
             main()

@@ -1,0 +1,48 @@
+"""`tetouan mlflow`: MLflow's own page on the registry in force."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+from cli.ports import holder_of
+from shared.runtime.registry import ENVIRONMENT, nobody_has_made, shown, sqlite_file
+from shared.runtime.settings import Refused
+
+if TYPE_CHECKING:
+    from cli.settings import CommandSettings
+
+__all__ = ["run_mlflow"]
+
+HOST = "127.0.0.1"
+
+
+def run_mlflow(port: int, settings: CommandSettings) -> None:
+    """Become MLflow's server, which Ctrl-C ends; of a registry that is a server only say where its page is.
+
+    Raises ``Refused`` where nobody has made the registry, or the port is taken.
+    """
+    uri = settings.registry_uri
+    if sqlite_file(uri) is None:
+        sys.stdout.write(f"the registry is an MLflow server, whose page is {shown(uri)}\n")
+        return
+    if nobody_has_made(uri):
+        raise Refused(f"there is no registry at {uri}: run `tetouan train`, or set TETOUAN_MLFLOW_URI")
+    _require_free(port)
+    sys.stdout.write(f"MLflow's page: http://{HOST}:{port}, in some ten seconds; Ctrl-C ends it; registry: {uri}\n")
+    sys.stdout.flush()
+    command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
+    # jobs are of no use here, and would be processes of their own
+    env = {**ENVIRONMENT, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
+    os.execve(sys.executable, [*command, "--backend-store-uri", uri], env)  # noqa: S606 - our own interpreter
+
+
+def _require_free(port: int) -> None:
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError as error:
+        holder = holder_of(port)
+        who = f" by {holder}" if holder else f" ({os.strerror(error.errno or 0)})"
+        raise Refused(f"port {port} is taken{who}: give another one with --port") from None
