@@ -6,7 +6,6 @@ transactions, no retention and no second member of a group. What needs those run
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -14,9 +13,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from confluent_kafka import Producer
-
-from shared.contracts import topics
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
@@ -24,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CLUSTER", "EmbeddedBroker", "EmbeddedBrokerError", "is_embedded", "start"]
 
-METADATA_S = 10.0
+STOP_S = 10.0
 CLUSTER = "mockCluster"
 """So begins the name that librdkafka gives to its mock clusters."""
 
@@ -60,7 +56,7 @@ def start() -> Iterator[EmbeddedBroker]:
     The child ends by itself when this process dies, as its standard input closes then.
     """
     child = subprocess.Popen(
-        [sys.executable, "-m", __name__],
+        [sys.executable, "-m", "shared.runtime.mock_cluster"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -74,25 +70,8 @@ def start() -> Iterator[EmbeddedBroker]:
     finally:
         child.stdin.close()
         try:
-            child.wait(timeout=METADATA_S)
+            child.wait(timeout=STOP_S)
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
         child.stdout.close()
-
-
-def main() -> None:
-    """Serve until standard input closes; prints the bootstrap address."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    broker = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "127.0.0.1:1", "log_level": 0})
-    metadata = broker.list_topics(timeout=METADATA_S)
-    for topic in topics.ALL:  # asking for a topic makes it
-        broker.list_topics(topic.name, timeout=METADATA_S)
-    address = ",".join(f"{node.host}:{node.port}" for node in metadata.brokers.values())
-    sys.stdout.write(address + "\n")
-    sys.stdout.flush()
-    sys.stdin.read()
-
-
-if __name__ == "__main__":
-    main()
