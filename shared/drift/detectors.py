@@ -8,7 +8,7 @@ from math import inf, isfinite, log
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from river.drift import ADWIN
+from river._river_rust.drift import AdaptiveWindowing  # `river.drift` itself imports scikit-learn, SciPy and pandas
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["AdaptiveWindow", "Detector", "MeanShift", "forecast_error_detectors"]
+
+_SHORTEST_PART, _SILENT_AT_FIRST = 5, 10
+"""Of a window, in numbers: River's defaults."""
 
 
 class Detector(Protocol):
@@ -142,7 +145,7 @@ class AdaptiveWindow:
 
     References
     ----------
-    A. Bifet, R. Gavalda, Learning from Time-Changing Data with Adaptive Windowing, SDM 2007.
+    A. Bifet, R. Gavalda, Learning from Time-Changing Data with Adaptive Windowing, SDM 2007; ``river.drift.ADWIN``.
 
     Examples
     --------
@@ -159,7 +162,10 @@ class AdaptiveWindow:
         self._begin()
 
     def _begin(self) -> None:
-        self._adwin = ADWIN(self._delta, clock=self._clock)  # type: ignore[no-untyped-call]  # River annotates in part
+        self._adwin = AdaptiveWindowing(
+            self._delta, self._clock, min_window_length=_SHORTEST_PART, grace_period=_SILENT_AT_FIRST
+        )
+        self._detected = False
         self._values = array("d")  # 70 kB a year without a detection
 
     @property
@@ -169,9 +175,9 @@ class AdaptiveWindow:
         This looks at every cut and River only at some, so the score can reach 1 before a change is detected.
         """
         # a copy: an array that somebody looks into cannot grow, and metrics are drawn in a thread of their own
-        values, shortest = np.frombuffer(self._values.tobytes()), self._adwin.min_window_length
+        values, shortest = np.frombuffer(self._values.tobytes()), _SHORTEST_PART
         count = values.size
-        if count <= max(self._adwin.grace_period, 2 * shortest):
+        if count <= max(_SILENT_AT_FIRST, 2 * shortest):
             return 0.0
         older = np.arange(shortest, count - shortest + 1)
         newer = count - older
@@ -187,11 +193,11 @@ class AdaptiveWindow:
         """Take the next number; tell whether a change is detected at it."""
         if not isfinite(value):
             return False
-        if self._adwin.drift_detected:  # River drops its window at the next number, too
-            del self._values[:]
+        if self._detected:
+            self._begin()
         self._values.append(value)
-        self._adwin.update(value)  # type: ignore[no-untyped-call]  # River annotates only in part
-        return self._adwin.drift_detected
+        self._detected = self._adwin.update(value)
+        return self._detected
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return the numbers since the last change, (n,)."""

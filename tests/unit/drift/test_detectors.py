@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from copy import deepcopy
 from math import inf, nan
 from typing import TYPE_CHECKING
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from river.drift import PageHinkley
+from river.drift import ADWIN, PageHinkley
 
 from shared.drift.detectors import AdaptiveWindow, MeanShift, forecast_error_detectors
 
@@ -149,3 +151,21 @@ def test_the_mean_shift_is_rivers_page_hinkley(alpha: float, levels: Levels, see
             theirs._min_increase,  # noqa: SLF001 - see above
             theirs._max_decrease,  # noqa: SLF001 - see above
         ]
+
+
+@pytest.mark.parametrize("clock", [1, 8])
+@given(LEVELS, st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_the_adaptive_window_is_rivers_adwin(clock: int, levels: Levels, seed: int) -> None:
+    """It detects at the same numbers, and begins anew after each."""
+    ours, theirs = AdaptiveWindow(clock=clock), ADWIN(delta=0.02, clock=clock)  # type: ignore[no-untyped-call]  # as above
+    for value in stepped(levels, seed):
+        theirs.update(value)  # type: ignore[no-untyped-call]  # River annotates only in part
+        assert ours.update(value) == theirs.drift_detected
+
+
+def test_a_monitor_needs_no_library_of_training() -> None:
+    """Its detectors import neither scikit-learn nor SciPy nor pandas, which take seconds and 100 MB."""
+    program = "import sys, services.monitor.app; print({'sklearn', 'scipy', 'pandas'} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout == "set()\n"
