@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from services.ingestor.lookalikes import looks_like
 from shared.contracts.messages import CleanReading, Flagged, printable
 from shared.data.cells import register_of, value_of
-from shared.data.numbers import meant_by
 from shared.data.times import Moment, NoTime, day_of, read_time
 from shared.sites.likeness import closest
 
@@ -241,6 +240,8 @@ def _refuse_notation(text: str, column: str) -> None:
     """Raise where a text that is no plain number is one in another notation: nobody guesses which."""
     if not MARKED.search(text) or len(text) > MAX_EXCERPT:
         return
+    from shared.data.numbers import meant_by  # noqa: PLC0415 - it takes pyarrow's 45 MB, and good meters never need it
+
     if (meant := meant_by(text)) and text not in meant:
         send = " or ".join(meant) + (", whichever is meant" if len(meant) > 1 else "")
         why = "numbers are read with a decimal point and nothing between the digits"
