@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -19,6 +21,7 @@ from shared.data.year import Year, find_year
 from shared.runtime import embedded
 from shared.runtime.access import Access
 from shared.runtime.administration import ensure_topics
+from tests.once import made_once
 from tests.used import note
 
 if TYPE_CHECKING:
@@ -117,9 +120,10 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Year:
 
 @pytest.fixture(scope="session")
 def state_dir(year: Year, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state folder whose registry holds the models fitted on January."""
+    """A state folder of this worker whose registry holds the models fitted on January."""
+    made = made_once(tmp_path_factory, "models-of-january", partial(fit_models, year))
     folder = tmp_path_factory.mktemp("state")
-    fit_models(year, folder)
+    shutil.copytree(made, folder, dirs_exist_ok=True)  # the files of the models are looked up where they were made
     return folder
 
 

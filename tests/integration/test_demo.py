@@ -192,36 +192,6 @@ def test_a_full_disk_is_said_in_one_line(full_disk: Path, tetouan: Command, comm
     assert "Traceback" not in said
 
 
-def test_ctrl_c_ends_everything_and_still_says_what_was_seen(tetouan: Command, state_dir: Path) -> None:
-    """After an interrupt the summary is printed, no child is left, and no demo is announced any more."""
-    process = tetouan(*DEMO[:-3], "--speed", "50", "--headless", state_dir=state_dir)
-    broker = Broker("embedded", announced_by_now(state_dir)["kafka_bootstrap"], "")
-    assert broker.read(topics.FORECASTS, 1)
-    process.send_signal(signal.SIGINT)
-    shown, said = process.communicate(timeout=PATIENCE_S)
-    assert "forecasts" in shown
-    assert process.returncode == 0, said
-    assert current(state_dir) is None
-
-
-def test_the_gateway_of_a_demo_answers_with_its_models(tetouan: Command, state_dir: Path) -> None:
-    """`/predict` is answered by the weather model that the forecaster runs, though none was promoted."""
-    process = tetouan(*DEMO[:-3], "--speed", "20", "--headless", state_dir=state_dir)
-    predict = announced_by_now(state_dir)["http"]["gateway"] + "/predict"
-    weather = {"Temperature": 15, "Humidity": 70, "WindSpeed": 1, "GeneralDiffuseFlows": 200, "DiffuseFlows": 50}
-    request = {"Timestamp": "2018-02-03 12:00:00", **weather}
-
-    def model() -> str | None:
-        with suppress(httpx.TransportError):
-            answered = httpx.post(predict, json=request, timeout=PATIENCE_S)
-            return str(answered.json()["model"]) if answered.is_success else None
-        return None
-
-    until(lambda: model() == "weather-demand-tetouan-2/1", "the gateway to answer with the model")
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=PATIENCE_S)
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="what runs is looked up in /proc: run it on Linux")
 def test_no_process_outlives_a_demo_that_is_killed(tetouan: Command, state_dir: Path) -> None:
     """Killed without a warning in the middle of the stream, it takes services, replay and broker with it."""
@@ -281,39 +251,58 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert "Traceback" not in said
 
 
-def test_the_clients_of_the_examples_and_of_opcua_read_a_demo(
+def test_a_demo_answers_whoever_asks_until_ctrl_c_ends_it(
     tetouan: Command, state_dir: Path, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
-    """Each prints forecasts of it, the picture is drawn, and a node holds the newest one."""
+    """`/predict` is answered by the model that the forecaster runs, the examples print forecasts, a node holds one.
+
+    After an interrupt the summary is printed, no demo is announced any more, and the exit code is 0.
+    """
     port = free_port()
     process = tetouan(*DEMO[:-3], "--speed", "20", "--headless", state_dir=state_dir, TETOUAN_OPCUA_PORT=str(port))
     running = announced_by_now(state_dir)
-    kafka, gateway = ("--bootstrap", running["kafka_bootstrap"]), ("--gateway", running["http"]["gateway"])
-    first = "/api/v1/sites/tetouan/zones/2/forecasts/latest"
-
-    def answers() -> bool:
-        with suppress(httpx.TransportError):
-            return httpx.get(gateway[1] + first, timeout=PATIENCE_S).is_success
-        return False
-
-    until(answers, "the first forecast in the history")
-    clients = {
-        "subscribe_confluent": (*kafka, "--count", "2"),
-        "subscribe_faststream": (*kafka, "--count", "2"),
-        "subscribe_aiokafka": (*kafka, "--count", "2", "--from-start"),
-        "stream_httpx": (*gateway, "--count", "2"),
-        "draw_forecast": (*gateway, "--output", str(tmp_path / "picture.png")),
-    }
-    for name, arguments in clients.items():
-        command = [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py"), *arguments]
-        printed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
-        assert printed.returncode == 0, f"{name}: {printed.stderr}"
-        assert printed.stdout.count("tetouan zone 2") == (1 if name == "draw_forecast" else 2)
+    kafka, gateway = running["kafka_bootstrap"], running["http"]["gateway"]
+    until(lambda: predicting_model(gateway) == "weather-demand-tetouan-2/1", "the gateway to answer with the model")
+    latest = "/api/v1/sites/tetouan/zones/2/forecasts/latest"
+    until(lambda: httpx.get(gateway + latest, timeout=PATIENCE_S).is_success, "the first forecast in the history")
+    for name, printed in printed_by_clients(kafka, gateway, tmp_path / "picture.png").items():
+        assert printed.count("tetouan zone 2") == (1 if name == "draw_forecast" else 2), name
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
     assert asyncio.run(node_value(port, "tetouan/2/Forecast60min")) > 0
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=PATIENCE_S)
+    shown, said = process.communicate(timeout=PATIENCE_S)
+    assert "forecasts" in shown
     assert process.returncode == 0, said
+    assert current(state_dir) is None
+
+
+def predicting_model(gateway: str) -> str | None:
+    """Return the model by which a gateway answers `/predict`, None while it does not."""
+    weather = {"Temperature": 15, "Humidity": 70, "WindSpeed": 1, "GeneralDiffuseFlows": 200, "DiffuseFlows": 50}
+    request = {"Timestamp": "2018-02-03 12:00:00", **weather}
+    with suppress(httpx.TransportError):
+        answered = httpx.post(gateway + "/predict", json=request, timeout=PATIENCE_S)
+        return str(answered.json()["model"]) if answered.is_success else None
+    return None
+
+
+def printed_by_clients(bootstrap: str, gateway: str, picture: Path) -> dict[str, str]:
+    """Run the examples one after the other; return what each has printed. Each must end with exit code 0."""
+    kafka, http = ("--bootstrap", bootstrap, "--count", "2"), ("--gateway", gateway)
+    clients = {
+        "subscribe_confluent": kafka,
+        "subscribe_faststream": kafka,
+        "subscribe_aiokafka": (*kafka, "--from-start"),
+        "stream_httpx": (*http, "--count", "2"),
+        "draw_forecast": (*http, "--output", str(picture)),
+    }
+    printed = {}
+    for name, arguments in clients.items():
+        command = [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py"), *arguments]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+        assert ended.returncode == 0, f"{name}: {ended.stderr}"
+        printed[name] = ended.stdout
+    return printed
 
 
 async def node_value(port: int, name: str) -> float:
