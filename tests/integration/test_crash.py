@@ -14,10 +14,11 @@ from tests.integration.outcome import Fact, Share, compare, compare_states
 from tests.integration.undisturbed import Undisturbed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from harness.brokers import Broker
+    from harness.rows import RawRecord
     from shared.data.year import Year
 
 DAYS = 2
@@ -29,13 +30,28 @@ FAULTS = (
 )
 
 
+@pytest.fixture(scope="module")
+def parts(year: Year) -> list[Sequence[RawRecord]]:
+    """The rows, a part for each set of faults."""
+    return divided(in_turn({year.site.name: troubled_year(year, DAYS)}, 1), len(FAULTS))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(state_dir: Path, parts: list[Sequence[RawRecord]]) -> Undisturbed:
+    """What becomes of them where nothing happens."""
+    return Undisturbed(state_dir, parts)
+
+
 @pytest.mark.real_kafka
 def test_services_killed_at_their_work_end_as_undisturbed(
-    real_broker: Broker, year: Year, state_dir: Path, tmp_path: Path, free_port: Callable[[], int]
+    real_broker: Broker,
+    state_dir: Path,
+    parts: list[Sequence[RawRecord]],
+    undisturbed: Undisturbed,
+    tmp_path: Path,
+    free_port: Callable[[], int],
 ) -> None:
     """Killed, each dies at a named point when it is back: nothing lost, different or doubled, states to the bit."""
-    parts = divided(in_turn({year.site.name: troubled_year(year, DAYS)}, 1), len(FAULTS))
-    undisturbed = Undisturbed(state_dir, parts)
     wrong: list[str] = []
     before: set[Fact] = set()
     with rig(real_broker, tmp_path, state_dir, free_port) as running:
@@ -51,12 +67,11 @@ def test_services_killed_at_their_work_end_as_undisturbed(
     assert not wrong
 
 
-def test_the_troubled_rows_have_every_outcome(year: Year, state_dir: Path) -> None:
+def test_the_troubled_rows_have_every_outcome(parts: list[Sequence[RawRecord]], undisturbed: Undisturbed) -> None:
     """Accepted, repeated, late, unreadable and too far ahead: the ingestor's whole state is at stake."""
-    rows = in_turn({year.site.name: troubled_year(year, DAYS)}, 1)
-    outcome = Undisturbed(state_dir, [rows]).whole
+    outcome = undisturbed.whole
     reasons = {fact.body.partition(b'"reason": "')[2].partition(b'"')[0] for fact in outcome["readings.rejected.v1"]}
-    merged = len(rows) - len(outcome["readings.clean.v1"]) - len(outcome["readings.rejected.v1"])
+    merged = sum(map(len, parts)) - len(outcome["readings.clean.v1"]) - len(outcome["readings.rejected.v1"])
     assert merged > 0
     assert {b"too_late", b"too_far_ahead"} < reasons
     assert len(outcome["forecasts.v1"]) == len(outcome["readings.clean.v1"])

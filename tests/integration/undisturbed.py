@@ -98,7 +98,10 @@ class Undisturbed:
     @cached_property
     def parts(self) -> list[Outcome]:
         """What is published in each part, each site run alone."""
-        runs = [self._run({site})[0] for site in self._places]
+        runs = []
+        for site in self._places:
+            run, self._states[frozenset({site})] = self._run({site})
+            runs.append(run)
         return [joined(run[n] for run in runs) for n in range(len(self._raw))]
 
     @property
