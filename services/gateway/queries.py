@@ -328,6 +328,17 @@ class History:
             text = connection.scalar(wanted)
         return [] if text is None else list(orjson.loads(text))
 
+    def levels(self, site: str, zone: int, span: Span) -> list[tuple[datetime, list[dict[str, Any]]]]:
+        """Return who answered the leads of the forecasts of a zone, by falling origin."""
+        of = FORECASTS.c
+        wanted = (
+            select(of.origin_s, of.levels_json)
+            .where(of.site == site, of.zone == zone, of.product == ROLLING, span.of(of.origin_s))
+            .order_by(of.origin_s.desc())
+        )
+        with self._connected() as connection:
+            return [(_time(origin_s), orjson.loads(levels)) for origin_s, levels in connection.execute(wanted)]
+
     def views(self, site: str, zone: int, target: datetime) -> list[Viewed]:
         """Return what each forecast of a zone said of a time, by rising origin."""
         target_s = _whole_s(target)

@@ -31,6 +31,21 @@ pytestmark = [
     ),
 ]
 GRAVE = ("serious", "critical")
+CUT = """[...document.querySelectorAll(".wide")]
+  .filter((each) => each.scrollWidth > each.clientWidth + 1)
+  .map((each) => each.innerHTML)"""
+CROSSING = """() => {
+  const labels = [...document.querySelectorAll("#chart .textpoint text, #chart .annotation-text")];
+  const boxes = labels.map((each) => each.getBoundingClientRect());
+  const crosses = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+  const pairs = labels.flatMap((_, n) => labels.map((_, m) => [n, m]).filter(([, m]) => m > n));
+  return pairs.filter(([n, m]) => crosses(boxes[n], boxes[m])).map((pair) => pair.map((n) => labels[n].textContent));
+}"""
+COUNT_DRAWN = """() => {
+  const { react } = Plotly;
+  window.drawn = 0;
+  Plotly.react = (...given) => { window.drawn += 1; return react(...given); };
+}"""
 NORMAL, MADRID = SITUATIONS["normal"], SITUATIONS["quarter-hours"]
 
 
@@ -110,6 +125,7 @@ def test_the_page_can_be_read(browser: Browser, address: str, size: str, theme: 
             drawn(watched.page, f"{address}{path}&lang={language}")
         assert watched.page.locator("html").get_attribute("lang") == language
         assert overflow_px(watched.page) == 0
+        assert watched.page.evaluate(CUT) == []
         assert grave_of(watched.page) == []
         assert watched.complaints == []
         assert watched.hosts == {address}
@@ -151,14 +167,72 @@ def test_what_if_is_answered(watched: Watched, address: str) -> None:
     assert watched.complaints == []
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_no_label_of_the_chart_crosses_another(browser: Browser, address: str, size: str) -> None:
+    """The highest, the lowest and the present."""
+    watched = Watched(browser, size)
+    try:
+        drawn(watched.page, f"{address}/?site=tetouan")
+        assert watched.page.locator("#chart .textpoint text").count() == 2
+        assert watched.page.evaluate(CROSSING) == []
+    finally:
+        watched.close()
+
+
+@pytest.mark.parametrize("has_scripts", [True, False])
+def test_the_days_that_are_scored_are_chosen(browser: Browser, address: str, *, has_scripts: bool) -> None:
+    """One window is shown at a time, the last seven days first; it needs no script."""
+    watched = Watched(browser, java_script_enabled=has_scripts)
+    try:
+        watched.page.goto(f"{address}/?site=tetouan")
+        groups = watched.page.locator("#good tbody:visible th[scope=rowgroup]")
+        assert groups.all_inner_texts() == ["Last 7 days"]
+        watched.page.click("label:has-text('Last day')")
+        assert groups.all_inner_texts() == ["Last day"]
+        if has_scripts:
+            look(watched.page)
+            assert groups.all_inner_texts() == ["Last day"]
+    finally:
+        watched.close()
+
+
+def test_a_time_that_is_none_is_said(watched: Watched, address: str) -> None:
+    """Where the chart of an hour is asked for, and what the load would be."""
+    page = watched.page
+    drawn(page, f"{address}/?site=tetouan")
+    for name, form, said in (("target", "hour-form", "hour-said"), ("Timestamp", "if-form", "if-said")):
+        page.fill(f"#{form} [name={name}]", "2017-13-45 10:00")
+        page.click(f"#{form} button:not([type])")
+        page.locator(f"#{said}", has_text="This is no time").wait_for()
+    page.fill("#hour-form [name=target]", "2017-10-19 17:00")
+    page.click("#hour-form button")
+    page.locator("#hour-said", has_text="Thu 19 Oct 17:00").wait_for()
+    assert watched.complaints == []
+
+
+def test_nothing_is_drawn_again_that_has_not_changed(watched: Watched, address: str) -> None:
+    """The page asks, and draws once something else is answered."""
+    page = watched.page
+    drawn(page, f"{address}/?site=tetouan")
+    look(page)
+    page.wait_for_function("document.getElementById('chart').dataset.origin")
+    page.evaluate(COUNT_DRAWN)
+    look(page)
+    look(page)
+    assert page.evaluate("window.drawn") == 0
+    answering(page, lambda text: text.replace("Newest load reading", "Newer load reading"))
+    look(page)
+    page.wait_for_function("window.drawn === 1")
+
+
 def test_a_link_shows_the_past(watched: Watched, address: str) -> None:
     """An hour earlier: the page says so, and the link of the address bar shows a colleague the same."""
     drawn(watched.page, f"{address}/?site=tetouan")
     watched.page.click("text=1 h earlier")
     drawn(watched.page, watched.page.url)
-    assert "as it stood at Thu 19 Oct 2017 16:20" in watched.page.inner_text("main")
+    assert "as it stood at Thu 19 Oct 2017 16:20" in watched.page.inner_text("h1")
     watched.page.click("text=Back to now >> nth=0")
-    watched.page.locator("#fresh", has_text="Newest reading").wait_for()
+    watched.page.locator("#fresh", has_text="Newest load reading").wait_for()
 
 
 def test_a_clock_that_was_set_back_is_drawn_right(browser: Browser) -> None:
@@ -169,6 +243,8 @@ def test_a_clock_that_was_set_back_is_drawn_right(browser: Browser) -> None:
         with served(situation) as address:
             drawn(watched.page, address)
             assert "UTC+02:00 → UTC+01:00" in (watched.page.text_content("#chart .xtitle") or "")
+            assert "clock change" in watched.page.locator("#chart .annotation-text").all_text_contents()
+            assert "goes from UTC+02:00 to UTC+01:00" in watched.page.inner_text("#marks")
             watched.page.focus("#chart")
             for _ in range(7):
                 watched.page.keyboard.press("PageUp")
@@ -234,9 +310,9 @@ def test_a_question_that_fails_stops_nothing(watched: Watched, address: str) -> 
     page.route("**/similar*", lambda route: route.abort())
     page.check("#similar")
     page.locator("#similar-said", has_text="do not come").wait_for()
-    answering(page, lambda text: text.replace("Newest reading", "Newer reading"))
+    answering(page, lambda text: text.replace("Newest load reading", "Newer load reading"))
     look(page)
-    page.locator("#fresh", has_text="Newer reading").wait_for()
+    page.locator("#fresh", has_text="Newer load reading").wait_for()
     page.unroute("**/similar*")
     look(page)
     page.locator("#similar-said", has_text="2017-").wait_for()
@@ -250,9 +326,9 @@ def test_a_chart_that_cannot_be_drawn_is_said(watched: Watched, address: str) ->
     with page.expect_request("**/api/v1/stream*"):
         page.goto(f"{address}/?site=tetouan")
     page.locator("#link", has_text="The chart cannot be drawn").wait_for()
-    answering(page, lambda text: text.replace("Newest reading", "Newer reading"))
+    answering(page, lambda text: text.replace("Newest load reading", "Newer load reading"))
     look(page)
-    page.locator("#fresh", has_text="Newer reading").wait_for()
+    page.locator("#fresh", has_text="Newer load reading").wait_for()
     assert page.locator("#link").is_visible()
 
 
@@ -274,6 +350,40 @@ def test_what_has_the_focus_is_renewed_and_keeps_it(watched: Watched, address: s
     assert page.evaluate("document.activeElement.getAttribute('href')") == href
 
 
+def test_a_key_that_was_revoked_is_no_lost_gateway(watched: Watched, address: str) -> None:
+    """The page says that it needs another one, keeps its figures, and goes on once it is let in again."""
+    page = watched.page
+    drawn(page, f"{address}/?site=tetouan")
+    look(page)
+    page.route(re.compile(r"/\?site"), lambda route: route.fulfill(status=401))
+    look(page)
+    page.locator("#link", has_text="This key is no longer valid").wait_for()
+    assert "lost" not in page.inner_text("#link")
+    assert "kW" in page.inner_text("#tiles")
+    page.unroute_all()
+    look(page)
+    page.locator("#link").wait_for(state="hidden")
+
+
+def test_a_page_gets_its_parts_from_a_replica_of_another_version(watched: Watched, address: str) -> None:
+    """What fits is used; where scripts of two versions do not start, the page is loaded again."""
+    page = watched.page
+    other = re.compile(r"/page/[0-9a-f]+/")
+    page.route(other, lambda route: route.continue_(url=other.sub("/page/0123/", route.request.url)))
+    drawn(page, f"{address}/?site=tetouan")
+    assert watched.complaints == []
+
+    loads: list[str] = []
+    page.on("load", lambda _: loads.append(page.url))
+    page.route(
+        "**/chart.js", lambda route: route.fulfill(body="export const another = 1;", content_type="text/javascript")
+    )
+    page.reload()
+    page.unroute("**/chart.js")
+    page.wait_for_selector("#chart[data-origin]")
+    assert len(loads) == 2
+
+
 def test_a_refused_stream_is_no_lost_gateway(watched: Watched, address: str) -> None:
     """The page says that it asks on its own."""
     page = watched.page
@@ -289,9 +399,11 @@ def test_another_replica_is_no_restart(watched: Watched, address: str) -> None:
     page = watched.page
     drawn(page, f"{address}/?site=tetouan")
     look(page)
-    answering(page, lambda text: text.replace("Newest reading", "Newer reading"), **{"x-tetouan-begun": "another"})
+    answering(
+        page, lambda text: text.replace("Newest load reading", "Newer load reading"), **{"x-tetouan-begun": "another"}
+    )
     look(page)
-    page.locator("#fresh", has_text="Newer reading").wait_for()
+    page.locator("#fresh", has_text="Newer load reading").wait_for()
     assert page.locator("#link").is_hidden()
 
     answering(page, lambda text: text.replace("data-version=", 'data-version="another" data-own='))
@@ -316,7 +428,7 @@ def test_now_is_where_the_clock_is(watched: Watched) -> None:
         drawn(watched.page, address)
         assert watched.page.evaluate(upright) == [1000 * silent.now.timestamp(), "now"]
         drawn(watched.page, f"{address}/?at=2017-10-19T12:00:00Z")
-        assert watched.page.evaluate(upright) == [1000 * (silent.end.timestamp() - 5 * 3600 - 1200), "last reading"]
+        assert watched.page.evaluate(upright) == [1000 * (silent.end.timestamp() - 5 * 3600 - 1200), "newest record"]
 
 
 def test_a_key_opens_the_page_as_a_password(browser: Browser) -> None:

@@ -66,7 +66,7 @@ class SiteDocument(Document):
     first: UtcTime
     """Time of the first reading."""
     last: UtcTime
-    """Time of the newest reading: what ages are counted from."""
+    """Time of the newest record, which is the newest reading, whatever it holds: what ages are counted from."""
 
 
 class ZoneDocument(Document):
@@ -104,7 +104,7 @@ class Provenance(Document):
     origin: UtcTime
     """Time of the last reading that the forecast knew."""
     age_s: int | None
-    """How much later the newest reading of the site is, in seconds; null where there is none."""
+    """How much later the newest record of the site is, in seconds; null where there is none."""
     models: ModelNames
 
 
@@ -140,7 +140,7 @@ class View(Document):
 
     origin: UtcTime
     age_s: int | None
-    """How much later the newest reading of the site is, in seconds."""
+    """How much later the newest record of the site is, in seconds."""
     lead_minutes: int
     """From the origin to the time."""
     median_kw: Kw

@@ -9,7 +9,22 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["RANK", "REPLAYED", "STALE_STEPS", "Judgement", "Situation", "findings", "lag", "silence"]
+__all__ = [
+    "LARGE_MAPE",
+    "NOMINAL",
+    "RANK",
+    "REPLAYED",
+    "STALE_STEPS",
+    "Judgement",
+    "Situation",
+    "findings",
+    "is_large",
+    "is_narrow",
+    "is_watched",
+    "lag",
+    "light_of",
+    "silence",
+]
 
 Severity = Literal["ok", "info", "warning", "critical"]
 RANK: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2, "ok": 3}
@@ -20,8 +35,9 @@ BEHIND_STEPS = 2
 ANSWERED = timedelta(seconds=10)  # a forecast follows its reading within a second
 UNWATCHED, YOUNG = timedelta(hours=3), timedelta(days=1)  # scores come every hour, of a young site not yet
 NEW = timedelta(days=14)  # until then a model without a prior has too little history
-COVERAGE_MISSING = 0.05  # below nominal over seven days
-LARGE_MAPE = 0.15
+NOMINAL, COVERAGE_MISSING = 0.9, 0.05  # of the widest interval, and how much less over seven days is told
+SMALL_MAPE, LARGE_MAPE = 0.12, 0.15  # where the light of a mean absolute error changes
+LEAST_TIMES = 1.1  # an error that is less above the usual one is the usual one
 
 
 @dataclass(frozen=True)
@@ -50,6 +66,16 @@ class Situation:
         The newest scores, or the first forecast where there are none, and by how much they are behind the readings.
     nominal, coverage, mape
         Of the widest interval; what came of it over seven days; the error over seven days; ratios.
+    times
+        The error over seven days by that over 28 days.
+    lasting
+        Since when a finding holds that readings and messages do not date, by its kind: ``begun``, or ``longer_than``.
+    wider_kw
+        By how much the widest band is wider in the mean than before the fallback.
+    reserve_kw
+        How much more on each side of the peak the widest band would need to hold what it promises.
+    red
+        The largest error of all lead groups and windows: ``lead``, ``window``, ``mape``.
     has_weather, last_weather
         Whether the site publishes any, and the newest reading that has some.
     """
@@ -69,9 +95,14 @@ class Situation:
     events: Sequence[Mapping[str, Any]] = ()
     scored: datetime | None = None
     unscored: timedelta = timedelta(0)
-    nominal: float = 0.9
+    nominal: float = NOMINAL
     coverage: float | None = None
     mape: float | None = None
+    times: float | None = None
+    lasting: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    wider_kw: float | None = None
+    reserve_kw: float | None = None
+    red: Mapping[str, Any] | None = None
     has_weather: bool = False
     last_weather: datetime | None = None
 
@@ -80,13 +111,20 @@ class Situation:
 class Judgement:
     """One thing to know: its kind, which names its words, how bad it is, and what its words are filled with.
 
-    ``detail`` is what a service has written, in English.
+    ``detail`` is what a service has written, in English. Each of the ``figures`` is a sentence of its own.
     """
 
     kind: str
     severity: Severity
     said: Mapping[str, Any] = field(default_factory=dict)
     detail: str = ""
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def since(self) -> datetime | None:
+        """Since when it holds, None where that is not known."""
+        known = self.said.get("since") or self.said.get("origin") or self.figures.get("begun")
+        return known if isinstance(known, datetime) else None
 
 
 def silence(age: timedelta, since_arrival: timedelta | None) -> timedelta:
@@ -122,6 +160,28 @@ def lag(behind: timedelta, age: timedelta, since_arrival: timedelta | None) -> t
     """
     answers = since_arrival is not None and since_arrival < ANSWERED
     return timedelta(0) if age >= REPLAYED and answers else behind
+
+
+def is_narrow(coverage: float | None, nominal: float = NOMINAL) -> bool:
+    """Return whether bands hold clearly less than they promise."""
+    return coverage is not None and coverage < nominal - COVERAGE_MISSING
+
+
+def is_large(mape: float | None) -> bool:
+    """Return whether a mean absolute error, a ratio, is one to tell."""
+    return mape is not None and mape > LARGE_MAPE
+
+
+def is_watched(said: Sequence[Judgement]) -> bool:
+    """Return whether scores come, by the findings: else those that are there are old."""
+    return all(judgement.kind != "unwatched" for judgement in said)
+
+
+def light_of(mape: float | None) -> Literal["green", "yellow", "red"] | None:
+    """Return the traffic light of a mean absolute error as a ratio."""
+    if mape is None:
+        return None
+    return "green" if mape <= SMALL_MAPE else "yellow" if mape <= LARGE_MAPE else "red"
 
 
 def findings(now: Situation) -> list[Judgement]:
@@ -167,14 +227,19 @@ def _level(now: Situation) -> list[Judgement]:
     said = {"level": now.level}
     if now.origin - now.first_reading < NEW:
         return [Judgement("cold", "info", {**said, "until": now.first_reading + NEW}, now.reason or "")]
-    return [Judgement("fallback", "warning", said, now.reason or "")]
+    figures = {**now.lasting.get("fallback", {}), **_known(wider_kw=now.wider_kw)}
+    return [Judgement("fallback", "warning", said, now.reason or "", figures)]
 
 
 def _drift(now: Situation) -> list[Judgement]:
     severities: dict[str, Severity] = {"critical": "critical", "warning": "warning"}
     return [
         Judgement(
-            f"drift_{event['kind']}", severities[event["severity"]], {"since": _time(event["started"])}, event["text"]
+            f"drift_{event['kind']}",
+            severities[event["severity"]],
+            {"since": _time(event["started"])},
+            event["text"],
+            _worse(now) if event["kind"] == "model" else {},
         )
         for event in now.events
         if event["severity"] in severities
@@ -190,15 +255,28 @@ def _unwatched(now: Situation) -> list[Judgement]:
 
 
 def _coverage(now: Situation) -> list[Judgement]:
-    if _is_unwatched(now) or now.coverage is None or now.coverage >= now.nominal - COVERAGE_MISSING:
+    if _is_unwatched(now) or not is_narrow(now.coverage, now.nominal):
         return []
-    return [Judgement("coverage", "warning", {"coverage": now.coverage, "nominal": now.nominal})]
+    figures = {**now.lasting.get("coverage", {}), **_known(reserve_kw=now.reserve_kw)}
+    return [Judgement("coverage", "warning", {"coverage": now.coverage, "nominal": now.nominal}, "", figures)]
 
 
 def _error(now: Situation) -> list[Judgement]:
-    if _is_unwatched(now) or now.mape is None or now.mape <= LARGE_MAPE:
+    if _is_unwatched(now) or not is_large(now.mape):
         return []
-    return [Judgement("error", "warning", {"mape": now.mape, "limit": LARGE_MAPE})]
+    figures = {**now.lasting.get("error", {}), **_worse(now)}
+    return [Judgement("error", "warning", {"mape": now.mape, "limit": LARGE_MAPE}, "", figures)]
+
+
+def _red(now: Situation) -> list[Judgement]:
+    """Return what a red light says that the error of all leads over seven days does not."""
+    if _is_unwatched(now) or is_large(now.mape) or now.red is None or not is_large(now.red["mape"]):
+        return []
+    return [Judgement("red", "info", {**now.red, "limit": LARGE_MAPE})]
+
+
+def _worse(now: Situation) -> Mapping[str, Any]:
+    return _known(times=now.times if now.times is not None and now.times >= LEAST_TIMES else None)
 
 
 def _weather(now: Situation) -> list[Judgement]:
@@ -207,6 +285,10 @@ def _weather(now: Situation) -> list[Judgement]:
     ):
         return []
     return [Judgement("no_weather", "warning", _begun(now, now.last_weather))]
+
+
+def _known(**figures: float | None) -> Mapping[str, Any]:
+    return {name: value for name, value in figures.items() if value is not None}
 
 
 def _begun(now: Situation, last: datetime | None) -> Mapping[str, Any]:
@@ -232,5 +314,6 @@ RULES: tuple[Callable[[Situation], list[Judgement]], ...] = (
     _coverage,
     _error,
     _weather,
+    _red,
 )
 """Of findings that are as bad as each other the one of the first rule comes first."""

@@ -17,7 +17,7 @@ __all__ = ["Assets"]
 FOLDER = Path(__file__).parent / "static"
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 PLOTLY = "plotly.min.js"
-FOR_EVER = "private, max-age=31536000, immutable"
+FOR_EVER, NEVER = "private, max-age=31536000, immutable", "no-store"
 
 
 class Assets:
@@ -43,12 +43,19 @@ class Assets:
         return f"/page/{self.version}/{name}"
 
     def answer(self, request: Request, version: str, name: str) -> Response:
-        """Return a file; raises ``Problem`` where there is none, also of another version."""
-        if version != self.version or (name not in self._raw and name != PLOTLY):
-            raise Problem.of(404, "path", name, "the page has no such file, or was changed: load the page again")
-        headers = {"Cache-Control": FOR_EVER, "ETag": f'"{version}"', "Vary": "Accept-Encoding"}
-        if f'"{version}"' in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
+        """Return a file; raises ``Problem`` where there is none.
+
+        Under the address of another version, which a page of another replica asks for during an upgrade, it is that of
+        this version, and not to be kept.
+        """
+        if name not in self._raw and name != PLOTLY:
+            raise Problem.of(404, "path", name, "the page has no such file: load the page again")
+        is_own = version == self.version
+        headers = {"Cache-Control": FOR_EVER if is_own else NEVER, "Vary": "Accept-Encoding"}
+        if is_own:
+            headers["ETag"] = f'"{version}"'
+            if headers["ETag"] in request.headers.get("if-none-match", ""):
+                return Response(status_code=304, headers=headers)
         kind = KINDS[Path(name).suffix]
         if "gzip" in request.headers.get("accept-encoding", ""):
             return Response(self._pack(name), headers={**headers, "Content-Encoding": "gzip"}, media_type=kind)

@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from services.gateway.api.documents import DriftEventDocument
-from services.gateway.page.alarm import RANK, REPLAYED, Situation, findings, lag, silence
+from services.gateway.page.alarm import (
+    NOMINAL,
+    REPLAYED,
+    Situation,
+    findings,
+    is_large,
+    is_narrow,
+    is_watched,
+    lag,
+    light_of,
+    silence,
+)
 from services.gateway.page.documents import (
     Band,
     Curve,
     Day,
     Error,
     FleetDocument,
-    FleetZone,
     Point,
     SimilarDay,
     SimilarDays,
 )
+from services.gateway.page.fleet import Glance, fleet_zone
 from services.gateway.page.kept import KeptResult
+from services.gateway.page.lately import mean_width_kw, reserve_kw, score_of, streak, worst_of
+from services.gateway.page.marks import continuous, marks
 from services.gateway.page.naive import naive_rmse_kw
 from services.gateway.page.similar import nearest
-from services.gateway.page.words import Words, rendered
+from services.gateway.page.words import Words, rendered, unit_of
 from services.gateway.queries import Span
 from shared.contracts.messages import LevelSpan
 from shared.sites.grid import grid_of
 from shared.sites.site import WEATHER_FIELDS, load_field, zones_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -40,16 +54,20 @@ if TYPE_CHECKING:
     from services.gateway.queries import History, StoredForecast, StoredReading, StoredScores, StoredSite
     from shared.sites.table import Sites
 
-__all__ = ["Days", "light_of"]
+__all__ = ["Days"]
 
 BEFORE, BEFORE_IN_FLEET = timedelta(hours=48), timedelta(hours=4)
 AHEAD, EVENTS = timedelta(hours=24), timedelta(days=28)
 LONGEST_WINDOW_DAYS, WEEK_DAYS = 28, 7
-GREEN_MAPE, YELLOW_MAPE = 0.12, 0.15
-ALARM_WINDOW_DAYS = 7
+ALARM_WINDOW_DAYS, USUAL_WINDOW_DAYS = 7, 28
 SEARCHED_DAYS, LEAST_SO_FAR, SIMILAR = 90, timedelta(hours=6), 3
 MOST_READINGS = 2 * 1440 + 1  # of 48 hours, both ends included, at the finest step
-MOST_EVENTS, SITES_AT_ONCE = 200, 1000
+MOST_EVENTS, SITES_AT_ONCE, MOST_SCORES = 200, 1000, 40
+BAD: dict[str, Callable[[Mapping[str, Any]], bool]] = {
+    "coverage": lambda score: is_narrow(score.get("coverage")),
+    "error": lambda score: is_large(score.get("mape")),
+}
+"""Whether scores are bad, by the kind of the finding."""
 
 
 @dataclass(frozen=True)
@@ -78,19 +96,15 @@ class _Known:
     def load_kw(self, reading: StoredReading) -> float | None:
         return reading.values.get(load_field(self.zone))
 
+    @cached_property
+    def points(self) -> Sequence[Point]:
+        """What the forecast says of each lead."""
+        return [] if self.forecast is None else _points(self.forecast)
 
-@dataclass(frozen=True)
-class _Glance:
-    """What all zones are compared by; ``said`` are the findings, the worst first."""
-
-    site: str
-    zone: int
-    as_of: datetime
-    now_kw: float | None
-    next_hour_kw: float | None
-    peak: Point | None
-    mape: float | None
-    said: Sequence[Judgement]
+    @property
+    def peak(self) -> Point | None:
+        """The highest of them."""
+        return max(self.points, key=_height, default=None)
 
 
 class Days:
@@ -143,14 +157,17 @@ class Days:
         own = next((each for each in self._history.zones(site) if each.zone == zone), None)
         age = self._clock() - known.as_of
         since = self._since("readings", site)
-        loads = [(reading.time, known.load_kw(reading)) for reading in known.readings]
+        step = timedelta(minutes=known.site.step_minutes)
+        loads = continuous([(reading.time, known.load_kw(reading)) for reading in known.readings], step)
         newest = next(((time, kw) for time, kw in reversed(loads) if kw is not None), None)
         earlier = self._history.newest(site, zone, known.as_of - AHEAD)
         if earlier is not None and earlier.origin <= known.as_of - 2 * AHEAD:
             earlier = None
         said = self._said(known, None if at is not None else age)
-        is_watched = _is_watched(said)
-        ahead = [] if forecast is None else _points(forecast)
+        ahead, peak, trough = known.points, known.peak, min(known.points, key=_height, default=None)
+        edges = (ahead[0], ahead[-1]) if ahead else ()
+        shown_kw = [*(kw for _, kw in loads), *(point.kw for point in ahead)]
+        words = replace(words, unit=unit_of(max((kw for kw in shown_kw if kw), default=0.0)))
         hour = timedelta(hours=1)
         return Day(
             site=site,
@@ -160,7 +177,7 @@ class Days:
             step_minutes=known.site.step_minutes,
             as_of=known.as_of,
             is_past=at is not None,
-            age_s=None if at is not None else max(0, round(age.total_seconds())),
+            age_s=None if at is not None else round(age.total_seconds()),
             is_replay=at is None and age >= REPLAYED and since is not None,
             first_origin=own and own.first_origin,
             last_origin=own and own.last_origin,
@@ -168,8 +185,10 @@ class Days:
             findings=[rendered(finding, words) for finding in said],
             now=None if newest is None else Point(time=newest[0], kw=newest[1], low_kw=None, high_kw=None, level=None),
             ahead=[point for lead in (hour, 24 * hour) if (point := _at(forecast, ahead, lead)) is not None],
-            peak=max(ahead, key=_height, default=None),
-            trough=min(ahead, key=_height, default=None),
+            peak=peak,
+            is_peak_at_edge=peak in edges,
+            trough=trough,
+            is_trough_at_edge=trough in edges,
             load=Curve(times=[time for time, _ in loads], kw=[kw for _, kw in loads]),
             forecast=Curve(times=[point.time for point in ahead], kw=[point.kw for point in ahead]),
             bands=[] if forecast is None else _bands(forecast),
@@ -177,9 +196,10 @@ class Days:
             earlier_origin=earlier and earlier.origin,
             levels=[] if forecast is None else [LevelSpan(**span) for span in forecast.levels],
             model=forecast and forecast.demand_model,
-            errors=self._errors(known, is_watched=is_watched),
+            errors=self._errors(known, is_watched=is_watched(said)),
             scored_until=known.scores and known.scores.time,
             events=self._events(known),
+            marks=marks(loads, said, known.as_of + AHEAD, words),
         )
 
     def fleet(self, begin: int, limit: int, search: str, words_of: Callable[[str], Words]) -> FleetDocument:
@@ -187,8 +207,11 @@ class Days:
         wanted = [glance for glance in self._glances.get() if search.casefold() in glance.site.casefold()]
         shown = wanted[begin : begin + limit]
         return FleetDocument(
-            zones=[_fleet_zone(glance, words_of(self.time_zone(glance.site))) for glance in shown],
+            zones=[fleet_zone(glance, words_of(self.time_zone(glance.site))) for glance in shown],
             next=begin + limit if begin + limit < len(wanted) else None,
+            zone_count=len(wanted),
+            site_count=len({glance.site for glance in wanted}),
+            silent_count=sum(glance.is_silent for glance in wanted),
         )
 
     def similar(self, site: str, zone: int, at: datetime | None) -> SimilarDays | None:
@@ -214,7 +237,10 @@ class Days:
             times = [midnight + n * grid.length for n in range(len(kw))]
             date = grid.time_of(first + each.begin).astimezone(clock).date().isoformat()
             days.append(SimilarDay(date=date, off=each.off, load=Curve(times=times, kw=_nullable(share * kw))))
-        return SimilarDays(site=site, zone=zone, days=days)
+        reason = (
+            None if days else "too little is known: a past day is compared that has a load for most of the day so far"
+        )
+        return SimilarDays(site=site, zone=zone, days=days, reason=reason)
 
     def _read(self, name: str, at: datetime | None, looked_back: timedelta) -> _Read | None:
         site = self._history.site(name)
@@ -252,14 +278,17 @@ class Days:
     def _said(self, known: _Known, age: timedelta | None) -> list[Judgement]:
         """Return the findings; ``age`` is that of the newest reading, None where the past is looked at."""
         site, forecast, zone = self._sites.get(known.site.site), known.forecast, known.zone
-        mean = _score(known.scores, None, ALARM_WINDOW_DAYS) or {}
+        mean = score_of(known.scores, None, ALARM_WINDOW_DAYS)
+        usual = score_of(known.scores, None, USUAL_WINDOW_DAYS).get("mape")
         with_load = [reading for reading in known.readings if known.load_kw(reading) is not None]
         with_weather = [
             reading
             for reading in known.readings
             if any(reading.values.get(field) is not None for field in WEATHER_FIELDS)
         ]
-        hour = {} if forecast is None else forecast.level_of(grid_of(forecast.step_minutes).covering(60)) or {}
+        hour = {} if forecast is None else forecast.level_of(_hour_of(forecast)) or {}
+        is_fallback = hour.get("level") not in (None, "adapted")
+        fallback, wider_kw = self._fallback(known, forecast) if is_fallback and forecast else ({}, None)
         name = known.site.site
         behind = timedelta(0) if forecast is None else known.as_of - forecast.origin
         scored = known.scores.time if known.scores else self._first_origin(name, zone)
@@ -283,19 +312,54 @@ class Days:
                 unscored=unscored if age is None else lag(unscored, age, self._since("scores", name)),
                 coverage=mean.get("coverage"),
                 mape=mean.get("mape"),
+                times=mean["mape"] / usual if usual and mean.get("mape") else None,
+                lasting={"fallback": fallback, **self._bad_scores(known, mean)},
+                wider_kw=wider_kw,
+                reserve_kw=reserve_kw(known.peak, mean.get("coverage"), NOMINAL),
+                red=worst_of(known.scores),
                 has_weather=bool(site and site.weather),
                 last_weather=with_weather[-1].time if with_weather else None,
             )
         )
 
-    def _judged(self) -> list[_Glance]:
+    def _fallback(self, known: _Known, forecast: StoredForecast) -> tuple[Mapping[str, Any], float | None]:
+        """Return since when the best level does not answer, and by how much the band is wider than before, in kW."""
+        name, lead, begin = known.site.site, _hour_of(forecast), known.as_of - known.looked_back
+        told = self._history.levels(name, known.zone, _span(begin, known.as_of))
+        is_best = [(origin, _level_of(levels, lead) == "adapted") for origin, levels in told]
+        is_all = bool(told) and told[-1][0] - begin > timedelta(minutes=known.site.step_minutes)
+        since = streak(((origin, not best) for origin, best in is_best), known.looked_back, is_all=is_all)
+        last_best = next((origin for origin, best in is_best if best), None)
+        before = None if last_best is None else self._history.forecast(name, known.zone, last_best)
+        now_kw, before_kw = (None if each is None else mean_width_kw(each) for each in (forecast, before))
+        wider_kw = None if now_kw is None or before_kw is None or now_kw <= before_kw else now_kw - before_kw
+        return since, wider_kw
+
+    def _bad_scores(self, known: _Known, mean: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+        """Return since when the scores of a week are bad, by the kind of the finding; it is read for bad ones alone."""
+        bad = {kind: is_bad for kind, is_bad in BAD.items() if is_bad(mean)}
+        if not bad or known.scores is None:
+            return {}
+        span = _span(known.as_of - EVENTS, known.as_of)
+        told = self._history.scores(known.site.site, known.zone, span, MOST_SCORES, daily=True).items
+        is_all = bool(told) and told[0].time - known.as_of + EVENTS > timedelta(days=1)
+        return {
+            kind: streak(
+                ((each.time, is_bad(score_of(each, None, ALARM_WINDOW_DAYS))) for each in reversed(told)),
+                EVENTS,
+                is_all=is_all,
+            )
+            for kind, is_bad in bad.items()
+        }
+
+    def _judged(self) -> list[Glance]:
         """Return a glance at every zone, the worst first."""
         found = []
         for site in self._all_sites():
             read = self._read(site.site, None, BEFORE_IN_FLEET)
             if read is not None:
                 found += [self._glance(read, zone) for zone in self.zones(site.site)]
-        return sorted(found, key=lambda each: (RANK[each.said[0].severity], -(each.mape or 0.0), each.site, each.zone))
+        return sorted(found, key=lambda each: each.urgency)
 
     def _all_sites(self) -> Iterator[StoredSite]:
         page = self._history.sites("", SITES_AT_ONCE)
@@ -304,18 +368,17 @@ class Days:
             page = self._history.sites(page.following.site, SITES_AT_ONCE)
             yield from page.items
 
-    def _glance(self, read: _Read, zone: int) -> _Glance:
+    def _glance(self, read: _Read, zone: int) -> Glance:
         known = self._known(read, zone)
-        points = [] if known.forecast is None else _points(known.forecast)
-        hour = _at(known.forecast, points, timedelta(hours=1))
-        return _Glance(
+        hour = _at(known.forecast, known.points, timedelta(hours=1))
+        return Glance(
             site=known.site.site,
             zone=zone,
             as_of=known.as_of,
             now_kw=known.load_kw(known.readings[-1]),
             next_hour_kw=None if hour is None else hour.kw,
-            peak=max(points, key=_height, default=None),
-            mape=(_score(known.scores, None, ALARM_WINDOW_DAYS) or {}).get("mape"),
+            peak=known.peak,
+            mape=score_of(known.scores, None, ALARM_WINDOW_DAYS).get("mape"),
             said=self._said(known, self._clock() - known.as_of),
         )
 
@@ -374,36 +437,6 @@ class Days:
         return found
 
 
-def light_of(mape: float | None) -> Literal["green", "yellow", "red"] | None:
-    """Return the traffic light of a mean absolute error as a ratio."""
-    if mape is None:
-        return None
-    return "green" if mape <= GREEN_MAPE else "yellow" if mape <= YELLOW_MAPE else "red"
-
-
-def _fleet_zone(glance: _Glance, words: Words) -> FleetZone:
-    """Return a zone at a glance; what has stopped is not shown as if it were of now."""
-    kinds = {judgement.kind for judgement in glance.said}
-    is_read, is_ahead = "stale" not in kinds, not kinds & {"stale", "behind"}
-    return FleetZone(
-        site=glance.site,
-        zone=glance.zone,
-        time_zone=words.time_zone,
-        as_of=glance.as_of,
-        now_kw=glance.now_kw if is_read else None,
-        next_hour_kw=glance.next_hour_kw if is_ahead else None,
-        peak=glance.peak if is_ahead else None,
-        mape=glance.mape,
-        light=light_of(glance.mape) if is_ahead and _is_watched(glance.said) else None,
-        finding=rendered(glance.said[0], words),
-        more=len(glance.said) - 1,
-    )
-
-
-def _is_watched(said: Sequence[Judgement]) -> bool:
-    return all(judgement.kind != "unwatched" for judgement in said)
-
-
 def _span(begin: datetime, until: datetime) -> Span:
     """Return the span of two times, both included."""
     return Span(int(begin.timestamp()), int(until.timestamp()) + 1)
@@ -420,10 +453,13 @@ def _event_document(event: dict[str, Any]) -> DriftEventDocument:
     return DriftEventDocument(**{name: event[name] for name in DriftEventDocument.model_fields})
 
 
-def _score(scores: StoredScores | None, lead_minutes: int | None, window_days: int) -> dict[str, Any] | None:
-    found = () if scores is None else scores.scores
-    wanted = lead_minutes, window_days
-    return next((each for each in found if (each["lead_minutes"], each["window_days"]) == wanted), None)
+def _hour_of(forecast: StoredForecast) -> int:
+    """Return the lead of an hour."""
+    return grid_of(forecast.step_minutes).covering(60)
+
+
+def _level_of(levels: Sequence[dict[str, Any]], lead: int) -> str | None:
+    return next((span["level"] for span in levels if span["from_lead"] <= lead <= span["to_lead"]), None)
 
 
 def _points(forecast: StoredForecast) -> list[Point]:

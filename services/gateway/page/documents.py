@@ -17,6 +17,8 @@ __all__ = [
     "FindingDocument",
     "FleetDocument",
     "FleetZone",
+    "Mark",
+    "MarkKind",
     "Point",
     "SimilarDay",
     "SimilarDays",
@@ -24,6 +26,7 @@ __all__ = [
 
 Severity = Literal["ok", "info", "warning", "critical"]
 Light = Literal["green", "yellow", "red"]
+MarkKind = Literal["gap", "shift", "outage", "transfer", "clock"]
 Kw = Annotated[float | None, Field(description="kW; null where there is none.")]
 
 
@@ -38,6 +41,8 @@ class FindingDocument(Document):
     """What to do; empty where nothing is to be done."""
     detail: str
     """What a service has written about it, in English; empty where none has."""
+    since: UtcTime | None
+    """Since when it holds; null where that is not known."""
 
 
 class Point(Document):
@@ -64,6 +69,17 @@ class Band(Document):
     coverage: float
     low_kw: list[float]
     high_kw: list[float]
+
+
+class Mark(Document):
+    """Something at a time, or from a time on, that the chart shows beside the curves."""
+
+    kind: MarkKind
+    """A gap of the load, a change of its level, or one of the clock of the site."""
+    begin: UtcTime
+    end: UtcTime | None
+    """Null where it lasts; the begin where it is of one moment."""
+    text: str
 
 
 class Error(Document):
@@ -96,11 +112,12 @@ class Day(Document):
     """The clock of the site; UTC where the table of sites does not have it."""
     step_minutes: int
     as_of: UtcTime
-    """The newest reading that the document knows."""
+    """The newest record: the newest reading of the site, whatever it holds."""
     is_past: bool
     """Whether a past time was asked for: nothing later is in the document."""
     age_s: int | None
-    """Seconds since the newest reading, by the wall clock; null where the past is looked at."""
+    """Seconds since the newest record, by the wall clock; below 0 where it is stamped ahead of that; null where the
+    past is looked at."""
     is_replay: bool
     """Whether readings of long ago arrive now."""
     first_origin: UtcTime | None
@@ -111,13 +128,17 @@ class Day(Document):
     findings: list[FindingDocument]
     """The worst first; one of the severity ok where nothing is wrong."""
     now: Point | None
-    """The newest reading with a load."""
+    """The newest load reading: the newest reading with a load of the zone."""
     ahead: list[Point]
     """The forecast one hour and 24 hours ahead."""
     peak: Point | None
     """The highest load of the next 24 hours; its band is that of its time."""
+    is_peak_at_edge: bool
+    """Whether that is the first or the last of these hours: the peak may lie beyond them."""
     trough: Point | None
+    is_trough_at_edge: bool
     load: Curve
+    """Null where a reading is missing or has no load."""
     forecast: Curve
     bands: list[Band]
     """The narrowest first."""
@@ -130,6 +151,8 @@ class Day(Document):
     scored_until: UtcTime | None
     events: list[DriftEventDocument]
     """The drift events that lasted within the last 28 days, the newest first."""
+    marks: list[Mark]
+    """By rising time."""
 
 
 class SimilarDay(Document):
@@ -150,6 +173,8 @@ class SimilarDays(Document):
     site: str
     zone: int
     days: list[SimilarDay]
+    reason: str | None
+    """Why there is none; null where there are some."""
 
 
 class FleetZone(Document):
@@ -159,7 +184,9 @@ class FleetZone(Document):
     zone: int
     time_zone: str
     as_of: UtcTime
-    """Of the newest reading."""
+    """Of the newest record of the site."""
+    is_silent: bool
+    """Whether that is more than seven days ago."""
     now_kw: Kw
     """Null where readings have stopped."""
     next_hour_kw: Kw
@@ -175,8 +202,13 @@ class FleetZone(Document):
 
 
 class FleetDocument(Document):
-    """Many zones, the worst first."""
+    """Many zones, the worst first, of equal ones that of the newest finding; after all others those silent for long."""
 
     zones: list[FleetZone]
     next: int | None
-    """Where to go on: how many worse zones there are; null at the end."""
+    """Where to go on: how many zones come before; null at the end."""
+    zone_count: int
+    """How many zones there are in all, of the sites that were searched for."""
+    site_count: int
+    silent_count: int
+    """How many of these zones have been silent for more than seven days."""

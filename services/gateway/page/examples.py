@@ -12,6 +12,7 @@ _FINDING = {
     "text": "The load has changed its level since Thu 19 Oct 2017 03:40.",
     "advice": "Compare with the switching log. The forecast follows the new level already.",
     "detail": "the load has shifted for good by 2,700 kW",
+    "since": "2017-10-19T03:40:00Z",
 }
 _NOW = {"time": "2017-10-19T04:40:00Z", "kw": 17214.3, "low_kw": None, "high_kw": None, "level": None}
 _NEXT = {"time": "2017-10-19T05:40:00Z", "kw": 18002.6, "low_kw": 17120.4, "high_kw": 18877.2, "level": "adapted"}
@@ -34,7 +35,9 @@ DAY = Example(
         "now": _NOW,
         "ahead": [_NEXT],
         "peak": _NEXT,
+        "is_peak_at_edge": True,
         "trough": _NEXT,
+        "is_trough_at_edge": True,
         "load": {"times": ["2017-10-19T04:40:00Z"], "kw": [17214.3]},
         "forecast": {"times": ["2017-10-19T05:40:00Z"], "kw": [18002.6]},
         "bands": [{"coverage": 0.9, "low_kw": [17120.4], "high_kw": [18877.2]}],
@@ -57,6 +60,14 @@ DAY = Example(
         ],
         "scored_until": "2017-10-19T04:00:00Z",
         "events": [],
+        "marks": [
+            {
+                "kind": "shift",
+                "begin": "2017-10-19T03:40:00Z",
+                "end": "2017-10-19T03:40:00Z",
+                "text": "The load has changed its level since Thu 19 Oct 2017 03:40.",
+            }
+        ],
     },
     "time,load_kw,forecast_kw,earlier_kw,low_90_kw,high_90_kw\r\n"
     "2017-10-19T04:40:00Z,17214.3,,17102.9,,\r\n"
@@ -70,6 +81,7 @@ SIMILAR_DAYS = Example(
         "days": [
             {"date": "2017-10-12", "off": 0.018, "load": {"times": ["2017-10-19T00:00:00Z"], "kw": [13904.2]}},
         ],
+        "reason": None,
     },
     "date,off,time,kw\r\n2017-10-12,0.018,2017-10-19T00:00:00Z,13904.2\r\n",
 )
@@ -82,6 +94,7 @@ FLEET = Example(
                 "zone": 2,
                 "time_zone": "UTC",
                 "as_of": "2017-10-19T04:40:00Z",
+                "is_silent": False,
                 "now_kw": 17214.3,
                 "next_hour_kw": 18002.6,
                 "peak": _NEXT,
@@ -92,6 +105,9 @@ FLEET = Example(
             }
         ],
         "next": None,
+        "zone_count": 1,
+        "site_count": 1,
+        "silent_count": 0,
     },
     "site,zone,severity,text\r\ntetouan,2,warning,The load has changed its level since Thu 19 Oct 2017 03:40.\r\n",
 )

@@ -20,16 +20,17 @@ from services.gateway.api.answers import Answers, CsvTable, Untagged, documented
 from services.gateway.api.documents import Document
 from services.gateway.api.parameters import LARGEST_ZONE, At, SiteName, ZoneNumber, instant, is_name
 from services.gateway.api.routes import EncodedRoute
-from services.gateway.api.sites import ZONE, known_zone
+from services.gateway.api.sites import ZONE, known_site, known_zone, unknown_zone
 from services.gateway.http.problems import Problem
 from services.gateway.page import examples
-from services.gateway.page.alarm import STALE_STEPS
 from services.gateway.page.assets import Assets
 from services.gateway.page.control import control_router
 from services.gateway.page.day import Days
 from services.gateway.page.documents import Day, Error, FleetDocument, SimilarDays
+from services.gateway.page.fleet import LONG_SILENT
 from services.gateway.page.texts import LANGUAGES, Language, texts
-from services.gateway.page.words import Words, unit_of
+from services.gateway.page.tiles import freshness, tiles
+from services.gateway.page.words import Words, unit_of, unit_of_all
 from services.gateway.queries import History
 from shared.forecasting.leads import lead_name
 from shared.sites.table import Sites
@@ -44,14 +45,18 @@ OFTEN = (
     "weekdays",
     "months",
     "lost",
+    "refused",
     "restarted",
     "control.",
     "chart.",
     "hour.",
     "if.",
+    "mark.",
     "similar.",
     "table.",
+    "time.",
 )  # what scripts say
+LASTING = ("critical", "warning")
 FLEET_HEADING = ("site", "zone", "severity", "text")
 THEMES = ("auto", "light", "dark")
 
@@ -102,9 +107,11 @@ def _documents(history: History, days: Days) -> APIRouter:
     def similar(answers: Answers, site: SiteName, zone: ZoneNumber, at: At = None) -> Response:
         """Return the three past days of the last 90 whose shape is nearest to that of today so far.
 
-        Before six in the morning, today and yesterday are compared.
+        Before six in the morning, today and yesterday are compared. Where there is none, `reason` says why.
         """
-        known_zone(history, site, zone)
+        known_site(history, site)
+        if zone not in days.zones(site):
+            raise unknown_zone(site, zone)
         found = days.similar(site, zone, at)
         if found is None:
             raise _nothing_then(at)
@@ -121,7 +128,10 @@ def _documents(history: History, days: Days) -> APIRouter:
         cursor: FleetCursor = 0,
         lang: LanguageAsked = "en",
     ) -> Response:
-        """Return 200 zones, with what is wrong, the worst of all first; they are judged anew every 10 seconds or so."""
+        """Return 200 zones, with what is wrong, the worst of all first, and those silent for a week after all others.
+
+        They are judged anew every 10 seconds or so.
+        """
         found = days.fleet(cursor, ZONES_A_PAGE, search, lambda clock: Words(lang, clock))
         return answers.document(_plain(found), lambda: CsvTable(FLEET_HEADING, _fleet_rows(found)))
 
@@ -247,13 +257,6 @@ class _Pages:
         found = self._days.day(name, number, past, words) if number in zones else None
         if found is None:
             return self._answer(request, look, words, "empty.html", view="day", sites=sites)
-        tiles = {
-            "now": found.now,
-            "hour": found.ahead[0] if found.ahead else None,
-            "day": found.ahead[-1] if found.ahead else None,
-            "peak": found.peak,
-            "trough": found.trough,
-        }
         largest_kw = max((kw for kw in (*found.load.kw, *found.forecast.kw) if kw is not None), default=0.0)
         words = replace(words, unit=unit_of(largest_kw))
         known = self._sites.get(name)
@@ -266,9 +269,9 @@ class _Pages:
             day=found,
             document=_embedded(found.model_dump_json()),
             sites=sites if name in sites else [*sites, name],  # the list is bounded, the sites are not
-            tiles=tiles.items(),
-            whens=_whens(found),
-            age=words.duration(timedelta(seconds=found.age_s or 0)),
+            tiles=tiles(found, words),
+            freshness=freshness(found, words),
+            lasting=[each for each in found.findings if each.severity in LASTING and not each.kind.startswith("drift")],
             hours=_hourly(found),
             errors=_by_window(found.errors),
             has_control=self._has_control,
@@ -281,9 +284,20 @@ class _Pages:
             return Words(look.language, time_zone)
 
         found = self._days.fleet(begin, ZONES_A_PAGE, search, words_of)
-        words = words_of("UTC")
+        peaks = (each.peak.kw for each in found.zones if each.peak is not None)
+        loads = (*(kw for each in found.zones for kw in (each.now_kw, each.next_hour_kw)), *peaks)
+        words = replace(words_of("UTC"), unit=unit_of_all(loads))
         return self._answer(
-            request, look, words, "fleet.html", view="fleet", fleet=found, search=search, words_of=words_of
+            request,
+            look,
+            words,
+            "fleet.html",
+            view="fleet",
+            fleet=found,
+            first=begin + 1,
+            silent_days=LONG_SILENT.days,
+            search=search,
+            words_of=words_of,
         )
 
     def _answer(self, request: Request, look: _Look, words: Words, template: str, **shown: Any) -> Response:
@@ -319,15 +333,6 @@ def _at(text: str | None, time_zone: str) -> datetime | None:
         raise Problem.of(422, "at", text, str(error)) from None
     is_local = re.fullmatch(r"[-\d]+[T ][:\d.]+", text) is not None
     return read.replace(tzinfo=ZoneInfo(time_zone)).astimezone(UTC) if is_local else read
-
-
-def _whens(day: Day) -> Mapping[str, str]:
-    """Return what the loads of now, in an hour and in a day are called: a load that is late is not that of now."""
-    patience_s = STALE_STEPS * 60 * day.step_minutes
-    silent_s = 0 if day.age_s is None or day.is_replay else day.age_s
-    missing_s = 0.0 if day.now is None else (day.as_of - day.now.time).total_seconds()
-    ahead = "past" if day.is_past else "late" if silent_s > patience_s else "tile"
-    return {"now": "late" if silent_s + missing_s > patience_s else ahead, "hour": ahead, "day": ahead}
 
 
 def _hourly(day: Day) -> list[Any]:

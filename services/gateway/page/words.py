@@ -11,15 +11,19 @@ from zoneinfo import ZoneInfo
 from services.gateway.page.documents import FindingDocument
 from services.gateway.page.texts import Language, texts
 from shared.forecasting.digits import digits
+from shared.forecasting.leads import lead_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from services.gateway.page.alarm import Judgement
 
-__all__ = ["NONE", "Words", "rendered", "unit_of"]
+__all__ = ["NONE", "Words", "rendered", "unit_of", "unit_of_all"]
 
 NONE = "\N{EN DASH}"
 THIN = "\N{NARROW NO-BREAK SPACE}"
-MEGA_FROM_KW = 100_000.0
+MEGA_FROM_KW, LEAST_IN_MEGA_KW = 100_000.0, 1000.0
+ADVISED = ("wider_kw", "reserve_kw")  # figures of an advice
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class Words:
 
     def local(self, time: datetime) -> str:
         """Return a time as a form field has it."""
-        return f"{time.astimezone(self._clock):%Y-%m-%dT%H:%M}"
+        return f"{time.astimezone(self._clock):%Y-%m-%d %H:%M}"
 
     def offset(self, time: datetime) -> str:
         """Return by how much the clock is before UTC at a time."""
@@ -90,7 +94,10 @@ class Words:
 
     def duration(self, length: timedelta) -> str:
         """Return a length of time in its two largest units."""
-        minutes = int(length.total_seconds() // 60)
+        seconds = int(length.total_seconds())
+        if 0 < seconds < 60:
+            return f"{seconds}{THIN}s"
+        minutes = seconds // 60
         days, hours = minutes // 1440, minutes // 60 % 24
         if days:
             return f"{days}{THIN}{self('days')}" if days >= 10 else f"{days}{THIN}{self('days')} {hours}{THIN}h"
@@ -107,11 +114,19 @@ class Words:
             case timedelta():
                 return self.duration(value)
             case float():
-                return self.percent(value)
-            case _ if name == "level":
-                return self(f"level.{value}")
+                return self._figure(name, value)
+            case _ if name in ("level", "window"):
+                return self(f"{name}.{value}")
+            case _ if name == "lead":
+                return lead_name(value) if value else self("good.mean")
             case _:
                 return str(value)
+
+    def _figure(self, name: str, value: float) -> str:
+        """Return a number by its name: a load, how many times something is, else a share."""
+        if name.endswith("_kw"):
+            return self.kw(value)
+        return self._marks(f"{value:.1f}") if name == "times" else self.percent(value)
 
     def _marks(self, number: str) -> str:
         """Return a number that was written in the English way with the marks of the language."""
@@ -123,13 +138,23 @@ def unit_of(kw: float) -> Literal["kW", "MW"]:
     return "MW" if abs(kw) >= MEGA_FROM_KW else "kW"
 
 
+def unit_of_all(loads: Iterable[float | None]) -> Literal["kW", "MW"]:
+    """Return the unit that suits all of some loads: MW where the largest is large and none is small."""
+    known = [abs(kw) for kw in loads if kw]
+    return "MW" if known and unit_of(max(known)) == "MW" and min(known) >= LEAST_IN_MEGA_KW else "kW"
+
+
 def rendered(finding: Judgement, words: Words) -> FindingDocument:
-    """Return a finding in words."""
+    """Return a finding in words: its figures are sentences after its text, or after what to do."""
     since = "_longer" if "longer_than" in finding.said else ""
+    said, advice = [words(f"finding.{finding.kind}{since}", **finding.said)], [words(f"advice.{finding.kind}")]
+    for name, value in finding.figures.items():
+        (advice if name in ADVISED else said).append(words(f"figure.{name}", **{name: value}))
     return FindingDocument(
         kind=finding.kind,
         severity=finding.severity,
-        text=words(f"finding.{finding.kind}{since}", **finding.said),
-        advice=words(f"advice.{finding.kind}"),
+        text=" ".join(said),
+        advice=" ".join(advice).strip(),
         detail=finding.detail,
+        since=finding.since,
     )

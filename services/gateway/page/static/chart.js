@@ -31,7 +31,7 @@ function ticks(clock, begin, end, width) {
 }
 
 function layout(place, clock, begin, end, more = {}) {
-  const grid = { gridcolor: colour("rule"), zeroline: false, fixedrange: true, color: colour("text") };
+  const grid = { gridcolor: colour("rule"), zeroline: false, fixedrange: true, ticklabeloverflow: "allow", color: colour("text") };
   return {
     margin: { l: 64, r: 12, t: 8, b: 60 },
     paper_bgcolor: "rgba(0,0,0,0)",
@@ -40,7 +40,7 @@ function layout(place, clock, begin, end, more = {}) {
     separators: document.documentElement.lang === "en" ? ".," : ",\u202f",
     xaxis: { ...grid, range: [begin, end], ...ticks(clock, begin, end, place.clientWidth), title: { text: [...new Set([clock.offset(begin), clock.offset(end)])].join(" → "), font: { size: 12 } } },
     yaxis: { ...grid, title: { text: unitShown() }, tickformat: "," },
-    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: place.clientWidth < 600 ? 11 : 13 } },
+    legend: { orientation: "h", y: 1.08, yanchor: "bottom", x: 0, font: { size: place.clientWidth < 600 ? 11 : 13 } },
     hovermode: "x",
     dragmode: false,
     showlegend: true,
@@ -78,18 +78,47 @@ function border(view, newest, end) {
   return isLive && present <= end ? { x: present, said: "chart.now" } : { x: newest, said: "chart.newest" };
 }
 
+// The highest and the lowest of the forecast, each with a label that stays between the present and the end of the chart.
+function extremes(view, newest, clock, isNarrow) {
+  const points = [[view.peak, "top", view.is_peak_at_edge], [view.trough, "bottom", view.is_trough_at_edge]].filter(([point]) => point);
+  const [early, late] = isNarrow ? [8, 16] : [4, 18];
+  const said = points.map(([point, , isAtEdge]) => {
+    if (isNarrow) return kw(point.kw);
+    return `${kw(point.kw)} ${clock.hour(Date.parse(point.time))}${isAtEdge ? ` (${text("chart.beyond")})` : ""}`;
+  });
+  const sides = points.map(([point, side]) => {
+    const hours = (Date.parse(point.time) - newest) / HOUR;
+    return `${side} ${hours < early ? "right" : hours > late ? "left" : "center"}`;
+  });
+  return {
+    type: "scatter", mode: "markers+text", showlegend: false, hoverinfo: "none", x: ms(points.map(([point]) => point.time)), y: scaled(points.map(([point]) => point.kw)),
+    text: said, textposition: sides, textfont: { size: isNarrow ? 11 : 13 }, cliponaxis: false,
+    marker: { size: 9, symbol: points.map(([, , isAtEdge]) => (isAtEdge ? "diamond-open" : "diamond")), color: colour("forecast") },
+  };
+}
+
+// What the page lists below the chart: a stretch is shaded, a moment is a line; where there is room, with its name.
+function markings(view, newest, isNarrow) {
+  const shapes = view.marks.map((mark) => {
+    const [x0, x1] = [Date.parse(mark.begin), mark.end === null ? newest : Date.parse(mark.end)];
+    const common = { x0, x1, yref: "paper", y0: 0, y1: 1, layer: "below" };
+    if (x1 > x0) return { ...common, type: "rect", fillcolor: colour("rule"), opacity: 0.5, line: { width: 0 } };
+    return { ...common, type: "line", line: { color: colour("warning"), width: 1.5, dash: "dot" } };
+  });
+  const annotations = view.marks.map((mark) => ({
+    x: Date.parse(mark.begin), yref: "paper", y: 0, yanchor: "bottom", xanchor: "right", showarrow: false, textangle: -90,
+    text: text(`mark.short.${mark.kind}`), font: { size: 11, color: colour("faint") },
+  }));
+  return { shapes, annotations: isNarrow ? [] : annotations };
+}
+
 export function drawDay(place, view, clock, similar) {
   const newest = Date.parse(view.as_of);
   const [begin, end] = [newest - 48 * HOUR, newest + 24 * HOUR];
   const ahead = ms(view.forecast.times);
   const alike = similar.map((day) =>
     line(`${text("chart.similar")} ${day.date}`, ms(day.load.times), scaled(day.load.kw), { color: colour("similar"), width: 1.2, dash: "dot" }));
-  const points = [view.peak, view.trough].filter(Boolean);
-  const marks = {
-    type: "scatter", mode: "markers+text", showlegend: false, hoverinfo: "none", x: ms(points.map((point) => point.time)), y: scaled(points.map((point) => point.kw)),
-    text: points.map((point) => `${kw(point.kw)} ${clock.hour(Date.parse(point.time))}`), textposition: points.map((point) => `${point === view.peak ? "top" : "bottom"} ${Date.parse(point.time) > newest + 18 * HOUR ? "left" : "center"}`),
-    marker: { size: 9, symbol: "diamond", color: colour("forecast") }, cliponaxis: false,
-  };
+  const isNarrow = place.clientWidth < 600;
   const all = [...view.load.kw, ...view.forecast.kw, ...view.bands.flatMap((band) => [...band.low_kw, ...band.high_kw])].filter((load) => load !== null);
   const [least, most] = scaled([Math.min(...all), Math.max(...all)]);
   const room = (most - least || Math.abs(most) || 1) * 0.09;
@@ -99,13 +128,14 @@ export function drawDay(place, view, clock, similar) {
     line(text("chart.earlier"), ms(view.earlier.times), scaled(view.earlier.kw), { color: colour("earlier"), width: 1.8, dash: "dot" }),
     line(text("chart.forecast"), ahead, scaled(view.forecast.kw), { color: colour("forecast"), width: 2.6, dash: "dash" }),
     line(text("chart.load"), ms(view.load.times), scaled(view.load.kw), { color: colour("load"), width: 2.2 }),
-    marks,
+    extremes(view, newest, clock, isNarrow),
     ...events(view, begin, end, least - room * 0.7),
   ];
   const { x, said } = border(view, newest, end);
   const upright = { type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: colour("faint"), width: 1.5, dash: "dash" } };
-  const label = { x, yref: "paper", y: 1, yanchor: "top", xanchor: "right", showarrow: false, text: text(said), font: { color: colour("faint") } };
-  const own = layout(place, clock, begin, end, { shapes: [upright], annotations: [label] });
+  const label = { x, yref: "paper", y: 1, yanchor: "bottom", xanchor: "center", showarrow: false, text: text(said), font: { color: colour("faint") } };
+  const more = markings(view, newest, isNarrow);
+  const own = layout(place, clock, begin, end, { shapes: [upright, ...more.shapes], annotations: [label, ...more.annotations] });
   own.yaxis.range = [least - room, most + room];
   return Plotly.react(place, traces, own, CONFIG);
 }

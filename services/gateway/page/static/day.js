@@ -101,17 +101,22 @@ async function renewSimilar() {
       similarSaid.textContent = similar.length ? similar.map((day) => day.date).join(", ") : text("similar.none");
     } catch {
       similar = [];
+      similarHour = null;
       similarSaid.textContent = text("similar.failed");
     }
   }
 }
 
+// Whether all that is wanted is drawn.
 async function drawWithSimilar() {
   await renewSimilar();
   await draw();
+  return !similarBox.checked || similarHour !== null;
 }
 
-similarBox.addEventListener("change", () => live.guarded(drawWithSimilar));
+similarBox.addEventListener("change", async () => {
+  if (!(await live.guarded(drawWithSimilar))) live.forget();
+});
 
 // --- live
 
@@ -124,13 +129,17 @@ function isBehind() {
   return wanted.zone === view.zone && wanted.origin > (view.origin ?? "");
 }
 
-const live = new Live(async (there) => {
-  view = JSON.parse(there.getElementById("view").textContent);
-  await drawWithSimilar();
+// Whether a forecast of which the stream has told is still to come, and is waited for.
+function isWaiting() {
   if (isBehind() && performance.now() - wantedSince < GIVE_UP_MS) return true;
   newest = null;
   return false;
-});
+}
+
+const live = new Live((there) => {
+  view = JSON.parse(there.getElementById("view").textContent);
+  return drawWithSimilar();
+}, isWaiting);
 
 let failures = 0; // of the stream, since it was last open
 let source = null;
@@ -183,3 +192,4 @@ if (!view.is_past) {
   document.addEventListener("visibilitychange", () => (document.hidden ? leave() : follow()));
 }
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => live.guarded(draw));
+document.documentElement.dataset.started = "";

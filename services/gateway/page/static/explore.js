@@ -37,7 +37,9 @@ export function explore(base, clock, view) {
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    hourOf(clock.parse(form.elements.target.value));
+    const at = clock.parse(form.elements.target.value);
+    if (Number.isNaN(at)) said.textContent = text("time.wrong");
+    else hourOf(at);
   });
 
   const ifForm = document.getElementById("if-form");
@@ -54,7 +56,12 @@ function whatIf(form, base, clock, view) {
     event.preventDefault();
     chart.hidden = true;
     const asked = Object.fromEntries(Object.keys(WEATHER).map((name) => [name, Number(form.elements[name].value)]));
-    asked.Timestamp = new Date(clock.parse(form.elements.Timestamp.value)).toISOString();
+    const at = clock.parse(form.elements.Timestamp.value);
+    if (Number.isNaN(at)) {
+      said.textContent = text("time.wrong");
+      return;
+    }
+    asked.Timestamp = new Date(at).toISOString();
     try {
       const found = await answered(`${base}/predict`, asked);
       const band = found.low_kw === null ? "" : ` (${text("table.low")} ${kw(found.low_kw)}, ${text("table.high")} ${kw(found.high_kw)})`;

@@ -1,3 +1,4 @@
 import { Live } from "./live.js";
 
-new Live(() => false).look();
+new Live(() => true).look();
+document.documentElement.dataset.started = "";

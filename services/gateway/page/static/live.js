@@ -4,10 +4,13 @@ import { text } from "./words.js";
 const POLL_MS = 15000; // what grows old without a message, such as a silent meter, is seen by this
 const ANSWER_MS = 10000;
 const NOTICE_MS = 60000;
-const PACE_MS = 500; // from one look to the next, however many events come
+const PACE_MS = 1000; // from one look to the next, however many events come
+// The page's own scripts work a fiftieth of the time at most, however slow the machine is: what the browser lays out and
+// paints takes as long again, and half of it on other threads, so that the tab takes a twentieth of a core.
+const SHARE = 50;
+const LONGEST_MS = 5000; // an answer that is waited for is no work
 const AGAIN_MS = 50; // an event may be here before the history has it
-const RELOAD_MS = 60000; // from one reload to the next: replicas of two versions may answer in turn
-const SEVERITIES = { lost: "critical", undrawn: "critical", unstreamed: "info", restarted: "info" }; // the worst first
+const SEVERITIES = { refused: "critical", lost: "critical", undrawn: "critical", unstreamed: "info", restarted: "info" }; // the worst first
 
 function clockNow() {
   return new Date().toLocaleTimeString(document.documentElement.lang, { hour12: false });
@@ -38,15 +41,22 @@ function exchange(there) {
   if (href && focused.getAttribute("href") !== href) document.querySelector(`main a[href="${CSS.escape(href)}"]`)?.focus({ preventScroll: true });
 }
 
+// A page as far as it is to be seen: an age in seconds is not.
+function lasting(said) {
+  return said.replace(/"age_s":(-?\d+)/, (_, age) => Math.floor(age / 60));
+}
+
 export class Live {
-  // `took` is given each new page, and returns whether it wants another at once.
-  constructor(took) {
+  // `took` is given each new page, and returns whether all of it could be shown; `wants` tells whether a newer one is due.
+  constructor(took, wants = () => false) {
     this.took = took;
+    this.wants = wants;
     this.asking = false;
     this.again = false;
     this.timer = null;
     this.pacedMs = 0;
     this.begun = null;
+    this.shown = null;
     this.notices = {};
     setInterval(() => this.look(), POLL_MS);
     document.addEventListener("visibilitychange", () => this.look());
@@ -64,16 +74,32 @@ export class Live {
     this.asking = true;
     this.again = false;
     this.pacedMs = performance.now() + PACE_MS;
-    const there = await this.fetched();
-    const isWanted = there !== null && (await this.guarded(() => this.renew(there)));
+    const said = await this.fetched();
+    if (said !== null && lasting(said) !== this.shown) await this.renew(said);
     this.asking = false;
-    if (isWanted) this.timer = setTimeout(() => this.ask(), AGAIN_MS);
+    if (said !== null && this.wants()) this.timer = setTimeout(() => this.ask(), AGAIN_MS);
     else if (this.again) this.look();
   }
 
-  async renew(there) {
-    exchange(there);
-    return this.took(there);
+  // Show the next page as if it were another one.
+  forget() {
+    this.shown = null;
+  }
+
+  async renew(said) {
+    const begunMs = performance.now();
+    const there = new DOMParser().parseFromString(said, "text/html");
+    if (this.isOther(there)) {
+      document.dispatchEvent(new Event("outdated"));
+      return;
+    }
+    const isShown = await this.guarded(() => {
+      exchange(there);
+      return this.took(there);
+    });
+    this.shown = isShown ? lasting(said) : null;
+    const endedMs = performance.now();
+    this.pacedMs = Math.max(this.pacedMs, endedMs + Math.min(LONGEST_MS, (SHARE - 1) * (endedMs - begunMs)));
   }
 
   // What some work returns; false where it fails, which is said, and ends nothing else.
@@ -89,41 +115,44 @@ export class Live {
     }
   }
 
-  // The page as the gateway makes it now; null where it does not answer, or the whole page is loaded again.
+  // The page as the gateway makes it now; null where it does not answer.
   async fetched() {
     try {
       const answer = await fetch(location.href, { signal: AbortSignal.timeout(ANSWER_MS), headers: { Accept: "text/html" } });
+      if (answer.status === 401) {
+        this.refused();
+        return null;
+      }
       if (!answer.ok) throw new Error(String(answer.status));
-      const there = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const said = await answer.text();
       this.found(answer.headers.get("X-Tetouan-Begun"));
-      if (there.documentElement.dataset.version === document.documentElement.dataset.version && !this.isOther(there)) return there;
-      this.reload();
+      return said;
     } catch {
       this.lost();
+      return null;
     }
-    return null;
   }
 
-  // A page without readings has become one with some, or the other way round.
+  // A page of another version, or one without readings that has become one with some, or the other way round.
   isOther(there) {
-    return Boolean(there.getElementById("view")) !== Boolean(document.getElementById("view"));
-  }
-
-  reload() {
-    const reloadedMs = Number(sessionStorage.getItem("reloadedMs"));
-    if (Date.now() - reloadedMs < RELOAD_MS) return;
-    sessionStorage.setItem("reloadedMs", Date.now());
-    location.reload();
+    const [old, renewed] = [document, there].map((page) => [page.documentElement.dataset.version, Boolean(page.getElementById("view"))]);
+    return String(old) !== String(renewed);
   }
 
   lost() {
     this.note("lost", this.notices.lost ?? text("lost", { since: clockNow() }));
   }
 
+  refused() {
+    this.note("lost", null);
+    this.note("refused", this.notices.refused ?? text("refused", { since: clockNow() }));
+  }
+
   // Another gateway than before answers also where several stand behind one address: that is no restart.
   found(begun) {
     const wasLost = Boolean(this.notices.lost);
     this.note("lost", null);
+    this.note("refused", null);
     if (wasLost && this.begun !== null && begun !== this.begun) {
       this.note("restarted", text("restarted", { since: clockNow() }));
       setTimeout(() => this.note("restarted", null), NOTICE_MS);

@@ -70,9 +70,10 @@ export class Clock {
     return `UTC${minutes < 0 ? "-" : "+"}${String(Math.floor(size / 60)).padStart(2, "0")}:${String(size % 60).padStart(2, "0")}`;
   }
 
-  // The time that a form field tells: "2017-10-19T18:40".
+  // The time that a form field tells, such as "2017-10-19 18:40"; NaN where it is none.
   parse(local) {
-    const asUtc = Date.parse(`${local}Z`);
+    const asUtc = Date.parse(`${local.replace(" ", "T")}Z`);
+    if (Number.isNaN(asUtc)) return NaN;
     const first = asUtc - this.of(asUtc).aheadMs;
     return asUtc - this.of(first).aheadMs;
   }

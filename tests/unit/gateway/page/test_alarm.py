@@ -70,6 +70,9 @@ def event(severity: str, kind: str = "sensor") -> dict[str, Any]:
         ({"coverage": None}, "ok", "ok"),
         ({"mape": 0.15}, "ok", "ok"),
         ({"mape": 0.151}, "error", "warning"),
+        ({"red": {"lead": 1440, "window": 1, "mape": 0.151}}, "red", "info"),
+        ({"red": {"lead": 1440, "window": 1, "mape": 0.15}}, "ok", "ok"),
+        ({"red": {"lead": 1440, "window": 1, "mape": 0.3}, "mape": 0.2}, "error", "warning"),
         ({"unscored": 3 * HOUR}, "ok", "ok"),
         ({"unscored": 4 * HOUR}, "unwatched", "warning"),
         ({"unscored": 4 * HOUR, "mape": 0.2, "coverage": 0.5}, "unwatched", "warning"),
@@ -146,3 +149,27 @@ def test_a_replay_is_not_behind_while_forecasts_arrive(
 ) -> None:
     """Hours of it go by in the moment that a forecast takes; forecasts that have stopped are behind."""
     assert lag(HOUR, age, since_forecast) == behind
+
+
+def test_figures_stand_in_words_where_they_are_known() -> None:
+    """Since when, how many times the usual error, how much wider, how much more; what is not known is left out."""
+    begun = {"begun": NOON - 3 * DAY}
+    bad = replace(FINE, mape=0.2, times=2.31, coverage=0.8, reserve_kw=142.0, lasting={"error": begun})
+    narrow, large = (rendered(found, Words()) for found in findings(bad))
+    assert "So since Mon 16 Oct 2017 12:00. The error of the last 7 days is 2.3 times that" in large.text
+    assert large.since == begun["begun"]
+    assert narrow.advice.endswith("At the peak, about 142\N{NARROW NO-BREAK SPACE}kW more on each side.")
+    assert narrow.since is None
+    wide = replace(FINE, level="frozen", wider_kw=420.0, lasting={"fallback": {"longer_than": 2 * DAY}})
+    (found,) = (rendered(each, Words("es")) for each in findings(wide))
+    assert "Así desde hace más de 2" in found.text
+    assert "Es 420\N{NARROW NO-BREAK SPACE}kW más ancha" in found.advice
+    (plain,) = (rendered(each, Words()) for each in findings(replace(FINE, mape=0.2, times=1.04)))
+    assert plain.text.endswith("above 15.0\N{NARROW NO-BREAK SPACE}%.")
+
+
+def test_a_model_that_has_become_worse_says_how_much() -> None:
+    """Other drift events do not: a meter that drifts may leave the forecasts as good as they were."""
+    worse = replace(FINE, times=1.8, events=[event("warning", "model"), event("warning", "sensor")])
+    by_kind = {found.kind: found.figures for found in findings(worse)}
+    assert by_kind == {"drift_model": {"times": 1.8}, "drift_sensor": {}}

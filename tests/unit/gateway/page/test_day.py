@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from sqlalchemy import delete, update
 
-from services.gateway.page.day import light_of
+from services.gateway.page.alarm import light_of
 from services.gateway.page.naive import naive_rmse_kw
 from services.gateway.page.similar import nearest
 from services.gateway.tables import SCORES
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from shared.contracts.messages import Forecast, Scores
     from tests.unit.gateway.api.filled import Asked
     from tests.unit.gateway.page.situations import Situation
 
@@ -147,6 +148,73 @@ def test_similar_days_are_told_with_their_dates(situated: Callable[[str], Asked]
         assert max(kw for kw in day["load"]["kw"] if kw is not None) == pytest.approx(21_000, rel=0.15)
 
 
+def test_a_zone_without_forecasts_has_no_similar_days_and_says_why(asked: Asked) -> None:
+    """Its readings are known, so it is no unknown zone."""
+    told.tell(asked.database, [told.reading(step) for step in range(6)])
+    answer = asked.gateway.get(f"{TETOUAN}/similar")
+    assert (answer.status_code, answer.json()["days"]) == (200, [])
+    assert "too little is known" in answer.json()["reason"]
+    assert asked.gateway.get("/api/v1/sites/tetouan/zones/9/similar").status_code == 404
+
+
+def test_gaps_and_new_levels_are_marked(situated: Callable[[str], Asked]) -> None:
+    """A meter that sends no load, and a load that has shifted for good."""
+    (gap,) = day_of(situated("no-load"))["marks"]
+    assert (gap["kind"], gap["begin"], gap["end"]) == ("gap", "2017-10-19T13:30:00Z", None)
+    (shift,) = day_of(situated("shift"))["marks"]
+    assert (shift["kind"], shift["begin"]) == ("shift", "2017-10-19T14:20:00Z")
+    assert day_of(situated("normal"))["marks"] == []
+    (clock,) = day_of(situated("summer-time"), MADRID)["marks"]
+    assert (clock["kind"], clock["begin"]) == ("clock", "2017-10-29T01:00:00Z")
+
+
+def test_a_record_stamped_ahead_of_the_clock_has_an_age_below_zero(filled: Callable[[Situation], Asked]) -> None:
+    """It is no alarm, and no reading of now."""
+    day = day_of(filled(replace(SHORT, silent=timedelta(seconds=-40))))
+    assert day["age_s"] == -40
+    assert day["findings"][0]["kind"] == "ok"
+
+
+def test_a_peak_at_the_end_of_the_window_is_told(asked: Asked) -> None:
+    """A load that rises throughout has its highest and its lowest at the edges; one with a summit has none there."""
+    told.tell(asked.database, [told.reading(step) for step in range(6)])
+    told.tell(asked.database, [told.forecast(5)])
+    day = day_of(asked)
+    assert (day["is_peak_at_edge"], day["is_trough_at_edge"]) == (True, True)
+    wave = tuple(20_000.0 + 1000 * np.sin(2 * np.pi * np.arange(144) / 144))
+    summit = told.forecast(6).model_copy(update={"median_kw": wave, "intervals": ()})
+    told.tell(asked.database, [told.reading(6)], first_offset=100)
+    told.tell(asked.database, [summit], first_offset=100)
+    day = day_of(asked)
+    assert (day["is_peak_at_edge"], day["is_trough_at_edge"]) == (False, False)
+
+
+def test_a_fallback_is_dated_and_its_band_compared(filled: Callable[[Situation], Asked]) -> None:
+    """Since the first forecast that the best level did not answer, beside the last one that it did."""
+    situation = replace(SHORT, days=16)
+    asked = filled(situation)
+    begin = situation.grid.step_of(situation.end) + 1
+    frozen = replace(situation, levels=SITUATIONS["fallback"].levels)
+    told.tell(
+        asked.database,
+        [situation.reading(n, situation.grid.time_of(begin + n)) for n in range(3)],
+        first_offset=90_000,
+    )
+    told.tell(asked.database, [wider(frozen.forecast(begin + n), 100.0) for n in range(3)], first_offset=90_000)
+    finding = day_of(asked)["findings"][0]
+    assert (finding["kind"], finding["since"]) == ("fallback", "2017-10-19T17:30:00Z")
+    assert "So since Thu 19 Oct 2017 17:30." in finding["text"]
+    assert "It is 100\N{NARROW NO-BREAK SPACE}kW wider" in finding["advice"]
+
+
+def wider(forecast: Forecast, by_kw: float) -> Forecast:
+    """Return a forecast whose bands reach further up."""
+    intervals = [
+        each.model_copy(update={"high_kw": tuple(kw + by_kw for kw in each.high_kw)}) for each in forecast.intervals
+    ]
+    return forecast.model_copy(update={"intervals": tuple(intervals)})
+
+
 def test_the_fleet_has_the_worst_first(situated: Callable[[str], Asked]) -> None:
     """And those alone whose site is searched for."""
     asked = situated("no-load")
@@ -216,6 +284,21 @@ def test_a_site_of_short_steps_is_shown_to_its_newest_reading(filled: Callable[[
     day = day_of(filled(short))
     assert datetime.fromisoformat(day["as_of"]) == short.end
     assert len(day["load"]["times"]) == 2 * 1440 + 1
+
+
+def test_bad_scores_are_dated(filled: Callable[[Situation], Asked]) -> None:
+    """By the scores of each day: since the first one in a row that is bad."""
+    asked = filled(replace(SHORT, coverage=0.7))
+    told.tell(asked.database, [scored(days, coverage) for days, coverage in ((3, 0.9), (2, 0.7), (1, 0.7))], 90_000)
+    finding = day_of(asked)["findings"][0]
+    assert (finding["kind"], finding["since"]) == ("coverage", "2017-10-17T17:00:00Z")
+    assert "more on each side" in finding["advice"]
+
+
+def scored(days_before: int, coverage: float) -> Scores:
+    """Return scores of some days before the end."""
+    scores = replace(SHORT, coverage=coverage).scores()
+    return scores.model_copy(update={"time": scores.time - timedelta(days=days_before)})
 
 
 @pytest.mark.parametrize("days", [20, None])

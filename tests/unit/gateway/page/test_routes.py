@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import gzip
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
+from shutil import copytree
 from typing import TYPE_CHECKING
 
 import pytest
 
+from services.gateway.page import assets
 from services.gateway.queries import History, Page
 from tests.unit.gateway.api.filled import begun
 from tests.unit.gateway.page.situations import SITUATIONS
-from tests.unit.gateway.told import reading, tell
+from tests.unit.gateway.told import START, reading, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +48,7 @@ def test_the_page_loads_nothing_from_another_host(situated: Callable[[str], Aske
     scripts = Scripts()
     scripts.feed(asked.gateway.get("/").text)
     assert scripts.inline == []
-    assert len(scripts.loaded) == 4
+    assert len(scripts.loaded) == 5
     for address in scripts.loaded:
         assert address.startswith("/page/")
         answer = asked.gateway.get(address, {"Accept-Encoding": "gzip"})
@@ -56,9 +59,26 @@ def test_the_page_loads_nothing_from_another_host(situated: Callable[[str], Aske
         assert again.status_code == 304
 
 
-def test_a_file_of_another_version_is_not_there(situated: Callable[[str], Asked]) -> None:
-    """A browser must not keep the files of this version under the address of another."""
-    assert situated("normal").gateway.get("/page/0000/style.css").status_code == 404
+def test_a_page_of_another_version_gets_the_files_of_this_one(
+    situated: Callable[[str], Asked], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While replicas are upgraded; no browser keeps them under that address, and what no version has is not there."""
+    old = situated("normal").gateway
+    folder = tmp_path / "static"
+    copytree(assets.FOLDER, folder)
+    (folder / "style.css").write_text("body { margin: 1px }", encoding="utf-8")
+    monkeypatch.setattr(assets, "FOLDER", folder)
+    upgraded = begun(tmp_path)
+    scripts = Scripts()
+    scripts.feed(old.get("/").text)
+    (style,) = [address for address in scripts.loaded if address.endswith("style.css")]
+    answer = upgraded.gateway.get(style)
+    assert (answer.status_code, answer.text) == (200, "body { margin: 1px }")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "ETag" not in answer.headers
+    assert upgraded.gateway.get(style, {"If-None-Match": old.get(style).headers["ETag"]}).status_code == 200
+    assert upgraded.gateway.get("/page/0000/none.css").status_code == 404
+    upgraded.database.close()
 
 
 @pytest.mark.parametrize(
@@ -88,7 +108,7 @@ def test_a_choice_is_remembered(situated: Callable[[str], Asked]) -> None:
 def test_a_past_time_is_read_on_the_clock_of_the_site(situated: Callable[[str], Asked]) -> None:
     """As a form sends it; with an offset it is what it says; what is no time is refused by name."""
     gateway = situated("quarter-hours").gateway
-    for at in ("2017-07-06T09:00", "2017-07-06T07:00:00Z", "2017-07-06T09:00:00%2B02:00"):
+    for at in ("2017-07-06T09:00", "2017-07-06 09:00", "2017-07-06T07:00:00Z", "2017-07-06T09:00:00%2B02:00"):
         assert "as it stood at Thu 6 Jul 2017 09:00" in gateway.get(f"/?at={at}").text
     answer = gateway.get("/?at=yesterday")
     assert (answer.status_code, answer.json()["field"]) == (422, "at")
@@ -98,7 +118,7 @@ def test_a_past_time_is_read_on_the_clock_of_the_site(situated: Callable[[str], 
     ("name", "query", "said"),
     [
         ("normal", "", ("Now", "In 1 hour", "In 24 hours")),
-        ("stale-meter", "", ("Last known load", "1 h after the last reading", "24 h after the last reading")),
+        ("stale-meter", "", ("Last known load", "1 h after Thu 17:20", "24 h after Thu 17:20")),
         ("no-load", "", ("Last known load", "In 1 hour", "In 24 hours")),
         ("normal", "?at=2017-10-19T10:00", ("Then", "1 hour later", "24 hours later")),
     ],
@@ -173,3 +193,65 @@ def test_the_page_comes_packed(situated: Callable[[str], Asked]) -> None:
     answer = situated("normal").gateway.get("/", {"Accept-Encoding": "gzip"})
     assert answer.headers["Content-Encoding"] == "gzip"
     assert len(gzip.compress(answer.content)) < 40_000
+
+
+def test_the_past_is_told_first_and_nothing_of_it_is_green(situated: Callable[[str], Asked]) -> None:
+    """Its heading and its title say so; what was well then has neither a mark nor the colour of what is well."""
+    page = situated("normal").gateway.get("/?at=2017-10-19T17:00").text
+    main = page[page.index("<main") :]
+    first = main.index("The past: the page as it stood at Thu 19 Oct 2017 17:00")
+    assert first < main.index("The page said then: OK.")
+    assert main.index("<h1") < first
+    assert "<title>Past: tetouan" in page
+    assert "line ok" not in page
+
+
+def test_an_alarm_that_lasts_stands_among_the_events(situated: Callable[[str], Asked]) -> None:
+    """With since when; an event of the monitor stands there once."""
+    page = situated("no-load").gateway.get("/").text
+    events = page[page.index('id="events"') :]
+    assert re.search(
+        r"Thu 19 Oct 2017 13:30</th>\s*<td[^>]*>lasts</td>\s*<td[^>]*><b>Alarm</b>: The zone has no load", events
+    )
+    page = situated("shift").gateway.get("/").text
+    events = page[page.index('id="events"') : page.index('id="hour-title"')]
+    assert events.count("the error of an hour ahead is above what it was") == 1
+    assert "The load has changed its level" in events
+
+
+def test_no_field_of_a_time_follows_the_language_of_the_browser(situated: Callable[[str], Asked]) -> None:
+    """Each takes ISO 8601, and says so."""
+    page = situated("normal").gateway.get("/").text
+    fields = re.findall(r'<input name="(?:target|at|Timestamp)"[^>]*>', page)
+    assert len(fields) == 3
+    assert all(
+        "YYYY-MM-DD HH:MM" in field and re.search(r'value="\d{4}-\d\d-\d\d \d\d:\d\d"', field) for field in fields
+    )
+    assert "datetime-local" not in page
+
+
+def test_all_zones_are_counted_and_have_one_unit(tmp_path: Path) -> None:
+    """How many are shown of how many, at how many sites; a large and a small one in kW."""
+    asked = begun(tmp_path, clock=lambda: START)
+    tell(asked.database, [reading(0, 1.0, site="small"), reading(0, 412_345.0, site="large")])
+    page = asked.gateway.get("/fleet").text
+    assert "Zones 1 to 2 of 2, at 2 sites." in page
+    assert "412,345\N{NARROW NO-BREAK SPACE}kW" in page
+    assert "1.00\N{NARROW NO-BREAK SPACE}kW" in page
+    assert "Zones 1 to 1 of 1, at 1 sites." in asked.gateway.get("/fleet?search=small").text
+    asked.database.close()
+
+
+def test_sites_silent_for_long_stand_below_all_others(tmp_path: Path) -> None:
+    """As a group of their own, each with how long it has been silent."""
+    later = START + timedelta(days=120)
+    asked = begun(tmp_path, clock=lambda: later)
+    tell(asked.database, [reading(0, site="dead"), reading(120 * 144, site="well")])
+    page = asked.gateway.get("/fleet").text
+    at = [
+        page.index(said)
+        for said in ("well, Zone 2", "Silent for more than 7 days", "dead, Zone 2", "120\N{NARROW NO-BREAK SPACE}days")
+    ]
+    assert at == sorted(at)
+    assert "1 of them are silent" in page
+    asked.database.close()

@@ -12,7 +12,7 @@ import pytest
 from services.gateway.page import alarm, words
 from services.gateway.page.alarm import Judgement
 from services.gateway.page.texts import LANGUAGES, texts
-from services.gateway.page.words import Words, rendered
+from services.gateway.page.words import Words, rendered, unit_of_all
 
 FOLDER = Path(words.__file__).parent
 ENGLISH, SPANISH = Words("en", "Europe/Madrid"), Words("es", "Europe/Madrid")
@@ -56,7 +56,8 @@ def test_a_finding_is_said_in_words() -> None:
     said = {"since": datetime(2017, 10, 19, 12, tzinfo=UTC), "ago": timedelta(minutes=75)}
     found = Judgement("stale", "warning", said)
     assert (
-        rendered(found, ENGLISH).text == f"No reading for 1{THIN}h 15{THIN}min: the newest is of Thu 19 Oct 2017 14:00."
+        rendered(found, ENGLISH).text
+        == f"No record of the site for 1{THIN}h 15{THIN}min: the newest is of Thu 19 Oct 2017 14:00."
     )
     assert "jue 19 oct 2017 14:00" in rendered(found, SPANISH).text
     assert "el modelo tal como se entrenó" in SPANISH("finding.fallback", level="frozen")
@@ -74,6 +75,26 @@ def test_a_finding_is_said_in_words() -> None:
 def test_a_load_has_its_unit(kw: float | None, english: str, spanish: str) -> None:
     """And the marks of the language."""
     assert (ENGLISH.kw(kw), SPANISH.kw(kw)) == (english.replace(" ", THIN), spanish.replace(" ", THIN))
+
+
+@pytest.mark.parametrize(
+    ("loads", "unit"),
+    [
+        ([412_345.0, 1200.0, None], "MW"),
+        ([412_345.0, 900.0], "kW"),
+        ([99_000.0, 2000.0], "kW"),
+        ([None], "kW"),
+        ([], "kW"),
+    ],
+)
+def test_loads_beside_each_other_have_one_unit(loads: list[float | None], unit: str) -> None:
+    """MW where it suits the largest and still tells the smallest."""
+    assert unit_of_all(loads) == unit
+
+
+def test_a_time_in_a_field_is_written_as_iso_8601_does() -> None:
+    """With a clock of 24 hours, whatever the language of the browser is."""
+    assert ENGLISH.local(datetime(2017, 10, 19, 12, 5, tzinfo=UTC)) == "2017-10-19 14:05"
 
 
 def test_a_clock_tells_summer_time() -> None:
