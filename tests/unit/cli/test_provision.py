@@ -223,6 +223,6 @@ class TestPrior:
         ):
             prior_for(file, CommandSettings(), hourly)
         file.write_bytes(b"kW\n17\n")
-        advice = r"is no whole prior state: run `tetouan train --prior FILE`$"
+        advice = r"is no whole prior state \(.+\): run `tetouan train --prior FILE`$"
         with pytest.raises(Refused, match=rf"--prior .*prior\.npz: .*prior\.npz {advice}"):
             prior_for(file, CommandSettings(), year())

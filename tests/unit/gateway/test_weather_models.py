@@ -114,7 +114,7 @@ def test_a_file_that_is_no_model_is_named(tmp_path: Path, weather_model: Weather
     shelf.files["weather-demand-tetouan-2/4"].write_bytes(b"nothing")
     models = WeatherModels(shelf, lambda _: {})
     for _ in range(2):
-        with pytest.raises(NoModelError, match=r"state\.npz is no whole weather-demand state: run `tetouan train`"):
+        with pytest.raises(NoModelError, match=r"state\.npz is no whole weather-demand state \(.+\): run `tetouan"):
             models.champion(site("tetouan"), 2)
     assert shelf.fetched == 1
 
