@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from harness.brokers import PATIENCE_S, until
+from harness.mlflow_server import answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,11 +47,3 @@ def test_the_page_is_that_of_the_registry_until_ctrl_c(
             os.killpg(page.pid, signal.SIGKILL)
         page.stdout.close()
         page.wait()
-
-
-def answers(address: str) -> bool:
-    """Tell whether somebody answers there."""
-    try:
-        return httpx.get(f"{address}/health").is_success
-    except httpx.TransportError:
-        return False

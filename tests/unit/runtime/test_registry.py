@@ -3,26 +3,55 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.mlflow_server import mlflow_server
 from shared.runtime import registry as registry_module
 from shared.runtime.registry import Registry, RegistryError, Signature
+from tests.servers import served
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from harness.postgresql import PostgreSQL
     from shared.runtime.registry import ModelVersion
 
 SIGNATURE = Signature(inputs={"step": "long", "weather": "doubles"}, outputs={"demand_kw": "double"})
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
-    """Return an empty registry on SQLite; creating its tables takes seconds, so there is one for all tests."""
+def postgresql_server(request: pytest.FixtureRequest) -> Iterator[PostgreSQL]:
+    """PostgreSQL, or a skip that says how to provide it."""
+    yield from served(request.config)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        "sqlite",
+        pytest.param("server", marks=pytest.mark.slow),
+        pytest.param("server on postgresql", marks=[pytest.mark.slow, pytest.mark.real_postgresql]),
+    ],
+)
+def registry(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """An empty registry of each kind; creating its tables takes seconds, so there is one for all tests."""
     folder = tmp_path_factory.mktemp("mlflow")
-    return Registry(f"sqlite:///{folder / 'sub' / 'mlflow.db'}", folder / "artifacts")
+    file = f"sqlite:///{folder / 'sub' / 'mlflow.db'}"
+    if request.param == "sqlite":
+        yield Registry(file, folder / "artifacts")
+        return
+    with ExitStack() as stack:
+        if request.param == "server":
+            (folder / "sub").mkdir()
+            backend = file
+        else:
+            server: PostgreSQL = request.getfixturevalue("postgresql_server")
+            backend = stack.enter_context(server.database()).render_as_string(hide_password=False)
+        yield Registry(stack.enter_context(mlflow_server(backend, folder)), None)
 
 
 @pytest.fixture
