@@ -22,7 +22,7 @@ from shared.contracts import topics
 from shared.contracts.messages import Forecast, ModelEvent, ModelNames
 from shared.runtime.concerns import KafkaSettings, RegistrySettings
 from shared.runtime.registered import FILE
-from shared.runtime.registry import Registry, Signature
+from shared.runtime.registry import ModelVersion, Registry, Signature
 from shared.runtime.settings import load
 from shared.sites.table import site
 from shared.training.announcing import announce, event_of
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from harness.brokers import Broker, ServiceProcess
     from shared.contracts.messages import CleanReading
     from shared.data.year import Year
+    from shared.training.announcing import Change
 
 DEMAND, WEATHER = "zone-demand-tetouan-2", "weather-demand-tetouan-2"
 PAIRS = {version: ModelNames(demand=f"{DEMAND}/{version}", weather=f"{WEATHER}/{version}") for version in ("1", "2")}
@@ -148,6 +149,24 @@ def noted(forecaster: ServiceProcess) -> str:
 def newest(broker: Broker) -> Forecast:
     """Return the newest forecast."""
     return forecast_in(broker.everything(topics.FORECASTS)[-1])
+
+
+def test_a_champion_is_told_wherever_the_topic_wants_another(broker: Broker) -> None:
+    """Once, however often it is said, and again where it was left meanwhile. A registration is told once for all."""
+    settings = load(KafkaSettings, kafka_bootstrap=broker.bootstrap, topic_prefix=broker.prefix)
+    said: list[tuple[Change, str, int]] = [
+        ("registered", "2", 1),
+        ("promoted", "1", 1),
+        ("promoted", "2", 1),
+        ("promoted", "2", 0),
+        ("rolled_back", "1", 1),
+        ("rolled_back", "1", 0),
+        ("promoted", "2", 1),
+        ("registered", "2", 0),
+    ]
+    for change, version, written in said:
+        event = event_of(ModelVersion(DEMAND, version, {}, {}), change, "tetouan", START, "why")
+        assert announce([event], settings) == (written, None)
 
 
 def test_a_promoted_file_that_is_no_model_leaves_the_champion(
