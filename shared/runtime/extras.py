@@ -1,4 +1,4 @@
-"""What only some installs have: the extras ``workbench``, for reports, and ``opcua``, for SCADA systems."""
+"""What only some installs have: the extras ``workbench``, for reports and comparisons, and ``opcua``, for SCADA."""
 
 from __future__ import annotations
 

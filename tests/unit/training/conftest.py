@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
 import pytest
 
-from shared.data.year import Year
 from shared.runtime.registry import Registry
-from shared.sites.table import site
+from tests.unit.years import small_year
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from shared.data.year import Year
 
 
 @pytest.fixture(scope="session")
@@ -25,17 +24,5 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 
 @pytest.fixture(scope="session")
 def make_year() -> Callable[..., Year]:
-    """Return a maker of years: so many days from 2017-03-01 on, under an identity of its own."""
-
-    def make(days: int, sha256: str) -> Year:
-        place = site("tetouan")
-        times = pd.date_range("2017-03-01", periods=days * 144, freq="10min", tz="UTC")
-        hours = np.arange(len(times)) / 6
-        noise = np.random.default_rng(0).normal(0, 1, (len(times), 8))
-        weather = 15 + 5 * np.sin(2 * np.pi * hours / 24)[:, None] + noise[:, :5]
-        load = 20_000 + 4_000 * np.sin(2 * np.pi * hours / 24)[:, None] + 100 * noise[:, 5:]
-        cells = pd.DataFrame(np.column_stack((weather, load)), columns=list(place.columns)).map(lambda x: f"{x:.3f}")
-        cells.insert(0, place.time_column, times.strftime("%m/%d/%Y %H:%M"))
-        return Year(place, cells, times, sha256, "file", "file small.csv")
-
-    return make
+    """Return the maker of small years."""
+    return small_year
