@@ -137,6 +137,25 @@ class Registry:
         with self._reaching():
             self._client = _client(uri)
 
+    def track(
+        self,
+        experiment: str,
+        folder: Path,
+        *,
+        params: Mapping[str, object],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        run_name: str,
+    ) -> str:
+        """Track a run with the files of ``folder`` and register nothing; returns where MLflow's page shows its kind.
+
+        That is the address below the one of the page, such as ``#/experiments/2``.
+        """
+        with self._reaching(), self._run(experiment, tags, run_name) as run:
+            self._log(run.info.run_id, params, metrics)
+            self._client.log_artifacts(run.info.run_id, str(folder))
+        return f"#/experiments/{run.info.experiment_id}"
+
     def register(
         self,
         name: str,
@@ -149,22 +168,17 @@ class Registry:
         run_name: str,
     ) -> ModelVersion:
         """Track a run with its parameters and metrics, and register the files of ``folder`` as a new version."""
-        with self._reaching():
-            run = self._client.create_run(self._experiment_id(), tags=dict(tags), run_name=run_name)
-            run_id, outcome = run.info.run_id, "FAILED"
-            try:
-                self._log(run_id, params, metrics)
-                self._client.log_artifacts(run_id, str(folder), _FOLDER)
-                files = sorted(path.name for path in folder.iterdir())
-                self._client.log_text(run_id, _description(run_id, files, signature), f"{_FOLDER}/MLmodel")
-                self._create_model(name)
-                registered = self._client.create_model_version(
-                    name, f"{run.info.artifact_uri}/{_FOLDER}", run_id, tags=dict(tags)
-                )
-                outcome = "FINISHED"
-            finally:
-                self._client.set_terminated(run_id, outcome)
-            return self._version(registered)
+        with self._reaching(), self._run(EXPERIMENT, tags, run_name) as run:
+            run_id = run.info.run_id
+            self._log(run_id, params, metrics)
+            self._client.log_artifacts(run_id, str(folder), _FOLDER)
+            files = sorted(path.name for path in folder.iterdir())
+            self._client.log_text(run_id, _description(run_id, files, signature), f"{_FOLDER}/MLmodel")
+            self._create_model(name)
+            registered = self._client.create_model_version(
+                name, f"{run.info.artifact_uri}/{_FOLDER}", run_id, tags=dict(tags)
+            )
+        return self._version(registered)
 
     def promote(self, version: ModelVersion, reason: str | None = None) -> None:
         """Make the version the champion of its model, and the champion before it the previous one.
@@ -281,11 +295,22 @@ class Registry:
         """Return a local folder with the files of the version; those of a server are downloaded."""
         return self.download(self._source_of(version.name, version.version))
 
-    def _experiment_id(self) -> str:
-        if found := self._client.get_experiment_by_name(EXPERIMENT):
+    @contextmanager
+    def _run(self, experiment: str, tags: Mapping[str, str], name: str) -> Iterator[Run]:
+        """Begin a run; it has failed where the block raises."""
+        run = self._client.create_run(self._experiment_id(experiment), tags=dict(tags), run_name=name)
+        outcome = "FAILED"
+        try:
+            yield run
+            outcome = "FINISHED"
+        finally:
+            self._client.set_terminated(run.info.run_id, outcome)
+
+    def _experiment_id(self, name: str) -> str:
+        if found := self._client.get_experiment_by_name(name):
             return found.experiment_id
         root = self._artifact_root.absolute().as_uri() if self._artifact_root else None
-        return self._client.create_experiment(EXPERIMENT, artifact_location=root)
+        return self._client.create_experiment(name, artifact_location=root)
 
     def _log(self, run_id: str, params: Mapping[str, object], metrics: Mapping[str, float]) -> None:
         for key, value in params.items():

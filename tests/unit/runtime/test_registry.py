@@ -101,6 +101,26 @@ def test_the_versions_to_run_of_models_that_begin_alike_are_listed_page_by_page(
     assert registry.newest("listed-", {"zone": "3"}) == registry.champions("nothing-") == {}
 
 
+def test_a_run_can_be_tracked_without_a_model(registry: Registry, files: Path) -> None:
+    """It stands in an experiment of its own, whose page is named; two of them share it. Nothing is registered."""
+
+    def track(experiment: str) -> str:
+        return registry.track(
+            experiment,
+            files,
+            params={"alpha": 0.1},
+            metrics={"rmse_kw": 1.0},
+            tags={"site": "north"},
+            run_name="a run",
+        )
+
+    first = track("compare-north")
+    assert first.startswith("#/experiments/")
+    assert track("compare-north") == first
+    assert track("compare-south") != first
+    assert registry.champions("compare-") == {}
+
+
 def test_the_artefact_is_our_own_files(registry: Registry, files: Path) -> None:
     """The fetched folder holds the bytes that were handed in and an MLmodel file that names them, nothing else."""
     folder = registry.fetch(_register(registry, "fetched", files))
