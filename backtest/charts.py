@@ -11,11 +11,21 @@ from typing import TYPE_CHECKING, Any
 from shared.forecasting.leads import lead_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import pandas as pd
 
     Figure = dict[str, Any]
 
-__all__ = ["coverage_by_lead", "fan", "over_categories", "over_line", "pinball_by_lead", "rmse_by_lead"]
+__all__ = [
+    "coverage_by_lead",
+    "fan",
+    "over_categories",
+    "over_line",
+    "pinball_by_lead",
+    "rmse_by_lead",
+    "rmse_of_models",
+]
 
 NOMINAL, LOWEST, HIGHEST = 0.9, 0.88, 0.92
 """The coverage that the interval promises, and the band in which it counts as kept."""
@@ -42,6 +52,27 @@ def rmse_by_lead(leads: pd.DataFrame, unit: str) -> Figure:
         ],
         xaxis=_lead_axis(),
         yaxis=_load_axis("RMSE", unit),
+    )
+
+
+def rmse_of_models(lines: Mapping[str, Sequence[tuple[int, float]]], unit: str) -> Figure:
+    """Return the RMSE of each model over the lead: minutes and figure, by name, the best first."""
+    traces = []
+    for place, (name, points) in enumerate(lines.items()):
+        colour, dash, symbol = _STYLES[place % len(_STYLES)]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "x": [lead_name(minutes) for minutes, _ in points],
+                "y": [rmse for _, rmse in points],
+                "name": name,
+                "line": {"color": colour, "dash": dash, "width": 2},
+                "marker": {"color": colour, "symbol": symbol if place < len(_STYLES) else f"{symbol}-open"},
+            }
+        )
+    return _figure(
+        traces, xaxis={"title": {"text": "lead time"}}, yaxis=_load_axis("RMSE", unit) | {"type": "log"}, height=480
     )
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from backtest.result import Backtest
     from backtest.units import LoadUnit
 
-__all__ = ["page_of", "page_of_ahead"]
+__all__ = ["Chart", "page_of", "page_of_ahead", "templates"]
 
 _HEADINGS = {
     "lead_minutes": "lead",
@@ -49,12 +49,14 @@ _HEADINGS = {
     "best_naive_rule": "best naive rule",
     "best_naive_rmse_kw": "RMSE of that rule {unit}",
     "skill_ratio": "skill",
+    "fit_cpu_s": "CPU s to fit",
+    "predict_cpu_us": "CPU us a row",
     "actual_kw": "load {unit}",
     "median_kw": "forecast {unit}",
     "low_kw": "low {unit}",
     "high_kw": "high {unit}",
 }
-_FORMS = {"_ratio": "z.1%", "r2": ".3f", "pairs": ","}
+_FORMS = {"_ratio": "z.1%", "r2": ".3f", "pairs": ",", "cpu_s": ".1f", "cpu_us": ".1f"}
 _OPEN = "-"
 
 
@@ -90,7 +92,7 @@ class Section:
 def page_of(result: Backtest) -> str:
     """Return the report as one HTML page, Plotly's script included, which asks no other host."""
     return (
-        _pages(result.table.unit)
+        templates(result.table.unit)
         .get_template("page.html")
         .render(
             result=result,
@@ -116,7 +118,7 @@ def page_of_ahead(ahead: Ahead) -> str:
         "the band for 90 % of the time."
     )
     return (
-        _pages(ahead.unit)
+        templates(ahead.unit)
         .get_template("ahead.html")
         .render(
             ahead=ahead,
@@ -131,7 +133,8 @@ def _fan(curves: pd.DataFrame, unit: LoadUnit) -> Figure:
     return charts.fan(unit.scaled(curves), unit.name)
 
 
-def _pages(unit: LoadUnit) -> Environment:
+def templates(unit: LoadUnit) -> Environment:
+    """Return the templates of pages whose loads are shown in the unit."""
     pages = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from backtest.compare.algorithms import ALGORITHMS
 from cli import __version__
 from cli.options import with_hints
 from cli.outputs import output_file, output_folder, picture_file, require_different, whole, whole_files
@@ -19,6 +20,8 @@ from cli.words import MOST_DAYS, at_least, line, moment, one_of, whole_number
 from shared.data.hints import Hints
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from cli.settings import DemoSettings, HistorySettings
 
 app = typer.Typer(
@@ -108,6 +111,15 @@ Speed = Annotated[
     float,
     typer.Option(parser=at_least(0), help="Readings a second; 0 = as fast as it goes.", metavar="NUMBER"),
 ]
+
+
+def _some_of(known: Mapping[str, str]) -> Callable[[str], frozenset[str]]:
+    """Return what reads words between commas, each of them as `one_of` does."""
+    read = one_of(known)
+    return lambda text: frozenset(read(word.strip()) for word in text.split(","))
+
+
+_COMPARED = {key: key for key in (*(algorithm.key for algorithm in ALGORITHMS), "naive", "stream")}
 
 
 def _named(*names: str) -> Any:
@@ -549,6 +561,52 @@ def forecast(
     require_different(written, _data_files(data, settings), _prior_files(prior, settings))
     options = ForecastOptions(data, zone, hints, csv_file, html_file, accept_refused, prior)
     _write(json_file, run_forecast(options, settings, Console(stderr=True)))
+
+
+@app.command("compare")
+@with_hints
+def compare_algorithms(
+    hints: Hints,
+    data: Data = None,
+    zone: Zone = None,
+    only: Annotated[
+        frozenset[str] | None,
+        typer.Option(
+            parser=_some_of(_COMPARED),
+            help=f"These alone, between commas: {', '.join(_COMPARED)}.",
+            metavar="NAMES",
+        ),
+    ] = None,
+    json_file: JsonFile = None,
+    csv_file: Annotated[
+        Path | None,
+        typer.Option("--csv", parser=output_file, help="Write every result to this file.", metavar="FILE"),
+    ] = None,
+    html_file: HtmlFile = None,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full", help="Fit anew at rolling origins, too, and show what random splits leak; in warmer weather."
+        ),
+    ] = False,
+    accept_refused: AcceptRefused = False,
+) -> None:
+    """Compare the stream with other algorithms and naive rules on the last 20 % of the readings.
+
+    The other algorithms know the weather of the hour that they speak of, and no load; the stream and the rules know the
+    load up to the origin, and no weather. Each model is kept as a run in MLflow.
+    """
+    from backtest.compare.comparison import Asked
+    from cli.comparing import CompareOptions, run_compare
+    from cli.settings import CommandSettings
+    from shared.runtime.settings import load
+
+    settings = load(CommandSettings)
+    written = {"--json": json_file, "--csv": csv_file, "--html": html_file}
+    require_different(written, _data_files(data, settings))
+    asked = Asked(only or frozenset(), full=full, accept_refused=accept_refused)
+    options = CompareOptions(data, zone, hints, asked, csv_file, html_file)
+    _write(json_file, run_compare(options, settings, Console(stderr=True)))
 
 
 history = typer.Typer(
