@@ -134,11 +134,12 @@ def _stream(year: Year, zone: int, asked: Asked, fingerprint: Fingerprint, progr
 
 
 def _warmed(rows: LabelledRows, scored: list[Scored]) -> Iterator[Warmed]:
-    """Yield what the models of the chronological split say of the first rows of the test in warmer weather."""
+    """Yield what the models of the chronological split say in warmer weather, of rows spread evenly over the test."""
     if _TEMPERATURE not in rows.fields:
         return
-    first = slice(rows.seen, rows.seen + WARMED_ROWS)
-    load_kw, features = rows.load_kw[first], rows.features[first]
+    last = len(rows.load_kw) - 1
+    spread = np.unique(np.linspace(rows.seen, last, WARMED_ROWS).astype(np.int64))
+    load_kw, features = rows.load_kw[spread], rows.features[spread]
     warmer = features + WARMER_C * (np.array(rows.columns) == _TEMPERATURE)
     for each in scored:
         if each.result.split == CHRONOLOGICAL.name:

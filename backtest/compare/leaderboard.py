@@ -65,7 +65,7 @@ class Leaderboard:
         if self.warmed:
             first = self.warmed[0]
             told = ", ".join(f"{each.model} {each.growth:+.1%}" for each in self.warmed)
-            lines.append(f"{first.warmer_c:g} C more on the first {first.rows:,} rows of the test, RMSE: {told}.")
+            lines.append(f"{first.warmer_c:g} C more on {first.rows:,} rows of the test, RMSE: {told}.")
             lines += [_BATCH_SYSTEM_WARMED] * own
         return [*self.absent, *lines]
 

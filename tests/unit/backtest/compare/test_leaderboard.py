@@ -137,6 +137,6 @@ def test_warmer_weather_is_told_model_by_model() -> None:
     """As the growth of the RMSE, beside that of the batch system."""
     lines = replace(BOARD, warmed=(Warmed("trees", 5000, 5.0, 2000.0, 2100.0),)).remarks
     assert lines[1:] == [
-        "5 C more on the first 5,000 rows of the test, RMSE: trees +5.0%.",
+        "5 C more on 5,000 rows of the test, RMSE: trees +5.0%.",
         "The batch system reported that its RMSE grew by 11.8 % so.",
     ]
