@@ -52,7 +52,7 @@ NOTE_DRAWN = """() => {
 
 TAKE_DRAWN = "() => { const found = window.drawnMs; window.drawnMs = {}; return found; }"
 QUARTERS = 4
-BUSY = {"busy_share": "TaskDuration", "script_share": "ScriptDuration", "layout_share": "LayoutDuration"}
+BUSY = {"process_share": "ProcessTime", "thread_share": "ThreadTime", "layout_share": "LayoutDuration"}
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Drawn:
     heap_mb, nodes
         What the page held at the begin and after each quarter, after a garbage collection.
     shares
-        Of one core: what its main thread took, and what of that were scripts and layout.
+        Of one core: what the process of the page took, what of that its main thread, and what of that the layout.
     """
 
     latencies_ms: list[float]
