@@ -75,10 +75,12 @@ export class Live {
     this.again = false;
     this.pacedMs = performance.now() + PACE_MS;
     const said = await this.fetched();
-    if (said !== null && lasting(said) !== this.shown) await this.renew(said);
+    const isNew = said !== null && lasting(said) !== this.shown;
+    if (isNew) await this.renew(said);
     this.asking = false;
-    if (said !== null && this.wants()) this.timer = setTimeout(() => this.ask(), AGAIN_MS);
-    else if (this.again) this.look();
+    const isWanted = said !== null && this.wants();
+    if (isWanted && !isNew) this.timer = setTimeout(() => this.ask(), AGAIN_MS);
+    else if (isWanted || this.again) this.look();
   }
 
   // Show the next page as if it were another one.
