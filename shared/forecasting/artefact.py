@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import zlib
+import os
+import struct
 from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
 from numpy.lib import format as npy
@@ -26,13 +27,19 @@ HEADER = "header"
 """The array that says what the others are: JSON as bytes."""
 
 LARGEST_BYTES = 256 * 2**20
-"""Of all arrays of a state together; that of a zone takes three million."""
+"""Of all arrays of a state together, and of its file; that of a zone takes three million."""
+
+LARGEST_DIRECTORY_BYTES = 2**18
+"""Of the directory of a file: room for some three thousand arrays, of which a state has a hundred."""
 
 _SUFFIX = ".npy"
+_METHODS = (ZIP_STORED, ZIP_DEFLATED)  # zipfile bounds what these unpack to at once, and not what others do
+_END = struct.Struct("<4s4H2LH")  # the last record of an archive without a comment, as `write` makes them
+_LOCATOR_BYTES = 20  # before that record, where the archive has a directory of ZIP64
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}  # those that `write` makes
 
-# what numpy and zipfile raise on what is torn, damaged, or something else; a RuntimeError is an archive with a password
-_BROKEN = (BadZipFile, EOFError, KeyError, OSError, RuntimeError, ValueError, zlib.error)
+# what values that nobody has checked lead to; not AttributeError and the like, which are bugs of this program
+_UNUSABLE = (ArithmeticError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
 
 T = TypeVar("T")
 State = dict[str, "NDArray[Any]"]
@@ -91,16 +98,24 @@ def read(path: Path, kind: str, of_state: Callable[[State], T], maker: str = "te
     with path.open("rb") as file:
         try:
             state = _arrays_in(file)
-        except _BROKEN as error:
-            raise ValueError(f"{path} is no whole {kind} state ({error}): run `{maker}`") from error
+        # numpy and zipfile parse a stranger's bytes: what these can make them raise no list has ever named in full, and
+        # what is missed would end a forecaster for all its sites, at each restart
+        except Exception as error:
+            raise ValueError(f"{path} is no whole {kind} state ({_said(error)}): run `{maker}`") from error
     try:
         return of_state(state)
-    except ValueError as error:
-        raise ValueError(f"{path} is no {kind} state for this program ({error}): run `{maker}`") from error
+    except _UNUSABLE as error:
+        raise ValueError(f"{path} is no {kind} state for this program ({_said(error)}): run `{maker}`") from error
+
+
+def _said(error: Exception) -> str:
+    """Return what an error says in one line, at least of which kind it is."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _arrays_in(file: BinaryIO) -> State:
-    """Return all arrays of an archive; raises one of ``_BROKEN`` before any room is taken for what is too large."""
+    """Return all arrays of an archive; raises before any room is taken for what is too large."""
+    _require_small(file)
     with ZipFile(file) as archive:
         members = archive.infolist()
         declared_bytes = sum(member.file_size for member in members)
@@ -109,8 +124,26 @@ def _arrays_in(file: BinaryIO) -> State:
         return {member.filename.removesuffix(_SUFFIX): _array_in(archive, member) for member in members}
 
 
+def _require_small(file: BinaryIO) -> None:
+    """Raise ``ValueError`` where an archive is too large to be opened, and ``BadZipFile`` where it has no plain end."""
+    held_bytes = os.fstat(file.fileno()).st_size
+    if held_bytes > LARGEST_BYTES:
+        raise ValueError(f"it has {held_bytes:,} bytes, where {LARGEST_BYTES:,} are the most")
+    file.seek(max(0, held_bytes - _LOCATOR_BYTES - _END.size))
+    before, end = (tail := file.read())[: -_END.size], tail[-_END.size :]
+    if len(end) < _END.size or not end.startswith(b"PK\x05\x06"):
+        raise BadZipFile("File is not a zip file")
+    *_, directory_bytes, _, comment_bytes = _END.unpack(end)
+    if comment_bytes or before.startswith(b"PK\x06\x07"):
+        raise BadZipFile("it has a comment or the directory of ZIP64, which states have not")
+    if directory_bytes > LARGEST_DIRECTORY_BYTES:
+        raise ValueError(f"its directory has {directory_bytes:,} bytes, where {LARGEST_DIRECTORY_BYTES:,} are the most")
+
+
 def _array_in(archive: ZipFile, member: ZipInfo) -> NDArray[Any]:
     """Return one array, whose header has to agree with what follows it, and which holds no Python objects."""
+    if member.compress_type not in _METHODS:
+        raise ValueError(f"{member.filename} is packed by method {member.compress_type}: neither stored nor deflated")
     with archive.open(member) as stream:
         version = npy.read_magic(stream)
         if version not in _HEADERS:

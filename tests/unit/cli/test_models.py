@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
-from zipfile import ZIP_STORED, ZipFile
+from zipfile import ZIP_LZMA, ZIP_STORED, ZipFile
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ from shared.sites.grid import Grid
 from shared.sites.table import site
 from shared.training.announcing import Announcement
 from tests.unit.forecaster.conftest import START, STEP, fitted
-from tests.unit.forecasting.test_artefact import header, replaced, rewritten
+from tests.unit.forecasting.test_artefact import array_with, header, replaced, rewritten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -374,6 +374,24 @@ def unpacks_to_ten_gigabytes(file: Path) -> None:
         archive.infolist()[0].file_size = 10 * 2**30
 
 
+def unparsable(written: str) -> Callable[[Path], None]:
+    """Return what gives an array a header that breaks the parser of numpy."""
+    return lambda file: replaced(file, "history.series.npy", array_with(written))
+
+
+def damaged_lzma(file: Path) -> None:
+    """Pack the arrays by LZMA, and damage one."""
+    replaced(file, "history.series.npy", bytes(2**16), ZIP_LZMA)
+    content = bytearray(file.read_bytes())
+    content[60:90] = bytes(30)
+    file.write_bytes(content)
+
+
+def no_calendar_has_it(file: Path) -> None:
+    """Let the state end at a step whose time no calendar has."""
+    rewritten(file, **{"outlook.last_step": np.array(2**62)})
+
+
 HOSTILE = [
     (DEMAND, pickled_array, "history.series.npy holds Python objects: nothing is unpickled"),
     (DEMAND, pickled_file, "File is not a zip file"),
@@ -382,10 +400,15 @@ HOSTILE = [
     (WEATHER, other_features, "seen is float64"),
     (DEMAND, ten_gigabytes, "history.series.npy declares 10,737,418,240 bytes and holds 0"),
     (DEMAND, unpacks_to_ten_gigabytes, "it declares 10,737,418,240 bytes, where 268,435,456 are the most"),
+    (DEMAND, unparsable("((("), "is no whole zone-demand state"),
+    (DEMAND, unparsable("{[]: 1}"), "is no whole zone-demand state"),
+    (DEMAND, unparsable("-" * 9000 + "1"), "is no whole zone-demand state"),
+    (DEMAND, damaged_lzma, "neither stored nor deflated"),
+    (DEMAND, no_calendar_has_it, "is no zone-demand state for this program"),
 ]
 
 
-@pytest.mark.parametrize(("name", "spoil", "why"), HOSTILE, ids=[spoil.__name__ for _, spoil, _ in HOSTILE])
+@pytest.mark.parametrize(("name", "spoil", "why"), HOSTILE)
 def test_files_that_are_no_model_are_refused_before_anything_changes(
     here: Here, name: str, spoil: Callable[[Path], None], why: str
 ) -> None:

@@ -8,7 +8,7 @@ import pickle
 import re
 from datetime import date
 from typing import TYPE_CHECKING, Any
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZipFile
 
 import numpy as np
 import pytest
@@ -53,11 +53,11 @@ def rewritten(path: Path, **changes: Any) -> None:
         np.savez(file, **{name: array for name, array in arrays.items() if array is not None})
 
 
-def replaced(path: Path, member: str, content: bytes) -> None:
-    """Put other bytes in the place of a member of the archive."""
+def replaced(path: Path, member: str, content: bytes, method: int = ZIP_DEFLATED) -> None:
+    """Put other bytes in the place of a member of the archive, packed by that method."""
     with ZipFile(path) as stored:
         members = {name: stored.read(name) for name in stored.namelist()} | {member: content}
-    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+    with ZipFile(path, "w", method) as archive:
         for name, held in members.items():
             archive.writestr(name, held)
 
@@ -254,14 +254,77 @@ def test_arrays_that_do_not_fit_are_named(saved: Path, changes: dict[str, Any], 
 
 
 def test_a_bug_of_this_program_is_no_fault_of_the_file(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is raised as it is: nobody is told to train again."""
+    """What no value of a file leads to is raised as it is: nobody is told to train again."""
 
     def failing(*_: object) -> None:
-        raise TypeError("unsupported operand")
+        raise AttributeError("no attribute 'fold'")
 
     monkeypatch.setattr(ZoneDemand, "_empty_fold", failing)
-    with pytest.raises(TypeError, match="unsupported operand"):
+    with pytest.raises(AttributeError, match="no attribute 'fold'"):
         ZoneDemand.load(saved)
+
+
+def array_with(written: str) -> bytes:
+    """Return an array whose header is this text."""
+    header = f"{written}\n".encode("latin1")
+    return npy.magic(1, 0) + len(header).to_bytes(2, "little") + header
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "(((",
+        "{[]: 1}",
+        "{1: 1, 'a': 2}",
+        "{'descr': (), 'fortran_order': False, 'shape': ()}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (0, 10**30)}".replace("10**30", "1" + 30 * "0"),
+        "-" * 9000 + "1",
+    ],
+    ids=["open", "unhashable", "unsorted", "no-type", "endless", "deep"],
+)
+def test_a_header_of_an_array_that_breaks_its_parser_is_refused(saved: Path, written: str) -> None:
+    """Whatever numpy raises there: it would end a forecaster for all its sites."""
+    replaced(saved, "history.series.npy", array_with(written))
+    with pytest.raises(ValueError, match=r"zone-demand\.npz is no whole zone-demand state \(.+\): run `tetouan train`"):
+        ZoneDemand.load(saved)
+
+
+@pytest.mark.parametrize("method", [ZIP_BZIP2, ZIP_LZMA])
+def test_what_unpacks_at_once_is_not_unpacked(saved: Path, method: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only of stored and deflated members does zipfile bound the memory that a chunk takes."""
+    replaced(saved, "history.series.npy", bytes(2**20), method)
+    monkeypatch.setattr(ZipFile, "open", lambda *_: pytest.fail("a member was opened"))
+    with pytest.raises(ValueError, match=rf"is packed by method {method}: neither stored nor deflated"):
+        ZoneDemand.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("tail", "why"),
+    [
+        (b"PK\x05\x06" + bytes(8) + (2**30).to_bytes(4, "little") + bytes(6), "its directory has 1,073,741,824 bytes"),
+        (b"PK\x06\x07" + bytes(16) + b"PK\x05\x06" + bytes(18), "a comment or the directory of ZIP64"),
+        (b"PK\x05\x06" + bytes(16) + b"\x01\x00", "a comment or the directory of ZIP64"),
+    ],
+)
+def test_a_directory_that_is_too_large_is_not_read(
+    tmp_path: Path, tail: bytes, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is held in memory as a whole, before it can be seen how many members it lists."""
+    path = tmp_path / "state.npz"
+    path.write_bytes(bytes(100) + tail)
+    monkeypatch.setattr(artefact, "ZipFile", lambda *_: pytest.fail("the archive was opened"))
+    with pytest.raises(ValueError, match=rf"state\.npz is no whole .*{why}"):
+        ZoneDemand.load(path)
+
+
+def test_a_file_that_is_too_large_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its size on the disk is known before."""
+    path = tmp_path / "state.npz"
+    with path.open("wb") as file:
+        file.truncate(artefact.LARGEST_BYTES + 1)
+    monkeypatch.setattr(artefact, "ZipFile", lambda *_: pytest.fail("the archive was opened"))
+    with pytest.raises(ValueError, match=r"it has 268,435,457 bytes, where 268,435,456 are the most"):
+        ZoneDemand.load(path)
 
 
 @pytest.mark.parametrize("content", [b"[1]", b"null", b"{}", b'{"format": "zone-demand"}', b"[" * 100_000])

@@ -16,6 +16,7 @@ from shared.runtime.asked_registry import AskedRegistry
 from shared.runtime.concerns import ModelSettings
 from shared.runtime.settings import load
 from shared.sites.table import site
+from tests.unit.forecasting.test_artefact import array_with, replaced
 from tests.unit.gateway.api.filled import Shelf
 
 if TYPE_CHECKING:
@@ -117,6 +118,17 @@ def test_a_file_that_is_no_model_is_named(tmp_path: Path, weather_model: Weather
         with pytest.raises(NoModelError, match=r"state\.npz is no whole weather-demand state \(.+\): run `tetouan"):
             models.champion(site("tetouan"), 2)
     assert shelf.fetched == 1
+
+
+def test_a_file_that_breaks_its_parser_is_no_failure_of_the_gateway(
+    tmp_path: Path, weather_model: WeatherDemand
+) -> None:
+    """It is one more file that is no model."""
+    shelf = Watched(tmp_path)
+    shelf.put("4", weather_model)
+    replaced(shelf.files["weather-demand-tetouan-2/4"], "seen.npy", array_with("((("))
+    with pytest.raises(NoModelError, match="is no whole weather-demand state"):
+        WeatherModels(shelf, lambda _: {}).champion(site("tetouan"), 2)
 
 
 def test_a_model_of_another_step_is_refused(tmp_path: Path, weather_model: WeatherDemand) -> None:
