@@ -24,9 +24,8 @@ tools:  ## programs that some tests need, from Debian's or Ubuntu's packages: kc
 data: $(READY)  ## the published year: downloads it where it is not here, and prints where the file is
 	@$(BIN)/tetouan data
 
-# a worker often waits, for a broker or the end of a process: three of them keep two processors busy
-test: $(READY)  ## all tests, in three workers: on the embedded broker, and on Kafka in a container or in TETOUAN_TEST_KAFKA
-	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: $(READY)  ## all tests, on two processors: on the embedded broker, and on Kafka in a container or in TETOUAN_TEST_KAFKA
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 coverage: $(READY)  ## which lines the fast tests run: a table, and htmlcov/index.html
 	@$(BIN)/pytest -n 2 --dist loadfile -q -m "not slow" --cov --cov-report=term:skip-covered --cov-report=html $(ARGS)
