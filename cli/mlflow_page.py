@@ -12,11 +12,14 @@ from shared.runtime.registry import ENVIRONMENT, nobody_has_made, shown, sqlite_
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cli.settings import CommandSettings
 
-__all__ = ["run_mlflow"]
+__all__ = ["environment", "run_mlflow"]
 
 HOST = "127.0.0.1"
+OPTIONS = ("MLFLOW_", "GUNICORN_", "UVICORN_")  # of the server and of what runs it, such as "-b 0.0.0.0"
 
 
 def run_mlflow(port: int, settings: CommandSettings) -> None:
@@ -34,9 +37,14 @@ def run_mlflow(port: int, settings: CommandSettings) -> None:
     sys.stdout.write(f"MLflow's page: http://{HOST}:{port}, in some ten seconds; Ctrl-C ends it; registry: {uri}\n")
     sys.stdout.flush()
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
+    os.execve(sys.executable, [*command, "--backend-store-uri", uri], environment(os.environ))  # noqa: S606 - our own interpreter
+
+
+def environment(ours: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the server, without the variables that could make it listen to other machines."""
+    kept = {name: value for name, value in ours.items() if not name.startswith(OPTIONS)}
     # jobs are of no use here, and would be processes of their own
-    env = {**ENVIRONMENT, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
-    os.execve(sys.executable, [*command, "--backend-store-uri", uri], env)  # noqa: S606 - our own interpreter
+    return {**kept, **ENVIRONMENT, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
 def _require_free(port: int) -> None:
