@@ -61,6 +61,7 @@ _KINDS: dict[Kind, dict[str, object]] = {
     "doubles": {"type": "array", "items": {"type": "double"}},
 }
 _FOLDER = "model"
+_ADDRESS = re.compile(r"(?<=:)//(?P<authority>[^\s/?#]*)(?P<rest>\S*)")
 PAGE = 1000  # models that MLflow returns at once, at most
 _SQLITE = "sqlite:///"
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # the latter: a version that is no number
@@ -348,7 +349,8 @@ class Registry:
         try:
             yield
         except _failures() as error:
-            why = shown(textwrap.shorten(str(_root(error)), 160, placeholder=" …"))
+            # what is cut off first may leave a password without the @ that tells where it ends
+            why = textwrap.shorten(shown(str(_root(error))), 160, placeholder=" …")
             if getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST":
                 raise RegistryError(f"{why} in the registry at {shown(self._uri)}: run `tetouan train`") from error
             raise RegistryError(
@@ -455,9 +457,18 @@ def _none_if_absent(ask: Callable[[], T]) -> T | None:
         raise
 
 
-def shown(uri: str) -> str:
-    """Return the address without user and password."""
-    return re.sub(r"//[^/@]*@", "//", uri)
+def shown(text: str) -> str:
+    """Return an address, or a text with addresses, without users, passwords and queries."""
+    return _ADDRESS.sub(_without_secrets, text)
+
+
+def _without_secrets(found: re.Match[str]) -> str:
+    authority, rest = found["authority"], found["rest"]
+    if (
+        authority and "@" in rest
+    ):  # a password with a character that has to be escaped there: nobody knows where it ends
+        return "//…"
+    return f"//{authority.rpartition('@')[2]}{rest.partition('?')[0]}"
 
 
 def _description(run_id: str, files: list[str], signature: Signature) -> str:

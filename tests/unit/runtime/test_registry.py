@@ -10,7 +10,7 @@ import pytest
 
 from harness.mlflow_server import mlflow_server
 from shared.runtime import registry as registry_module
-from shared.runtime.registry import Registry, RegistryError, Signature
+from shared.runtime.registry import Registry, RegistryError, Signature, shown
 from tests.servers import served
 
 if TYPE_CHECKING:
@@ -252,6 +252,24 @@ def test_an_address_that_does_not_work_is_one_line(uri: str, why: str) -> None:
     assert "\n" not in line
     assert "TETOUAN_MLFLOW_URI" in line
     assert "secret" not in line
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("http://user:p@ss@host:5000/a?token=x", "http://host:5000/a"),
+        ("http://user:p/w@host", "http://…"),
+        ("http://host/?token=a@b", "http://…"),
+        ("postgresql+psycopg://u:p@host/db?password=x", "postgresql+psycopg://host/db"),
+        ("sqlite:////home/a@b/mlflow.db", "sqlite:////home/a@b/mlflow.db"),
+        ("mssql+pyodbc:///?odbc_connect=PWD%3Dx", "mssql+pyodbc:///"),
+        ("no answer from http://u:p@ss@host, twice", "no answer from http://host, twice"),
+        ("no address", "no address"),
+    ],
+)
+def test_an_address_is_shown_without_secrets(text: str, said: str) -> None:
+    """However odd the password is."""
+    assert shown(text) == said
 
 
 def test_mlflow_sends_no_telemetry(registry: Registry) -> None:
