@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE
 from rich.table import Table
+from rich.text import Text
 
 from cli.printing import waiting
 from shared.forecasting.digits import digits
@@ -110,7 +111,7 @@ def version_table(versions: Iterable[ModelVersion]) -> Table:
     for version in versions:
         known = told(version)
         score, data = known["rmse_kw"], (known["data_sha256"] or "-")[:CHECKSUM_SHOWN]
-        table.add_row(
+        cells = (
             known["site"],
             str(known["zone"]),
             version.name,
@@ -121,6 +122,7 @@ def version_table(versions: Iterable[ModelVersion]) -> Table:
             "-" if score is None else digits(score),
             _minute(known["registered"]),
         )
+        table.add_row(*map(Text, cells))
     return table
 
 
@@ -170,10 +172,11 @@ def comparison_table(found: Comparison) -> Table:
     equal = ", ".join(f"{len(names)} {what}" for what, names in found.equal().items())
     table = Table(box=SIMPLE, caption=f"equal: {equal}", caption_justify="left")
     for head in ("", "", found.one.label, found.other.label, "difference"):
-        table.add_column(head, justify="right" if head == "difference" else "left", no_wrap=True)
+        table.add_column(Text(head), justify="right" if head == "difference" else "left", no_wrap=True)
     for what, names in found.differing().items():
         for row, (name, values) in enumerate(names.items()):
-            table.add_row("" if row else what, name, *map(_shown, values), _difference(values))
+            cells = ("" if row else what, name, *map(_shown, values), _difference(values))
+            table.add_row(*map(Text, cells))  # what people write is no markup of Rich
     return table
 
 

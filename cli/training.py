@@ -154,9 +154,10 @@ def run_train(
         raise Refused(str(error)) from None
     for model in report.models:
         fate = "champion" if model.promoted else "registered"
-        Console().print(f"{year.label}  {model.version.label}: {fate}, {model.reason}", soft_wrap=True, highlight=False)
+        said = f"{year.label}  {model.version.label}: {fate}, {model.reason}"
+        Console().print(said, soft_wrap=True, highlight=False, markup=False)
     for line in report.absent:
-        Console().print(f"{year.label}  {line}", soft_wrap=True, highlight=False)
+        Console().print(f"{year.label}  {line}", soft_wrap=True, highlight=False, markup=False)
     if fault := announce(events_of(report, year.site), settings).fault:
         console.print(UNTOLD.format(fault), soft_wrap=True, highlight=False, markup=False)
     return {
