@@ -1,11 +1,12 @@
 """`tetouan models promote` and `rollback`: another version becomes the champion, and running forecasters are told.
 
-The alias in the registry is set first, then the event is sent. Who is interrupted between the two, or has no broker,
-says the same once more: an event is sent where the topic wants another version than the registry.
+The alias in the registry is set first, then the event is sent; without a broker neither is done. Who is interrupted
+between the two promotes the version once more: an event is sent where the topic wants another one than the registry.
 """
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from shared.training.announcing import announce, event_of
 from shared.training.verdicts import NotBetterError, trained_together, why_better
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from rich.console import Console
@@ -36,7 +37,11 @@ if TYPE_CHECKING:
 
 __all__ = ["run_promote", "run_rollback"]
 
-UNTOLD = "the registry has {}, but running forecasters are not told of it ({}): run this again once the brokers answer"
+UNTOLD = "the registry has {}, but running forecasters are not told of it ({}): once the brokers answer run `{}`"
+UNTELLABLE = (
+    "nothing has changed, since running forecasters could not be told ({}): run this again once the brokers answer"
+)
+OVERTAKEN = 2  # times that another command may change a champion while this one tells of it
 STAYS = "it is the champion, and stays"
 FORCE = "to promote it all the same, give --force --reason TEXT"
 
@@ -62,6 +67,11 @@ class _Zone:
             site = known_sites(settings.sites).require(model.site)
         except ValueError as error:
             raise Refused(f"{error}, see TETOUAN_SITES") from None
+        if model.zone not in site.zones:
+            zones = ", ".join(map(str, site.zones))
+            raise Refused(
+                f"nobody forecasts zone {model.zone} of {site.name}: its table has {zones}, see TETOUAN_SITES"
+            )
         return cls(registry, model, site)
 
     def champions(self) -> Versions:
@@ -95,16 +105,20 @@ def run_promote(
     """Make a version the champion where its score is better, or for the ``reason`` that is given; returns what is so.
 
     Raises ``Refused`` before anything changes, or once the registry has it where running forecasters are not told.
+    They are told of the other model of the zone too, where they do not know that it is the champion.
     """
     registry = opened(settings, console)
     zone = _Zone.of(name, registry, settings)
     challenger, champions = named_version(registry, name, version), zone.champions()
-    models = zone.loaded({**champions, name: challenger})
+    versions = {**champions, name: challenger}
+    models = zone.loaded(versions)
     origin = _origin(models, zone, settings)
     why = reason or _by_score(challenger, champions.get(name))
+    telling = _Telling(zone, origin, versions, {name: ("promoted", why)})
+    _require_topic(settings)
     registry.promote(challenger, reason)
     done = f"{challenger.label} as its champion: {why}"
-    _tell([event_of(challenger, "promoted", zone.model.site, origin, why)], done, settings)
+    telling.tell(done, reason, settings)
     return [done, *_beside(models, challenger)]
 
 
@@ -134,16 +148,13 @@ def run_rollback(name: str, reason: str | None, settings: CommandSettings, conso
     models = zone.loaded(versions)
     origin = _origin(models, zone, settings)
     why = reason or f"rolled back by hand from {left.label}"
-    for each in back:
-        registry.roll_back(each, why)
-    said: dict[str, tuple[Change, str]] = {
-        each: ("rolled_back", why) if each in {name, *back} else ("promoted", STAYS) for each in versions
-    }
-    events = [
-        event_of(versions[each], change, zone.model.site, origin, told) for each, (change, told) in sorted(said.items())
-    ]
+    said: dict[str, tuple[Change, str]] = dict.fromkeys(back, ("rolled_back", why))
+    telling = _Telling(zone, origin, versions, said)
+    _require_topic(settings)
+    for version in back.values():
+        registry.roll_back(version, why)
     done = " and ".join(f"{version.label} as its champion" for version in versions.values())
-    written = _tell(events, done, settings)
+    written = telling.tell(done, reason, settings)
     if not back and not written:
         raise Refused(
             f"no version before {left.label} is known: `tetouan models list` shows all, "
@@ -158,7 +169,11 @@ def _previous(zone: _Zone, champions: Versions) -> Versions:
     The other model of the zone goes back where one training has made both champions: so what ran together does again.
     """
     name, partner = zone.model.name, zone.model.partner.name
-    found = {each: version for each in (partner, name) if (version := zone.registry.called(each, PREVIOUS)) is not None}
+    found = {
+        each: version
+        for each in (partner, name)
+        if each in champions and (version := zone.registry.called(each, PREVIOUS)) is not None
+    }
     back = {each: version for each, version in found.items() if version.version != champions[each].version}
     if name not in back:
         return {}
@@ -185,19 +200,71 @@ def _origin(models: ZoneModels, zone: _Zone, settings: CommandSettings) -> datet
 
 
 def _newest_reading(settings: CommandSettings, site: str) -> datetime | None:
-    """Return the time of the newest reading, None where there is none, or no broker that tells."""
+    """Return the time of the newest reading, None where there is none; raises ``Refused`` where no broker tells."""
     try:
         return last_reading(settings, site)
-    except Refused:
-        return None
+    except Refused as error:
+        raise Refused(UNTELLABLE.format(error)) from None
 
 
-def _tell(events: Sequence[ModelEvent], done: str, settings: CommandSettings) -> int:
-    """Send the events that the topic does not know; returns how many these were."""
-    written, fault = announce(events, settings)
-    if fault is not None:
-        raise Refused(UNTOLD.format(done, fault))
-    return written
+def _require_topic(settings: CommandSettings) -> None:
+    """Raise ``Refused`` where the topic of model events cannot be asked what it knows, before anything changes."""
+    if (fault := announce((), settings).fault) is not None:
+        raise Refused(UNTELLABLE.format(fault))
+
+
+class _Telling:
+    """What is to be told of the champions of a zone: made before anything changes, since it may be refused.
+
+    Parameters
+    ----------
+    said
+        The change and the reason of those that become the champion; the others stay.
+    """
+
+    def __init__(
+        self, zone: _Zone, origin: datetime, versions: Versions, said: Mapping[str, tuple[Change, str]]
+    ) -> None:
+        self._zone = zone
+        self._origin = origin
+        self._versions = versions
+        self._said = said
+        self._events = self._made(versions)
+
+    def _made(self, versions: Versions) -> list[ModelEvent]:
+        return [
+            event_of(version, change, self._zone.model.site, self._origin, why)
+            for name, version in sorted(versions.items())
+            for change, why in [self._said.get(name, ("promoted", STAYS))]
+        ]
+
+    def tell(self, done: str, reason: str | None, settings: CommandSettings) -> int:
+        """Send the events that the topic does not know; returns how many these were.
+
+        Two commands at once may tell in another order than that in which they have set the alias: the champions are
+        looked up again, and told where others have overtaken this one. Raises ``Refused`` that names what to run.
+        """
+        events, versions, written = self._events, self._versions, 0
+        for _ in range(1 + OVERTAKEN):
+            sent, fault = announce(events, settings)
+            if fault is not None:
+                raise Refused(UNTOLD.format(done, fault, self._command(reason)))
+            written += sent
+            standing = self._zone.champions()
+            events = [
+                event_of(version, "promoted", self._zone.model.site, self._origin, STAYS)
+                for name, version in sorted(standing.items())
+                if name not in versions or version.version != versions[name].version
+            ]
+            if not events:
+                break
+            versions = standing
+        return written
+
+    def _command(self, reason: str | None) -> str:
+        version = self._versions[self._zone.model.name]
+        forced = f" --force --reason {shlex.quote(reason)}" if reason else ""
+        return f"tetouan models promote {version.name} {version.version}{forced}"
 
 
 def _beside(models: ZoneModels, promoted: ModelVersion) -> list[str]:

@@ -9,6 +9,7 @@ input, which closes with whoever asks, however that ends.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -41,6 +42,7 @@ __all__ = [
 
 ZONE_DEMAND, WEATHER_DEMAND = "zone-demand", "weather-demand"
 FILE, REFUSAL = "state.npz", "refusal.txt"
+_ZONE = re.compile("[1-9][0-9]{0,8}")
 AT_ONCE = 4  # files that are fetched beside each other
 
 
@@ -66,8 +68,8 @@ def named_model(name: str) -> NamedModel | None:
     """Return what the name of a registered model says, None where it is none of ours."""
     for kind in (ZONE_DEMAND, WEATHER_DEMAND):
         site, _, zone = name.removeprefix(f"{kind}-").rpartition("-")
-        if name.startswith(f"{kind}-") and site and zone.isdecimal():
-            return NamedModel(kind, site, int(zone))
+        if site and _ZONE.fullmatch(zone) and (named := NamedModel(kind, site, int(zone))).name == name:
+            return named
     return None
 
 

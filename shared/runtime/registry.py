@@ -36,6 +36,7 @@ __all__ = [
     "ENVIRONMENT",
     "PREVIOUS",
     "REASON",
+    "ROLLED_BACK",
     "ModelVersion",
     "Registry",
     "RegistryError",
@@ -51,6 +52,9 @@ CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 """The aliases of a model: the version that is to run, the newest one that was not better, the champion before."""
 REASON = "reason"
 """The tag of a version that says why somebody has made it the champion."""
+
+ROLLED_BACK = {"rolled_back": "true"}
+"""The tag of a version that a rollback has left, until somebody promotes it again."""
 
 T = TypeVar("T")
 Kind = Literal["long", "double", "doubles"]
@@ -188,6 +192,8 @@ class Registry:
         completes them.
         """
         with self._reaching():
+            for tag in ROLLED_BACK.keys() & version.tags.keys():
+                self._client.delete_model_version_tag(version.name, version.version, tag)
             if reason is not None:
                 self._client.set_model_version_tag(version.name, version.version, REASON, reason)
             aliases = self._aliases(version.name)
@@ -202,21 +208,21 @@ class Registry:
         with self._reaching():
             self._client.set_registered_model_alias(version.name, CHALLENGER, version.version)
 
-    def roll_back(self, name: str, reason: str) -> ModelVersion | None:
-        """Make the previous version of the model the champion again, and return it; None where there is none.
+    def roll_back(self, version: ModelVersion, reason: str) -> None:
+        """Make the previous version of a model, as it was found, the champion again, and mark the one that is left.
 
-        From then on there is no previous version: to call it again changes nothing.
+        From then on that version is not the previous one: to call this again changes nothing.
         """
+        name, back = version.name, version.version
         with self._reaching():
             aliases = self._aliases(name)
-            previous = aliases.get(PREVIOUS)
-            if previous is None:
-                return None
-            if previous != aliases.get(CHAMPION):
-                self._client.set_model_version_tag(name, previous, REASON, reason)
-                self._client.set_registered_model_alias(name, CHAMPION, previous)
-            self._client.delete_registered_model_alias(name, PREVIOUS)
-            return self._version(self._client.get_model_version(name, previous))
+            if (left := aliases.get(CHAMPION)) != back:
+                for tag, value in ROLLED_BACK.items() if left else ():
+                    self._client.set_model_version_tag(name, left, tag, value)
+                self._client.set_model_version_tag(name, back, REASON, reason)
+                self._client.set_registered_model_alias(name, CHAMPION, back)
+            if aliases.get(PREVIOUS) == back:
+                self._client.delete_registered_model_alias(name, PREVIOUS)
 
     def champions(self, prefix: str) -> dict[str, str]:
         """Return the version of the champion of each model whose name begins so, by its name."""

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from shared.forecasting.digits import digits
+from shared.runtime.registry import ROLLED_BACK
 from shared.training.candidates import CANDIDATES, Candidate
 from shared.training.data import TrainingData
 from shared.training.verdicts import COMPARABLE
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     Progress = Callable[[str, float], None]
 
 __all__ = ["Trained", "TrainingReport", "ensure", "train"]
+
+BY_HAND = "`tetouan models promote` promotes this one"
 
 
 @dataclass(frozen=True)
@@ -112,12 +115,25 @@ def _absent(history: TrainingData) -> list[str]:
 
 
 def _standing(kind: type[Candidate], history: TrainingData, year: Year, registry: Registry) -> Trained | None:
-    """Return the champion where it has seen just these readings and can be used."""
+    """Return the champion where it has seen just these readings, or a rollback to it has left one that has.
+
+    None where it cannot be used.
+    """
     champion = registry.champion(_name(kind, history))
-    if champion is None or any(champion.tags.get(tag) != value for tag, value in _tags(history, year).items()):
+    if champion is None:
         return None
-    usable = _usable(kind, champion, registry)
-    return Trained(champion, promoted=True, reason="it has seen just these readings") if usable else None
+    if all(champion.tags.get(tag) == value for tag, value in _tags(history, year).items()):
+        reason = "it has seen just these readings"
+    elif (left := _rolled_back(champion.name, history, year, registry)) is not None:
+        reason = f"{left.label}, which has seen just these readings, was rolled back"
+    else:
+        return None
+    return Trained(champion, promoted=True, reason=reason) if _usable(kind, champion, registry) else None
+
+
+def _rolled_back(name: str, history: TrainingData, year: Year, registry: Registry) -> ModelVersion | None:
+    """Return a version that has seen just these readings and that a rollback has left."""
+    return registry.find(name, {**_tags(history, year), **ROLLED_BACK})
 
 
 def _found(kind: type[Candidate], history: TrainingData, year: Year, registry: Registry) -> Trained | None:
@@ -190,7 +206,13 @@ def _enter(
             signature=challenger.signature,
             run_name=f"{name} until {history.as_of:%Y-%m-%d %H:%M}",
         )
-    promoted, reason = _judge(kind, version, history, registry, progress) if scored else (False, "not scored")
+    left = _rolled_back(name, history, year, registry)
+    if not scored:
+        promoted, reason = False, "not scored"
+    elif left is not None:
+        promoted, reason = False, f"{left.label}, fitted on just these readings, was rolled back: {BY_HAND}"
+    else:
+        promoted, reason = _judge(kind, version, history, registry, progress)
     if promoted:
         registry.promote(version)
     elif scored:

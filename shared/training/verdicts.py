@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ from shared.forecasting.digits import digits
 from shared.runtime.registered import WEATHER_DEMAND, ZONE_DEMAND
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from shared.runtime.registry import ModelVersion
 
 __all__ = ["COMPARABLE", "CRITERIA", "NotBetterError", "headline_of", "trained_together", "why_better"]
@@ -28,14 +31,20 @@ class NotBetterError(Exception):
 
 
 def headline_of(version: ModelVersion) -> float | None:
-    """Return the score in kW that decides a promotion, None of a version that was not scored."""
+    """Return the score in kW that decides a promotion, None of a version without a finite one."""
     names = (criterion for kind, criterion in CRITERIA.items() if version.name.startswith(f"{kind}-"))
-    return next((version.metrics[name] for name in names if name in version.metrics), None)
+    scores = (version.metrics[name] for name in names if name in version.metrics)
+    return next((score for score in scores if math.isfinite(score)), None)
 
 
 def trained_together(one: ModelVersion, other: ModelVersion) -> bool:
     """Tell whether both were fitted on the same readings, as a training does with the models of a zone."""
-    return all(tag in one.tags and one.tags[tag] == other.tags.get(tag) for tag in (AS_OF, *COMPARABLE))
+    return _agree(one.tags, other.tags, (AS_OF, *COMPARABLE))
+
+
+def _agree(one: Mapping[str, str], other: Mapping[str, str], names: Iterable[str]) -> bool:
+    """Tell whether both have all of these, with the same values."""
+    return all(name in one and one[name] == other.get(name) for name in names)
 
 
 def why_better(challenger: ModelVersion, champion: ModelVersion) -> str:
@@ -50,13 +59,13 @@ def why_better(challenger: ModelVersion, champion: ModelVersion) -> str:
     if ours is None or theirs is None:
         unscored = challenger if ours is None else champion
         raise NotBetterError(f"{unscored.label} was registered without a score, as a demo does: {_train(challenger)}")
-    if any(challenger.tags.get(tag) != champion.tags.get(tag) for tag in COMPARABLE):
+    if not _agree(challenger.tags, champion.tags, COMPARABLE):
         raise NotBetterError(f"{challenger.label} and {champion.label} were scored on other data: {_train(challenger)}")
-    if _span(challenger) != _span(champion):
+    if not _agree(challenger.params, champion.params, (AS_OF, SCORED_UNTIL)):
         spans = " and ".join(f"{version.label} on {_span(version)}" for version in (challenger, champion))
         raise NotBetterError(f"they were not scored on the same readings, {spans}: {_train(challenger, champion)}")
     told = f"RMSE {digits(ours)} kW against {digits(theirs)} kW of {champion.label} on the same readings"
-    if ours >= theirs:
+    if not ours < theirs:
         raise NotBetterError(f"{challenger.label} is not better, {told}")
     return f"{told}: better"
 

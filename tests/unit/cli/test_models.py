@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import pickle
+import shlex
 import shutil
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -24,12 +26,13 @@ from services.forecaster.asking import Asking, Pair
 from services.forecaster.issuing import ZoneModels
 from services.forecaster.settings import ForecasterSettings
 from shared.contracts.messages import ModelNames
-from shared.runtime.registered import FILE
-from shared.runtime.registry import REASON, Registry, Signature
-from shared.runtime.settings import load
+from shared.runtime.registered import FILE, named_model
+from shared.runtime.registry import REASON, ModelVersion, Registry, Signature
+from shared.runtime.settings import Refused, load
 from shared.sites.grid import Grid
 from shared.sites.table import site
 from shared.training.announcing import Announcement
+from shared.training.verdicts import COMPARABLE, NotBetterError, why_better
 from tests.unit.forecaster.conftest import START, STEP, fitted
 from tests.unit.forecasting.test_artefact import array_with, header, replaced, rewritten
 
@@ -40,7 +43,6 @@ if TYPE_CHECKING:
     from shared.contracts.messages import ModelEvent
     from shared.forecasting.model import ZoneDemand
     from shared.forecasting.weather import WeatherDemand
-    from shared.runtime.registry import ModelVersion
 
 DEMAND, WEATHER = "zone-demand-tetouan-2", "weather-demand-tetouan-2"
 CRITERION = {DEMAND: "rmse_kw/mean", WEATHER: "rmse_kw/corrected"}
@@ -53,12 +55,16 @@ class Topic:
 
     events: list[ModelEvent] = field(default_factory=list)
     fault: str | None = None
+    reads: bool = True
     newest: datetime | None = None
+    meanwhile: Callable[[], object] = field(default=lambda: None)
 
     def announce(self, events: Sequence[ModelEvent], _settings: object) -> Announcement:
-        """Take what it does not know, as the real one does, or none of it."""
-        if self.fault is not None:
+        """Take what it does not know, as the real one does, or none of it; something else may happen ``meanwhile``."""
+        if self.fault is not None and (events or not self.reads):
             return Announcement(0, self.fault)
+        if events:
+            self.meanwhile()
         wanted = {event.model: event.version for event in self.events}
         unknown = [event for event in events if wanted.get(event.model) != event.version]
         self.events += unknown
@@ -211,7 +217,8 @@ def test_a_better_version_is_promoted_and_told(here: Here) -> None:
     why = f"RMSE 450 kW against 500 kW of {DEMAND}/1 on the same readings: better"
     assert f"{DEMAND}/2 as its champion: {why}\nit runs beside {WEATHER}/1" in out
     assert here.registry.aliases("")[DEMAND] == {"champion": "2", "previous": "1"}
-    (event,) = here.topic.events
+    partner, event = here.topic.events
+    assert (partner.model, partner.change, partner.reason) == (WEATHER, "promoted", "it is the champion, and stays")
     assert (event.change, event.version, event.reason) == ("promoted", "2", why)
     assert (event.zone, event.origin) == (2, START + timedelta(days=3) + STEP)
     assert event.evidence == {"rmse_kw/mean": 450.0}
@@ -288,30 +295,157 @@ def test_a_model_of_another_training_stays(here: Here) -> None:
     assert here.champions(DEMAND, WEATHER) == ["1", "2"]
 
 
-@pytest.mark.parametrize("words", [("promote", DEMAND, "2"), ("rollback", DEMAND)])
-def test_what_could_not_be_told_is_told_when_it_is_said_again(here: Here, words: tuple[str, ...]) -> None:
-    """Without a broker the registry has the change, and the command fails with a line that says so."""
+CHANGES = [(("promote", DEMAND, "challenger"), "2"), (("rollback", DEMAND, "--reason", "it's bad"), "1")]
+
+
+def changeable(here: Here, words: tuple[str, ...]) -> None:
+    """Have a version that can be promoted, or rolled back from."""
     both(here)
     newer = here.register(DEMAND, 450.0, "a" if words[0] == "promote" else "b")
-    if words[0] == "rollback":
+    if words[0] == "promote":
+        here.registry.challenge(newer)
+    else:
         here.registry.promote(newer)
-    here.topic.fault = "no broker answers"
+
+
+@pytest.mark.parametrize(("words", "wanted"), CHANGES)
+def test_nothing_changes_without_a_broker(here: Here, words: tuple[str, ...], wanted: str) -> None:
+    """The same words do it once there is one."""
+    changeable(here, words)
+    before = here.registry.aliases("")
+    here.topic.fault, here.topic.reads = "no broker answers", False
     code, _, said = here.run(*words)
     assert code == 2
-    assert "running forecasters are not told of it (no broker answers): run this again once the brokers answer" in said
-    wanted = {"promote": "2", "rollback": "1"}[words[0]]
-    assert here.champions(DEMAND) == [wanted]
+    assert "nothing has changed, since running forecasters could not be told (no broker answers): run this" in said
+    assert here.registry.aliases("") == before
     here.topic.fault = None
     assert here.run(*words)[0] == 0
     assert here.champions(DEMAND) == [wanted]
-    assert here.topic.events[-1].version == wanted
+
+
+def test_the_age_of_a_version_is_not_left_unchecked(here: Here) -> None:
+    """Where no broker tells of the newest reading nothing changes either."""
+    both(here)
+    here.register(DEMAND, 450.0)
+
+    def no_broker(*_: object) -> None:
+        raise Refused("no broker answers")
+
+    here.monkeypatch.setattr(promoting, "last_reading", no_broker)
+    code, _, said = here.run("promote", DEMAND, "2")
+    assert code == 2
+    assert "nothing has changed, since running forecasters could not be told (no broker answers)" in said
+    assert here.champions(DEMAND) == ["1"]
+
+
+@pytest.mark.parametrize(("words", "wanted"), CHANGES)
+def test_what_could_not_be_told_is_told_by_the_command_that_is_printed(
+    here: Here, words: tuple[str, ...], wanted: str
+) -> None:
+    """The broker is lost after the registry has the change; the command names the version by its number."""
+    changeable(here, words)
+    here.topic.fault = "no broker answers"
+    code, _, said = here.run(*words)
+    assert code == 2
+    assert "running forecasters are not told of it (no broker answers): once the brokers answer run" in said
+    assert here.champions(DEMAND) == [wanted]
+    here.topic.fault = None
+    again = shlex.split(said.partition("answer run `tetouan models ")[2].rpartition("`")[0])
+    assert again[:3] == ["promote", DEMAND, wanted]
+    assert here.run(*again)[0] == 0
+    assert here.champions(DEMAND) == [wanted]
+    assert here.topic.changes[-1] == ("promoted", DEMAND, wanted)
+
+
+def test_the_champion_of_another_command_at_once_is_told_last(here: Here) -> None:
+    """Forecasters run what the registry has, whichever of the two tells first."""
+    both(here)
+    here.register(DEMAND, 450.0)
+    third = here.register(DEMAND, 400.0)
+    here.topic.meanwhile = lambda: here.registry.promote(third)
+    assert here.run("promote", DEMAND, "2")[0] == 0
+    assert here.champions(DEMAND) == ["3"]
+    assert [version for _, model, version in here.topic.changes if model == DEMAND] == ["2", "3"]
+
+
+def test_a_rollback_to_where_one_is_sends_no_rolled_back(here: Here) -> None:
+    """Forecasters that do not know the champion are told of it as what it is."""
+    both(here)
+    assert here.run("rollback", DEMAND)[0] == 0
+    assert here.topic.changes == [("promoted", WEATHER, "1"), ("promoted", DEMAND, "1")]
+
+
+def test_a_partner_without_a_champion_stays_without(here: Here) -> None:
+    """Somebody has removed its alias by hand."""
+    both(here)
+    both(here, 450.0, "b")
+    here.registry._client.delete_registered_model_alias(WEATHER, "champion")  # noqa: SLF001 - as a hand on the page
+    assert here.run("rollback", DEMAND)[0] == 0
+    assert here.champions(DEMAND, WEATHER) == ["1", None]
+
+
+def test_a_score_that_is_no_number_is_none(here: Here) -> None:
+    """It is not better, and what is forced is told without it."""
+    both(here)
+    here.register(DEMAND, math.nan)
+    code, _, said = here.run("promote", DEMAND, "2")
+    assert code == 2
+    assert f"{DEMAND}/2 was registered without a score" in said
+    assert here.run("promote", DEMAND, "2", "--force", "--reason", "why not")[0] == 0
+    assert here.topic.events[-1].evidence == {}
+    assert json.loads(here.run("list", "--json")[1])["models"][0]["rmse_kw"] is None
+
+
+def test_versions_that_do_not_say_what_they_were_scored_on_are_not_compared() -> None:
+    """What neither of them has is not the same."""
+    one, other = (ModelVersion(DEMAND, version, {}, {CRITERION[DEMAND]: 1.0 / int(version)}) for version in "12")
+    with pytest.raises(NotBetterError, match="were scored on other data"):
+        why_better(other, one)
+    tags = dict.fromkeys(COMPARABLE, "a")
+    with pytest.raises(NotBetterError, match="were not scored on the same readings"):
+        why_better(replace(other, tags=tags), replace(one, tags=tags))
+
+
+@pytest.mark.parametrize("name", ["zone-demand-tetouan-02", "zone-demand-tetouan-0", "zone-demand-tetouan-٢"])
+def test_a_name_that_is_not_written_so_is_no_model_of_a_zone(name: str) -> None:
+    """Forecasters would look for it under another name."""
+    assert named_model(name) is None
+
+
+def test_a_zone_that_nobody_forecasts_is_refused(here: Here) -> None:
+    """The table of the site says which are."""
+    (nine := here.folder / "nine").mkdir()
+    (nine / FILE).touch()
+    here.registry.register(
+        "zone-demand-tetouan-9",
+        nine,
+        params={},
+        metrics={},
+        tags={},
+        signature=Signature({"step": "long"}, {"demand_kw": "double"}),
+        run_name="nine",
+    )
+    code, _, said = here.run("promote", "zone-demand-tetouan-9", "1", "--force", "--reason", "why not")
+    assert code == 2
+    assert "nobody forecasts zone 9 of tetouan: its table has 2" in said
+
+
+def test_a_reason_in_brackets_is_no_markup(here: Here) -> None:
+    """Tables show what was written."""
+    both(here)
+    here.register(DEMAND, 450.0)
+    assert here.run("promote", DEMAND, "2", "--force", "--reason", "see [/ops]")[0] == 0
+    code, out, _ = here.run("compare", f"{DEMAND}/1", f"{DEMAND}/2")
+    assert code == 0
+    assert "see [/ops]" in out
+    assert here.run("list")[0] == 0
 
 
 def test_a_rollback_that_was_killed_ends_as_it_would_have(here: Here) -> None:
     """One model of the pair had gone back, and nobody was told: said again, the other goes back too."""
     both(here)
     both(here, 450.0, "b")
-    here.registry.roll_back(WEATHER, "killed after this")
+    here.registry.roll_back(here.registry.get(WEATHER, "1"), "killed after this")
     assert here.run("rollback", DEMAND)[0] == 0
     assert here.champions(DEMAND, WEATHER) == ["1", "1"]
     assert {(model, version) for _, model, version in here.topic.changes} == {(DEMAND, "1"), (WEATHER, "1")}

@@ -167,13 +167,23 @@ def test_a_rollback_that_is_said_twice_goes_back_once(registry: Registry, files:
     """The version that was left is not the previous one, so that nobody comes back to it by accident."""
     first, second = _register(registry, "returned", files), _register(registry, "returned", files)
     registry.promote(first)
-    assert registry.roll_back("returned", "why") is None
     registry.promote(second)
-    for back in (first.version, None):
-        found = registry.roll_back("returned", "it forecasts nonsense")
-        assert (found and found.version) == back
+    for _ in range(2):
+        registry.roll_back(first, "it forecasts nonsense")
         assert registry.aliases("returned") == {"returned": {"champion": "1"}}
     assert registry.get("returned", "1").tags["reason"] == "it forecasts nonsense"
+    assert registry.get("returned", "2").tags["rolled_back"] == "true"
+    registry.promote(registry.get("returned", "2"))
+    assert "rolled_back" not in registry.get("returned", "2").tags
+
+
+def test_a_rollback_goes_to_the_version_that_was_found(registry: Registry, files: Path) -> None:
+    """Whichever is the previous one by the time: another command may have promoted a third one meanwhile."""
+    first, second, third = (_register(registry, "raced", files) for _ in range(3))
+    for version in (first, second, third):
+        registry.promote(version)
+    registry.roll_back(first, "it was checked")
+    assert registry.aliases("raced") == {"raced": {"champion": "1", "previous": "2"}}
 
 
 def test_a_promotion_that_ended_half_way_is_completed(registry: Registry, files: Path) -> None:

@@ -399,3 +399,24 @@ def test_a_champion_that_has_seen_just_these_readings_can_be_left(
     (registry.fetch(registry.get(kept.version.name, "2")) / "double.json").unlink()
     train(year, until + timedelta(hours=1), [2], registry, _quiet, if_missing=True)
     assert double.fits == 3
+
+
+def test_what_a_rollback_has_left_does_not_come_back_by_a_training(
+    make_year: Callable[..., Year], registry: Registry, double: type[Double]
+) -> None:
+    """The same readings make the same model: with ``if_missing`` it is not fitted, and never promoted."""
+    until = START + 2 * DAY
+    train(make_year(3, "before"), until, [2], registry, _quiet)
+    year = make_year(3, "rolled-back")
+    (left,) = train(year, until, [2], registry, _quiet).models
+    assert left.promoted
+    before = registry.get(left.version.name, "1")
+    registry.roll_back(before, "it forecasts nonsense")
+    (kept,) = train(year, until, [2], registry, _quiet, if_missing=True).models
+    assert (double.fits, kept.version.version, kept.promoted) == (2, "1", True)
+    assert kept.reason == f"{left.version.label}, which has seen just these readings, was rolled back"
+    (again,) = train(year, until, [2], registry, _quiet).models
+    assert not again.promoted
+    assert f"{left.version.label}, fitted on just these readings, was rolled back" in again.reason
+    assert registry.champion(left.version.name) == registry.get(before.name, "1")
+    assert registry.called(before.name, "challenger") == again.version
