@@ -586,7 +586,7 @@ def compare_algorithms(
     full: Annotated[
         bool,
         typer.Option(
-            "--full", help="Fit anew at rolling origins, too, and show what random splits leak; in warmer weather."
+            "--full", help="Also score rolling origins, random splits (a leak), and the test in weather 5 °C warmer."
         ),
     ] = False,
     accept_refused: AcceptRefused = False,

@@ -31,7 +31,7 @@ _FIGURES = ("rmse_kw", "mae_kw", "mape", "r2")
 
 @dataclass
 class StepCosts:
-    """Passes on what is told of the progress of some work, and keeps what each step of it has cost.
+    """Reports the progress of some work, and records the CPU time of each step.
 
     Attributes
     ----------

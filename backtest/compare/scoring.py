@@ -51,7 +51,7 @@ def score(
     fingerprint: Fingerprint,
     progress: Callable[[float], None],
 ) -> Scored:
-    """Fit and score an algorithm; ``progress`` is told the share of the work that is done, 0..1.
+    """Fit and score an algorithm; ``progress`` receives the share of the work done, 0..1.
 
     Raises ``ImportError`` where its package is not installed.
     """

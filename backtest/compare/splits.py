@@ -1,4 +1,4 @@
-"""How rows to fit on and rows to score on are told apart; one way is a leak, and is there to be shown as one."""
+"""Splits of the rows into a training and a test set; the random split leaks, and is shown as a leak."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ CHRONOLOGICAL = Split("chronological 80/20", leaks=False, parts=_chronological)
 """Fit on what came before the test, as a model must in operation."""
 
 ROLLING = Split(f"rolling, {_ORIGINS} origins", leaks=False, parts=_rolling)
-"""The same test, but fitted anew on all that came before each quarter of it (`TimeSeriesSplit`)."""
+"""The same test set in quarters; before each, the model is fitted on all earlier rows (`TimeSeriesSplit`)."""
 
 RANDOM = Split(f"random {_FOLDS}-fold x {_REPEATS}", leaks=True, parts=_random)
 """Rows at random (`RepeatedKFold`), as in the notebooks of the batch system: nearly every row that is scored lies

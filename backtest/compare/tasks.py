@@ -36,7 +36,7 @@ class ForecastingTask:
         What a model of weather and calendar is given: the fields of the weather at the time of the target, then what
         `features_of` reads from the time.
     split
-        How rows to fit on and rows to score on are told apart.
+        Splits the rows into a training and a test set.
     fit_rows, test_rows
         How many of each there are, over all parts of the split.
     test_from, test_until
