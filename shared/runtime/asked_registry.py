@@ -32,6 +32,7 @@ class AskedRegistry:
         self._settings = settings
         self._helper = Helper(["-m", "shared.runtime.registered"])
         self._file: object = None
+        self._folders: set[TemporaryDirectory[str]] = set()
 
     @property
     def is_made(self) -> bool:
@@ -51,11 +52,16 @@ class AskedRegistry:
 
         Raises ``RegistryError``.
         """
-        with TemporaryDirectory(prefix="tetouan-models-") as folder:
-            question = self._question(Path(folder), tuple(sorted(set(labels))))
+        folder = TemporaryDirectory(prefix="tetouan-models-", ignore_cleanup_errors=True)
+        self._folders.add(folder)
+        try:
+            question = self._question(Path(folder.name), tuple(sorted(set(labels))))
             if self.is_made:
                 self._ask(question)
             yield question
+        finally:
+            folder.cleanup()
+            self._folders.discard(folder)
 
     def metrics_of(self, labels: Iterable[str]) -> Mapping[str, Mapping[str, float]]:
         """Return the metrics of versions, ``name/version``, by label; raises ``RegistryError``."""
@@ -63,8 +69,10 @@ class AskedRegistry:
         return self._ask(question).metrics if self.is_made else {}
 
     def stop(self) -> None:
-        """End the process that asks."""
+        """End the process that asks, and remove the files that a thread may still read: nobody waits for it."""
         self._helper.stop()
+        for folder in tuple(self._folders):
+            folder.cleanup()
 
     def _question(self, folder: Path, files_of: tuple[str, ...] = ()) -> Question:
         settings = self._settings

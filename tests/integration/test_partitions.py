@@ -150,7 +150,7 @@ def test_a_replay_without_its_topic_says_so_in_one_line(bare_broker: Broker) -> 
     ended = command(bare_broker, "cli", "replay", "--data", "synthetic", "--days", "1")
     assert ended.returncode == 2
     *before, line = ended.stderr.splitlines()
-    assert before[-1] == "SYNTHETIC year 2018, 52,560 readings"
+    assert "SYNTHETIC year 2018, 52,560 readings" in before  # a slow machine also says what takes long
     assert line == (
         f"tetouan: the Kafka broker at {bare_broker.bootstrap} has no topic {bare_broker.prefix}{topics.RAW.name} "
         "(Broker: Unknown topic or partition): start the services, or run `tetouan topics`"
