@@ -41,21 +41,26 @@ if TYPE_CHECKING:
     Progress = Callable[[str, float], None]
 
 __all__ = [
+    "END_OF_TIME",
+    "JUDGED",
     "account_for",
     "answer",
     "backtest",
     "fitted",
     "issued",
     "judged",
+    "numbered_outcomes",
     "seconds_per_forecast",
     "uncorrected_estimate",
 ]
 
 BATCH = 144
-JUDGED = 5000  # rows between two words of progress
+JUDGED = 5000
+"""Rows between two words of progress."""
 TIMED_READINGS = 2016
 MAX_GAP = timedelta(days=30)
 END_OF_TIME = datetime(9000, 1, 1, tzinfo=UTC)
+"""After every reading of a file."""
 UNTRAINED = (
     "the readings up to {:%Y-%m-%d %H:%M} are too few to fit a model on: what is scored learned from the first on, "
     "with the prior of {}, which is asked from the eighth day on"
@@ -138,7 +143,7 @@ def account_for(
     first, total = year.times.min().to_pydatetime(), len(year.rows)
 
     def told() -> Iterator[tuple[int, Outcome]]:
-        for n, (line, outcome) in enumerate(_numbered_outcomes(year, first, until)):
+        for n, (line, outcome) in enumerate(numbered_outcomes(year, first, until)):
             if isinstance(outcome, Accepted) and take:
                 take(outcome.reading)
             if n % JUDGED == 0:
@@ -164,11 +169,11 @@ def _fitted(history: TrainingData, progress: Progress, prior: Prior | None) -> Z
 
 def judged(year: Year, start: datetime, until: datetime) -> list[CleanReading]:
     """Return the clean readings that an ingestor makes of the rows in [start, until)."""
-    outcomes = (outcome for _, outcome in _numbered_outcomes(year, start, until))
+    outcomes = (outcome for _, outcome in numbered_outcomes(year, start, until))
     return [outcome.reading for outcome in outcomes if isinstance(outcome, Accepted)]
 
 
-def _numbered_outcomes(year: Year, start: datetime, until: datetime) -> Iterator[tuple[int, Outcome]]:
+def numbered_outcomes(year: Year, start: datetime, until: datetime) -> Iterator[tuple[int, Outcome]]:
     """Yield the line of each row in [start, until) and what an ingestor says of it."""
     # whatever the clock of this machine says, the rows are history
     ingestor = Ingestor([year.site], MAX_GAP)

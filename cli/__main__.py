@@ -235,6 +235,46 @@ def find_data(data: Data = None, json_file: JsonFile = None) -> None:
 
 
 @app.command()
+@with_hints
+def clean(
+    hints: Hints,
+    data: Data = None,
+    out_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            parser=output_file,
+            help="Write the clean readings to this file: CSV, or Parquet where its name ends in .parquet.",
+            metavar="FILE",
+        ),
+    ] = None,
+    rows_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--rows",
+            parser=output_file,
+            help="Write what became of each row to this file, CSV or Parquet.",
+            metavar="FILE",
+        ),
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Judge the rows of a file as the ingestor does: what passed, what was flagged or refused, and why.
+
+    The file of --out has the columns and units of the file that was read: every command reads it, with the same
+    options.
+    """
+    from cli.cleaning import CleanOptions, run_clean
+    from cli.settings import HistorySettings
+    from shared.runtime.settings import load
+
+    settings = load(HistorySettings)
+    require_different({"--out": out_file, "--rows": rows_file, "--json": json_file}, _data_files(data, settings))
+    options = CleanOptions(data, hints, out_file, rows_file)
+    _write(json_file, run_clean(options, settings, Console(stderr=True)))
+
+
+@app.command()
 def watch(
     topic: Annotated[str, _named("forecasts", "readings", "rejected", "drift")],
     json_lines: Annotated[bool, typer.Option("--json", help="The messages as they are, one a line.")] = False,
