@@ -543,6 +543,38 @@ def train(
 
 @app.command()
 @with_hints
+def reproduce(
+    hints: Hints,
+    versions: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="NAME/VERSION: a number, champion, challenger or previous (default: the champions of the first zone).",
+            metavar="[NAME/VERSION]...",
+        ),
+    ] = None,
+    data: Data = None,
+    json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+) -> None:
+    """Train registered versions again in a process of its own, and compare; exit 1 where something differs.
+
+    Nothing is registered. Readings, parameters, constants, sizes, files and scores are compared. On the machine and
+    with the libraries that a version was trained with no difference is allowed.
+    """
+    from cli.reproducing import ReproduceOptions, run_reproduce
+    from cli.settings import CommandSettings
+    from shared.runtime.settings import load
+
+    settings = load(CommandSettings)
+    require_different({"--json": json_file, "--html": html_file}, _data_files(data, settings))
+    options = ReproduceOptions(tuple(versions or ()), data, hints, html_file)
+    result = run_reproduce(options, settings, Console(stderr=True))
+    _write(json_file, result)
+    raise typer.Exit(0 if result["reproduced"] else 1)
+
+
+@app.command()
+@with_hints
 def backtest(
     hints: Hints,
     data: Data = None,

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from shutil import which
-from subprocess import run
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +17,7 @@ from cli.provision import require_loads, say_doubts, steps_shown, year_for, zone
 from shared.data.year import DataError
 from shared.runtime.extras import lacking_workbench
 from shared.runtime.registry import Registry
+from shared.runtime.release import code_version
 from shared.runtime.settings import Refused
 
 if TYPE_CHECKING:
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CompareOptions", "run_compare"]
 
-SOURCE = Path(__file__).parents[1]
 WAIT = "all algorithms take minutes: --only elastic-net,naive,stream takes one"
 WAIT_FULL = "fifteen fits of each algorithm take an hour or more: --only gradient-boosting takes a quarter of it"
 KEPT = "kept as runs in MLflow: `tetouan mlflow` shows them, at {}"
@@ -123,13 +120,3 @@ def _draw(card: ModelCard, comparison: Compared, grid: Grid, folder: Path) -> No
     for each in comparison.scored:
         if each.result is card.results[0]:
             plot_predictions(each, grid, folder / "predictions.png")
-
-
-def code_version() -> str:
-    """Return the version of this program, with the commit where it runs from a clone."""
-    release, git = version("tetouan-streaming-forecaster"), which("git")
-    if git is None or not (SOURCE / ".git").exists():
-        return release
-    command = [git, "-C", str(SOURCE), "describe", "--always", "--dirty", "--abbrev=12"]
-    told = run(command, capture_output=True, text=True, check=False)
-    return f"{release}+{told.stdout.strip()}" if told.returncode == 0 else release

@@ -11,7 +11,7 @@ from shared.data.year import DataError
 from shared.forecasting import reference
 from shared.forecasting.boosting import Boosting, known_rows
 from shared.forecasting.figures import figures_of, grouped, r2_of
-from shared.forecasting.method import Constants
+from shared.forecasting.method import METHOD, WEATHER_METHOD, Constants
 from shared.forecasting.model import ZoneDemand
 from shared.forecasting.resolution import Resolution
 from shared.forecasting.size import nears_zero
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shared.forecasting.leads import LeadGroup
+    from shared.forecasting.method import Method, WeatherMethod
     from shared.forecasting.model import ZoneForecast
     from shared.forecasting.prior import Prior
     from shared.training.data import TrainingData
@@ -102,7 +103,13 @@ class ZoneCandidate:
         """Say nothing: no site goes without."""
 
     @classmethod
-    def fit(cls, history: TrainingData, progress: Callable[[float], None], prior: Prior | None = None) -> Self:
+    def fit(
+        cls,
+        history: TrainingData,
+        progress: Callable[[float], None],
+        prior: Prior | None = None,
+        method: Method = METHOD,
+    ) -> Self:
         """Answer every reading as if it had just come; raises ``DataError`` where they are too few.
 
         Raises ``ValueError`` where the prior does not fit the site.
@@ -113,6 +120,7 @@ class ZoneCandidate:
             calendar=site.calendar,
             step_minutes=site.step_minutes,
             horizon_steps=day,
+            method=method,
             floor_kw=site.floor_kw(history.zone),
             prior=prior,
         )
@@ -246,10 +254,12 @@ class WeatherCandidate:
         return f"{found}, {_FEWEST_WEATHER_HOURS} are needed"
 
     @classmethod
-    def fit(cls, history: TrainingData, progress: Callable[[float], None]) -> Self:
+    def fit(
+        cls, history: TrainingData, progress: Callable[[float], None], method: WeatherMethod = WEATHER_METHOD
+    ) -> Self:
         """Grow the trees on the rows that have been seen and have weather and load."""
         seen = slice(history.seen)
-        boosting = Boosting(step_minutes=history.site.step_minutes)
+        boosting = Boosting(step_minutes=history.site.step_minutes, method=method)
         return cls(boosting.fit(history.steps[seen], history.weather[seen], history.demand_kw[seen], progress=progress))
 
     @classmethod

@@ -13,6 +13,7 @@ from shared.forecasting.digits import digits
 from shared.runtime.registry import ROLLED_BACK
 from shared.training.candidates import CANDIDATES, Candidate
 from shared.training.data import TrainingData
+from shared.training.record import TrainingRecord
 from shared.training.verdicts import COMPARABLE
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, float], None]
 
-__all__ = ["Trained", "TrainingReport", "ensure", "train"]
+__all__ = ["Made", "Trained", "TrainingReport", "ensure", "train", "written"]
 
 BY_HAND = "`tetouan models promote` promotes this one"
 
@@ -193,16 +194,14 @@ def _enter(
     kind = type(challenger)
     name = _name(kind, history)
     with TemporaryDirectory() as folder:
-        # scoring folds the state on, so it is saved as it stands at ``as_of``
-        challenger.save(Path(folder))
-        params = {**challenger.parameters, **_split(history)}
-        metrics = challenger.score(history, lambda share: progress(f"{name}: scoring", share)) if scored else {}
+        progress_of = partial(progress, f"{name}: scoring") if scored else None
+        made = written(challenger, history, year, Path(folder), progress_of)
         version = registry.register(
             name,
             Path(folder),
-            params=params,
-            metrics=metrics,
-            tags=_tags(history, year),
+            params=made.params,
+            metrics=made.metrics,
+            tags={**_tags(history, year), **made.record.tags},
             signature=challenger.signature,
             run_name=f"{name} until {history.as_of:%Y-%m-%d %H:%M}",
         )
@@ -218,6 +217,26 @@ def _enter(
     elif scored:
         registry.challenge(version)
     return Trained(version, promoted, reason)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What is known of a fitted model: parameters, scores, and the record of its training."""
+
+    params: Mapping[str, object]
+    metrics: Mapping[str, float]
+    record: TrainingRecord
+
+
+def written(
+    fitted: Candidate, history: TrainingData, year: Year, folder: Path, progress: Callable[[float], None] | None
+) -> Made:
+    """Write a model as it was fitted, with the record of its training; without ``progress`` it is not scored."""
+    fitted.save(folder)  # as it stands at ``as_of``: scoring folds the state on
+    record = TrainingRecord.of(history, year, folder)
+    record.write(folder)
+    params = {**fitted.parameters, **_split(history)}
+    return Made(params, {} if progress is None else fitted.score(history, progress), record)
 
 
 def _split(history: TrainingData) -> dict[str, str]:

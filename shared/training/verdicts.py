@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from shared.runtime.registry import ModelVersion
 
-__all__ = ["COMPARABLE", "CRITERIA", "NotBetterError", "headline_of", "trained_together", "why_better"]
+__all__ = ["AS_OF", "COMPARABLE", "CRITERIA", "NotBetterError", "headline_of", "trained_together", "why_better"]
 
 CRITERIA = {ZONE_DEMAND: "rmse_kw/mean", WEATHER_DEMAND: "rmse_kw/corrected"}
 """The score of each kind of model, lower is better, that decides a promotion."""

@@ -21,6 +21,7 @@ from shared.sites.site import WEATHER_FIELDS, Measure
 from shared.training import training
 from shared.training.candidates import WeatherCandidate, ZoneCandidate
 from shared.training.data import TrainingData
+from shared.training.record import TrainingRecord
 from shared.training.training import ensure, train
 from tests.unit.states import assert_same
 
@@ -109,7 +110,7 @@ def test_both_models_are_registered_with_their_state(make_year: Callable[..., Ye
     assert [trained.promoted for trained in report.models] == [True, True]
     assert ZoneDemand.load(registry.fetch(demand) / "state.npz").last_step == last_step
     assert WeatherDemand.load(registry.fetch(weather) / "state.npz").last_step == last_step
-    assert dict(demand.tags) == {
+    identity = {
         "as_of": "2017-03-22T23:50:00+00:00",
         "data_sha256": "both",
         "data_source": "file",
@@ -119,6 +120,12 @@ def test_both_models_are_registered_with_their_state(make_year: Callable[..., Ye
         "site": "tetouan",
         "zone": "1",
     }
+    record = TrainingRecord.read(registry.fetch(demand))
+    assert record is not None
+    assert dict(demand.tags) == {**identity, **record.tags}
+    assert (record.tags["data_rows"], record.tags["fit_rows"]) == ("3456", "3168")
+    assert record.files.keys() == {"state.npz", "reference.parquet"}
+    assert record.size_bytes == sum((registry.fetch(demand) / name).stat().st_size for name in record.files)
     assert {"rmse_kw/10", "rmse_kw/60", "rmse_kw/360", "rmse_kw/1440", "rmse_kw/mean", "coverage/mean"} <= set(
         demand.metrics
     )
