@@ -10,7 +10,8 @@ export OPENBLAS_NUM_THREADS = 1
 export DO_NOT_TRACK = 1
 
 .DEFAULT_GOAL = help
-.PHONY: help demo tools data test coverage crash pictures check bench lock clean
+.PHONY: help demo tools data test coverage crash pictures check bench accuracy audit image compose notes login publish \
+	propose release deploy lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -46,6 +47,41 @@ bench: $(READY)  ## accuracy, speed of the stream, delay and false alarms of the
 	@$(BIN)/python -m benchmarks.accuracy
 	@$(BIN)/python -m benchmarks.stream
 	@$(BIN)/python -m benchmarks.drift
+
+accuracy: $(READY)  ## the gate of a release: each lead group of each zone beside the last release, at most 1 % worse
+	@$(BIN)/python -m benchmarks.gate $(ARGS)
+
+audit: $(READY)  ## known weaknesses of the packages that the image installs
+	@$(BIN)/uv tool run --quiet pip-audit==2.10.1 --progress-spinner off --require-hashes --disable-pip \
+		--requirement requirements.lock
+
+IMAGE ?= tetouan-streaming-forecaster
+TAG ?= latest
+image:  ## build the image, and ask its command for its version: IMAGE=name TAG=tag
+	@docker build --quiet --tag "$(IMAGE):$(TAG)" .
+	@docker run --rm --read-only --tmpfs /tmp --cap-drop ALL "$(IMAGE):$(TAG)" --version
+
+compose: $(READY)  ## `docker compose up` as users run it, from the first forecast to the second start
+	@$(BIN)/pytest -q tests/e2e $(ARGS)
+
+notes: $(READY)  ## what the change log says of a release: TAG=v1.2.3, which must be the version in pyproject.toml
+	@$(BIN)/python -m deploy.release_notes "$(TAG)"
+
+login:  ## give Docker the name and the password of a registry: REGISTRY, REGISTRY_USER, REGISTRY_PASSWORD
+	@printenv REGISTRY_PASSWORD | docker login "$$REGISTRY" --username "$$REGISTRY_USER" --password-stdin
+
+publish:  ## build the image and push it with its list of packages and how it was built: IMAGE=registry/name TAG=v1.2.3
+	@docker buildx inspect tetouan >/dev/null 2>&1 || docker buildx create --name tetouan --driver docker-container >/dev/null
+	@docker buildx build --builder tetouan --push --sbom=true --provenance=mode=max --tag "$(IMAGE):$(TAG)" .
+
+propose:  ## offer changed lock files as a pull request on GitHub
+	@bash deploy/propose_packages.sh
+
+release: $(READY)  ## make a release on GitHub with the notes of the change log: TAG=v1.2.3
+	@$(BIN)/python -m deploy.release_notes "$(TAG)" | gh release create "$(TAG)" --verify-tag --title "$(TAG)" --notes-file -
+
+deploy:  ## the gateway on Cloud Run (docs/deploy.md): IMAGE, TAG, CLOUD_RUN_SERVICE, CLOUD_RUN_REGION
+	@bash deploy/cloud_run.sh "$(IMAGE):$(TAG)"
 
 lock: $(READY)  ## pin the newest fitting versions of all dependencies
 	@$(COMPILE) --upgrade --group dev pyproject.toml --output-file requirements-dev.lock
