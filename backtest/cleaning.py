@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from backtest.run import END_OF_TIME, JUDGED, numbered_outcomes
+from backtest.outcomes import END_OF_TIME, JUDGED, numbered_outcomes
 from services.ingestor.judging import Accepted, Merged, Rejected
 from shared.data.errors import DataError
 from shared.data.year import NO_STEP

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from time import process_time
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from backtest.accounting import Accounting
+from backtest.outcomes import JUDGED, numbered_outcomes
 from backtest.result import Backtest
 from backtest.transcript import Transcript
 from backtest.unbelieved import Seen
 from services.forecaster.issuing import Issuer, ZoneModels, end_of_run
-from services.ingestor.ingestor import Ingestor
 from services.ingestor.judging import Accepted
 from shared.contracts.messages import ModelNames
 from shared.data.errors import DataError
@@ -27,6 +26,7 @@ from shared.training.data import TrainingData
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
 
     from numpy.typing import NDArray
 
@@ -41,26 +41,18 @@ if TYPE_CHECKING:
     Progress = Callable[[str, float], None]
 
 __all__ = [
-    "END_OF_TIME",
-    "JUDGED",
     "account_for",
     "answer",
     "backtest",
     "fitted",
     "issued",
     "judged",
-    "numbered_outcomes",
     "seconds_per_forecast",
     "uncorrected_estimate",
 ]
 
 BATCH = 144
-JUDGED = 5000
-"""Rows between two words of progress."""
 TIMED_READINGS = 2016
-MAX_GAP = timedelta(days=30)
-END_OF_TIME = datetime(9000, 1, 1, tzinfo=UTC)
-"""After every reading of a file."""
 UNTRAINED = (
     "the readings up to {:%Y-%m-%d %H:%M} are too few to fit a model on: what is scored learned from the first on, "
     "with the prior of {}, which is asked from the eighth day on"
@@ -171,13 +163,6 @@ def judged(year: Year, start: datetime, until: datetime) -> list[CleanReading]:
     """Return the clean readings that an ingestor makes of the rows in [start, until)."""
     outcomes = (outcome for _, outcome in numbered_outcomes(year, start, until))
     return [outcome.reading for outcome in outcomes if isinstance(outcome, Accepted)]
-
-
-def numbered_outcomes(year: Year, start: datetime, until: datetime) -> Iterator[tuple[int, Outcome]]:
-    """Yield the line of each row in [start, until) and what an ingestor says of it."""
-    # whatever the clock of this machine says, the rows are history
-    ingestor = Ingestor([year.site], MAX_GAP)
-    return ((line, ingestor.judge(raw, END_OF_TIME)) for _, line, raw in year.numbered_messages(start, until))
 
 
 def issued(year: Year, models: ZoneModels, readings: Sequence[CleanReading]) -> Iterator[Forecast]:

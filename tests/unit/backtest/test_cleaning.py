@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from backtest.cleaning import RowFate, cleaned, write_table
-from backtest.run import END_OF_TIME, judged
+from backtest.outcomes import END_OF_TIME
+from backtest.run import judged
 from shared.data.errors import DataError
 from shared.data.hints import Hints
 from shared.data.year import find_year
