@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     Figure = dict[str, Any]
 
 __all__ = [
+    "PLAIN",
+    "STYLES",
     "coverage_by_lead",
+    "drawn",
     "fan",
+    "load_axis",
     "over_categories",
     "over_line",
     "pinball_by_lead",
@@ -30,28 +34,29 @@ __all__ = [
 NOMINAL, LOWEST, HIGHEST = 0.9, 0.88, 0.92
 """The coverage that the interval promises, and the band in which it counts as kept."""
 
-# blue, vermilion, green, purple of Okabe & Ito (2008), "Color universal design": also told apart by dash and symbol
-_STYLES = (
+STYLES = (
     ("#0072b2", "solid", "circle"),
     ("#d55e00", "dash", "square"),
     ("#009e73", "dot", "diamond"),
     ("#c05c96", "dashdot", "triangle-up"),
 )
+"""Blue, vermilion, green, purple of Okabe & Ito (2008), "Color universal design"; dash and symbol differ, too."""
+
 _BAND_COLOUR = "#009e73"
-# digits, as in the tables: Plotly would write 28k MW
-_PLAIN = {"exponentformat": "none", "separatethousands": True, "hoverformat": ",.5~r"}
+PLAIN = {"exponentformat": "none", "separatethousands": True, "hoverformat": ",.5~r"}
+"""Digits, as in the tables: Plotly would write 28k MW."""
 
 
 def rmse_by_lead(leads: pd.DataFrame, unit: str) -> Figure:
     """Return the RMSE of the forecast and of the best naive rule over the lead."""
-    return _figure(
+    return drawn(
         [
             _line(_hours(leads), leads["rmse_kw"], "forecast", 0),
             _line(_hours(leads), leads["best_naive_rmse_kw"], "best naive rule", 1)
             | {"text": leads["best_naive_rule"].fillna("").tolist()},
         ],
         xaxis=_lead_axis(),
-        yaxis=_load_axis("RMSE", unit),
+        yaxis=load_axis("RMSE", unit),
     )
 
 
@@ -59,7 +64,7 @@ def rmse_of_models(lines: Mapping[str, Sequence[tuple[int, float]]], unit: str) 
     """Return the RMSE of each model over the lead: minutes and figure, by name, the best first."""
     traces = []
     for place, (name, points) in enumerate(lines.items()):
-        colour, dash, symbol = _STYLES[place % len(_STYLES)]
+        colour, dash, symbol = STYLES[place % len(STYLES)]
         traces.append(
             {
                 "type": "scatter",
@@ -68,17 +73,17 @@ def rmse_of_models(lines: Mapping[str, Sequence[tuple[int, float]]], unit: str) 
                 "y": [rmse for _, rmse in points],
                 "name": name,
                 "line": {"color": colour, "dash": dash, "width": 2},
-                "marker": {"color": colour, "symbol": symbol if place < len(_STYLES) else f"{symbol}-open"},
+                "marker": {"color": colour, "symbol": symbol if place < len(STYLES) else f"{symbol}-open"},
             }
         )
-    return _figure(
-        traces, xaxis={"title": {"text": "lead time"}}, yaxis=_load_axis("RMSE", unit) | {"type": "log"}, height=480
+    return drawn(
+        traces, xaxis={"title": {"text": "lead time"}}, yaxis=load_axis("RMSE", unit) | {"type": "log"}, height=480
     )
 
 
 def coverage_by_lead(leads: pd.DataFrame) -> Figure:
     """Return the coverage over all pairs and in the worst week over the lead."""
-    return _figure(
+    return drawn(
         [
             _line(_hours(leads), leads["coverage_ratio"], "whole window", 0),
             _line(_hours(leads), leads["worst_week_coverage_ratio"], "worst week", 1),
@@ -91,10 +96,10 @@ def coverage_by_lead(leads: pd.DataFrame) -> Figure:
 
 def pinball_by_lead(leads: pd.DataFrame, unit: str) -> Figure:
     """Return the pinball loss over the lead."""
-    return _figure(
+    return drawn(
         [_line(_hours(leads), leads["pinball_kw"], "forecast", 0)],
         xaxis=_lead_axis(),
-        yaxis=_load_axis("pinball loss", unit),
+        yaxis=load_axis("pinball loss", unit),
     )
 
 
@@ -117,7 +122,7 @@ def fan(curves: pd.DataFrame, unit: str) -> Figure:
     """Return one forecast with its 90 % interval, and the load."""
     times = curves["local_time"].tolist()
     edge = {"type": "scatter", "x": times, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
-    return _figure(
+    return drawn(
         [
             {**edge, "y": curves["low_kw"].tolist(), "showlegend": False},
             {
@@ -128,17 +133,17 @@ def fan(curves: pd.DataFrame, unit: str) -> Figure:
                 "fillcolor": "rgba(0, 114, 178, 0.25)",
             },
             _line(times, curves["median_kw"], "forecast", 0),
-            _line(times, curves["actual_kw"], "load", 1) | {"line": {"color": _STYLES[1][0], "dash": "solid"}},
+            _line(times, curves["actual_kw"], "load", 1) | {"line": {"color": STYLES[1][0], "dash": "solid"}},
         ],
         xaxis={"title": {"text": "local time"}, "automargin": True},
-        yaxis=_load_axis("demand", unit) | {"rangemode": "normal"},
+        yaxis=load_axis("demand", unit) | {"rangemode": "normal"},
     )
 
 
 def _two_panels(frame: pd.DataFrame, column: str, title: str, unit: str) -> Figure:
     traces = []
     for style, (minutes, of_lead) in enumerate(frame.groupby("lead_minutes")):
-        colour, dash, symbol = _STYLES[style]
+        colour, dash, symbol = STYLES[style]
         for axis, figure in (("y", "rmse_kw"), ("y2", "coverage_ratio")):
             traces.append(
                 {
@@ -154,18 +159,18 @@ def _two_panels(frame: pd.DataFrame, column: str, title: str, unit: str) -> Figu
                     "marker": {"color": colour, "symbol": symbol, "size": 5},
                 }
             )
-    return _figure(
+    return drawn(
         traces,
         height=520,
         xaxis={"title": {"text": title}, "anchor": "y2", "zeroline": False, "automargin": True},
-        yaxis=_load_axis("RMSE", unit) | {"domain": [0.55, 1]},
+        yaxis=load_axis("RMSE", unit) | {"domain": [0.55, 1]},
         yaxis2=_coverage_axis(frame["coverage_ratio"]) | {"domain": [0, 0.45]},
         shapes=_promise("y2"),
     )
 
 
 def _line(x: list[Any], y: pd.Series[float], name: str, style: int) -> dict[str, Any]:
-    colour, dash, _ = _STYLES[style]
+    colour, dash, _ = STYLES[style]
     line = {"color": colour, "dash": dash, "width": 2}
     return {"type": "scatter", "mode": "lines", "x": x, "y": y.tolist(), "name": name, "line": line}
 
@@ -179,8 +184,9 @@ def _lead_axis() -> dict[str, Any]:
     return {"title": {"text": "lead time, h"}, "rangemode": "tozero", "dtick": 6, "hoverformat": ".2f"}
 
 
-def _load_axis(what: str, unit: str) -> dict[str, Any]:
-    return {"title": {"text": f"{what}, {unit}"}, "rangemode": "tozero", **_PLAIN, "automargin": True}
+def load_axis(what: str, unit: str) -> dict[str, Any]:
+    """Return an axis of loads or their errors in the unit, from zero on."""
+    return {"title": {"text": f"{what}, {unit}"}, "rangemode": "tozero", **PLAIN, "automargin": True}
 
 
 def _coverage_axis(*shown: pd.Series[float]) -> dict[str, Any]:
@@ -212,7 +218,8 @@ def _promise(axis: str) -> list[dict[str, Any]]:
     ]
 
 
-def _figure(traces: list[dict[str, Any]], **layout: Any) -> Figure:
+def drawn(traces: list[dict[str, Any]], **layout: Any) -> Figure:
+    """Return traces as a figure in the looks of all pages; ``layout`` is added to what they share."""
     return {
         "data": traces,
         "layout": {

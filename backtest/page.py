@@ -56,7 +56,17 @@ _HEADINGS = {
     "low_kw": "low {unit}",
     "high_kw": "high {unit}",
 }
-_FORMS = {"_ratio": "z.1%", "r2": ".3f", "pairs": ",", "cpu_s": ".1f", "cpu_us": ".1f"}
+_UNITS = {"_kw": " {unit}", "_ratio": "", "_h": ", h", "_min": ", min"}
+"""What a heading says in place of the ending of a column's name, where no other heading is given."""
+_FORMS = {
+    "_ratio": "z.1%",
+    "r2": ".3f",
+    "pairs": ",",
+    "cpu_s": ".1f",
+    "cpu_us": ".1f",
+    "_h": ",.1f",
+    **dict.fromkeys(("pearson", "spearman", "same_hour", "1 h", "1 day", "1 week"), "z.2f"),
+}
 _OPEN = "-"
 
 
@@ -158,7 +168,9 @@ def cell(value: object, column: str, unit: LoadUnit) -> str:
 
 def heading(column: str, unit: LoadUnit) -> str:
     """Return what a table calls a column."""
-    return _HEADINGS.get(column, column).format(unit=unit.name)
+    ending = next((ending for ending in _UNITS if column.endswith(ending)), "")
+    words = column.removesuffix(ending).replace("_", " ") + _UNITS.get(ending, "")
+    return _HEADINGS.get(column, words).format(unit=unit.name)
 
 
 def _groups(result: Backtest) -> list[dict[str, object]]:

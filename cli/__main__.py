@@ -635,6 +635,24 @@ def forecast(
     _write(json_file, run_forecast(options, settings, Console(stderr=True)))
 
 
+@app.command()
+@with_hints
+def eda(
+    hints: Hints,
+    data: Data = None,
+    html_file: HtmlFile = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Say what a file of readings holds, before anything is fitted on it: gaps, patterns, changes, doubts."""
+    from cli.exploring import run_exploration
+    from cli.settings import HistorySettings
+    from shared.runtime.settings import load
+
+    settings = load(HistorySettings)
+    require_different({"--html": html_file, "--json": json_file}, _data_files(data, settings))
+    _write(json_file, run_exploration(data, hints, html_file, settings, Console(stderr=True)))
+
+
 @app.command("compare")
 @with_hints
 def compare_algorithms(
