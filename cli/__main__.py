@@ -16,6 +16,7 @@ from backtest.compare.algorithms import ALGORITHMS
 from cli import __version__
 from cli.options import with_hints
 from cli.outputs import output_file, output_folder, picture_file, require_different, whole, whole_files
+from cli.steps import STEPS
 from cli.words import MOST_DAYS, at_least, line, moment, one_of, whole_number
 from shared.data.hints import Hints
 
@@ -119,6 +120,7 @@ def _some_of(known: Mapping[str, str]) -> Callable[[str], frozenset[str]]:
     return lambda text: frozenset(read(word.strip()) for word in text.split(","))
 
 
+_STEPS = {step.name: step.name for step in STEPS}
 _COMPARED = {key: key for key in (*(algorithm.key for algorithm in ALGORITHMS), "naive", "stream")}
 
 
@@ -216,7 +218,14 @@ def replay(
 
 
 @app.command("data")
-def find_data(data: Data = None, json_file: JsonFile = None) -> None:
+def find_data(
+    data: Data = None,
+    out_file: Annotated[
+        Path | None,
+        typer.Option("--out", parser=output_file, help="Copy the file to this one, byte for byte.", metavar="FILE"),
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
     """Find the readings, download the published year where none are here, and print where the file is.
 
     A synthetic year does not stand in: where the published one cannot be had the command says why.
@@ -227,9 +236,13 @@ def find_data(data: Data = None, json_file: JsonFile = None) -> None:
     from shared.runtime.settings import load
 
     settings = load(HistorySettings)
+    require_different({"--out": out_file, "--json": json_file}, _data_files(data, settings))
     chosen = data or settings.data
     year = year_for(chosen, settings, Console(stderr=True), Hints())
     file = file_of(year, chosen, settings)
+    if out_file:
+        with whole(out_file) as draft:
+            draft.write_bytes(file.read_bytes())
     _write(json_file, report_of(year, file))
     sys.stdout.write(f"{file}\n")
 
@@ -430,6 +443,18 @@ def compare(
         print_whole(Console(), comparison_table(found))
 
 
+@models.command("verify")
+def verify_models(json_file: JsonFile = None) -> None:
+    """Check the champions of the zones: files, record, what they forecast, scores; exit 1 where one is not usable."""
+    from cli.settings import CommandSettings
+    from cli.verifying import run_verify
+    from shared.runtime.settings import load
+
+    result = run_verify(load(CommandSettings), Console(stderr=True))
+    _write(json_file, result)
+    raise typer.Exit(0 if result["well"] else 1)
+
+
 @models.command()
 def promote(
     name: ModelName,
@@ -571,6 +596,53 @@ def reproduce(
     result = run_reproduce(options, settings, Console(stderr=True))
     _write(json_file, result)
     raise typer.Exit(0 if result["reproduced"] else 1)
+
+
+@app.command()
+def pipeline(
+    data: Data = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            parser=output_folder,
+            help="Where the results lie (default: `pipeline` in the state folder).",
+            metavar="FOLDER",
+        ),
+    ] = None,
+    only: Annotated[
+        frozenset[str] | None,
+        typer.Option(parser=_some_of(_STEPS), help=f"These steps alone, between commas: {', '.join(_STEPS)}."),
+    ] = None,
+    first: Annotated[
+        str | None,
+        typer.Option("--from", parser=one_of(_STEPS), help="Begin with this step; those before it stay as they are."),
+    ] = None,
+    compared: Annotated[
+        frozenset[str] | None,
+        typer.Option(
+            "--compare",
+            parser=_some_of(_COMPARED),
+            help=f"The algorithms to compare, between commas (default: all): {', '.join(_COMPARED)}.",
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")] = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Run all steps from the readings to a report, each a command of its own; exit 1 where one has failed.
+
+    A step whose inputs have not changed (data, parameters, code, libraries) is not run again, so that an interrupted
+    run goes on where it was.
+    """
+    from cli.pipeline import PipelineOptions, run_pipeline
+    from cli.settings import CommandSettings
+    from shared.runtime.settings import load
+
+    settings = load(CommandSettings)
+    names = ",".join(key for key in _COMPARED if key in compared) if compared else None
+    options = PipelineOptions(folder or settings.state_dir / "pipeline", data, only or frozenset(), first, names)
+    result = run_pipeline(options, settings, Console(stderr=True), dry_run=dry_run)
+    _write(json_file, result)
+    raise typer.Exit(0 if result["well"] else 1)
 
 
 @app.command()

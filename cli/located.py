@@ -48,4 +48,5 @@ def report_of(year: Year, file: Path) -> dict[str, Any]:
         "rows": len(year.rows),
         "first": first.isoformat(),
         "last": last.isoformat(),
+        "zones": list(year.site.zones),
     }

@@ -99,6 +99,12 @@ class TrainingRecord(BaseModel):
         """Write it beside the files of the model."""
         (folder / RECORD).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
+    def changed_in(self, folder: Path) -> list[str]:
+        """Return the files of the model that lie otherwise in a folder, or not at all."""
+        return [
+            name for name, file in self.files.items() if not (folder / name).exists() or _file(folder / name) != file
+        ]
+
     @property
     def size_bytes(self) -> int:
         """The size of all files of the model."""
