@@ -30,6 +30,10 @@ __all__ = ["Chart", "page_of", "page_of_ahead", "templates"]
 
 _HEADINGS = {
     "lead_minutes": "lead",
+    "yesterday_rmse_kw": "RMSE of yesterday {unit}",
+    "last_week_rmse_kw": "RMSE of last week {unit}",
+    "yesterday_skill_ratio": "skill against yesterday",
+    "last_week_skill_ratio": "skill against last week",
     "local_date": "day",
     "local_hour": "hour",
     "local_weekday": "weekday",

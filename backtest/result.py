@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from backtest.breakdown import by_group, by_lead
 from backtest.extremes import days_ahead, worst_weeks
+from backtest.monthly import by_month
 from backtest.naive import naive_mae_kw
 from backtest.tables import ScoreTable, estimate_figures, estimate_or_none
 from shared.sites.grid import Grid
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TABLES", "Backtest"]
 
-TABLES = ("leads", "days", "hours", "weekdays", "seasons", "holidays", "worst_weeks")
+TABLES = ("leads", "days", "hours", "weekdays", "seasons", "holidays", "months", "worst_weeks")
 
 _FLOAT_FORMAT = "%.6g"  # a tenth of a kW of 10 MW, a milliwatt of 1 kW
 
@@ -62,6 +63,8 @@ class Backtest:
         When load was out, as far as the forecasts knew it; None where that was not asked.
     untrained
         Why the models were not fitted on what came before ``start``; None where they were.
+    data_sha256
+        The checksum of the file of the readings.
     """
 
     site: Site
@@ -79,6 +82,7 @@ class Backtest:
     outages: Outages | None = None
     unbelieved: Unbelieved | None = None
     untrained: str | None = None
+    data_sha256: str = ""
 
     @classmethod
     def of(
@@ -112,6 +116,7 @@ class Backtest:
             frames={
                 "leads": by_lead(table, transcript.step_minutes),
                 **by_group(transcript, calendar),
+                "months": by_month(transcript, calendar),
                 "worst_weeks": worst_weeks(transcript, calendar),
             },
             days_ahead=days_ahead(transcript, calendar),
@@ -119,6 +124,7 @@ class Backtest:
             seconds_per_forecast=seconds_per_forecast,
             accounting=accounting,
             no_weather=no_weather,
+            data_sha256=year.sha256,
         )
 
     def write_csv(self, folder: Path) -> None:
@@ -132,7 +138,12 @@ class Backtest:
             **self.table.to_json(),
             "seed": estimate_or_none(self.weather_alone),
             "worst_weeks": self.frames["worst_weeks"].to_dict("records"),
+            "months": _records(self.frames["months"]),
+            "seasons": _records(self.frames["seasons"]),
+            "site": self.site.name,
+            "until": self.until.isoformat().replace("+00:00", "Z"),
             "data": self.label,
+            "data_sha256": self.data_sha256,
             "rows": self.accounting.to_json(),
             "outages": self.outages.to_json() if self.outages else [],
             "unbelieved": self.unbelieved.to_json() if self.unbelieved else None,
@@ -140,3 +151,11 @@ class Backtest:
             "trained": self.untrained is None,
             "seconds_per_forecast": self.seconds_per_forecast,
         }
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table as JSON has them: what cannot be computed is None."""
+    plain = frame.astype(object)
+    return [
+        {str(name): value for name, value in row.items()} for row in plain.where(frame.notna(), None).to_dict("records")
+    ]

@@ -725,6 +725,27 @@ def eda(
     _write(json_file, run_exploration(data, hints, html_file, settings, Console(stderr=True)))
 
 
+@app.command()
+def monthly(
+    results: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Files of `tetouan backtest --json`, one a zone.", metavar="RESULT.json", show_default=False
+        ),
+    ],
+    html_file: HtmlFile = None,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", parser=output_file, help="Write the table to this file.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Show the accuracy of each month, from results of backtests: MAPE, RMSE, bias, coverage, beside two rules."""
+    from cli.monthly import run_monthly
+
+    read = {f"RESULT.json ({place})": file for place, file in enumerate(results, 1)}
+    require_different({"--html": html_file, "--csv": csv_file}, dict(read))
+    run_monthly(results, html_file, csv_file)
+
+
 @app.command("compare")
 @with_hints
 def compare_algorithms(

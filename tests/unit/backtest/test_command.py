@@ -55,7 +55,7 @@ class TestOptions:
         done = CliRunner().invoke(app, ["backtest", *options], catch_exceptions=False)
         assert done.exit_code == 0
         assert computed == ["zone 2 from 2017-11-29 00:00:00+00:00"]
-        assert len(list(csv.glob("*.csv"))) == 7
+        assert len(list(csv.glob("*.csv"))) == 8
         assert "Backtest of tetouan, zone 2" in html.read_text(encoding="utf-8")
         assert '"seed"' in result.read_text(encoding="utf-8")
 

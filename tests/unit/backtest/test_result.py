@@ -76,7 +76,12 @@ class TestResult:
             "weather_estimate",
             "seed",
             "worst_weeks",
+            "months",
+            "seasons",
+            "site",
+            "until",
             "data",
+            "data_sha256",
             "synthetic",
             "trained",
             "seconds_per_forecast",
@@ -98,7 +103,7 @@ class TestCsv:
 
     @pytest.mark.parametrize("days", [1 / DAY, 2, 16])
     def test_each_frame_is_a_file(self, tmp_path: Path, days: float) -> None:
-        """Seven files whose columns and rows are those of the frames, whatever the window."""
+        """Eight files whose columns and rows are those of the frames, whatever the window."""
         result = result_of(flat_transcript(days))
         assert tuple(result.frames) == TABLES
         result.write_csv(tmp_path)
