@@ -29,9 +29,12 @@ def _doctor(result: dict[str, Any]) -> str:
     return f"{states.count('ok')} of {len(states)} checks are ok, {states.count('wrong')} wrong"
 
 
+def _wrong(result: dict[str, Any]) -> list[dict[str, str]]:
+    return [each for each in result["checks"] if each["state"] == "wrong"]
+
+
 def _doctor_advice(result: dict[str, Any]) -> str:
-    wrong = [each for each in result["checks"] if each["state"] == "wrong"]
-    return "; ".join(f"{each['check']}: {each['advice'] or each['found']}" for each in wrong)
+    return "; ".join(f"{each['check']}: {each['advice'] or each['found']}" for each in _wrong(result))
 
 
 def _data(result: dict[str, Any]) -> str:
@@ -71,8 +74,7 @@ def _verify(result: dict[str, Any]) -> str:
 
 
 def _verify_advice(result: dict[str, Any]) -> str:
-    wrong = [each for each in result["checks"] if each["state"] == "wrong"]
-    return "; ".join(f"{each['version']} {each['check']}: {each['found']}" for each in wrong)
+    return "; ".join(f"{each['version']} {each['check']}: {each['found']}" for each in _wrong(result))
 
 
 def _backtest(result: dict[str, Any]) -> str:
