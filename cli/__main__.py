@@ -456,6 +456,36 @@ def verify_models(json_file: JsonFile = None) -> None:
 
 
 @models.command()
+def card(
+    version: Annotated[str, typer.Argument(help="NAME/VERSION, as `compare` takes it.", metavar="NAME/VERSION")],
+    result: Annotated[
+        Path | None,
+        typer.Option(
+            "--backtest",
+            help="A file of `tetouan backtest --json` of the same data: figures by season.",
+            metavar="FILE",
+        ),
+    ] = None,
+    card_file: Annotated[
+        Path | None,
+        typer.Option("--md", parser=output_file, help="Write it to this file and not to the terminal.", metavar="FILE"),
+    ] = None,
+) -> None:
+    """Write the card of a version in Markdown: what it is for, what it cannot know, how good it was, on what data."""
+    from cli.models import card_of, labelled_version, opened
+    from cli.settings import CommandSettings
+    from shared.runtime.settings import load
+
+    require_different({"--md": card_file}, {"--backtest": result})
+    text = card_of(labelled_version(opened(load(CommandSettings), Console(stderr=True)), version), result)
+    if card_file is None:
+        sys.stdout.write(text)
+    else:
+        with whole(card_file) as draft:
+            draft.write_text(text, encoding="utf-8")
+
+
+@models.command()
 def promote(
     name: ModelName,
     version: Annotated[str, typer.Argument(help="A number, or `challenger`.", metavar="VERSION")],
@@ -714,15 +744,21 @@ def eda(
     data: Data = None,
     html_file: HtmlFile = None,
     json_file: JsonFile = None,
+    card_file: Annotated[
+        Path | None,
+        typer.Option("--card", parser=output_file, help="Write a data card in Markdown to this file.", metavar="FILE"),
+    ] = None,
 ) -> None:
     """Say what a file of readings holds, before anything is fitted on it: gaps, patterns, changes, doubts."""
-    from cli.exploring import run_exploration
+    from cli.exploring import ExplorationOptions, run_exploration
     from cli.settings import HistorySettings
     from shared.runtime.settings import load
 
     settings = load(HistorySettings)
-    require_different({"--html": html_file, "--json": json_file}, _data_files(data, settings))
-    _write(json_file, run_exploration(data, hints, html_file, settings, Console(stderr=True)))
+    written = {"--html": html_file, "--json": json_file, "--card": card_file}
+    require_different(written, _data_files(data, settings))
+    options = ExplorationOptions(data, hints, html_file, card_file)
+    _write(json_file, run_exploration(options, settings, Console(stderr=True)))
 
 
 @app.command()

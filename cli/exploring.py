@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from backtest.explore.card import data_card_of
 from backtest.explore.exploration import explored
 from backtest.explore.page import page_of_exploration
 from backtest.explore.part import records
@@ -29,24 +31,35 @@ if TYPE_CHECKING:
     from cli.settings import HistorySettings
     from shared.data.hints import Hints
 
-__all__ = ["run_exploration"]
+__all__ = ["ExplorationOptions", "run_exploration"]
 
 
-def run_exploration(
-    data: str | None, hints: Hints, html_file: Path | None, settings: HistorySettings, console: Console
-) -> dict[str, Any]:
-    """Look at a file, print what matters, write the page and return all that was found."""
-    year = year_for(data or settings.data, settings, console, hints)
+@dataclass(frozen=True)
+class ExplorationOptions:
+    """What to look at, and where to write page and card; None: not at all."""
+
+    data: str | None
+    hints: Hints
+    html_file: Path | None = None
+    card_file: Path | None = None
+
+
+def run_exploration(options: ExplorationOptions, settings: HistorySettings, console: Console) -> dict[str, Any]:
+    """Look at a file, print what matters, write page and card, and return all that was found."""
+    year = year_for(options.data or settings.data, settings, console, options.hints)
     with steps_shown(console) as progress:
         try:
             found = explored(year, progress)
         except DataError as error:
             raise Refused(str(error)) from None
         parts = parts_of(found)
-        if html_file:
+        if options.html_file:
             progress("drawing the page", 0.0)
-            with whole(html_file) as draft:
+            with whole(options.html_file) as draft:
                 draft.write_text(page_of_exploration(found, parts), encoding="utf-8")
+        if options.card_file:
+            with whole(options.card_file) as draft:
+                draft.write_text(data_card_of(found, parts), encoding="utf-8")
     _show(found, parts, Console())  # results go to standard output, what leads to them to standard error
     return found.to_json()
 

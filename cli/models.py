@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.printing import waiting
+from shared.data.errors import DataError
 from shared.forecasting.digits import digits
 from shared.runtime.registered import WEATHER_DEMAND, named_model
 from shared.runtime.registry import CHALLENGER, CHAMPION, PREVIOUS, REASON, Registry, nobody_has_made
@@ -20,6 +21,7 @@ from shared.training.verdicts import headline_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from rich.console import Console
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Comparison",
+    "card_of",
     "comparison_table",
     "labelled_version",
     "listed",
@@ -83,6 +86,17 @@ def named_version(registry: Registry, name: str, version: str) -> ModelVersion:
         what = f"no {version}" if version in ALIASES else f"no version {version!r}"
         raise Refused(f"{name} has {what}: give one of those that `tetouan models list` shows, or {', '.join(ALIASES)}")
     return found
+
+
+def card_of(version: ModelVersion, result: Path | None) -> str:
+    """Return the card of a version, with the seasons of a backtest; raises ``Refused`` where they do not fit."""
+    from backtest.model_card import model_card_of  # noqa: PLC0415 - it takes a second that the other commands need not
+    from backtest.result_file import ResultFile  # noqa: PLC0415 - as above
+
+    try:
+        return model_card_of(version, ResultFile.read(result) if result else None)
+    except DataError as error:
+        raise Refused(str(error)) from None
 
 
 def told(version: ModelVersion) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from backtest.markdown import bullets, document, table
 from shared.forecasting.leads import lead_name
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _LEAK = (
     "**This is a leak.** It was fitted on the neighbours of the rows that it is scored on. The figures say nothing of "
     "how well it would forecast."
 )
-_HEAD = ("| lead | RMSE kW | MAE kW | MAPE | R2 |", "|---|---|---|---|---|")
+_HEAD = ("lead", "RMSE kW", "MAE kW", "MAPE", "R2")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,16 +75,17 @@ class ModelCard:
         asked = f"{task.fit_rows:,} rows to fit on, {task.test_rows:,} to score on"
         window = f"{task.test_from:%Y-%m-%d %H:%M} to {task.test_until:%Y-%m-%d %H:%M} UTC"
         data = f"{'**synthetic**, ' * task.synthetic}{task.data}, sha256 `{task.data_sha256}`"
-        parts = [
+        parts = (
             f"# {first.model}: zone {task.zone} of {task.site}",
             _LEAK * first.trained_on_this_data,
             f"It predicts `{task.target}`. It knows {first.knows}.",
             f"Split: {task.split}, {asked}, from {window}.",
-            "\n".join((*_HEAD, *map(_figures, self.results))),
+            table(_HEAD, map(_figures, self.results)),
             f"Data: {data}. Code: {first.fingerprint.code_version}.",
-            "\n".join(("Parameters:", "", *(f"- `{name}`: {value}" for name, value in self.parameters.items()))),
-        ]
-        return "\n\n".join(filter(None, parts)) + "\n"
+            "Parameters:",
+            bullets(f"`{name}`: {value}" for name, value in self.parameters.items()),
+        )
+        return document(parts)
 
 
 def cards_of(board: Leaderboard) -> list[ModelCard]:
@@ -93,8 +95,8 @@ def cards_of(board: Leaderboard) -> list[ModelCard]:
     return [ModelCard(tasks[results[0].split], results) for results in (*alone, *map(tuple, board.knowing_load))]
 
 
-def _figures(result: ModelResult) -> str:
+def _figures(result: ModelResult) -> tuple[str, ...]:
     figures = result.figures
     lead = "any" if result.lead_minutes is None else lead_name(result.lead_minutes)
     shares = (f"{100 * figures['mape']:.2f} %", f"{figures['r2']:.3f}")
-    return f"| {lead} | {figures['rmse_kw']:.1f} | {figures['mae_kw']:.1f} | {shares[0]} | {shares[1]} |"
+    return (lead, f"{figures['rmse_kw']:.1f}", f"{figures['mae_kw']:.1f}", *shares)

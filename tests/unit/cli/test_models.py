@@ -207,6 +207,17 @@ def test_two_versions_are_compared_side_by_side(here: Here) -> None:
     assert (told["a"]["version"], told["b"]["version"]) == ("1", "2")
 
 
+def test_a_card_is_printed_or_written(here: Here) -> None:
+    """It is that of the version which was named, by a number or an alias."""
+    both(here)
+    code, out, _ = here.run("card", f"{DEMAND}/1")
+    assert (code, out.splitlines()[0]) == (0, f"# Model card: {DEMAND}/1")
+    assert "RMSE kW" in out
+    file = here.folder / "card.md"
+    assert here.run("card", f"{DEMAND}/1", "--md", str(file))[:2] == (0, "")
+    assert file.read_text(encoding="utf-8") == out
+
+
 def test_a_better_version_is_promoted_and_told(here: Here) -> None:
     """The champion is the previous one from then on; the event holds after the newest reading."""
     both(here)
