@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-PORTS = ("KAFKA", "GATEWAY", "INGESTOR", "FORECASTER", "MONITOR", "PROMETHEUS", "GRAFANA")
+PORTS = ("KAFKA", "GATEWAY", "INGESTOR", "FORECASTER", "MONITOR", "MLFLOW", "PROMETHEUS", "GRAFANA")
 OURS = ("ingestor", "forecaster", "monitor", "gateway")
 EXAMPLES = ("subscribe_confluent.py", "subscribe_faststream.py")
 
@@ -151,9 +151,19 @@ def test_grafana_has_the_dashboard(compose: Compose) -> None:
     assert served["dashboard"]["title"] == committed["title"]
 
 
+def test_the_models_stand_on_the_mlflow_server(compose: Compose) -> None:
+    """Its page lists the champion that the forecaster runs; a page of another name cannot ask it."""
+    asked = "/api/2.0/mlflow/registered-models/alias?name=zone-demand-tetouan-2&alias=champion"
+    assert compose.get("mlflow", asked).json()["model_version"]["version"] == "1"
+    notes = compose.get("forecaster", "/readyz").json()["notes"]
+    assert "zone-demand-tetouan-2/1" in json.dumps(notes)
+    url = f"http://127.0.0.1:{compose.env['MLFLOW_PORT']}{asked}"
+    assert httpx.get(url, headers={"Host": "elsewhere.example"}, timeout=10).status_code == 403
+
+
 def test_services_run_as_a_normal_user_on_loopback(compose: Compose) -> None:
     """No process of ours is root, and no port is open to other machines."""
-    for name in OURS:
+    for name in (*OURS, "mlflow"):
         assert compose.run("exec", "-T", name, "id", "-u").strip() == "10001"
     published = [json.loads(line) for line in compose.run("ps", "--format", "json").splitlines()]
     ports = [port for container in published for port in container["Publishers"] or ()]  # null where there are none
@@ -164,7 +174,7 @@ def test_services_run_as_a_normal_user_on_loopback(compose: Compose) -> None:
 def test_a_second_up_fits_nothing_and_goes_on(compose: Compose) -> None:
     """Stopped and started again, the stack keeps its champions and streams on from the last reading."""
     compose.run("stop", "--timeout", "10")
-    compose.run("up", "--detach", "--wait", "--wait-timeout", "300")
+    compose.run("up", "--detach", "--wait", "--wait-timeout", "600")
     assert "it has seen just these readings" in compose.run("logs", "--no-color", "train")
     until(lambda: "streamed already up to" in compose.run("logs", "--no-color", "replay"), "the replay to go on")
     lines = compose.forecasts(EXAMPLES[0], 200, "--from-start")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.mlflow_server import mlflow_server
+from harness.s3 import s3_bucket
 from shared.runtime import registry as registry_module
 from shared.runtime.registry import Registry, RegistryError, Signature, shown
 from tests.servers import served
@@ -34,7 +35,7 @@ def postgresql_server(request: pytest.FixtureRequest) -> Iterator[PostgreSQL]:
     params=[
         "sqlite",
         pytest.param("server", marks=pytest.mark.slow),
-        pytest.param("server on postgresql", marks=[pytest.mark.slow, pytest.mark.real_postgresql]),
+        pytest.param("server on postgresql and s3", marks=[pytest.mark.slow, pytest.mark.real_postgresql]),
     ],
 )
 def registry(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
@@ -47,11 +48,13 @@ def registry(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     with ExitStack() as stack:
         if request.param == "server":
             (folder / "sub").mkdir()
-            backend = file
+            backend, bucket = file, None
         else:
             server: PostgreSQL = request.getfixturevalue("postgresql_server")
             backend = stack.enter_context(server.database()).render_as_string(hide_password=False)
-        yield Registry(stack.enter_context(mlflow_server(backend, folder)), None)
+            bucket = stack.enter_context(s3_bucket(folder))
+        yield Registry(stack.enter_context(mlflow_server(backend, folder, bucket)), None)
+        assert bucket is None or any(key.endswith("/state.npz") for key in bucket.listed())
 
 
 @pytest.fixture
