@@ -17,6 +17,10 @@ if [ -n "${GOOGLE_CREDENTIALS:-}" ]; then # without it, whoever gcloud knows alr
   gcloud auth login --quiet --cred-file "$folder/credentials.json"
 fi
 
+variables="TETOUAN_KAFKA_BOOTSTRAP=$KAFKA_BOOTSTRAP|TETOUAN_KAFKA_SECURITY=SASL_SSL"
+variables+="|TETOUAN_KAFKA_SASL_MECHANISM=${KAFKA_SASL_MECHANISM:-SCRAM-SHA-512}|TETOUAN_KAFKA_USERNAME=${KAFKA_USERNAME:-gateway}"
+if [ -n "${MLFLOW_URI:-}" ]; then variables+="|TETOUAN_MLFLOW_URI=$MLFLOW_URI"; fi
+
 # One instance that always has its processor: it follows the topics whether anybody asks it or not. Whoever calls it needs
 # a key of its own (`tetouan keys create`), so Cloud Run lets all through.
 gcloud run deploy "$CLOUD_RUN_SERVICE" \
@@ -29,5 +33,5 @@ gcloud run deploy "$CLOUD_RUN_SERVICE" \
   --cpu 1 --memory 1Gi --no-cpu-throttling \
   --min-instances 1 --max-instances 1 \
   --allow-unauthenticated \
-  --set-env-vars "^|^TETOUAN_KAFKA_BOOTSTRAP=$KAFKA_BOOTSTRAP|TETOUAN_KAFKA_SECURITY=SASL_SSL|TETOUAN_KAFKA_SASL_MECHANISM=${KAFKA_SASL_MECHANISM:-SCRAM-SHA-512}|TETOUAN_KAFKA_USERNAME=${KAFKA_USERNAME:-gateway}" \
+  --set-env-vars "^|^$variables" \
   --set-secrets "TETOUAN_KAFKA_PASSWORD=tetouan-kafka-password:latest,TETOUAN_DATABASE_URL=tetouan-database-url:latest"
