@@ -16,6 +16,7 @@ FROM python:3.12-slim
 RUN useradd --uid 10001 --create-home tetouan && install --directory --owner tetouan --group tetouan /state
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
+COPY deploy/healthy /usr/local/bin/healthy
 WORKDIR /app
 USER tetouan
 # The commands run as modules of /app, so that the image needs no build tools. BLAS threads only fight over small matrices.
@@ -31,5 +32,5 @@ ENV PATH=/opt/venv/bin:$PATH \
 VOLUME /state
 EXPOSE 8000
 HEALTHCHECK --interval=5s --timeout=4s --start-period=600s --start-interval=1s --retries=3 \
-    CMD python -c "from urllib.request import urlopen; urlopen('http://127.0.0.1:$TETOUAN_HTTP_PORT/readyz', timeout=3)"
+    CMD healthy "$TETOUAN_HTTP_PORT" readyz
 ENTRYPOINT ["python", "-m", "cli"]
