@@ -94,6 +94,7 @@ def environment(settings: CommandSettings, bootstrap: str, run_dir: Path) -> dic
         PREFIX + "REPORT_DIR": str(run_dir.absolute() / "reports"),
         PREFIX + "LOG_FORMAT": "console",
         PREFIX + "MAX_LAG": str(MAX_LAG),
+        PREFIX + "LAG_PATIENCE_S": "86400",  # models may be fitted for as long as it takes; the demo sees who dies
         PREFIX + "LAG_GROUPS": ",".join([*SERVICES, AUDIT]),
     }
 

@@ -62,6 +62,7 @@ def run_replay(
         site=settings.site,
         tempo=tempo,
         max_lag=settings.max_lag,
+        lag_patience_s=settings.lag_patience_s,
         groups=settings.lag_groups,
         prefix=settings.topic_prefix,
     )

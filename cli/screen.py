@@ -336,9 +336,9 @@ def _readings(content: ScreenContent) -> list[Text]:
 
 def _footer(content: ScreenContent) -> Part:
     """Say where to look, what to type, how to end."""
-    at = Text(f" open {content.addresses['gateway']}/openapi.json gateway")
+    at = Text(f" open {content.addresses['gateway']}/ the operator's page")
     for name in ("ingestor", "forecaster"):
-        at.append(f" :{content.addresses[name].rpartition(':')[2]} {name}")
+        at.append(f"   :{content.addresses[name].rpartition(':')[2]} {name}")
     reports = f" drift reports {content.addresses['monitor']}/reports/   Kafka {content.bootstrap}"
     keys = Text.assemble(" in another terminal ", (f"{content.command} watch forecasts", "bold"), _keys(content))
     return Group(*map(_line, (at, Text(reports), keys))), 3

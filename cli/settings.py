@@ -66,6 +66,11 @@ class CommandSettings(
         description="an inherited socket on loopback, at whose `/control` a replay is paused and its pace changed",
     )
     max_lag: int = Field(default=0, ge=0, description="records the replay may be ahead of the consumers; 0: no limit")
+    lag_patience_s: float = Field(
+        default=300.0,  # a forecaster may wait four minutes for its models
+        gt=0,
+        description="seconds that the replay waits for consumers that do not catch up, before it ends with exit code 2",
+    )
     lag_groups: Commas[str] = Field(
         default_factory=lambda given: tuple(group_of(given.get("group"), service) for service in _WATCHED),
         description="the consumer groups that `TETOUAN_MAX_LAG` watches, such as `ingestor,north-forecaster`; default: "

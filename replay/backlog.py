@@ -27,7 +27,6 @@ ANSWER_S = 5.0
 POLL_S = 0.02
 FIRST_NOTICE_S = 1.0
 NOTICE_EVERY_S = 10.0
-PATIENCE_S = 300.0  # a forecaster may wait four minutes for its models
 
 _LOOK = {
     "group.id": "backlog",  # it neither joins nor commits
@@ -164,24 +163,27 @@ class Throttle:
         Measures the lags.
     max_lag : int
         Records that may be on their way.
+    patience_s : float
+        How long to wait at a time, in seconds.
     pauses : Pauses
         Clock and interruption.
     """
 
-    def __init__(self, lags: Callable[[], list[Lag]], max_lag: int, pauses: Pauses) -> None:
+    def __init__(self, lags: Callable[[], list[Lag]], max_lag: int, pauses: Pauses, patience_s: float) -> None:
         self._lags = lags
         self._max_lag = max_lag
         self._pauses = pauses
+        self._patience_s = patience_s
 
     def wait(self) -> float:
         """Return the seconds waited; a broker that does not answer is waited for like a consumer.
 
-        Raises ``ConsumersStalledError`` or ``KafkaException`` after five minutes without an end.
+        Raises ``ConsumersStalledError`` or ``KafkaException`` where there is no end of it.
         """
         started_s = self._pauses.now_s()
         waited_s, notice_s = 0.0, FIRST_NOTICE_S
         while not self._pauses.stop.is_set() and (obstacle := self._obstacle()):
-            if waited_s >= PATIENCE_S:
+            if waited_s >= self._patience_s:
                 raise _final(obstacle, waited_s)
             if waited_s >= notice_s:
                 log.info("waiting for the consumers", because=str(obstacle))

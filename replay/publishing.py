@@ -41,7 +41,7 @@ class BrokerLostError(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayOptions:
-    """How to replay: ``max_lag`` records of the ``groups`` may be on their way (0: no limit).
+    """How to replay: ``max_lag`` records of the ``groups`` may be on their way (0: no limit), else they are waited for.
 
     ``prefix`` stands before the names of topics and groups. Brokers that have not answered within ``answer_s`` at the
     start are asked why, for as long again. So long a topic is waited for that services may be about to make.
@@ -51,6 +51,7 @@ class ReplayOptions:
     site: str
     tempo: Tempo = field(default_factory=Tempo)
     max_lag: int = 0
+    lag_patience_s: float
     groups: tuple[str, ...] = ()
     prefix: str = ""
     answer_s: float = 5.0
@@ -159,7 +160,7 @@ def replay(
     try:
         outlet = Outlet(_connect(options.access, topic, options.answer_s), options.site, pauses, options.prefix)
         with Backlog(options.access, groups, options.prefix) as backlog:
-            throttle = Throttle(backlog.lags, options.max_lag, pauses)
+            throttle = Throttle(backlog.lags, options.max_lag, pauses, options.lag_patience_s)
             return stream(messages, outlet, throttle, options.tempo, pauses, progress)
     except KafkaException as error:
         raise BrokerLostError(explain(options.access, error, answer_s=options.answer_s)) from error

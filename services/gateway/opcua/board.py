@@ -168,7 +168,7 @@ class Board:
         name = ZoneName(told.site, told.zone)
         if name not in self._zones or not self._is_newest(name, Source.SCORES, told.time, now_s, HOUR_S):
             return []
-        coverage = None if told.coverage is None else 100.0 * told.coverage
+        coverage = None if told.coverage is None else round(100.0 * told.coverage, 2)
         quality = Quality.INITIAL if now_s is None else Quality.GOOD
         zone = self._zones[name]
         zone.drift_quality = quality

@@ -25,4 +25,5 @@ def test_the_user_s_consumer_group_is_not_that_of_a_demo(monkeypatch: pytest.Mon
     settings, of_service = load(CommandSettings), load(ServiceSettings)
     assert {of_service.group_of(service) for service in SERVICES} == set(SERVICES)
     assert settings.lag_groups == (*SERVICES, "audit")
+    assert settings.lag_patience_s > 3600  # while models are fitted, however slow the machine is
     assert of_service.group_instance_id is None

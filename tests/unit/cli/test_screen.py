@@ -83,7 +83,7 @@ def test_what_an_operator_asks_first_is_there(size: tuple[int, int]) -> None:
         "merged 3",
         "forecaster 12",
         "monitor -",
-        "http://127.0.0.1:8000/openapi.json",
+        "open http://127.0.0.1:8000/ the operator's page",
         "drift reports http://127.0.0.1:8003/reports/",
         "tetouan watch forecasts",
         "Ctrl-C ends",

@@ -76,7 +76,7 @@ def run(
 ) -> ReplaySummary:
     """Stream so many messages to the broker."""
     outlet = Outlet(cast("Producer", broker), "tetouan", clock.pauses)
-    throttle = Throttle(lags, 10, clock.pauses)
+    throttle = Throttle(lags, 10, clock.pauses, 300.0)
     return stream(messages(count), outlet, throttle, tempo or Tempo(rate_per_s), clock.pauses, progress)
 
 
@@ -119,7 +119,7 @@ def test_a_replay_follows_its_tempo() -> None:
 
     pauses = Pauses(clock.stop, lambda: clock.now_s, resume)
     outlet = Outlet(cast("Producer", broker), "tetouan", pauses)
-    stream(messages(30), outlet, Throttle(list, 10, pauses), tempo, pauses, change)
+    stream(messages(30), outlet, Throttle(list, 10, pauses, 300.0), tempo, pauses, change)
     between = np.diff(broker.sent_at_s)
     assert between[:9] == pytest.approx(0.25)
     assert between[10:19] == pytest.approx(0.125)
@@ -191,6 +191,6 @@ def test_a_stop_does_not_wait_long_for_a_dead_broker() -> None:
 
 def test_no_broker_is_an_error_that_names_the_address() -> None:
     """The error says which setting to change."""
-    options = ReplayOptions(access=Access("127.0.0.1:1"), site="tetouan", answer_s=0.2)
+    options = ReplayOptions(access=Access("127.0.0.1:1"), site="tetouan", answer_s=0.2, lag_patience_s=300.0)
     with capture_logs(), pytest.raises(BrokerLostError, match=r"127\.0\.0\.1:1 .*TETOUAN_KAFKA_BOOTSTRAP"):
         replay(messages(1), options, Clock().pauses, lambda _time, _n: None)
