@@ -81,8 +81,11 @@ def bands(frame: pd.DataFrame, column: str, title: str, unit: str) -> Figure:
             {**edge, "y": _numbers(of["high_kw"]), "fill": "tonexty", "fillcolor": _faint(colour)},
             _trace(place, x, _numbers(of["median_kw"]), name) | {"legendgroup": name},
         ]
+    kind = {"type": "category"} if column == "month" else {}  # Plotly would take months for times
     return drawn(
-        traces, xaxis={"title": {"text": title}, "automargin": True, "zeroline": False}, yaxis=load_axis("load", unit)
+        traces,
+        xaxis={"title": {"text": title}, "automargin": True, "zeroline": False, **kind},
+        yaxis=load_axis("load", unit),
     )
 
 

@@ -60,7 +60,7 @@ def _zones(found: Exploration) -> PagePart:
         f"{named(row['field'])} {unit.shown(row['peak_kw'])} {unit.name} at {row['peak']}" for row in records(frame)
     )
     finding = f"the peaks are {peaks}."
-    how = f"The mean load of each day; a day of which more than 20 % is missing has none. {upper(finding)}"
+    how = f"The mean load of each day; one that lacks more than 4 of its hours has none. {upper(finding)}"
     drawn = [Chart("Mean load of each day", how, charts.lines(daily / unit.kw, "", load_axis("load", unit.name)))]
     if len(found.series.loads) > 1:
         sums = frame["field"] == patterns.SUM
@@ -226,6 +226,11 @@ def _levels(found: Exploration) -> PagePart:
     if len(series.dates) < levels.FEWEST_DAYS:
         few = f"Changes of the level: the file has fewer than {levels.FEWEST_DAYS} days."
         return PagePart("levels", heading, open=(few,))
+    daily = patterns.daily(series) / unit.kw
+    if daily.notna().sum().max() < levels.FEWEST_DAYS:
+        return PagePart(
+            "levels", heading, open=(f"{heading}: fewer than {levels.FEWEST_DAYS} days are known well enough.",)
+        )
     finding = "no change of the level of a load was found."
     sized = frame.dropna(subset="change_ratio")
     if len(sized):
@@ -234,7 +239,6 @@ def _levels(found: Exploration) -> PagePart:
             f"{len(frame)} changes of the level were found, the largest on {largest['local_date']}: "
             f"{share(largest['change_ratio'])} in {named(largest['field'])} from the 14 days before to the 14 after."
         )
-    daily = patterns.daily(series) / unit.kw
     since = {name: frame.loc[frame["field"] == name, "local_date"] for name in series.loads}
     steps = pd.DataFrame({name: levels.level_of(series, name, dates) for name, dates in since.items()}, daily.index)
     figure = charts.lines(daily, "", load_axis("load", unit.name), steps / unit.kw)
@@ -260,9 +264,10 @@ def _clocks(found: Exploration) -> PagePart:
         return PagePart("clock", heading, open=(NO_CLOCK,))
     follow = sum(row["follows_the_clock"] == "yes" for row in rows)
     farthest = max(abs(moved) for change in found.clock_changes for moved in change.moved_minutes.values())
+    changes = len(found.clock_changes)
     finding = (
-        f"the clock of {rows[0]['clock']} is changed {len(found.clock_changes)} times; in {follow} of {len(rows)} "
-        f"cases the day of a load moves with it in UTC, and by {farthest} minutes at most."
+        f"changes of the clock of {rows[0]['clock']}: {changes}; in {follow} of {len(rows)} cases the day moves "
+        f"with it in UTC, and by {farthest} minutes at most."
     )
     tables = {"Changes of the clock": pd.DataFrame(rows)}
     return PagePart("clock", heading, finding, tables=tables, remarks=(f"{ABOUT_CLOCKS} {upper(finding)}",))

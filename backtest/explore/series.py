@@ -26,7 +26,7 @@ __all__ = ["CleanSeries", "Numbers", "day_means"]
 
 Numbers = NDArray[np.float64]
 
-ENOUGH = 0.8  # of the steps of a day: with fewer its mean may be that of the night alone
+ENOUGH = 0.8  # of the hours of a day: with fewer its mean may be that of the night alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,9 +118,12 @@ class CleanSeries:
 
 
 def day_means(series: CleanSeries, values: Numbers) -> Numbers:
-    """Return the mean of each local date, NaN where less than 80 % of its steps have a value; shape (dates,)."""
+    """Return the mean of the hours of each local date, NaN where fewer than 80 % have a value; (dates,)."""
     _, day = np.unique(series.clock.date, return_inverse=True)
-    known = np.isfinite(values)
-    counts = np.bincount(day[known], minlength=len(series.dates))
-    sums = np.bincount(day[known], weights=values[known], minlength=len(series.dates))
-    return np.where(counts >= ENOUGH * series.grid.day, sums / np.maximum(counts, 1), np.nan)
+    known, hour = np.isfinite(values), 24 * day + series.clock.minute // 60
+    shape = len(series.dates), 24
+    counts = np.bincount(hour[known], minlength=24 * shape[0]).reshape(shape)
+    sums = np.bincount(hour[known], weights=values[known], minlength=24 * shape[0]).reshape(shape)
+    hours = np.count_nonzero(counts, axis=1)
+    means = (sums / np.maximum(counts, 1)).sum(axis=1) / np.maximum(hours, 1)
+    return np.where(hours >= ENOUGH * 24, means, np.nan)

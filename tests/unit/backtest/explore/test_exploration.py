@@ -105,6 +105,14 @@ class TestDisturbed:
         assert ("flagged", "missing") in kinds
         assert ("repeated", "repeats a reading") in kinds
 
+    def test_days_with_holes_keep_their_level(self, tmp_path: Path) -> None:
+        """Of quarter hours of which two in five are missing, every day is known, and a lost half is found."""
+        at = times(70, 15)
+        load = np.where(at < at[42 * 96], load_kw(at), load_kw(at) / 2)
+        load[np.random.default_rng(1).random(len(at)) < 0.4] = np.nan
+        shifts = look_at(tmp_path, at, load=load).frames["shifts"]
+        assert "2019-02-18" <= shifts["local_date"].iloc[0] <= "2019-02-25"
+
     def test_a_holiday_is_compared_with_its_weekday(self, tmp_path: Path) -> None:
         """1 May 2019, a Wednesday in Spain, has half the load of the Wednesdays around it."""
         at = times(150)

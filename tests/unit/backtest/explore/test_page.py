@@ -62,6 +62,11 @@ def without_weather(at: pd.DatetimeIndex) -> dict[str, object]:
     return {"load": load_kw(at)}
 
 
+def rarely_read(at: pd.DatetimeIndex) -> dict[str, object]:
+    """Return a load that is read in the morning alone."""
+    return {"load": np.where(at.hour < 12, load_kw(at), np.nan)}
+
+
 def constant(at: pd.DatetimeIndex) -> dict[str, object]:
     """Return a load and a temperature that never change."""
     return {"load": np.full(len(at), 500.0), "Temperature": np.full(len(at), 20.0)}
@@ -83,6 +88,7 @@ def full_of_holes(at: pd.DatetimeIndex) -> dict[str, object]:
         (60, 15, without_weather, "There is one zone"),
         (3, 15, without_weather, "the file has fewer than 42 days"),
         (3, 60, without_weather, "What the weekday explains of the load: there are fewer than two weeks"),
+        (60, 60, rarely_read, "fewer than 42 days are known well enough"),
         (60, 60, constant, "load and Temperature: constant"),
         (60, 60, full_of_holes, "No correlation with the weather"),
     ],
