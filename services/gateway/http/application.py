@@ -15,7 +15,7 @@ from starlette.routing import Mount
 
 from services.gateway.http.doors import Admission
 from services.gateway.http.limits import Bodies
-from services.gateway.http.problems import SCHEMA, Problem, answered, documented, problem_of
+from services.gateway.http.problems import SCHEMA, Problem, documented, problem_of, shown
 from shared.runtime.clock import monotonic_s
 
 if TYPE_CHECKING:
@@ -131,19 +131,19 @@ def _restore_examples(route: APIRoute, described: dict[str, Any]) -> None:
 
 
 async def _say(request: Request, error: Exception) -> Response:
-    return answered(problem_of(request, error))
+    return shown(problem_of(request, error), request)
 
 
 def _saying(problem: Callable[[Exception], Problem]) -> Callable[[Request, Exception], Response]:
-    def say(_: Request, error: Exception) -> Response:
-        return answered(problem(error))
+    def say(request: Request, error: Exception) -> Response:
+        return shown(problem(error), request)
 
     return say
 
 
 async def _say_fault(request: Request, error: Exception) -> Response:
     """Answer for a bug of ours; the framework raises it again, and the server logs it."""
-    response = answered(problem_of(request, error))
+    response = shown(problem_of(request, error), request)
     response.headers.update(HEADERS)
     return response
 

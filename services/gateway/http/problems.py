@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from fastapi.exceptions import RequestValidationError
+from markupsafe import escape
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -17,10 +18,22 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-__all__ = ["MEDIA_TYPE", "SCHEMA", "Fault", "Problem", "answered", "documented", "problem_of"]
+__all__ = ["MEDIA_TYPE", "SCHEMA", "Fault", "Problem", "answered", "documented", "problem_of", "shown"]
 
 MEDIA_TYPE = "application/problem+json"
 LONGEST = 200  # characters of a value that is quoted
+
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<h1>{title}</h1>
+<p>{detail}</p>
+<p><a href="/">Back to the newest forecast</a></p>
+</html>
+"""
 
 ADVICE = {
     404: "there is nothing at this path: /openapi.json lists the paths",
@@ -128,6 +141,15 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
 def answered(problem: Problem) -> Response:
     """Return the answer for a problem."""
     return Response(problem.to_bytes(), problem.status, dict(problem.headers), MEDIA_TYPE)
+
+
+def shown(problem: Problem, request: Request) -> Response:
+    """Return the answer for a problem: a page where a browser asks, but for no path of the API."""
+    if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
+        return answered(problem)
+    page = PAGE.format(title=HTTPStatus(problem.status).phrase, detail=escape(problem.detail))
+    headers = {**problem.headers, "Vary": "Accept"}
+    return Response(page, problem.status, headers, "text/html; charset=utf-8")
 
 
 def problem_of(request: Request, error: Exception) -> Problem:

@@ -256,7 +256,7 @@ class _Pages:
         past = _at(at, words.time_zone)
         found = self._days.day(name, number, past, words) if number in zones else None
         if found is None:
-            return self._answer(request, look, words, "empty.html", view="day", sites=sites)
+            return self._missing(request, look, words, sites, name, number, past)
         largest_kw = max((kw for kw in (*found.load.kw, *found.forecast.kw) if kw is not None), default=0.0)
         words = replace(words, unit=unit_of(largest_kw))
         known = self._sites.get(name)
@@ -267,6 +267,7 @@ class _Pages:
             "day.html",
             view="day",
             day=found,
+            later=past if past is not None and self._is_later(name, past) else None,
             document=_embedded(found.model_dump_json()),
             sites=sites if name in sites else [*sites, name],  # the list is bounded, the sites are not
             tiles=tiles(found, words),
@@ -278,6 +279,41 @@ class _Pages:
             has_weather=known is not None and bool(known.weather),
             past=lambda hours: look.here(at=f"{found.as_of + hours * HOURS:%Y-%m-%dT%H:%M:%SZ}"),
         )
+
+    def _is_later(self, site: str, past: datetime) -> bool:
+        known = self._history.site(site)
+        return known is not None and past > known.last
+
+    def _missing(
+        self,
+        request: Request,
+        look: _Look,
+        words: Words,
+        sites: list[str],
+        name: str,
+        number: int | None,
+        past: datetime | None,
+    ) -> Response:
+        """Answer for a site, a zone or a time that the history does not hold: with what it holds."""
+        zones = self._days.zones(name) if is_name(name) else []
+        first = known.first if zones and (known := self._history.site(name)) is not None else None
+        if sites and name and not zones:
+            said = words("missing.site", site=name)
+            choices = [(each, look.link("/", site=each)) for each in sites]
+        elif zones and number not in zones:
+            said = words("missing.zone", site=name, number=number)
+            choices = [(words("zone_n", zone=each), look.here(site=name, zone=each)) for each in zones]
+        elif past is not None and first is not None and past < first:
+            said = words("missing.before", site=name, first=first)
+            choices = [
+                (words("missing.first"), look.here(at=f"{first:%Y-%m-%dT%H:%M:%SZ}")),
+                (words("past.live"), look.here(at=None)),
+            ]
+        else:
+            return self._answer(request, look, words, "empty.html", view="day", sites=sites)
+        page = self._answer(request, look, words, "missing.html", view="missing", said=said, choices=choices)
+        page.status_code = 404
+        return page
 
     def _fleet(self, request: Request, look: _Look, search: str, begin: int) -> Response:
         def words_of(time_zone: str) -> Words:

@@ -10,6 +10,7 @@ from shutil import copytree
 from typing import TYPE_CHECKING
 
 import pytest
+from markupsafe import escape
 
 from services.gateway.page import assets
 from services.gateway.queries import History, Page
@@ -147,11 +148,43 @@ def test_what_is_no_number_of_a_zone_is_refused(asked: Asked, zone: str) -> None
     assert (answer.status_code, answer.json()["field"]) == (422, "zone")
 
 
-def test_a_zone_that_nothing_is_known_of_has_no_page_of_its_own(situated: Callable[[str], Asked]) -> None:
-    """There the sites can be chosen from."""
-    page = situated("normal").gateway.get("/?site=tetouan&zone=77").text
-    assert "Nothing to show yet" in page
-    assert "<option>tetouan</option>" in page
+@pytest.mark.parametrize(
+    ("query", "said", "link"),
+    [
+        ("site=tetouan&zone=77", "has no zone 77", "/?site=tetouan&amp;zone=2"),
+        ("site=atlantis", "called atlantis", "/?site=tetouan"),
+        ("site=tetouan&at=2001-01-01T00:00", "The history of tetouan begins at", "/?site=tetouan"),
+    ],
+)
+def test_what_the_history_does_not_hold_is_answered_with_what_it_holds(
+    situated: Callable[[str], Asked], query: str, said: str, link: str
+) -> None:
+    """Links lead to the zones, the sites, or times that there are."""
+    answer = situated("normal").gateway.get(f"/?{query}")
+    assert answer.status_code == 404
+    assert said in answer.text
+    assert f'href="{link}"' in answer.text
+    assert "Nothing to show yet" not in answer.text
+    assert "guard.js" not in answer.text  # it would load the page again and again
+
+
+def test_a_time_that_has_not_come_is_said(situated: Callable[[str], Asked]) -> None:
+    """The newest reading is shown instead; a time of the history has no such note."""
+    gateway = situated("normal").gateway
+    assert "has not come yet: the newest reading is of" in gateway.get("/?at=2031-01-01T00:00").text
+    assert "has not come yet" not in gateway.get("/?at=2017-10-19T10:00").text
+
+
+@pytest.mark.parametrize(("path", "status"), [("/?at=<b>yesterday", 422), ("/?zone=x", 422), ("/none", 404)])
+def test_a_browser_gets_an_error_as_a_page(situated: Callable[[str], Asked], path: str, status: int) -> None:
+    """With the same words as the problem, and a way back; programs and the API get JSON."""
+    gateway = situated("normal").gateway
+    answer = gateway.get(path, {"Accept": "text/html,*/*"})
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
+    assert escape(gateway.get(path).json()["detail"]) in answer.text
+    assert '<a href="/">' in answer.text
+    api = gateway.get("/api/v1/none", {"Accept": "text/html"})
+    assert api.headers["Content-Type"] == "application/problem+json"
 
 
 def test_a_zone_without_forecasts_is_shown(asked: Asked) -> None:
