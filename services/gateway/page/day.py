@@ -202,6 +202,12 @@ class Days:
             marks=marks(loads, said, known.as_of + AHEAD, words),
         )
 
+    def weather(self, site: str, at: datetime | None) -> StoredReading | None:
+        """Return the newest reading of the last 48 hours that has all of the weather; None where there is none."""
+        read = self._read(site, at, BEFORE)
+        known = () if read is None else reversed(read.readings)
+        return next((each for each in known if all(each.values.get(name) is not None for name in WEATHER_FIELDS)), None)
+
     def fleet(self, begin: int, limit: int, search: str, words_of: Callable[[str], Words]) -> FleetDocument:
         """Return zones of the sites whose name has a part, the worst of all first, from so many on."""
         wanted = [glance for glance in self._glances.get() if search.casefold() in glance.site.casefold()]

@@ -277,6 +277,7 @@ class _Pages:
             errors=_by_window(found.errors),
             has_control=self._has_control,
             has_weather=known is not None and bool(known.weather),
+            weather=self._days.weather(name, past),
             past=lambda hours: look.here(at=f"{found.as_of + hours * HOURS:%Y-%m-%dT%H:%M:%SZ}"),
         )
 

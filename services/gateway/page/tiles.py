@@ -56,6 +56,8 @@ def tiles(day: Day, words: Words) -> list[Tile]:
     is_stale, is_without = "stale" in kinds, bool(kinds & {"no_load", "refused"})
     there: When = "past" if day.is_past else "tile"
     when: When = "late" if is_stale or "behind" in kinds else there
+    is_older = when != "late" and day.origin is not None and day.origin < day.as_of
+    older = [words("tile.older", origin=words.hour(day.origin))] if is_older and day.origin else []
     origin = None if day.origin is None else words.hour(day.origin)
     extremes = [
         ("highest" if day.is_peak_at_edge else "peak", day.peak, day.is_peak_at_edge),
@@ -77,7 +79,7 @@ def tiles(day: Day, words: Words) -> list[Tile]:
                 words(f"{when}.{name}", origin=origin),
                 point,
                 [] if point is None else [*_caveats(day, point, words, is_late=when == "late", is_without=is_without)],
-                words("tile.edge") if is_at_edge else "",
+                " · ".join([*older, *([words("tile.edge")] if is_at_edge else [])]),
             )
             for name, point, is_at_edge in ahead
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -23,6 +24,7 @@ __all__ = ["NONE", "Words", "rendered", "unit_of", "unit_of_all"]
 NONE = "\N{EN DASH}"
 THIN = "\N{NARROW NO-BREAK SPACE}"
 MEGA_FROM_KW, LEAST_IN_MEGA_KW = 100_000.0, 1000.0
+CONTRACTED = re.compile(r"\b(de|a) el\b")  # del, al
 ADVISED = ("wider_kw", "reserve_kw")  # figures of an advice
 
 
@@ -46,7 +48,8 @@ class Words:
 
     def __call__(self, key: str, **said: Any) -> str:
         """Return a text, filled; raises ``KeyError`` where there is none."""
-        return self.unfilled(key).format(**{name: self._shown(name, value) for name, value in said.items()})
+        filled = self.unfilled(key).format(**{name: self._shown(name, value) for name, value in said.items()})
+        return CONTRACTED.sub(r"\1l", filled) if self.language == "es" and said else filled
 
     def unfilled(self, key: str) -> str:
         """Return a text as it stands in the table."""
@@ -100,7 +103,8 @@ class Words:
         minutes = seconds // 60
         days, hours = minutes // 1440, minutes // 60 % 24
         if days:
-            return f"{days}{THIN}{self('days')}" if days >= 10 else f"{days}{THIN}{self('days')} {hours}{THIN}h"
+            said = f"{days}{THIN}{self('day' if days == 1 else 'days')}"
+            return said if days >= 10 else f"{said} {hours}{THIN}h"
         return f"{hours}{THIN}h {minutes % 60}{THIN}min" if hours else f"{minutes}{THIN}min"
 
     @cached_property

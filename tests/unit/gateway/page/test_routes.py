@@ -271,7 +271,7 @@ def test_all_zones_are_counted_and_have_one_unit(tmp_path: Path) -> None:
     assert "Zones 1 to 2 of 2, at 2 sites." in page
     assert "412,345\N{NARROW NO-BREAK SPACE}kW" in page
     assert "1.00\N{NARROW NO-BREAK SPACE}kW" in page
-    assert "Zones 1 to 1 of 1, at 1 sites." in asked.gateway.get("/fleet?search=small").text
+    assert "Zones 1 to 1 of 1, at 1 site." in asked.gateway.get("/fleet?search=small").text
     asked.database.close()
 
 
@@ -286,5 +286,26 @@ def test_sites_silent_for_long_stand_below_all_others(tmp_path: Path) -> None:
         for said in ("well, Zone 2", "Silent for more than 7 days", "dead, Zone 2", "120\N{NARROW NO-BREAK SPACE}days")
     ]
     assert at == sorted(at)
-    assert "1 of them are silent" in page
+    assert "1 of them is silent" in page
     asked.database.close()
+
+
+def test_what_if_begins_with_the_newest_measured_weather(situated: Callable[[str], Asked]) -> None:
+    """At its time, now and in the past."""
+    gateway = situated("normal").gateway
+    for query in ("", "?at=2017-10-19T10:00"):
+        page = gateway.get(f"/{query}").text
+        span = "from=2017-10-19T00:00:00Z&until=2017-10-20T00:00:00Z&limit=1000"
+        readings = gateway.get(f"/api/v1/sites/tetouan/readings?{span}").json()["items"]
+        newest = [each for each in readings if not query or each["time"] <= "2017-10-19T10:00:00Z"][-1]
+        (temperature_c,) = re.findall('name="Temperature"[^>]*value="(.*?)"', page)
+        (time,) = re.findall('name="Timestamp"[^>]*value="(.*?)"', page)
+        assert float(temperature_c) == round(newest["values"]["temperature_c"], 1)
+        assert time == newest["time"][:16].replace("T", " ")
+
+
+def test_one_site_is_singular(asked: Asked) -> None:
+    """In both languages."""
+    tell(asked.database, [reading(step) for step in range(6)])
+    assert "at 1 site." in asked.gateway.get("/fleet").text
+    assert "en 1 lugar." in asked.gateway.get("/fleet?lang=es").text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,6 +36,16 @@ def test_a_forecast_as_it_should_be_has_no_caveat(situated: Callable[[str], Aske
     found = said(seen(situated("normal")))
     assert list(found)[:3] == ["Now", "In 1 hour", "In 24 hours"]
     assert list(found.values()) == [[]] * 5
+
+
+def test_a_forecast_of_an_older_reading_is_marked(situated: Callable[[str], Asked]) -> None:
+    """Every tile ahead names its origin while the load of now is newer; else none does."""
+    day = seen(situated("normal"))
+    assert all("before the newest reading" not in tile.note for tile in tiles(day, Words()))
+    origin = day.as_of - timedelta(minutes=day.step_minutes)
+    now, *ahead = tiles(day.model_copy(update={"origin": origin}), Words())
+    assert now.note == ""
+    assert all(f"forecast of {Words().hour(origin)}, before the newest reading" in tile.note for tile in ahead)
 
 
 def test_what_is_made_of_old_data_says_so(situated: Callable[[str], Asked]) -> None:

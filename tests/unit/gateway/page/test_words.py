@@ -107,8 +107,21 @@ def test_a_clock_tells_summer_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "said"), [(0, "0 min"), (59, "59 min"), (60, "1 h 0 min"), (1500, "1 days 1 h"), (20_000, "13 days")]
+    ("minutes", "said"), [(0, "0 min"), (59, "59 min"), (60, "1 h 0 min"), (1500, "1 day 1 h"), (20_000, "13 days")]
 )
 def test_a_length_of_time_has_two_units_at_most(minutes: int, said: str) -> None:
     """Minutes, hours and minutes, days and hours, or days alone."""
     assert ENGLISH.duration(timedelta(minutes=minutes)).replace(THIN, " ") == said
+
+
+def test_spanish_contracts_what_it_is_filled_with() -> None:
+    """A preposition and the article of a level are one word; English stays as it is."""
+    assert Words("es")("fresh.level", level="adapted") == "previsión del modelo completo"
+    assert Words("en")("fresh.level", level="adapted") == "forecast by the full model"
+
+
+def test_one_day_is_singular() -> None:
+    """In both languages."""
+    thin = "\N{NARROW NO-BREAK SPACE}"
+    assert Words("en").duration(timedelta(days=1)).startswith(f"1{thin}day ")
+    assert Words("es").duration(timedelta(days=1)).startswith(f"1{thin}día ")
