@@ -124,7 +124,7 @@ def _explored(browser: Browser, address: str, folder: Path) -> None:
         page.screenshot(path=folder / "past-desk.png", full_page=True)
         drawn(page, f"{address}/?site=tetouan")
         page.check("#similar")
-        page.locator("#similar-said", has_text="2017").wait_for()
+        page.locator("#similar-said", has_text="past days").wait_for()
         page.click("#hour-form button")
         page.wait_for_selector("#hour-chart .main-svg")
         page.click("#warmer")

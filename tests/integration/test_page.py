@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -35,7 +36,7 @@ CUT = """[...document.querySelectorAll(".wide")]
   .filter((each) => each.scrollWidth > each.clientWidth + 1)
   .map((each) => each.innerHTML)"""
 CROSSING = """() => {
-  const labels = [...document.querySelectorAll("#chart .textpoint text, #chart .annotation-text")];
+  const labels = [...document.querySelectorAll("#chart .annotation-text")];
   const boxes = labels.map((each) => each.getBoundingClientRect());
   const crosses = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
   const pairs = labels.flatMap((_, n) => labels.map((_, m) => [n, m]).filter(([, m]) => m > n));
@@ -151,8 +152,17 @@ def test_similar_days_are_drawn_with_their_dates(watched: Watched, address: str)
     """Three faint lines, and what their dates are."""
     drawn(watched.page, f"{address}/?site=tetouan")
     watched.page.check("#similar")
-    watched.page.locator("#similar-said", has_text=re.compile(r"2017-\d\d-\d\d, 2017")).wait_for()
+    watched.page.locator("#similar-said", has_text=re.compile(r"(\w{3} \d+ \w{3}(, |: )){3}past days")).wait_for()
     watched.page.locator("#chart .legendtext").nth(7).wait_for()
+    drawn_days = watched.page.evaluate(
+        "document.getElementById('chart').data.filter((each) => /similar/.test(each.name))"
+    )
+    assert len({each["line"]["dash"] for each in drawn_days}) == 3
+    low, high = watched.page.evaluate("document.getElementById('chart').layout.yaxis.range")
+    begin, end = watched.page.evaluate("document.getElementById('chart').layout.xaxis.range")
+    shown = [kw for each in drawn_days for x, kw in zip(each["x"], each["y"], strict=True) if kw and begin <= x <= end]
+    assert low < min(shown)
+    assert max(shown) < high
     assert watched.complaints == []
 
 
@@ -162,7 +172,15 @@ def test_what_if_is_answered(watched: Watched, address: str) -> None:
     watched.page.click("#if-form button:not([type])")
     watched.page.locator("#if-said", has_text="kW").wait_for()
     watched.page.click("#warmer")
-    watched.page.locator("#if-said", has_text="In the mean").wait_for()
+    watched.page.locator("#if-said", has_text="in the mean").wait_for()
+    sentence = watched.page.inner_text("#if-said")
+    warned = watched.page.locator("#if-warned").bounding_box()
+    assert warned is not None
+    assert warned["height"] < 200  # a note, not one for each of the times
+    kw = r"[\d,.]+\skW"
+    assert re.search(
+        rf"to \w+ .*: in the mean [+-]?{kw} \([+-]?[\d.]+\s%\), from {kw}\. At the peak, \w+ .*: [+-]?{kw}", sentence
+    )
     watched.page.wait_for_selector("#if-chart .main-svg")
     assert watched.complaints == []
 
@@ -173,8 +191,56 @@ def test_no_label_of_the_chart_crosses_another(browser: Browser, address: str, s
     watched = Watched(browser, size)
     try:
         drawn(watched.page, f"{address}/?site=tetouan")
-        assert watched.page.locator("#chart .textpoint text").count() == 2
+        assert watched.page.locator("#chart .annotation-text", has_text=re.compile(r"kW \d\d:\d\d")).count() == 2
         assert watched.page.evaluate(CROSSING) == []
+    finally:
+        watched.close()
+
+
+def test_fields_that_nobody_has_changed_follow_the_newest_reading(watched: Watched, address: str) -> None:
+    """Those that somebody has changed stay as they are."""
+    drawn(watched.page, f"{address}/?site=tetouan")
+    watched.page.fill("#if-form [name=Temperature]", "33")
+    times = ["#if-form [name=Timestamp]", "#past-form [name=at]"]
+    before = {watched.page.input_value(each) for each in times}
+    assert len(before) == 1
+    answering(watched.page, lambda said: said.replace(before.copy().pop(), "2017-10-19 23:50"))
+    look(watched.page)
+    for each in times:
+        watched.page.wait_for_function(f"document.querySelector('{each}').value === '2017-10-19 23:50'")
+    assert watched.page.input_value("#if-form [name=Temperature]") == "33"
+
+
+def test_the_cards_with_charts_stand_side_by_side(watched: Watched, address: str) -> None:
+    """At a desk: no half of the page is empty beside them."""
+    drawn(watched.page, f"{address}/?site=tetouan")
+    hour, what_if = (
+        watched.page.locator(f"section:has(> #{name})").bounding_box() for name in ("hour-form", "if-form")
+    )
+    assert hour is not None
+    assert what_if is not None
+    assert hour["y"] == what_if["y"]
+    assert hour["width"] + what_if["width"] > 0.9 * SIZES["desk"][0]
+
+
+def test_a_phone_gets_hours_a_short_legend_and_no_advice_for_keys(browser: Browser, address: str) -> None:
+    """The plot is taller than its legend, and some labels of its axis are hours."""
+    watched = Watched(browser, "phone", has_touch=True, is_mobile=True)
+    try:
+        drawn(watched.page, f"{address}/?site=tetouan")
+        assert not watched.page.is_visible("#readout .keys")
+        ticks = watched.page.locator("#chart .xtick text").all_text_contents()
+        assert "12:00" in ticks
+        edges = watched.page.eval_on_selector_all(
+            "#chart .xtick text",
+            "each => each.map((one) => one.getBoundingClientRect()).map((box) => [box.left, box.right])",
+        )
+        assert all(right < left for (_, right), (left, _) in pairwise(edges))
+        legend = watched.page.locator("#chart .legend .bg").bounding_box()
+        plot = watched.page.locator("#chart .nsewdrag").bounding_box()
+        assert legend is not None
+        assert plot is not None
+        assert legend["height"] < plot["height"] / 2
     finally:
         watched.close()
 
@@ -315,7 +381,7 @@ def test_a_question_that_fails_stops_nothing(watched: Watched, address: str) -> 
     page.locator("#fresh", has_text="Newer load reading").wait_for()
     page.unroute("**/similar*")
     look(page)
-    page.locator("#similar-said", has_text="2017-").wait_for()
+    page.locator("#similar-said", has_text="past days").wait_for()
     assert page.locator("#link").is_hidden()
 
 
@@ -442,7 +508,7 @@ def test_a_key_opens_the_page_as_a_password(browser: Browser) -> None:
             drawn(watched.page, address)
             look(watched.page)
             watched.page.check("#similar")
-            watched.page.locator("#similar-said", has_text="2017-").wait_for()
+            watched.page.locator("#similar-said", has_text="past days").wait_for()
             assert any("/api/v1/stream" in url for url in urls)
             assert [url for url in urls if key in url] == []
             assert key not in watched.page.content()
@@ -472,6 +538,16 @@ def test_a_page_of_another_site_changes_no_replay(watched: Watched) -> None:
         assert statuses.count(415) == 2  # of the replay
         assert failures.count("net::ERR_BLOCKED_BY_RESPONSE.NotSameOrigin") == 2  # the gateway answers its own pages
         assert not tempo.paused
+
+
+def test_the_speed_in_force_is_shown(watched: Watched) -> None:
+    """In its field; a pause says what still arrives."""
+    control = serve_control(socket.create_server(("127.0.0.1", 0)).detach(), Tempo(12))
+    with served(NORMAL, control=control) as address:
+        drawn(watched.page, f"{address}/?site=tetouan")
+        watched.page.wait_for_function("document.querySelector('#control-form [name=rate]').value === '12'")
+        watched.page.click("#control-pause")
+        watched.page.locator("#control-said", has_text="on their way still arrive").wait_for()
 
 
 def test_a_tab_that_nobody_sees_takes_no_connection(watched: Watched, address: str) -> None:

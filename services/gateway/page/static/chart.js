@@ -4,6 +4,9 @@ import { kw, scaled, text, unitShown } from "./words.js";
 const HOUR = 3600000;
 const CONFIG = { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: false };
 
+const TWO_COLUMNS = { font: { size: 10 }, entrywidth: 0.48, entrywidthmode: "fraction" };
+const ALIKE = ["dot", "dashdot", "longdash"]; // the nearest day first
+
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
@@ -22,25 +25,27 @@ function line(name, times, loads, style, more = {}) {
 
 // Full hours of the clock with names, a few over the width.
 function ticks(clock, begin, end, width) {
-  const every = width < 600 ? 24 : 6;
+  const isNarrow = width < 600;
+  const every = isNarrow ? 12 : 6;
+  const day = (at) => (isNarrow ? clock.day(at).split(" ").slice(0, 2).join(" ") : clock.day(at));
   const values = [];
   for (let at = Math.ceil(begin / HOUR) * HOUR; at <= end; at += HOUR) {
     if (clock.of(at).hour % every === 0 && clock.of(at).minute === 0) values.push(at);
   }
-  return { tickangle: 0, tickmode: "array", tickvals: values, ticktext: values.map((at) => (clock.of(at).hour === 0 ? `<b>${clock.day(at)}</b>` : clock.hour(at))) };
+  return { tickfont: { size: isNarrow ? 10 : 13 }, tickangle: 0, tickmode: "array", tickvals: values, ticktext: values.map((at) => (clock.of(at).hour === 0 ? `<b>${day(at)}</b>` : clock.hour(at))) };
 }
 
 function layout(place, clock, begin, end, more = {}) {
   const grid = { gridcolor: colour("rule"), zeroline: false, fixedrange: true, ticklabeloverflow: "allow", color: colour("text") };
   return {
-    margin: { l: 64, r: 12, t: 8, b: 60 },
+    margin: { l: 64, r: 30, t: 8, b: 60 },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: "system-ui, DejaVu Sans, sans-serif", size: 13, color: colour("text") },
     separators: document.documentElement.lang === "en" ? ".," : ",\u202f",
     xaxis: { ...grid, range: [begin, end], ...ticks(clock, begin, end, place.clientWidth), title: { text: [...new Set([clock.offset(begin), clock.offset(end)])].join(" → "), font: { size: 12 } } },
     yaxis: { ...grid, title: { text: unitShown() }, tickformat: "," },
-    legend: { orientation: "h", y: 1.08, yanchor: "bottom", x: 0, font: { size: place.clientWidth < 600 ? 11 : 13 } },
+    legend: { orientation: "h", y: 1.08, yanchor: "bottom", x: 0, ...(place.clientWidth < 600 ? TWO_COLUMNS : { font: { size: 13 } }) },
     hovermode: "x",
     dragmode: false,
     showlegend: true,
@@ -82,19 +87,19 @@ function border(view, newest, end) {
 function extremes(view, newest, clock, isNarrow) {
   const points = [[view.peak, "top", view.is_peak_at_edge], [view.trough, "bottom", view.is_trough_at_edge]].filter(([point]) => point);
   const [early, late] = isNarrow ? [8, 16] : [4, 18];
-  const said = points.map(([point, , isAtEdge]) => {
-    if (isNarrow) return kw(point.kw);
-    return `${kw(point.kw)} ${clock.hour(Date.parse(point.time))}${isAtEdge ? ` (${text("chart.beyond")})` : ""}`;
-  });
-  const sides = points.map(([point, side]) => {
+  const labels = points.map(([point, side, isAtEdge]) => {
     const hours = (Date.parse(point.time) - newest) / HOUR;
-    return `${side} ${hours < early ? "right" : hours > late ? "left" : "center"}`;
+    const edge = isAtEdge && !isNarrow ? ` (${text("chart.beyond")})` : "";
+    return {
+      x: Date.parse(point.time), y: scaled([point.kw])[0], text: `${kw(point.kw)} ${clock.hour(Date.parse(point.time))}${edge}`, showarrow: false,
+      xanchor: hours < early ? "left" : hours > late ? "right" : "center", yanchor: side === "top" ? "bottom" : "top", yshift: side === "top" ? 10 : -10,
+      bgcolor: colour("card"), borderpad: 1, font: { size: isNarrow ? 11 : 13 },
+    };
   });
-  return {
-    type: "scatter", mode: "markers+text", showlegend: false, hoverinfo: "none", x: ms(points.map(([point]) => point.time)), y: scaled(points.map(([point]) => point.kw)),
-    text: said, textposition: sides, textfont: { size: isNarrow ? 11 : 13 }, cliponaxis: false,
-    marker: { size: 9, symbol: points.map(([, , isAtEdge]) => (isAtEdge ? "diamond-open" : "diamond")), color: colour("forecast") },
-  };
+  const marker = { size: 9, symbol: points.map(([, , isAtEdge]) => (isAtEdge ? "diamond-open" : "diamond")), color: colour("forecast") };
+  const x = ms(points.map(([point]) => point.time));
+  const trace = { type: "scatter", mode: "markers", showlegend: false, hoverinfo: "none", x, y: scaled(points.map(([point]) => point.kw)), cliponaxis: false, marker };
+  return { trace, labels };
 }
 
 // What the page lists below the chart: a stretch is shaded, a moment is a line; where there is room, with its name.
@@ -112,30 +117,36 @@ function markings(view, newest, isNarrow) {
   return { shapes, annotations: isNarrow ? [] : annotations };
 }
 
+// The date of a similar day, as other days are told.
+export function dayOf(similar, clock) {
+  return clock.day(clock.parse(`${similar.date} 12:00`));
+}
+
 export function drawDay(place, view, clock, similar) {
   const newest = Date.parse(view.as_of);
   const [begin, end] = [newest - 48 * HOUR, newest + 24 * HOUR];
   const ahead = ms(view.forecast.times);
-  const alike = similar.map((day) =>
-    line(`${text("chart.similar")} ${day.date}`, ms(day.load.times), scaled(day.load.kw), { color: colour("similar"), width: 1.2, dash: "dot" }));
+  const alike = similar.map((day, n) =>
+    line(`${text("chart.similar")} ${dayOf(day, clock)}`, ms(day.load.times), scaled(day.load.kw), { color: colour("similar"), width: 1.6, dash: ALIKE[n] }));
   const isNarrow = place.clientWidth < 600;
-  const all = [...view.load.kw, ...view.forecast.kw, ...view.bands.flatMap((band) => [...band.low_kw, ...band.high_kw])].filter((load) => load !== null);
+  const all = [...view.load.kw, ...view.forecast.kw, ...view.bands.flatMap((band) => [...band.low_kw, ...band.high_kw]), ...similar.flatMap((day) => day.load.kw.filter((_, n) => Date.parse(day.load.times[n]) >= begin && Date.parse(day.load.times[n]) <= end))].filter((load) => load !== null);
   const [least, most] = scaled([Math.min(...all), Math.max(...all)]);
   const room = (most - least || Math.abs(most) || 1) * 0.09;
+  const extreme = extremes(view, newest, clock, isNarrow);
   const traces = [
     ...bands(view, ahead),
     ...alike,
     line(text("chart.earlier"), ms(view.earlier.times), scaled(view.earlier.kw), { color: colour("earlier"), width: 1.8, dash: "dot" }),
     line(text("chart.forecast"), ahead, scaled(view.forecast.kw), { color: colour("forecast"), width: 2.6, dash: "dash" }),
     line(text("chart.load"), ms(view.load.times), scaled(view.load.kw), { color: colour("load"), width: 2.2 }),
-    extremes(view, newest, clock, isNarrow),
+    extreme.trace,
     ...events(view, begin, end, least - room * 0.7),
-  ];
+  ].filter((trace) => trace.x.length);
   const { x, said } = border(view, newest, end);
   const upright = { type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: colour("faint"), width: 1.5, dash: "dash" } };
   const label = { x, yref: "paper", y: 1, yanchor: "bottom", xanchor: "center", showarrow: false, text: text(said), font: { color: colour("faint") } };
   const more = markings(view, newest, isNarrow);
-  const own = layout(place, clock, begin, end, { shapes: [upright, ...more.shapes], annotations: [label, ...more.annotations] });
+  const own = layout(place, clock, begin, end, { shapes: [upright, ...more.shapes], annotations: [label, ...more.annotations, ...extreme.labels] });
   own.yaxis.range = [least - room, most + room];
   return Plotly.react(place, traces, own, CONFIG);
 }

@@ -13,6 +13,7 @@ export function control(form) {
       said.textContent = found.detail;
       return;
     }
+    form.elements.rate.value = found.rate_per_s;
     pause.textContent = text(found.paused ? "control.resume" : "control.pause");
     pause.dataset.paused = found.paused;
     const rate = found.rate_per_s === 0 ? text("control.fastest") : text("control.rate", { rate: found.rate_per_s });

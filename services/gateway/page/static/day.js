@@ -1,5 +1,5 @@
 // The page of a zone: draws the document that it holds, and follows the live stream.
-import { drawDay } from "./chart.js";
+import { dayOf, drawDay } from "./chart.js";
 import { control } from "./control.js";
 import { explore } from "./explore.js";
 import { Live } from "./live.js";
@@ -98,7 +98,7 @@ async function renewSimilar() {
     try {
       similar = await similarTo();
       similarHour = hour;
-      similarSaid.textContent = similar.length ? similar.map((day) => day.date).join(", ") : text("similar.none");
+      similarSaid.textContent = similar.length ? `${similar.map((day) => dayOf(day, clock)).join(", ")}: ${text("similar.meaning")}` : text("similar.none");
     } catch {
       similar = [];
       similarHour = null;

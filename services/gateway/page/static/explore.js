@@ -1,6 +1,6 @@
 // What is asked for by hand: how the forecast of an hour changed, and what the load would be in some weather.
 import { drawHour, drawTwo } from "./chart.js";
-import { kw, text } from "./words.js";
+import { change, kw, percent, text } from "./words.js";
 
 const WEATHER = { Temperature: "temperature_c", Humidity: "humidity_pct", WindSpeed: "wind_speed_ms", GeneralDiffuseFlows: "general_diffuse_flows_wm2", DiffuseFlows: "diffuse_flows_wm2" };
 const WARMER_C = 5;
@@ -47,14 +47,26 @@ export function explore(base, clock, view) {
   return hourOf;
 }
 
+// What a second curve is more than the first: in the mean over the times, and where the first is highest.
+function comparison([base, other], times, clock) {
+  const [was, is] = [base, other].map((curve) => curve.kw.reduce((sum, load) => sum + load, 0) / times.length);
+  const peak = base.kw.indexOf(Math.max(...base.kw));
+  return text("if.mean", {
+    begin: clock.time(times[0]), end: clock.time(times.at(-1)), was: kw(was), change: change(is - was), share: percent((is - was) / was),
+    time: clock.time(times[peak]), peak: kw(base.kw[peak]), at_peak: change(other.kw[peak] - base.kw[peak]),
+  });
+}
+
 function whatIf(form, base, clock, view) {
   const said = document.getElementById("if-said");
+  const warned = document.getElementById("if-warned");
   const chart = document.getElementById("if-chart");
   const loadOf = (answer) => answer[`predicted_power_consumption_zone${view().zone}`];
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     chart.hidden = true;
+    warned.textContent = "";
     const asked = Object.fromEntries(Object.keys(WEATHER).map((name) => [name, Number(form.elements[name].value)]));
     const at = clock.parse(form.elements.Timestamp.value);
     if (Number.isNaN(at)) {
@@ -65,7 +77,8 @@ function whatIf(form, base, clock, view) {
     try {
       const found = await answered(`${base}/predict`, asked);
       const band = found.low_kw === null ? "" : ` (${text("table.low")} ${kw(found.low_kw)}, ${text("table.high")} ${kw(found.high_kw)})`;
-      said.textContent = [`${kw(loadOf(found))}${band}`, ...found.warnings].join(". ");
+      said.textContent = `${kw(loadOf(found))}${band}`;
+      warned.textContent = found.warnings.join(". ");
     } catch (error) {
       said.textContent = error.message;
     }
@@ -83,8 +96,9 @@ function whatIf(form, base, clock, view) {
       const warmer = requests.map((each) => ({ ...each, Temperature: Math.min(60, each.Temperature + WARMER_C) }));
       const [as, plus] = await Promise.all([requests, warmer].map((batch) => answered(`${base}/predict/batch`, batch)));
       const curves = [{ name: text("if.as_it_was"), kw: as.map(loadOf) }, { name: text("if.plus"), kw: plus.map(loadOf) }];
-      const change = curves[1].kw.reduce((sum, load, n) => sum + load - curves[0].kw[n], 0) / known.length;
-      said.textContent = text("if.mean", { change: kw(change) });
+      said.textContent = comparison(curves, known.map((each) => Date.parse(each.time)), clock);
+      // each of the times warns alike: the newest one stands for all
+      warned.textContent = plus.at(-1).warnings.join(". ");
       chart.hidden = false;
       await drawTwo(chart, known.map((each) => Date.parse(each.time)), curves, clock);
     } catch (error) {

@@ -37,6 +37,11 @@ function exchange(there) {
     const renewed = there.getElementById(part.id);
     if (renewed) liken(part, renewed);
   }
+  // fields that nobody has changed follow: the attribute of one that somebody has changed alters nothing
+  for (const field of document.querySelectorAll("form[id] input[name][value]")) {
+    const renewed = there.querySelector(`#${field.form.id} [name="${field.name}"]`);
+    if (renewed && field !== focused) field.setAttribute("value", renewed.getAttribute("value"));
+  }
   // a link may have moved to another row
   if (href && focused.getAttribute("href") !== href) document.querySelector(`main a[href="${CSS.escape(href)}"]`)?.focus({ preventScroll: true });
 }

@@ -36,6 +36,16 @@ export function kw(load) {
   return marked(value, { minimumFractionDigits: decimals, maximumFractionDigits: decimals }) + THIN + unit;
 }
 
+// A difference of loads, with its sign.
+export function change(load) {
+  return (load > 0 ? "+" : "") + kw(load);
+}
+
+// A share that is more or less, with its sign.
+export function percent(ratio) {
+  return `${marked(100 * ratio, { minimumFractionDigits: 1, maximumFractionDigits: 1, signDisplay: "exceptZero" })}${THIN}%`;
+}
+
 // A clock tells times of one zone.
 export class Clock {
   constructor(timeZone) {
