@@ -55,33 +55,36 @@ audit: $(READY)  ## known weaknesses of the packages that the image installs
 	@$(BIN)/uv tool run --quiet pip-audit==2.10.1 --progress-spinner off --require-hashes --disable-pip \
 		--requirement requirements.lock
 
+# names come through the environment: make would run what stands in them
 IMAGE ?= tetouan-streaming-forecaster
 TAG ?= latest
+export IMAGE TAG
 image:  ## build the image, and ask its command for its version: IMAGE=name TAG=tag
-	@docker build --quiet --tag "$(IMAGE):$(TAG)" .
-	@docker run --rm --read-only --tmpfs /tmp --cap-drop ALL "$(IMAGE):$(TAG)" --version
+	@docker build --quiet --tag "$$IMAGE:$$TAG" .
+	@docker run --rm --read-only --tmpfs /tmp --cap-drop ALL "$$IMAGE:$$TAG" --version
 
 compose: $(READY)  ## `docker compose up` as users run it, from the first forecast to the second start
 	@$(BIN)/pytest -q tests/e2e $(ARGS)
 
 notes: $(READY)  ## what the change log says of a release: TAG=v1.2.3, which must be the version in pyproject.toml
-	@$(BIN)/python -m deploy.release_notes "$(TAG)"
+	@$(BIN)/python -m deploy.release_notes "$$TAG"
 
 login:  ## give Docker the name and the password of a registry: REGISTRY, REGISTRY_USER, REGISTRY_PASSWORD
 	@printenv REGISTRY_PASSWORD | docker login "$$REGISTRY" --username "$$REGISTRY_USER" --password-stdin
 
 publish:  ## build the image and push it with its list of packages and how it was built: IMAGE=registry/name TAG=v1.2.3
 	@docker buildx inspect tetouan >/dev/null 2>&1 || docker buildx create --name tetouan --driver docker-container >/dev/null
-	@docker buildx build --builder tetouan --push --sbom=true --provenance=mode=max --tag "$(IMAGE):$(TAG)" .
+	@docker buildx build --builder tetouan --push --sbom=true --provenance=mode=max --tag "$$IMAGE:$$TAG" .
 
 propose:  ## offer changed lock files as a pull request on GitHub
 	@bash deploy/propose_packages.sh
 
 release: $(READY)  ## make a release on GitHub with the notes of the change log: TAG=v1.2.3
-	@$(BIN)/python -m deploy.release_notes "$(TAG)" | gh release create "$(TAG)" --verify-tag --title "$(TAG)" --notes-file -
+	@notes=$$(mktemp) && $(BIN)/python -m deploy.release_notes "$$TAG" >"$$notes" && \
+		gh release create "$$TAG" --verify-tag --title "$$TAG" --notes-file "$$notes"
 
 deploy:  ## the gateway on Cloud Run (docs/deploy.md): IMAGE, TAG, CLOUD_RUN_SERVICE, CLOUD_RUN_REGION
-	@bash deploy/cloud_run.sh "$(IMAGE):$(TAG)"
+	@bash deploy/cloud_run.sh "$$IMAGE:$$TAG"
 
 lock: $(READY)  ## pin the newest fitting versions of all dependencies
 	@$(COMPILE) --upgrade --group dev pyproject.toml --output-file requirements-dev.lock

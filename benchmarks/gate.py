@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.gate [--data FILE] [--zones 1 2 3] [--json FILE] [--write]`` backtests the zones over the last
 20 % of the published year and compares each lead group with ``accuracy.json`` beside this file. It ends
-with 1 where the RMSE of a group is more than 1 % above its reference, or where one has no figure any more. ``--write``
-puts the figures of this run in place of the references: do so with a release, and say in the change log what moved.
+with 1 where the RMSE of a group is more than 1 % above its reference, or where either has no figure. ``--write`` puts
+the figures of this run in place of those of the same zones: do so with a release, and say in the change log what moved.
 """
 
 from __future__ import annotations
@@ -47,12 +47,14 @@ class GatedGroup:
     zone: str
     lead: str
     rmse_kw: float | None
-    reference_kw: float
+    reference_kw: float | None
 
     @property
     def change(self) -> float | None:
         """How much worse it is, as a share; below 0 it is better."""
-        return None if self.rmse_kw is None else self.rmse_kw / self.reference_kw - 1.0
+        if self.rmse_kw is None or self.reference_kw is None:
+            return None
+        return self.rmse_kw / self.reference_kw - 1.0
 
     @property
     def passes(self) -> bool:
@@ -62,6 +64,8 @@ class GatedGroup:
     @property
     def verdict(self) -> str:
         """What to say where it does not pass."""
+        if self.reference_kw is None:
+            return "no release has a figure of it: make this one the reference (--write)"
         if self.change is None:
             return "there is no figure any more: see why nothing of this lead is scored"
         return (
@@ -71,13 +75,13 @@ class GatedGroup:
 
 
 def compared(scores: Scores, reference: Scores) -> list[GatedGroup]:
-    """Return each lead group of the zones that were scored beside its reference."""
-    return [
-        GatedGroup(zone, lead, scores[zone].get(lead), kw)
-        for zone in scores
-        for lead, kw in reference.get(zone, {}).items()
-        if kw is not None
+    """Return each lead group of the zones that were scored beside its reference, those that have either."""
+    groups = [
+        GatedGroup(zone, lead, found.get(lead), reference.get(zone, {}).get(lead))
+        for zone, found in scores.items()
+        for lead in dict.fromkeys((*reference.get(zone, {}), *found))
     ]
+    return [group for group in groups if (group.rmse_kw, group.reference_kw) != (None, None)]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -98,14 +102,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             str(zone): _rmse_kw(backtest(year, zone, *last_fifth, progress))
             for zone in dict.fromkeys(arguments.zones or year.site.load_zones)
         }
-    for path in filter(None, (arguments.json, REFERENCE if arguments.write else None)):
-        path.write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
-    groups = compared(scores, json.loads(REFERENCE.read_text(encoding="utf-8")))
+    reference = json.loads(REFERENCE.read_text(encoding="utf-8")) if REFERENCE.exists() else {}
+    if arguments.write:
+        _write(REFERENCE, {**reference, **scores})
+    if arguments.json:
+        _write(arguments.json, scores)
+    groups = compared(scores, reference)
     Console().print(_table(groups))
     worse = [group for group in groups if not group.passes]
     for group in worse:
         console.print(f"zone {group.zone}, {group.lead}: {group.verdict}", soft_wrap=True, highlight=False)
-    return 1 if worse or not groups else 0
+    return 1 if worse and not arguments.write else 0
+
+
+def _write(file: Path, scores: Scores) -> None:
+    file.write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
 
 
 def _rmse_kw(result: Backtest) -> dict[str, float | None]:
@@ -116,10 +127,14 @@ def _table(groups: Sequence[GatedGroup]) -> Table:
     headings = ("zone", "lead, minutes", "RMSE kW", "reference", "change")
     table = Table(*(Column(heading, justify="right") for heading in headings), "", box=SIMPLE)
     for group in groups:
-        now, change = ("-", "-") if group.change is None else (f"{group.rmse_kw:.1f}", f"{group.change:+.2%}")
+        change = "-" if group.change is None else f"{group.change:+.2%}"
         verdict = "pass" if group.passes else "FAIL"
-        table.add_row(group.zone, group.lead, now, f"{group.reference_kw:.1f}", change, verdict)
+        table.add_row(group.zone, group.lead, _kw(group.rmse_kw), _kw(group.reference_kw), change, verdict)
     return table
+
+
+def _kw(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
 
 
 if __name__ == "__main__":

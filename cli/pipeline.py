@@ -10,6 +10,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -20,9 +21,8 @@ from cli.printing import print_whole, waiting
 from cli.results import advised, summarised
 from cli.steps import PARAMETERS, REPORT, STEPS, makers_of
 from shared.runtime.clock import monotonic_s
-from shared.runtime.registry import file_of
-from shared.runtime.release import code_sha256, libraries
-from shared.runtime.settings import unwritable
+from shared.runtime.release import code_sha256, machine, packages
+from shared.runtime.settings import Refused, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PipelineOptions", "StepOutcome", "StepState", "Workbench", "run_pipeline"]
 
-STATE_FILE, LOGS = "steps.json", "logs"
+STATE_FILE, LOGS, LOCK = "steps.json", "logs", ".lock"
 REFUSAL = "tetouan: "
 
 
@@ -52,8 +52,8 @@ class StepOutcome:
 
     Attributes
     ----------
-    inputs
-        What tells its inputs from others.
+    inputs, results
+        What tells its inputs, and the files that it wrote, from others.
     seconds
         How long it took.
     said, advice
@@ -62,6 +62,7 @@ class StepOutcome:
 
     state: StepState
     inputs: str = ""
+    results: str = ""
     seconds: float = 0.0
     said: str = ""
     advice: str = ""
@@ -101,7 +102,7 @@ class Workbench:
         self.folder = options.folder
         self._options = options
         self._settings = settings
-        self._program = [code_sha256(), libraries()]
+        self._program = [code_sha256(), packages(), machine()]
         self.outcomes = self._kept()
 
     def _kept(self) -> dict[str, StepOutcome]:
@@ -143,13 +144,19 @@ class Workbench:
         return outcome.state if outcome else None
 
     def is_unchanged(self, step: WorkbenchStep) -> bool:
-        """Tell whether a step has run well on just these inputs, and its results are still there."""
+        """Tell whether a step has run well on just these inputs, and its results are as it left them."""
         outcome = self.outcomes.get(step.name)
-        done = outcome is not None and outcome.state is StepState.WELL and outcome.inputs == self.inputs_of(step)
-        return done and not step.outside and all((self.folder / file).exists() for file in (step.result, *step.writes))
+        if step.outside or outcome is None or outcome.state is not StepState.WELL:
+            return False
+        return (outcome.inputs, outcome.results) == (self.inputs_of(step), self.results_of(step))
+
+    def results_of(self, step: WorkbenchStep) -> str:
+        """Return what tells the files that a step writes from others."""
+        told = {file: _checksum(self.folder / file) for file in (step.result, *step.writes)}
+        return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def inputs_of(self, step: WorkbenchStep) -> str:
-        """Return what tells the inputs of a step from others: files, command, code, libraries, site, registry."""
+        """Return what tells the inputs of a step from others: files, command, program, machine, and settings."""
         settings = self._settings
         told = {
             "command": self.words(step),
@@ -157,7 +164,8 @@ class Workbench:
             "program": self._program,
             "site": settings.chosen_site.model_dump(mode="json"),
             "zones": settings.zones,
-            "registry": [settings.registry_uri, file_of(settings.registry_uri) if step.name == "train" else None],
+            "prior": settings.prior and [str(settings.prior), _checksum(settings.prior)],
+            "registry": settings.registry_uri,
         }
         return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
@@ -173,14 +181,16 @@ class Workbench:
     def run(self, step: WorkbenchStep, tell: Callable[[str], None]) -> StepOutcome:
         """Run a step, and return what has come of it; ``tell`` is given each line that it says."""
         inputs, started_s = self.inputs_of(step), monotonic_s()
+        (self.folder / step.result).unlink(missing_ok=True)  # what is read below is of this run
         code, last = self._command(step, tell)
         seconds = round(monotonic_s() - started_s, 1)
         result = (self.result_of(step.name) or {}) if code in (0, 1) else {}
         said = summarised(step.name, result) if result else ""
         if code == 0:
-            return StepOutcome(StepState.WELL, inputs, seconds, said)
+            return StepOutcome(StepState.WELL, inputs, self.results_of(step), seconds, said)
         advice = (advised(step.name, result) if result else "") or last
-        return StepOutcome(StepState.ATTENTION if step.advisory else StepState.FAILED, inputs, seconds, said, advice)
+        state = StepState.ATTENTION if step.advisory else StepState.FAILED
+        return StepOutcome(state, inputs, "", seconds, said, advice)
 
     def _command(self, step: WorkbenchStep, tell: Callable[[str], None]) -> tuple[int, str]:
         """Run the command of a step with its output in a log; returns the exit code and the last line that it said."""
@@ -204,17 +214,32 @@ class Workbench:
 
 
 def _checksum(file: Path) -> str | None:
+    """Return what tells a file from others, or a folder by all its files; None where there is none."""
+    if file.is_dir():
+        found = {str(each.relative_to(file)): _checksum(each) for each in sorted(file.rglob("*")) if each.is_file()}
+        return sha256(json.dumps(found).encode()).hexdigest()
     return sha256(file.read_bytes()).hexdigest() if file.is_file() else None
 
 
 def run_pipeline(
     options: PipelineOptions, settings: CommandSettings, console: Console, *, dry_run: bool = False
 ) -> dict[str, Any]:
-    """Run the chosen steps that have something to do, write the page, show a table and return what came of them."""
+    """Run the chosen steps that have something to do, write the page, show a table and return what came of them.
+
+    Raises ``Refused`` where the folder cannot be written to, or another pipeline works in it.
+    """
     try:
         options.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(options.folder / LOCK, timeout=0):
+            return _run(options, settings, console, dry_run=dry_run)
+    except Timeout:
+        busy = f"another pipeline works in {options.folder}: wait for its end, or give another --folder"
+        raise Refused(busy) from None
     except OSError as error:
         raise unwritable(options.folder, error) from None
+
+
+def _run(options: PipelineOptions, settings: CommandSettings, console: Console, *, dry_run: bool) -> dict[str, Any]:
     pipeline = Workbench(options, settings)
     if dry_run:
         for line in _plan(pipeline, options.chosen):

@@ -117,10 +117,12 @@ def _reproduced(
     version: ModelVersion, order: RetrainingOrder, registry: Registry, settings: CommandSettings, progress: Progress
 ) -> Reproduction:
     try:
-        record = TrainingRecord.read(registry.fetch(version))
+        folder = registry.fetch(version)
+        record = TrainingRecord.read(folder)
+        changed = record.changed_in(folder) if record else []
     except (OSError, ValueError) as error:
         raise Refused(f"the files of {version.label} cannot be used: {error}") from None
-    return compared(version, record, _retrained(version.label, order, settings, progress))
+    return compared(version, record, _retrained(version.label, order, settings, progress), changed)
 
 
 def _retrained(label: str, order: RetrainingOrder, settings: CommandSettings, progress: Progress) -> Retrained:

@@ -129,6 +129,7 @@ STEPS = (
         "train --data {folder}/clean.csv --if-missing --json {folder}/train.json",
         "train.json",
         reads=("clean.csv",),
+        outside=True,
         stage="train",
     ),
     WorkbenchStep(
@@ -157,6 +158,7 @@ STEPS = (
         "models verify --json {folder}/verify.json",
         "verify.json",
         reads=("train.json", "models.json"),
+        outside=True,
     ),
     WorkbenchStep(
         "backtest",
@@ -178,7 +180,7 @@ STEPS = (
         "trains the champions again, and compares to the last bit",
         "reproduce --data {folder}/clean.csv --json {folder}/reproduce.json --html {folder}/reproduce.html",
         "reproduce.json",
-        reads=("clean.csv", "models.json"),
+        reads=("clean.csv", "models.json", "verify.json"),
         writes=("reproduce.html",),
         shown=("reproduce.html",),
     ),

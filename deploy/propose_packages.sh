@@ -9,8 +9,8 @@ fi
 branch=newest-packages
 gh auth setup-git
 git switch --force-create "$branch"
-git -c user.name=packages -c user.email=packages@users.noreply.github.com commit --quiet --all --message "Update the pinned packages"
+git -c user.name=packages -c user.email=packages@users.noreply.github.com commit --quiet --message "Update the pinned packages" -- requirements.lock requirements-dev.lock
 git push --force origin "$branch"
 if [ -z "$(gh pr list --head "$branch" --json number --jq '.[].number')" ]; then
-  gh pr create --head "$branch" --title "Update the pinned packages" --body "The newest versions that fit together. The checks say whether they work."
+  gh pr create --head "$branch" --title "Update the pinned packages" --body "The newest versions that fit together. Close this and open it again: then the checks say whether they work."
 fi

@@ -41,6 +41,8 @@ def _stage(step: WorkbenchStep) -> Iterator[str]:
     yield f"  {step.stage}:"
     yield f"    desc: {step.does}"
     yield f"    cmd: {command}"
+    if step.outside:  # it looks at what DVC does not see: where the readings come from, or the registry
+        yield "    always_changed: true"
     yield from _listed("deps", (*CODE, *(f"{FOLDER}/{file}" for file in step.reads)))
     yield from _listed("params", step.parameters)
     yield from _listed("outs", (f"{FOLDER}/{file}" for file in written if file not in MEASURED))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from functools import cache
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from shutil import which
 from subprocess import run
@@ -13,7 +13,7 @@ from subprocess import run
 import numpy as np
 from threadpoolctl import threadpool_info
 
-__all__ = ["code_sha256", "code_version", "libraries", "machine"]
+__all__ = ["code_sha256", "code_version", "libraries", "machine", "packages"]
 
 SOURCE = Path(__file__).parents[2]
 ROOMS = ("backtest", "cli", "replay", "services", "shared")
@@ -49,6 +49,13 @@ def libraries() -> dict[str, str]:
     blas = sorted({f"{each['internal_api']} {each['version']}" for each in _blas()})
     packages = {name: _version(name) for name in COMPUTING}
     return {"python": platform.python_version(), **packages, "blas": ", ".join(blas)}
+
+
+@cache
+def packages() -> str:
+    """Return a checksum of Python and of all packages that are installed, with their versions."""
+    found = sorted({f"{each.name}=={each.version}" for each in distributions()})
+    return sha256("\n".join((platform.python_version(), *found)).encode()).hexdigest()
 
 
 def machine() -> str:

@@ -42,12 +42,13 @@ T = TypeVar("T", Method, WeatherMethod)
 
 
 class Agreement(StrEnum):
-    """What comes of one comparison; only ``DIFFERS`` counts against a reproduction."""
+    """What comes of one comparison; ``DIFFERS`` and ``UNTOLD`` count against a reproduction."""
 
     EQUAL = "equal"
     WITHIN = "within what is allowed"
     DIFFERS = "differs"
     OTHER = "other, which explains differences"
+    UNTOLD = "cannot be told: register it anew with `tetouan train`"
 
 
 class Check(NamedTuple):
@@ -83,13 +84,13 @@ class Reproduction:
 
     @property
     def succeeded(self) -> bool:
-        """Whether nothing differs by more than is allowed."""
+        """Whether something was compared, and nothing differs by more than is allowed."""
         return not self.differing
 
     @property
     def differing(self) -> tuple[Check, ...]:
-        """What differs by more than is allowed."""
-        return tuple(check for check in self.checks if check.verdict is Agreement.DIFFERS)
+        """What differs by more than is allowed, or cannot be told."""
+        return tuple(check for check in self.checks if check.verdict in (Agreement.DIFFERS, Agreement.UNTOLD))
 
     @property
     def notable(self) -> tuple[Check, ...]:
@@ -142,20 +143,27 @@ def _constants(params: Mapping[str, str]) -> dict[str, str]:
     return {name.removeprefix(CONSTANT): value for name, value in params.items() if name.startswith(CONSTANT)}
 
 
-def compared(version: ModelVersion, record: TrainingRecord | None, now: Retrained) -> Reproduction:
+def compared(
+    version: ModelVersion, record: TrainingRecord | None, now: Retrained, changed: Iterable[str] = ()
+) -> Reproduction:
     """Compare a registered version with the same training done again.
 
     Parameters
     ----------
     record
         What was recorded of the training of the version; None where its release recorded nothing.
+    changed
+        The files of the version that are not as they were recorded.
     """
     is_here = record is not None and (record.machine, record.libraries) == (now.record.machine, now.record.libraries)
     allowed = 0.0 if is_here else ELSEWHERE
     checks = [*_parameters(version, now), *_readings(version, record, now)]
     if record is not None:
         checks += [*_environment(record, now.record), *_files(record, now.record, is_here=is_here)]
+    checks += [Check("file", name, "as recorded", "changed since", Agreement.DIFFERS) for name in changed]
     checks += _scores(version.metrics, now.metrics, allowed)
+    if not any(check.what in ("file", "score") and check.verdict is not Agreement.OTHER for check in checks):
+        checks.append(Check("score", "of any kind", "-", "-", Agreement.UNTOLD))
     unrecorded = f"{UNRECORDED.format(version.label)}; scores may differ by {ELSEWHERE:g} of their value"
     reason = unrecorded if record is None else SAME_REASON if is_here else ELSEWHERE_REASON
     return Reproduction(version.label, tuple(checks), allowed, reason)
@@ -214,7 +222,8 @@ def _scores(registered: Mapping[str, float], now: Mapping[str, float], allowed: 
             continue
         difference, scale = abs(other - one), _scale(name, registered)
         within = difference <= allowed * scale
-        verdict = Agreement.EQUAL if one == other else Agreement.WITHIN if within else Agreement.DIFFERS
+        is_equal = one == other or (math.isnan(one) and math.isnan(other))
+        verdict = Agreement.EQUAL if is_equal else Agreement.WITHIN if within else Agreement.DIFFERS
         yield Check("score", name, repr(one), repr(other), verdict)
 
 

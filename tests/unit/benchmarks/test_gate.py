@@ -26,6 +26,13 @@ def test_what_fails_says_what_to_do() -> None:
     assert lost.verdict.startswith("there is no figure any more")
 
 
+def test_a_zone_without_a_reference_does_not_pass() -> None:
+    """Nobody would notice if it became worse."""
+    (group,) = compared({"2": {"10": 1e9}}, {"1": {"10": 100.0}})
+    assert not group.passes
+    assert "--write" in group.verdict
+
+
 def test_the_references_are_of_each_zone_and_lead_group() -> None:
     """So that none passes because nobody has looked."""
     reference = json.loads(REFERENCE.read_text())

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from cli import pipeline
 from cli.__main__ import app
 from cli.pipeline import Workbench
 from cli.steps import PARAMETERS, REPORT, STEPS, makers_of
+from shared.runtime.settings import Refused
 from tests.unit.cli.test_reproducing import trained
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["trained"]  # a fixture
 
-OUTSIDE = ["doctor", "data", "register"]
+OUTSIDE = [step.name for step in STEPS if step.outside]
 ALL = [step.name for step in STEPS if step.name != REPORT]
 LEAD = {"rmse_kw": 871.0, "coverage": 0.91}
 RESULTS: dict[str, dict[str, Any]] = {
@@ -124,10 +126,12 @@ def test_a_second_run_does_only_what_depends_on_the_outside(commands: Commands) 
 @pytest.mark.parametrize(
     ("change", "again"),
     [
-        ("data", [name for name in ALL if name != "verify"]),
+        ("data", ALL),
         ("parameter", [*OUTSIDE, "compare"]),
         ("code", ALL),
         ("output", [*OUTSIDE, "backtest"]),
+        ("another's output", [*OUTSIDE, "backtest"]),
+        ("prior", ALL),
     ],
 )
 def test_what_has_changed_runs_again(
@@ -143,6 +147,10 @@ def test_what_has_changed_runs_again(
             monkeypatch.setattr(pipeline, "code_sha256", lambda: "0")
         case "output":
             (commands.folder / "backtest.html").unlink()
+        case "another's output":
+            (commands.folder / "backtest.html").write_text("of another run")
+        case "prior":
+            monkeypatch.setenv("TETOUAN_PRIOR", str(commands.folder / "prior.npz"))
     run(commands, *(["--compare", "naive"] if change == "parameter" else []))
     assert sorted(commands.ran) == sorted(again)
 
@@ -171,6 +179,35 @@ def test_a_result_that_is_not_well_says_what_is_wrong(commands: Commands, monkey
     done = run(commands)
     assert done.exit_code == 1
     assert "library numpy differ: see the page" in done.stdout
+
+
+def test_a_crash_is_not_told_with_the_result_of_the_run_before(
+    commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last line that the command said is what there is to say."""
+    run(commands)
+    commands.faults["verify"] = (2, "MemoryError")
+    monkeypatch.setitem(RESULTS, "verify", {"checks": []})
+    done = run(commands)
+    assert done.exit_code == 1
+    assert "MemoryError" in done.stdout
+    assert "checks passed" not in done.stdout
+
+
+def test_a_result_that_cannot_be_read_ends_nothing(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of another release in the folder is said, after all steps have run."""
+    monkeypatch.setitem(RESULTS, "backtest", {"leads": {}})
+    done = run(commands)
+    assert done.exit_code == 0
+    assert "its result cannot be read: delete it, and run the step again" in done.stdout
+
+
+def test_two_pipelines_do_not_work_in_one_folder(commands: Commands) -> None:
+    """The second one says what to do, and touches nothing."""
+    commands.folder.mkdir()
+    with FileLock(commands.folder / ".lock"), pytest.raises(Refused, match=r"another pipeline works in .+: wait for"):
+        run(commands)
+    assert commands.ran == []
 
 
 def test_the_doctor_advises_and_stops_nothing(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,3 +169,26 @@ def test_no_difference_is_relative_to_a_bias_near_zero(first: Retrained) -> None
     version = replace(version, metrics={**version.metrics, "bias_kw/mean": 1e-9})
     now = first._replace(metrics={**first.metrics, "bias_kw/mean": 2e-9})
     assert "score bias_kw/mean" not in differing(compared(version, old, now))
+
+
+def test_a_registered_file_that_has_changed_is_named(first: Retrained) -> None:
+    """The record tells what the training wrote, not what lies in the registry by now."""
+    found = compared(version_of(first), first.record, first, ["state.npz"])
+    assert [str(check) for check in found.differing] == [
+        "file state.npz: registered as recorded, now changed since: differs"
+    ]
+
+
+def test_where_nothing_can_be_compared_nothing_is_reproduced(first: Retrained) -> None:
+    """Neither scores nor files of the same machine are there: equal constants are no proof."""
+    unscored = replace(version_of(first), metrics={})
+    now = first._replace(metrics={})
+    assert compared(unscored, first.record, now).succeeded  # the files of the same machine are the same
+    assert differing(compared(unscored, None, now)) == {"score of any kind"}
+
+
+def test_a_score_that_nobody_could_compute_is_equal_to_another(first: Retrained) -> None:
+    """Such as one of a window without loads."""
+    version = version_of(first)
+    nothing = {**version.metrics, "rmse_kw/mean": float("nan")}
+    assert compared(replace(version, metrics=nothing), first.record, first._replace(metrics=nothing)).succeeded
