@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
+from harness.brokers import until
 from replay.control import serve_control
 from replay.pacing import Tempo
 from services.gateway.http.keys import new_key
@@ -207,7 +209,7 @@ def test_fields_that_nobody_has_changed_follow_the_newest_reading(watched: Watch
     answering(watched.page, lambda said: said.replace(before.copy().pop(), "2017-10-19 23:50"))
     look(watched.page)
     for each in times:
-        watched.page.wait_for_function(f"document.querySelector('{each}').value === '2017-10-19 23:50'")
+        expect(watched.page.locator(each)).to_have_value("2017-10-19 23:50", timeout=PATIENCE_MS)
     assert watched.page.input_value("#if-form [name=Temperature]") == "33"
 
 
@@ -281,14 +283,14 @@ def test_nothing_is_drawn_again_that_has_not_changed(watched: Watched, address: 
     page = watched.page
     drawn(page, f"{address}/?site=tetouan")
     look(page)
-    page.wait_for_function("document.getElementById('chart').dataset.origin")
+    page.locator("#chart[data-origin]").wait_for()
     page.evaluate(COUNT_DRAWN)
     look(page)
     look(page)
     assert page.evaluate("window.drawn") == 0
     answering(page, lambda text: text.replace("Newest load reading", "Newer load reading"))
     look(page)
-    page.wait_for_function("window.drawn === 1")
+    until(lambda: page.evaluate("window.drawn === 1"), "one more drawing")
 
 
 def test_a_link_shows_the_past(watched: Watched, address: str) -> None:
@@ -545,7 +547,7 @@ def test_the_speed_in_force_is_shown(watched: Watched) -> None:
     control = serve_control(socket.create_server(("127.0.0.1", 0)).detach(), Tempo(12))
     with served(NORMAL, control=control) as address:
         drawn(watched.page, f"{address}/?site=tetouan")
-        watched.page.wait_for_function("document.querySelector('#control-form [name=rate]').value === '12'")
+        expect(watched.page.locator("#control-form [name=rate]")).to_have_value("12", timeout=PATIENCE_MS)
         watched.page.click("#control-pause")
         watched.page.locator("#control-said", has_text="on their way still arrive").wait_for()
 
