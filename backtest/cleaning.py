@@ -160,7 +160,7 @@ class Cleaned:
 def cleaned(year: Year, progress: Progress) -> Cleaned:
     """Judge each row of a year as the ingestor does, in order of time.
 
-    ``progress`` is told what is being done and the share of it that is, 0..1.
+    ``progress`` is called with the name of the work and the share done, 0..1.
     """
     total = len(year.rows)
     fates, findings = np.zeros(total, np.int8), list[RowFinding]()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bands", "bars", "course", "heat", "histogram", "lines", "matrix", "pairs", "presence", "week"]
 
-# both run from dark to light, so that they are told apart in grey, too
+# both scales run from dark to light, so that their values also differ in greyscale
 _SCALE, _BOTH_WAYS = "Cividis", [[0, "#0072b2"], [0.5, "#f7f7f7"], [1, "#d55e00"]]
 _BAR = {"thickness": 12, "outlinewidth": 0}
 _OPACITY = 0.18

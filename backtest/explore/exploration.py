@@ -84,7 +84,7 @@ class Exploration:
 
 
 def explored(year: Year, progress: Progress) -> Exploration:
-    """Look at a year; ``progress`` is told what is being done and the share of it that is, 0..1.
+    """Look at a year; ``progress`` is called with the name of the work and the share done, 0..1.
 
     Raises `DataError` where no row is a reading.
     """

@@ -47,8 +47,8 @@ def code_sha256() -> str:
 def libraries() -> dict[str, str]:
     """Return the versions of Python and of what the models are computed and written with, by name."""
     blas = sorted({f"{each['internal_api']} {each['version']}" for each in _blas()})
-    packages = {name: _version(name) for name in COMPUTING}
-    return {"python": platform.python_version(), **packages, "blas": ", ".join(blas)}
+    versions = {name: _version(name) for name in COMPUTING}
+    return {"python": platform.python_version(), **versions, "blas": ", ".join(blas)}
 
 
 @cache
